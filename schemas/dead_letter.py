@@ -1,0 +1,86 @@
+"""DeadLetter v1: a record the scorer refused, and why.
+
+A dead letter's record keeps the key, the value (byte for byte) and the headers of the record it
+was; what is known of the refusal is added as headers. Topic, partition, offset, exception and
+message use the names Kafka Streams gives them (KIP-1034), so that tools which know those show
+them; what KIP-1034 does not name has the prefix ``scorer.errors.``.
+"""
+
+import datetime as dt
+import enum
+from collections.abc import Iterable
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+Header = tuple[str, str | bytes | None]
+
+_STREAMS: Final = "__streams.errors."
+_SCORER: Final = "scorer.errors."
+ATTEMPT_HEADER: Final = _SCORER + "attempt"
+
+
+class Reason(enum.StrEnum):
+    """Why a record was refused."""
+
+    EMPTY = "empty"
+    NOT_UTF8 = "not_utf8"
+    NOT_JSON = "not_json"
+    INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+
+
+class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
+    """Why and where a record was refused, version 1."""
+
+    reason: Reason
+    message: Annotated[str, Meta(description="What is wrong, in words.")]
+    path: Annotated[str, Meta(description="JSON path of the fault; $ is the whole record.")]
+    topic: str
+    partition: Annotated[int, Meta(ge=0)]
+    offset: Annotated[int, Meta(ge=0)]
+    failed_at: dt.datetime
+    attempt: Annotated[int, Meta(ge=1, description="How often the record was tried.")] = 1
+
+    def headers(self) -> list[Header]:
+        """The headers that are added to the original record's."""
+        return [
+            (_STREAMS + "exception", self.reason.value),
+            (_STREAMS + "message", self.message),
+            (_STREAMS + "topic", self.topic),
+            (_STREAMS + "partition", str(self.partition)),
+            (_STREAMS + "offset", str(self.offset)),
+            (_SCORER + "path", self.path),
+            (_SCORER + "failed_at", self.failed_at.isoformat()),
+            (ATTEMPT_HEADER, str(self.attempt)),
+        ]
+
+    @classmethod
+    def from_headers(cls, headers: Iterable[Header]) -> "DeadLetter":
+        """Read a dead letter back from its record's headers.
+
+        Raises:
+            KeyError: a header is missing: the record is no dead letter of ours.
+            ValueError: a header does not hold what it should.
+        """
+        found = {
+            name: value.decode() if isinstance(value, bytes) else value or ""
+            for name, value in headers
+            if name.startswith((_STREAMS, _SCORER))
+        }
+        return cls(
+            reason=Reason(found[_STREAMS + "exception"]),
+            message=found[_STREAMS + "message"],
+            path=found[_SCORER + "path"],
+            topic=found[_STREAMS + "topic"],
+            partition=int(found[_STREAMS + "partition"]),
+            offset=int(found[_STREAMS + "offset"]),
+            failed_at=dt.datetime.fromisoformat(found[_SCORER + "failed_at"]),
+            attempt=int(found[ATTEMPT_HEADER]),
+        )
+
+
+def without_error_headers(headers: Iterable[Header]) -> list[Header]:
+    """The original record's own headers: all but those a dead letter added."""
+    return [(n, v) for n, v in headers if not n.startswith((_STREAMS, _SCORER))]
