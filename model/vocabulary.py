@@ -1,0 +1,75 @@
+"""Codes of one categorical column, and the one place that decides what is missing."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+UNKNOWN: Final = -1.0
+MISSING: Final = float("nan")
+
+
+def plain_list(column: Any) -> list[Any]:
+    """The column as a list in which every missing value is None or NaN.
+
+    Takes a list as it is (the serving path writes None only), an array, or a pandas Series of any
+    dtype, whose NaN, NA and NaT all become None. Asks the Series itself, so that serving does not
+    need pandas.
+    """
+    if isinstance(column, list):
+        return column
+    if hasattr(column, "notna"):
+        column = column.astype(object).where(column.notna(), None)
+    values: list[Any] = column.tolist()
+    return values
+
+
+def numbers(column: Any) -> npt.NDArray[np.float64]:
+    """The column as floats; missing is NaN, a flag is 0 or 1."""
+    if isinstance(column, np.ndarray) and column.dtype == np.float64:
+        return column
+    return np.array(plain_list(column), dtype=np.float64)
+
+
+def clean(value: Any) -> str | None:
+    """The spelling a category is known by: trimmed, lower case; blank, None and NaN are missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return " ".join(str(value).casefold().split()) or None
+
+
+class Vocabulary:
+    """Codes of the categories of one column, learnt from its training values.
+
+    Known categories are 0, 1, … in alphabetical order, a category not learnt is `UNKNOWN`, a
+    missing one NaN. Beyond `limit` categories the rarest are not learnt (ties: alphabetical).
+    """
+
+    def __init__(self, values: Iterable[Any], limit: int) -> None:
+        counted = Counter(values)
+        tally: Counter[str] = Counter()
+        for value, count in counted.items():
+            cleaned = clean(value)
+            if cleaned is not None:
+                tally[cleaned] += count
+        kept = sorted(tally, key=lambda name: (-tally[name], name))[:limit]
+        self.categories: tuple[str, ...] = tuple(sorted(kept))
+        self._codes: dict[Any, float] = {name: float(i) for i, name in enumerate(self.categories)}
+        # Spellings seen in training are found without cleaning; so is None.
+        self._fast = {v: self._code(v) for v in counted if isinstance(v, str)} | {None: MISSING}
+
+    def _code(self, value: Any) -> float:
+        cleaned = clean(value)
+        return MISSING if cleaned is None else self._codes.get(cleaned, UNKNOWN)
+
+    def codes(self, values: list[Any]) -> npt.NDArray[np.float64]:
+        """One code for each value."""
+        fast = self._fast
+        if fast.keys() >= set(values):
+            return np.array([fast[v] for v in values], dtype=np.float64)
+        slow = self._code
+        found = [fast[v] if v in fast else slow(v) for v in values]
+        return np.array(found, dtype=np.float64)
