@@ -1,0 +1,114 @@
+"""Honest splits: row indices for training and test, by label or by time.
+
+Each function returns (training, test): sorted int64 indices, shapes (n_train,) and (n_test,), with
+no row in both. Time is the day of the loss, and no day is ever on both sides of a split. A claim
+without a day cannot be known to come after the training period, so it is never tested on: it
+belongs to training.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from schemas.claim import Claim
+
+Indices = npt.NDArray[np.int64]
+_UNDATED: Final = -1
+
+
+class Split(NamedTuple):
+    """Row indices of the two sides."""
+
+    train: Indices
+    test: Indices
+
+
+def random_split(labels: npt.NDArray[np.int8], test_size: float, seed: int) -> Split:
+    """Stratified by label.
+
+    Args:
+        labels: shape (n_claims,), 0 or 1.
+        test_size: share of the claims to test on, strictly between 0 and 1.
+        seed: the same seed gives the same split.
+
+    Raises:
+        ValueError: a share out of range, or too few claims of either label.
+    """
+    rows = np.arange(len(labels), dtype=np.int64)
+    train, test = train_test_split(rows, test_size=test_size, random_state=seed, stratify=labels)
+    return Split(np.sort(train), np.sort(test))
+
+
+def time_split(claims: Sequence[Claim], test_size: float) -> Split:
+    """The latest claims are tested on, whole days at a time.
+
+    The share that is tested on comes as near to ``test_size`` as whole days allow.
+
+    Raises:
+        ValueError: a share out of range, or losses on fewer than two days.
+    """
+    if not 0 < test_size < 1:
+        raise ValueError(f"test_size {test_size} is not between 0 and 1")
+    days = _loss_days(claims)
+    return _split_at(days, _nearest_cut(days, test_size * len(claims)))
+
+
+def cutoff_split(claims: Sequence[Claim], cutoff: dt.date) -> Split:
+    """Losses on ``cutoff`` and later are tested on.
+
+    Raises:
+        ValueError: one side would be empty.
+    """
+    split = _split_at(_loss_days(claims), cutoff.toordinal())
+    if not len(split.train) or not len(split.test):
+        raise ValueError(f"{cutoff} leaves {len(split.train)} to train, {len(split.test)} to test")
+    return split
+
+
+def forward_folds(claims: Sequence[Claim], folds: int, first: float = 0.5) -> list[Split]:
+    """Splits for validation that train on the past only.
+
+    The first ``first`` of the dated claims are never tested on; the rest is cut into ``folds``
+    consecutive windows of about equal size. Each window is tested on once, after training on
+    everything before it.
+
+    Raises:
+        ValueError: not enough different days for that many windows.
+    """
+    days = _loss_days(claims)
+    dated = np.sort(days[days != _UNDATED])
+    shares = np.linspace(first, 1, folds + 1)[:-1]
+    starts = [int(dated[int(share * len(dated))]) for share in shares] if len(dated) else []
+    if len(set(starts)) < folds or (starts and starts[0] == dated[0]):
+        raise ValueError(f"losses on too few days for {folds} windows")
+    ends = [*starts[1:], int(dated[-1]) + 1]
+    return [_window(days, start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def _loss_days(claims: Sequence[Claim]) -> npt.NDArray[np.int64]:
+    return np.fromiter(
+        (_UNDATED if c.loss_date is None else c.loss_date.toordinal() for c in claims),
+        dtype=np.int64,
+        count=len(claims),
+    )
+
+
+def _nearest_cut(days: npt.NDArray[np.int64], wanted: float) -> int:
+    candidates, counts = np.unique(days[days != _UNDATED], return_counts=True)
+    if len(candidates) < 2:
+        raise ValueError("losses on fewer than two days: nothing to split by")
+    tested = counts[::-1].cumsum()[::-1]
+    # The earliest day is no candidate: it would leave nothing dated to train on.
+    return int(candidates[1:][np.abs(tested[1:] - wanted).argmin()])
+
+
+def _split_at(days: npt.NDArray[np.int64], cut: int) -> Split:
+    return _window(days, cut, int(days.max(initial=0)) + 1)
+
+
+def _window(days: npt.NDArray[np.int64], start: int, end: int) -> Split:
+    return Split(np.flatnonzero(days < start), np.flatnonzero((days >= start) & (days < end)))
