@@ -78,10 +78,15 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
     fraudulent: Annotated[bool, Meta(description="fraud_probability >= threshold")]
     threshold: Probability
     threshold_policy: Annotated[str, Meta(description="How the threshold was chosen.")] = "fixed"
-    percentile: Annotated[
-        float | None,
-        Meta(ge=0, le=100, description="Share of reference claims scored at or below this one."),
-    ] = None
+    percentile: (
+        Annotated[
+            float,
+            Meta(
+                ge=0, le=100, description="Share of reference claims scored at or below this one."
+            ),
+        ]
+        | None
+    ) = None
     band: Band = Band.LOW
     decision: Decision = Decision.PASS
     human_review_required: bool = False

@@ -1,0 +1,77 @@
+# Everything is run in an environment of its own, made from the lock with hashes.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= synthetic
+FORMAT ?= jsonl
+ALGORITHM ?= gradient_boosting
+SPLIT ?= time
+OUTPUT ?= artifacts/current
+CLAIMS ?= 20000
+ROUNDS ?= 20
+SEED ?= 1
+
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint train run serve topics bench chaos up down schemas lock clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.ready: requirements/dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.13 …" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+setup: $(VENV)/.ready ## make the environment from the lock
+
+demo: setup ## the main job on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
+	@$(BIN)/python -m consumer demo --data $(DATA) --format $(FORMAT) --claims $(CLAIMS)
+
+test: setup lint ## lint, type check and run every test, on a real Apache Kafka
+	$(BIN)/python -m pytest
+
+lint: setup ## ruff and mypy --strict
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
+	$(BIN)/python -m model train --data $(DATA) --format $(FORMAT) --algorithm $(ALGORITHM) \
+	  --split $(SPLIT) --output $(OUTPUT)
+
+run: setup ## score claims from Kafka (settings from the environment)
+	$(BIN)/python -m consumer run
+
+serve: setup ## answer POST /fraud-detection
+	$(BIN)/python -m consumer serve
+
+topics: setup ## create the topics
+	$(BIN)/python -m consumer topics
+
+bench: setup ## measure against the bare client and its peers on a real broker
+	$(BIN)/python -m benchmarks
+
+chaos: setup ## faults against the worker on a real broker (ROUNDS, SEED)
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
+
+up: ## the whole stack in containers
+	docker compose up --build --detach --wait
+
+down: ## stop it
+	docker compose down
+
+schemas: setup ## write the documents generated from the types
+	$(BIN)/python -m schemas.export
+
+lock: ## renew the locks (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" pyproject.toml -o requirements/runtime.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock
+
+clean: ## remove what was made
+	rm -rf $(VENV) artifacts reports .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,181 @@
+"""The command line: ``python -m consumer run | serve | demo | redrive | topics``."""
+
+import os
+
+# Threads of BLAS and OpenMP fight over the cores that other workers have; one is fastest for
+# small batches. They are read when numpy is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import datetime as dt
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from consumer import logs, server
+from consumer.api import operations_app, scoring_app
+from consumer.errors import ModelRefusedError, ScorerError
+from consumer.health import Health
+from consumer.metrics import Metrics
+from consumer.redrive import Filter, redrive
+from consumer.settings import Settings, read_settings
+from consumer.topics import create_topics, require_topics
+from consumer.watchdog import Watchdog
+from consumer.worker import Worker
+from model.artifact import ArtifactError, load
+from model.scorer import Scorer
+from schemas.dead_letter import Reason
+
+log = logging.getLogger("consumer")
+
+
+def load_model(settings: Settings, metrics: Metrics) -> Scorer:
+    """The model of MODEL_DIR, reported in the metrics.
+
+    Raises:
+        ModelRefusedError: it is missing, altered or made by other versions.
+    """
+    try:
+        scorer = load(settings.model_dir)
+    except ArtifactError as error:
+        raise ModelRefusedError(f"MODEL_DIR={settings.model_dir}: {error}") from error
+    metrics.model.info(
+        {
+            "name": scorer.name,
+            "version": scorer.version,
+            "sha256": scorer.sha256,
+            "threshold": f"{scorer.threshold:g}",
+        }
+    )
+    metrics.model_loaded_at.set_to_current_time()
+    return scorer
+
+
+def run(settings: Settings, _: argparse.Namespace) -> None:
+    """Score claims from Kafka until SIGTERM or SIGINT."""
+    metrics = Metrics()
+    sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
+    watchdog = Watchdog(settings.step_timeout_s)
+    health = Health(watchdog.overdue)
+    with server.beside(operations_app(metrics, health), sock):
+        scorer = load_model(settings, metrics)
+        health.model = scorer.version
+        require_topics(settings)
+        worker = Worker(settings, lambda: scorer, metrics, health, watchdog)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+        log.info(
+            "scoring %s with %s %s, %s",
+            settings.claims_topic,
+            scorer.name,
+            scorer.version,
+            settings.delivery.value,
+        )
+        worker.run()
+    log.info("stopped; every batch in hand was committed")
+
+
+def serve(settings: Settings, _: argparse.Namespace) -> None:
+    """Answer POST /fraud-detection until SIGTERM or SIGINT."""
+    metrics, health = Metrics(), Health()
+    scorer = load_model(settings, metrics)
+    health.model, health.assigned = scorer.version, 1
+    sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
+    server.serve(scoring_app(lambda: scorer, metrics, health), sock)
+
+
+def demo(settings: Settings, options: argparse.Namespace) -> None:
+    """Train, start an embedded broker and stream claims through the worker."""
+    from consumer.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
+
+    run_demo(settings, options.data, options.format, options.claims)
+
+
+def topics(settings: Settings, options: argparse.Namespace) -> None:
+    """Create the topics that are missing."""
+    created = create_topics(settings, options.partitions, options.replication_factor)
+    for name, new in created.items():
+        sys.stdout.write(f"{name}: {'created' if new else 'exists, left as it is'}\n")
+
+
+def send_back(settings: Settings, options: argparse.Namespace) -> None:
+    """Send dead letters back through the worker."""
+    wanted = Filter(
+        frozenset(Reason(reason) for reason in options.reason),
+        options.since,
+        options.until,
+        options.max_attempts,
+    )
+    done = redrive(settings, wanted, limit=options.limit, dry_run=options.dry_run)
+    verb = "would be sent" if options.dry_run else "sent"
+    sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def _moment(text: str) -> dt.datetime:
+    value = dt.datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    root = argparse.ArgumentParser(
+        prog="python -m consumer",
+        description="Score insurance claims from Kafka or over HTTP. "
+        "Settings come from the environment; see docs/settings.md.",
+    )
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(
+        name: str, act: Callable[[Settings, argparse.Namespace], None]
+    ) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=act.__doc__, description=act.__doc__)
+        made.set_defaults(act=act)
+        return made
+
+    command("run", run)
+    command("serve", serve)
+    showing = command("demo", demo)
+    showing.add_argument("--data", default="synthetic", metavar="FILE|synthetic")
+    showing.add_argument(
+        "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
+    )
+    showing.add_argument("--claims", type=_positive, default=20_000, help="stream at most so many")
+    making = command("topics", topics)
+    making.add_argument("--partitions", type=_positive, default=8)
+    making.add_argument("--replication-factor", type=_positive, default=1)
+    again = command("redrive", send_back)
+    again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
+    again.add_argument("--since", type=_moment, metavar="ISO-TIME", help="refused at or after")
+    again.add_argument("--until", type=_moment, metavar="ISO-TIME", help="refused before")
+    again.add_argument("--limit", type=_positive, help="send at most so many")
+    again.add_argument(
+        "--max-attempts", type=_positive, default=3, help="keep what was tried so often (3)"
+    )
+    again.add_argument("--dry-run", action="store_true", help="list them as JSON, change nothing")
+    return root
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code (see docs/settings.md)."""
+    options = parser().parse_args(arguments)
+    try:
+        settings = read_settings(os.environ)
+        logs.configure(settings.log_level)
+        options.act(settings, options)
+    except ScorerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

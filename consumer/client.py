@@ -1,0 +1,160 @@
+"""librdkafka configurations: what the guarantee rests on, and what the environment adds."""
+
+import logging
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.settings import Delivery, Membership, Settings
+
+log = logging.getLogger(__name__)
+
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+
+CONSUMER_ONLY: Final = (
+    "auto.offset.reset",
+    "check.crcs",
+    "fetch.",
+    "group.",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.poll.interval.ms",
+    "queued.",
+    "session.timeout.ms",
+)
+PRODUCER_ONLY: Final = (
+    "acks",
+    "batch.",
+    "compression.",
+    "delivery.timeout.ms",
+    "linger.ms",
+    "max.in.flight",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "partitioner",
+    "queue.buffering.",
+    "request.required.acks",
+    "request.timeout.ms",
+    "retries",
+    "retry.backoff.",
+    "sticky.partitioning.",
+    "transaction.",
+)
+MANAGED_BY_BROKER: Final = ("heartbeat.interval.ms", "session.timeout.ms")
+"""Refused by the client under ``group.protocol=consumer``."""
+
+Config = dict[str, str | int | float | bool]
+
+
+def common_config(settings: Settings) -> Config:
+    """Connection and security: what every client shares."""
+    shared = {
+        name: value
+        for name, value in settings.librdkafka.items()
+        if not name.startswith(CONSUMER_ONLY + PRODUCER_ONLY)
+    }
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "client.id": f"{settings.consumer_group}-{settings.instance_id}",
+        **shared,
+    }
+
+
+def consumer_config(settings: Settings) -> Config:
+    """The worker's consumer: never commits by itself, reads committed records only."""
+    config: Config = {
+        **common_config(settings),
+        "group.id": settings.consumer_group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "queued.max.messages.kbytes": 32_768,
+        "fetch.queue.backoff.ms": 10,
+        **_only(settings, CONSUMER_ONLY),
+    }
+    if settings.group_protocol == "classic":
+        config["partition.assignment.strategy"] = "cooperative-sticky"
+        config.setdefault("session.timeout.ms", 15_000)
+    else:
+        for name in MANAGED_BY_BROKER:
+            config.pop(name, None)
+    if settings.membership is Membership.STATIC:
+        config["group.instance.id"] = settings.instance_id
+    return config
+
+
+def producer_config(settings: Settings) -> Config:
+    """The worker's producer; transactional in exactly-once mode.
+
+    ``retry.backoff.ms`` is what a transactional producer waits when the next transaction meets
+    the last one still completing (CONCURRENT_TRANSACTIONS): the default of 100 ms would bound
+    the worker to ten transactions a second. The partitioner is the Java client's, so that an
+    alert lands where other producers put the same key.
+    """
+    config: Config = {
+        **common_config(settings),
+        "enable.idempotence": True,
+        "linger.ms": 0,
+        "partitioner": "murmur2_random",
+        "retry.backoff.ms": 1,
+        # The broker's own limits decide what is too large, not the client's.
+        "message.max.bytes": 100_000_000,
+        **_only(settings, PRODUCER_ONLY),
+    }
+    if settings.delivery is Delivery.EXACTLY_ONCE:
+        config["transactional.id"] = f"{settings.consumer_group}-{settings.instance_id}"
+        config.setdefault("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+    return config
+
+
+def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
+    return {n: v for n, v in settings.librdkafka.items() if n.startswith(prefixes)}
+
+
+def refused_property(error: KafkaException) -> SettingsError:
+    """A client's refusal of its configuration, in terms of the environment."""
+    text = str(error.args[0].str() if error.args else error)
+    return SettingsError(f"a KAFKA_* setting is refused by the Kafka client: {text}")
+
+
+def kafka_error(error: KafkaException) -> KafkaError:
+    """The error inside the exception."""
+    inner = error.args[0]
+    assert isinstance(inner, KafkaError)
+    return inner
+
+
+def report_client_error(error: KafkaError) -> None:
+    """Callback of a client for what it heals by itself (a lost connection) or is fatal."""
+    log.warning("kafka client: %s", error.str())
+
+
+def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:
+    """What the operator reads when Kafka refuses to go on."""
+    inner = kafka_error(error)
+    hint = _HINTS.get(inner.code(), "")
+    return KafkaStoppedError(f"{doing}: {inner.name()}: {inner.str()}{hint}")
+
+
+_FENCED_HINT: Final = (
+    "; another process runs with the same INSTANCE_ID and took over: give each worker its own"
+)
+_HINTS: Final = {
+    KafkaError._FENCED: _FENCED_HINT,
+    KafkaError.PRODUCER_FENCED: _FENCED_HINT,
+    KafkaError.INVALID_PRODUCER_EPOCH: _FENCED_HINT,
+    KafkaError.FENCED_INSTANCE_ID: _FENCED_HINT,
+    KafkaError.UNRELEASED_INSTANCE_ID: "; the old session of this INSTANCE_ID has not ended yet",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "; create the topics with: python -m consumer topics",
+    KafkaError._UNKNOWN_TOPIC: "; create the topics with: python -m consumer topics",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "; the principal lacks a right on a topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "; the principal may not read as CONSUMER_GROUP",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+        "; the principal may not write with the transactional id CONSUMER_GROUP-INSTANCE_ID"
+    ),
+    KafkaError.MSG_SIZE_TOO_LARGE: (
+        "; a record is larger than the output topic takes: raise its max.message.bytes"
+    ),
+}

@@ -1,0 +1,43 @@
+"""What stops the scorer, each with an exit code of its own."""
+
+from typing import ClassVar
+
+
+class ScorerError(Exception):
+    """Stops the process with a message for the operator."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class SettingsError(ScorerError):
+    """A setting is unknown or wrong; the message names it."""
+
+    exit_code = 2
+
+
+class ModelRefusedError(ScorerError):
+    """The model folder cannot be served from."""
+
+    exit_code = 3
+
+
+class KafkaStoppedError(ScorerError):
+    """Kafka refuses to go on: fenced by a newer instance, unauthorised, no such topic."""
+
+    exit_code = 4
+
+
+STUCK_EXIT_CODE = 5
+"""A step of a transaction outlived its deadline; nothing was committed by it."""
+
+
+class DeadLetterBudgetError(ScorerError):
+    """Too many records in a row, or too large a share of them, were refused."""
+
+    exit_code = 6
+
+
+class ScoringBugError(ScorerError):
+    """The model raised on a valid claim; the message names the record."""
+
+    exit_code = 7

@@ -1,0 +1,250 @@
+"""Dead letters back to the claims topic, exactly once and without loops.
+
+The original record (key, value, its own headers) is produced to the claims topic with the count
+of its attempts in a header; the worker scores it like any other claim, and when it is refused
+again, the next dead letter carries the count on. Each batch of dead letters is one transaction
+with its offsets, in a group of its own (``CONSUMER_GROUP-redrive``), so that none is sent twice.
+A dead letter that a filter leaves out, or that was tried too often, is appended to the
+dead-letter topic again in the same transaction: it waits there for the next redrive.
+"""
+
+import datetime as dt
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from consumer.batch import Record, coordinates, headers_of
+from consumer.client import consumer_config, refused_property, stopped
+from consumer.delivery import make_producer, partitions, produce
+from consumer.errors import KafkaStoppedError
+from consumer.settings import Delivery, Membership, Settings
+from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason, without_error_headers
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 500
+TIMEOUT_S: Final = 30.0
+
+
+class Filter(NamedTuple):
+    """Which dead letters to send back."""
+
+    reasons: frozenset[Reason] = frozenset()
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    max_attempts: int = 3
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether this dead letter is to be sent back."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (self.since is None or letter.failed_at >= self.since)
+            and (self.until is None or letter.failed_at < self.until)
+            and letter.attempt < self.max_attempts
+        )
+
+
+class Redriven(NamedTuple):
+    """How a redrive ended."""
+
+    sent: int
+    kept: int
+
+
+class Step(NamedTuple):
+    """What follows from one batch of dead letters."""
+
+    claims: list[Record]
+    kept: list[Record]
+    letters: list[DeadLetter]
+
+
+def plan(messages: Sequence[Message], wanted: Filter, room: int) -> Step:
+    """Sort a batch of dead letters into those to send back and those to keep; pure.
+
+    Args:
+        messages: records of the dead-letter topic.
+        wanted: which to send.
+        room: send at most so many.
+    """
+    step = Step([], [], [])
+    for message in messages:
+        letter = _read(message)
+        if letter is not None and len(step.claims) < room and wanted.matches(letter):
+            step.claims.append(claim_again(message, letter))
+            step.letters.append(letter)
+        else:
+            step.kept.append(Record(message.key(), message.value(), headers_of(message)))
+    return step
+
+
+def claim_again(message: Message, letter: DeadLetter) -> Record:
+    """The original record, with the count of its attempts."""
+    headers = without_error_headers(headers_of(message))
+    headers.append((ATTEMPT_HEADER, str(letter.attempt)))
+    return Record(message.key(), message.value(), headers)
+
+
+def _read(message: Message) -> DeadLetter | None:
+    """What the record says of itself, None when it is no dead letter of this product."""
+    try:
+        return DeadLetter.from_headers(headers_of(message))
+    except (KeyError, ValueError) as error:
+        topic, partition, offset = coordinates(message)
+        log.warning("kept: %s[%d]@%d is no dead letter: %r", topic, partition, offset, error)
+        return None
+
+
+def redrive(
+    settings: Settings,
+    wanted: Filter,
+    *,
+    limit: int | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Redriven:
+    """Send dead letters back to the claims topic.
+
+    Reads from where the last redrive ended to the end as it is now, so that what is kept or
+    refused again meanwhile is not met a second time.
+
+    Args:
+        settings: topics and connection.
+        wanted: which dead letters to send.
+        limit: stop after so many were sent.
+        dry_run: print them as JSON lines and change nothing.
+        progress: told how many records were looked at.
+
+    Raises:
+        KafkaStoppedError: Kafka refuses, or another redrive runs.
+    """
+    consumer = _consumer(settings)
+    try:
+        ends = _assign(consumer, settings.dead_letter_topic)
+        if dry_run:
+            return _show(_batches(consumer, ends), wanted, limit)
+        return _send(settings, consumer, _batches(consumer, ends), wanted, limit, progress)
+    except KafkaException as error:
+        raise stopped(error, "redriving") from error
+    finally:
+        consumer.close()
+
+
+def _own(settings: Settings) -> Settings:
+    return msgspec.structs.replace(
+        settings,
+        consumer_group=f"{settings.consumer_group}-redrive",
+        instance_id="redrive",
+        membership=Membership.DYNAMIC,
+        delivery=Delivery.EXACTLY_ONCE,
+    )
+
+
+def _consumer(settings: Settings) -> Consumer:
+    config: dict[str, Any] = {
+        **consumer_config(_own(settings)),
+        "isolation.level": "read_committed",
+    }
+    try:
+        return Consumer(config)
+    except KafkaException as error:
+        raise refused_property(error) from error
+
+
+def _assign(consumer: Consumer, topic: str) -> dict[int, int]:
+    """Start every partition where the last redrive ended; returns the ends, by partition."""
+    found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+    if found.error is not None:
+        raise KafkaStoppedError(f"{topic}: {found.error.str()}")
+    wanted = [TopicPartition(topic, partition) for partition in found.partitions]
+    committed = consumer.committed(wanted, timeout=TIMEOUT_S)
+    starts, ends = [], {}
+    for place in committed:
+        low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        start = max(low, place.offset if place.offset >= 0 else low)
+        starts.append(
+            TopicPartition(topic, place.partition, start if start > low else OFFSET_BEGINNING)
+        )
+        if start < high:
+            ends[place.partition] = high
+    consumer.assign(starts)
+    return ends
+
+
+def _batches(consumer: Consumer, ends: dict[int, int]) -> Iterable[list[Message]]:
+    """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
+    left = dict(ends)
+    while left:
+        messages = [m for m in consumer.consume(BATCH, 0.2) if m.error() is None]
+        wanted = [m for m in messages if coordinates(m)[2] < ends.get(coordinates(m)[1], 0)]
+        for place in consumer.position(consumer.assignment()):
+            if place.offset >= left.get(place.partition, sys.maxsize):
+                del left[place.partition]
+        if wanted:
+            yield wanted
+
+
+def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -> Redriven:
+    sent = kept = 0
+    for messages in batches:
+        step = plan(messages, wanted, _room(limit, sent))
+        for letter in step.letters:
+            sys.stdout.write(msgspec.json.encode(letter).decode() + "\n")
+        sent, kept = sent + len(step.claims), kept + len(step.kept)
+        if _room(limit, sent) == 0:
+            break
+    return Redriven(sent, kept)
+
+
+def _send(
+    settings: Settings,
+    consumer: Consumer,
+    batches: Iterable[list[Message]],
+    wanted: Filter,
+    limit: int | None,
+    progress: Callable[[int], None],
+) -> Redriven:
+    producer = make_producer(_own(settings))
+    producer.init_transactions(TIMEOUT_S)
+    sent = kept = 0
+    for messages in batches:
+        cut = _cut(messages, wanted, _room(limit, sent))
+        step = plan(cut, wanted, _room(limit, sent))
+        producer.begin_transaction()
+        produce(producer, settings.claims_topic, step.claims)
+        produce(producer, settings.dead_letter_topic, step.kept)
+        producer.send_offsets_to_transaction(
+            partitions({(m[0], m[1]): m[2] + 1 for m in map(coordinates, cut)}),
+            consumer.consumer_group_metadata(),
+            TIMEOUT_S,
+        )
+        producer.commit_transaction(TIMEOUT_S)
+        sent, kept = sent + len(step.claims), kept + len(step.kept)
+        progress(sent + kept)
+        if _room(limit, sent) == 0:
+            break
+    return Redriven(sent, kept)
+
+
+def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
+    """The batch up to the last dead letter that the limit has room for."""
+    for index, message in enumerate(messages):
+        letter = _read(message)
+        room -= letter is not None and wanted.matches(letter)
+        if room == 0:
+            return messages[: index + 1]
+    return messages
+
+
+def _room(limit: int | None, sent: int) -> int:
+    return sys.maxsize if limit is None else limit - sent

@@ -1,0 +1,222 @@
+"""Settings from the environment: the only reader of ``os.environ``."""
+
+import enum
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from consumer.errors import SettingsError
+
+Number = TypeVar("Number", int, float)
+
+SECRETS: Final = frozenset(
+    {
+        "sasl.username",
+        "sasl.password",
+        "ssl.key.password",
+        "ssl.key.pem",
+        "ssl.keystore.password",
+        "sasl.oauthbearer.client.secret",
+    }
+)
+"""librdkafka properties that may come from a file (``KAFKA_SASL_PASSWORD_FILE``), never logged."""
+
+OWNED: Final = {
+    "group.id": "CONSUMER_GROUP",
+    "group.instance.id": "INSTANCE_ID and MEMBERSHIP",
+    "transactional.id": "CONSUMER_GROUP and INSTANCE_ID",
+    "enable.auto.commit": "DELIVERY",
+    "enable.auto.offset.store": "DELIVERY",
+    "enable.idempotence": "DELIVERY",
+    "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
+}
+"""librdkafka properties the guarantee rests on, and the setting that decides each."""
+
+
+class Delivery(enum.StrEnum):
+    """How often an outcome may appear."""
+
+    EXACTLY_ONCE = "exactly-once"
+    AT_LEAST_ONCE = "at-least-once"
+
+
+class Publish(enum.StrEnum):
+    """Which scored claims become alerts."""
+
+    ALL = "all"
+    REFERRALS = "referrals"
+
+
+class Membership(enum.StrEnum):
+    """Whether the group remembers a worker across a restart."""
+
+    STATIC = "static"
+    DYNAMIC = "dynamic"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything the environment may decide. Field NAME is the variable's name in lower case."""
+
+    kafka_bootstrap_servers: str = "localhost:9092"
+    claims_topic: str = "claims"
+    alerts_topic: str = "fraud-alerts"
+    dead_letter_topic: str = "claims-dead-letter"
+    consumer_group: str = "fraud-scorer"
+    instance_id: str
+    membership: Membership = Membership.STATIC
+    model_dir: Path = Path("artifacts/current")
+    batch_size: int = 1_000
+    batch_wait_ms: int = 5
+    delivery: Delivery = Delivery.EXACTLY_ONCE
+    publish: Publish = Publish.ALL
+    dead_letter_max_ratio: float = 0.5
+    dead_letter_window: int = 1_000
+    dead_letter_max_consecutive: int = 500
+    step_timeout_s: float = 60.0
+    metrics_port: int = 8000
+    api_port: int = 8080
+    api_host: str = "127.0.0.1"
+    log_level: str = "INFO"
+    librdkafka: dict[str, str] = {}
+
+    @property
+    def group_protocol(self) -> str:
+        """``classic`` or ``consumer`` (KIP-848)."""
+        return self.librdkafka.get("group.protocol", "classic")
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read and check every setting.
+
+    Raises:
+        SettingsError: naming the variable, what it holds and what it may hold.
+    """
+    instance = _text(environ, "INSTANCE_ID", socket.gethostname())
+    settings = Settings(
+        kafka_bootstrap_servers=_text(environ, "KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
+        claims_topic=_topic(environ, "CLAIMS_TOPIC", "claims"),
+        alerts_topic=_topic(environ, "ALERTS_TOPIC", "fraud-alerts"),
+        dead_letter_topic=_topic(environ, "DEAD_LETTER_TOPIC", "claims-dead-letter"),
+        consumer_group=_text(environ, "CONSUMER_GROUP", "fraud-scorer"),
+        instance_id=instance,
+        membership=_choice(environ, "MEMBERSHIP", Membership, _default_membership(environ)),
+        model_dir=Path(_text(environ, "MODEL_DIR", "artifacts/current")),
+        batch_size=_number(environ, "BATCH_SIZE", int, 1_000, 1, 10_000),
+        batch_wait_ms=_number(environ, "BATCH_WAIT_MS", int, 5, 0, 10_000),
+        delivery=_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),
+        publish=_choice(environ, "PUBLISH", Publish, Publish.ALL),
+        dead_letter_max_ratio=_number(environ, "DEAD_LETTER_MAX_RATIO", float, 0.5, 0.0, 1.0),
+        dead_letter_window=_number(environ, "DEAD_LETTER_WINDOW", int, 1_000, 1, 1_000_000),
+        dead_letter_max_consecutive=_number(
+            environ, "DEAD_LETTER_MAX_CONSECUTIVE", int, 500, 1, 1_000_000
+        ),
+        step_timeout_s=_number(environ, "STEP_TIMEOUT_S", float, 60.0, 1.0, 3_600.0),
+        metrics_port=_number(environ, "METRICS_PORT", int, 8000, 0, 65_535),
+        api_port=_number(environ, "API_PORT", int, 8080, 0, 65_535),
+        api_host=_text(environ, "API_HOST", "127.0.0.1"),
+        log_level=_level(environ),
+        librdkafka=_librdkafka(environ),
+    )
+    _check_together(settings)
+    return settings
+
+
+def _default_membership(environ: Mapping[str, str]) -> Membership:
+    # A static id is fatal under the consumer protocol until the old session ends.
+    modern = environ.get("KAFKA_GROUP_PROTOCOL") == "consumer"
+    return Membership.DYNAMIC if modern else Membership.STATIC
+
+
+def _text(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = environ.get(name, default).strip()
+    if not value:
+        raise SettingsError(f"{name} is empty; leave it out for the default {default!r}")
+    return value
+
+
+def _topic(environ: Mapping[str, str], name: str, default: str) -> str:
+    value = _text(environ, name, default)
+    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
+    if not legal or len(value) > 249 or value in {".", ".."}:
+        raise SettingsError(f"{name}={value!r} is no legal topic name")
+    return value
+
+
+Choice = TypeVar("Choice", bound=enum.StrEnum)
+
+
+def _choice(environ: Mapping[str, str], name: str, kind: type[Choice], default: Choice) -> Choice:
+    value = _text(environ, name, default.value)
+    if value not in {member.value for member in kind}:
+        allowed = ", ".join(kind)
+        raise SettingsError(f"{name}={value!r} is none of {allowed}")
+    return kind(value)
+
+
+def _number(
+    environ: Mapping[str, str],
+    name: str,
+    kind: type[Number],
+    default: Number,
+    low: Number,
+    high: Number,
+) -> Number:
+    text = _text(environ, name, str(default))
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r} is not a number") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{name}={text} is outside {low} to {high}")
+    return value
+
+
+def _level(environ: Mapping[str, str]) -> str:
+    value = _text(environ, "LOG_LEVEL", "INFO").upper()
+    if value not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingsError(f"LOG_LEVEL={value!r} is none of DEBUG, INFO, WARNING, ERROR")
+    return value
+
+
+def _librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
+    """``KAFKA_FOO_BAR`` as ``foo.bar``, secrets also from ``KAFKA_FOO_BAR_FILE``."""
+    found = {}
+    for name, value in environ.items():
+        if not name.startswith("KAFKA_") or name == "KAFKA_BOOTSTRAP_SERVERS":
+            continue
+        prop = name.removeprefix("KAFKA_").lower().replace("_", ".")
+        if prop.endswith(".file") and prop.removesuffix(".file") in SECRETS:
+            prop, value = prop.removesuffix(".file"), _secret(name, value)  # noqa: PLW2901
+        if prop in OWNED:
+            raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
+        found[prop] = value
+    return found
+
+
+def _secret(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SettingsError(f"{name}={path!r} cannot be read: {error.strerror}") from error
+
+
+def _check_together(settings: Settings) -> None:
+    topics = (settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic)
+    if len(set(topics)) < 3:
+        raise SettingsError(
+            "CLAIMS_TOPIC, ALERTS_TOPIC and DEAD_LETTER_TOPIC must be three topics, "
+            f"not {', '.join(topics)}"
+        )
+    isolation = settings.librdkafka.get("isolation.level", "read_committed")
+    if settings.delivery is Delivery.EXACTLY_ONCE and isolation != "read_committed":
+        raise SettingsError(
+            f"KAFKA_ISOLATION_LEVEL={isolation!r} breaks DELIVERY=exactly-once, which needs "
+            "read_committed: without it a restarted worker reads offsets of open transactions"
+        )
+    if settings.group_protocol not in {"classic", "consumer"}:
+        raise SettingsError(
+            f"KAFKA_GROUP_PROTOCOL={settings.group_protocol!r} is neither classic nor consumer"
+        )

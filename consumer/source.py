@@ -1,0 +1,243 @@
+"""Claims in: polling, rebalances, and going back to what the group has committed.
+
+The rules exactly-once rests on (KIP-447 fences a transaction's offsets by member and generation,
+not by partition):
+
+* group metadata is taken when partitions are assigned, never at commit: metadata fetched after a
+  rebalance would be accepted for partitions this worker has already lost;
+* any rebalance makes the records in hand void, also those returned by the very poll that served
+  it: they are read again from what the group has committed.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from consumer.client import (
+    consumer_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    stopped,
+)
+from consumer.errors import KafkaStoppedError
+from consumer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+IDLE_POLL_S: Final = 0.2
+COMMITTED_TIMEOUT_S: Final = 20.0
+COMMITTED_ATTEMPTS: Final = 10
+TRANSIENT: Final = frozenset(
+    {
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
+    }
+)
+
+
+class Poll(NamedTuple):
+    """What one poll brought."""
+
+    messages: list[Message]
+    rebalanced: bool
+
+
+class ClaimSource:
+    """The worker's consumer. Used from one thread."""
+
+    def __init__(self, settings: Settings, settle: Callable[[], None]) -> None:
+        """Join the group.
+
+        Args:
+            settings: topic, group, batch size and waiting time.
+            settle: called before partitions are given up; returns when no transaction that
+                holds offsets of theirs is under way.
+        """
+        self._settings = settings
+        self._settle = settle
+        self._rebalanced = False
+        self._assigned: set[tuple[str, int]] = set()
+        config: dict[str, Any] = {
+            **consumer_config(settings),
+            "error_cb": report_client_error,
+            "logger": log,
+        }
+        try:
+            self._consumer = Consumer(config)
+        except KafkaException as error:
+            raise refused_property(error) from error
+        self.group_metadata: Any = None
+        self._first_offset = (
+            OFFSET_END
+            if str(config["auto.offset.reset"]) in {"latest", "end", "largest"}
+            else OFFSET_BEGINNING
+        )
+        self._consumer.subscribe(
+            [settings.claims_topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+
+    def poll(self) -> Poll:
+        """The next batch: blocks for a first record, then takes what follows it at once.
+
+        A batch is cut at BATCH_SIZE records or BATCH_WAIT_MS after its first record. When a
+        rebalance was served, nothing is returned: the records in hand are void.
+
+        Raises:
+            KafkaStoppedError: no such topic, not authorised, or fenced.
+        """
+        self._rebalanced = False
+        messages = self._take()
+        if self._rebalanced:
+            return Poll([], rebalanced=True)
+        return Poll(self._checked(messages), rebalanced=False)
+
+    def _take(self) -> list[Message]:
+        first = self._consumer.poll(IDLE_POLL_S)
+        if first is None or self._rebalanced:
+            return []
+        messages = [first]
+        size = self._settings.batch_size
+        end = time.monotonic() + self._settings.batch_wait_ms / 1_000
+        while not self._rebalanced and len(messages) < size:
+            messages += self._consumer.consume(size - len(messages), 0)
+            left = end - time.monotonic()
+            if left <= 0 or len(messages) >= size or self._rebalanced:
+                break
+            one = self._consumer.poll(left)
+            if one is not None:
+                messages.append(one)
+        return messages
+
+    def _checked(self, messages: list[Message]) -> list[Message]:
+        good = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            elif error.code() in TRANSIENT or (error.retriable() and not error.fatal()):
+                log.warning("kafka consumer: %s", error.str())
+            else:
+                raise stopped(KafkaException(error), f"reading {self._settings.claims_topic}")
+        return good
+
+    def rewind(self, *, aborted: bool) -> None:
+        """Void everything in hand: go back to what the group has committed.
+
+        Waits for the outcome of a transaction that still holds offsets of these partitions
+        (the broker answers only with stable offsets under read_committed).
+
+        Args:
+            aborted: a transaction was refused or given up. Under the classic protocol the
+                snapshot stays all the same: if the generation has moved on, a rebalance is due
+                whose callback brings the next one, while metadata fetched now could be of no
+                generation at all (-1), which no broker fences. Under the consumer protocol the
+                member's epoch moves on without a callback.
+        """
+        if aborted and self._settings.group_protocol == "consumer":
+            self.group_metadata = self._consumer.consumer_group_metadata()
+        assigned = self._consumer.assignment()
+        if not assigned:
+            return
+        for partition in self._committed(assigned):
+            self._seek(partition)
+
+    def _seek(self, partition: TopicPartition) -> None:
+        try:
+            self._consumer.seek(partition)
+        except KafkaException as error:
+            if kafka_error(error).code() != KafkaError._STATE:
+                raise
+            # Not being fetched yet: it will start from the offset it was assigned with.
+            log.debug("no seek needed on %s[%d]", partition.topic, partition.partition)
+
+    def _committed(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+        found = self._fetch_committed(list(partitions))
+        for partition in found:
+            if partition.error is not None:
+                raise KafkaStoppedError(
+                    f"reading the committed offset of {partition.topic}"
+                    f"[{partition.partition}]: {partition.error.str()}"
+                )
+        return [
+            TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else self._first_offset)
+            for p in found
+        ]
+
+    def _fetch_committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        for _ in range(COMMITTED_ATTEMPTS):
+            try:
+                return self._consumer.committed(partitions, timeout=COMMITTED_TIMEOUT_S)
+            except KafkaException as error:
+                if (
+                    not kafka_error(error).retriable()
+                    and kafka_error(error).code() not in TRANSIENT
+                ):
+                    raise stopped(error, "reading the committed offsets") from error
+                log.warning("committed offsets not to be had yet: %s", kafka_error(error).str())
+        raise KafkaStoppedError("no committed offsets from Kafka; is a broker down?")
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalanced = True
+        if partitions:
+            start = self._committed(partitions)
+            consumer.incremental_assign(start)
+            self._assigned |= {(p.topic, p.partition) for p in partitions}
+        self.group_metadata = consumer.consumer_group_metadata()
+        log.info("assigned %s", _names(partitions))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalanced = True
+        self._settle()
+        consumer.incremental_unassign(partitions)
+        self._assigned -= {(p.topic, p.partition) for p in partitions}
+        log.info("revoked %s", _names(partitions))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("lost %s", _names(partitions))
+        self._on_revoke(consumer, partitions)
+
+    @property
+    def assigned(self) -> frozenset[tuple[str, int]]:
+        """Topic and partition of what this worker reads now."""
+        return frozenset(self._assigned)
+
+    def lag(self, next_offsets: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Records between what is committed and the end, by partition, from the last fetch."""
+        lags = {}
+        for (topic, partition), offset in next_offsets.items():
+            if (topic, partition) in self._assigned:
+                _, high = self._consumer.get_watermark_offsets(
+                    TopicPartition(topic, partition), cached=True
+                )
+                lags[topic, partition] = max(0, high - offset)
+        return lags
+
+    def commit(self, offsets: list[TopicPartition]) -> None:
+        """Commit without a transaction (at-least-once)."""
+        self._consumer.commit(offsets=offsets, asynchronous=False)
+
+    def close(self) -> None:
+        """Leave the group; static members keep their partitions until the session ends."""
+        self._consumer.close()
+
+
+def _names(partitions: Iterable[TopicPartition]) -> str:
+    return ", ".join(f"{p.topic}[{p.partition}]" for p in partitions) or "nothing"

@@ -1,0 +1,88 @@
+"""Create the three topics with settings that fit the guarantee."""
+
+import logging
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from consumer.client import common_config, kafka_error, refused_property, stopped
+from consumer.errors import KafkaStoppedError
+from consumer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TIMEOUT_S: Final = 30.0
+WEEK_MS: Final = str(7 * 24 * 3_600 * 1_000)
+MONTH_MS: Final = str(30 * 24 * 3_600 * 1_000)
+# A dead letter is the claim's record and some headers: it must fit where the claim did.
+CLAIM_BYTES: Final = 1_048_588
+DEAD_LETTER_BYTES: Final = 2 * CLAIM_BYTES
+
+
+def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTopic]:
+    """The topics: claims and alerts with equal partitions, so that a key's alerts stay together."""
+    durable = {"min.insync.replicas": str(max(1, replication - 1)), "cleanup.policy": "delete"}
+
+    def topic(name: str, retention: str, max_bytes: int) -> NewTopic:
+        config = {**durable, "retention.ms": retention, "max.message.bytes": str(max_bytes)}
+        return NewTopic(name, partitions, replication, config=config)
+
+    return [
+        topic(settings.claims_topic, WEEK_MS, CLAIM_BYTES),
+        topic(settings.alerts_topic, MONTH_MS, CLAIM_BYTES),
+        topic(settings.dead_letter_topic, MONTH_MS, DEAD_LETTER_BYTES),
+    ]
+
+
+def create_topics(settings: Settings, partitions: int, replication: int) -> dict[str, bool]:
+    """Create what is missing; existing topics stay as they are.
+
+    Returns:
+        For each topic whether it was created.
+
+    Raises:
+        KafkaStoppedError: Kafka refuses or is not there.
+    """
+    created = {}
+    for name, future in (
+        admin(settings)
+        .create_topics(wanted(settings, partitions, replication), request_timeout=TIMEOUT_S)
+        .items()
+    ):
+        try:
+            future.result()
+            created[name] = True
+        except KafkaException as error:
+            if kafka_error(error).code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise stopped(error, f"creating topic {name}") from error
+            created[name] = False
+    return created
+
+
+def require_topics(settings: Settings) -> None:
+    """Refuse to start without the topics.
+
+    Raises:
+        KafkaStoppedError: a topic is missing, or Kafka is not there.
+    """
+    try:
+        present = admin(settings).list_topics(timeout=TIMEOUT_S).topics
+    except KafkaException as error:
+        raise stopped(error, f"asking {settings.kafka_bootstrap_servers} for its topics") from error
+    names = (settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic)
+    missing = [name for name in names if name not in present]
+    if missing:
+        raise KafkaStoppedError(
+            f"no topic {', '.join(missing)} at {settings.kafka_bootstrap_servers}; "
+            "create the topics with: python -m consumer topics"
+        )
+
+
+def admin(settings: Settings) -> AdminClient:
+    """An admin client of these settings."""
+    try:
+        return AdminClient(common_config(settings))
+    except KafkaException as error:
+        raise refused_property(error) from error

@@ -1,0 +1,147 @@
+"""The loop: poll a batch, process it, publish its outcome with its offsets."""
+
+import datetime as dt
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+from confluent_kafka import Message
+
+from consumer.batch import BatchScorer, Outcome, process
+from consumer.budget import DeadLetterBudget
+from consumer.delivery import AbortedError, make_publisher
+from consumer.errors import KafkaStoppedError
+from consumer.health import Health
+from consumer.metrics import Metrics
+from consumer.settings import Publish, Settings
+from consumer.source import ClaimSource
+from consumer.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+LAG_EVERY_S = 1.0
+MAX_ABORTS_IN_A_ROW = 20
+
+
+class Worker:
+    """Scores claims until told to stop."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        scorer: Callable[[], BatchScorer],
+        metrics: Metrics,
+        health: Health,
+        watchdog: Watchdog,
+    ) -> None:
+        """Connect to Kafka and join the group.
+
+        Args:
+            settings: see `consumer.settings`.
+            scorer: the model to use for the next batch.
+            metrics: where counts go.
+            health: told of every turn and commit.
+            watchdog: ends the process when a step of a transaction is stuck.
+        """
+        self._settings = settings
+        self._scorer = scorer
+        self._metrics = metrics
+        self._health = health
+        self._budget = DeadLetterBudget(settings)
+        self._source = ClaimSource(settings, self._settle)
+        self._publisher = make_publisher(settings, watchdog, self._source.commit)
+        self._committed: dict[tuple[str, int], int] = {}
+        self._lag_due = 0.0
+        self._aborts = 0
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Finish the batch in hand, commit it and return from `run`. Safe in a signal handler."""
+        self._stopping = self._health.stopping = True
+
+    def run(self) -> None:
+        """Score until `stop`.
+
+        Raises:
+            ScorerError: what stopped the worker; nothing is lost by it.
+        """
+        try:
+            while not self._stopping:
+                self._turn()
+            self._settle()
+        finally:
+            self._publisher.close()
+            self._source.close()
+
+    def _turn(self) -> None:
+        self._watch_lag()
+        with self._metrics.stage.labels("poll").time():
+            batch = self._source.poll()
+        if batch.rebalanced:
+            self._metrics.rebalances.inc()
+            self._rewind(aborted=False)
+        elif batch.messages:
+            self._score_and_publish(batch.messages)
+
+    def _score_and_publish(self, messages: Sequence[Message]) -> None:
+        now = dt.datetime.now(dt.UTC)
+        referrals_only = self._settings.publish is Publish.REFERRALS
+        with self._metrics.stage.labels("process").time():
+            outcome = process(messages, self._scorer(), now, referrals_only=referrals_only)
+        self._budget.check(len(messages), len(outcome.dead_letters))
+        created = np.array([message.timestamp()[1] for message in messages], dtype=float)
+        try:
+            with self._metrics.stage.labels("publish").time():
+                self._publisher.publish(
+                    outcome, self._source.group_metadata, partial(self._done, outcome, created)
+                )
+        except AbortedError as error:
+            self._aborted(error)
+            self._rewind(aborted=True)
+
+    def _rewind(self, *, aborted: bool) -> None:
+        self._budget.void()
+        self._source.rewind(aborted=aborted)
+
+    def _done(self, outcome: Outcome, created_ms: npt.NDArray[np.float64]) -> None:
+        """Count what was committed; runs in the committing thread."""
+        metrics = self._metrics
+        metrics.transactions.labels("committed").inc()
+        metrics.consumed.inc(len(created_ms))
+        metrics.scored.inc(outcome.scored)
+        metrics.referred.inc(outcome.referred)
+        for reason, count in outcome.reasons.items():
+            metrics.dead_lettered.labels(reason.value).inc(count)
+        metrics.batch_size.observe(len(created_ms))
+        metrics.latency.observe(np.maximum(time.time() - created_ms / 1_000, 0))
+        metrics.probability.observe(outcome.probabilities)
+        self._committed.update(outcome.offsets)
+        self._aborts = 0
+        self._health.progressed()
+
+    def _settle(self) -> None:
+        try:
+            self._publisher.settle()
+        except AbortedError as error:
+            # What was in hand is read again by whoever the partitions belong to next.
+            self._aborted(error)
+
+    def _aborted(self, error: AbortedError) -> None:
+        self._metrics.transactions.labels("aborted").inc()
+        self._aborts += 1
+        if self._aborts >= MAX_ABORTS_IN_A_ROW:
+            raise KafkaStoppedError(f"{self._aborts} transactions in a row aborted: {error}")
+
+    def _watch_lag(self) -> None:
+        self._health.turned()
+        if time.monotonic() < self._lag_due:
+            return
+        self._lag_due = time.monotonic() + LAG_EVERY_S
+        lags = self._source.lag(dict(self._committed))
+        self._metrics.set_lags(lags.items())
+        self._metrics.assigned.set(len(self._source.assigned))
+        self._health.assigned = len(self._source.assigned)
+        self._health.lag = sum(lags.values())
