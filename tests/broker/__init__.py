@@ -1,0 +1,1 @@
+"""A real Apache Kafka for the tests: found, started, broken on purpose, read back."""

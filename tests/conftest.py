@@ -1,0 +1,67 @@
+"""Fixtures of every test: a real Kafka for the session, names of their own for each test."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import NoReturn, Protocol
+
+import pytest
+
+from tests.broker import topics
+from tests.broker.jars import NoKafkaError, jars
+from tests.broker.native import NativeKafka
+from tests.broker.provide import provide
+
+
+class NewTopic(Protocol):
+    """Creates a topic of a fresh name."""
+
+    def __call__(
+        self, stem: str = "topic", partitions: int = 1, config: dict[str, str] | None = None
+    ) -> str: ...
+
+
+def pytest_configure() -> None:
+    """End on SIGTERM as on Ctrl-C: fixtures take their brokers and workers with them."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def without_kafka(why: NoKafkaError) -> NoReturn:
+    """Skip, with one line; in CI a missing broker is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"no Kafka: {why}", pytrace=False)
+    pytest.skip(f"no Kafka: {why}")
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[str]:
+    """Bootstrap address of a real Apache Kafka."""
+    with contextlib.ExitStack() as stack:
+        try:
+            address = stack.enter_context(provide())
+        except NoKafkaError as why:
+            without_kafka(why)
+        yield address
+
+
+@pytest.fixture
+def new_topic(kafka: str) -> NewTopic:
+    """A maker of topics; their names are fresh, so that no test sees another's records."""
+
+    def create(
+        stem: str = "topic", partitions: int = 1, config: dict[str, str] | None = None
+    ) -> str:
+        return topics.create(kafka, topics.fresh_name(stem), partitions, config)
+
+    return create
+
+
+@pytest.fixture(scope="session")
+def native() -> type[NativeKafka]:
+    """A broker to break: the class, once Java and the jars are known to be here."""
+    try:
+        jars()
+    except NoKafkaError as why:
+        without_kafka(why)
+    return NativeKafka
