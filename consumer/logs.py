@@ -30,3 +30,4 @@ def configure(level: str) -> None:
     out = logging.StreamHandler()
     out.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[out], force=True)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

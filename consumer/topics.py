@@ -46,11 +46,9 @@ def create_topics(settings: Settings, partitions: int, replication: int) -> dict
         KafkaStoppedError: Kafka refuses or is not there.
     """
     created = {}
-    for name, future in (
-        admin(settings)
-        .create_topics(wanted(settings, partitions, replication), request_timeout=TIMEOUT_S)
-        .items()
-    ):
+    client = admin(settings)
+    topics = wanted(settings, partitions, replication)
+    for name, future in client.create_topics(topics, request_timeout=TIMEOUT_S).items():
         try:
             future.result()
             created[name] = True
