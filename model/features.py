@@ -146,7 +146,8 @@ class _NumberBlock:
         self.median = float(np.median(present)) if len(present) else 0.0
         filled = np.where(np.isnan(values), self.median, values)
         self.mean = float(filled.mean())
-        self.scale = float(filled.std()) or 1.0
+        # The deviation of equal values may come out as a rounding error instead of 0.
+        self.scale = float(filled.std()) if np.ptp(filled) > 0 else 1.0
         self.indicated = len(present) < len(values)
         self.suffixes = ("", "=missing") if self.indicated else ("",)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from model import artifact, estimators, splits
 from model.datasets import Dataset
@@ -69,7 +70,9 @@ def fit(
     names = varying(columns)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
-    return estimators.build(algorithm, names, seed=seed).fit(columns, labels)
+    # These fits take seconds at most; threads that wait for a busy machine cost more than they save.
+    with threadpool_limits(1):
+        return estimators.build(algorithm, names, seed=seed).fit(columns, labels)
 
 
 def train(

@@ -1,0 +1,155 @@
+"""The shared encoder, with scikit-learn's stock transformers as the oracle."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from model.features import ClaimEncoder, Column, Form, claim_columns, claim_frame, varying
+from tests.model.examples import dataset
+
+CATEGORIES = ("fault", "vehicle_make")
+NUMBERS = ("claim_amount", "past_claims", "report_lag_days", "police_report_filed")
+NAMES = CATEGORIES + NUMBERS
+
+# Spelt the way the encoder cleans them: the oracle knows nothing of cleaning.
+words = st.none() | st.sampled_from(["ann", "bob", "cyd", "dan"])
+figures = st.none() | st.integers(-1000, 1000).map(lambda n: n / 4)
+rows = st.lists(st.tuples(words, words, figures, figures, figures, st.none() | st.booleans()))
+
+
+def columns_of(table: list[tuple[Any, ...]]) -> dict[str, list[Any]]:
+    return {name: [row[i] for row in table] for i, name in enumerate(NAMES)}
+
+
+def frame_of(columns: dict[str, list[Any]]) -> pd.DataFrame:
+    text = {name: pd.Series(columns[name], dtype="str") for name in CATEGORIES}
+    figure = {name: pd.Series(columns[name], dtype="float64") for name in NUMBERS}
+    return pd.DataFrame(text | figure)
+
+
+@settings(deadline=None, max_examples=60)
+@given(train=rows.filter(bool), test=rows.filter(bool))
+def test_tree_form_is_the_ordinal_encoder(
+    train: list[tuple[Any, ...]], test: list[tuple[Any, ...]]
+) -> None:
+    seen, new = columns_of(train), columns_of(test)
+    stock = ColumnTransformer(
+        [
+            ("c", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1), CATEGORIES),
+            ("n", "passthrough", NUMBERS),
+        ]
+    ).fit(frame_of(seen))
+    ours = ClaimEncoder(NAMES, "tree").fit(seen)
+    expected = stock.transform(frame_of(new))
+    for i, name in enumerate(CATEGORIES):
+        if None not in seen[name]:  # the stock encoder then takes missing for one more unknown
+            expected[[value is None for value in new[name]], i] = np.nan
+    np.testing.assert_array_equal(ours.transform(new), expected)
+
+
+@settings(deadline=None, max_examples=60)
+@given(train=rows.filter(bool), test=rows.filter(bool))
+def test_linear_form_is_one_hot_imputed_and_scaled(
+    train: list[tuple[Any, ...]], test: list[tuple[Any, ...]]
+) -> None:
+    seen, new = columns_of(train), columns_of(test)
+    encoder = ClaimEncoder(NAMES, "linear").fit(seen)
+    ours = dict(zip(encoder.get_feature_names_out(), encoder.transform(new).T, strict=True))
+    oracle: dict[str, Any] = {}
+    for name in CATEGORIES:
+        filled = SimpleImputer(
+            missing_values=None, strategy="constant", fill_value="zz", keep_empty_features=True
+        )
+        stock = make_pipeline(filled, OneHotEncoder(handle_unknown="ignore", sparse_output=False))
+        stock.fit(np.array(seen[name], dtype=object)[:, None])
+        out = stock.transform(np.array(new[name], dtype=object)[:, None])
+        labels = [f"{name}={'missing' if c == 'zz' else c}" for c in stock[-1].categories_[0]]
+        oracle |= dict(zip(labels, out.T, strict=True))
+    for name in NUMBERS:
+        fitted, given_ = (np.array(c[name], dtype=float)[:, None] for c in (seen, new))
+        stock = make_pipeline(
+            SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
+        )
+        oracle[name] = stock.fit(fitted).transform(given_)[:, 0]
+        if np.isnan(fitted).any():
+            oracle[f"{name}=missing"] = np.isnan(given_)[:, 0]
+    assert ours.keys() == oracle.keys()
+    for name, column in ours.items():
+        np.testing.assert_allclose(column, oracle[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("form", ["tree", "linear"])
+@pytest.mark.parametrize("dtype", [None, "object", "nullable", "string[python]", "category"])
+def test_a_frame_and_a_mapping_encode_to_the_same_bits(form: Form, dtype: str | None) -> None:
+    claims = dataset().claims
+    columns, frame = claim_columns(claims, NAMES), claim_frame(claims, NAMES)
+    if dtype == "nullable":
+        frame = frame.convert_dtypes()
+    elif dtype == "object":
+        frame = frame.astype(object)
+    elif dtype is not None:
+        frame = frame.astype(dict.fromkeys(CATEGORIES, dtype))
+    by_frame = ClaimEncoder(NAMES, form).fit(frame)
+    by_mapping = ClaimEncoder(NAMES, form).fit(columns)
+    expected = by_mapping.transform(columns).tobytes()
+    assert by_frame.transform(frame).tobytes() == expected
+    assert by_frame.transform(columns).tobytes() == expected
+    assert by_mapping.transform(frame).tobytes() == expected
+
+
+@pytest.mark.parametrize("form", ["tree", "linear"])
+def test_a_batch_encodes_as_its_claims_one_by_one(form: Form) -> None:
+    claims = dataset().claims
+    encoder = ClaimEncoder(NAMES, form).fit(claim_columns(claims, NAMES))
+    whole = encoder.transform(claim_columns(claims[:50], NAMES))
+    single = [encoder.transform(claim_columns([c], NAMES))[0] for c in claims[:50]]
+    np.testing.assert_array_equal(whole, np.array(single))
+
+
+def test_an_unknown_category_is_not_a_missing_one() -> None:
+    fitted = ClaimEncoder(["fault"], "tree").fit({"fault": ["a", "b"]})
+    codes = fitted.transform({"fault": ["a", "b", "new", None, float("nan"), "  "]})
+    np.testing.assert_array_equal(codes[:, 0], [0, 1, -1, np.nan, np.nan, np.nan])
+    linear = ClaimEncoder(["fault"], "linear").fit({"fault": ["a", "b", None]})
+    assert linear.transform({"fault": ["new", None]}).tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert list(linear.get_feature_names_out()) == ["fault=a", "fault=b", "fault=missing"]
+
+
+def test_spelling_does_not_make_a_category() -> None:
+    fitted = ClaimEncoder(["fault"], "tree").fit({"fault": ["Third Party", "Policy Holder"]})
+    assert fitted.categories() == {"fault": ("policy holder", "third party")}
+    codes = fitted.transform({"fault": ["third  party ", "THIRD PARTY", "Third Party"]})
+    assert codes[:, 0].tolist() == [1, 1, 1]
+
+
+def test_the_rarest_categories_beyond_the_limit_are_unknown() -> None:
+    values = ["a"] * 3 + ["b"] * 2 + ["d", "c"]
+    fitted = ClaimEncoder(["fault"], "tree", max_categories=3).fit({"fault": values})
+    assert fitted.categories() == {"fault": ("a", "b", "c")}
+    assert fitted.transform({"fault": ["d"]})[0, 0] == -1
+
+
+def test_the_encoder_can_be_cloned_and_asks_only_for_its_features() -> None:
+    fitted = ClaimEncoder(["witnesses"], "linear").fit({"witnesses": [1, 2]})
+    again = clone(fitted).fit({"witnesses": [1, 2], "fault": [object(), None]})
+    assert again.transform({"witnesses": [1.5]}).tolist() == [[0.0]]
+    with pytest.raises(KeyError, match="witnesses"):
+        fitted.transform({"fault": ["a"]})
+
+
+def test_columns_that_never_vary_are_found() -> None:
+    columns: dict[str, Column] = {
+        "fault": ["a", "a"],
+        "loss_area": ["a", None],
+        "witnesses": [None, None],
+    }
+    assert varying(columns) == ("loss_area",)
