@@ -70,7 +70,7 @@ def fit(
     names = varying(columns)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
-    # These fits take seconds at most; threads that wait for a busy machine cost more than they save.
+    # These fits take seconds: threads that wait for a busy machine cost more than they save.
     with threadpool_limits(1):
         return estimators.build(algorithm, names, seed=seed).fit(columns, labels)
 
