@@ -10,7 +10,8 @@ from falcon import HTTPError
 from falcon.asgi import App, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from consumer.batch import MAX_CLAIM_BYTES, BatchScorer, RefusedError, decode, fraud_alert
+from consumer.batch import BatchScorer, fraud_alert
+from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.health import Health
 from consumer.metrics import Metrics
 from schemas.dead_letter import Reason

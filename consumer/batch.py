@@ -13,16 +13,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from consumer.decode import Headers, RefusedError, decode, pairs
 from consumer.errors import ScoringBugError
 from schemas.alert import Decision, FraudAlert, Source
 from schemas.claim import Claim
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
-
-MAX_CLAIM_BYTES: Final = 1_000_000
-_PATH_MARK: Final = " - at `"
-
-
-HeadersOf = dict[str, str | bytes | None] | list[Header]
 
 
 class Message(Protocol):
@@ -33,7 +28,7 @@ class Message(Protocol):
     def offset(self) -> int | None: ...  # noqa: D102
     def key(self) -> bytes | None: ...  # noqa: D102
     def value(self) -> bytes | None: ...  # noqa: D102
-    def headers(self) -> HeadersOf | None: ...  # noqa: D102
+    def headers(self) -> Headers | None: ...  # noqa: D102
     def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
 
 
@@ -69,42 +64,7 @@ class Outcome(NamedTuple):
     probabilities: npt.NDArray[np.float64]
 
 
-class RefusedError(Exception):
-    """A record is no claim; says why and where in it."""
-
-    def __init__(self, reason: Reason, message: str, path: str = "$") -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.path = path
-
-
-_decoder: Final = msgspec.json.Decoder(Claim)
 _encoder: Final = msgspec.json.Encoder()
-
-
-def decode(value: bytes | None) -> Claim:
-    """Read one claim from the bytes of a record.
-
-    Raises:
-        RefusedError: with the reason and the JSON path of the fault.
-    """
-    if not value:
-        raise RefusedError(Reason.EMPTY, "the record has no value")
-    if len(value) > MAX_CLAIM_BYTES:
-        raise RefusedError(
-            Reason.TOO_LARGE, f"{len(value)} bytes are more than a claim's {MAX_CLAIM_BYTES}"
-        )
-    try:
-        return _decoder.decode(value)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(_PATH_MARK)
-        raise RefusedError(Reason.INVALID, message, path.rstrip("`") or "$") from None
-    except UnicodeDecodeError as error:
-        raise RefusedError(Reason.NOT_UTF8, str(error)) from None
-    except msgspec.DecodeError as error:
-        raise RefusedError(Reason.NOT_JSON, str(error)) from None
-    except RecursionError:
-        raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply") from None
 
 
 def process(
@@ -131,7 +91,7 @@ def process(
     reasons: Counter[Reason] = Counter()
     for message in messages:
         try:
-            claims.append(decode(message.value()))
+            claims.append(decode(message.value(), message.headers()))
             accepted.append(message)
         except RefusedError as refused:
             reasons[refused.reason] += 1
@@ -176,8 +136,7 @@ def coordinates(message: Message) -> tuple[str, int, int]:
 
 def headers_of(message: Message) -> list[Header]:
     """The record's headers in order, [] when it has none."""
-    headers = message.headers() or []
-    return list(headers.items()) if isinstance(headers, dict) else headers
+    return pairs(message.headers())
 
 
 def alert(

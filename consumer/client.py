@@ -1,6 +1,7 @@
 """librdkafka configurations: what the guarantee rests on, and what the environment adds."""
 
 import logging
+import re
 from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -115,8 +116,10 @@ def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
 
 def refused_property(error: KafkaException) -> SettingsError:
     """A client's refusal of its configuration, in terms of the environment."""
-    text = str(error.args[0].str() if error.args else error)
-    return SettingsError(f"a KAFKA_* setting is refused by the Kafka client: {text}")
+    text = kafka_error(error).str()
+    named = re.search(r'"([a-z0-9.]+)"', text)
+    name = "KAFKA_" + named[1].upper().replace(".", "_") if named else "a KAFKA_* setting"
+    return SettingsError(f"{name} is refused by the Kafka client: {text}")
 
 
 def kafka_error(error: KafkaException) -> KafkaError:

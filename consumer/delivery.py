@@ -39,6 +39,9 @@ class Publisher(Protocol):
             KafkaStoppedError: Kafka refuses to go on.
         """
 
+    def busy(self) -> bool:
+        """Whether an outcome published now would have to wait for the one before it."""
+
     def settle(self) -> None:
         """Wait until nothing is under way.
 
@@ -106,6 +109,10 @@ class ExactlyOnce:
         with self._watchdog.step("commit_transaction"):
             self._producer.commit_transaction(self._timeout)
         done()
+
+    def busy(self) -> bool:
+        """Whether a commit is under way; see `Publisher.busy`."""
+        return self._under_way is not None and not self._under_way.done()
 
     def settle(self) -> None:
         """Wait for the commit under way; see `Publisher.settle`."""
@@ -191,6 +198,10 @@ class AtLeastOnce:
 
     def _delivered(self, error: KafkaError | None, _: Message) -> None:
         self._failed = error or self._failed
+
+    def busy(self) -> bool:
+        """Never between two batches."""
+        return False
 
     def settle(self) -> None:
         """Nothing is ever under way between two batches."""

@@ -69,7 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     membership: Membership = Membership.STATIC
     model_dir: Path = Path("artifacts/current")
     batch_size: int = 1_000
-    batch_wait_ms: int = 5
+    batch_wait_ms: int = 0
     delivery: Delivery = Delivery.EXACTLY_ONCE
     publish: Publish = Publish.ALL
     dead_letter_max_ratio: float = 0.5
@@ -105,7 +105,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         membership=_choice(environ, "MEMBERSHIP", Membership, _default_membership(environ)),
         model_dir=Path(_text(environ, "MODEL_DIR", "artifacts/current")),
         batch_size=_number(environ, "BATCH_SIZE", int, 1_000, 1, 10_000),
-        batch_wait_ms=_number(environ, "BATCH_WAIT_MS", int, 5, 0, 10_000),
+        batch_wait_ms=_number(environ, "BATCH_WAIT_MS", int, 0, 0, 10_000),
         delivery=_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),
         publish=_choice(environ, "PUBLISH", Publish, Publish.ALL),
         dead_letter_max_ratio=_number(environ, "DEAD_LETTER_MAX_RATIO", float, 0.5, 0.0, 1.0),

@@ -37,6 +37,7 @@ from consumer.settings import Settings
 log = logging.getLogger(__name__)
 
 IDLE_POLL_S: Final = 0.2
+BUSY_POLL_S: Final = 0.001
 COMMITTED_TIMEOUT_S: Final = 20.0
 COMMITTED_ATTEMPTS: Final = 10
 TRANSIENT: Final = frozenset(
@@ -60,16 +61,20 @@ class Poll(NamedTuple):
 class ClaimSource:
     """The worker's consumer. Used from one thread."""
 
-    def __init__(self, settings: Settings, settle: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, settle: Callable[[], None], busy: Callable[[], bool]
+    ) -> None:
         """Join the group.
 
         Args:
             settings: topic, group, batch size and waiting time.
             settle: called before partitions are given up; returns when no transaction that
                 holds offsets of theirs is under way.
+            busy: whether a batch could not be published yet anyway.
         """
         self._settings = settings
         self._settle = settle
+        self._busy = busy
         self._rebalanced = False
         self._assigned: set[tuple[str, int]] = set()
         config: dict[str, Any] = {
@@ -97,7 +102,8 @@ class ClaimSource:
     def poll(self) -> Poll:
         """The next batch: blocks for a first record, then takes what follows it at once.
 
-        A batch is cut at BATCH_SIZE records or BATCH_WAIT_MS after its first record. When a
+        A batch is cut at BATCH_SIZE records, or BATCH_WAIT_MS after its first record but not
+        while the batch before it is being committed: so batches grow with the load. When a
         rebalance was served, nothing is returned: the records in hand are void.
 
         Raises:
@@ -111,17 +117,17 @@ class ClaimSource:
 
     def _take(self) -> list[Message]:
         first = self._consumer.poll(IDLE_POLL_S)
-        if first is None or self._rebalanced:
+        if first is None:
             return []
         messages = [first]
         size = self._settings.batch_size
         end = time.monotonic() + self._settings.batch_wait_ms / 1_000
-        while not self._rebalanced and len(messages) < size:
+        while len(messages) < size and not self._rebalanced:
             messages += self._consumer.consume(size - len(messages), 0)
             left = end - time.monotonic()
-            if left <= 0 or len(messages) >= size or self._rebalanced:
+            if len(messages) >= size or (left <= 0 and not self._busy()):
                 break
-            one = self._consumer.poll(left)
+            one = self._consumer.poll(max(left, BUSY_POLL_S))
             if one is not None:
                 messages.append(one)
         return messages
@@ -163,7 +169,7 @@ class ClaimSource:
         try:
             self._consumer.seek(partition)
         except KafkaException as error:
-            if kafka_error(error).code() != KafkaError._STATE:
+            if kafka_error(error).code() not in {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}:
                 raise
             # Not being fetched yet: it will start from the offset it was assigned with.
             log.debug("no seek needed on %s[%d]", partition.topic, partition.partition)

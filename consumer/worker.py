@@ -51,7 +51,7 @@ class Worker:
         self._metrics = metrics
         self._health = health
         self._budget = DeadLetterBudget(settings)
-        self._source = ClaimSource(settings, self._settle)
+        self._source = ClaimSource(settings, self._settle, self._busy)
         self._publisher = make_publisher(settings, watchdog, self._source.commit)
         self._committed: dict[tuple[str, int], int] = {}
         self._lag_due = 0.0
@@ -121,6 +121,9 @@ class Worker:
         self._committed.update(outcome.offsets)
         self._aborts = 0
         self._health.progressed()
+
+    def _busy(self) -> bool:
+        return self._publisher.busy()
 
     def _settle(self) -> None:
         try:

@@ -1,0 +1,98 @@
+"""One record's bytes to a claim, or the reason why not. Pure."""
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas.claim import Claim
+from schemas.dead_letter import Header, Reason
+
+Headers = dict[str, str | bytes | None] | list[Header]
+
+MAX_CLAIM_BYTES: Final = 1_000_000
+STRUCTURED: Final = b"application/cloudevents+json"
+_PATH_MARK: Final = " - at `"
+
+
+class RefusedError(Exception):
+    """A record is no claim; says why and where in it."""
+
+    def __init__(self, reason: Reason, message: str, path: str = "$") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.path = path
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A structured-mode CloudEvent 1.0 (section 3.2 of its Kafka binding); `data` is the claim."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    data: msgspec.Raw
+
+
+_claims: Final = msgspec.json.Decoder(Claim)
+_envelopes: Final = msgspec.json.Decoder(Envelope)
+
+
+def decode(value: bytes | None, headers: Headers | None = None) -> Claim:
+    """Read one claim from a record.
+
+    Args:
+        value: the claim as JSON, or a structured-mode CloudEvent around it.
+        headers: the record's headers; ``content-type`` tells a CloudEvent.
+
+    Raises:
+        RefusedError: with the reason and the JSON path of the fault.
+    """
+    if not value:
+        raise RefusedError(Reason.EMPTY, "the record has no value")
+    if len(value) > MAX_CLAIM_BYTES:
+        raise RefusedError(
+            Reason.TOO_LARGE, f"{len(value)} bytes are more than a claim's {MAX_CLAIM_BYTES}"
+        )
+    if headers and _is_structured(headers):
+        envelope: Envelope = _parse(_envelopes, value, "$")
+        return _claim(bytes(envelope.data), "$.data")
+    return _claim(value, "$")
+
+
+def _claim(value: bytes, root: str) -> Claim:
+    claim: Claim = _parse(_claims, value, root)
+    return claim
+
+
+def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(_PATH_MARK)
+        raise RefusedError(
+            Reason.INVALID, message, root + path.rstrip("`").removeprefix("$")
+        ) from None
+    except UnicodeDecodeError as error:
+        raise RefusedError(Reason.NOT_UTF8, str(error), root) from None
+    except msgspec.DecodeError as error:
+        raise RefusedError(Reason.NOT_JSON, str(error), root) from None
+    except RecursionError:
+        raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
+
+
+def _is_structured(headers: Headers) -> bool:
+    return any(
+        name.lower() == "content-type"
+        and value is not None
+        and _bytes(value).startswith(STRUCTURED)
+        for name, value in pairs(headers)
+    )
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+def pairs(headers: Headers | None) -> list[Header]:
+    """Headers in order, [] when there are none."""
+    return list(headers.items()) if isinstance(headers, dict) else headers or []
