@@ -32,9 +32,9 @@ class Decision(enum.StrEnum):
 class Source(Struct, frozen=True, gc=False):
     """Coordinates of the claim's record: what makes an outcome unique."""
 
-    topic: str
-    partition: Annotated[int, Meta(ge=0)]
-    offset: Annotated[int, Meta(ge=0)]
+    topic: Annotated[str, Meta(description="Topic of the record.")]
+    partition: Annotated[int, Meta(ge=0, description="Partition of the record.")]
+    offset: Annotated[int, Meta(ge=0, description="Offset of the record.")]
 
 
 class ReasonItem(Struct, frozen=True, kw_only=True, gc=False):
@@ -54,29 +54,38 @@ class ReasonItem(Struct, frozen=True, kw_only=True, gc=False):
 class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
     """A transparent rule whose condition the claim met."""
 
-    id: str
-    version: Annotated[int, Meta(ge=1)]
-    outcome: Decision
-    text: str
+    id: Annotated[str, Meta(description="Id of the rule.")]
+    version: Annotated[int, Meta(ge=1, description="Version of the rule.")]
+    outcome: Annotated[Decision, Meta(description="What the rule advises.")]
+    text: Annotated[str, Meta(description="What the rule found, in plain English.")]
 
 
 class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
     """One scored claim, version 1."""
 
-    schema_version: int = 1
+    schema_version: Annotated[int, Meta(description="Version of this contract.")] = 1
     alert_id: Annotated[
         str, Meta(description="Deterministic: the same record scored by the same model.")
     ]
     revision: Annotated[int, Meta(ge=1, description="Counts the scorings of this record.")] = 1
     supersedes: Annotated[str | None, Meta(description="alert_id this one replaces.")] = None
-    claim_id: str
-    policy_number: str | None = None
-    loss_date: dt.date | None = None
-    report_date: dt.date | None = None
-    claim_amount: float | None = None
-    fraud_probability: Probability
+    claim_id: Annotated[str, Meta(description="The claim that was scored.")]
+    policy_number: Annotated[
+        str | None, Meta(description="Policy the claim is made under, as the claim has it.")
+    ] = None
+    loss_date: Annotated[dt.date | None, Meta(description="Day of the loss.")] = None
+    report_date: Annotated[dt.date | None, Meta(description="Day the loss was reported.")] = None
+    claim_amount: Annotated[
+        float | None,
+        Meta(description="Total amount claimed.", extra_json_schema={"x-unit": "currency"}),
+    ] = None
+    fraud_probability: Annotated[
+        Probability, Meta(description="Probability that the claim is fraudulent.")
+    ]
     fraudulent: Annotated[bool, Meta(description="fraud_probability >= threshold")]
-    threshold: Probability
+    threshold: Annotated[
+        Probability, Meta(description="Probabilities at or above it are a referral.")
+    ]
     threshold_policy: Annotated[str, Meta(description="How the threshold was chosen.")] = "fixed"
     percentile: (
         Annotated[
@@ -87,18 +96,31 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
         ]
         | None
     ) = None
-    band: Band = Band.LOW
-    decision: Decision = Decision.PASS
-    human_review_required: bool = False
+    band: Annotated[Band, Meta(description="Coarse level of the fraud probability.")] = Band.LOW
+    decision: Annotated[
+        Decision, Meta(description="What the score advises; there is no automatic denial.")
+    ] = Decision.PASS
+    human_review_required: Annotated[
+        bool, Meta(description="A person decides: always true for a referral.")
+    ] = False
     model: Annotated[str, Meta(description="Name of the model.")]
-    model_version: str
-    model_sha256: str
-    claim_schema_version: int = 1
-    reasons: tuple[ReasonItem, ...] = ()
-    rule_hits: tuple[RuleHit, ...] = ()
+    model_version: Annotated[str, Meta(description="Version of the model.")]
+    model_sha256: Annotated[str, Meta(description="Digest of the model file, hex.")]
+    claim_schema_version: Annotated[
+        int, Meta(description="Version of the Claim contract the model reads.")
+    ] = 1
+    reasons: Annotated[
+        tuple[ReasonItem, ...],
+        Meta(description="Largest contributions to the score, of referrals only."),
+    ] = ()
+    rule_hits: Annotated[
+        tuple[RuleHit, ...], Meta(description="Rules whose condition the claim met.")
+    ] = ()
     data_quality: Annotated[
         tuple[str, ...],
         Meta(description="Flags such as missing:FIELD and unknown_category:FIELD."),
     ] = ()
-    source: Source | None = None
-    scored_at: dt.datetime
+    source: Annotated[
+        Source | None, Meta(description="Record the claim came in; null over HTTP.")
+    ] = None
+    scored_at: Annotated[dt.datetime, Meta(tz=True, description="When the claim was scored.")]

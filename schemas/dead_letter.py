@@ -11,6 +11,7 @@ import enum
 from collections.abc import Iterable
 from typing import Annotated, Final
 
+import msgspec
 from msgspec import Meta, Struct
 
 Header = tuple[str, str | bytes | None]
@@ -18,6 +19,17 @@ Header = tuple[str, str | bytes | None]
 _STREAMS: Final = "__streams.errors."
 _SCORER: Final = "scorer.errors."
 ATTEMPT_HEADER: Final = _SCORER + "attempt"
+HEADER_OF: Final = {
+    "reason": _STREAMS + "exception",
+    "message": _STREAMS + "message",
+    "topic": _STREAMS + "topic",
+    "partition": _STREAMS + "partition",
+    "offset": _STREAMS + "offset",
+    "path": _SCORER + "path",
+    "failed_at": _SCORER + "failed_at",
+    "attempt": ATTEMPT_HEADER,
+}
+"""Name of the header that holds each field of a `DeadLetter`, as text."""
 
 
 class Reason(enum.StrEnum):
@@ -34,27 +46,19 @@ class Reason(enum.StrEnum):
 class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     """Why and where a record was refused, version 1."""
 
-    reason: Reason
+    reason: Annotated[Reason, Meta(description="Why the record was refused.")]
     message: Annotated[str, Meta(description="What is wrong, in words.")]
     path: Annotated[str, Meta(description="JSON path of the fault; $ is the whole record.")]
-    topic: str
-    partition: Annotated[int, Meta(ge=0)]
-    offset: Annotated[int, Meta(ge=0)]
-    failed_at: dt.datetime
+    topic: Annotated[str, Meta(description="Topic of the refused record.")]
+    partition: Annotated[int, Meta(ge=0, description="Partition of the refused record.")]
+    offset: Annotated[int, Meta(ge=0, description="Offset of the refused record.")]
+    failed_at: Annotated[dt.datetime, Meta(tz=True, description="When it was refused.")]
     attempt: Annotated[int, Meta(ge=1, description="How often the record was tried.")] = 1
 
     def headers(self) -> list[Header]:
         """The headers that are added to the original record's."""
-        return [
-            (_STREAMS + "exception", self.reason.value),
-            (_STREAMS + "message", self.message),
-            (_STREAMS + "topic", self.topic),
-            (_STREAMS + "partition", str(self.partition)),
-            (_STREAMS + "offset", str(self.offset)),
-            (_SCORER + "path", self.path),
-            (_SCORER + "failed_at", self.failed_at.isoformat()),
-            (ATTEMPT_HEADER, str(self.attempt)),
-        ]
+        fields = msgspec.structs.asdict(self) | {"failed_at": self.failed_at.isoformat()}
+        return [(header, str(fields[field])) for field, header in HEADER_OF.items()]
 
     @classmethod
     def from_headers(cls, headers: Iterable[Header]) -> "DeadLetter":
@@ -69,16 +73,8 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
             for name, value in headers
             if name.startswith((_STREAMS, _SCORER))
         }
-        return cls(
-            reason=Reason(found[_STREAMS + "exception"]),
-            message=found[_STREAMS + "message"],
-            path=found[_SCORER + "path"],
-            topic=found[_STREAMS + "topic"],
-            partition=int(found[_STREAMS + "partition"]),
-            offset=int(found[_STREAMS + "offset"]),
-            failed_at=dt.datetime.fromisoformat(found[_SCORER + "failed_at"]),
-            attempt=int(found[ATTEMPT_HEADER]),
-        )
+        fields = {field: found[header] for field, header in HEADER_OF.items()}
+        return msgspec.convert(fields, cls, strict=False)
 
 
 def without_error_headers(headers: Iterable[Header]) -> list[Header]:
