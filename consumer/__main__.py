@@ -16,41 +16,18 @@ from collections.abc import Callable, Sequence
 
 from consumer import logs, server
 from consumer.api import operations_app, scoring_app
-from consumer.errors import ModelRefusedError, ScorerError
+from consumer.errors import ScorerError
 from consumer.health import Health
 from consumer.metrics import Metrics
+from consumer.models import Models
 from consumer.redrive import Filter, redrive
 from consumer.settings import Settings, read_settings
 from consumer.topics import create_topics, require_topics
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
-from model.artifact import ArtifactError, load
-from model.scorer import Scorer
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
-
-
-def load_model(settings: Settings, metrics: Metrics) -> Scorer:
-    """The model of MODEL_DIR, reported in the metrics.
-
-    Raises:
-        ModelRefusedError: it is missing, altered or made by other versions.
-    """
-    try:
-        scorer = load(settings.model_dir)
-    except ArtifactError as error:
-        raise ModelRefusedError(f"MODEL_DIR={settings.model_dir}: {error}") from error
-    metrics.model.info(
-        {
-            "name": scorer.name,
-            "version": scorer.version,
-            "sha256": scorer.sha256,
-            "threshold": f"{scorer.threshold:g}",
-        }
-    )
-    metrics.model_loaded_at.set_to_current_time()
-    return scorer
 
 
 def run(settings: Settings, _: argparse.Namespace) -> None:
@@ -60,30 +37,32 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)
     with server.beside(operations_app(metrics, health), sock):
-        scorer = load_model(settings, metrics)
-        health.model = scorer.version
+        models = Models(settings.model_dir, metrics)
+        health.model = models.current().version
         require_topics(settings)
-        worker = Worker(settings, lambda: scorer, metrics, health, watchdog)
+        worker = Worker(settings, models.current, metrics, health, watchdog)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         log.info(
             "scoring %s with %s %s, %s",
             settings.claims_topic,
-            scorer.name,
-            scorer.version,
+            models.current().name,
+            models.current().version,
             settings.delivery.value,
         )
-        worker.run()
+        with models.watched():
+            worker.run()
     log.info("stopped; every batch in hand was committed")
 
 
 def serve(settings: Settings, _: argparse.Namespace) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
     metrics, health = Metrics(), Health()
-    scorer = load_model(settings, metrics)
-    health.model, health.assigned = scorer.version, 1
+    models = Models(settings.model_dir, metrics)
+    health.model, health.assigned = models.current().version, 1
     sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
-    server.serve(scoring_app(lambda: scorer, metrics, health), sock)
+    with models.watched():
+        server.serve(scoring_app(models.current, metrics, health), sock)
 
 
 def demo(settings: Settings, options: argparse.Namespace) -> None:

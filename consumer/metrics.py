@@ -139,6 +139,11 @@ class Metrics:
             "When the model in service was loaded.",
             registry=registry,
         )
+        self.models_refused = Counter(
+            "fraud_scorer_models_refused",
+            "Promoted models that could not be loaded.",
+            registry=registry,
+        )
         for collector in (self.latency, self.probability):
             registry.register(collector)
         ProcessCollector(registry=registry)

@@ -1,0 +1,105 @@
+"""The model in service: loaded at start, replaced between two batches when another is promoted."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from consumer.errors import ModelRefusedError
+from consumer.metrics import Metrics
+from model import artifact
+from model.artifact import ArtifactError
+from model.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 2.0
+MANIFEST: Final = "manifest.json"
+
+Identity = tuple[Path, int, int]
+
+
+class Models:
+    """Hands out the model for the next batch."""
+
+    def __init__(self, folder: Path, metrics: Metrics) -> None:
+        """Load the model.
+
+        Raises:
+            ModelRefusedError: it is missing, altered or made by other versions.
+        """
+        self._folder = folder
+        self._metrics = metrics
+        self._seen = self._identity()
+        try:
+            self._current = artifact.load(folder)
+        except ArtifactError as error:
+            raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
+        self._report()
+        self._stopped = threading.Event()
+
+    def current(self) -> Scorer:
+        """The model to score the next batch with."""
+        return self._current
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look for another model while the body runs."""
+        thread = threading.Thread(target=self._watch, name="models", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
+
+    def look(self) -> None:
+        """Load the model that is in the folder now, unless it is the one seen last.
+
+        One that is refused is reported, and the model in service stays.
+        """
+        found = self._identity()
+        if found is None or found == self._seen:
+            return
+        self._seen = found
+        try:
+            self._current = artifact.load(self._folder)
+        except ArtifactError as error:
+            self._metrics.models_refused.inc()
+            log.error(  # noqa: TRY400 - the message says it all, a traceback nothing more
+                "the new model in %s is refused, %s %s stays in service: %s",
+                self._folder,
+                self._current.name,
+                self._current.version,
+                error,
+            )
+            return
+        self._report()
+        log.info("model in service: %s %s", self._current.name, self._current.version)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY_S):
+            self.look()
+
+    def _identity(self) -> Identity | None:
+        """What changes when another model is put there; None in the midst of the change."""
+        try:
+            folder = self._folder.resolve()
+            stat = (folder / MANIFEST).stat()
+        except OSError:
+            return None
+        return folder, stat.st_ino, stat.st_mtime_ns
+
+    def _report(self) -> None:
+        scorer = self._current
+        self._metrics.model.info(
+            {
+                "name": scorer.name,
+                "version": scorer.version,
+                "sha256": scorer.sha256,
+                "threshold": f"{scorer.threshold:g}",
+            }
+        )
+        self._metrics.model_loaded_at.set_to_current_time()
