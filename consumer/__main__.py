@@ -1,4 +1,4 @@
-"""The command line: ``python -m consumer run | serve | demo | redrive | topics``."""
+"""The command line: ``python -m consumer run | serve | demo | generate | redrive | topics``."""
 
 import os
 
@@ -79,6 +79,20 @@ def topics(settings: Settings, options: argparse.Namespace) -> None:
         sys.stdout.write(f"{name}: {'created' if new else 'exists, left as it is'}\n")
 
 
+def generate(settings: Settings, options: argparse.Namespace) -> None:
+    """Send synthetic claims to CLAIMS_TOPIC, to try things out."""
+    from consumer.generate import generate  # noqa: PLC0415 - not for the worker
+
+    sent = generate(
+        settings,
+        rate=options.rate,
+        claims=options.claims,
+        broken_every=options.broken_every,
+        seed=options.seed,
+    )
+    sys.stdout.write(f"{sent} claims sent to {settings.claims_topic}\n")
+
+
 def send_back(settings: Settings, options: argparse.Namespace) -> None:
     """Send dead letters back through the worker."""
     wanted = Filter(
@@ -131,6 +145,13 @@ def parser() -> argparse.ArgumentParser:
     making = command("topics", topics)
     making.add_argument("--partitions", type=_positive, default=8)
     making.add_argument("--replication-factor", type=_positive, default=1)
+    loading = command("generate", generate)
+    loading.add_argument("--rate", type=float, default=20.0, help="a second; 0: no limit (20)")
+    loading.add_argument("--claims", type=_positive, help="stop after so many")
+    loading.add_argument(
+        "--broken-every", type=int, default=0, metavar="N", help="every N-th is no claim (0: none)"
+    )
+    loading.add_argument("--seed", type=int, default=1)
     again = command("redrive", send_back)
     again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
     again.add_argument("--since", type=_moment, metavar="ISO-TIME", help="refused at or after")
