@@ -1,0 +1,39 @@
+# The environment from the lock, every file of it checked against its hash, wheels only.
+FROM python:3.13-slim AS build
+COPY requirements/runtime.lock /build/runtime.lock
+RUN python -m venv --without-pip /opt/venv \
+ && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+      --require-hashes --only-binary :all: -r /build/runtime.lock \
+ # SciPy and its like carry their test suites along.
+ && find /opt/venv/lib -type d -name tests -prune -exec rm -rf {} +
+COPY schemas /opt/app/schemas
+COPY model /opt/app/model
+COPY consumer /opt/app/consumer
+# Compiled here: the file system is read-only where it runs.
+RUN python -m compileall -q /opt/app
+
+FROM python:3.13-slim
+# LightGBM needs OpenMP's runtime. pip has nothing to do here.
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends libgomp1 \
+ && rm -rf /var/lib/apt/lists/* /usr/local/bin/pip* /usr/local/lib/python3.*/site-packages/pip* \
+      /usr/local/lib/python3.*/ensurepip \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
+      --shell /usr/sbin/nologin scorer \
+ # A new volume takes over owner and mode.
+ && install --directory --owner scorer --group scorer --mode 0755 /models
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/app /opt/app
+WORKDIR /opt/app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    MODEL_DIR=/models/current \
+    HEALTH_PORT=8000
+USER 10001:10001
+EXPOSE 8000 8080
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
+  CMD ["python", "-IS", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['HEALTH_PORT']), timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+ENTRYPOINT ["python", "-m"]
+CMD ["consumer", "run"]
