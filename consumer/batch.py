@@ -206,7 +206,7 @@ def _score(
     claims: Sequence[Claim], messages: Sequence[Message], scorer: BatchScorer
 ) -> npt.NDArray[np.float64]:
     try:
-        return scorer.score(claims)
+        return _probabilities(claims, scorer)
     except Exception as error:
         index = _first_bad(claims, scorer)
         topic, partition, offset = coordinates(messages[index])
@@ -217,13 +217,20 @@ def _score(
         ) from error
 
 
+def _probabilities(claims: Sequence[Claim], scorer: BatchScorer) -> npt.NDArray[np.float64]:
+    found = scorer.score(claims)
+    if found.shape != (len(claims),) or not ((found >= 0) & (found <= 1)).all():
+        raise ValueError("its answer is not one probability for each claim")
+    return found
+
+
 def _first_bad(claims: Sequence[Claim], scorer: BatchScorer) -> int:
     """Index of a claim the model raises on, by bisection; 0 when only the whole batch fails."""
     low, high = 0, len(claims)
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            scorer.score(claims[low:middle])
+            _probabilities(claims[low:middle], scorer)
         except Exception:  # noqa: BLE001 - the search is for whatever the model raises
             high = middle
         else:

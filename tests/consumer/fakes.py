@@ -1,0 +1,91 @@
+"""Records and a model that are nothing but what a test says."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from consumer.batch import Record
+from consumer.decode import Headers
+from schemas.alert import FraudAlert
+from schemas.claim import Claim
+from schemas.dead_letter import DeadLetter
+
+NOW = dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
+
+
+class FakeMessage:
+    """A consumed record."""
+
+    def __init__(
+        self,
+        value: bytes | None,
+        offset: int = 0,
+        *,
+        key: bytes | None = b"key",
+        headers: Headers | None = None,
+        topic: str = "claims",
+        partition: int = 0,
+    ) -> None:
+        self._value = value
+        self._key = key
+        self._headers = headers
+        self._place = topic, partition, offset
+
+    def topic(self) -> str:
+        return self._place[0]
+
+    def partition(self) -> int:
+        return self._place[1]
+
+    def offset(self) -> int:
+        return self._place[2]
+
+    def key(self) -> bytes | None:
+        return self._key
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def headers(self) -> Headers | None:
+        return self._headers
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 1_700_000_000_000
+
+
+class FakeScorer:
+    """The fraud probability of a claim is its amount in thousands, 0 when it has none."""
+
+    name = "fake"
+    version = "1"
+    sha256 = "f" * 64
+    threshold = 0.5
+
+    def __init__(self, raises_on: str | None = None) -> None:
+        self.raises_on = raises_on
+        self.calls: list[list[str]] = []
+
+    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+        names = [claim.claim_id for claim in claims]
+        self.calls.append(names)
+        if self.raises_on in names:
+            raise ZeroDivisionError(self.raises_on)
+        return np.array([min((c.claim_amount or 0.0) / 1_000, 1.0) for c in claims], dtype=float)
+
+
+def claim(claim_id: str = "c1", amount: float | None = None) -> bytes:
+    """The bytes of a claim."""
+    return msgspec.json.encode(Claim(claim_id=claim_id, claim_amount=amount))
+
+
+def alert_of(record: Record) -> FraudAlert:
+    """What an alert's record says."""
+    return msgspec.json.decode(record.value or b"", type=FraudAlert)
+
+
+def letter_of(record: Record) -> DeadLetter:
+    """What a dead letter's record says of the refusal."""
+    return DeadLetter.from_headers(record.headers or ())
