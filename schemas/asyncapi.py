@@ -1,0 +1,126 @@
+"""AsyncAPI 3.0 of the three topics, seen from the worker: it receives claims, sends the rest."""
+
+from typing import Any, Final
+
+from schemas import examples
+from schemas.alert import FraudAlert
+from schemas.claim import Claim
+from schemas.documents import Document, components, header_map
+
+VERSION: Final = "1.0.0"
+KEY: Final = {"type": "string", "description": "Key of the claim's record, kept as it is."}
+KAFKA: Final = "0.5.0"
+
+
+def _message(
+    name: str, summary: str, content_type: str, shown: list[Document], **parts: Any
+) -> Document:
+    return {
+        "name": name,
+        "title": f"{name} v1",
+        "summary": summary,
+        "contentType": content_type,
+        **parts,
+        "bindings": {"kafka": {"key": KEY, "bindingVersion": KAFKA}},
+        "examples": shown,
+    }
+
+
+def _ref(section: str, name: str) -> Document:
+    return {"$ref": f"#/components/{section}/{name}"}
+
+
+def _messages() -> dict[str, Document]:
+    json, raw = "application/json", "application/octet-stream"
+    return {
+        "Claim": _message(
+            "Claim",
+            "An auto first notice of loss.",
+            json,
+            [{"payload": claim} for claim in examples.CLAIMS],
+            payload=_ref("schemas", "Claim"),
+        ),
+        "FraudAlert": _message(
+            "FraudAlert",
+            "One scored claim.",
+            json,
+            [{"payload": alert} for alert in examples.ALERTS],
+            payload=_ref("schemas", "FraudAlert"),
+        ),
+        "DeadLetter": _message(
+            "DeadLetter",
+            "A refused record: key, value and headers as they were, and headers that say why.",
+            raw,
+            [{"headers": headers} for headers in examples.DEAD_LETTERS],
+            headers=_ref("schemas", "DeadLetter"),
+            payload=_ref("schemas", "RefusedValue"),
+        ),
+    }
+
+
+TOPICS: Final = {
+    "claims": ("claims", "Claims to score. The topic's name is the setting CLAIMS_TOPIC.", "Claim"),
+    "alerts": (
+        "fraud-alerts",
+        "Scored claims, read with read_committed. The name is the setting ALERTS_TOPIC.",
+        "FraudAlert",
+    ),
+    "deadLetters": (
+        "claims-dead-letter",
+        "Records that are no claim. The name is the setting DEAD_LETTER_TOPIC.",
+        "DeadLetter",
+    ),
+}
+"""Channel: topic by default, description, message."""
+
+OPERATIONS: Final = {
+    "scoreClaim": ("receive", "claims", "Score a claim."),
+    "publishAlert": ("send", "alerts", "Publish the score of a claim."),
+    "publishDeadLetter": ("send", "deadLetters", "Set a refused record aside."),
+}
+
+
+def _channel(topic: str, description: str, message: str) -> Document:
+    return {
+        "address": topic,
+        "description": description,
+        "messages": {message: _ref("messages", message)},
+        "bindings": {"kafka": {"topic": topic, "bindingVersion": KAFKA}},
+    }
+
+
+def _operation(action: str, channel: str, summary: str) -> Document:
+    message = TOPICS[channel][2]
+    return {
+        "action": action,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "summary": summary,
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"}],
+    }
+
+
+def asyncapi() -> Document:
+    """The document."""
+    schemas = components([Claim, FraudAlert], "#/components/schemas/")
+    schemas["DeadLetter"] = header_map()
+    schemas["RefusedValue"] = {"description": "The bytes of the refused record.", "type": "string"}
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Claims fraud scorer",
+            "version": VERSION,
+            "description": "Insurance claims in, fraud alerts out, exactly once. An alert is "
+            "advice to a person: none denies a claim.",
+        },
+        "defaultContentType": "application/json",
+        "servers": {
+            "kafka": {
+                "host": "localhost:9092",
+                "protocol": "kafka",
+                "description": "The setting KAFKA_BOOTSTRAP_SERVERS.",
+            }
+        },
+        "channels": {name: _channel(*channel) for name, channel in TOPICS.items()},
+        "operations": {name: _operation(*operation) for name, operation in OPERATIONS.items()},
+        "components": {"messages": _messages(), "schemas": schemas},
+    }

@@ -1,0 +1,82 @@
+"""JSON Schema 2020-12 of the contracts, from the types."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from schemas import examples
+from schemas.alert import FraudAlert
+from schemas.claim import Claim
+from schemas.dead_letter import HEADER_OF, DeadLetter
+
+Document = dict[str, Any]
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+DECIMAL: Final = "^(0|[1-9][0-9]*)$"
+POSITIVE: Final = "^[1-9][0-9]*$"
+
+
+def components(types: Sequence[type], prefix: str) -> dict[str, Document]:
+    """Schemas of the types and of what they are made of, by name; references start with prefix."""
+    _, found = msgspec.json.schema_components(types, ref_template=prefix + "{name}")
+    return found
+
+
+def _contract(name: str, version: int, root: Document, shown: Sequence[Document]) -> Document:
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:claims-fraud-scorer:{name}:v{version}",
+        **root,
+        "examples": list(shown),
+    }
+
+
+def _of_struct(kind: type, name: str, shown: Sequence[Document]) -> Document:
+    parts = components([kind], "#/$defs/")
+    root = parts.pop(kind.__name__) | {"title": f"{kind.__name__} v1"}
+    document = _contract(name, 1, root, shown)
+    return document | {"$defs": parts} if parts else document
+
+
+def claim_schema() -> Document:
+    """Value of a record of the claims topic, and body of ``POST /fraud-detection``."""
+    return _of_struct(Claim, "claim", examples.CLAIMS)
+
+
+def alert_schema() -> Document:
+    """Value of a record of the alerts topic."""
+    return _of_struct(FraudAlert, "fraud-alert", examples.ALERTS)
+
+
+def header_map() -> Document:
+    """The headers of a dead letter: every field of `DeadLetter` as text under its header's name.
+
+    A record carries headers of others too: those are allowed.
+    """
+    parts = components([DeadLetter], "")
+    fields: dict[str, Document] = parts["DeadLetter"]["properties"]
+    return {
+        "title": "DeadLetter v1",
+        "description": "Why and where a record was refused, as headers added to that record.",
+        "type": "object",
+        "properties": {
+            header: _as_text(fields[field], parts) for field, header in HEADER_OF.items()
+        },
+        "required": list(HEADER_OF.values()),
+    }
+
+
+def _as_text(schema: Document, parts: dict[str, Document]) -> Document:
+    """Schema of a field as a header holds it: text."""
+    if "$ref" in schema:
+        return parts[schema["$ref"]] | {"description": schema["description"]}
+    if schema["type"] == "integer":
+        pattern = POSITIVE if schema["minimum"] == 1 else DECIMAL
+        return {"description": schema["description"], "type": "string", "pattern": pattern}
+    return schema
+
+
+def dead_letter_schema() -> Document:
+    """Headers of a record of the dead-letter topic; its value is the refused bytes."""
+    return _contract("dead-letter", 1, header_map(), examples.DEAD_LETTERS)

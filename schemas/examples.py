@@ -1,0 +1,167 @@
+"""Examples of what crosses a boundary: shown in the documents, checked by the tests.
+
+People, policies and places are made up.
+"""
+
+from typing import Any, Final
+
+Example = dict[str, Any]
+
+MINIMAL_CLAIM: Final[Example] = {"claim_id": "CLM-2026-004170"}
+
+REAR_END: Final[Example] = {
+    "claim_id": "CLM-2026-004171",
+    "policy_number": "PA-7730-2219",
+    "loss_date": "2026-03-14",
+    "report_date": "2026-03-15",
+    "policy_start_date": "2022-06-01",
+    "policy_end_date": "2026-05-31",
+    "loss_hour": 17,
+    "loss_area": "urban",
+    "loss_state": "OH",
+    "incident_type": "multi-vehicle collision",
+    "collision_type": "rear",
+    "incident_severity": "minor damage",
+    "fault": "third party",
+    "authorities_contacted": "police",
+    "police_report_filed": True,
+    "witnesses": 2,
+    "vehicles_involved": 2,
+    "bodily_injuries": 0,
+    "claim_amount": 3480.5,
+    "vehicle_amount": 3480.5,
+    "policy_type": "collision",
+    "deductible": 500,
+    "annual_premium": 1184,
+    "past_claims": 0,
+    "vehicle_make": "Honda",
+    "vehicle_category": "sedan",
+    "vehicle_year": 2021,
+    "vehicle_price": 24500,
+    "driver_age": 41,
+}
+
+LATE_THEFT: Final[Example] = {
+    "claim_id": "CLM-2026-004172",
+    "policy_number": "PA-9018-0044",
+    "representative_id": "R-12",
+    "loss_date": "2026-03-02",
+    "report_date": "2026-04-11",
+    "policy_start_date": "2026-02-20",
+    "loss_hour": 3,
+    "loss_area": "rural",
+    "incident_type": "vehicle theft",
+    "incident_severity": "total loss",
+    "fault": "policy holder",
+    "police_report_filed": False,
+    "witnesses": 0,
+    "claim_amount": 61200,
+    "vehicle_amount": 61200,
+    "policy_type": "all perils",
+    "deductible": 300,
+    "agent_type": "external",
+    "past_claims": 5,
+    "years_since_address_change": 0.25,
+    "vehicle_make": "Mercedes",
+    "vehicle_category": "sport",
+    "vehicle_age_years": 3,
+    "vehicle_price": 69000,
+}
+
+PERSONAL_CLAIM: Final[Example] = {
+    "claim_id": "CLM-2026-004173",
+    "loss_date": "2026-05-09",
+    "report_date": None,
+    "claim_amount": 910,
+    "policyholder_sex": "female",
+    "marital_status": "married",
+    "claimant_name": "Ada Example",
+    "claimant_email": "ada@example.org",
+    "loss_description": "Reversed into a bollard in a car park.",
+}
+
+CLAIMS: Final[tuple[Example, ...]] = (REAR_END, LATE_THEFT, PERSONAL_CLAIM, MINIMAL_CLAIM)
+
+SHA256: Final = "3f0c9a4be1d27c55a8b6e0917d44f2c86b1e5a90c7d3f8124e6b9a0d5c7f1e23"
+
+PASSED: Final[Example] = {
+    "schema_version": 1,
+    "alert_id": "claims-3-18422-3f0c9a4be1d2",
+    "claim_id": "CLM-2026-004171",
+    "policy_number": "PA-7730-2219",
+    "loss_date": "2026-03-14",
+    "report_date": "2026-03-15",
+    "claim_amount": 3480.5,
+    "fraud_probability": 0.0213,
+    "fraudulent": False,
+    "threshold": 0.5,
+    "band": "low",
+    "decision": "pass",
+    "model": "gradient_boosting",
+    "model_version": "20260301.081500",
+    "model_sha256": SHA256,
+    "source": {"topic": "claims", "partition": 3, "offset": 18422},
+    "scored_at": "2026-03-15T09:12:44.103518Z",
+}
+
+REFERRED: Final[Example] = {
+    "schema_version": 1,
+    "alert_id": "claims-5-18437-3f0c9a4be1d2",
+    "claim_id": "CLM-2026-004172",
+    "policy_number": "PA-9018-0044",
+    "loss_date": "2026-03-02",
+    "report_date": "2026-04-11",
+    "claim_amount": 61200,
+    "fraud_probability": 0.7346,
+    "fraudulent": True,
+    "threshold": 0.5,
+    "percentile": 99.4,
+    "band": "high",
+    "decision": "refer",
+    "human_review_required": True,
+    "model": "gradient_boosting",
+    "model_version": "20260301.081500",
+    "model_sha256": SHA256,
+    "reasons": [
+        {
+            "code": "report_lag_days.high",
+            "text": "reported 40 days after the loss",
+            "feature": "report_lag_days",
+            "value": 40.0,
+            "contribution": 1.12,
+        }
+    ],
+    "data_quality": ["missing:bodily_injuries"],
+    "source": {"topic": "claims", "partition": 5, "offset": 18437},
+    "scored_at": "2026-04-11T16:03:02.870019Z",
+}
+
+OVER_HTTP: Final[Example] = {
+    **{name: value for name, value in PASSED.items() if name != "source"},
+    "alert_id": "CLM-2026-004171-3f0c9a4be1d2",
+    "source": None,
+}
+
+ALERTS: Final[tuple[Example, ...]] = (PASSED, REFERRED, OVER_HTTP)
+
+OUT_OF_RANGE: Final[Example] = {
+    "__streams.errors.exception": "invalid",
+    "__streams.errors.message": "Expected `float` >= 0.0",
+    "__streams.errors.topic": "claims",
+    "__streams.errors.partition": "2",
+    "__streams.errors.offset": "90210",
+    "scorer.errors.path": "$.claim_amount",
+    "scorer.errors.failed_at": "2026-03-15T09:12:44.103518+00:00",
+    "scorer.errors.attempt": "1",
+}
+
+TORN: Final[Example] = {
+    **OUT_OF_RANGE,
+    "__streams.errors.exception": "not_json",
+    "__streams.errors.message": "Input data was truncated",
+    "__streams.errors.offset": "90211",
+    "scorer.errors.path": "$",
+    "scorer.errors.attempt": "2",
+}
+
+DEAD_LETTERS: Final[tuple[Example, ...]] = (OUT_OF_RANGE, TORN)

@@ -1,0 +1,83 @@
+"""Write the documents generated from the types: ``python -m schemas.export [--check]``."""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from schemas.asyncapi import asyncapi
+from schemas.documents import alert_schema, claim_schema, dead_letter_schema
+from schemas.openapi import openapi
+
+FOLDER: Final = Path(__file__).parent / "json"
+RELEASED: Final = Path(__file__).parent / "released" / "v1"
+
+
+def contracts() -> dict[str, bytes]:
+    """JSON Schema of each contract by file name: what a release promises."""
+    made = {
+        "claim.json": claim_schema(),
+        "fraud-alert.json": alert_schema(),
+        "dead-letter.json": dead_letter_schema(),
+    }
+    return {name: _text(document) for name, document in made.items()}
+
+
+def documents() -> dict[str, bytes]:
+    """Every generated document by file name."""
+    return {
+        **contracts(),
+        "asyncapi.json": _text(asyncapi()),
+        "openapi.json": _text(openapi()),
+    }
+
+
+def _text(document: object) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def stale(folder: Path, wanted: dict[str, bytes]) -> list[str]:
+    """Names of files in the folder that are missing, different or not generated any more."""
+    present = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    return sorted(
+        name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name)
+    )
+
+
+def write(folder: Path, wanted: dict[str, bytes]) -> list[str]:
+    """Make the folder hold just these files; returns the names of those that changed."""
+    changed = stale(folder, wanted)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in changed:
+        if name in wanted:
+            (folder / name).write_bytes(wanted[name])
+        else:
+            (folder / name).unlink()
+    return changed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Returns 0, or 1 when ``--check`` finds a stale document."""
+    parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    parser.add_argument("--check", action="store_true", help="change nothing, fail when stale")
+    parser.add_argument(
+        "--release", action="store_true", help="promise the contracts as they are (released/v1)"
+    )
+    options = parser.parse_args(arguments)
+    if options.check:
+        names = stale(options.folder, documents())
+        for name in names:
+            sys.stderr.write(f"stale: {options.folder / name}; run python -m schemas.export\n")
+        return 1 if names else 0
+    for name in write(options.folder, documents()):
+        sys.stdout.write(f"wrote {options.folder / name}\n")
+    if options.release:
+        write(RELEASED, contracts())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""OpenAPI 3.1 of the HTTP endpoint."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from schemas import examples
+from schemas.alert import FraudAlert
+from schemas.answer import Problem, Verdict
+from schemas.claim import Claim
+from schemas.documents import DIALECT, Document, components
+
+VERSION: Final = "1.0.0"
+JSON: Final = "application/json"
+PROBLEM_JSON: Final = "application/problem+json"
+TEXT: Final = "text/plain"
+
+SCORING_PROBLEMS: Final = {
+    400: "Not JSON, not UTF-8, empty, nested too deeply, or `detail` is no boolean.",
+    408: "The body did not arrive in time.",
+    413: "The claim is larger than the limit.",
+    415: "The body is not sent as application/json.",
+    422: "JSON, but no claim: `path` is where.",
+    500: "The model failed.",
+    503: "Too many requests under way; try again.",
+}
+HELD: Final = {"fraudulent": False, "fraud_probability": 0.0213}
+REFUSED: Final = {
+    "title": HTTPStatus(422).phrase,
+    "status": 422,
+    "detail": "Expected `float` >= 0.0",
+    "path": "$.claim_amount",
+}
+
+
+def _schema(name: str) -> Document:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _content(media_type: str, schema: Document, **more: Any) -> Document:
+    return {"content": {media_type: {"schema": schema, **more}}}
+
+
+def _problem(description: str, **more: Any) -> Document:
+    return {"description": description, **_content(PROBLEM_JSON, _schema("Problem"), **more)}
+
+
+def _text(description: str, media_type: str = TEXT) -> Document:
+    return {"description": description, **_content(media_type, {"type": "string"})}
+
+
+UNAUTHORIZED: Final = {"$ref": "#/components/responses/Unauthorized"}
+
+
+def _answer() -> Document:
+    either = {"anyOf": [_schema("Verdict"), _schema("FraudAlert")]}
+    shown = {
+        "verdict": {"summary": "The answer", "value": HELD},
+        "alert": {"summary": "With detail=true", "value": examples.OVER_HTTP},
+    }
+    return {"description": "The claim was scored.", **_content(JSON, either, examples=shown)}
+
+
+def _scoring() -> Document:
+    shown = {claim["claim_id"]: {"value": claim} for claim in examples.CLAIMS}
+    problems = {str(status): _problem(text) for status, text in SCORING_PROBLEMS.items()}
+    problems["422"] = _problem(SCORING_PROBLEMS[422], example=REFUSED)
+    return {
+        "operationId": "scoreClaim",
+        "summary": "Score one claim",
+        "description": "The same decoding, preprocessing and model as the worker's.",
+        "parameters": [
+            {
+                "name": "detail",
+                "in": "query",
+                "description": "Answer the whole alert, with reasons, instead of the verdict.",
+                "schema": {"type": "boolean", "default": False},
+            }
+        ],
+        "requestBody": {"required": True, **_content(JSON, _schema("Claim"), examples=shown)},
+        "responses": {"200": _answer(), "401": UNAUTHORIZED, **problems},
+    }
+
+
+def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> Document:
+    found = {status.removeprefix("s"): answer for status, answer in responses.items()}
+    if free:
+        return {"operationId": operation, "summary": summary, "security": [], "responses": found}
+    found["401"] = UNAUTHORIZED
+    return {"operationId": operation, "summary": summary, "responses": found}
+
+
+def _paths() -> dict[str, Document]:
+    metrics = _text("Every instrument in the text format.")
+    document = {"description": "OpenAPI 3.1.", **_content(JSON, {"type": "object"})}
+    page = _text("The page.", "text/html")
+    alive, ready = _text("Healthy."), _text("Ready.")
+    ill, unready = _text("What is wrong."), _text("What is missing.")
+    return {
+        "/fraud-detection": {"post": _scoring()},
+        "/": {"get": _get("page", "A page to try a claim on", free=True, s200=page)},
+        "/openapi.json": {"get": _get("document", "This document", free=False, s200=document)},
+        "/healthz": {
+            "get": _get("health", "Should it be restarted?", free=True, s200=alive, s503=ill)
+        },
+        "/readyz": {
+            "get": _get("readiness", "Can it score now?", free=True, s200=ready, s503=unready)
+        },
+        "/metrics": {"get": _get("metrics", "Metrics for Prometheus", free=False, s200=metrics)},
+    }
+
+
+def openapi() -> Document:
+    """The document."""
+    types = [Claim, FraudAlert, Verdict, Problem]
+    unauthorized = _problem("A bearer token is set (API_TOKEN), and this is not it.")
+    unauthorized["headers"] = {
+        "WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer"}
+    }
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": DIALECT,
+        "info": {
+            "title": "Claims fraud scorer",
+            "version": VERSION,
+            "summary": "Fraud probability of an auto claim at first notice of loss.",
+            "description": "A referral is advice to a person: no answer denies a claim.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{}, {"bearer": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": components(types, "#/components/schemas/"),
+            "responses": {"Unauthorized": unauthorized},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "Asked for when the setting API_TOKEN is set.",
+                }
+            },
+        },
+    }
