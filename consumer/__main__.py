@@ -12,6 +12,7 @@ import datetime as dt
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
 
 from consumer import logs, server
@@ -20,6 +21,7 @@ from consumer.errors import ScorerError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.models import Models
+from consumer.outcomes import follow
 from consumer.redrive import Filter, redrive
 from consumer.settings import Settings, read_settings
 from consumer.topics import create_topics, require_topics
@@ -63,6 +65,17 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
     sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
     with models.watched():
         server.serve(scoring_app(models.current, metrics, health), sock)
+
+
+def outcomes(settings: Settings, _: argparse.Namespace) -> None:
+    """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
+    metrics, health, stopping = Metrics(), Health(), threading.Event()
+    health.model = "none needed"
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
+    with server.beside(operations_app(metrics, health), sock):
+        follow(settings, metrics, health, stopping)
 
 
 def demo(settings: Settings, options: argparse.Namespace) -> None:
@@ -136,6 +149,7 @@ def parser() -> argparse.ArgumentParser:
 
     command("run", run)
     command("serve", serve)
+    command("outcomes", outcomes)
     showing = command("demo", demo)
     showing.add_argument("--data", default="synthetic", metavar="FILE|synthetic")
     showing.add_argument(

@@ -64,6 +64,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     claims_topic: str = "claims"
     alerts_topic: str = "fraud-alerts"
     dead_letter_topic: str = "claims-dead-letter"
+    outcomes_topic: str = "fraud-outcomes"
     consumer_group: str = "fraud-scorer"
     instance_id: str
     membership: Membership = Membership.STATIC
@@ -100,6 +101,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         claims_topic=_topic(environ, "CLAIMS_TOPIC", "claims"),
         alerts_topic=_topic(environ, "ALERTS_TOPIC", "fraud-alerts"),
         dead_letter_topic=_topic(environ, "DEAD_LETTER_TOPIC", "claims-dead-letter"),
+        outcomes_topic=_topic(environ, "OUTCOMES_TOPIC", "fraud-outcomes"),
         consumer_group=_text(environ, "CONSUMER_GROUP", "fraud-scorer"),
         instance_id=instance,
         membership=_choice(environ, "MEMBERSHIP", Membership, _default_membership(environ)),
@@ -204,10 +206,15 @@ def _secret(name: str, path: str) -> str:
 
 
 def _check_together(settings: Settings) -> None:
-    topics = (settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic)
-    if len(set(topics)) < 3:
+    topics = (
+        settings.claims_topic,
+        settings.alerts_topic,
+        settings.dead_letter_topic,
+        settings.outcomes_topic,
+    )
+    if len(set(topics)) < len(topics):
         raise SettingsError(
-            "CLAIMS_TOPIC, ALERTS_TOPIC and DEAD_LETTER_TOPIC must be three topics, "
+            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC and OUTCOMES_TOPIC must differ, "
             f"not {', '.join(topics)}"
         )
     isolation = settings.librdkafka.get("isolation.level", "read_committed")

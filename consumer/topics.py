@@ -1,4 +1,4 @@
-"""Create the three topics with settings that fit the guarantee."""
+"""Create the topics with settings that fit the guarantee."""
 
 import logging
 from typing import Final
@@ -33,6 +33,7 @@ def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTop
         topic(settings.claims_topic, WEEK_MS, CLAIM_BYTES),
         topic(settings.alerts_topic, MONTH_MS, CLAIM_BYTES),
         topic(settings.dead_letter_topic, MONTH_MS, DEAD_LETTER_BYTES),
+        topic(settings.outcomes_topic, MONTH_MS, CLAIM_BYTES),
     ]
 
 

@@ -1,0 +1,153 @@
+"""``python -m consumer outcomes``: alerts and outcomes in, live precision and recall as metrics.
+
+Reads both topics from their beginning at every start, without a group: what it knows is in the
+topics, so nothing has to be stored. One instance is enough.
+"""
+
+import logging
+import threading
+from typing import Final
+
+import msgspec
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from prometheus_client import Counter, Gauge
+
+from consumer.client import common_config, refused_property, stopped
+from consumer.errors import KafkaStoppedError
+from consumer.health import Health
+from consumer.metrics import Metrics
+from consumer.quality import LiveQuality
+from consumer.settings import Settings
+from schemas.outcome import FraudOutcome
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 2_000
+TIMEOUT_S: Final = 30.0
+
+
+class _AlertView(msgspec.Struct, frozen=True):
+    """What is needed of an alert."""
+
+    claim_id: str
+    model_version: str
+    fraudulent: bool
+
+
+class OutcomeMetrics:
+    """Instruments of the outcomes process."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        registry, label = metrics.registry, ["model_version"]
+        self.precision = Gauge(
+            "fraud_scorer_live_precision",
+            "Frauds among decided claims that were referred.",
+            label,
+            registry=registry,
+        )
+        self.recall = Gauge(
+            "fraud_scorer_live_recall",
+            "Referred claims among decided frauds.",
+            label,
+            registry=registry,
+        )
+        self.decided = Gauge(
+            "fraud_scorer_decided_claims",
+            "Claims with an outcome.",
+            [*label, "referred", "fraud"],
+            registry=registry,
+        )
+        self.unreadable = Counter(
+            "fraud_scorer_outcomes_unreadable",
+            "Records of the alerts or outcomes topic that could not be read.",
+            ["topic"],
+            registry=registry,
+        )
+
+    def show(self, quality: LiveQuality) -> None:
+        """Set every gauge."""
+        for cell, count in quality.cells.items():
+            self.decided.labels(cell.model_version, str(cell.referred), str(cell.fraud)).set(count)
+        for version in quality.versions():
+            for gauge, value in (
+                (self.precision, quality.precision(version)),
+                (self.recall, quality.recall(version)),
+            ):
+                if value is not None:
+                    gauge.labels(version).set(value)
+
+
+def follow(
+    settings: Settings, metrics: Metrics, health: Health, stopping: threading.Event
+) -> LiveQuality:
+    """Read alerts and outcomes until told to stop.
+
+    Raises:
+        KafkaStoppedError: a topic is missing, or Kafka refuses to go on.
+    """
+    quality, instruments = LiveQuality(), OutcomeMetrics(metrics)
+    try:
+        consumer = Consumer(
+            {
+                **common_config(settings),
+                "group.id": f"{settings.consumer_group}-outcomes",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "logger": log,
+            }
+        )
+    except KafkaException as error:
+        raise refused_property(error) from error
+    try:
+        consumer.assign(_everything(consumer, settings.alerts_topic, settings.outcomes_topic))
+        health.assigned = 1
+        while not stopping.is_set():
+            messages = consumer.consume(BATCH, 0.2)
+            for message in messages:
+                _take(message, settings, quality, instruments)
+            if messages:
+                instruments.show(quality)
+            health.turned()
+    except KafkaException as error:
+        raise stopped(error, "reading outcomes") from error
+    finally:
+        consumer.close()
+    return quality
+
+
+def _everything(consumer: Consumer, *topics: str) -> list[TopicPartition]:
+    places = []
+    for topic in topics:
+        found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        if found.error is not None:
+            raise KafkaStoppedError(f"{topic}: {found.error.str()}")
+        places += [TopicPartition(topic, p, OFFSET_BEGINNING) for p in found.partitions]
+    return places
+
+
+def _take(
+    message: Message, settings: Settings, quality: LiveQuality, instruments: OutcomeMetrics
+) -> None:
+    error = message.error()
+    if error is not None:
+        if error.fatal() or not error.retriable():
+            raise KafkaException(error)
+        log.warning("kafka consumer: %s", error.str())
+        return
+    value = message.value() or b""
+    try:
+        if message.topic() == settings.alerts_topic:
+            alert = msgspec.json.decode(value, type=_AlertView)
+            quality.alert(alert.claim_id, alert.model_version, referred=alert.fraudulent)
+        else:
+            outcome = msgspec.json.decode(value, type=FraudOutcome)
+            quality.outcome(outcome.claim_id, outcome.outcome, outcome.decided_at)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        instruments.unreadable.labels(message.topic()).inc()
+        log.warning(
+            "unreadable: %s[%s]@%s: %s",
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            fault,
+        )

@@ -1,0 +1,91 @@
+"""Live precision and recall of each model version, from alerts and outcomes. Pure."""
+
+import datetime as dt
+from collections import Counter, OrderedDict
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from schemas.outcome import Finding
+
+
+class Cell(NamedTuple):
+    """One cell of a model version's confusion matrix."""
+
+    model_version: str
+    referred: bool
+    fraud: bool
+
+
+class _Known(Struct):
+    """What is known of one claim so far."""
+
+    version: str | None = None
+    referred: bool = False
+    fraud: bool | None = None
+    decided_at: dt.datetime | None = None
+
+    def cell(self) -> Cell | None:
+        if self.version is None or self.fraud is None:
+            return None
+        return Cell(self.version, self.referred, self.fraud)
+
+
+class LiveQuality:
+    """Joins alerts and outcomes by claim, whichever comes first.
+
+    Only claims with an outcome count, and those are mostly claims that were referred: recall is
+    that among decided claims, not among all. At most `keep` claims are remembered, the oldest
+    are forgotten first and no longer counted.
+    """
+
+    def __init__(self, keep: int = 500_000) -> None:
+        self._keep = keep
+        self._claims: OrderedDict[str, _Known] = OrderedDict()
+        self.cells: Counter[Cell] = Counter()
+
+    def alert(self, claim_id: str, model_version: str, *, referred: bool) -> None:
+        """A claim was scored; a later scoring of it replaces an earlier one."""
+        known = self._claim(claim_id)
+        self._count(known, -1)
+        known.version, known.referred = model_version, referred
+        self._count(known, +1)
+
+    def outcome(self, claim_id: str, finding: Finding, decided_at: dt.datetime) -> None:
+        """A claim was decided; the latest decision holds, in whatever order they come."""
+        known = self._claim(claim_id)
+        if known.decided_at is not None and decided_at < known.decided_at:
+            return
+        self._count(known, -1)
+        known.fraud, known.decided_at = finding is Finding.FRAUD, decided_at
+        self._count(known, +1)
+
+    def precision(self, model_version: str) -> float | None:
+        """Frauds among the decided claims that were referred; None without any."""
+        hits = self.cells[Cell(model_version, True, True)]
+        return _share(hits, hits + self.cells[Cell(model_version, True, False)])
+
+    def recall(self, model_version: str) -> float | None:
+        """Referred claims among the decided frauds; None without any."""
+        hits = self.cells[Cell(model_version, True, True)]
+        return _share(hits, hits + self.cells[Cell(model_version, False, True)])
+
+    def versions(self) -> list[str]:
+        """Model versions with a decided claim."""
+        return sorted({cell.model_version for cell, count in self.cells.items() if count})
+
+    def _claim(self, claim_id: str) -> _Known:
+        known = self._claims.setdefault(claim_id, _Known())
+        if len(self._claims) > self._keep:
+            _, forgotten = self._claims.popitem(last=False)
+            self._count(forgotten, -1)
+        return known
+
+    def _count(self, known: _Known, step: int) -> None:
+        cell = known.cell()
+        if cell is not None:
+            self.cells[cell] += step
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

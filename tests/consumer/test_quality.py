@@ -1,0 +1,66 @@
+import datetime as dt
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from consumer.quality import Cell, LiveQuality
+from schemas.outcome import Finding
+
+MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
+TUESDAY = MONDAY + dt.timedelta(days=1)
+
+
+def decided(quality: LiveQuality, claim: str, *, referred: bool, fraud: bool) -> None:
+    quality.alert(claim, "v1", referred=referred)
+    quality.outcome(claim, Finding.FRAUD if fraud else Finding.NOT_FRAUD, MONDAY)
+
+
+def test_precision_and_recall_of_decided_claims() -> None:
+    quality = LiveQuality()
+    for number, (referred, fraud) in enumerate(
+        [(True, True)] * 3 + [(True, False)] * 1 + [(False, True)] * 2 + [(False, False)] * 5
+    ):
+        decided(quality, str(number), referred=referred, fraud=fraud)
+    quality.alert("undecided", "v1", referred=True)
+    assert quality.precision("v1") == 3 / 4
+    assert quality.recall("v1") == 3 / 5
+    assert quality.versions() == ["v1"]
+
+
+def test_nothing_decided_is_not_zero() -> None:
+    quality = LiveQuality()
+    quality.alert("a", "v1", referred=True)
+    assert quality.precision("v1") is None
+    assert quality.recall("v1") is None
+    assert quality.versions() == []
+
+
+def test_order_of_arrival_does_not_matter() -> None:
+    steps: list[Callable[[LiveQuality], None]] = [
+        lambda q: q.alert("a", "v1", referred=True),
+        lambda q: q.outcome("a", Finding.FRAUD, MONDAY),
+        lambda q: q.outcome("a", Finding.NOT_FRAUD, TUESDAY),
+    ]
+    for order in itertools.permutations(steps):
+        quality = LiveQuality()
+        for step in order:
+            step(quality)
+        assert +quality.cells == {Cell("v1", True, False): 1}
+
+
+def test_a_second_scoring_replaces_the_first() -> None:
+    quality = LiveQuality()
+    decided(quality, "a", referred=False, fraud=True)
+    quality.alert("a", "v2", referred=True)
+    assert quality.versions() == ["v2"]
+    assert quality.recall("v2") == 1
+    assert quality.recall("v1") is None
+
+
+@pytest.mark.parametrize("keep", [1, 3])
+def test_memory_is_bounded_and_the_oldest_is_forgotten(keep: int) -> None:
+    quality = LiveQuality(keep)
+    for number in range(10):
+        decided(quality, str(number), referred=True, fraud=True)
+    assert quality.cells[Cell("v1", True, True)] == keep
