@@ -10,11 +10,14 @@ OUTPUT ?= artifacts/current
 CLAIMS ?= 20000
 ROUNDS ?= 20
 SEED ?= 1
+WORKERS ?= 1
 
 export OMP_NUM_THREADS ?= 1
+# What of the stack is started besides its core: grafana, generator.
+export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint train run serve topics bench chaos up down schemas lock clean
+.PHONY: help setup demo test lint train run serve topics bench chaos up claims down schemas lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +61,15 @@ bench: setup ## measure against the bare client and its peers on a real broker
 chaos: setup ## faults against the worker on a real broker (ROUNDS, SEED)
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
 
-up: ## the whole stack in containers
-	docker compose up --build --detach --wait
+up: ## the whole stack in containers (WORKERS=3 for three; COMPOSE_PROFILES= without Grafana)
+	docker compose up --build --detach --wait --scale worker=$(WORKERS)
+	@deploy/addresses.sh
 
-down: ## stop it
-	docker compose down
+claims: ## let synthetic claims flow through the stack (RATE a second)
+	docker compose --profile generator up --detach --no-recreate generator
+
+down: ## stop the stack; what it stored stays (docker compose down --volumes removes it)
+	docker compose --profile '*' down
 
 schemas: setup ## write the documents generated from the types
 	$(BIN)/python -m schemas.export
