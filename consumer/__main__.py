@@ -24,6 +24,7 @@ from consumer.models import Models
 from consumer.outcomes import follow
 from consumer.redrive import Filter, redrive
 from consumer.settings import Settings, read_settings
+from consumer.shadow import Shadow
 from consumer.topics import create_topics, require_topics
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
@@ -42,7 +43,9 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
         models = Models(settings.model_dir, metrics)
         health.model = models.current().version
         require_topics(settings)
-        worker = Worker(settings, models.current, metrics, health, watchdog)
+        shadow_dir = settings.shadow_model_dir
+        shadow = Shadow(shadow_dir, metrics) if shadow_dir else None
+        worker = Worker(settings, models.current, metrics, health, watchdog, shadow)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         log.info(

@@ -60,8 +60,9 @@ class Outcome(NamedTuple):
     """Next offset to read, by topic and partition: last of the batch + 1."""
     reasons: Counter[Reason]
     referred: int
-    scored: int
+    claims: list[Claim]
     probabilities: npt.NDArray[np.float64]
+    """Of `claims`, in their order."""
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -111,7 +112,7 @@ def process(
         offsets=next_offsets(messages),
         reasons=reasons,
         referred=int(fraudulent.sum()),
-        scored=len(claims),
+        claims=claims,
         probabilities=probabilities,
     )
 

@@ -144,7 +144,23 @@ class Metrics:
             "Promoted models that could not be loaded.",
             registry=registry,
         )
-        for collector in (self.latency, self.probability):
+        self.shadow_probability = BulkHistogram(
+            "fraud_scorer_shadow_probability",
+            "Distribution of the shadow model's scores.",
+            PROBABILITY_BOUNDS,
+        )
+        self.shadow_agreement = Counter(
+            "fraud_scorer_shadow_claims",
+            "Claims by what the model in service and the shadow model would refer.",
+            ["referred", "shadow_referred"],
+            registry=registry,
+        )
+        self.shadow_failed = Gauge(
+            "fraud_scorer_shadow_failed",
+            "1 when the shadow model raised and was switched off.",
+            registry=registry,
+        )
+        for collector in (self.latency, self.probability, self.shadow_probability):
             registry.register(collector)
         ProcessCollector(registry=registry)
         for standard in (PLATFORM_COLLECTOR, GC_COLLECTOR):

@@ -69,6 +69,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     instance_id: str
     membership: Membership = Membership.STATIC
     model_dir: Path = Path("artifacts/current")
+    shadow_model_dir: Path | None = None
     batch_size: int = 1_000
     batch_wait_ms: int = 0
     delivery: Delivery = Delivery.EXACTLY_ONCE
@@ -106,6 +107,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         instance_id=instance,
         membership=_choice(environ, "MEMBERSHIP", Membership, _default_membership(environ)),
         model_dir=Path(_text(environ, "MODEL_DIR", "artifacts/current")),
+        shadow_model_dir=_optional_path(environ, "SHADOW_MODEL_DIR"),
         batch_size=_number(environ, "BATCH_SIZE", int, 1_000, 1, 10_000),
         batch_wait_ms=_number(environ, "BATCH_WAIT_MS", int, 0, 0, 10_000),
         delivery=_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),
@@ -137,6 +139,10 @@ def _text(environ: Mapping[str, str], name: str, default: str) -> str:
     if not value:
         raise SettingsError(f"{name} is empty; leave it out for the default {default!r}")
     return value
+
+
+def _optional_path(environ: Mapping[str, str], name: str) -> Path | None:
+    return Path(_text(environ, name, "")) if name in environ else None
 
 
 def _topic(environ: Mapping[str, str], name: str, default: str) -> str:

@@ -17,6 +17,7 @@ from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.settings import Publish, Settings
+from consumer.shadow import Shadow
 from consumer.source import ClaimSource
 from consumer.watchdog import Watchdog
 
@@ -36,6 +37,7 @@ class Worker:
         metrics: Metrics,
         health: Health,
         watchdog: Watchdog,
+        shadow: Shadow | None = None,
     ) -> None:
         """Connect to Kafka and join the group.
 
@@ -45,11 +47,13 @@ class Worker:
             metrics: where counts go.
             health: told of every turn and commit.
             watchdog: ends the process when a step of a transaction is stuck.
+            shadow: a challenger that scores the same batches.
         """
         self._settings = settings
         self._scorer = scorer
         self._metrics = metrics
         self._health = health
+        self._shadow = shadow
         self._budget = DeadLetterBudget(settings)
         self._source = ClaimSource(settings, self._settle, self._busy)
         self._publisher = make_publisher(settings, watchdog, self._source.commit)
@@ -89,8 +93,9 @@ class Worker:
     def _score_and_publish(self, messages: Sequence[Message]) -> None:
         now = dt.datetime.now(dt.UTC)
         referrals_only = self._settings.publish is Publish.REFERRALS
+        scorer = self._scorer()
         with self._metrics.stage.labels("process").time():
-            outcome = process(messages, self._scorer(), now, referrals_only=referrals_only)
+            outcome = process(messages, scorer, now, referrals_only=referrals_only)
         self._budget.check(len(messages), len(outcome.dead_letters))
         created = np.array([message.timestamp()[1] for message in messages], dtype=float)
         try:
@@ -101,6 +106,10 @@ class Worker:
         except AbortedError as error:
             self._aborted(error)
             self._rewind(aborted=True)
+            return
+        if self._shadow is not None:
+            with self._metrics.stage.labels("shadow").time():
+                self._shadow.compare(outcome.claims, outcome.probabilities, scorer.threshold)
 
     def _rewind(self, *, aborted: bool) -> None:
         self._budget.void()
@@ -111,7 +120,7 @@ class Worker:
         metrics = self._metrics
         metrics.transactions.labels("committed").inc()
         metrics.consumed.inc(len(created_ms))
-        metrics.scored.inc(outcome.scored)
+        metrics.scored.inc(len(outcome.claims))
         metrics.referred.inc(outcome.referred)
         for reason, count in outcome.reasons.items():
             metrics.dead_lettered.labels(reason.value).inc(count)

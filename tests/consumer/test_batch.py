@@ -117,7 +117,7 @@ def test_an_alert_for_each_claim_under_the_claims_key() -> None:
     assert first.source == Source("claims", 2, 10)
     assert (first.model, first.model_version, first.model_sha256) == ("fake", "1", "f" * 64)
     assert first.scored_at == NOW
-    assert (made.scored, made.referred, made.dead_letters) == (2, 1, [])
+    assert (len(made.claims), made.referred, made.dead_letters) == (2, 1, [])
 
 
 def test_the_threshold_itself_is_a_referral() -> None:
@@ -136,7 +136,7 @@ def test_only_referrals_are_published_when_asked() -> None:
     messages = [FakeMessage(claim(f"c{n}", n * 100), n) for n in range(10)]
     made = outcome(*messages, FakeMessage(b"bad", 10), referrals_only=True)
     assert [alert_of(r).claim_id for r in made.alerts] == [f"c{n}" for n in range(5, 10)]
-    assert (made.scored, made.referred, len(made.dead_letters)) == (10, 5, 1)
+    assert (len(made.claims), made.referred, len(made.dead_letters)) == (10, 5, 1)
     assert len(made.probabilities) == 10
     assert made.offsets == {("claims", 0): 11}
 
@@ -150,7 +150,7 @@ def test_the_model_is_called_once_for_a_batch() -> None:
 def test_a_batch_of_bad_records_does_not_bother_the_model() -> None:
     scorer = FakeScorer()
     made = process([FakeMessage(b"", 3)], scorer, NOW)
-    assert (scorer.calls, made.scored, made.offsets) == ([], 0, {("claims", 0): 4})
+    assert (scorer.calls, len(made.claims), made.offsets) == ([], 0, {("claims", 0): 4})
 
 
 def test_an_empty_batch_has_no_outcome() -> None:

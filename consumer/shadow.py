@@ -1,0 +1,59 @@
+"""A challenger: scores the same batches as the model in service, seen in metrics only."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from consumer.errors import ModelRefusedError
+from consumer.metrics import Metrics
+from model import artifact
+from model.artifact import ArtifactError
+from schemas.claim import Claim
+
+log = logging.getLogger(__name__)
+
+
+class Shadow:
+    """A second model beside the one in service. It never touches an alert."""
+
+    def __init__(self, folder: Path, metrics: Metrics) -> None:
+        """Load the challenger.
+
+        Raises:
+            ModelRefusedError: it is missing, altered or made by other versions.
+        """
+        try:
+            self._scorer = artifact.load(folder)
+        except ArtifactError as error:
+            raise ModelRefusedError(f"SHADOW_MODEL_DIR={folder}: {error}") from error
+        self._metrics = metrics
+        self._failed = False
+        log.info("shadow model: %s %s", self._scorer.name, self._scorer.version)
+
+    def compare(
+        self,
+        claims: Sequence[Claim],
+        probabilities: npt.NDArray[np.float64],
+        threshold: float,
+    ) -> None:
+        """Score the claims again and count where the two models agree.
+
+        A challenger that raises is switched off and reported: the model in service goes on.
+        """
+        if self._failed or not claims:
+            return
+        try:
+            other = self._scorer.score(claims)
+        except Exception:
+            self._failed = True
+            self._metrics.shadow_failed.set(1)
+            log.exception("the shadow model raised and is switched off until the next start")
+            return
+        self._metrics.shadow_probability.observe(other)
+        pairs = 2 * (probabilities >= threshold) + (other >= self._scorer.threshold)
+        for index, count in enumerate(np.bincount(pairs, minlength=4).tolist()):
+            labels = str(index >= 2).lower(), str(index % 2 == 1).lower()
+            self._metrics.shadow_agreement.labels(*labels).inc(count)
