@@ -145,8 +145,12 @@ def test_saving_again_replaces_and_leaves_nothing_behind(folder: Path) -> None:
 def test_a_save_that_fails_leaves_the_old_artifact(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    write_bytes = Path.write_bytes
+
     def full_disk(self: Path, content: bytes) -> int:
-        raise OSError("no space")
+        if self.name == "manifest.json":
+            raise OSError("no space")
+        return write_bytes(self, content[:100])
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", full_disk)

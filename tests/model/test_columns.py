@@ -51,6 +51,10 @@ def test_derived_columns_of_an_empty_claim_are_missing(name: str) -> None:
     assert math.isnan(one(name, Claim(claim_id="a")))
 
 
+def test_the_age_of_a_vehicle_needs_the_day_of_the_loss() -> None:
+    assert math.isnan(one("vehicle_age_years", Claim(claim_id="a", vehicle_year=2017)))
+
+
 @pytest.mark.parametrize("name", ["policy_age_days", "policy_age_at_report_days"])
 def test_a_stated_age_goes_before_the_dates(name: str) -> None:
     day = dt.date(2021, 1, 2)
@@ -72,6 +76,7 @@ def test_default_features_are_safe() -> None:
         for n in fields_by_role(role)
     }
     assert not unsafe & set(DEFAULT_FEATURES)
+    assert "vehicle_year" not in DEFAULT_FEATURES  # it tells the calendar year
     assert len(set(DEFAULT_FEATURES)) == len(DEFAULT_FEATURES)
     assert {"report_lag_days", "claim_amount", "fault"} <= set(DEFAULT_FEATURES)
 
@@ -111,5 +116,5 @@ def test_no_claims_give_empty_columns() -> None:
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(KeyError, match="no_such_field"):
+    with pytest.raises(KeyError, match=r"no such claim field .*: no_such_field"):
         claim_columns([], ["fault", "no_such_field"])
