@@ -62,7 +62,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
 
 def serve(settings: Settings, _: argparse.Namespace) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
-    metrics, health = Metrics(), Health()
+    metrics, health = Metrics(), Health(loops=False)
     models = Models(settings.model_dir, metrics)
     health.model, health.assigned = models.current().version, 1
     sock = server.listen(settings.api_host, settings.api_port, "API_PORT")

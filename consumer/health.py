@@ -15,7 +15,17 @@ class Health:
         self,
         overdue: Callable[[], str | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        loops: bool = True,
     ) -> None:
+        """Start the clock.
+
+        Args:
+            overdue: names a step that takes too long.
+            clock: seconds.
+            loops: whether there is a loop to turn; the HTTP endpoint has none.
+        """
+        self._loops = loops
         self._clock = clock
         self._overdue = overdue
         self._turned = self._progressed = clock()
@@ -51,7 +61,7 @@ class Health:
         now = self._clock()
         if step := self._overdue():
             return f"{step} is taking too long"
-        if now - self._turned > LOOP_LIMIT_S:
+        if self._loops and now - self._turned > LOOP_LIMIT_S:
             return f"the loop has not turned for {now - self._turned:.0f} s"
         if self.lag and now - self._progressed > PROGRESS_LIMIT_S:
             return f"lag of {self.lag} and no commit for {now - self._progressed:.0f} s"
