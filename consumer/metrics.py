@@ -18,6 +18,8 @@ from prometheus_client import (
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from schemas.dead_letter import Reason
+
 LATENCY_BOUNDS_S: Final = (
     0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5,
     1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0,
@@ -167,6 +169,8 @@ class Metrics:
             registry.register(standard)
         for outcome in ("committed", "aborted"):
             self.transactions.labels(outcome)
+        for reason in Reason:
+            self.dead_lettered.labels(reason.value)
 
     def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
         """Replace the lag of every partition: those given up are no longer reported."""
