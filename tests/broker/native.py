@@ -21,6 +21,8 @@ QUICK: Mapping[str, str] = {
     "group.min.session.timeout.ms": "1000",
     "group.consumer.min.session.timeout.ms": "1000",
     "group.consumer.min.heartbeat.interval.ms": "300",
+    "group.consumer.session.timeout.ms": "2500",
+    "group.consumer.heartbeat.interval.ms": "500",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
     "transaction.remove.expired.transaction.cleanup.interval.ms": "60000",
     "transaction.state.log.num.partitions": "5",
@@ -49,10 +51,13 @@ rootLogger.appenderRef.file.ref = File
 class Node:
     """One broker with a controller in the same process; ports and data outlive a kill."""
 
-    def __init__(self, node_id: int, folder: Path, port: int, advertised: int) -> None:
+    def __init__(
+        self, node_id: int, folder: Path, port: int, direct_port: int, advertised: int
+    ) -> None:
         self.id = node_id
         self.folder = folder
         self.port = port
+        self.direct_port = direct_port
         self.advertised = advertised
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -124,14 +129,12 @@ class NativeKafka:
             settings: broker settings beside `QUICK`.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        ports = wait.free_ports(nodes * 2)
-        self._controllers = ports[nodes:]
+        ports = wait.free_ports(nodes * 3)
+        mine, direct, self._controllers = ports[:nodes], ports[nodes:-nodes], ports[-nodes:]
         self._settings = settings or {}
         self.nodes = [
-            Node(i + 1, self._folder / str(i + 1), port, port if advertised is None else told)
-            for i, (port, told) in enumerate(
-                zip(ports[:nodes], advertised or ports[:nodes], strict=True)
-            )
+            Node(i + 1, self._folder / str(i + 1), *of_node)
+            for i, of_node in enumerate(zip(mine, direct, advertised or mine, strict=True))
         ]
 
     @property
@@ -140,12 +143,12 @@ class NativeKafka:
 
     @property
     def direct(self) -> str:
-        """Addresses the brokers listen on, past any proxy."""
-        return ",".join(f"127.0.0.1:{n.port}" for n in self.nodes)
+        """Addresses that never go through a proxy."""
+        return ",".join(f"127.0.0.1:{n.direct_port}" for n in self.nodes)
 
     @property
     def bootstrap(self) -> str:
-        """Addresses the brokers advertise."""
+        """Addresses for clients: the proxies', where there are any."""
         return ",".join(f"127.0.0.1:{n.advertised}" for n in self.nodes)
 
     def __enter__(self) -> Self:
@@ -180,7 +183,7 @@ class NativeKafka:
         if not node.running:
             console = (node.folder / "console.log").read_text()[-2000:]
             raise RuntimeError(f"broker {node.id} ended by itself: {console}")
-        return wait.brokers(f"127.0.0.1:{node.port}") >= expected
+        return wait.brokers(f"127.0.0.1:{node.direct_port}") >= expected
 
     def close(self) -> None:
         for node in self.nodes:
@@ -212,9 +215,13 @@ class NativeKafka:
             "node.id": str(node.id),
             "controller.quorum.voters": voters,
             "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://127.0.0.1:{node.port},"
+            "listeners": f"CLIENT://127.0.0.1:{node.port},DIRECT://127.0.0.1:{node.direct_port},"
             f"CONTROLLER://127.0.0.1:{self._controllers[node.id - 1]}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{node.advertised}",
+            "advertised.listeners": f"CLIENT://127.0.0.1:{node.advertised},"
+            f"DIRECT://127.0.0.1:{node.direct_port}",
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,DIRECT:PLAINTEXT,"
+            "CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "DIRECT",
             "log.dirs": str(node.folder / "data"),
             "default.replication.factor": copies,
             "min.insync.replicas": most,

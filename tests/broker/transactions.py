@@ -34,6 +34,19 @@ def open_transactions(bootstrap: str) -> list[Transaction]:
     return [t for t in transactions(bootstrap) if t.state not in ENDED]
 
 
+def coordinator_of(bootstrap: str, transactional_id: str) -> int:
+    """Port of the broker that coordinates the transactional id.
+
+    Raises:
+        LookupError: no broker knows it.
+    """
+    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+    for node in admin.list_topics(timeout=30).brokers.values():
+        if transactional_id in {t.transactional_id for t in _ask(str(node.host), node.port)}:
+            return node.port
+    raise LookupError(transactional_id)
+
+
 def unstable_partitions(bootstrap: str, topics: Sequence[str]) -> list[tuple[str, int]]:
     """Partitions whose readers are held back by a transaction without an end."""
     stable = end_offsets(bootstrap, topics, "read_committed")

@@ -1,0 +1,92 @@
+"""``python -m tests.chaos --rounds 200 --seed 1``: play rounds, report what was broken."""
+
+import argparse
+import itertools
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.broker.jars import NoKafkaError, jars
+from tests.chaos import faults, mutants
+from tests.chaos.round import Arena, Case, Membership, Protocol, Result
+
+PROTOCOLS: Sequence[Protocol] = ("classic", "consumer")
+MEMBERSHIPS: Sequence[Membership] = ("static", "dynamic")
+LOGS = Path("reports") / "chaos"
+
+
+def cases(options: argparse.Namespace) -> Iterator[Case]:
+    """Every combination in an order of the seed's, again and again."""
+    combinations = list(
+        itertools.product(
+            [faults.BY_NAME[name] for name in options.fault] or faults.ALL,
+            options.protocol or PROTOCOLS,
+            options.membership or MEMBERSHIPS,
+        )
+    )
+    random.Random(options.seed).shuffle(combinations)
+    # Rounds on three nodes follow each other: a cluster is started once in a while, not each time.
+    combinations.sort(key=lambda combination: combination[0].nodes)
+    numbered = enumerate(itertools.cycle(combinations), start=1)
+    for number, (fault, protocol, membership) in numbered:
+        if number >= options.first:
+            yield Case(fault, protocol, membership, f"{options.seed}:{number}", options.mutant)
+
+
+def line(number: int, result: Result) -> str:
+    ended = " ".join(f"{w}:{','.join(map(str, c))}" for w, c in result.codes.items())
+    verdict = "BROKEN" if result.broken else "ok"
+    told = f"{number:4} {verdict:6} {result.case} {result.records} records "
+    told += f"{result.seconds:.1f} s [{ended}]"
+    return "\n".join([told, *(f"       {b}" for b in result.broken)])
+
+
+def summary(results: Sequence[Result]) -> str:
+    rounds = Counter(r.case.fault.name for r in results)
+    broken = Counter(r.case.fault.name for r in results if r.broken)
+    rows = [f"{name:24} {n:5} rounds {broken[name]:4} broken" for name, n in rounds.items()]
+    failing = [f"  {r.case} (logs: {r.logs})" for r in results if r.broken]
+    total = f"{len(results)} rounds, {sum(r.records for r in results)} records, "
+    total += f"{len(failing)} broken"
+    return "\n".join([*sorted(rows), total, *failing])
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    made.add_argument("--rounds", type=int, default=20)
+    made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--first", type=int, default=1, help="start at this round of the seed's")
+    made.add_argument("--fault", action="append", default=[], choices=sorted(faults.BY_NAME))
+    made.add_argument("--protocol", action="append", choices=PROTOCOLS)
+    made.add_argument("--membership", action="append", choices=MEMBERSHIPS)
+    made.add_argument("--mutant", choices=sorted(mutants.ALL), help="a worker with a known flaw")
+    made.add_argument("--logs", type=Path, default=LOGS, help="where logs of broken rounds stay")
+    return made
+
+
+def main() -> int:
+    options = parser().parse_args()
+    try:
+        jars()
+    except NoKafkaError as why:
+        sys.stderr.write(f"no Kafka: {why}\n")
+        return 2
+    results: list[Result] = []
+    arena = Arena(options.logs)
+    try:
+        for case in itertools.islice(cases(options), options.rounds):
+            results.append(arena.play(case))
+            sys.stdout.write(line(len(results), results[-1]) + "\n")
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+    finally:
+        arena.close()
+        sys.stdout.write(summary(results) + "\n")
+    return 1 if any(r.broken for r in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,275 @@
+"""The catalogue of faults. Each starts the workers, does its harm, and leaves a way to recover."""
+
+import signal
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+
+from tests.broker import topics
+from tests.broker.proxy import END_TXN, TXN_OFFSET_COMMIT, Direction
+from tests.broker.transactions import coordinator_of
+from tests.chaos.hooks import Action, Plan, Point
+from tests.chaos.stage import PARTITIONS, SESSION_S, TRANSACTION_S, Stage
+
+Act = Callable[[Stage], None]
+
+STEPS: Sequence[Point] = (
+    "consume:after",
+    "begin:after",
+    "produce:after",
+    "offsets:before",
+    "offsets:after",
+    "commit:before",
+    "commit:after",
+)
+
+
+class Fault(NamedTuple):
+    """One way to do harm."""
+
+    name: str
+    act: Act
+    nodes: int = 1
+    bad_from_start: bool = True
+    """Whether records that become dead letters are sent from the start."""
+    dead_letter_bytes: int | None = None
+    """Largest record of the dead-letter topic."""
+    live_dead_letters: bool = True
+    """Whether the live reader can read dead letters: their topic stays."""
+
+
+def plan(stage: Stage, point: Point, action: Action, seconds: float = 0.0) -> Plan:
+    """A plan for a random passing of the point."""
+    most = {"produce:after": 400, "consume:after": 60}.get(point, 30)
+    return Plan(
+        point=point,
+        action=action,
+        mark=str(stage.mark),
+        nth=stage.random.randint(3, most),
+        seconds=seconds,
+        flush=stage.random.random() < 0.5,
+    )
+
+
+def killed_at(point: Point) -> Act:
+    def act(stage: Stage) -> None:
+        stage.start(plan(stage, point, "kill"))
+        stage.hit()
+        stage.progress()
+
+    return act
+
+
+def stopped_for(seconds: float, points: Sequence[Point]) -> Act:
+    def act(stage: Stage) -> None:
+        nap = stage.random.choice((0.0, 0.5, 1.5))
+        worker = stage.start(plan(stage, stage.random.choice(points), "stop", nap))
+        stage.hit()
+        stage.fleet.sleep(seconds)
+        worker.signal(signal.SIGCONT)
+        stage.progress()
+
+    return act
+
+
+def terminated(stage: Stage) -> None:
+    stage.start(plan(stage, stage.random.choice(STEPS), "term"))
+    stage.hit()
+    stage.progress()
+
+
+def churn(stage: Stage) -> None:
+    stage.running()
+    for i in range(4):
+        joined = stage.fleet.add(f"x{i}", mutant=stage.mutant)
+        stage.fleet.sleep(2)
+        if i % 2:
+            joined.keep = False
+            joined.signal(signal.SIGKILL)
+        else:
+            stage.fleet.stop(joined)
+        stage.fleet.sleep(2)
+    stage.progress()
+
+
+def zombie(stage: Stage) -> None:
+    """A second process with the first one's instance id, while the first sleeps or works."""
+    old = stage.running()
+    old.keep = False
+    if asleep := stage.random.random() < 0.7:
+        old.signal(signal.SIGSTOP)
+    stage.fleet.add("w0-again", instance="w0", mutant=stage.mutant)
+    stage.fleet.sleep(stage.random.choice((1.0, SESSION_S + 2)))
+    if asleep:
+        old.signal(signal.SIGCONT)
+    stage.progress(200)
+
+
+def broker_killed(stage: Stage) -> None:
+    stage.running()
+    stage.kafka.node.kill()
+    stage.fleet.sleep(stage.random.uniform(0.2, 4))
+    stage.kafka.node.start()
+    stage.kafka.ready()
+    stage.progress()
+
+
+def broker_paused(stage: Stage) -> None:
+    stage.running()
+    stage.kafka.node.pause()
+    stage.fleet.sleep(stage.random.uniform(1, TRANSACTION_S + 2))
+    stage.kafka.node.resume()
+    stage.progress()
+
+
+def all_killed(stage: Stage) -> None:
+    """Workers and broker at once."""
+    stage.running()
+    for worker in stage.fleet.workers:
+        worker.signal(signal.SIGKILL)
+    stage.kafka.node.kill()
+    stage.kafka.node.start()
+    stage.kafka.ready()
+    stage.progress()
+
+
+def coordinator_moved(stage: Stage) -> None:
+    """The node that coordinates a worker's transactions goes away and comes back."""
+    stage.running()
+    port = coordinator_of(stage.kafka.direct, f"{stage.names.group}-w0")
+    node = next(n for n in stage.kafka.nodes if n.direct_port == port)
+    if stage.random.random() < 0.5:
+        node.kill()
+    else:
+        node.stop()
+    stage.progress()
+    node.start()
+    stage.kafka.ready()
+    stage.progress()
+
+
+def network_cut(stage: Stage) -> None:
+    stage.running()
+    stage.network().cut()
+    stage.fleet.sleep(stage.random.uniform(0.2, TRANSACTION_S + 1))
+    stage.network().heal()
+    stage.progress()
+
+
+def network_held(stage: Stage) -> None:
+    """One direction goes silent; what was under way arrives later."""
+    stage.running()
+    stage.network().hold(stage.random.choice(list(Direction)))
+    stage.fleet.sleep(stage.random.uniform(1, TRANSACTION_S + 2))
+    stage.network().heal()
+    stage.progress()
+
+
+def network_slow(stage: Stage) -> None:
+    stage.running()
+    for direction in Direction:
+        stage.network().delay(direction, stage.random.uniform(0.02, 0.4))
+    stage.fleet.sleep(4)
+    stage.network().heal()
+    stage.progress()
+
+
+def answer_late(api_key: int) -> Act:
+    def act(stage: Stage) -> None:
+        stage.running()
+        met = stage.network().met.get(api_key, 0)
+        seconds = stage.random.choice((1.0, SESSION_S + 1, TRANSACTION_S - 1, TRANSACTION_S + 3))
+        stage.network().delay_answers(api_key, seconds, count=2)
+        stage.fleet.until(lambda: stage.network().met.get(api_key, 0) > met, "a late answer")
+        stage.fleet.sleep(seconds + 1)
+        stage.progress()
+
+    return act
+
+
+def answer_lost(api_key: int) -> Act:
+    def act(stage: Stage) -> None:
+        stage.running()
+        met = stage.network().met.get(api_key, 0)
+        count = stage.random.choice((1, 3, 10))
+        stage.network().cut_answers(api_key, count)
+        stage.fleet.until(lambda: stage.network().met.get(api_key, 0) > met, "a lost answer")
+        stage.progress(200)
+
+    return act
+
+
+def slow_model(stage: Stage) -> None:
+    env = {"KAFKA_MAX_POLL_INTERVAL_MS": "3000"}
+    stage.start(plan(stage, "score:before", "sleep", 5.0), env)
+    stage.hit()
+    stage.fleet.sleep(5)
+    stage.progress()
+
+
+def topic_missing(stage: Stage) -> None:
+    """The dead-letter topic is gone when the first dead letter comes; then it is made again."""
+    stage.running()
+    topics.delete(stage.kafka.direct, stage.names.dead_letters)
+    stage.traffic.bad = (b"not json",)
+    stage.fleet.until(lambda: any(w.codes for w in stage.fleet.workers), "a worker to refuse")
+    topics.create(stage.kafka.direct, stage.names.dead_letters, PARTITIONS)
+    stage.progress()
+
+
+def too_large(stage: Stage) -> None:
+    """A dead letter does not fit its topic until somebody raises the topic's limit."""
+    stage.running()
+    stage.traffic.bad = (b"x" * 20_000,)
+    stage.fleet.until(lambda: any(w.codes for w in stage.fleet.workers), "a worker to refuse")
+    limit = ConfigEntry("max.message.bytes", "1000000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(
+        ResourceType.TOPIC, stage.names.dead_letters, incremental_configs=[limit]
+    )
+    admin = AdminClient({"bootstrap.servers": stage.kafka.direct})
+    admin.incremental_alter_configs([resource])[resource].result(60)
+    stage.progress()
+
+
+def model_replaced(stage: Stage) -> None:
+    """Another model takes the folder's place while workers run and restart."""
+    worker = stage.running()
+    for model in (stage.pool.models[1], stage.pool.models[0]):
+        stage.replace_model(model)
+        stage.progress()
+        worker.signal(signal.SIGKILL)
+        stage.progress()
+
+
+ALL: Sequence[Fault] = (
+    Fault("kill-after-consume", killed_at("consume:after")),
+    Fault("kill-after-begin", killed_at("begin:after")),
+    Fault("kill-after-produce", killed_at("produce:after")),
+    Fault("kill-after-offsets", killed_at("offsets:after")),
+    Fault("kill-before-commit", killed_at("commit:before")),
+    Fault("kill-after-commit", killed_at("commit:after")),
+    Fault("stop-past-session", stopped_for(SESSION_S + 2, STEPS)),
+    Fault("stop-past-transaction", stopped_for(TRANSACTION_S + 3, STEPS)),
+    Fault("sigterm-mid-batch", terminated),
+    Fault("join-leave", churn),
+    Fault("zombie", zombie),
+    Fault("broker-kill", broker_killed),
+    Fault("broker-pause", broker_paused),
+    Fault("kill-everything", all_killed),
+    Fault("coordinator-move", coordinator_moved, nodes=3),
+    Fault("network-cut", network_cut),
+    Fault("network-hold", network_held),
+    Fault("network-delay", network_slow),
+    Fault("commit-answer-late", answer_late(END_TXN)),
+    Fault("commit-answer-lost", answer_lost(END_TXN)),
+    Fault("offsets-answer-late", answer_late(TXN_OFFSET_COMMIT)),
+    Fault("offsets-answer-lost", answer_lost(TXN_OFFSET_COMMIT)),
+    Fault("slow-model", slow_model),
+    Fault("topic-missing", topic_missing, bad_from_start=False, live_dead_letters=False),
+    Fault("record-too-large", too_large, bad_from_start=False, dead_letter_bytes=5_000),
+    Fault("model-replaced", model_replaced),
+)
+BY_NAME = {fault.name: fault for fault in ALL}

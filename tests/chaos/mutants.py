@@ -1,0 +1,98 @@
+"""Workers with the flaws of the loops people write; the checker must catch each.
+
+They are made by patching the launched worker, so that everything else is the real thing.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from tests.chaos.hooks import replace
+
+
+def fresh_metadata() -> None:
+    """Group metadata is fetched when offsets are sent: the fence is always the newest."""
+    from consumer.delivery import ExactlyOnce
+    from consumer.source import ClaimSource
+
+    consumers: list[Consumer] = []
+    started = ClaimSource.__init__
+    commit = ExactlyOnce._commit
+
+    def init(self: ClaimSource, *args: Any, **kwargs: Any) -> None:
+        started(self, *args, **kwargs)
+        consumers.append(self._consumer)
+
+    def naive(self: ExactlyOnce, offsets: Any, _: Any, done: Any) -> None:
+        commit(self, offsets, consumers[0].consumer_group_metadata(), done)
+
+    _patch(ClaimSource, "__init__", init)
+    _patch(ExactlyOnce, "_commit", naive)
+
+
+def dropped_messages() -> None:
+    """What a poll brought together with a rebalance is dropped, and nothing is rewound."""
+    from consumer.source import ClaimSource
+
+    rewind = ClaimSource.rewind
+
+    def naive(self: ClaimSource, *, aborted: bool) -> None:
+        if aborted:
+            rewind(self, aborted=aborted)
+
+    _patch(ClaimSource, "rewind", naive)
+
+
+def random_id() -> None:
+    """A transactional id of its own for each start, and claims read uncommitted."""
+    from consumer.client import consumer_config, producer_config
+
+    replace(
+        producer_config,
+        lambda settings: {**producer_config(settings), "transactional.id": uuid.uuid4().hex},
+    )
+    replace(
+        consumer_config,
+        lambda settings: {**consumer_config(settings), "isolation.level": "read_uncommitted"},
+    )
+
+
+def commit_first() -> None:
+    """Offsets are committed before the outcomes are produced, without a transaction."""
+    from consumer.client import producer_config
+    from consumer.delivery import AtLeastOnce, make_publisher, produce
+
+    def plain(settings: Any) -> Any:
+        config = producer_config(settings)
+        return {n: v for n, v in config.items() if not n.startswith("transaction")}
+
+    def publish(self: AtLeastOnce, outcome: Any, _: Any, done: Callable[[], None]) -> None:
+        self._commit([TopicPartition(t, p, o) for (t, p), o in outcome.offsets.items()])
+        produce(self._producer, self._settings.alerts_topic, outcome.alerts)
+        produce(self._producer, self._settings.dead_letter_topic, outcome.dead_letters)
+        self._producer.flush()
+        done()
+
+    replace(producer_config, plain)
+    replace(make_publisher, AtLeastOnce)
+    _patch(AtLeastOnce, "publish", publish)
+
+
+def _patch(kind: type, name: str, flawed: Callable[..., Any]) -> None:
+    assert hasattr(kind, name)
+    setattr(kind, name, flawed)
+
+
+ALL: Mapping[str, Callable[[], None]] = {
+    "fresh-metadata": fresh_metadata,
+    "dropped-messages": dropped_messages,
+    "random-id": random_id,
+    "commit-first": commit_first,
+}
+
+
+def install(name: str) -> None:
+    """Give the worker of this process the flaw."""
+    ALL[name]()

@@ -1,0 +1,211 @@
+"""One round: a fault on a stage, recovery, and the verdict."""
+
+import contextlib
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tests.broker import topics, wait
+from tests.broker.native import NativeKafka
+from tests.broker.proxy import Proxy
+from tests.broker.read import committed, read_all
+from tests.broker.transactions import open_transactions, unstable_partitions
+from tests.chaos.check import Expected, Observation, Place, check
+from tests.chaos.faults import Fault
+from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
+from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
+from tests.chaos.workers import Fleet, Launcher
+
+Protocol = Literal["classic", "consumer"]
+Membership = Literal["static", "dynamic"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a round is about; enough to repeat it."""
+
+    fault: Fault
+    protocol: Protocol
+    membership: Membership
+    seed: str
+    mutant: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.fault.name} {self.protocol} {self.membership} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a round ended."""
+
+    case: Case
+    broken: Sequence[str]
+    records: int
+    seconds: float
+    codes: Mapping[str, Sequence[int]]
+    """Exit codes of each worker, in order; minus the signal where one ended it."""
+    logs: Path | None
+    """Kept when something was broken."""
+
+
+class Arena:
+    """Brokers, launcher and claims that rounds share."""
+
+    def __init__(self, logs: Path) -> None:
+        self._logs = logs
+        self._stack = contextlib.ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self.pool: Pool = make_pool(self._folder)
+        self.launcher = self._stack.enter_context(Launcher())
+        self._clusters: dict[int, tuple[contextlib.ExitStack, NativeKafka, Proxy | None]] = {}
+
+    def close(self) -> None:
+        for nodes in list(self._clusters):
+            self._drop(nodes)
+        self._stack.close()
+
+    def _cluster(self, nodes: int) -> tuple[NativeKafka, Proxy | None]:
+        for other in set(self._clusters) - {nodes}:
+            self._drop(other)
+        if nodes not in self._clusters:
+            stack = contextlib.ExitStack()
+            if nodes == 1:
+                (port,) = wait.free_ports(1)
+                kafka = stack.enter_context(NativeKafka(advertised=[port]))
+                proxy: Proxy | None = stack.enter_context(Proxy(port, kafka.node.port))
+            else:
+                kafka, proxy = stack.enter_context(NativeKafka(nodes)), None
+            self._clusters[nodes] = stack, kafka, proxy
+        _, kafka, proxy = self._clusters[nodes]
+        return kafka, proxy
+
+    def _drop(self, nodes: int) -> None:
+        self._clusters.pop(nodes)[0].close()
+
+    def play(self, case: Case) -> Result:
+        """Run the round."""
+        started = time.monotonic()
+        folder = self._logs / str(case).replace(" ", "-").replace(":", "-")
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        kafka, proxy = self._cluster(case.fault.nodes)
+        with self._stage(case, kafka, proxy, folder) as stage:
+            broken, records = _play(case, stage)
+            codes = {w.name: w.codes for w in stage.fleet.workers}
+        if broken:
+            (folder / "broken.txt").write_text("\n".join(broken) + "\n")
+            self._drop(case.fault.nodes)  # whatever it was, no later round inherits it
+        else:
+            shutil.rmtree(folder)
+        took = time.monotonic() - started
+        return Result(case, broken, records, took, codes, folder if broken else None)
+
+    @contextlib.contextmanager
+    def _stage(
+        self, case: Case, kafka: NativeKafka, proxy: Proxy | None, folder: Path
+    ) -> Iterator[Stage]:
+        names = Names()
+        topics.create(kafka.direct, names.claims, PARTITIONS)
+        topics.create(kafka.direct, names.alerts, PARTITIONS)
+        limit = case.fault.dead_letter_bytes
+        config = {"max.message.bytes": str(limit)} if limit else {}
+        topics.create(kafka.direct, names.dead_letters, PARTITIONS, config)
+        model_dir = folder / "model"
+        shutil.copytree(self.pool.models[0], model_dir)
+        env = {
+            **WORKER_ENV,
+            **names.env(),
+            "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
+            "KAFKA_GROUP_PROTOCOL": case.protocol,
+            "MEMBERSHIP": case.membership,
+            "MODEL_DIR": str(model_dir),
+        }
+        traffic = Traffic(kafka.direct, names.claims, self.pool, case.seed)
+        traffic.bad = BAD if case.fault.bad_from_start else ()
+        live = LiveReader(kafka.direct, _live_topics(case, names))
+        with contextlib.ExitStack() as stack:
+            stack.callback(live.close)
+            stack.callback(traffic.finish)
+            if proxy is not None:
+                stack.callback(proxy.heal)
+            fleet = stack.enter_context(Fleet(self.launcher, folder, env))
+            traffic.start()
+            yield Stage(
+                kafka=kafka,
+                proxy=proxy,
+                fleet=fleet,
+                traffic=traffic,
+                live=live,
+                names=names,
+                pool=self.pool,
+                model_dir=model_dir,
+                random=random.Random(case.seed),
+                mark=folder / "mark",
+                mutant=case.mutant,
+            )
+
+
+def _live_topics(case: Case, names: Names) -> list[str]:
+    return [names.alerts, names.dead_letters] if case.fault.live_dead_letters else [names.alerts]
+
+
+def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
+    broken = []
+    try:
+        case.fault.act(stage)
+    except TimeoutError as error:
+        broken.append(f"stuck in the fault: {error}")
+    stage.traffic.finish()
+    if stage.proxy is not None:
+        stage.proxy.heal()
+    expected = sources(stage.kafka.direct, stage.names.claims, stage.pool)
+    ends = next_offsets(expected)
+    try:
+        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
+        stage.fleet.stop_all()
+    except TimeoutError as error:
+        broken.append(f"stuck after the fault: {error}")
+    if any(w.codes[-1:] != [0] for w in stage.fleet.workers if w.name in {"w0", "w1"}):
+        broken.append("a worker did not stop in good order")
+    seen = observe(case, stage, expected, ends)
+    return [*broken, *map(str, check(seen))], len(expected)
+
+
+def observe(
+    case: Case, stage: Stage, expected: Mapping[Place, Expected], ends: Mapping[int, int]
+) -> Observation:
+    """Read what Kafka holds at the end."""
+    kafka, names = stage.kafka.direct, stage.names
+    with contextlib.suppress(TimeoutError):
+        wait.until(lambda: not open_transactions(kafka), "transactions to end", TRANSACTION_S + 20)
+    still_open = open_transactions(kafka)
+    alerts = read_all(kafka, names.alerts)
+    dead_letters = read_all(kafka, names.dead_letters)
+    live_topics = _live_topics(case, names)
+    final = len(alerts) + (len(dead_letters) if names.dead_letters in live_topics else 0)
+    with contextlib.suppress(TimeoutError):
+        wait.until(lambda: len(stage.live.rows) >= final, "the live reader", 20)
+    return Observation(
+        expected=expected,
+        alerts=alerts,
+        dead_letters=dead_letters,
+        seen_live=stage.live.rows,
+        live_topics=live_topics,
+        committed=committed(kafka, names.group, names.claims),
+        next_offsets=ends,
+        open_transactions=still_open,
+        unstable=unstable_partitions(kafka, [names.alerts, names.dead_letters]),
+    )
+
+
+def next_offsets(expected: Mapping[Place, Expected]) -> dict[int, int]:
+    """Offset after the last source record, by partition."""
+    ends: dict[int, int] = {}
+    for _, partition, offset in expected:
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
+    return ends

@@ -1,0 +1,110 @@
+"""Where a fault acts: brokers, proxy, workers and traffic of one round."""
+
+import contextlib
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+
+from tests.broker import topics
+from tests.broker.native import NativeKafka
+from tests.broker.proxy import Proxy
+from tests.broker.read import committed
+from tests.chaos.hooks import Plan
+from tests.chaos.traffic import LiveReader, Pool, Traffic
+from tests.chaos.workers import Fleet, Worker
+
+PARTITIONS = 4
+SESSION_S = 2.0
+TRANSACTION_S = 7.0
+STEP_S = 8.0
+
+WORKER_ENV: Mapping[str, str] = {
+    "BATCH_SIZE": "50",
+    "BATCH_WAIT_MS": "5",
+    "STEP_TIMEOUT_S": str(STEP_S),
+    "METRICS_PORT": "0",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "KAFKA_SESSION_TIMEOUT_MS": str(int(SESSION_S * 1000)),
+    "KAFKA_HEARTBEAT_INTERVAL_MS": "400",
+    "KAFKA_TRANSACTION_TIMEOUT_MS": str(int(TRANSACTION_S * 1000)),
+    "KAFKA_RECONNECT_BACKOFF_MAX_MS": "500",
+}
+
+
+@dataclass(frozen=True)
+class Names:
+    """Topics and group of one round."""
+
+    claims: str = field(default_factory=lambda: topics.fresh_name("claims"))
+    alerts: str = field(default_factory=lambda: topics.fresh_name("alerts"))
+    dead_letters: str = field(default_factory=lambda: topics.fresh_name("dead"))
+    group: str = field(default_factory=lambda: topics.fresh_name("group"))
+
+    def env(self) -> dict[str, str]:
+        return {
+            "CLAIMS_TOPIC": self.claims,
+            "ALERTS_TOPIC": self.alerts,
+            "DEAD_LETTER_TOPIC": self.dead_letters,
+            "CONSUMER_GROUP": self.group,
+        }
+
+
+@dataclass
+class Stage:
+    """What a fault may touch."""
+
+    kafka: NativeKafka
+    proxy: Proxy | None
+    fleet: Fleet
+    traffic: Traffic
+    live: LiveReader
+    names: Names
+    pool: Pool
+    model_dir: Path
+    random: random.Random
+    mark: Path
+    mutant: str | None = None
+
+    def start(self, plan: Plan | None = None, env: Mapping[str, str] | None = None) -> Worker:
+        """Start the two workers; the first one, which has the plan."""
+        first = self.fleet.add("w0", plan, mutant=self.mutant, env=env)
+        self.fleet.add("w1", mutant=self.mutant, env=env)
+        return first
+
+    def running(self, env: Mapping[str, str] | None = None) -> Worker:
+        """Start the two workers and wait until they publish."""
+        first = self.start(env=env)
+        self.progress(100)
+        return first
+
+    def progress(self, outcomes: int = 50) -> None:
+        """Wait until so many more outcomes are there."""
+        target = len(self.live.rows) + outcomes
+        self.fleet.until(lambda: len(self.live.rows) >= target, f"{outcomes} more outcomes")
+
+    def hit(self) -> None:
+        """Wait until the planned fault has happened."""
+        self.fleet.until(self.mark.exists, "the planned fault to happen")
+
+    def replace_model(self, model: Path) -> None:
+        """Put another model where the workers look for theirs."""
+        aside = self.model_dir.with_name("next")
+        shutil.copytree(model, aside)
+        self.model_dir.rename(self.model_dir.with_name("old"))
+        aside.rename(self.model_dir)
+        shutil.rmtree(self.model_dir.with_name("old"))
+
+    def network(self) -> Proxy:
+        assert self.proxy is not None
+        return self.proxy
+
+    def caught_up(self, ends: Mapping[int, int]) -> bool:
+        """Whether the group has committed all there is."""
+        with contextlib.suppress(KafkaException):
+            return committed(self.kafka.direct, self.names.group, self.names.claims) == ends
+        return False
