@@ -1,4 +1,4 @@
-"""AsyncAPI 3.0 of the three topics, seen from the worker: it receives claims, sends the rest."""
+"""AsyncAPI 3.0 of the topics: the worker receives claims and outcomes and sends the rest."""
 
 from typing import Any, Final
 
@@ -6,9 +6,13 @@ from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.documents import Document, components, header_map
+from schemas.outcome import FraudOutcome
 
 VERSION: Final = "1.0.0"
-KEY: Final = {"type": "string", "description": "Key of the claim's record, kept as it is."}
+KEY: Final = {
+    "type": "string",
+    "description": "Key of the record; outcomes of a claim keep its key.",
+}
 KAFKA: Final = "0.5.0"
 
 
@@ -47,6 +51,13 @@ def _messages() -> dict[str, Document]:
             [{"payload": alert} for alert in examples.ALERTS],
             payload=_ref("schemas", "FraudAlert"),
         ),
+        "FraudOutcome": _message(
+            "FraudOutcome",
+            "What an investigation found.",
+            json,
+            [{"payload": outcome} for outcome in examples.OUTCOMES],
+            payload=_ref("schemas", "FraudOutcome"),
+        ),
         "DeadLetter": _message(
             "DeadLetter",
             "A refused record: key, value and headers as they were, and headers that say why.",
@@ -70,11 +81,17 @@ TOPICS: Final = {
         "Records that are no claim. The name is the setting DEAD_LETTER_TOPIC.",
         "DeadLetter",
     ),
+    "outcomes": (
+        "fraud-outcomes",
+        "Findings on claims, for live precision. The name is the setting OUTCOMES_TOPIC.",
+        "FraudOutcome",
+    ),
 }
 """Channel: topic by default, description, message."""
 
 OPERATIONS: Final = {
     "scoreClaim": ("receive", "claims", "Score a claim."),
+    "compareOutcome": ("receive", "outcomes", "Compare a finding with the alert."),
     "publishAlert": ("send", "alerts", "Publish the score of a claim."),
     "publishDeadLetter": ("send", "deadLetters", "Set a refused record aside."),
 }
@@ -101,7 +118,7 @@ def _operation(action: str, channel: str, summary: str) -> Document:
 
 def asyncapi() -> Document:
     """The document."""
-    schemas = components([Claim, FraudAlert], "#/components/schemas/")
+    schemas = components([Claim, FraudAlert, FraudOutcome], "#/components/schemas/")
     schemas["DeadLetter"] = header_map()
     schemas["RefusedValue"] = {"description": "The bytes of the refused record.", "type": "string"}
     return {

@@ -9,6 +9,7 @@ from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.dead_letter import HEADER_OF, DeadLetter
+from schemas.outcome import FraudOutcome
 
 Document = dict[str, Any]
 
@@ -47,6 +48,11 @@ def claim_schema() -> Document:
 def alert_schema() -> Document:
     """Value of a record of the alerts topic."""
     return _of_struct(FraudAlert, "fraud-alert", examples.ALERTS)
+
+
+def outcome_schema() -> Document:
+    """Value of a record of the outcomes topic."""
+    return _of_struct(FraudOutcome, "fraud-outcome", examples.OUTCOMES)
 
 
 def header_map() -> Document:

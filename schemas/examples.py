@@ -165,3 +165,17 @@ TORN: Final[Example] = {
 }
 
 DEAD_LETTERS: Final[tuple[Example, ...]] = (OUT_OF_RANGE, TORN)
+
+CONFIRMED: Final[Example] = {
+    "claim_id": "CLM-2026-004172",
+    "outcome": "fraud",
+    "decided_at": "2026-06-30T14:05:00Z",
+}
+
+CLEARED: Final[Example] = {
+    "claim_id": "CLM-2026-004171",
+    "outcome": "not_fraud",
+    "decided_at": "2026-04-02T10:30:00+02:00",
+}
+
+OUTCOMES: Final[tuple[Example, ...]] = (CONFIRMED, CLEARED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.asyncapi import asyncapi
-from schemas.documents import alert_schema, claim_schema, dead_letter_schema
+from schemas.documents import alert_schema, claim_schema, dead_letter_schema, outcome_schema
 from schemas.openapi import openapi
 
 FOLDER: Final = Path(__file__).parent / "json"
@@ -21,6 +21,7 @@ def contracts() -> dict[str, bytes]:
         "claim.json": claim_schema(),
         "fraud-alert.json": alert_schema(),
         "dead-letter.json": dead_letter_schema(),
+        "fraud-outcome.json": outcome_schema(),
     }
     return {name: _text(document) for name, document in made.items()}
 
@@ -60,7 +61,7 @@ def write(folder: Path, wanted: dict[str, bytes]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Returns 0, or 1 when ``--check`` finds a stale document."""
-    parser = argparse.ArgumentParser(prog="python -m schemas.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m schemas.export")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--check", action="store_true", help="change nothing, fail when stale")
     parser.add_argument(

@@ -20,5 +20,5 @@ class FraudOutcome(Struct, frozen=True, kw_only=True, gc=False):
     claim_id: Annotated[
         str, Meta(min_length=1, max_length=128, description="Unique id of the claim.")
     ]
-    outcome: Finding
+    outcome: Annotated[Finding, Meta(description="What was found.")]
     decided_at: Annotated[dt.datetime, Meta(tz=True, description="When it was decided.")]

@@ -1,0 +1,88 @@
+"""A dead letter's headers."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.dead_letter import HEADER_OF, DeadLetter, Header, Reason, without_error_headers
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+letters = st.builds(
+    DeadLetter,
+    reason=st.sampled_from(Reason),
+    message=text,
+    path=text,
+    topic=text,
+    partition=st.integers(0, 2**31 - 1),
+    offset=st.integers(0, 2**63 - 1),
+    failed_at=st.datetimes(timezones=st.just(dt.UTC)),
+    attempt=st.integers(1, 99),
+)
+LETTER = DeadLetter(
+    reason=Reason.INVALID,
+    message="Expected `float` >= 0.0",
+    path="$.claim_amount",
+    topic="claims",
+    partition=2,
+    offset=90210,
+    failed_at=dt.datetime(2026, 3, 15, 9, 12, tzinfo=dt.UTC),
+    attempt=2,
+)
+OWN: list[Header] = [("traceparent", b"00-1-2-01"), ("empty", None)]
+
+
+@given(letters)
+def test_headers_round_trip(letter: DeadLetter) -> None:
+    assert DeadLetter.from_headers(letter.headers()) == letter
+
+
+@given(letters)
+def test_headers_come_back_from_kafka_as_bytes(letter: DeadLetter) -> None:
+    # Kafka hands headers back as bytes, among headers of others.
+    received: list[Header] = [(n, str(v).encode()) for n, v in letter.headers()]
+    assert DeadLetter.from_headers([*OWN, *received]) == letter
+
+
+def test_every_field_has_a_header_of_its_own() -> None:
+    assert set(HEADER_OF) == set(DeadLetter.__struct_fields__)
+    assert len(set(HEADER_OF.values())) == len(HEADER_OF)
+    assert [name for name, _ in LETTER.headers()] == list(HEADER_OF.values())
+
+
+def test_kafka_streams_names_are_used_where_there_is_one() -> None:
+    # KIP-1034 fixes these names; tools read them.
+    headers = dict(LETTER.headers())
+    assert headers["__streams.errors.exception"] == "invalid"
+    assert headers["__streams.errors.message"] == "Expected `float` >= 0.0"
+    assert headers["__streams.errors.topic"] == "claims"
+    assert headers["__streams.errors.partition"] == "2"
+    assert headers["__streams.errors.offset"] == "90210"
+
+
+@pytest.mark.parametrize("name", HEADER_OF.values())
+def test_a_missing_header_is_a_key_error_that_names_it(name: str) -> None:
+    rest = [header for header in LETTER.headers() if header[0] != name]
+    with pytest.raises(KeyError, match=name):
+        DeadLetter.from_headers(rest)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("__streams.errors.exception", "boredom"),
+        ("__streams.errors.partition", "-1"),
+        ("__streams.errors.offset", None),
+        ("__streams.errors.message", b"\xff"),
+        ("scorer.errors.failed_at", "2026-03-15T09:12:00"),
+        ("scorer.errors.attempt", "0"),
+    ],
+)
+def test_a_wrong_header_is_a_value_error(name: str, value: str | bytes | None) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        DeadLetter.from_headers([*LETTER.headers(), (name, value)])
+
+
+def test_without_error_headers_leaves_the_records_own_in_order() -> None:
+    assert without_error_headers([OWN[0], *LETTER.headers(), OWN[1]]) == OWN
