@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from consumer.decode import Headers, RefusedError, decode, pairs
+from consumer.decode import Headers, RefusedError, decode, headers_of
 from consumer.errors import ScoringBugError
 from schemas.alert import Decision, FraudAlert, Source
 from schemas.claim import Claim
@@ -91,12 +91,14 @@ def process(
     dead_letters: list[Record] = []
     reasons: Counter[Reason] = Counter()
     for message in messages:
+        headers: list[Header] = []
         try:
-            claims.append(decode(message.value(), message.headers()))
+            headers = headers_of(message)
+            claims.append(decode(message.value(), headers))
             accepted.append(message)
         except RefusedError as refused:
             reasons[refused.reason] += 1
-            dead_letters.append(dead_letter(message, refused, now))
+            dead_letters.append(dead_letter(message, headers, refused, now))
     probabilities = _score(claims, accepted, scorer) if claims else np.empty(0)
     fraudulent = probabilities >= scorer.threshold
     wanted = fraudulent if referrals_only else np.ones_like(fraudulent)
@@ -133,11 +135,6 @@ def coordinates(message: Message) -> tuple[str, int, int]:
     assert partition is not None
     assert offset is not None
     return topic, partition, offset
-
-
-def headers_of(message: Message) -> list[Header]:
-    """The record's headers in order, [] when it has none."""
-    return pairs(message.headers())
 
 
 def alert(
@@ -177,10 +174,11 @@ def fraud_alert(
     )
 
 
-def dead_letter(message: Message, refused: RefusedError, now: dt.datetime) -> Record:
+def dead_letter(
+    message: Message, headers: Sequence[Header], refused: RefusedError, now: dt.datetime
+) -> Record:
     """The refused record itself, with the reason in headers."""
     topic, partition, offset = coordinates(message)
-    headers = headers_of(message)
     letter = DeadLetter(
         reason=refused.reason,
         message=str(refused),

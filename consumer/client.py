@@ -58,6 +58,8 @@ def common_config(settings: Settings) -> Config:
     return {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "client.id": f"{settings.consumer_group}-{settings.instance_id}",
+        "reconnect.backoff.ms": 250,
+        "reconnect.backoff.max.ms": 5_000,
         **shared,
     }
 

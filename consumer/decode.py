@@ -1,6 +1,7 @@
 """One record's bytes to a claim, or the reason why not. Pure."""
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -37,7 +38,31 @@ _claims: Final = msgspec.json.Decoder(Claim)
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
-def decode(value: bytes | None, headers: Headers | None = None) -> Claim:
+class HasHeaders(Protocol):
+    """A consumed record, as far as its headers go."""
+
+    def headers(self) -> Headers | None: ...  # noqa: D102
+
+
+def headers_of(message: HasHeaders) -> list[Header]:
+    """The record's headers in order, [] when it has none.
+
+    Raises:
+        RefusedError: the name of a header is not UTF-8. The Kafka client cannot hand over any
+            header of such a record; it fails with a SystemError.
+    """
+    try:
+        headers = message.headers() or []
+    except (SystemError, UnicodeDecodeError) as error:
+        if not isinstance(error.__cause__ or error, UnicodeDecodeError):
+            raise
+        raise RefusedError(
+            Reason.NOT_UTF8, "the name of a header is not UTF-8", "headers"
+        ) from None
+    return list(headers.items()) if isinstance(headers, dict) else headers
+
+
+def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
     """Read one claim from a record.
 
     Args:
@@ -80,19 +105,8 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
         raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
 
 
-def _is_structured(headers: Headers) -> bool:
-    return any(
-        name.lower() == "content-type"
-        and value is not None
-        and _bytes(value).startswith(STRUCTURED)
-        for name, value in pairs(headers)
-    )
-
-
-def _bytes(value: str | bytes) -> bytes:
-    return value.encode() if isinstance(value, str) else value
-
-
-def pairs(headers: Headers | None) -> list[Header]:
-    """Headers in order, [] when there are none."""
-    return list(headers.items()) if isinstance(headers, dict) else headers or []
+def _is_structured(headers: Iterable[Header]) -> bool:
+    for name, value in headers:
+        if name.lower() == "content-type" and value is not None:
+            return (value.encode() if isinstance(value, str) else value).startswith(STRUCTURED)
+    return False

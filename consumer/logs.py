@@ -2,10 +2,15 @@
 
 import datetime as dt
 import logging
+import time
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+SAME_MESSAGE_S: Final = 10.0
+MOST_REMEMBERED: Final = 1_000
+_NO_DIGITS: Final = str.maketrans("", "", "0123456789")
 _encoder: Final = msgspec.json.Encoder()
 
 
@@ -25,9 +30,31 @@ class JsonLines(logging.Formatter):
         return _encoder.encode(line).decode()
 
 
+class Sparse(logging.Filter):
+    """Lets a message through once in a while: a broker that is down says so 20 times a second."""
+
+    def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._every_s = every_s
+        self._clock = clock
+        self._due: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to log it: messages that differ in digits only count as the same."""
+        message = record.getMessage().translate(_NO_DIGITS)
+        key, now = (record.name, message), self._clock()
+        if now < self._due.get(key, now):
+            return False
+        if len(self._due) > MOST_REMEMBERED:
+            self._due.clear()
+        self._due[key] = now + self._every_s
+        return True
+
+
 def configure(level: str) -> None:
     """Send the logs of the process to standard error."""
     out = logging.StreamHandler()
     out.setFormatter(JsonLines())
+    out.addFilter(Sparse(SAME_MESSAGE_S))
     logging.basicConfig(level=level, handlers=[out], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)

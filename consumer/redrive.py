@@ -23,8 +23,9 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from consumer.batch import Record, coordinates, headers_of
+from consumer.batch import Record, coordinates
 from consumer.client import consumer_config, refused_property, stopped
+from consumer.decode import RefusedError, headers_of
 from consumer.delivery import make_producer, partitions, produce
 from consumer.errors import KafkaStoppedError
 from consumer.settings import Delivery, Membership, Settings
@@ -97,10 +98,14 @@ def claim_again(message: Message, letter: DeadLetter) -> Record:
 
 def _read(message: Message) -> DeadLetter | None:
     """What the record says of itself, None when it is no dead letter of this product."""
+    topic, partition, offset = coordinates(message)
     try:
         return DeadLetter.from_headers(headers_of(message))
+    except RefusedError as error:
+        raise KafkaStoppedError(
+            f"{topic}[{partition}]@{offset} cannot be copied, so nothing after it is: {error}"
+        ) from error
     except (KeyError, ValueError) as error:
-        topic, partition, offset = coordinates(message)
         log.warning("kept: %s[%d]@%d is no dead letter: %r", topic, partition, offset, error)
         return None
 

@@ -82,6 +82,6 @@ def require_topics(settings: Settings) -> None:
 def admin(settings: Settings) -> AdminClient:
     """An admin client of these settings."""
     try:
-        return AdminClient(common_config(settings))
+        return AdminClient(common_config(settings), logger=log)
     except KafkaException as error:
         raise refused_property(error) from error

@@ -1,0 +1,66 @@
+"""Headers the client cannot read, and CloudEvents around a claim."""
+
+import json
+from typing import Any
+
+import pytest
+
+from consumer.decode import Headers, RefusedError, decode, headers_of
+from schemas.dead_letter import Reason
+
+STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
+
+
+class Unreadable:
+    """The client raises SystemError, caused by the decoding error, for such a record."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def headers(self) -> Headers | None:
+        raise SystemError("returned a result with an exception set") from self.error
+
+
+def test_a_header_name_that_is_no_text_is_refused() -> None:
+    with pytest.raises(RefusedError, match="header") as caught:
+        headers_of(Unreadable(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")))
+    assert caught.value.reason is Reason.NOT_UTF8
+    assert caught.value.path == "headers"
+
+
+def test_another_fault_of_the_client_is_not_swallowed() -> None:
+    with pytest.raises(SystemError):
+        headers_of(Unreadable(ValueError("something else")))
+
+
+def event(**changes: Any) -> bytes:
+    whole = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/intake",
+        "type": "claim",
+        "data": {"claim_id": "c"},
+    }
+    return json.dumps({**whole, **changes}).encode()
+
+
+def test_a_structured_event_holds_a_claim() -> None:
+    assert decode(event(), STRUCTURED).claim_id == "c"
+    assert decode(b'{"claim_id": "c"}', [("content-type", b"application/json")]).claim_id == "c"
+    assert decode(b'{"claim_id": "c"}', [("content-type", None)]).claim_id == "c"
+
+
+@pytest.mark.parametrize(
+    ("value", "reason", "path"),
+    [
+        (event(data={"claim_id": 1}), Reason.INVALID, "$.data.claim_id"),
+        (event(data=[]), Reason.INVALID, "$.data"),
+        (event(id=5), Reason.INVALID, "$.id"),
+        (b'{"claim_id": "c"}', Reason.INVALID, "$"),
+        (event()[:-3], Reason.NOT_JSON, "$"),
+    ],
+)
+def test_faults_of_events_are_told_by_path(value: bytes, reason: Reason, path: str) -> None:
+    with pytest.raises(RefusedError) as caught:
+        decode(value, STRUCTURED)
+    assert (caught.value.reason, caught.value.path) == (reason, path)
