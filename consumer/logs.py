@@ -23,11 +23,16 @@ class JsonLines(logging.Formatter):
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _unicode(record.getMessage()),
         }
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
+            line["traceback"] = _unicode(self.formatException(record.exc_info))
         return _encoder.encode(line).decode()
+
+
+def _unicode(text: str) -> str:
+    """The text with what cannot be encoded (from a file's name, say) written as an escape."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class Sparse(logging.Filter):

@@ -207,8 +207,8 @@ def _librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
 def _secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-    except OSError as error:
-        raise SettingsError(f"{name}={path!r} cannot be read: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}={path!r} cannot be read: {error}") from error
 
 
 def _check_together(settings: Settings) -> None:

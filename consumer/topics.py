@@ -16,9 +16,10 @@ log = logging.getLogger(__name__)
 TIMEOUT_S: Final = 30.0
 WEEK_MS: Final = str(7 * 24 * 3_600 * 1_000)
 MONTH_MS: Final = str(30 * 24 * 3_600 * 1_000)
-# A dead letter is the claim's record and some headers: it must fit where the claim did.
+# A dead letter is the claim's record and some headers, an alert has the claim's key, which may be
+# nearly all of its record: both must fit where the claim did.
 CLAIM_BYTES: Final = 1_048_588
-DEAD_LETTER_BYTES: Final = 2 * CLAIM_BYTES
+OUTCOME_BYTES: Final = 2 * CLAIM_BYTES
 
 
 def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTopic]:
@@ -31,8 +32,8 @@ def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTop
 
     return [
         topic(settings.claims_topic, WEEK_MS, CLAIM_BYTES),
-        topic(settings.alerts_topic, MONTH_MS, CLAIM_BYTES),
-        topic(settings.dead_letter_topic, MONTH_MS, DEAD_LETTER_BYTES),
+        topic(settings.alerts_topic, MONTH_MS, OUTCOME_BYTES),
+        topic(settings.dead_letter_topic, MONTH_MS, OUTCOME_BYTES),
         topic(settings.outcomes_topic, MONTH_MS, CLAIM_BYTES),
     ]
 
