@@ -1,0 +1,128 @@
+"""What the Kafka clients are told: per mode, per protocol, and from the environment."""
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from consumer.client import (
+    common_config,
+    consumer_config,
+    producer_config,
+    refused_property,
+    stopped,
+)
+from consumer.delivery import make_producer
+from consumer.errors import SettingsError
+from consumer.settings import Settings, read_settings
+
+
+def settings(**environ: str) -> Settings:
+    return read_settings({"INSTANCE_ID": "w1", "CONSUMER_GROUP": "g", **environ})
+
+
+def test_the_consumer_never_commits_by_itself_and_reads_what_is_committed() -> None:
+    config = consumer_config(settings())
+    assert config["enable.auto.commit"] is False
+    assert config["enable.auto.offset.store"] is False
+    assert config["isolation.level"] == "read_committed"
+    assert config["auto.offset.reset"] == "earliest"
+    assert config["group.id"] == "g"
+
+
+def test_a_static_member_of_a_cooperative_group_by_default() -> None:
+    config = consumer_config(settings())
+    assert config["group.instance.id"] == "w1"
+    assert config["partition.assignment.strategy"] == "cooperative-sticky"
+    assert "group.instance.id" not in consumer_config(settings(MEMBERSHIP="dynamic"))
+
+
+def test_the_consumer_protocol_takes_no_classic_properties() -> None:
+    config = consumer_config(
+        settings(KAFKA_GROUP_PROTOCOL="consumer", KAFKA_SESSION_TIMEOUT_MS="6000")
+    )
+    assert config["group.protocol"] == "consumer"
+    for classic in ("partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"):
+        assert classic not in config
+    Consumer(config).close()
+
+
+def test_the_transactional_id_is_stable_for_an_instance() -> None:
+    config = producer_config(settings())
+    assert config["transactional.id"] == "g-w1"
+    assert config["enable.idempotence"] is True
+    assert config["transaction.timeout.ms"] == 15_000
+    assert producer_config(settings()) == config
+
+
+def test_at_least_once_is_idempotent_without_transactions() -> None:
+    config = producer_config(settings(DELIVERY="at-least-once"))
+    assert config["enable.idempotence"] is True
+    assert not [name for name in config if name.startswith("transaction")]
+
+
+def test_back_to_back_transactions_do_not_wait() -> None:
+    assert producer_config(settings())["retry.backoff.ms"] == 1
+
+
+def test_keys_land_where_the_java_client_puts_them() -> None:
+    assert producer_config(settings())["partitioner"] == "murmur2_random"
+
+
+def test_properties_go_to_the_clients_they_are_of() -> None:
+    some = settings(
+        KAFKA_SECURITY_PROTOCOL="SSL",
+        KAFKA_FETCH_MIN_BYTES="5",
+        KAFKA_LINGER_MS="3",
+        KAFKA_SESSION_TIMEOUT_MS="9000",
+        KAFKA_TRANSACTION_TIMEOUT_MS="5000",
+    )
+    for config in (common_config(some), consumer_config(some), producer_config(some)):
+        assert config["security.protocol"] == "SSL"
+    assert consumer_config(some)["fetch.min.bytes"] == "5"
+    assert consumer_config(some)["session.timeout.ms"] == "9000"
+    assert "linger.ms" not in consumer_config(some)
+    assert producer_config(some)["linger.ms"] == "3"
+    assert producer_config(some)["transaction.timeout.ms"] == "5000"
+    assert not {"fetch.min.bytes", "session.timeout.ms"} & {*producer_config(some)}
+    assert not {"fetch.min.bytes", "linger.ms"} & {*common_config(some)}
+
+
+@pytest.mark.parametrize("environ", [{}, {"DELIVERY": "at-least-once"}, {"MEMBERSHIP": "dynamic"}])
+def test_the_client_library_takes_the_configurations(environ: dict[str, str]) -> None:
+    some = settings(**environ)
+    Consumer(consumer_config(some)).close()
+    make_producer(some)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("KAFKA_NO_SUCH_PROPERTY", "1"), ("KAFKA_RETRY_BACKOFF_MS", "soon"), ("KAFKA_ACKS", "0")],
+)
+def test_a_property_the_client_refuses_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name if name != "KAFKA_ACKS" else "acks") as refused:
+        make_producer(settings(**{name: value}))
+    assert refused.value.exit_code == 2
+
+
+def test_a_refusal_without_a_property_says_so() -> None:
+    error = KafkaException(KafkaError(KafkaError._INVALID_ARG, "no"))
+    assert "KAFKA_* setting" in str(refused_property(error))
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        (KafkaError._FENCED, "INSTANCE_ID"),
+        (KafkaError.FENCED_INSTANCE_ID, "INSTANCE_ID"),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, "python -m consumer topics"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, "right on a topic"),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, "CONSUMER_GROUP"),
+        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "CONSUMER_GROUP-INSTANCE_ID"),
+        (KafkaError.MSG_SIZE_TOO_LARGE, "max.message.bytes"),
+    ],
+)
+def test_what_stops_the_worker_comes_with_advice(code: int, hint: str) -> None:
+    error = stopped(KafkaException(KafkaError(code, "the broker's words")), "publishing")
+    assert str(error).startswith("publishing: ")
+    assert "the broker's words" in str(error)
+    assert hint in str(error)
+    assert error.exit_code == 4

@@ -1,0 +1,97 @@
+"""The command line: what is refused before Kafka is asked, and with which exit code."""
+
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from consumer import errors
+from consumer.__main__ import main, parser
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine's; nothing listens where Kafka would be."""
+    for name in ("METRICS_PORT", "API_PORT"):
+        monkeypatch.setenv(name, "0")
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+
+
+def test_each_error_has_an_exit_code_of_its_own() -> None:
+    kinds = [k for k in vars(errors).values() if isinstance(k, type)]
+    codes = [k.exit_code for k in kinds if issubclass(k, errors.ScorerError)]
+    assert sorted([*codes, errors.STUCK_EXIT_CODE]) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("command", ["run", "serve", "demo", "topics", "redrive"])
+def test_a_wrong_setting_ends_every_command(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DELIVERY", "twice")
+    assert main([command]) == 2
+    assert capsys.readouterr().err.startswith("error: DELIVERY='twice' is none of exactly-once")
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_without_a_model_nothing_starts(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "none"))
+    assert main([command]) == 3
+    assert f"error: MODEL_DIR={tmp_path / 'none'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "setting"), [("run", "METRICS_PORT"), ("serve", "API_PORT")])
+def test_a_taken_port_is_refused_by_name(
+    command: str,
+    setting: str,
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(model_dir))
+    with socket.create_server(("0.0.0.0", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv(setting, str(port))
+        assert main([command]) == 2
+    assert f"error: {setting}={port}: cannot listen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ([], "COMMAND"),
+        (["fly"], "invalid choice"),
+        (["redrive", "--reason", "dull"], "--reason"),
+        (["redrive", "--limit", "0"], "--limit"),
+        (["redrive", "--since", "yesterday"], "--since"),
+        (["topics", "--partitions", "-1"], "--partitions"),
+    ],
+)
+def test_wrong_arguments_are_refused(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    for command in ("run", "serve", "demo", "redrive", "topics"):
+        assert re.search(rf"^ +{command} +[A-Z]", shown, re.MULTILINE)
+
+
+def test_times_without_a_zone_are_utc() -> None:
+    options = parser().parse_args(["redrive", "--since", "2024-05-06T07:00"])
+    assert options.since.isoformat() == "2024-05-06T07:00:00+00:00"
+    options = parser().parse_args(["redrive", "--until", "2024-05-06T07:00+02:00"])
+    assert options.until.isoformat() == "2024-05-06T07:00:00+02:00"

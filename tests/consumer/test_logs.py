@@ -1,0 +1,74 @@
+"""Structured logs."""
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from consumer import logs
+
+
+@pytest.fixture(autouse=True)
+def _same_logging_afterwards() -> Iterator[None]:
+    root = logging.getLogger()
+    kept, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = kept
+    root.setLevel(level)
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    logging.getLogger("consumer.worker").info("read %d\nrecords \u20ac", 5)
+    logging.getLogger("consumer.worker").debug("not this")
+    (line,) = lines(capsys)
+    assert line["message"] == "read 5\nrecords \u20ac"
+    assert (line["level"], line["logger"]) == ("info", "consumer.worker")
+    assert line["time"].endswith("+00:00")
+
+
+def test_a_traceback_stays_on_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    try:
+        int("no")
+    except ValueError:
+        logging.getLogger("x").exception("failed")
+    (line,) = lines(capsys)
+    assert (
+        line["traceback"].splitlines()[-1]
+        == "ValueError: invalid literal for int() with base 10: 'no'"
+    )
+
+
+def test_text_that_is_no_unicode_is_still_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    logging.getLogger("x").info("path %s", "/models/\udcff")
+    (line,) = lines(capsys)
+    assert line["message"].startswith("path /models/")
+
+
+def test_the_level_is_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("ERROR")
+    logging.getLogger("x").warning("not this")
+    assert lines(capsys) == []
+
+
+def test_the_same_message_is_logged_once_in_a_while() -> None:
+    now = [0.0]
+    sparse = logs.Sparse(10, lambda: now[0])
+
+    def passes(name: str, text: str) -> bool:
+        return sparse.filter(logging.makeLogRecord({"name": name, "msg": text}))
+
+    assert passes("a", "broker 1 is down for 1 s")
+    assert not passes("a", "broker 1 is down for 2 s")
+    assert passes("b", "broker 1 is down for 2 s")
+    assert passes("a", "broker is up")
+    now[0] = 10
+    assert passes("a", "broker 2 is down for 9 s")
+    assert not passes("a", "broker 1 is down for 9 s")

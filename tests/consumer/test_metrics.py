@@ -1,0 +1,85 @@
+"""The bulk histogram against the client library's own, and the instruments."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from consumer.metrics import LATENCY_BOUNDS_S, PROBABILITY_BOUNDS, BulkHistogram, Metrics
+
+BOUNDS = (0.1, 0.5, 1.0, 2.5, 10.0)
+values = st.lists(st.sampled_from([0.0, *BOUNDS, 99.0]) | st.floats(0, 20), max_size=50)
+
+
+def exposed(registry: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample but the time of creation."""
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {
+        (s.name, tuple(sorted((n, f"{float(v):g}") for n, v in s.labels.items()))): s.value
+        for family in families
+        for s in family.samples
+        if not s.name.endswith("_created")
+    }
+
+
+@given(st.lists(values, max_size=5))
+def test_bulk_equals_one_by_one(batches: list[list[float]]) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    bulk = BulkHistogram("latency", "Seconds.", BOUNDS)
+    ours.register(bulk)
+    oracle = Histogram("latency", "Seconds.", buckets=BOUNDS, registry=theirs)
+    for batch in batches:
+        bulk.observe(np.array(batch, dtype=float))
+        for value in batch:
+            oracle.observe(value)
+    assert exposed(ours) == pytest.approx(exposed(theirs))
+
+
+@pytest.mark.parametrize("bounds", [LATENCY_BOUNDS_S, PROBABILITY_BOUNDS])
+def test_bounds_ascend(bounds: tuple[float, ...]) -> None:
+    assert list(bounds) == sorted(set(bounds))
+
+
+def test_quantiles_are_bounds() -> None:
+    bulk = BulkHistogram("h", "H.", BOUNDS)
+    assert math.isnan(bulk.quantile(0.5))
+    bulk.observe(np.array([0.05] * 60 + [0.7] * 30 + [50.0] * 10))
+    assert [bulk.quantile(q) for q in (0.5, 0.6, 0.61, 0.9, 0.99)] == [
+        0.1, 0.1, 1.0, 1.0, math.inf,
+    ]  # fmt: skip
+
+
+def test_lags_of_partitions_given_up_are_gone() -> None:
+    metrics = Metrics()
+    metrics.set_lags([(("claims", 0), 5), (("claims", 1), 0)])
+    metrics.set_lags([(("claims", 1), 3)])
+    text = generate_latest(metrics.registry).decode()
+    assert 'fraud_scorer_lag{partition="1",topic="claims"} 3.0' in text
+    assert 'partition="0"' not in text
+
+
+def test_outcomes_are_there_before_the_first_transaction() -> None:
+    text = generate_latest(Metrics().registry).decode()
+    for outcome in ("committed", "aborted"):
+        assert f'fraud_scorer_transactions_total{{outcome="{outcome}"}} 0.0' in text
+
+
+def test_every_instrument_is_described_and_named_alike() -> None:
+    metrics = Metrics()
+    metrics.model.info({"version": "1"})
+    families = list(text_string_to_metric_families(generate_latest(metrics.registry).decode()))
+    ours = [f for f in families if not f.name.startswith(("process_", "python_"))]
+    assert len(ours) > 10
+    for family in ours:
+        assert family.name.startswith("fraud_scorer_")
+        assert family.documentation.endswith(".")
+
+
+def test_registries_do_not_share_counts() -> None:
+    first, second = Metrics(), Metrics()
+    first.consumed.inc()
+    assert "fraud_scorer_claims_consumed_total 0.0" in generate_latest(second.registry).decode()

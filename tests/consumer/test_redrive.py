@@ -1,0 +1,156 @@
+"""Which dead letters go back, and as what."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.batch import Record, process
+from consumer.decode import headers_of
+from consumer.redrive import Filter, Step
+from consumer.redrive import plan as plan_of
+from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of
+
+ALL = 1_000
+
+
+def plan(messages: Sequence[Any], wanted: Filter, room: int) -> Step:
+    return plan_of(messages, wanted, room)
+
+
+def letter(**changes: Any) -> DeadLetter:
+    fields: dict[str, Any] = {
+        "reason": Reason.INVALID, "message": "m", "path": "$.x", "topic": "claims",
+        "partition": 0, "offset": 1, "failed_at": NOW,
+    }  # fmt: skip
+    return DeadLetter(**fields | changes)
+
+
+def dead(offset: int = 0, own: list[Header] | None = None, **changes: Any) -> FakeMessage:
+    """A record of the dead-letter topic as Kafka gives it back: header values are bytes."""
+    added = [(n, str(v).encode()) for n, v in letter(**changes).headers()]
+    return FakeMessage(b"value", offset, headers=[*(own or []), *added], topic="dead")
+
+
+def test_the_original_record_goes_back_with_its_attempts() -> None:
+    own: list[Header] = [("trace", b"\xff"), ("trace", None)]
+    step = plan([dead(own=own, attempt=2)], Filter(), ALL)
+    assert step.claims == [Record(b"key", b"value", [*own, (ATTEMPT_HEADER, "2")])]
+    assert step.kept == []
+    assert [found.attempt for found in step.letters] == [2]
+
+
+def test_a_tombstone_goes_back_as_one() -> None:
+    headers: list[Header] = [(n, str(v).encode()) for n, v in letter().headers()]
+    step = plan([FakeMessage(None, key=None, headers=headers)], Filter(), ALL)
+    assert step.claims[0][:2] == (None, None)
+
+
+def test_what_is_left_out_is_kept_as_it_was() -> None:
+    message = dead(reason=Reason.EMPTY)
+    step = plan([message], Filter(reasons=frozenset({Reason.INVALID})), ALL)
+    assert step.kept == [Record(b"key", b"value", headers_of(message))]
+    assert (step.claims, step.letters) == ([], [])
+
+
+HOUR = dt.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "matches"),
+    [
+        (Filter(), True),
+        (Filter(reasons=frozenset({Reason.INVALID, Reason.EMPTY})), True),
+        (Filter(reasons=frozenset({Reason.EMPTY})), False),
+        (Filter(since=NOW), True),
+        (Filter(since=NOW + HOUR), False),
+        (Filter(until=NOW), False),
+        (Filter(until=NOW + HOUR), True),
+        (Filter(since=NOW - HOUR, until=NOW + HOUR), True),
+        (Filter(max_attempts=3), True),
+        (Filter(max_attempts=2), False),
+    ],
+)
+def test_filters(wanted: Filter, matches: bool) -> None:
+    assert wanted.matches(letter(attempt=2)) is matches
+
+
+def test_no_more_than_there_is_room_for() -> None:
+    step = plan([dead(n) for n in range(10)], Filter(), 4)
+    assert (len(step.claims), len(step.kept)) == (4, 6)
+
+
+WRONG = [
+    ("exception", b"java.lang.RuntimeException"),
+    ("message", b"\xff"),
+    ("partition", b"first"),
+    ("offset", None),
+    ("offset", b"-1"),
+    ("failed_at", b"yesterday"),
+    ("failed_at", b"2024-05-06T07:08:09"),
+    ("attempt", b""),
+    ("attempt", b"-1"),
+    ("attempt", b"9" * 5_000),
+]
+
+
+def with_wrong(name: str, wrong: bytes | None) -> list[Header]:
+    """The headers of a dead letter, but one."""
+    return [(n, wrong if n.endswith(name) else v) for n, v in headers_of(dead())]
+
+
+STRANGE: list[list[Header] | None] = [
+    None,
+    [],
+    [("trace", b"1")],
+    [("__streams.errors.exception", b"invalid")],
+    *(with_wrong(name, wrong) for name, wrong in WRONG),
+]
+
+
+@pytest.mark.parametrize("headers", STRANGE)
+def test_what_is_no_dead_letter_of_ours_is_kept(headers: list[Header] | None) -> None:
+    step = plan([FakeMessage(b"value", headers=headers)], Filter(since=NOW - HOUR), ALL)
+    assert step.claims == []
+    assert step.kept == [Record(b"key", b"value", headers or [])]
+
+
+def test_a_record_refused_again_and_again_comes_to_rest() -> None:
+    """Worker and redrive in turn: the attempts in the headers end it."""
+    record = Record(b"k", b"bad", [("trace", b"1")])
+    for attempt in range(1, 10):
+        message = FakeMessage(record.value, key=record.key, headers=as_read(record))
+        (refused,) = process([message], FakeScorer(), NOW).dead_letters
+        assert letter_of(refused).attempt == attempt
+        step = plan([FakeMessage(refused.value, headers=as_read(refused))], Filter(), ALL)
+        if not step.claims:
+            assert attempt == Filter().max_attempts
+            return
+        (record,) = step.claims
+    pytest.fail("it went round for ever")
+
+
+def as_read(record: Record) -> list[Header]:
+    return [(n, v.encode() if isinstance(v, str) else v) for n, v in record.headers or ()]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(list(Reason)), st.integers(1, 6), st.booleans())),
+    st.integers(0, 10),
+    st.frozensets(st.sampled_from(list(Reason))),
+)
+def test_every_dead_letter_is_either_sent_or_kept(
+    rows: list[tuple[Reason, int, bool]], room: int, reasons: frozenset[Reason]
+) -> None:
+    messages = [
+        dead(n, reason=reason, attempt=attempt) if ours else FakeMessage(b"value", n)
+        for n, (reason, attempt, ours) in enumerate(rows)
+    ]
+    step = plan(messages, Filter(reasons=reasons), room)
+    wanted = [ours and a < 3 and (not reasons or r in reasons) for r, a, ours in rows]
+    assert len(step.claims) == len(step.letters) == min(room, sum(wanted))
+    assert len(step.claims) + len(step.kept) == len(rows)

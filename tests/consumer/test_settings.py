@@ -1,0 +1,176 @@
+"""Settings from the environment: defaults, every variable, and refusals that name it."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from consumer.errors import SettingsError
+from consumer.settings import (
+    OWNED,
+    SECRETS,
+    Delivery,
+    Membership,
+    Publish,
+    Settings,
+    read_settings,
+)
+
+EXAMPLES: dict[str, tuple[str, Any, Any]] = {
+    # field: text of the variable, value it means, default
+    "kafka_bootstrap_servers": ("a:1,b:2", "a:1,b:2", "localhost:9092"),
+    "claims_topic": ("in.v1", "in.v1", "claims"),
+    "alerts_topic": ("out_v1", "out_v1", "fraud-alerts"),
+    "dead_letter_topic": ("dead", "dead", "claims-dead-letter"),
+    "outcomes_topic": ("decided", "decided", "fraud-outcomes"),
+    "consumer_group": ("group", "group", "fraud-scorer"),
+    "membership": ("dynamic", Membership.DYNAMIC, Membership.STATIC),
+    "model_dir": ("/models/a", Path("/models/a"), Path("artifacts/current")),
+    "shadow_model_dir": ("/models/b", Path("/models/b"), None),
+    "batch_size": ("77", 77, 1_000),
+    "batch_wait_ms": ("40", 40, 0),
+    "delivery": ("at-least-once", Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE),
+    "publish": ("referrals", Publish.REFERRALS, Publish.ALL),
+    "dead_letter_max_ratio": ("0.25", 0.25, 0.5),
+    "dead_letter_window": ("50", 50, 1_000),
+    "dead_letter_max_consecutive": ("9", 9, 500),
+    "step_timeout_s": ("12.5", 12.5, 60.0),
+    "metrics_port": ("0", 0, 8000),
+    "api_port": ("8081", 8081, 8080),
+    "api_host": ("::1", "::1", "127.0.0.1"),
+    "log_level": ("debug", "DEBUG", "INFO"),
+}
+
+
+@pytest.mark.parametrize("field", EXAMPLES)
+def test_each_variable_and_its_default(field: str) -> None:
+    text, value, default = EXAMPLES[field]
+    assert getattr(read_settings({field.upper(): f" {text} "}), field) == value
+    assert getattr(read_settings({}), field) == default
+
+
+def test_every_field_has_an_example_here() -> None:
+    assert {*Settings.__struct_fields__} == {*EXAMPLES, "instance_id", "librdkafka"}
+
+
+def test_the_defaults_of_the_type_are_those_of_the_environment() -> None:
+    assert read_settings({"INSTANCE_ID": "w1"}) == Settings(instance_id="w1")
+
+
+def test_the_instance_is_the_host_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "worker-3")
+    assert read_settings({}).instance_id == "worker-3"
+    assert read_settings({"INSTANCE_ID": "w1"}).instance_id == "w1"
+
+
+NUMBERS = {
+    "BATCH_SIZE": ("0", "10001", "1.5"),
+    "BATCH_WAIT_MS": ("-1", "10001", "a"),
+    "DEAD_LETTER_MAX_RATIO": ("-0.1", "1.1", "nan", "half"),
+    "DEAD_LETTER_WINDOW": ("0", "1000001", "x"),
+    "DEAD_LETTER_MAX_CONSECUTIVE": ("0", "1000001", "x"),
+    "STEP_TIMEOUT_S": ("0", "3601", "inf", "nan"),
+    "METRICS_PORT": ("-1", "65536", "http"),
+    "API_PORT": ("-1", "65536", "http"),
+}
+TEXTS = {
+    "DELIVERY": ("exactly", "exactly_once", ""),
+    "PUBLISH": ("none", ""),
+    "MEMBERSHIP": ("Static", ""),
+    "LOG_LEVEL": ("TRACE", ""),
+    "CLAIMS_TOPIC": ("a b", "", "..", "x" * 250, "sch\u00e4den", "a/b"),
+    "ALERTS_TOPIC": ("a:b",),
+    "DEAD_LETTER_TOPIC": (".",),
+    "KAFKA_BOOTSTRAP_SERVERS": ("", "  "),
+    "CONSUMER_GROUP": ("",),
+    "INSTANCE_ID": ("",),
+    "MODEL_DIR": ("",),
+    "API_HOST": ("",),
+}
+WRONG = [(name, text) for name, texts in (NUMBERS | TEXTS).items() for text in texts]
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG)
+def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^{name}\b") as refused:
+        read_settings({name: text})
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["CLAIMS_TOPIC", "ALERTS_TOPIC", "DEAD_LETTER_TOPIC"])
+def test_one_topic_has_one_purpose(name: str) -> None:
+    others = {"CLAIMS_TOPIC": "fraud-alerts", "ALERTS_TOPIC": "claims-dead-letter"}
+    with pytest.raises(SettingsError, match=name):
+        read_settings({name: others.get(name, "claims")})
+
+
+def test_kafka_variables_become_properties_of_the_client() -> None:
+    settings = read_settings(
+        {
+            "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+            "KAFKA_SSL_CA_LOCATION": "/ca.pem",
+            "KAFKA_FETCH_MIN_BYTES": "1",
+            "KAFKA_BOOTSTRAP_SERVERS": "b:1",
+            "PATH": "/bin",
+        }
+    )
+    assert settings.librdkafka == {
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": "/ca.pem",
+        "fetch.min.bytes": "1",
+    }
+
+
+@pytest.mark.parametrize("prop", sorted(OWNED))
+def test_what_the_guarantee_rests_on_is_not_passed_through(prop: str) -> None:
+    name = "KAFKA_" + prop.upper().replace(".", "_")
+    with pytest.raises(SettingsError, match=f"^{name} is not yours to set: {OWNED[prop]}"):
+        read_settings({name: "x"})
+
+
+@pytest.mark.parametrize("prop", sorted(SECRETS))
+def test_secrets_may_come_from_files(tmp_path: Path, prop: str) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b" with space \r\n")
+    name = "KAFKA_" + prop.upper().replace(".", "_") + "_FILE"
+    assert read_settings({name: str(file)}).librdkafka == {prop: " with space "}
+
+
+def test_a_secret_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
+    for content in (None, b"\xff\xfe"):
+        file = tmp_path / "secret"
+        if content is not None:
+            file.write_bytes(content)
+        with pytest.raises(SettingsError, match=r"^KAFKA_SASL_PASSWORD_FILE=.*secret"):
+            read_settings({"KAFKA_SASL_PASSWORD_FILE": str(file)})
+
+
+def test_other_properties_may_end_in_file() -> None:
+    settings = read_settings({"KAFKA_SOME_FILE": "/f"})
+    assert settings.librdkafka == {"some.file": "/f"}
+
+
+def test_exactly_once_needs_read_committed() -> None:
+    name = "KAFKA_ISOLATION_LEVEL"
+    with pytest.raises(SettingsError, match=f"^{name}='read_uncommitted' breaks DELIVERY"):
+        read_settings({name: "read_uncommitted"})
+    assert read_settings({name: "read_committed"})
+    assert read_settings({name: "read_uncommitted", "DELIVERY": "at-least-once"})
+
+
+def test_the_group_protocol_decides_the_default_membership() -> None:
+    assert read_settings({}).group_protocol == "classic"
+    modern = read_settings({"KAFKA_GROUP_PROTOCOL": "consumer"})
+    assert (modern.group_protocol, modern.membership) == ("consumer", Membership.DYNAMIC)
+    chosen = read_settings({"KAFKA_GROUP_PROTOCOL": "consumer", "MEMBERSHIP": "static"})
+    assert chosen.membership is Membership.STATIC
+    with pytest.raises(SettingsError, match=r"^KAFKA_GROUP_PROTOCOL='share'"):
+        read_settings({"KAFKA_GROUP_PROTOCOL": "share"})
+
+
+def test_settings_do_not_change() -> None:
+    settings = read_settings({})
+    with pytest.raises(AttributeError):
+        settings.batch_size = 1  # type: ignore[misc]
+    assert msgspec.structs.replace(settings, batch_size=1) != settings
