@@ -29,6 +29,13 @@ def _probability(text: str) -> float:
     return value
 
 
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value
+
+
 def _whole(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -78,12 +85,28 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DATE",
         help="with --split time: test on losses of this day and later, instead of a share",
     )
-    train.add_argument(
+    policy = train.add_argument_group(
+        "threshold", "how the probability that is a referral is chosen; one of"
+    ).add_mutually_exclusive_group()
+    policy.add_argument(
         "--threshold",
         type=_probability,
         default=DEFAULT_THRESHOLD,
         metavar="P",
-        help="fraud probability that is a referral (default %(default)s)",
+        help="fixed (default %(default)s)",
+    )
+    policy.add_argument(
+        "--alert-share", type=_share, metavar="SHARE", help="budget: the highest share of claims"
+    )
+    policy.add_argument(
+        "--alerts-per-day", type=_positive, metavar="N", help="budget: N claims a day on average"
+    )
+    policy.add_argument(
+        "--costs",
+        type=_positive,
+        nargs=2,
+        metavar=("MISSED", "INVESTIGATION"),
+        help="cost of a fraud missed and of an investigation, in one currency",
     )
     train.add_argument(
         "--output",

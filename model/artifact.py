@@ -1,4 +1,4 @@
-"""Artifacts: a folder with ``model.joblib`` and ``manifest.json``.
+"""Artifacts: a folder with ``model.joblib``, ``reference.json`` and ``manifest.json``.
 
 Unpickling runs code, so the model's bytes are read once, their digest is compared with the
 manifest's, and only those very bytes are unpickled. The digest finds a damaged or mixed-up
@@ -12,15 +12,18 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import joblib
 import msgspec
+import numpy as np
 
 from model.manifest import FORMAT_VERSION, Manifest, Versions
+from model.reference import GOLDEN_TOLERANCE, Reference
 from model.scorer import Scorer
 
 MODEL_FILE: Final = "model.joblib"
+REFERENCE_FILE: Final = "reference.json"
 MANIFEST_FILE: Final = "manifest.json"
 
 
@@ -28,28 +31,48 @@ class ArtifactError(Exception):
     """An artifact cannot be used; the message says why and what to do."""
 
 
-def dump(pipeline: Any) -> tuple[bytes, str]:
-    """The pipeline as bytes, and their sha256."""
+class Contents(NamedTuple):
+    """Bytes of the files that a manifest describes."""
+
+    model: bytes
+    reference: bytes
+
+    def digests(self) -> tuple[str, str]:
+        """sha256, hex, of the model and of the reference."""
+        return _sha256(self.model), _sha256(self.reference)
+
+
+def dump(pipeline: Any, reference: Reference) -> Contents:
+    """A fitted pipeline and its reference as bytes."""
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
-    content = buffer.getvalue()
-    return content, hashlib.sha256(content).hexdigest()
+    return Contents(buffer.getvalue(), msgspec.json.encode(reference))
 
 
-def save(folder: Path, model: bytes, manifest: Manifest) -> None:
+def save(folder: Path, contents: Contents, manifest: Manifest) -> None:
     """Write an artifact: complete or not at all. One that is there already is replaced.
 
     Raises:
         ArtifactError: `folder` exists and is no artifact, or the manifest is of other bytes.
     """
-    if hashlib.sha256(model).hexdigest() != manifest.sha256:
-        raise ArtifactError("the manifest's sha256 is not that of the model")
-    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
-        raise ArtifactError(f"{folder} exists and is not an artifact: not overwriting it")
+    if contents.digests() != (manifest.sha256, manifest.reference_sha256):
+        raise ArtifactError("the manifest's digests are not those of the model and the reference")
+    refuse_foreign(folder)
     with _written_aside(folder) as aside:
-        (aside / MODEL_FILE).write_bytes(model)
+        (aside / MODEL_FILE).write_bytes(contents.model)
+        (aside / REFERENCE_FILE).write_bytes(contents.reference)
         encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         (aside / MANIFEST_FILE).write_bytes(encoded + b"\n")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Check that an artifact may be written there.
+
+    Raises:
+        ArtifactError: `folder` exists and is no artifact.
+    """
+    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
+        raise ArtifactError(f"{folder} exists and is not an artifact: not overwriting it")
 
 
 @contextlib.contextmanager
@@ -94,23 +117,43 @@ def load(path: str | Path) -> Scorer:
         ArtifactError: it is missing, damaged, or made for other versions; nothing was unpickled
             before the digest and the versions were found right.
     """
-    folder = Path(path)
+    folder = Path(path).resolve()  # a link that is turned while we read must not mix two models
     manifest = read_manifest(folder)
     _refuse_other_versions(folder, manifest.versions)
-    model = _read(folder / MODEL_FILE)
-    digest = hashlib.sha256(model).hexdigest()
-    if digest != manifest.sha256:
+    model = _verified(folder / MODEL_FILE, manifest.sha256)
+    content = _verified(folder / REFERENCE_FILE, manifest.reference_sha256)
+    reference = msgspec.json.decode(content, type=Reference)
+    scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference)
+    _refuse_other_scores(folder, scorer, reference)
+    return scorer
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _verified(path: Path, expected: str) -> bytes:
+    content = _read(path)
+    digest = _sha256(content)
+    if digest != expected:
         raise ArtifactError(
-            f"{folder / MODEL_FILE} has sha256 {digest}, its manifest says {manifest.sha256}: "
+            f"{path} has sha256 {digest}, its manifest says {expected}: "
             "the file is damaged or belongs to another model"
         )
-    return Scorer(
-        joblib.load(io.BytesIO(model)),
-        name=manifest.name,
-        version=manifest.version,
-        sha256=manifest.sha256,
-        threshold=manifest.threshold,
-    )
+    return content
+
+
+def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> None:
+    """Golden examples must score here as they did where the model was trained."""
+    found = scorer.score([golden.claim for golden in reference.golden])
+    expected = np.array([golden.probability for golden in reference.golden])
+    off = np.abs(found - expected)
+    if not (off <= GOLDEN_TOLERANCE).all():
+        worst = int(off.argmax())
+        raise ArtifactError(
+            f"{folder}: {reference.golden[worst].claim.claim_id} scores {found[worst]!r} here and "
+            f"{expected[worst]!r} in training: this installation computes something else"
+        )
 
 
 def _read(path: Path) -> bytes:

@@ -9,16 +9,18 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from model import artifact, datasets
 from model.artifact import read_manifest
 from model.datasets import Dataset
+from model.decide import Cost, Fixed, PerDay, Policy, Top
 from model.estimators import ALGORITHMS
 from model.evaluate import Report
 from model.evaluate import evaluate as evaluate_scores
 from model.manifest import Manifest, SplitPlan
-from model.train import Indices, Trained, pick, split, write
+from model.train import FOLDS, Indices, Trained, pick, split, write
 from model.train import train as train_model
 
 
@@ -39,11 +41,9 @@ def train(options: argparse.Namespace) -> None:
     console = Console()
     done: list[tuple[Trained, Path]] = []
     for algorithm in ALGORITHMS if every else (options.algorithm,):
-        with console.status(f"training {algorithm}"):
-            trained = train_model(
-                dataset, algorithm, plan, seed=options.seed, threshold=options.threshold
-            )
         folder = options.output / algorithm if every else options.output
+        artifact.refuse_foreign(folder)  # before the work, not after it
+        trained = _train(dataset, algorithm, plan, options)
         _write(trained, folder, options)
         done.append((trained, folder))
     console.print(
@@ -53,6 +53,34 @@ def train(options: argparse.Namespace) -> None:
     )
     for _, folder in done:
         console.print(f"saved {folder}", soft_wrap=True, highlight=False)
+
+
+def _train(
+    dataset: Dataset, algorithm: str, plan: SplitPlan, options: argparse.Namespace
+) -> Trained:
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as progress:
+        task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)
+        return train_model(
+            dataset,
+            algorithm,
+            plan,
+            seed=options.seed,
+            policy=_policy(options),
+            on_fit=lambda: progress.advance(task),
+        )
+
+
+def _policy(options: argparse.Namespace) -> Policy:
+    if options.alert_share is not None:
+        return Top(options.alert_share)
+    if options.alerts_per_day is not None:
+        return PerDay(options.alerts_per_day)
+    if options.costs is not None:
+        missed_fraud, investigation = options.costs
+        return Cost(missed_fraud, investigation)
+    return Fixed(options.threshold)
 
 
 def _write(trained: Trained, folder: Path, options: argparse.Namespace) -> None:

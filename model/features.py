@@ -110,11 +110,19 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         Raises:
             KeyError: X lacks a feature.
         """
+        return self.from_codes(self.codes(X))
+
+    def codes(self, X: "Columns | pd.DataFrame") -> Matrix:
+        """The matrix of the tree form, whatever the form of the encoder."""
         columns = [self._numbers(X, name) for name in self.features]
-        if self.form == "linear":
-            blocks = zip(self.blocks_.values(), columns, strict=True)
-            return np.concatenate([block.encode(column) for block, column in blocks], axis=1)
         return np.array(columns, dtype=np.float64).T
+
+    def from_codes(self, codes: Matrix) -> Matrix:
+        """The encoder's own form of what `codes` gave."""
+        if self.form == "tree":
+            return codes
+        blocks = zip(self.blocks_.values(), codes.T, strict=True)
+        return np.concatenate([block.encode(column) for block, column in blocks], axis=1)
 
     def categories(self) -> dict[str, tuple[str, ...]]:
         """Categories learnt, by feature."""

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import sklearn
 
+from model.decide import Levels, Policy
 from model.evaluate import Report
 from schemas.claim import SCHEMA_VERSION
 
@@ -56,6 +57,8 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int
     training_rows: int
     fraud_rate: float
+    claims_per_day: float
+    """Of the training claims, from the first day of loss to the last."""
     first_loss: dt.date | None = None
     last_loss: dt.date | None = None
 
@@ -69,10 +72,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: dt.datetime
     sha256: Sha256
     """Of the model file's bytes."""
+    reference_sha256: Sha256
+    """Of the reference file's bytes."""
     versions: Versions
     features: tuple[str, ...]
     categories: dict[str, tuple[str, ...]]
-    threshold: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    policy: Policy
+    levels: Levels
     metrics: Report
     trained_on: TrainingData
     split: SplitPlan

@@ -1,47 +1,82 @@
 """Scoring claims with a fitted pipeline: the path every claim takes in production."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from model.columns import claim_columns
+from model.decide import Decisions, decide
+from model.manifest import Manifest
+from model.reference import Reference, data_quality
 from schemas.claim import Claim
+
+Scores = npt.NDArray[np.float64]
+
+
+class Assessment(NamedTuple):
+    """Everything a batch of claims is told by the model; each part as long as the batch."""
+
+    probability: Scores
+    decisions: Decisions
+    data_quality: list[tuple[str, ...]]
+    codes: npt.NDArray[np.float64]
+    """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""
 
 
 class Scorer:
     """A model that is ready to score.
 
     Attributes:
+        pipeline: the fitted pipeline.
+        manifest: what the artifact says of the model.
+        reference: what it remembers of the training claims.
         name: name of the model.
         version: version of the model.
         sha256: digest, hex, of the model file the pipeline came from.
         threshold: probabilities at or above it are a referral.
+        threshold_policy: how the threshold was chosen, in words.
         features: columns the model asks for.
-        pipeline: the fitted pipeline.
     """
 
-    def __init__(
-        self,
-        pipeline: Any,
-        *,
-        name: str,
-        version: str,
-        sha256: str,
-        threshold: float,
-    ) -> None:
+    def __init__(self, pipeline: Any, manifest: Manifest, reference: Reference) -> None:
         self.pipeline = pipeline
-        self.name = name
-        self.version = version
-        self.sha256 = sha256
-        self.threshold = threshold
+        self.manifest = manifest
+        self.reference = reference
+        self.name = manifest.name
+        self.version = manifest.version
+        self.sha256 = manifest.sha256
+        self.threshold = manifest.levels.threshold
+        self.threshold_policy = str(manifest.policy)
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
+        self._ranked = np.array(reference.scores)
+        self._expected = reference.expected()
 
-    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+    def score(self, claims: Sequence[Claim]) -> Scores:
         """Fraud probabilities, shape (n_claims,), in the claims' order; one predict a call."""
         if not claims:
             return np.empty(0, dtype=np.float64)
-        columns = claim_columns(claims, self.features)
-        probabilities: npt.NDArray[np.float64] = self.pipeline.predict_proba(columns)[:, 1]
+        return self._probabilities(self._codes(claims))
+
+    def decide(self, p: Scores) -> Decisions:
+        """Bands, decisions and percentiles of fraud probabilities, shape (n_claims,)."""
+        return decide(p, self.manifest.levels, self._ranked)
+
+    def assess(self, claims: Sequence[Claim]) -> Assessment:
+        """Score, decide and flag a batch that is not empty."""
+        codes = self._codes(claims)
+        p = self._probabilities(codes)
+        flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        return Assessment(p, self.decide(p), flags, codes)
+
+    def _codes(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+        codes: npt.NDArray[np.float64] = self.pipeline["encode"].codes(
+            claim_columns(claims, self.features)
+        )
+        return codes
+
+    def _probabilities(self, codes: npt.NDArray[np.float64]) -> Scores:
+        encoded = self.pipeline["encode"].from_codes(codes)
+        probabilities: Scores = self.pipeline["classify"].predict_proba(encoded)[:, 1]
         return probabilities

@@ -1,22 +1,33 @@
-"""fit → evaluate → artifact."""
+"""fit → choose threshold → evaluate → artifact."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from model import artifact, estimators, splits
 from model.datasets import Dataset
-from model.evaluate import DEFAULT_THRESHOLD, Report, evaluate
+from model.decide import Fixed, Levels, Policy, levels
+from model.evaluate import Report, evaluate
 from model.features import DEFAULT_FEATURES, claim_columns, varying
 from model.manifest import Manifest, SplitPlan, TrainingData, Versions
+from model.reference import Reference, describe
 from schemas.claim import Claim
 
 Indices = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int8]
+
+FOLDS: Final = 5
+"""Folds of the training claims: the threshold is chosen on scores of claims left out of the fit."""
+
+
+def _no_step() -> None:
+    """Nobody watches."""
 
 
 class Trained(NamedTuple):
@@ -24,7 +35,12 @@ class Trained(NamedTuple):
 
     algorithm: str
     pipeline: Any
+    reference: Reference
+    policy: Policy
+    levels: Levels
     report: Report
+    test_rows: Indices
+    test_scores: npt.NDArray[np.float64]
     data: TrainingData
     plan: SplitPlan
     seed: int
@@ -53,7 +69,7 @@ def pick(claims: Sequence[Claim], rows: Indices) -> list[Claim]:
 
 def fit(
     claims: Sequence[Claim],
-    labels: npt.NDArray[np.int8],
+    labels: Labels,
     algorithm: str,
     *,
     features: Sequence[str] = DEFAULT_FEATURES,
@@ -82,25 +98,84 @@ def train(
     *,
     features: Sequence[str] = DEFAULT_FEATURES,
     seed: int = estimators.DEFAULT_SEED,
-    threshold: float = DEFAULT_THRESHOLD,
+    policy: Policy | None = None,
+    on_fit: Callable[[], None] = _no_step,
 ) -> Trained:
-    """Fit on the training side of the split, evaluate on the other.
+    """Fit and choose the threshold on the training side of the split, evaluate on the other.
+
+    Args:
+        dataset: labelled claims.
+        algorithm: one of `model.estimators.ALGORITHMS`.
+        plan: which claims are trained on.
+        features: columns the model may see.
+        seed: makes fitting repeatable.
+        policy: how the threshold is chosen; fixed at 0.5 unless given.
+        on_fit: called after each of the `FOLDS` + 1 fits, for a progress bar.
 
     Raises:
-        ValueError: as `split` and `fit`.
+        ValueError: as `split`, `fit` and `model.decide.levels`.
     """
+    policy = policy or Fixed()
     train_rows, test_rows = split(dataset, plan)
-    seen = pick(dataset.claims, train_rows)
-    pipeline = fit(seen, dataset.labels[train_rows], algorithm, features=features, seed=seed)
-    columns = claim_columns(pick(dataset.claims, test_rows), pipeline["encode"].features)
-    probabilities = pipeline.predict_proba(columns)[:, 1]
-    report = evaluate(dataset.labels[test_rows], probabilities, threshold)
-    data = _describe(dataset, seen, float(dataset.labels[train_rows].mean()))
-    return Trained(algorithm, pipeline, report, data, plan, seed)
+    seen, labels = pick(dataset.claims, train_rows), dataset.labels[train_rows]
+    pipeline = fit(seen, labels, algorithm, features=features, seed=seed)
+    on_fit()
+    held_out = out_of_fold(seen, labels, algorithm, features=features, seed=seed, on_fit=on_fit)
+    data = _describe(dataset, seen, float(labels.mean()))
+    at = levels(policy, held_out, data.claims_per_day)
+    scores = predict(pipeline, pick(dataset.claims, test_rows))
+    return Trained(
+        algorithm=algorithm,
+        pipeline=pipeline,
+        reference=describe(pipeline, seen, held_out),
+        policy=policy,
+        levels=at,
+        report=evaluate(dataset.labels[test_rows], scores, at.threshold),
+        test_rows=test_rows,
+        test_scores=scores,
+        data=data,
+        plan=plan,
+        seed=seed,
+    )
+
+
+def predict(pipeline: Any, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+    """Fraud probabilities, shape (n_claims,), by a pipeline that is in no artifact yet."""
+    columns = claim_columns(claims, pipeline["encode"].features)
+    scores: npt.NDArray[np.float64] = pipeline.predict_proba(columns)[:, 1]
+    return scores
+
+
+def out_of_fold(
+    claims: Sequence[Claim],
+    labels: Labels,
+    algorithm: str,
+    *,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    seed: int = estimators.DEFAULT_SEED,
+    on_fit: Callable[[], None] = _no_step,
+) -> npt.NDArray[np.float64]:
+    """Fraud probability of each claim by a model fitted without its fold, shape (n_claims,).
+
+    Raises:
+        ValueError: as `fit`, or fewer than two claims of a label.
+    """
+    rarest = int(np.bincount(labels, minlength=2).min())
+    if rarest < 2:
+        raise ValueError("training needs two frauds and two other claims at least")
+    folds = StratifiedKFold(min(FOLDS, rarest), shuffle=True, random_state=seed)
+    scores = np.empty(len(claims))
+    for inside, outside in folds.split(labels, labels):
+        kept = pick(claims, inside)
+        pipeline = fit(kept, labels[inside], algorithm, features=features, seed=seed)
+        scores[outside] = predict(pipeline, pick(claims, outside))
+        on_fit()
+    return scores
 
 
 def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> TrainingData:
     days = [claim.loss_date for claim in seen if claim.loss_date is not None]
+    period = (max(days) - min(days)).days + 1 if days else 1
     return TrainingData(
         name=dataset.name,
         format=dataset.format,
@@ -109,6 +184,7 @@ def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> Tra
         rejected=len(dataset.rejected),
         training_rows=len(seen),
         fraud_rate=fraud_rate,
+        claims_per_day=len(seen) / period,
         first_loss=min(days, default=None),
         last_loss=max(days, default=None),
     )
@@ -122,7 +198,8 @@ def write(
     Raises:
         ArtifactError: the folder is something else.
     """
-    model, sha256 = artifact.dump(trained.pipeline)
+    contents = artifact.dump(trained.pipeline, trained.reference)
+    sha256, reference_sha256 = contents.digests()
     encoder = trained.pipeline["encode"]
     manifest = Manifest(
         name=name or trained.algorithm,
@@ -130,14 +207,16 @@ def write(
         algorithm=trained.algorithm,
         created_at=created_at,
         sha256=sha256,
+        reference_sha256=reference_sha256,
         versions=Versions.current(),
         features=tuple(encoder.features),
         categories=encoder.categories(),
-        threshold=trained.report.threshold,
+        policy=trained.policy,
+        levels=trained.levels,
         metrics=trained.report,
         trained_on=trained.data,
         split=trained.plan,
         seed=trained.seed,
     )
-    artifact.save(folder, model, manifest)
+    artifact.save(folder, contents, manifest)
     return manifest

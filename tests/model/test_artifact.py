@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from model import artifact
 from model.artifact import ArtifactError, load, read_manifest, save
 from model.columns import claim_columns
 from model.manifest import Manifest, SplitPlan
@@ -79,7 +80,7 @@ def test_a_changed_model_is_refused_before_it_is_unpickled(folder: Path, tmp_pat
     assert not trace.exists()
     # The bomb is live: with its own digest in the manifest it goes off.
     change(folder, sha256=hashlib.sha256((folder / "model.joblib").read_bytes()).hexdigest())
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError):  # what came out is no pipeline
         load(folder)
     assert trace.exists()
 
@@ -113,7 +114,7 @@ def test_a_patch_release_of_scikit_learn_is_accepted(folder: Path) -> None:
     assert load(folder).name == "gradient_boosting"
 
 
-@pytest.mark.parametrize("missing", ["manifest.json", "model.joblib"])
+@pytest.mark.parametrize("missing", ["manifest.json", "model.joblib", "reference.json"])
 def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(ArtifactError, match=rf"cannot read .*{missing}: No such file"):
@@ -169,8 +170,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_manifest_of_other_bytes_is_not_saved(folder: Path, tmp_path: Path) -> None:
     manifest: Manifest = read_manifest(folder)
-    with pytest.raises(ArtifactError, match="not that of the model"):
-        save(tmp_path / "other", b"other bytes", manifest)
+    with pytest.raises(ArtifactError, match="not those of the model"):
+        save(tmp_path / "other", artifact.Contents(b"other", b"bytes"), manifest)
 
 
 def test_serving_does_not_need_pandas(folder: Path) -> None:

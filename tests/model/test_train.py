@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from model.datasets import load
+from model.decide import Fixed
 from model.evaluate import evaluate
 from model.features import claim_columns
 from model.manifest import SplitPlan
@@ -18,7 +19,7 @@ DATA = dataset()
 
 def test_the_report_is_of_the_test_side_only() -> None:
     plan = SplitPlan(kind="random", seed=3)
-    trained = train(DATA, "logistic_regression", plan, threshold=0.3)
+    trained = train(DATA, "logistic_regression", plan, policy=Fixed(0.3))
     _, test = split(DATA, plan)
     columns = claim_columns(pick(DATA.claims, test), trained.pipeline["encode"].features)
     p = trained.pipeline.predict_proba(columns)[:, 1]

@@ -1,0 +1,173 @@
+"""From a fraud probability to a referral: policies that choose the threshold, bands, decisions.
+
+A policy is chosen once, when a model is trained, on scores of training claims that were not fitted
+on (out of fold). What is stored and served is its outcome, `Levels`: four probabilities. Nothing
+here denies a claim: a decision says who looks at it.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import Meta, Struct
+
+from schemas.alert import Band, Decision
+
+Scores = npt.NDArray[np.float64]
+Probability = Annotated[float, Meta(ge=0, le=1)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
+Positive = Annotated[float, Meta(gt=0)]
+
+REVIEW_SHARE: Final = 0.05
+"""Share of claims, those scored highest below the threshold, that an adjuster reviews."""
+MEDIUM_SHARE: Final = 0.20
+HIGH_SHARE: Final = 0.05
+"""Shares of claims, those scored highest, whose band is medium or above, and high."""
+
+
+class Fixed(Struct, frozen=True, tag="fixed"):
+    """A probability set by hand."""
+
+    threshold: Probability = 0.5
+
+    def __str__(self) -> str:
+        return "fixed"
+
+
+class Top(Struct, frozen=True, tag="top"):
+    """An alert budget: this share of the claims, those scored highest."""
+
+    share: Share
+
+    def __str__(self) -> str:
+        return f"top {self.share:.6g} of claims"
+
+
+class PerDay(Struct, frozen=True, tag="per_day"):
+    """An alert budget: as many claims a calendar day on average, those scored highest."""
+
+    alerts: Positive
+
+    def __str__(self) -> str:
+        return f"{self.alerts:.6g} a day"
+
+
+class Cost(Struct, frozen=True, tag="cost"):
+    """What an investigation costs against what a fraud that is missed costs, in one currency.
+
+    Referring costs `investigation` whatever comes out; passing costs `missed_fraud` times the
+    probability of fraud. They are equal at the probability `investigation / missed_fraud`: the
+    cost-minimal threshold for calibrated probabilities (Elkan, "The foundations of cost-sensitive
+    learning", IJCAI 2001, equation 2, with the same cost for every referral).
+    """
+
+    missed_fraud: Positive
+    investigation: Positive
+
+    def __str__(self) -> str:
+        return f"cost {self.investigation:.6g} against {self.missed_fraud:.6g}"
+
+
+Policy = Fixed | Top | PerDay | Cost
+
+
+class Levels(Struct, frozen=True, kw_only=True):
+    """Probabilities at and above which something else is done."""
+
+    threshold: Probability
+    """Referral to the special investigations unit."""
+    review: Probability
+    """Review by the adjuster; never above `threshold`."""
+    medium: Probability
+    """Band medium."""
+    high: Probability
+    """Band high; never below `medium`."""
+
+
+class Decisions(NamedTuple):
+    """What the scores of a batch advise: each list as long as the batch."""
+
+    band: list[Band]
+    decision: list[Decision]
+    percentile: list[float]
+    """Percent of reference claims that are scored at or below this one, 0 to 100."""
+
+
+def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
+    """The policy's levels.
+
+    Args:
+        policy: how the threshold is chosen.
+        reference: out-of-fold scores of the training claims, shape (n_claims,).
+        claims_per_day: of the training period, for a budget by the day.
+
+    Raises:
+        ValueError: no reference scores, or a cost policy that can never pay.
+    """
+    if len(reference) == 0:
+        raise ValueError("no reference scores to choose a threshold on")
+    threshold = _threshold(policy, reference, claims_per_day)
+    referred = float((reference >= threshold).mean())
+    medium = top_share(reference, MEDIUM_SHARE)
+    return Levels(
+        threshold=threshold,
+        review=min(threshold, top_share(reference, min(1.0, referred + REVIEW_SHARE))),
+        medium=medium,
+        high=max(medium, top_share(reference, HIGH_SHARE)),
+    )
+
+
+def _threshold(policy: Policy, reference: Scores, claims_per_day: float) -> float:
+    match policy:
+        case Fixed(threshold):
+            return threshold
+        case Top(share):
+            return top_share(reference, share)
+        case PerDay(alerts):
+            return top_share(reference, min(1.0, alerts / claims_per_day))
+        case Cost(missed_fraud, investigation):
+            if investigation >= missed_fraud:
+                raise ValueError(
+                    f"an investigation at {investigation:g} never pays against {missed_fraud:g}"
+                )
+            return investigation / missed_fraud
+
+
+def top_share(reference: Scores, share: float) -> float:
+    """The lowest score that at most `share` of the reference is at or above.
+
+    A budget is not exceeded: where ties at the cut would, all of them stay below. If even the
+    highest score is too common, the result is the next number above it.
+    """
+    ordered = np.sort(reference)[::-1]
+    budget = math.floor(share * len(ordered) + 1e-9)
+    if budget >= len(ordered):
+        return float(ordered[-1])
+    # Scores equal to the first one that is over the budget are over it as well.
+    kept = ordered[ordered > ordered[budget]]
+    lowest = float(kept[-1]) if len(kept) else float(np.nextafter(ordered[0], np.inf))
+    return min(lowest, 1.0)
+
+
+def decide(p: Scores, at: Levels, reference: Sequence[float] | Scores) -> Decisions:
+    """Bands, decisions and percentiles of a batch.
+
+    Args:
+        p: fraud probabilities, shape (n_claims,).
+        at: the levels.
+        reference: sorted reference scores to rank against; not empty.
+    """
+    band = np.searchsorted([at.medium, at.high], p, side="right")
+    decision = np.searchsorted([at.review, at.threshold], p, side="right")
+    below = np.searchsorted(reference, p, side="right")
+    return Decisions(
+        band=[_BANDS[i] for i in band.tolist()],
+        decision=[_DECISIONS[i] for i in decision.tolist()],
+        percentile=(below * (100 / len(reference))).tolist(),
+    )
+
+
+_BANDS: Final = (Band.LOW, Band.MEDIUM, Band.HIGH)
+_DECISIONS: Final = (Decision.PASS, Decision.REVIEW, Decision.REFER)

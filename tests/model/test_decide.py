@@ -1,0 +1,108 @@
+"""Thresholds by policy, bands, decisions, percentiles."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.decide import (
+    Cost,
+    Fixed,
+    Levels,
+    PerDay,
+    Policy,
+    Top,
+    decide,
+    levels,
+    top_share,
+)
+from schemas.alert import Band, Decision
+
+HUNDRED = np.arange(100) / 100  # 0.00 … 0.99
+
+scores = st.lists(st.integers(0, 20).map(lambda n: n / 20), min_size=1, max_size=60).map(np.array)
+
+
+@pytest.mark.parametrize(
+    ("policy", "threshold", "words"),
+    [
+        (Fixed(), 0.5, "fixed"),
+        (Fixed(0.7), 0.7, "fixed"),
+        (Top(0.05), 0.95, "top 0.05 of claims"),
+        (PerDay(2), 0.90, "2 a day"),  # of 20 claims a day: one in ten
+        (PerDay(1000), 0.0, "1000 a day"),
+        (Cost(missed_fraud=8000, investigation=400), 0.05, "cost 400 against 8000"),
+    ],
+)
+def test_threshold_of_each_policy(policy: Policy, threshold: float, words: str) -> None:
+    assert levels(policy, HUNDRED, claims_per_day=20).threshold == threshold
+    assert str(policy) == words
+
+
+def test_the_other_levels() -> None:
+    at = levels(Top(0.05), HUNDRED, claims_per_day=20)
+    assert at == Levels(threshold=0.95, review=0.90, medium=0.80, high=0.95)
+    assert levels(Fixed(1.0), HUNDRED, 20).review == 0.95
+
+
+@given(scores, st.floats(0.01, 1))
+def test_a_budget_is_kept_and_used(reference: np.ndarray, share: float) -> None:
+    threshold = top_share(reference, share)
+    referred = (reference >= threshold).sum()
+    assert referred <= share * len(reference) + 1e-9 or threshold == 1.0
+    lower = reference[reference < threshold]
+    if len(lower):  # one level further down would be too many
+        assert (reference >= lower.max()).sum() > share * len(reference) - 1e-9 - 1
+
+
+@given(scores, st.floats(0.01, 0.99))
+def test_no_lower_threshold_fits_the_budget(reference: np.ndarray, share: float) -> None:
+    threshold = top_share(reference, share)
+    budget = int(share * len(reference) + 1e-9)
+    for level in reference[reference < threshold]:
+        assert (reference >= level).sum() > budget
+
+
+@given(scores, st.sampled_from([Fixed(), Fixed(0.0), Top(0.1), Top(0.9), PerDay(3), Cost(10, 1)]))
+def test_levels_are_in_order(reference: np.ndarray, policy: Policy) -> None:
+    at = levels(policy, reference, claims_per_day=30)
+    assert 0 <= at.review <= at.threshold <= 1
+    assert 0 <= at.medium <= at.high <= 1
+
+
+def test_when_all_score_the_same_a_budget_refers_nobody() -> None:
+    assert top_share(np.full(10, 0.3), 0.05) > 0.3
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1),
+    st.lists(st.floats(0, 1), min_size=4, max_size=4).map(sorted),
+)
+def test_decisions_follow_from_comparisons(p: list[float], cuts: list[float]) -> None:
+    review, threshold = cuts[0], cuts[2]
+    medium, high = cuts[1], cuts[3]
+    at = Levels(threshold=threshold, review=review, medium=medium, high=high)
+    found = decide(np.array(p), at, HUNDRED)
+    for value, band, decision, percentile in zip(p, *found, strict=True):
+        assert band == (Band.HIGH if value >= high else Band.MEDIUM if value >= medium else "low")
+        assert decision == (
+            "refer" if value >= threshold else Decision.REVIEW if value >= review else "pass"
+        )
+        assert percentile == sum(1 for r in HUNDRED if r <= value)
+
+
+def test_a_higher_score_is_never_advised_less() -> None:
+    at = levels(Top(0.05), HUNDRED, 20)
+    found = decide(np.linspace(0, 1, 200), at, HUNDRED)
+    order = list(Decision)
+    for lower, higher in itertools.pairwise(found.decision):
+        assert order.index(lower) <= order.index(higher)
+
+
+def test_what_cannot_be_chosen_is_refused() -> None:
+    with pytest.raises(ValueError, match="never pays"):
+        levels(Cost(missed_fraud=100, investigation=100), HUNDRED, 20)
+    with pytest.raises(ValueError, match="no reference scores"):
+        levels(Fixed(), np.empty(0), 20)

@@ -1,0 +1,158 @@
+"""What an artifact remembers of its training claims, and what the scorer makes of it."""
+
+import datetime as dt
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from model.artifact import ArtifactError, Contents, dump, load, read_manifest, save
+from model.decide import Top
+from model.drift import SCORE, Bins, Window
+from model.features import ClaimEncoder, claim_columns, claim_frame
+from model.manifest import SplitPlan
+from model.reference import Golden, Reference, data_quality, ranked
+from model.scorer import Scorer
+from model.train import out_of_fold, pick, split, train, write
+from schemas.alert import Decision
+from schemas.claim import Claim, Role, fields_by_role
+from tests.model.examples import dataset
+
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+DATA = dataset()
+PLAN = SplitPlan(kind="random")
+
+
+@pytest.fixture(scope="module", params=["gradient_boosting", "logistic_regression"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "m"
+    write(train(DATA, request.param, PLAN, policy=Top(0.05)), path, created_at=NOW)
+    return path
+
+
+@pytest.fixture(scope="module")
+def scorer(folder: Path) -> Scorer:
+    return load(folder)
+
+
+def test_golden_examples_hold_nothing_they_must_not(scorer: Scorer) -> None:
+    unsafe = {
+        n for r in (Role.IDENTIFIER, Role.PROTECTED, Role.PERSONAL) for n in fields_by_role(r)
+    } - {"claim_id"}
+    own = {claim.claim_id for claim in DATA.claims}
+    for golden in scorer.reference.golden:
+        assert golden.claim.claim_id not in own
+        assert not [name for name in unsafe if getattr(golden.claim, name) is not None]
+    probabilities = [golden.probability for golden in scorer.reference.golden[:-1]]
+    assert max(probabilities) > 3 * min(probabilities)
+    assert scorer.reference.golden[-1].claim == Claim(claim_id="golden-empty")
+
+
+def test_other_golden_scores_are_refused(folder: Path, tmp_path: Path) -> None:
+    scorer = load(folder)
+    first, *rest = scorer.reference.golden
+    off = Golden(first.claim, first.probability + 1e-6)
+    altered = msgspec.structs.replace(scorer.reference, golden=(off, *rest))
+    contents = dump(scorer.pipeline, altered)
+    sha256, reference_sha256 = contents.digests()
+    manifest = msgspec.structs.replace(
+        scorer.manifest, sha256=sha256, reference_sha256=reference_sha256
+    )
+    save(tmp_path / "altered", contents, manifest)
+    with pytest.raises(ArtifactError, match=r"golden-1 scores .* computes something else"):
+        load(tmp_path / "altered")
+
+
+def test_an_altered_reference_is_refused(folder: Path, tmp_path: Path) -> None:
+    manifest = read_manifest(folder)
+    model, reference = (folder / "model.joblib").read_bytes(), (folder / "reference.json")
+    save(tmp_path / "m", Contents(model, reference.read_bytes()), manifest)
+    (tmp_path / "m" / "reference.json").write_bytes(reference.read_bytes() + b" ")
+    with pytest.raises(ArtifactError, match=r"reference\.json has sha256"):
+        load(tmp_path / "m")
+
+
+def test_an_assessment_is_what_its_parts_say(scorer: Scorer) -> None:
+    claims = DATA.claims[:200]
+    assessed = scorer.assess(claims)
+    assert assessed.probability.tobytes() == scorer.score(claims).tobytes()
+    columns = claim_columns(claims, scorer.features)
+    encoder = ClaimEncoder(scorer.features, "tree").fit(columns)
+    known = encoder.categories().keys()
+    for name, values in zip(scorer.features, assessed.codes.T, strict=True):
+        if name not in known:
+            np.testing.assert_array_equal(values, np.array(columns[name], dtype=float))
+    assert assessed.decisions == scorer.decide(assessed.probability)
+    referred = [d is Decision.REFER for d in assessed.decisions.decision]
+    assert referred == (assessed.probability >= scorer.threshold).tolist()
+    assert scorer.threshold_policy == "top 0.05 of claims"
+    assert min(assessed.decisions.percentile) >= 0
+    assert max(assessed.decisions.percentile) <= 100
+
+
+def test_the_scorer_gives_what_the_pipeline_gives(scorer: Scorer) -> None:
+    claims = DATA.claims[:50]
+    expected = scorer.pipeline.predict_proba(claim_frame(claims, scorer.features))[:, 1]
+    assert scorer.score(claims).tobytes() == expected.tobytes()
+
+
+def test_training_claims_do_not_drift_and_others_do(scorer: Scorer) -> None:
+    rows, _ = split(DATA, PLAN)
+    window = Window(scorer.reference.columns)
+    same = scorer.assess(pick(DATA.claims, rows))
+    window.add(same.codes, scorer.features, same.probability)
+    assert window.index()["claim_amount"] == 0
+    assert window.index().keys() == {*scorer.features, SCORE}
+    window.clear()
+    dearer = [
+        msgspec.structs.replace(c, claim_amount=1e6, fault="a passer-by") for c in DATA.claims
+    ]
+    other = scorer.assess(dearer)
+    window.add(other.codes, scorer.features, other.probability)
+    assert window.index()["claim_amount"] > 0.25
+    assert window.index()["fault"] > 0.25
+    assert window.index()["past_claims"] < 0.05
+
+
+def test_the_threshold_is_chosen_on_claims_left_out() -> None:
+    """A forest knows its training claims too well: their own scores would set the bar too high."""
+    trained = train(DATA, "random_forest", PLAN, policy=Top(0.10))
+    rows, _ = split(DATA, PLAN)
+    seen, labels = pick(DATA.claims, rows), DATA.labels[rows]
+    held_out = out_of_fold(seen, labels, "random_forest")
+    assert (held_out >= trained.levels.threshold).mean() == pytest.approx(0.10, abs=0.01)
+    assert trained.reference.scores == tuple(ranked(held_out).tolist())
+
+
+def test_scores_to_rank_against_are_few_and_evenly_spaced() -> None:
+    values = np.random.default_rng(0).random(50_001)
+    kept = ranked(values)
+    assert len(kept) == 1000
+    assert kept[0] == values.min()
+    assert kept[-1] == values.max()
+    assert np.allclose(kept, np.linspace(0, 1, 1000), atol=0.01)
+    assert ranked(np.array([0.3, 0.1])).tolist() == [0.1, 0.3]
+
+
+def test_flags_of_data_quality() -> None:
+    nan = float("nan")
+    codes = np.array([[1.0, -1.0, nan, nan], [nan, nan, 2.0, -1.0], [0.0, 0.0, -1.0, 1.0]])
+    names = ["fault", "vehicle_make", "policy_age_days", "witnesses"]
+    categories: dict[str, Any] = {"fault": ("a", "b"), "vehicle_make": ("x",)}
+    found = data_quality(codes, names, frozenset({"fault", "witnesses"}), categories)
+    assert found == [
+        ("unknown_category:vehicle_make", "missing:witnesses"),
+        ("missing:fault",),
+        (),  # -1 is a number of days there
+    ]
+
+
+def test_features_that_were_rarely_missing_are_expected() -> None:
+    reference = Reference(
+        scores=(0.1,),
+        columns={"fault": Bins((0.0,), (0, 96, 4)), "witnesses": Bins((1.0,), (50, 40, 10))},
+        golden=(),
+    )
+    assert reference.expected() == {"fault"}
