@@ -16,11 +16,13 @@ import threading
 from collections.abc import Callable, Sequence
 
 from consumer import logs, server
-from consumer.api import operations_app, scoring_app
+from consumer.api import scoring_app
+from consumer.connection import Limits
 from consumer.errors import ScorerError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.models import Models
+from consumer.operations import operations_app
 from consumer.outcomes import follow
 from consumer.redrive import Filter, redrive
 from consumer.settings import Settings, read_settings
@@ -66,8 +68,13 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
     models = Models(settings.model_dir, metrics)
     health.model, health.assigned = models.current().version, 1
     sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
+    context = server.tls(settings.api_tls_cert, settings.api_tls_key)
+    limits = Limits(
+        connections=settings.api_max_connections, seconds=settings.api_request_timeout_s
+    )
+    app = scoring_app(models.current, metrics, health, settings.api_token)
     with models.watched():
-        server.serve(scoring_app(models.current, metrics, health), sock)
+        server.serve(server.make_server(app, limits, metrics.answered, context), sock)
 
 
 def outcomes(settings: Settings, _: argparse.Namespace) -> None:

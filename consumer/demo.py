@@ -24,11 +24,11 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from consumer.api import operations_app
 from consumer.client import refused_property
 from consumer.errors import SettingsError
 from consumer.health import Health
 from consumer.metrics import Metrics
+from consumer.operations import operations_app
 from consumer.server import beside, listen
 from consumer.settings import Settings
 from consumer.watchdog import Watchdog

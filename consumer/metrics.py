@@ -172,6 +172,10 @@ class Metrics:
         for reason in Reason:
             self.dead_lettered.labels(reason.value)
 
+    def answered(self, status: int) -> None:
+        """Count an HTTP request by its status."""
+        self.requests.labels(str(status)).inc()
+
     def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
         """Replace the lag of every partition: those given up are no longer reported."""
         self.lag.clear()

@@ -1,6 +1,7 @@
 """Settings from the environment: the only reader of ``os.environ``."""
 
 import enum
+import re
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,6 +35,10 @@ OWNED: Final = {
     "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
 }
 """librdkafka properties the guarantee rests on, and the setting that decides each."""
+
+
+MIN_TOKEN: Final = 16
+_VISIBLE: Final = re.compile(r"[!-~]+")
 
 
 class Delivery(enum.StrEnum):
@@ -81,6 +86,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     metrics_port: int = 8000
     api_port: int = 8080
     api_host: str = "127.0.0.1"
+    api_token: str | None = None
+    api_tls_cert: Path | None = None
+    api_tls_key: Path | None = None
+    api_max_connections: int = 512
+    api_request_timeout_s: float = 10.0
     log_level: str = "INFO"
     librdkafka: dict[str, str] = {}
 
@@ -121,6 +131,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         metrics_port=_number(environ, "METRICS_PORT", int, 8000, 0, 65_535),
         api_port=_number(environ, "API_PORT", int, 8080, 0, 65_535),
         api_host=_text(environ, "API_HOST", "127.0.0.1"),
+        api_token=_token(environ),
+        api_tls_cert=_optional_path(environ, "API_TLS_CERT"),
+        api_tls_key=_optional_path(environ, "API_TLS_KEY"),
+        api_max_connections=_number(environ, "API_MAX_CONNECTIONS", int, 512, 1, 65_535),
+        api_request_timeout_s=_number(environ, "API_REQUEST_TIMEOUT_S", float, 10.0, 0.1, 600.0),
         log_level=_level(environ),
         librdkafka=_librdkafka(environ),
     )
@@ -182,6 +197,20 @@ def _number(
     return value
 
 
+def _token(environ: Mapping[str, str]) -> str | None:
+    """API_TOKEN, or the content of API_TOKEN_FILE."""
+    if "API_TOKEN" in environ and "API_TOKEN_FILE" in environ:
+        raise SettingsError("set API_TOKEN or API_TOKEN_FILE, not both")
+    token = environ.get("API_TOKEN")
+    if "API_TOKEN_FILE" in environ:
+        token = _secret("API_TOKEN_FILE", environ["API_TOKEN_FILE"])
+    if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
+        raise SettingsError(
+            f"API_TOKEN must be at least {MIN_TOKEN} visible ASCII characters without a space"
+        )
+    return token
+
+
 def _level(environ: Mapping[str, str]) -> str:
     value = _text(environ, "LOG_LEVEL", "INFO").upper()
     if value not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
@@ -223,6 +252,8 @@ def _check_together(settings: Settings) -> None:
             "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC and OUTCOMES_TOPIC must differ, "
             f"not {', '.join(topics)}"
         )
+    if settings.api_tls_key is not None and settings.api_tls_cert is None:
+        raise SettingsError("API_TLS_KEY needs API_TLS_CERT")
     isolation = settings.librdkafka.get("isolation.level", "read_committed")
     if settings.delivery is Delivery.EXACTLY_ONCE and isolation != "read_committed":
         raise SettingsError(
