@@ -34,7 +34,8 @@ def _led(admin: AdminClient, name: str, partitions: int) -> bool:
 
 
 def delete(bootstrap: str, name: str) -> None:
-    AdminClient({"bootstrap.servers": bootstrap}).delete_topics([name])[name].result(60)
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # kept until its answer is in
+    admin.delete_topics([name])[name].result(60)
 
 
 def fill(bootstrap: str, topic: str, rows: Rows, partitions: int | None = None) -> int:

@@ -87,7 +87,7 @@ def churn(stage: Stage) -> None:
         joined = stage.fleet.add(f"x{i}", mutant=stage.mutant)
         stage.fleet.sleep(2)
         if i % 2:
-            joined.keep = False
+            joined.keep, joined.gone = False, True
             joined.signal(signal.SIGKILL)
         else:
             stage.fleet.stop(joined)
@@ -98,7 +98,7 @@ def churn(stage: Stage) -> None:
 def zombie(stage: Stage) -> None:
     """A second process with the first one's instance id, while the first sleeps or works."""
     old = stage.running()
-    old.keep = False
+    old.keep, old.gone = False, True
     if asleep := stage.random.random() < 0.7:
         old.signal(signal.SIGSTOP)
     stage.fleet.add("w0-again", instance="w0", mutant=stage.mutant)

@@ -3,12 +3,15 @@
 import contextlib
 import random
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from confluent_kafka import KafkaException
 
 from tests.broker import topics, wait
 from tests.broker.native import NativeKafka
@@ -19,7 +22,10 @@ from tests.chaos.check import Expected, Observation, Place, check
 from tests.chaos.faults import Fault
 from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
-from tests.chaos.workers import Fleet, Launcher
+from tests.chaos.workers import Fleet, Launcher, Worker
+
+UP = "scoring claims-"
+"""What a worker logs once it minds signals."""
 
 Protocol = Literal["classic", "consumer"]
 Membership = Literal["static", "dynamic"]
@@ -126,6 +132,8 @@ class Arena:
             "MODEL_DIR": str(model_dir),
         }
         traffic = Traffic(kafka.direct, names.claims, self.pool, case.seed)
+        if case.mutant is not None:
+            traffic.aborted_share = 0.0  # it is to be caught by more than reading aborted claims
         traffic.bad = BAD if case.fault.bad_from_start else ()
         live = LiveReader(kafka.direct, _live_topics(case, names))
         with contextlib.ExitStack() as stack:
@@ -158,8 +166,8 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
     broken = []
     try:
         case.fault.act(stage)
-    except TimeoutError as error:
-        broken.append(f"stuck in the fault: {error}")
+    except (TimeoutError, RuntimeError, LookupError, KafkaException) as error:
+        broken.append(f"the fault did not work out: {error!r}")
     stage.traffic.finish()
     if stage.proxy is not None:
         stage.proxy.heal()
@@ -170,10 +178,17 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck after the fault: {error}")
-    if any(w.codes[-1:] != [0] for w in stage.fleet.workers if w.name in {"w0", "w1"}):
-        broken.append("a worker did not stop in good order")
+    broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
     seen = observe(case, stage, expected, ends)
     return [*broken, *map(str, check(seen))], len(expected)
+
+
+def disorderly(worker: Worker) -> bool:
+    """Whether a worker told to stop ended otherwise; before it was up, the signal just ends it."""
+    if worker.gone or worker.codes[-1:] == [0]:
+        return False
+    up = Path(worker.request.log).read_text().count(UP) == worker.starts
+    return up or worker.codes[-1:] != [-signal.SIGTERM]
 
 
 def observe(

@@ -82,6 +82,7 @@ class Traffic:
         self._values = iter(pool.values)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._serial = itertools.count()
+        self.aborted_share = ABORTED_SHARE
         self.bad: Sequence[bytes | None] = BAD
         """What may be sent in place of a claim; may be changed while it runs."""
 
@@ -99,7 +100,7 @@ class Traffic:
             rows = [self._row(v) for v in itertools.islice(self._values, CHUNK)]
             if not rows:
                 return
-            if self._random.random() < ABORTED_SHARE:
+            if self._random.random() < self.aborted_share:
                 producer = self._send(producer, rows, commit=False)
             producer = self._send(producer, rows, commit=True)
 

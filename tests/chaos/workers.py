@@ -34,6 +34,8 @@ class Worker:
         self.starts = 0
         self.codes: list[int] = []
         self.restart_at = 0.0
+        self.gone = False
+        """Ended by the fault, for good: nobody expects it to stop in good order."""
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
