@@ -10,7 +10,8 @@ import msgspec
 from falcon.asgi import Request, Response
 
 from consumer.access import BearerToken
-from consumer.batch import BatchScorer, fraud_alert
+from consumer.alerts import BatchScorer, fraud_alerts
+from consumer.batch import checked_assessment
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.health import Health
 from consumer.metrics import Metrics
@@ -53,12 +54,13 @@ class FraudDetection:
     def _answer(self, body: bytes, *, detail: bool) -> bytes:
         claim = _claim(body)
         scorer = self._scorer()
+        if detail:
+            now = dt.datetime.now(dt.UTC)
+            assessment = checked_assessment([claim], scorer)
+            return _encoder.encode(*fraud_alerts([claim], [None], assessment, scorer, now))
         probability = float(scorer.score([claim])[0])
         if not 0 <= probability <= 1:
             raise ValueError(f"model {scorer.name} {scorer.version} answered {probability}")
-        if detail:
-            now = dt.datetime.now(dt.UTC)
-            return _encoder.encode(fraud_alert(claim, probability, scorer, now, source=None))
         return _encoder.encode(Verdict(probability >= scorer.threshold, probability))
 
 

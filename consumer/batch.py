@@ -7,48 +7,18 @@ same bytes.
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from consumer.decode import Headers, RefusedError, decode, headers_of
+from consumer.alerts import BatchScorer, alert_records
+from consumer.decode import RefusedError, decode, headers_of
 from consumer.errors import ScoringBugError
-from schemas.alert import Decision, FraudAlert, Source
+from consumer.records import Message, Record, coordinates
+from model.scorer import Assessment
 from schemas.claim import Claim
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
-
-
-class Message(Protocol):
-    """What is used of a consumed record (confluent_kafka.Message has this form)."""
-
-    def topic(self) -> str | None: ...  # noqa: D102
-    def partition(self) -> int | None: ...  # noqa: D102
-    def offset(self) -> int | None: ...  # noqa: D102
-    def key(self) -> bytes | None: ...  # noqa: D102
-    def value(self) -> bytes | None: ...  # noqa: D102
-    def headers(self) -> Headers | None: ...  # noqa: D102
-    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
-
-
-class BatchScorer(Protocol):
-    """What is used of a model: see `model.scorer.Scorer`."""
-
-    name: str
-    version: str
-    sha256: str
-    threshold: float
-
-    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]: ...  # noqa: D102
-
-
-class Record(NamedTuple):
-    """One record to publish; `topic` is chosen by whoever publishes it."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[Header] | None
 
 
 class Outcome(NamedTuple):
@@ -61,11 +31,21 @@ class Outcome(NamedTuple):
     reasons: Counter[Reason]
     referred: int
     claims: list[Claim]
-    probabilities: npt.NDArray[np.float64]
-    """Of `claims`, in their order."""
+    assessment: Assessment | None
+    """Of `claims`, in their order; None when there are none."""
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Fraud probabilities of `claims`, shape (n_claims,)."""
+        return np.empty(0) if self.assessment is None else self.assessment.probability
 
 
-_encoder: Final = msgspec.json.Encoder()
+class _Accepted(NamedTuple):
+    """The records of a batch that are claims, side by side."""
+
+    messages: list[Message]
+    headers: list[list[Header]]
+    claims: list[Claim]
 
 
 def process(
@@ -86,36 +66,37 @@ def process(
     Raises:
         ScoringBugError: the model raised on a valid claim, which the message names.
     """
-    claims: list[Claim] = []
-    accepted: list[Message] = []
+    accepted = _Accepted([], [], [])
     dead_letters: list[Record] = []
     reasons: Counter[Reason] = Counter()
     for message in messages:
         headers: list[Header] = []
         try:
             headers = headers_of(message)
-            claims.append(decode(message.value(), headers))
-            accepted.append(message)
+            claim = decode(message.value(), headers)
         except RefusedError as refused:
             reasons[refused.reason] += 1
             dead_letters.append(dead_letter(message, headers, refused, now))
-    probabilities = _score(claims, accepted, scorer) if claims else np.empty(0)
-    fraudulent = probabilities >= scorer.threshold
-    wanted = fraudulent if referrals_only else np.ones_like(fraudulent)
+        else:
+            accepted.messages.append(message)
+            accepted.headers.append(headers)
+            accepted.claims.append(claim)
+    assessment = _assess(accepted, scorer) if accepted.claims else None
+    alerts, referred = [], 0
+    if assessment is not None:
+        fraudulent = assessment.probability >= scorer.threshold
+        referred = int(fraudulent.sum())
+        alerts = alert_records(*accepted, assessment, scorer, now)
+        if referrals_only:
+            alerts = [a for a, keep in zip(alerts, fraudulent.tolist(), strict=True) if keep]
     return Outcome(
-        alerts=[
-            alert(message, claim, probability, scorer, now)
-            for message, claim, probability, keep in zip(
-                accepted, claims, probabilities.tolist(), wanted.tolist(), strict=True
-            )
-            if keep
-        ],
+        alerts=alerts,
         dead_letters=dead_letters,
         offsets=next_offsets(messages),
         reasons=reasons,
-        referred=int(fraudulent.sum()),
-        claims=claims,
-        probabilities=probabilities,
+        referred=referred,
+        claims=accepted.claims,
+        assessment=assessment,
     )
 
 
@@ -126,52 +107,6 @@ def next_offsets(messages: Iterable[Message]) -> dict[tuple[str, int], int]:
         topic, partition, offset = coordinates(message)
         offsets[topic, partition] = offset + 1
     return offsets
-
-
-def coordinates(message: Message) -> tuple[str, int, int]:
-    """Topic, partition and offset of a consumed record."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    return topic, partition, offset
-
-
-def alert(
-    message: Message, claim: Claim, probability: float, scorer: BatchScorer, now: dt.datetime
-) -> Record:
-    """The alert of one scored claim, under the claim's key."""
-    scored = fraud_alert(claim, probability, scorer, now, Source(*coordinates(message)))
-    return Record(message.key(), _encoder.encode(scored), None)
-
-
-def fraud_alert(
-    claim: Claim,
-    probability: float,
-    scorer: BatchScorer,
-    now: dt.datetime,
-    source: Source | None,
-) -> FraudAlert:
-    """What is known of one scored claim; `source` is None for a claim that came over HTTP."""
-    place = f"{source.topic}-{source.partition}-{source.offset}" if source else claim.claim_id
-    return FraudAlert(
-        alert_id=f"{place}-{scorer.sha256[:12]}",
-        claim_id=claim.claim_id,
-        policy_number=claim.policy_number,
-        loss_date=claim.loss_date,
-        report_date=claim.report_date,
-        claim_amount=claim.claim_amount,
-        fraud_probability=probability,
-        fraudulent=probability >= scorer.threshold,
-        decision=Decision.REFER if probability >= scorer.threshold else Decision.PASS,
-        human_review_required=probability >= scorer.threshold,
-        threshold=scorer.threshold,
-        model=scorer.name,
-        model_version=scorer.version,
-        model_sha256=scorer.sha256,
-        source=source,
-        scored_at=now,
-    )
 
 
 def dead_letter(
@@ -201,14 +136,12 @@ def _attempts(headers: Iterable[Header]) -> int:
     return 0
 
 
-def _score(
-    claims: Sequence[Claim], messages: Sequence[Message], scorer: BatchScorer
-) -> npt.NDArray[np.float64]:
+def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
     try:
-        return _probabilities(claims, scorer)
+        return checked_assessment(accepted.claims, scorer)
     except Exception as error:
-        index = _first_bad(claims, scorer)
-        topic, partition, offset = coordinates(messages[index])
+        index = _first_bad(accepted.claims, scorer)
+        topic, partition, offset = coordinates(accepted.messages[index])
         raise ScoringBugError(
             f"model {scorer.name} {scorer.version} raised {error!r} on a valid claim: "
             f"{topic}[{partition}]@{offset}. Nothing of the batch was published; "
@@ -216,9 +149,15 @@ def _score(
         ) from error
 
 
-def _probabilities(claims: Sequence[Claim], scorer: BatchScorer) -> npt.NDArray[np.float64]:
-    found = scorer.score(claims)
-    if found.shape != (len(claims),) or not ((found >= 0) & (found <= 1)).all():
+def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessment:
+    """What the model says of the claims.
+
+    Raises:
+        ValueError: its answer is not one probability for each claim.
+    """
+    found = scorer.assess(claims)
+    p = found.probability
+    if p.shape != (len(claims),) or not ((p >= 0) & (p <= 1)).all():
         raise ValueError("its answer is not one probability for each claim")
     return found
 
@@ -229,7 +168,7 @@ def _first_bad(claims: Sequence[Claim], scorer: BatchScorer) -> int:
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            _probabilities(claims[low:middle], scorer)
+            checked_assessment(claims[low:middle], scorer)
         except Exception:  # noqa: BLE001 - the search is for whatever the model raises
             high = middle
         else:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from consumer.batch import Outcome, Record
+from consumer.batch import Outcome
 from consumer.client import (
     kafka_error,
     producer_config,
@@ -16,6 +16,7 @@ from consumer.client import (
     stopped,
 )
 from consumer.errors import KafkaStoppedError
+from consumer.records import Record
 from consumer.settings import Delivery, Settings
 from consumer.watchdog import Watchdog
 

@@ -23,11 +23,11 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from consumer.batch import Record, coordinates
 from consumer.client import consumer_config, refused_property, stopped
 from consumer.decode import RefusedError, headers_of
 from consumer.delivery import make_producer, partitions, produce
 from consumer.errors import KafkaStoppedError
+from consumer.records import Record, coordinates
 from consumer.settings import Delivery, Membership, Settings
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason, without_error_headers
 

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Message
 
-from consumer.batch import BatchScorer, Outcome, process
+from consumer.alerts import BatchScorer
+from consumer.batch import Outcome, process
 from consumer.budget import DeadLetterBudget
 from consumer.delivery import AbortedError, make_publisher
 from consumer.errors import KafkaStoppedError

@@ -10,6 +10,7 @@ from model.columns import claim_columns
 from model.decide import Decisions, decide
 from model.manifest import Manifest
 from model.reference import Reference, data_quality
+from schemas.alert import ReasonItem, RuleHit
 from schemas.claim import Claim
 
 Scores = npt.NDArray[np.float64]
@@ -21,6 +22,9 @@ class Assessment(NamedTuple):
     probability: Scores
     decisions: Decisions
     data_quality: list[tuple[str, ...]]
+    reasons: list[tuple[ReasonItem, ...]]
+    """Of referred claims; empty for the others."""
+    rule_hits: list[tuple[RuleHit, ...]]
     codes: npt.NDArray[np.float64]
     """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""
 
@@ -68,7 +72,8 @@ class Scorer:
         codes = self._codes(claims)
         p = self._probabilities(codes)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
-        return Assessment(p, self.decide(p), flags, codes)
+        none: list[tuple[()]] = [()] * len(claims)
+        return Assessment(p, self.decide(p), flags, [*none], [*none], codes)
 
     def _codes(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
         codes: npt.NDArray[np.float64] = self.pipeline["encode"].codes(

@@ -7,8 +7,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from consumer.batch import Record
 from consumer.decode import Headers
+from consumer.records import Record
+from model.decide import Levels, decide
+from model.scorer import Assessment
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.dead_letter import DeadLetter
@@ -63,6 +65,8 @@ class FakeScorer:
     version = "1"
     sha256 = "f" * 64
     threshold = 0.5
+    threshold_policy = "fixed"
+    levels = Levels(threshold=0.5, review=0.4, medium=0.2, high=0.6)
 
     def __init__(self, raises_on: str | None = None) -> None:
         self.raises_on = raises_on
@@ -74,6 +78,12 @@ class FakeScorer:
         if self.raises_on in names:
             raise ZeroDivisionError(self.raises_on)
         return np.array([min((c.claim_amount or 0.0) / 1_000, 1.0) for c in claims], dtype=float)
+
+    def assess(self, claims: Sequence[Claim]) -> Assessment:
+        p = self.score(claims)
+        none: list[tuple[()]] = [()] * len(claims)
+        decisions = decide(p, self.levels, [0.0, 0.5])
+        return Assessment(p, decisions, [*none], [*none], [*none], np.zeros((len(claims), 0)))
 
 
 def claim(claim_id: str = "c1", amount: float | None = None) -> bytes:

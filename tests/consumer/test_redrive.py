@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch import Record, process
+from consumer.batch import process
 from consumer.decode import headers_of
+from consumer.records import Record
 from consumer.redrive import Filter, Step
 from consumer.redrive import plan as plan_of
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason

@@ -1,0 +1,36 @@
+"""What goes in and comes out of a batch: records, and what is used of a consumed one."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from consumer.decode import Headers
+from schemas.dead_letter import Header
+
+
+class Message(Protocol):
+    """What is used of a consumed record (confluent_kafka.Message has this form)."""
+
+    def topic(self) -> str | None: ...  # noqa: D102
+    def partition(self) -> int | None: ...  # noqa: D102
+    def offset(self) -> int | None: ...  # noqa: D102
+    def key(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...  # noqa: D102
+    def headers(self) -> Headers | None: ...  # noqa: D102
+    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
+
+
+class Record(NamedTuple):
+    """One record to publish; its topic is chosen by whoever publishes it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] | None
+
+
+def coordinates(message: Message) -> tuple[str, int, int]:
+    """Topic, partition and offset of a consumed record."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    return topic, partition, offset
