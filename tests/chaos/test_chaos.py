@@ -1,0 +1,59 @@
+"""A bounded run of the harness, and proof that it catches the flaws it is there for.
+
+By hand: ``python -m tests.chaos --rounds 200 --seed 1``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.broker.native import NativeKafka
+from tests.chaos.faults import BY_NAME
+from tests.chaos.round import Arena, Case, Membership, Protocol
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+SMOKE: list[tuple[str, Protocol, Membership]] = [
+    ("kill-before-commit", "classic", "static"),
+    ("kill-after-produce", "consumer", "dynamic"),
+    ("stop-past-session", "classic", "dynamic"),
+    ("broker-kill", "classic", "static"),
+    ("commit-answer-lost", "consumer", "dynamic"),
+    ("zombie", "classic", "static"),
+]
+FLAWS: list[tuple[str, str, str]] = [
+    ("commit-first", "kill-after-produce", "has no outcome"),
+    ("dropped-messages", "join-leave", "has no outcome"),
+    ("fresh-metadata", "stop-past-session", "more than one outcome"),
+    ("random-id", "stop-past-session", "more than one outcome"),
+]
+ATTEMPTS = 8
+"""Rounds in which a flaw must show: some need a race to be lost."""
+
+
+@pytest.fixture(scope="module")
+def arena(native: type[NativeKafka], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    assert native is not None
+    made = Arena(tmp_path_factory.mktemp("chaos"))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(("fault", "protocol", "membership"), SMOKE)
+def test_exactly_once_outlives(
+    arena: Arena, fault: str, protocol: Protocol, membership: Membership
+) -> None:
+    result = arena.play(Case(BY_NAME[fault], protocol, membership, "smoke"))
+    logs = [p.read_text()[-3000:] for p in sorted((result.logs or Path()).glob("w*.log"))]
+    assert not result.broken, "\n".join([*result.broken, *logs])
+    assert result.records > 0
+
+
+@pytest.mark.parametrize(("flaw", "fault", "promise"), FLAWS)
+def test_a_flaw_is_caught(arena: Arena, flaw: str, fault: str, promise: str) -> None:
+    for attempt in range(ATTEMPTS):
+        case = Case(BY_NAME[fault], "classic", "dynamic", f"flaw:{attempt}", flaw)
+        if any(promise in broken for broken in arena.play(case).broken):
+            return
+    pytest.fail(f"{flaw} went unnoticed in {ATTEMPTS} rounds of {fault}")
