@@ -85,6 +85,7 @@ def churn(stage: Stage) -> None:
     stage.running()
     for i in range(4):
         joined = stage.fleet.add(f"x{i}", mutant=stage.mutant)
+        stage.fleet.until(joined.up, f"{joined.name} to be up")
         stage.fleet.sleep(2)
         if i % 2:
             joined.keep, joined.gone = False, True

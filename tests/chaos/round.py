@@ -24,9 +24,6 @@ from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stag
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
 
-UP = "scoring claims-"
-"""What a worker logs once it minds signals."""
-
 Protocol = Literal["classic", "consumer"]
 Membership = Literal["static", "dynamic"]
 
@@ -187,8 +184,7 @@ def disorderly(worker: Worker) -> bool:
     """Whether a worker told to stop ended otherwise; before it was up, the signal just ends it."""
     if worker.gone or worker.codes[-1:] == [0]:
         return False
-    up = Path(worker.request.log).read_text().count(UP) == worker.starts
-    return up or worker.codes[-1:] != [-signal.SIGTERM]
+    return worker.up() or worker.codes[-1:] != [-signal.SIGTERM]
 
 
 def observe(

@@ -20,6 +20,8 @@ from tests.chaos.launch import Event, Request
 
 ROOT = Path(__file__).parents[2]
 RESTART_AFTER = 0.3
+UP = "scoring claims-"
+"""What a worker logs once it minds signals."""
 
 
 class Worker:
@@ -36,6 +38,11 @@ class Worker:
         self.restart_at = 0.0
         self.gone = False
         """Ended by the fault, for good: nobody expects it to stop in good order."""
+
+    def up(self) -> bool:
+        """Whether its present process came as far as to mind signals."""
+        log = Path(self.request.log)
+        return log.exists() and log.read_text().count(UP) == self.starts
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
