@@ -56,9 +56,9 @@ def plan(stage: Stage, point: Point, action: Action, seconds: float = 0.0) -> Pl
 
 def killed_at(point: Point) -> Act:
     def act(stage: Stage) -> None:
-        stage.start(plan(stage, point, "kill"))
+        worker = stage.start(plan(stage, point, "kill"))
         stage.hit()
-        stage.progress()
+        stage.back(worker)
 
     return act
 
@@ -76,9 +76,9 @@ def stopped_for(seconds: float, points: Sequence[Point]) -> Act:
 
 
 def terminated(stage: Stage) -> None:
-    stage.start(plan(stage, stage.random.choice(STEPS), "term"))
+    worker = stage.start(plan(stage, stage.random.choice(STEPS), "term"))
     stage.hit()
-    stage.progress()
+    stage.back(worker)
 
 
 def churn(stage: Stage) -> None:
@@ -134,7 +134,8 @@ def all_killed(stage: Stage) -> None:
     stage.kafka.node.kill()
     stage.kafka.node.start()
     stage.kafka.ready()
-    stage.progress()
+    for worker in stage.fleet.workers:
+        stage.back(worker)
 
 
 def coordinator_moved(stage: Stage) -> None:
@@ -242,7 +243,7 @@ def model_replaced(stage: Stage) -> None:
         stage.replace_model(model)
         stage.progress()
         worker.signal(signal.SIGKILL)
-        stage.progress()
+        stage.back(worker)
 
 
 ALL: Sequence[Fault] = (
