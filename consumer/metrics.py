@@ -141,6 +141,20 @@ class Metrics:
             "When the model in service was loaded.",
             registry=registry,
         )
+        self.drift_psi = Gauge(
+            "fraud_scorer_drift_psi",
+            "Population stability index of a feature over the last window of claims.",
+            ["feature"],
+            registry=registry,
+        )
+        self.score_psi = Gauge(
+            "fraud_scorer_score_psi",
+            "Population stability index of the fraud probability over the last window of claims.",
+            registry=registry,
+        )
+        self.drift_windows = Counter(
+            "fraud_scorer_drift_windows", "Windows of claims measured for drift.", registry=registry
+        )
         self.models_refused = Counter(
             "fraud_scorer_models_refused",
             "Promoted models that could not be loaded.",

@@ -62,7 +62,7 @@ class ClaimSource:
     """The worker's consumer. Used from one thread."""
 
     def __init__(
-        self, settings: Settings, settle: Callable[[], None], busy: Callable[[], bool]
+        self, settings: Settings, settle: Callable[[], object], busy: Callable[[], bool]
     ) -> None:
         """Join the group.
 

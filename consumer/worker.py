@@ -10,17 +10,18 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Message
 
-from consumer.alerts import BatchScorer
 from consumer.batch import Outcome, process
 from consumer.budget import DeadLetterBudget
 from consumer.delivery import AbortedError, make_publisher
 from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
+from consumer.observe import Observer, timestamps
 from consumer.settings import Publish, Settings
 from consumer.shadow import Shadow
 from consumer.source import ClaimSource
 from consumer.watchdog import Watchdog
+from model.scorer import Scorer
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Worker:
     def __init__(
         self,
         settings: Settings,
-        scorer: Callable[[], BatchScorer],
+        scorer: Callable[[], Scorer],
         metrics: Metrics,
         health: Health,
         watchdog: Watchdog,
@@ -54,9 +55,9 @@ class Worker:
         self._scorer = scorer
         self._metrics = metrics
         self._health = health
-        self._shadow = shadow
+        self._observer = Observer(metrics, shadow)
         self._budget = DeadLetterBudget(settings)
-        self._source = ClaimSource(settings, self._settle, self._busy)
+        self._source = ClaimSource(settings, self._settled, self._busy)
         self._publisher = make_publisher(settings, watchdog, self._source.commit)
         self._committed: dict[tuple[str, int], int] = {}
         self._lag_due = 0.0
@@ -76,7 +77,7 @@ class Worker:
         try:
             while not self._stopping:
                 self._turn()
-            self._settle()
+            self._settled()
         finally:
             self._publisher.close()
             self._source.close()
@@ -90,6 +91,9 @@ class Worker:
             self._rewind(aborted=False)
         elif batch.messages:
             self._score_and_publish(batch.messages)
+        elif not self._settled():
+            # Nothing new comes in that would show that the last batch was not committed.
+            self._rewind(aborted=True)
 
     def _score_and_publish(self, messages: Sequence[Message]) -> None:
         now = dt.datetime.now(dt.UTC)
@@ -98,36 +102,23 @@ class Worker:
         with self._metrics.stage.labels("process").time():
             outcome = process(messages, scorer, now, referrals_only=referrals_only)
         self._budget.check(len(messages), len(outcome.dead_letters))
-        created = np.array([message.timestamp()[1] for message in messages], dtype=float)
+        done = partial(self._done, outcome, timestamps(messages))
         try:
             with self._metrics.stage.labels("publish").time():
-                self._publisher.publish(
-                    outcome, self._source.group_metadata, partial(self._done, outcome, created)
-                )
+                self._publisher.publish(outcome, self._source.group_metadata, done)
         except AbortedError as error:
             self._aborted(error)
             self._rewind(aborted=True)
-            return
-        if self._shadow is not None:
-            with self._metrics.stage.labels("shadow").time():
-                self._shadow.compare(outcome.claims, outcome.probabilities, scorer.threshold)
+        else:
+            self._observer.scored(outcome, scorer)
 
     def _rewind(self, *, aborted: bool) -> None:
         self._budget.void()
         self._source.rewind(aborted=aborted)
 
     def _done(self, outcome: Outcome, created_ms: npt.NDArray[np.float64]) -> None:
-        """Count what was committed; runs in the committing thread."""
-        metrics = self._metrics
-        metrics.transactions.labels("committed").inc()
-        metrics.consumed.inc(len(created_ms))
-        metrics.scored.inc(len(outcome.claims))
-        metrics.referred.inc(outcome.referred)
-        for reason, count in outcome.reasons.items():
-            metrics.dead_lettered.labels(reason.value).inc(count)
-        metrics.batch_size.observe(len(created_ms))
-        metrics.latency.observe(np.maximum(time.time() - created_ms / 1_000, 0))
-        metrics.probability.observe(outcome.probabilities)
+        """A batch is committed; runs in the committing thread."""
+        self._observer.committed(outcome, created_ms)
         self._committed.update(outcome.offsets)
         self._aborts = 0
         self._health.progressed()
@@ -135,12 +126,14 @@ class Worker:
     def _busy(self) -> bool:
         return self._publisher.busy()
 
-    def _settle(self) -> None:
+    def _settled(self) -> bool:
+        """Wait for the commit under way; False when it was aborted."""
         try:
             self._publisher.settle()
         except AbortedError as error:
-            # What was in hand is read again by whoever the partitions belong to next.
             self._aborted(error)
+            return False
+        return True
 
     def _aborted(self, error: AbortedError) -> None:
         self._metrics.transactions.labels("aborted").inc()
