@@ -3,6 +3,7 @@
 import argparse
 import itertools
 import random
+import signal
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -68,6 +69,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options = parser().parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         jars()
     except NoKafkaError as why:
