@@ -3,6 +3,7 @@
 import contextlib
 import random
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ PARTITIONS = 4
 SESSION_S = 2.0
 TRANSACTION_S = 7.0
 STEP_S = 8.0
+ASK_EVERY_S = 0.7
 
 WORKER_ENV: Mapping[str, str] = {
     "BATCH_SIZE": "50",
@@ -69,6 +71,7 @@ class Stage:
     random: random.Random
     mark: Path
     mutant: str | None = None
+    _ask_at: float = 0.0
 
     def start(self, plan: Plan | None = None, env: Mapping[str, str] | None = None) -> Worker:
         """Start the two workers; the first one, which has the plan."""
@@ -109,7 +112,10 @@ class Stage:
         return self.proxy
 
     def caught_up(self, ends: Mapping[int, int]) -> bool:
-        """Whether the group has committed all there is."""
+        """Whether the group has committed all there is; asked of Kafka now and then."""
+        if time.monotonic() < self._ask_at:
+            return False
+        self._ask_at = time.monotonic() + ASK_EVERY_S
         with contextlib.suppress(KafkaException):
             return committed(self.kafka.direct, self.names.group, self.names.claims) == ends
         return False

@@ -19,7 +19,7 @@ from tests.chaos.check import Expected, Place
 
 POOL = 12_000
 CHUNK = 15
-PAUSE = 0.04
+PAUSE = 0.06
 BAD_SHARE = 0.03
 ABORTED_SHARE = 0.08
 BAD = (
