@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 SMOKE: list[tuple[str, Protocol, Membership]] = [
     ("kill-before-commit", "classic", "static"),
     ("kill-after-produce", "consumer", "dynamic"),
-    ("stop-past-session", "classic", "dynamic"),
+    ("stop-before-offsets", "classic", "dynamic"),
     ("broker-kill", "classic", "static"),
     ("commit-answer-lost", "consumer", "dynamic"),
     ("zombie", "classic", "static"),
@@ -25,8 +25,8 @@ SMOKE: list[tuple[str, Protocol, Membership]] = [
 FLAWS: list[tuple[str, str, str]] = [
     ("commit-first", "kill-after-produce", "has no outcome"),
     ("dropped-messages", "join-leave", "has no outcome"),
-    ("fresh-metadata", "stop-past-session", "more than one outcome"),
-    ("random-id", "stop-past-session", "more than one outcome"),
+    ("fresh-metadata", "stop-before-offsets", "more than one outcome"),
+    ("random-id", "stop-before-commit", "more than one outcome"),
 ]
 ATTEMPTS = 8
 """Rounds in which a flaw must show: some need a race to be lost."""
