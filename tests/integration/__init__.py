@@ -1,0 +1,1 @@
+"""The product as its user runs it: processes, and a real Apache Kafka."""

@@ -1,0 +1,102 @@
+"""One outcome for each claim, whatever happens to the workers."""
+
+import signal
+
+import pytest
+
+from model.scorer import Scorer
+from tests.broker import wait
+from tests.broker.read import read_all
+from tests.integration.outcomes import check, read
+from tests.integration.stage import Stage
+from tests.integration.traffic import BAD, mixed
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+CLAIMS = 20_000
+
+
+def test_two_workers_share_the_topic(stage: Stage, scorer: Scorer) -> None:
+    workers = [stage.worker(name) for name in ("w1", "w2")]
+    for worker in workers:
+        worker.ready()
+        wait.until(
+            lambda w=worker: w.metrics()["fraud_scorer_assigned_partitions",] == 2,  # type: ignore[misc]
+            "half of the partitions",
+        )
+    sent = stage.send(mixed(CLAIMS))
+    stage.wait_drained()
+    for worker in workers:
+        assert worker.metrics()["fraud_scorer_claims_consumed_total",] > sent / 10
+        assert worker.stop() == 0, worker.log
+    found = read(stage)
+    assert len(found.claims) == sent > CLAIMS * 1.02
+    assert {letter.reason for _, letter, _ in found.letters} == {
+        reason for _, reason in BAD.values()
+    }
+    check(found, scorer)
+
+
+def kill_mid_stream(stage: Stage, sent: int, **settings: str) -> None:
+    """Start the worker, in batches so small that it is far from done when it is killed."""
+    before = stage.published()
+    worker = stage.worker(BATCH_SIZE="5", **settings)
+    wait.until(lambda: stage.published() > before + 200, "some alerts")
+    worker.kill()
+    assert stage.published() > before + 200
+    assert sum(stage.committed().values()) < sent, "killed too late: nothing was left to do"
+
+
+def test_no_loss_and_no_duplicate_when_killed(stage: Stage, scorer: Scorer) -> None:
+    sent = stage.send(mixed(CLAIMS, seed=2))
+    for _ in range(2):
+        kill_mid_stream(stage, sent)
+    worker = stage.worker()
+    stage.wait_drained()
+    assert worker.stop() == 0, worker.log
+    check(read(stage), scorer)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_stop_it_commits_the_batch_in_hand(
+    stage: Stage, scorer: Scorer, number: signal.Signals
+) -> None:
+    sent = stage.send(mixed(5_000))
+    worker = stage.worker(BATCH_SIZE="5")
+    wait.until(lambda: stage.published() > 100, "some alerts")
+    assert worker.stop(number) == 0, worker.log
+    assert '"message":"stopped; every batch in hand was committed"' in worker.log
+    committed = stage.committed()
+    assert 0 < sum(committed.values()) < sent
+    found = read(stage)
+    done = {p: r for p, r in found.claims.items() if r.offset < committed.get(r.partition, 0)}
+    check(found._replace(claims=done), scorer)
+    every = read_all(stage.bootstrap, stage.alerts, "read_uncommitted")
+    assert len(every) == len(found.alerts), "an alert was published and not committed"
+
+
+def test_referrals_only(stage: Stage, scorer: Scorer) -> None:
+    stage.send(mixed(3_000))
+    worker = stage.worker(PUBLISH="referrals")
+    stage.wait_drained()
+    metrics = worker.metrics()
+    assert worker.stop() == 0
+    found = read(stage)
+    assert len(found.alerts) > 50
+    assert all(alert.fraudulent for _, alert, _ in found.alerts)
+    assert metrics["fraud_scorer_claims_referred_total",] == len(found.alerts)
+    scored = metrics["fraud_scorer_claims_scored_total",]
+    assert scored == 3_000 == len(found.claims) - len(found.letters)
+    left_out = [found.claims[place] for place in found.claims.keys() - found.places().keys()]
+    check(found._replace(claims={p: found.claims[p] for p in found.places()}), scorer)
+    assert len(left_out) == scored - len(found.alerts)
+
+
+def test_at_least_once_loses_nothing_when_killed(stage: Stage, scorer: Scorer) -> None:
+    sent = stage.send(mixed(10_000, seed=3))
+    for _ in range(2):
+        kill_mid_stream(stage, sent, DELIVERY="at-least-once")
+    worker = stage.worker(DELIVERY="at-least-once")
+    stage.wait_drained()
+    assert worker.stop() == 0
+    check(read(stage), scorer, duplicates=True)

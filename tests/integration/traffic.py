@@ -1,0 +1,124 @@
+"""Claims to stream, with bad records among them, each marked with what is wrong with it."""
+
+import itertools
+import os
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+from confluent_kafka import KafkaError, Message, Producer
+
+from model.datasets import load
+from schemas.claim import Claim
+from schemas.dead_letter import Header, Reason
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+FOLDER = Path(os.environ.get("CLAIMS_DATA_DIR") or SHARED)
+CARCLAIMS = FOLDER / "fraud_oracle.csv"
+
+BAD_SHARE: Final = 0.02
+KIND: Final = "kind"
+"""Header of a bad record: which of `BAD` it is."""
+
+BAD: Final[dict[str, tuple[bytes | None, Reason]]] = {
+    "tombstone": (None, Reason.EMPTY),
+    "empty": (b"", Reason.EMPTY),
+    "no JSON": (b"claim_id=17", Reason.NOT_JSON),
+    "torn": (b'{"claim_id": "torn", "loss_date": "1994-0', Reason.NOT_JSON),
+    "NaN": (b'{"claim_id": "nan", "claim_amount": NaN}', Reason.NOT_JSON),
+    "other encoding": (b'{"claim_id": "M\xfcller"}', Reason.NOT_UTF8),
+    "wrong type": (b'{"claim_id": 17}', Reason.INVALID),
+    "out of range": (b'{"claim_id": "below", "claim_amount": -5}', Reason.INVALID),
+    "no such day": (b'{"claim_id": "day", "loss_date": "1994-02-31"}', Reason.INVALID),
+    "nested": (b'{"claim_id": "deep", "x": ' + b"[" * 100_000, Reason.TOO_DEEP),
+    "large": (b'{"claim_id": "large", "x": "' + b"x" * 1_000_000 + b'"}', Reason.TOO_LARGE),
+}
+
+
+class Row(NamedTuple):
+    """One record to produce."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] = ()
+
+
+@cache
+def source() -> tuple[str, tuple[Claim, ...]]:
+    """Real claims where the data is, else synthetic ones; the name says which."""
+    if CARCLAIMS.exists():
+        return "carclaims", load(str(CARCLAIMS), "carclaims").claims
+    return "synthetic", load("synthetic", "synthetic", rows=15_000).claims
+
+
+def good(count: int) -> Iterator[Row]:
+    """So many claims, each with an id of its own; a policy has several."""
+    _, claims = source()
+    for number, claim in enumerate(itertools.islice(itertools.cycle(claims), count)):
+        once = msgspec.structs.replace(claim, claim_id=f"{claim.claim_id}-{number}")
+        yield Row(b"policy-%d" % (number % 3_001), msgspec.json.encode(once))
+
+
+def bad(kind: str) -> Row:
+    return Row(kind.encode(), BAD[kind][0], [(KIND, kind.encode())])
+
+
+def mixed(count: int, seed: int = 1) -> list[Row]:
+    """So many claims, and 2 % bad records of every kind spread among them."""
+    rows = list(good(count))
+    chance = random.Random(seed)
+    # Few of the large and the nested: a hundred of each would only be a hundred megabytes.
+    cheap = [kind for kind in BAD if kind not in {"large", "nested"}]
+    kinds = [
+        *["large", "nested"] * 3,
+        *itertools.islice(itertools.cycle(cheap), int(count * BAD_SHARE)),
+    ]
+    for kind in kinds:
+        rows.insert(chance.randrange(len(rows) + 1), bad(kind))
+    return rows
+
+
+def produce(bootstrap: str, topic: str, rows: Iterable[Row], partition: int = -1) -> int:
+    """Produce the rows in order; returns how many."""
+    producer = Producer(
+        {
+            "bootstrap.servers": bootstrap,
+            "enable.idempotence": True,
+            "message.max.bytes": 10_000_000,
+            "partitioner": "murmur2_random",
+            "linger.ms": 5,
+        }
+    )
+    failed: list[KafkaError] = []
+
+    def note(error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            failed.append(error)
+
+    count = 0
+    for row in rows:
+        _queue(producer, topic, row, partition, note)
+        count += 1
+    assert producer.flush(120) == 0
+    assert not failed, failed[0]
+    return count
+
+
+def _queue(
+    producer: Producer,
+    topic: str,
+    row: Row,
+    partition: int,
+    note: Callable[[KafkaError | None, Message], None],
+) -> None:
+    headers = list(row.headers)
+    while True:
+        producer.poll(0)
+        try:
+            producer.produce(topic, row.value, row.key, partition, note, headers=headers)
+            return
+        except BufferError:
+            producer.poll(0.1)
