@@ -40,9 +40,10 @@ class Worker:
         """Ended by the fault, for good: nobody expects it to stop in good order."""
 
     def up(self) -> bool:
-        """Whether its present process came as far as to mind signals."""
+        """Whether its present process came as far as to mind signals, and did not give up."""
         log = Path(self.request.log)
-        return log.exists() and log.read_text().count(UP) == self.starts
+        starts = log.read_text().split(UP) if log.exists() else []
+        return len(starts) == self.starts + 1 and "\nerror: " not in starts[-1]
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
