@@ -13,6 +13,7 @@ from typing import Literal
 
 from confluent_kafka import KafkaException
 
+from consumer.errors import STUCK_EXIT_CODE, KafkaStoppedError
 from tests.broker import topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
@@ -181,10 +182,14 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
 
 
 def disorderly(worker: Worker) -> bool:
-    """Whether a worker told to stop ended otherwise; before it was up, the signal just ends it."""
-    if worker.gone or worker.codes[-1:] == [0]:
-        return False
-    return worker.up() or worker.codes[-1:] != [-signal.SIGTERM]
+    """Whether a worker told to stop crashed or had to be killed.
+
+    The echo of a fault may still end it with an exit code that says so, and the signal itself
+    ends it before it is up.
+    """
+    last = worker.codes[-1] if worker.codes else None
+    early = last == -signal.SIGTERM and not worker.up()
+    return not (worker.gone or early or last in {0, KafkaStoppedError.exit_code, STUCK_EXIT_CODE})
 
 
 def observe(
