@@ -64,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--membership", action="append", choices=MEMBERSHIPS)
     made.add_argument("--mutant", choices=sorted(mutants.ALL), help="a worker with a known flaw")
     made.add_argument("--logs", type=Path, default=LOGS, help="where logs of broken rounds stay")
+    made.add_argument("--keep-logs", action="store_true", help="keep those of sound rounds too")
     return made
 
 
@@ -77,7 +78,7 @@ def main() -> int:
         sys.stderr.write(f"no Kafka: {why}\n")
         return 2
     results: list[Result] = []
-    arena = Arena(options.logs)
+    arena = Arena(options.logs, keep_logs=options.keep_logs)
     try:
         for case in itertools.islice(cases(options), options.rounds):
             results.append(arena.play(case))

@@ -60,8 +60,9 @@ class Result:
 class Arena:
     """Brokers, launcher and claims that rounds share."""
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, *, keep_logs: bool = False) -> None:
         self._logs = logs
+        self._keep_logs = keep_logs
         self._stack = contextlib.ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self.pool: Pool = make_pool(self._folder)
@@ -104,7 +105,7 @@ class Arena:
         if broken:
             (folder / "broken.txt").write_text("\n".join(broken) + "\n")
             self._drop(case.fault.nodes)  # whatever it was, no later round inherits it
-        else:
+        elif not self._keep_logs:
             shutil.rmtree(folder)
         took = time.monotonic() - started
         return Result(case, broken, records, took, codes, folder if broken else None)
