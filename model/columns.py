@@ -97,12 +97,17 @@ DERIVED: Final[Mapping[str, Callable[[_Fields], Numbers]]] = {
 """Numeric columns computed from several fields, by name; days, years, 0 (Monday) to 6, or 0/1."""
 
 # The model year says nothing that the vehicle's age does not, but it tells the calendar year.
-_NOT_BY_DEFAULT: Final = frozenset({"vehicle_year"})
+# Days of the week made every family worse when validated forward in time.
+_NOT_BY_DEFAULT: Final = frozenset(
+    {"vehicle_year", "loss_weekday", "loss_weekend", "report_weekday", "report_weekend"}
+)
 
 DEFAULT_FEATURES: Final[tuple[str, ...]] = tuple(
-    name for name in fields_by_role(Role.FEATURE) if name not in _NOT_BY_DEFAULT
-) + tuple(name for name in DERIVED if name not in fields_by_role(Role.FEATURE))
-"""Every field of role *feature* and every derived column; nothing protected or personal."""
+    name
+    for name in dict.fromkeys((*fields_by_role(Role.FEATURE), *DERIVED))
+    if name not in _NOT_BY_DEFAULT
+)
+"""Fields of role *feature* and derived columns; nothing protected or personal."""
 
 FIELDS: Final = frozenset(name for role in Role for name in fields_by_role(role))
 

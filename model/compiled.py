@@ -1,95 +1,56 @@
-"""Fitted scikit-learn trees, evaluated and explained by LightGBM's compiled code.
+"""Fitted classifiers as quick evaluators that also say what each feature contributed."""
 
-scikit-learn pays about half a millisecond a call before the first row and has no TreeSHAP.
-LightGBM has both, and reads a model from text: so the fitted trees are written as such a text,
-node by node, with every number in full (as many digits as it takes). Nothing is fitted again.
+from typing import Any, Final, Protocol
 
-Both compare ``value <= threshold`` in double precision and add the trees in the same order. What
-differs is bridged here: the nodes' order and the side of missing and unknown categories for
-gradient boosting, the rounding of inputs to single precision for forests. `agrees` compares the
-two on given rows; whoever uses the compiled form calls it when a model is loaded.
-"""
-
-from collections.abc import Sequence
-from typing import Any, Final
-
-import lightgbm
 import numpy as np
 import numpy.typing as npt
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.pipeline import Pipeline
 
-from model import trees
-from model.lightgbm_text import model_text
-from model.trees import Nodes
+from model.compiled_crosses import CompiledCrosses
+from model.compiled_trees import Unit, compile_boosting, compile_forest
 
 Matrix = npt.NDArray[np.float64]
 
 TOLERANCE: Final = 1e-12
-"""Largest difference of raw scores to scikit-learn's that `agrees` accepts."""
+"""Largest difference of probabilities to scikit-learn's that `agrees` accepts."""
 
 
-class CompiledTrees:
-    """Trees over the columns of a matrix of encoded claims.
+class Compiled(Protocol):
+    """A classifier over a matrix of encoded claims (form *tree*)."""
 
-    Attributes:
-        features: number of columns of the matrix.
-
-    Args:
-        nodes: of each tree, in the order in which they are added up.
-        offsets: what to add to each column, shape (n_features,).
-        mean: the raw score is the mean of the trees, not their sum.
-        single: inputs are rounded to single precision before they are compared.
-    """
-
-    def __init__(
-        self, nodes: Sequence[Nodes], offsets: Matrix, *, mean: bool = False, single: bool = False
-    ) -> None:
-        self.features = features = len(offsets)
-        self._offsets = offsets if offsets.any() else None
-        self._single = single
-        self._divisor = len(nodes) if mean else 1
-        self._booster = lightgbm.Booster(model_str=model_text(nodes, features))
+    unit: Unit
+    """Of raw scores and contributions."""
 
     def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
-        """Raw scores, shape (n_claims,), of a matrix (n_claims, n_features)."""
-        return self._predict(X, raw_score=True)
+        """Raw scores, shape (n_claims,)."""
+
+    def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
+        """Fraud probabilities, shape (n_claims,)."""
 
     def contributions(self, X: Matrix) -> Matrix:
-        """Exact TreeSHAP values, shape (n_claims, n_features + 1).
+        """Shape (n_claims, n_features + 1): each feature's, and last the expected raw score.
 
-        The last column is the expected raw score; the row's sum is its raw score. Lundberg et
-        al., "From local explanations to global understanding with explainable AI for trees",
-        Nature Machine Intelligence 2 (2020), algorithm 2 (path-dependent).
+        A row's sum is its raw score.
         """
-        return self._predict(X, pred_contrib=True).reshape(len(X), self.features + 1)
-
-    def _predict(self, X: Matrix, **what: bool) -> Matrix:
-        if self._offsets is not None:
-            X = X + self._offsets
-        if self._single:
-            X = X.astype(np.float32).astype(np.float64)
-        found = self._booster.predict(X, num_threads=1, **what)
-        return np.asarray(found, dtype=np.float64) / self._divisor
 
 
-def compile_boosting(classifier: Any) -> CompiledTrees:
-    """A fitted binary gradient boosting; the raw score is its ``decision_function``.
+def compile_classifier(classifier: Any) -> Compiled:
+    """The compiled form of the last step of a pipeline from `model.estimators.build`.
 
     Raises:
-        ValueError: it has more than two classes.
+        TypeError: it is of no family that can be compiled.
     """
-    return CompiledTrees(trees.boosted(classifier), trees.category_offsets(classifier))
+    if isinstance(classifier, HistGradientBoostingClassifier):
+        return compile_boosting(classifier)
+    if isinstance(classifier, RandomForestClassifier):
+        return compile_forest(classifier)
+    if isinstance(classifier, Pipeline):
+        return CompiledCrosses(classifier["cross"], classifier["weigh"])
+    raise TypeError(f"{type(classifier).__name__} cannot be compiled")
 
 
-def compile_forest(classifier: Any) -> CompiledTrees:
-    """A fitted binary random forest; the raw score is the probability of the second class.
-
-    Raises:
-        ValueError: it has more than two classes.
-    """
-    offsets = np.zeros(classifier.n_features_in_)
-    return CompiledTrees(trees.grown(classifier), offsets, mean=True, single=True)
-
-
-def agrees(compiled: CompiledTrees, expected: npt.NDArray[np.float64], X: Matrix) -> bool:
-    """Whether the raw scores of X, shape (n_claims, n_features), are the expected ones."""
-    return bool(np.all(np.abs(compiled.raw(X) - expected) <= TOLERANCE))
+def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:
+    """Whether both give the same probabilities for X, shape (n_claims, n_features)."""
+    difference = compiled.probabilities(X) - classifier.predict_proba(X)[:, 1]
+    return bool(np.all(np.abs(difference) <= TOLERANCE))

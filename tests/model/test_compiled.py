@@ -1,170 +1,38 @@
-from itertools import combinations
-from math import comb
-
 import numpy as np
-import numpy.typing as npt
 import pytest
-from sklearn.datasets import make_classification
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
 
-from model.compiled import agrees, compile_boosting, compile_forest
-from model.trees import Leaf, Nodes, Split, boosted
+from model.compiled import agrees, compile_classifier
+from model.datasets import load
+from model.estimators import ALGORITHMS, build
+from model.features import DEFAULT_FEATURES, claim_columns, varying
 
-Matrix = npt.NDArray[np.float64]
-CATEGORICAL = [False, True, False, True, False, False]
-
-
-def claims_like(seed: int, rows: int = 3_000) -> tuple[Matrix, npt.NDArray[np.int64]]:
-    """Numbers and categories (one with 70 levels, -1 among them), a tenth of them missing."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(rows, 6))
-    X[:, 1] = rng.integers(0, 5, rows)
-    X[:, 3] = rng.integers(-1, 69, rows)
-    X[:, 4] = np.round(X[:, 4])
-    score = X[:, 0] + 0.7 * (X[:, 1] == 2) - 0.5 * (X[:, 3] % 3 == 0) + X[:, 4] * (X[:, 0] > 0)
-    X[rng.random(X.shape) < 0.1] = np.nan
-    return X, (score + rng.normal(size=rows) > 1).astype(np.int64)
+MADE = load("synthetic", "synthetic", rows=3_000)
+COLUMNS = claim_columns(MADE.claims, DEFAULT_FEATURES)
+FEATURES = varying(COLUMNS)
 
 
-def strange(X: Matrix, seed: int) -> Matrix:
-    """The same with categories never seen and more missing values."""
-    rng = np.random.default_rng(seed)
-    X = X.copy()
-    unseen = (rng.random(X.shape) < 0.1) & np.array(CATEGORICAL)
-    X[unseen] = rng.choice([-7, -1, 5, 31, 32, 63, 64, 500], unseen.sum())
-    X[rng.random(X.shape) < 0.1] = np.nan
-    return X
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_every_family_compiles_agrees_and_explains(algorithm: str) -> None:
+    pipeline = build(algorithm, FEATURES).fit(COLUMNS, MADE.labels)
+    compiled = compile_classifier(pipeline["classify"])
+    X = pipeline["encode"].codes(COLUMNS)
+    assert agrees(compiled, pipeline["classify"], X)
+    parts = compiled.contributions(X[:100])
+    assert parts.shape == (100, len(FEATURES) + 1)
+    np.testing.assert_allclose(parts.sum(axis=1), compiled.raw(X[:100]), rtol=0, atol=1e-9)
+    assert compiled.unit == ("probability" if algorithm == "random_forest" else "log-odds")
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_boosting_equals_scikit_learn_to_the_last_bit(seed: int) -> None:
-    X, y = claims_like(seed)
-    model = HistGradientBoostingClassifier(
-        max_iter=30, max_leaf_nodes=12, categorical_features=CATEGORICAL, random_state=seed
-    ).fit(X, y)
-    sides = {
-        n["missing_go_to_left"]
-        for t in model._predictors
-        for n in t[0].nodes
-        if not n["is_leaf"] and n["is_categorical"]
-    }
-    assert sides == {0, 1}, "both sides of missing categories are to be tested"
-    compiled = compile_boosting(model)
-    for rows in (X, strange(X, seed), X[:1]):
-        np.testing.assert_array_equal(compiled.raw(rows), model.decision_function(rows))
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_forest_equals_scikit_learn_to_the_last_bit(seed: int) -> None:
-    X, y = claims_like(seed)
-    model = RandomForestClassifier(30, min_samples_leaf=4, random_state=seed).fit(X, y)
-    compiled = compile_forest(model)
-    # Values just beside a threshold are where rounding to single precision matters.
-    thresholds = np.concatenate(
-        [t.tree_.threshold[t.tree_.feature == 0] for t in model.estimators_]
+def test_agrees_finds_another_model() -> None:
+    one, other = (
+        build("gradient_boosting", FEATURES).fit(COLUMNS, labels)
+        for labels in (MADE.labels, MADE.labels[::-1].copy())
     )
-    thresholds = thresholds[np.isfinite(thresholds)]
-    edges = np.repeat(X[:1], len(thresholds), axis=0)
-    edges[:, 0] = np.nextafter(thresholds, np.inf)
-    for rows in (X, strange(X, seed), edges):
-        np.testing.assert_array_equal(compiled.raw(rows), model.predict_proba(rows)[:, 1])
+    X = one["encode"].codes(COLUMNS)
+    assert not agrees(compile_classifier(one["classify"]), other["classify"], X)
 
 
-def test_numbers_missing_in_no_training_row() -> None:
-    X, y = make_classification(1_000, random_state=0)
-    holes = X.copy()
-    holes[::3] = np.nan
-    boosting = HistGradientBoostingClassifier(max_iter=10).fit(X, y)
-    forest = RandomForestClassifier(10, random_state=0).fit(X, y)
-    np.testing.assert_array_equal(
-        compile_boosting(boosting).raw(holes), boosting.decision_function(holes)
-    )
-    np.testing.assert_array_equal(
-        compile_forest(forest).raw(holes), forest.predict_proba(holes)[:, 1]
-    )
-
-
-def test_split_between_missing_and_all_else() -> None:
-    X = np.where(np.arange(400) % 2, np.nan, np.arange(400.0))[:, None]
-    y = (np.arange(400) % 2).astype(np.int64)
-    model = HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=2).fit(X, y)
-    assert any(np.isinf(t[0].nodes["num_threshold"]).any() for t in model._predictors)
-    rows = np.array([[0.0], [1e300], [-1e300], [np.nan]])
-    np.testing.assert_array_equal(compile_boosting(model).raw(rows), model.decision_function(rows))
-
-
-@pytest.mark.parametrize("forest", [False, True])
-def test_contributions_add_up_to_the_raw_score(forest: bool) -> None:
-    X, y = claims_like(1)
-    compiled = (
-        compile_forest(RandomForestClassifier(20, min_samples_leaf=10).fit(X, y))
-        if forest
-        else compile_boosting(
-            HistGradientBoostingClassifier(max_iter=20, categorical_features=CATEGORICAL).fit(X, y)
-        )
-    )
-    rows = strange(X, 2)[:300]
-    parts = compiled.contributions(rows)
-    assert parts.shape == (300, 7)
-    np.testing.assert_allclose(parts.sum(axis=1), compiled.raw(rows), rtol=0, atol=1e-10)
-
-
-def expected(nodes: Nodes, x: Matrix, known: frozenset[int], at: int = 0) -> float:
-    """Mean of the leaves that x may reach if only these features are known."""
-    node = nodes[at]
-    if isinstance(node, Leaf):
-        return node.value
-    left, right = nodes[node.left].rows, nodes[node.right].rows
-    if node.feature not in known:
-        sides = (expected(nodes, x, known, node.left), expected(nodes, x, known, node.right))
-        return (left * sides[0] + right * sides[1]) / (left + right)
-    return expected(nodes, x, known, node.left if goes_left(node, x) else node.right)
-
-
-def goes_left(node: Split, x: Matrix) -> bool:
-    value = x[node.feature]
-    if node.categories is not None:
-        return not np.isnan(value) and int(value) in node.categories
-    return node.missing_left if np.isnan(value) else bool(value <= node.threshold)
-
-
-def shapley(trees: list[Nodes], x: Matrix, feature: int, features: int) -> float:
-    """By definition: over all subsets of the other features."""
-    others = [f for f in range(features) if f != feature]
-    total = 0.0
-    for size in range(features):
-        for subset in combinations(others, size):
-            without = frozenset(subset)
-            gain = sum(expected(t, x, without | {feature}) - expected(t, x, without) for t in trees)
-            total += gain / comb(features - 1, size) / features
-    return total
-
-
-def test_contributions_are_shapley_values_by_definition() -> None:
-    X, y = claims_like(3)
-    X[:, 3] = np.where(X[:, 3] < 0, 0, X[:, 3])
-    model = HistGradientBoostingClassifier(
-        max_iter=4, max_leaf_nodes=8, learning_rate=0.5, categorical_features=CATEGORICAL
-    ).fit(X, y)
-    trees, rows = boosted(model), X[:5]
-    wanted = [[shapley(trees, x, f, 6) for f in range(6)] for x in rows]
-    np.testing.assert_allclose(
-        compile_boosting(model).contributions(rows)[:, :-1], wanted, atol=1e-12
-    )
-
-
-def test_agrees_finds_a_difference() -> None:
-    X, y = claims_like(4)
-    model = HistGradientBoostingClassifier(max_iter=5, categorical_features=CATEGORICAL).fit(X, y)
-    compiled, raw = compile_boosting(model), model.decision_function(X)
-    assert agrees(compiled, raw, X)
-    raw[-1] += 1e-9
-    assert not agrees(compiled, raw, X)
-
-
-def test_more_than_two_classes_are_refused() -> None:
-    X, y = make_classification(300, n_informative=5, n_classes=3, random_state=0)
-    with pytest.raises(ValueError, match="not of 3"):
-        compile_boosting(HistGradientBoostingClassifier(max_iter=2).fit(X, y))
-    with pytest.raises(ValueError, match="not of 3"):
-        compile_forest(RandomForestClassifier(2).fit(X, y))
+def test_other_classifiers_are_refused() -> None:
+    with pytest.raises(TypeError, match="LogisticRegression cannot be compiled"):
+        compile_classifier(LogisticRegression())
