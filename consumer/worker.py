@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import Message
+from confluent_kafka import Message, TopicPartition
 
 from consumer.batch import Outcome, process
 from consumer.budget import DeadLetterBudget
@@ -57,8 +57,10 @@ class Worker:
         self._health = health
         self._observer = Observer(metrics, shadow)
         self._budget = DeadLetterBudget(settings)
+        # The publisher first: it may have to wait for Kafka or be refused, and a consumer that has
+        # joined must be polled, and cannot be let go of without closing it.
+        self._publisher = make_publisher(settings, watchdog, self._commit)
         self._source = ClaimSource(settings, self._settled, self._busy)
-        self._publisher = make_publisher(settings, watchdog, self._source.commit)
         self._committed: dict[tuple[str, int], int] = {}
         self._lag_due = 0.0
         self._aborts = 0
@@ -122,6 +124,9 @@ class Worker:
         self._committed.update(outcome.offsets)
         self._aborts = 0
         self._health.progressed()
+
+    def _commit(self, offsets: list[TopicPartition]) -> None:
+        self._source.commit(offsets)
 
     def _busy(self) -> bool:
         return self._publisher.busy()
