@@ -125,19 +125,18 @@ def consumer_class(trap: Trap) -> type[confluent_kafka.Consumer]:
 
 
 def install(plan: Plan | None) -> None:
-    """Wrap the clients and the model of this process's worker."""
-    from model.scorer import Scorer
+    """Wrap the clients and the scoring of this process's worker."""
+    from consumer.batch import process
 
     trap = Trap(plan)
     replace(confluent_kafka.Producer, producer_class(trap))
     replace(confluent_kafka.Consumer, consumer_class(trap))
-    score = Scorer.score
 
-    def trapped(self: Scorer, *args: Any, **kwargs: Any) -> Any:
+    def trapped(*args: Any, **kwargs: Any) -> Any:
         trap.at("score:before")
-        return score(self, *args, **kwargs)
+        return process(*args, **kwargs)
 
-    Scorer.score = trapped  # type: ignore[method-assign]
+    replace(process, trapped)
 
 
 def replace(old: object, new: object) -> None:

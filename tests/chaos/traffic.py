@@ -18,8 +18,8 @@ from tests.broker.read import QUIET, Record, partitions_of, read_all, record
 from tests.chaos.check import Expected, Place
 
 POOL = 12_000
-CHUNK = 15
-PAUSE = 0.06
+CHUNK = 12
+PAUSE = 0.1
 BAD_SHARE = 0.03
 ABORTED_SHARE = 0.08
 BAD = (
