@@ -7,29 +7,39 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from tests.chaos.hooks import replace
 
 
 def fresh_metadata() -> None:
     """Group metadata is fetched when offsets are sent: the fence is always the newest."""
-    from consumer.delivery import ExactlyOnce
+    from consumer.delivery import ExactlyOnce, produce
     from consumer.source import ClaimSource
 
     consumers: list[Consumer] = []
     started = ClaimSource.__init__
-    commit = ExactlyOnce._commit
 
     def init(self: ClaimSource, *args: Any, **kwargs: Any) -> None:
         started(self, *args, **kwargs)
         consumers.append(self._consumer)
 
-    def naive(self: ExactlyOnce, offsets: Any, _: Any, done: Any) -> None:
-        commit(self, offsets, consumers[0].consumer_group_metadata(), done)
+    def publish(self: ExactlyOnce, outcome: Any, _: Any, done: Callable[[], None]) -> None:
+        producer, settings = self._producer, self._settings
+        offsets = [TopicPartition(t, p, o) for (t, p), o in outcome.offsets.items()]
+        try:
+            producer.begin_transaction()
+            produce(producer, settings.alerts_topic, outcome.alerts)
+            produce(producer, settings.dead_letter_topic, outcome.dead_letters)
+            fresh = consumers[0].consumer_group_metadata()
+            producer.send_offsets_to_transaction(offsets, fresh, self._timeout)
+            producer.commit_transaction(self._timeout)
+        except KafkaException as error:
+            self._give_up(error)
+        done()
 
     _patch(ClaimSource, "__init__", init)
-    _patch(ExactlyOnce, "_commit", naive)
+    _patch(ExactlyOnce, "publish", publish)
 
 
 def dropped_messages() -> None:
