@@ -10,7 +10,7 @@ import hashlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -49,8 +49,15 @@ def dump(pipeline: Any, reference: Reference) -> Contents:
     return Contents(buffer.getvalue(), msgspec.json.encode(reference))
 
 
-def save(folder: Path, contents: Contents, manifest: Manifest) -> None:
+def save(
+    folder: Path,
+    contents: Contents,
+    manifest: Manifest,
+    documents: Mapping[str, bytes] | None = None,
+) -> None:
     """Write an artifact: complete or not at all. One that is there already is replaced.
+
+    `documents` are files for people, by name; loading does not read them.
 
     Raises:
         ArtifactError: `folder` exists and is no artifact, or the manifest is of other bytes.
@@ -61,6 +68,8 @@ def save(folder: Path, contents: Contents, manifest: Manifest) -> None:
     with _written_aside(folder) as aside:
         (aside / MODEL_FILE).write_bytes(contents.model)
         (aside / REFERENCE_FILE).write_bytes(contents.reference)
+        for name, content in (documents or {}).items():
+            (aside / name).write_bytes(content)
         encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
         (aside / MANIFEST_FILE).write_bytes(encoded + b"\n")
 

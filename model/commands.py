@@ -1,26 +1,26 @@
-"""What the commands of the command line do."""
+"""The commands ``train`` and ``evaluate``."""
 
 import argparse
 import datetime as dt
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import msgspec
 import numpy as np
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from model import artifact, datasets
-from model.artifact import read_manifest
 from model.datasets import Dataset
 from model.decide import Cost, Fixed, PerDay, Policy, Top
+from model.details import details
+from model.documents import can_draw, documents
 from model.estimators import ALGORITHMS
-from model.evaluate import Report
 from model.evaluate import evaluate as evaluate_scores
 from model.manifest import Manifest, SplitPlan
-from model.train import FOLDS, Indices, Trained, pick, split, write
+from model.prequential import Step, prequential, windows
+from model.tables import comparison, described
+from model.train import FOLDS, Indices, Trained, fit, pick, predict, split, write
 from model.train import train as train_model
 
 
@@ -32,35 +32,45 @@ def _load(options: argparse.Namespace) -> Dataset:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train the algorithm asked for, or all; save each; print their figures."""
+    """Train the algorithm asked for, or all; save each with its documents; print their figures."""
+    every = options.algorithm == "all"
+    algorithms = ALGORITHMS if every else (options.algorithm,)
+    folders = [options.output / name if every else options.output for name in algorithms]
+    for folder in folders:
+        artifact.refuse_foreign(folder)  # before the work, not after it
     dataset = _load(options)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
-    every = options.algorithm == "all"
+    family = [_train(dataset, algorithm, plan, options) for algorithm in algorithms]
     console = Console()
-    done: list[tuple[Trained, Path]] = []
-    for algorithm in ALGORITHMS if every else (options.algorithm,):
-        folder = options.output / algorithm if every else options.output
-        artifact.refuse_foreign(folder)  # before the work, not after it
-        trained = _train(dataset, algorithm, plan, options)
-        _write(trained, folder, options)
-        done.append((trained, folder))
-    console.print(
-        comparison(
-            [(t.algorithm, t.report) for t, _ in done], f"{dataset.name}: {_described(plan)}"
+    reports = [(trained.algorithm, trained.report) for trained in family]
+    console.print(comparison(reports, f"{dataset.name}: {described(plan)}"))
+    if not can_draw():
+        sys.stderr.write("no report.html: install the extra 'report' for it\n")
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    for trained, folder in zip(family, folders, strict=True):
+        steps = _steps(dataset, trained) if options.prequential else ()
+        write(
+            trained,
+            folder,
+            created_at=now,
+            name=options.name,
+            version=options.model_version,
+            documents=documents(trained, family, dataset, steps),
         )
-    )
-    for _, folder in done:
         console.print(f"saved {folder}", soft_wrap=True, highlight=False)
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 def _train(
     dataset: Dataset, algorithm: str, plan: SplitPlan, options: argparse.Namespace
 ) -> Trained:
-    console = Console(stderr=True)
-    hidden = not console.is_terminal
-    with Progress(console=console, transient=True, disable=hidden) as progress:
+    with _progress() as progress:
         task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)
         return train_model(
             dataset,
@@ -68,6 +78,20 @@ def _train(
             plan,
             seed=options.seed,
             policy=_policy(options),
+            on_fit=lambda: progress.advance(task),
+        )
+
+
+def _steps(dataset: Dataset, trained: Trained) -> tuple[Step, ...]:
+    count = sum(1 for _ in windows(dataset.claims, dataset.labels))
+    with _progress() as progress:
+        task = progress.add_task(f"{trained.algorithm} month by month", total=count)
+        return prequential(
+            dataset.claims,
+            dataset.labels,
+            partial(fit, algorithm=trained.algorithm, seed=trained.seed),
+            predict,
+            trained.levels.threshold,
             on_fit=lambda: progress.advance(task),
         )
 
@@ -83,29 +107,30 @@ def _policy(options: argparse.Namespace) -> Policy:
     return Fixed(options.threshold)
 
 
-def _write(trained: Trained, folder: Path, options: argparse.Namespace) -> None:
-    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    write(trained, folder, created_at=now, name=options.name, version=options.model_version)
-
-
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate a saved model on the test side of a split, or on all rows."""
     scorer = artifact.load(options.model)
-    manifest = read_manifest(options.model)
     dataset = _load(options)
-    rows, plan = rows_to_test(manifest, dataset, options.split)
-    seen = overlap(manifest, dataset, rows)
+    rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
+    seen = overlap(scorer.manifest, dataset, rows)
     if seen:
         sys.stderr.write(
             f"warning: {seen} of {len(rows)} rows were trained on: the figures flatter the model\n"
         )
-    claims = pick(dataset.claims, rows)
-    report = evaluate_scores(dataset.labels[rows], scorer.score(claims), scorer.threshold)
+    claims, labels = pick(dataset.claims, rows), dataset.labels[rows]
+    scores = scorer.score(claims)
+    if options.report is not None:
+        from model.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
+        from model.report import html  # noqa: PLC0415
+
+        found = details(claims, labels, scores, scorer.threshold)
+        page = html(scorer.manifest, found, Scored(scorer.name, labels, scores))
+        options.report.write_text(page, encoding="utf-8")
+    report = evaluate_scores(labels, scores, scorer.threshold)
     if options.json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return
-    title = f"{dataset.name}: {_described(plan)}"
-    Console().print(comparison([(scorer.name, report)], title))
+    Console().print(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
 
 
 def rows_to_test(
@@ -139,30 +164,3 @@ def overlap(manifest: Manifest, dataset: Dataset, rows: Indices) -> int:
         return 0
     trained_on, _ = split(dataset, manifest.split)
     return len(np.intersect1d(trained_on, rows))
-
-
-def _described(plan: SplitPlan) -> str:
-    if plan.kind == "none":
-        return "every row"
-    if plan.kind == "random":
-        return f"{plan.test_size:.0%} held out at random, seed {plan.seed}"
-    if plan.cutoff is not None:
-        return f"losses from {plan.cutoff} held out"
-    return f"latest {plan.test_size:.0%} held out"
-
-
-def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
-    """Figures side by side, one column a model."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for name, _ in reports:
-        table.add_column(name, justify="right")
-    for field in msgspec.structs.fields(Report):
-        table.add_row(field.name, *(_figure(getattr(report, field.name)) for _, report in reports))
-    return table
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"

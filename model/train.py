@@ -1,7 +1,7 @@
 """fit → choose threshold → evaluate → artifact."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -191,9 +191,23 @@ def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> Tra
 
 
 def write(
-    trained: Trained, folder: Path, *, created_at: dt.datetime, name: str = "", version: str = ""
+    trained: Trained,
+    folder: Path,
+    *,
+    created_at: dt.datetime,
+    name: str = "",
+    version: str = "",
+    documents: Callable[[Manifest], Mapping[str, bytes]] | None = None,
 ) -> Manifest:
-    """Save as an artifact. The version is the time of creation unless one is given.
+    """Save as an artifact.
+
+    Args:
+        trained: what to save.
+        folder: where to.
+        created_at: goes into the manifest.
+        name: of the model; the algorithm unless given.
+        version: of the model; the time of creation unless given.
+        documents: makes files for people from the manifest.
 
     Raises:
         ArtifactError: the folder is something else.
@@ -218,5 +232,5 @@ def write(
         split=trained.plan,
         seed=trained.seed,
     )
-    artifact.save(folder, contents, manifest)
+    artifact.save(folder, contents, manifest, documents(manifest) if documents else None)
     return manifest

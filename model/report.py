@@ -1,0 +1,244 @@
+"""The evaluation report: one HTML file with its pictures inside, nothing fetched from anywhere."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+import msgspec
+
+from model import figures
+from model.card import number
+from model.details import Details
+from model.evaluate import Report
+from model.figures import Draw, Scored
+from model.manifest import Manifest
+from model.prequential import Step
+
+_STYLE: Final = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2128; max-width: 68rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5d9df; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem; }
+figure { margin: 0; } figure img { width: 100%; } figcaption { color: #57606a; font-size: 13px; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #e6e8eb; }
+td { white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
+.quiet { color: #57606a; } .wide { overflow-x: auto; }
+"""
+
+
+def html(
+    manifest: Manifest,
+    found: Details,
+    scored: Scored,
+    *,
+    others: Sequence[tuple[Report, Scored]] = (),
+    steps: Sequence[Step] = (),
+) -> str:
+    """The report of one model.
+
+    Args:
+        manifest: of the model.
+        found: its evaluation, closer.
+        scored: labels and scores that `found` is of; named as the model.
+        others: other families on the same claims, to compare with.
+        steps: of a prequential evaluation, if there was one.
+    """
+    every = [scored, *(other for _, other in others)]
+    reports = [(scored.name, found.report), *((o.name, report) for report, o in others)]
+    threshold = found.report.threshold
+    sections = [
+        _heading(manifest, found),
+        _section("Figures", _figures_table(found)),
+        _section("Families side by side", _comparison(reports)) if others else "",
+        _section("Pictures", _grid(_pictures(every, found, threshold))),
+        _section("Months of the test claims", _months(found)),
+        _section("Month by month, trained on what was known", _steps(steps)) if steps else "",
+        _section("Groups", _groups(manifest, found)),
+    ]
+    title = f"{escape(manifest.name)} {escape(manifest.version)}"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head>\n<body>\n{''.join(sections)}</body></html>\n"
+    )
+
+
+def _heading(manifest: Manifest, found: Details) -> str:
+    data = manifest.trained_on
+    period = f"losses {data.first_loss} to {data.last_loss}" if data.first_loss else "undated"
+    lines = [
+        f"{manifest.algorithm}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC",
+        f"trained on {data.training_rows:,} claims of {data.name} ({period})",
+        f"evaluated on {found.report.n:,} others, {found.report.fraud_rate:.1%} fraud",
+        f"threshold {manifest.levels.threshold:.4f}: {manifest.policy}",
+    ]
+    body = "<br>".join(escape(line) for line in lines)
+    title = f"{escape(manifest.name)} {escape(manifest.version)}"
+    return f'<h1>{title}</h1>\n<p class="quiet">{body}</p>\n'
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{escape(title)}</h2>\n{body}\n"
+
+
+def _figures_table(found: Details) -> str:
+    rows = []
+    for name, value in msgspec.structs.asdict(found.report).items():
+        interval = found.intervals.get(name)
+        between = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        rows.append([name, number(value), between])
+    rows.append(["calibration error", number(found.calibration_error), ""])
+    return _table(["", "value", "95 % interval (bootstrap)"], rows)
+
+
+def _comparison(reports: Sequence[tuple[str, Report]]) -> str:
+    names = [field.name for field in msgspec.structs.fields(Report)]
+    rows = [[name, *(number(getattr(report, name)) for _, report in reports)] for name in names]
+    return _table(["", *(name for name, _ in reports)], rows)
+
+
+def _pictures(
+    every: Sequence[Scored], found: Details, threshold: float
+) -> list[tuple[str, str, Draw]]:
+    main = every[0]
+    pictures = [
+        (
+            "Calibration",
+            "On the dotted line, probabilities are what they say.",
+            figures.calibration(found.reliability),
+        ),
+        (
+            "Scores",
+            "How far apart frauds and honest claims score.",
+            figures.distribution(main, threshold),
+        ),
+        (
+            "Gain",
+            "Frauds found by looking at the claims scored highest.",
+            figures.gain(every),
+        ),
+        ("Lift", "The same against looking at random.", figures.lift(every)),
+        (
+            "At the threshold",
+            "Each row adds up to 100 %.",
+            figures.confusion(main, threshold),
+        ),
+    ]
+    if 0 < found.report.fraud_rate < 1:
+        pictures[:0] = [
+            ("ROC", "The further up and left, the better.", figures.roc(every)),
+            (
+                "Precision and recall",
+                "What share of referrals are frauds when that share of frauds is found.",
+                figures.precision_recall(every),
+            ),
+        ]
+        pictures.append(
+            (
+                "Cost",
+                "Of referring that share, as part of the cost of referring nobody. A line for how "
+                "many investigations one missed fraud would pay for; the dot is the cheapest.",
+                figures.cost(main),
+            )
+        )
+    return pictures
+
+
+def _grid(pictures: Iterable[tuple[str, str, Draw]]) -> str:
+    return f'<div class="grid">{"".join(_picture(*p) for p in pictures)}</div>'
+
+
+def _picture(title: str, caption: str, draw: Draw) -> str:
+    encoded = base64.b64encode(figures.svg(draw)).decode()
+    return (
+        f'<figure><img alt="{escape(title)}" src="data:image/svg+xml;base64,{encoded}">'
+        f"<figcaption><b>{escape(title)}.</b> {escape(caption)}</figcaption></figure>\n"
+    )
+
+
+def _months(found: Details) -> str:
+    if not found.months:
+        return "<p>The claims hold no day of loss.</p>"
+    shares = [budget.share for budget in found.months[0].budgets]
+    head = ["month", "claims", "frauds"]
+    head += [f"{what}, top {share:.0%}" for share in shares for what in ("precision", "recall")]
+    rows = [
+        [
+            m.month,
+            str(m.n),
+            str(m.frauds),
+            *(number(v) for b in m.budgets for v in (b.precision, b.recall)),
+        ]
+        for m in found.months
+    ]
+    picture = _picture(
+        "Months",
+        "Budgets are of each month's claims; months with too few frauds are left out.",
+        figures.monthly(found.months),
+    )
+    return _grid_of(picture) + _table(head, rows)
+
+
+def _steps(steps: Sequence[Step]) -> str:
+    head = ["month", "known claims", "claims", "frauds", "ROC AUC", "AP", "recall, top 10%"]
+    rows = [
+        [
+            s.month,
+            str(s.trained_on),
+            str(s.report.n),
+            str(round(s.report.n * s.report.fraud_rate)),
+            number(s.report.roc_auc),
+            number(s.report.average_precision),
+            number(s.report.recall_at_10pct),
+        ]
+        for s in steps
+    ]
+    picture = _picture(
+        "Stepwise",
+        "A new model each month; months with too few frauds are left out.",
+        figures.stepwise(steps),
+    )
+    return _grid_of(picture) + _table(head, rows)
+
+
+def _grid_of(picture: str) -> str:
+    return f'<div class="grid">{picture}</div>'
+
+
+def _groups(manifest: Manifest, found: Details) -> str:
+    if not found.groups:
+        return "<p>The claims hold no protected field to compare by.</p>"
+    head = ["field", "group", "claims", "frauds", "mean score", "referred", "recall"]
+    head += ["false positives", "in top 10%", "recall there", "false positives there"]
+    rows = [
+        [
+            g.field,
+            g.group + (" *" if g.small else ""),
+            str(g.n),
+            str(g.frauds),
+            number(g.mean_score),
+            number(g.referral_rate),
+            number(g.recall),
+            number(g.false_positive_rate),
+            number(g.top_rate),
+            number(g.top_recall),
+            number(g.top_false_positive_rate),
+        ]
+        for g in found.groups
+    ]
+    seen = sorted({g.field for g in found.groups} & set(manifest.features))
+    note = (
+        f"The model sees {', '.join(seen) or 'none'} of these fields. * Too few frauds to say much."
+    )
+    return f'<p class="quiet">{escape(note)}</p>' + _table(head, rows)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
+    )
+    return f'<div class="wide"><table><tr>{top}</tr>\n{body}</table></div>'

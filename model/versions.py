@@ -1,0 +1,155 @@
+"""Versions of a model in one folder, and which of them is in service.
+
+``ROOT/<version>/`` are artifacts, ``ROOT/current`` links to the one in service, and
+``ROOT/promotions.jsonl`` tells who followed whom. The link is turned in one step, so that a
+reader sees the old version or the new one.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from model import artifact
+from model.artifact import MANIFEST_FILE, ArtifactError
+from model.manifest import Manifest
+
+CURRENT: Final = "current"
+LOG: Final = "promotions.jsonl"
+
+
+class Version(NamedTuple):
+    """One artifact of the folder."""
+
+    folder: Path
+    manifest: Manifest
+    current: bool
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the log: what came into service, and what it replaced."""
+
+    at: dt.datetime
+    version: str
+    replaced: str | None
+    rollback: bool = False
+    approver: str | None = None
+
+
+def listed(root: Path) -> list[Version]:
+    """Every artifact of the folder, oldest first.
+
+    Raises:
+        ArtifactError: the folder or a manifest cannot be read.
+    """
+    if not root.is_dir():
+        raise ArtifactError(f"{root} is not a folder")
+    current = in_service(root)
+    folders = [p.parent for p in root.glob(f"*/{MANIFEST_FILE}") if not p.parent.is_symlink()]
+    found = [
+        Version(folder, artifact.read_manifest(folder), folder.name == current)
+        for folder in folders
+        if not folder.name.startswith(".")
+    ]
+    return sorted(found, key=lambda v: (v.manifest.created_at, v.folder.name))
+
+
+def in_service(root: Path) -> str | None:
+    """Name of the version that `current` is; None when there is none."""
+    link = root / CURRENT
+    if link.is_symlink():
+        return link.readlink().name
+    return CURRENT if link.is_dir() else None
+
+
+def promote(root: Path, version: str, now: dt.datetime, approver: str | None = None) -> Promotion:
+    """Put a version into service, after loading it in full.
+
+    A ``current`` that is an artifact itself, not a link, is kept as a version of its own.
+
+    Raises:
+        ArtifactError: no such version, or it cannot be loaded; the one in service stays.
+    """
+    folder = root / version
+    if not version or Path(version).name != version or version == CURRENT or not folder.is_dir():
+        raise ArtifactError(f"{root} has no version {version!r}")
+    if in_service(root) == version:
+        raise ArtifactError(f"{version} is in service already")
+    artifact.load(folder)
+    entry = Promotion(at=now, version=version, replaced=_keep(root), approver=approver)
+    return _turn(root, entry)
+
+
+def rollback(root: Path, now: dt.datetime) -> Promotion:
+    """Put the version back into service that the one in service replaced.
+
+    Raises:
+        ArtifactError: there is none, or it cannot be loaded.
+    """
+    standing = _standing(history(root))
+    if len(standing) < 2:
+        raise ArtifactError(f"{root / LOG} tells of no earlier version to go back to")
+    artifact.load(root / standing[-2])
+    entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
+    return _turn(root, entry)
+
+
+def history(root: Path) -> list[Promotion]:
+    """The log, oldest first; empty before the first promotion.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    path = root / LOG
+    if not path.exists():
+        return []
+    try:
+        return [
+            msgspec.json.decode(line, type=Promotion) for line in path.read_bytes().splitlines()
+        ]
+    except msgspec.DecodeError as error:
+        raise ArtifactError(f"{path}: {error}") from error
+
+
+def approver_of(folder: Path) -> str | None:
+    """Who put this artifact into service, if the log beside it says so."""
+    entries = [e for e in history(folder.parent) if e.version == folder.name and e.approver]
+    return entries[-1].approver if entries else None
+
+
+def _standing(log: Sequence[Promotion]) -> list[str]:
+    """The versions on top of each other: a rollback takes the topmost away."""
+    standing: list[str] = []
+    for entry in log:
+        if entry.rollback:
+            standing.pop()
+            continue
+        if not standing and entry.replaced is not None:
+            standing.append(entry.replaced)
+        standing.append(entry.version)
+    return standing
+
+
+def _turn(root: Path, entry: Promotion) -> Promotion:
+    aside = root / f".{CURRENT}-{os.getpid()}"
+    aside.symlink_to(entry.version)
+    aside.replace(root / CURRENT)
+    with (root / LOG).open("ab") as log:
+        log.write(msgspec.json.encode(entry) + b"\n")
+    return entry
+
+
+def _keep(root: Path) -> str | None:
+    """The version in service; a ``current`` that is a folder gets its version's name and a link."""
+    folder = root / CURRENT
+    if folder.is_symlink() or not folder.is_dir():
+        return in_service(root)
+    kept = root / artifact.read_manifest(folder).version
+    if kept.exists():
+        raise ArtifactError(f"{folder} is a folder, not a link, and {kept} exists: move one away")
+    folder.rename(kept)
+    folder.symlink_to(kept.name)
+    return kept.name

@@ -1,0 +1,169 @@
+"""Card and report: what people read about a model."""
+
+import base64
+import datetime as dt
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from model.artifact import ArtifactError, read_manifest
+from model.card import Card, card, markdown, number
+from model.decide import Top
+from model.documents import documents, read_evaluation
+from model.figures import Scored
+from model.manifest import SplitPlan
+from model.report import html
+from model.train import train, write
+from tests.model.examples import dataset
+
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+DATA = dataset()
+PLAN = SplitPlan(kind="random")
+FAMILY = [
+    train(DATA, a, PLAN, policy=Top(0.1)) for a in ("gradient_boosting", "logistic_regression")
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("models") / "m"
+    trained = FAMILY[0]
+    write(trained, path, created_at=NOW, documents=documents(trained, FAMILY, DATA))
+    return path
+
+
+class Page(HTMLParser):
+    """Headings, pictures and anything that would be fetched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.headings: list[str] = []
+        self.pictures: dict[str, bytes] = {}
+        self.fetched: list[str] = []
+        self._inside = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._inside = tag
+        given = dict(attrs)
+        source = given.get("src") or given.get("href") or ""
+        prefix = "data:image/svg+xml;base64,"
+        if source.startswith(prefix):
+            self.pictures[given["alt"] or ""] = base64.b64decode(source.removeprefix(prefix))
+        elif source or tag in {"script", "link", "iframe"}:
+            self.fetched.append(f"{tag} {source}")
+
+    def handle_data(self, data: str) -> None:
+        if self._inside in {"h1", "h2"} and data.strip():
+            self.headings.append(data)
+
+
+def test_the_report_is_one_file_with_its_pictures(folder: Path) -> None:
+    page = Page()
+    page.feed((folder / "report.html").read_text())
+    assert page.fetched == []
+    assert "url(" not in (folder / "report.html").read_text()
+    assert page.pictures.keys() == {
+        "ROC",
+        "Precision and recall",
+        "Calibration",
+        "Scores",
+        "Gain",
+        "Lift",
+        "At the threshold",
+        "Cost",
+        "Months",
+    }
+    for name, picture in page.pictures.items():
+        root = ET.fromstring(picture)
+        assert root.tag.endswith("svg"), name
+        assert len(picture) > 3000, name
+    assert "Families side by side" in page.headings
+
+
+def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
+    text = (folder / "report.html").read_text()
+    for trained in FAMILY:
+        assert number(trained.report.roc_auc) in text
+        assert f"<th>{trained.algorithm}</th>" in text
+    interval = read_evaluation(folder).intervals["average_precision"]
+    assert f"{interval.low:.4f} to {interval.high:.4f}" in text
+
+
+def test_the_same_evaluation_gives_the_same_report(folder: Path) -> None:
+    trained, manifest = FAMILY[0], read_manifest(folder)
+    scored = Scored("m", DATA.labels[trained.test_rows], trained.test_scores)
+    first, second = (html(manifest, read_evaluation(folder), scored) for _ in range(2))
+    assert first == second
+    assert "Families side by side" not in first
+
+
+def test_text_of_the_claims_cannot_become_markup(folder: Path) -> None:
+    manifest = msgspec.structs.replace(read_manifest(folder), name="<script>alert(1)</script>")
+    trained = FAMILY[0]
+    scored = Scored("<b>", DATA.labels[trained.test_rows], trained.test_scores)
+    text = html(manifest, read_evaluation(folder), scored)
+    assert "<script" not in text
+    assert "<b>" not in re.sub(r"<figcaption><b>", "", text)
+
+
+def test_a_report_without_frauds_is_drawn_too(folder: Path) -> None:
+    from model.details import details
+    from model.train import pick
+
+    trained = FAMILY[0]
+    honest = DATA.labels[trained.test_rows] * 0
+    claims = pick(DATA.claims, trained.test_rows)
+    found = details(claims, honest, trained.test_scores, 0.5)
+    page = Page()
+    page.feed(html(read_manifest(folder), found, Scored("m", honest, trained.test_scores)))
+    assert "ROC" not in page.pictures
+    assert "Calibration" in page.pictures
+
+
+def test_the_card_says_what_the_model_is(folder: Path) -> None:
+    found = msgspec.json.decode((folder / "card.json").read_bytes(), type=Card)
+    assert found.approver is None
+    assert found.trained_on.sha256 == DATA.digest
+    assert found.features == read_manifest(folder).features
+    assert "policyholder_sex" in found.excluded["protected"]
+    assert "claim_id" in found.excluded["identifier"]
+    assert not set(found.features) & {n for names in found.excluded.values() for n in names}
+    assert found.evaluation == read_evaluation(folder)
+
+
+def test_the_card_reads_well(folder: Path) -> None:
+    text = (folder / "card.md").read_text()
+    report = FAMILY[0].report
+    for part in (
+        "# Model card: gradient_boosting 20260102.030405",
+        "Approved by: (nobody yet)",
+        "## Intended use",
+        "## Not intended for",
+        f"| roc_auc | {number(report.roc_auc)} |",
+        "top 0.1 of claims",
+        "the model sees none",
+        "| policyholder_sex | f",
+        "## Limits",
+    ):
+        assert part in text
+    named = card(read_manifest(folder), read_evaluation(folder), approver="A. Reviewer")
+    assert "Approved by: A. Reviewer" in markdown(named)
+
+
+def test_a_protected_feature_is_admitted(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    using = msgspec.structs.replace(manifest, features=(*manifest.features, "policyholder_sex"))
+    assert "the model sees policyholder_sex" in markdown(card(using, read_evaluation(folder)))
+    trained = FAMILY[0]
+    scored = Scored("m", DATA.labels[trained.test_rows], trained.test_scores)
+    assert "The model sees policyholder_sex" in html(using, read_evaluation(folder), scored)
+
+
+def test_an_artifact_without_an_evaluation_is_told(tmp_path: Path) -> None:
+    write(FAMILY[0], tmp_path / "m", created_at=NOW)
+    with pytest.raises(ArtifactError, match=r"evaluation\.json"):
+        read_evaluation(tmp_path / "m")

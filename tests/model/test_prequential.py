@@ -1,0 +1,61 @@
+"""Month by month, trained on what was known."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from model.prequential import prequential, windows
+from schemas.claim import Claim
+from tests.model.examples import dataset
+
+DATA = dataset(900)
+
+
+def test_nothing_is_trained_on_before_it_was_known() -> None:
+    found = list(windows(DATA.claims, DATA.labels, delay_days=60))
+    assert len(found) > 3
+    for month, known, tested in found:
+        start = dt.date.fromisoformat(f"{month}-01")
+        latest = max(DATA.claims[i].loss_date or dt.date.max for i in known)
+        assert latest <= start - dt.timedelta(days=60)
+        assert {f"{DATA.claims[i].loss_date:%Y-%m}" for i in tested} == {month}
+        assert DATA.labels[known].sum() >= 30
+    months = [month for month, _, _ in found]
+    assert months == sorted(set(months))
+
+
+def test_a_longer_delay_knows_less() -> None:
+    early = {m: len(k) for m, k, _ in windows(DATA.claims, DATA.labels, delay_days=0)}
+    late = {m: len(k) for m, k, _ in windows(DATA.claims, DATA.labels, delay_days=90)}
+    assert late.keys() < early.keys()
+    assert all(late[month] < early[month] for month in late)
+
+
+def test_claims_without_a_day_are_in_no_window() -> None:
+    undated = Claim(claim_id="undated")
+    labels = np.append(DATA.labels, np.int8(1))
+    for _, known, tested in windows([*DATA.claims, undated], labels):
+        assert len(DATA.claims) not in {*known, *tested}
+
+
+def test_each_step_is_evaluated_with_its_own_model() -> None:
+    """A model that says the share of frauds it was shown."""
+
+    def fit(claims: Sequence[Claim], labels: np.ndarray) -> float:
+        return float(labels.mean())
+
+    def predict(model: float, claims: Sequence[Claim]) -> np.ndarray:
+        return np.full(len(claims), model)
+
+    counted: list[None] = []
+    steps = prequential(
+        DATA.claims, DATA.labels, fit, predict, 0.5, on_fit=lambda: counted.append(None)
+    )
+    expected = list(windows(DATA.claims, DATA.labels))
+    assert len(steps) == len(expected) == len(counted)
+    for step, (month, known, tested) in zip(steps, expected, strict=True):
+        assert (step.month, step.trained_on, step.report.n) == (month, len(known), len(tested))
+        said = DATA.labels[known].mean()
+        assert step.report.brier == pytest.approx(((DATA.labels[tested] - said) ** 2).mean())

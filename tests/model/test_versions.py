@@ -1,0 +1,118 @@
+"""Versions, and which of them is in service."""
+
+import datetime as dt
+import shutil
+from pathlib import Path
+
+import pytest
+
+from model.artifact import ArtifactError, load
+from model.manifest import SplitPlan
+from model.train import train, write
+from model.versions import approver_of, history, in_service, listed, promote, rollback
+from tests.model.examples import dataset
+
+NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+TRAINED = train(dataset(), "logistic_regression", SplitPlan(kind="random"))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for number in (3, 1, 2):
+        made = NOW + number * HOUR
+        write(TRAINED, tmp_path / f"v{number}", created_at=made, version=f"v{number}")
+    return tmp_path
+
+
+def test_versions_are_listed_oldest_first(root: Path) -> None:
+    assert [v.folder.name for v in listed(root)] == ["v1", "v2", "v3"]
+    assert not any(v.current for v in listed(root))
+    promote(root, "v2", NOW)
+    assert [v.current for v in listed(root)] == [False, True, False]
+
+
+def test_promotion_turns_the_link(root: Path) -> None:
+    for version in ("v1", "v2"):
+        promote(root, version, NOW)
+        assert load(root / "current").version == version
+    first, second = history(root)
+    assert (first.version, first.replaced) == ("v1", None)
+    assert (second.version, second.replaced) == ("v2", "v1")
+    names = sorted(p.name for p in root.iterdir())
+    assert names == ["current", "promotions.jsonl", "v1", "v2", "v3"]
+
+
+def test_rollback_goes_back_one_promotion_at_a_time(root: Path) -> None:
+    for version in ("v1", "v2", "v3"):
+        promote(root, version, NOW)
+    assert rollback(root, NOW).version == "v2"
+    assert in_service(root) == "v2"
+    assert rollback(root, NOW).version == "v1"
+    with pytest.raises(ArtifactError, match="no earlier version"):
+        rollback(root, NOW)
+    promote(root, "v3", NOW)
+    assert rollback(root, NOW).version == "v1"
+    assert [entry.rollback for entry in history(root)] == [False] * 3 + [True] * 2 + [False, True]
+
+
+def test_a_broken_version_is_not_promoted(root: Path) -> None:
+    promote(root, "v1", NOW)
+    (root / "v2" / "model.joblib").write_bytes(b"broken")
+    with pytest.raises(ArtifactError, match="damaged"):
+        promote(root, "v2", NOW)
+    assert in_service(root) == "v1"
+    assert len(history(root)) == 1
+
+
+def test_a_version_that_broke_is_not_gone_back_to(root: Path) -> None:
+    promote(root, "v1", NOW)
+    promote(root, "v2", NOW)
+    shutil.rmtree(root / "v1")
+    with pytest.raises(ArtifactError, match="v1"):
+        rollback(root, NOW)
+    assert in_service(root) == "v2"
+
+
+@pytest.mark.parametrize("version", ["v9", "../v1", "current", "", "."])
+def test_what_is_no_version_is_refused(root: Path, version: str) -> None:
+    promote(root, "v1", NOW)
+    with pytest.raises(ArtifactError, match="has no version"):
+        promote(root, version, NOW)
+
+
+def test_the_version_in_service_is_not_promoted_again(root: Path) -> None:
+    promote(root, "v1", NOW)
+    with pytest.raises(ArtifactError, match="in service already"):
+        promote(root, "v1", NOW)
+
+
+def test_a_current_that_is_a_folder_becomes_a_version(root: Path) -> None:
+    (root / "v1").rename(root / "current")
+    assert [v.current for v in listed(root)] == [True, False, False]
+    promote(root, "v2", NOW)
+    assert load(root / "v1").version == "v1"
+    assert in_service(root) == "v2"
+    assert rollback(root, NOW).version == "v1"
+
+
+def test_a_current_folder_is_not_thrown_away(root: Path) -> None:
+    shutil.copytree(root / "v1", root / "current")
+    with pytest.raises(ArtifactError, match="move one away"):
+        promote(root, "v2", NOW)
+    assert load(root / "current").version == "v1"
+
+
+def test_the_approver_is_remembered(root: Path) -> None:
+    promote(root, "v1", NOW, "A. Reviewer")
+    promote(root, "v2", NOW)
+    assert approver_of(root / "v1") == "A. Reviewer"
+    assert approver_of(root / "v2") is None
+
+
+def test_what_cannot_be_read_is_told(root: Path) -> None:
+    with pytest.raises(ArtifactError, match="not a folder"):
+        listed(root / "none")
+    (root / "promotions.jsonl").write_text("nonsense\n")
+    with pytest.raises(ArtifactError, match=r"promotions\.jsonl"):
+        rollback(root, NOW)
