@@ -56,7 +56,9 @@ Identity = Annotated[str, Meta(min_length=1, max_length=128), IDENTIFIER]
 Category = Annotated[str, Meta(max_length=MAX_TEXT), FEATURE]
 Flag = Annotated[bool, FEATURE]
 Amount = Annotated[float, Meta(ge=0, le=MAX_AMOUNT), AMOUNT]
-Count = Annotated[int, Meta(ge=0, le=1_000), FEATURE]
+# Whole numbers are floats without a fraction: 2.0 is what many programs write for a count that
+# may be missing, and JSON Schema calls it an integer too.
+Count = Annotated[float, Meta(ge=0, le=1_000, multiple_of=1), FEATURE]
 ProtectedCategory = Annotated[str, Meta(max_length=MAX_TEXT), PROTECTED]
 ProtectedAge = Annotated[float, Meta(ge=0, le=130), PROTECTED]
 PersonalText = Annotated[str, Meta(max_length=MAX_TEXT), PERSONAL]
@@ -85,7 +87,11 @@ class Claim(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     ) = None
 
     loss_hour: (
-        Annotated[int, Meta(ge=0, le=23, description="Hour of the loss, local time."), FEATURE]
+        Annotated[
+            float,
+            Meta(ge=0, le=23, multiple_of=1, description="Hour of the loss, local time."),
+            FEATURE,
+        ]
         | None
     ) = None
     loss_area: Annotated[Category, Meta(description="Kind of area: urban, rural.")] | None = None
@@ -170,7 +176,11 @@ class Claim(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         | None
     ) = None
     driver_rating: (
-        Annotated[int, Meta(ge=1, le=10, description="Insurer's rating of the driver."), FEATURE]
+        Annotated[
+            float,
+            Meta(ge=1, le=10, multiple_of=1, description="Insurer's rating of the driver."),
+            FEATURE,
+        ]
         | None
     ) = None
     vehicles_insured: (
@@ -188,7 +198,8 @@ class Claim(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
         None
     )
     vehicle_year: (
-        Annotated[int, Meta(ge=1886, le=2100, description="Model year."), FEATURE] | None
+        Annotated[float, Meta(ge=1886, le=2100, multiple_of=1, description="Model year."), FEATURE]
+        | None
     ) = None
     vehicle_age_years: (
         Annotated[float, Meta(ge=0, le=140, description="Age of the vehicle."), YEARS] | None

@@ -13,7 +13,7 @@ Schema = dict[str, Any]
 
 LOWER: Final = ("minimum", "minLength")
 UPPER: Final = ("maximum", "maxLength")
-SAME: Final = ("format", "pattern", "x-unit")
+SAME: Final = ("format", "pattern", "multipleOf", "x-unit")
 
 
 def breaking(released: Schema, current: Schema, *, written: bool) -> list[str]:
