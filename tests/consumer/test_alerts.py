@@ -1,0 +1,85 @@
+"""Alerts: rules beside the model, CloudEvents, and nothing personal."""
+
+import datetime as dt
+
+import msgspec
+import numpy as np
+import pytest
+
+from consumer.alerts import alert_records, fraud_alerts, severest
+from schemas.alert import Decision, FraudAlert, RuleHit
+from schemas.claim import Claim, Role, fields_by_role
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def hit(outcome: Decision) -> RuleHit:
+    return RuleHit(id="r", version=1, outcome=outcome, text="because")
+
+
+def one(claim: Claim, *hits: RuleHit) -> FraudAlert:
+    scorer = FakeScorer()
+    assessment = scorer.assess([claim])._replace(rule_hits=[tuple(hits)])
+    (alert,) = fraud_alerts([claim], [None], assessment, scorer, NOW)
+    return alert
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcomes", "expected"),
+    [
+        (Decision.PASS, [Decision.REVIEW], Decision.REVIEW),
+        (Decision.REVIEW, [Decision.PASS], Decision.REVIEW),
+        (Decision.REFER, [Decision.REVIEW], Decision.REFER),
+        (Decision.PASS, [Decision.REVIEW, Decision.REFER], Decision.REFER),
+    ],
+)
+def test_the_severest_advice_holds(
+    decision: Decision, outcomes: list[Decision], expected: Decision
+) -> None:
+    assert severest(decision, [hit(o) for o in outcomes]) is expected
+
+
+def test_a_rule_raises_the_decision_but_not_the_probability() -> None:
+    claim = Claim(claim_id="c", claim_amount=10.0)
+    plain, ruled = one(claim), one(claim, hit(Decision.REFER))
+    assert (plain.decision, plain.human_review_required) == (Decision.PASS, False)
+    assert (ruled.decision, ruled.human_review_required) == (Decision.REFER, True)
+    assert ruled.fraudulent is plain.fraudulent is False
+    assert ruled.fraud_probability == plain.fraud_probability
+    assert ruled.rule_hits == (hit(Decision.REFER),)
+
+
+def test_an_alert_is_a_binary_mode_cloud_event_and_passes_the_trace_on() -> None:
+    scorer = FakeScorer()
+    claims = [Claim(claim_id="a"), Claim(claim_id="b")]
+    messages = [FakeMessage(None, offset) for offset in (3, 4)]
+    headers = [[("traceparent", TRACE.encode()), ("secret", b"x")], []]
+    first, second = alert_records(messages, headers, claims, scorer.assess(claims), scorer, NOW)
+    named = dict(first.headers or ())
+    assert named.pop("ce_id") == alert_of(first).alert_id == "claims-0-3-" + "f" * 12
+    assert dt.datetime.fromisoformat(str(named.pop("ce_time"))) == NOW
+    assert named == {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_type": "claims-fraud-scorer.fraud-alert.v1",
+        "ce_source": "/claims/0",
+        "traceparent": TRACE.encode(),
+    }
+    assert "traceparent" not in dict(second.headers or ())
+
+
+def test_nothing_personal_or_protected_leaves() -> None:
+    kept_back = (*fields_by_role(Role.PERSONAL), *fields_by_role(Role.PROTECTED))
+    assert not set(kept_back) & {field.name for field in msgspec.structs.fields(FraudAlert)}
+    claim = Claim(claim_id="c", claimant_name="Jane Roe", postal_code="12345", driver_age=77.0)
+    written = msgspec.json.encode(one(claim))
+    assert b"Roe" not in written
+    assert b"12345" not in written
+
+
+def test_a_claim_without_a_record_is_known_by_its_id() -> None:
+    alert = one(Claim(claim_id="c"))
+    assert alert.alert_id == "c-" + "f" * 12
+    assert alert.source is None
+    assert np.isclose(alert.fraud_probability, 0)
