@@ -1,0 +1,116 @@
+"""Every error is problem+json, and says what is wrong and where."""
+
+from typing import Any
+
+import httpx
+import msgspec
+import numpy as np
+import pytest
+from falcon.testing import TestClient
+
+from consumer.api import scoring_app
+from consumer.decode import MAX_CLAIM_BYTES
+from consumer.health import Health
+from consumer.metrics import Metrics
+from schemas.answer import Problem
+from tests.consumer.fakes import FakeScorer, claim
+
+JSON = {"content-type": "application/json"}
+
+
+def problem(response: httpx.Response) -> Problem:
+    assert response.headers["content-type"] == "application/problem+json"
+    found = msgspec.json.decode(response.content, type=Problem)
+    assert found.status == response.status_code
+    assert found.title
+    return found
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "path"),
+    [
+        (b"", 400, "$"),
+        (b"not json", 400, "$"),
+        (b'{"claim_id": "torn', 400, "$"),
+        (b'{"claim_id": "\xff"}', 400, "$"),
+        (b'{"claim_id": "x", "more": ' + b"[" * 100_000, 400, "$"),
+        (b"[]", 422, "$"),
+        (b"{}", 422, "$"),
+        (b'{"claim_id": 17}', 422, "$.claim_id"),
+        (b'{"claim_id": "x", "claim_amount": -1}', 422, "$.claim_amount"),
+        (b'{"claim_id": "x", "loss_date": "2026-02-30"}', 422, "$.loss_date"),
+        (b'{"claim_id": "' + b"x" * MAX_CLAIM_BYTES + b'"}', 413, ""),
+    ],
+)
+def test_what_is_no_claim(client: httpx.Client, body: bytes, status: int, path: str) -> None:
+    response = client.post("/fraud-detection", content=body, headers=JSON)
+    assert response.status_code == status
+    found = problem(response)
+    assert found.path == path
+    assert found.detail
+
+
+def test_a_claim_of_the_largest_size_is_read(client: httpx.Client) -> None:
+    empty = b'{"claim_id": "x", "not_in_version_1": ""}'
+    body = empty[:-2] + b"y" * (MAX_CLAIM_BYTES - len(empty)) + empty[-2:]
+    assert len(body) == MAX_CLAIM_BYTES
+    assert client.post("/fraud-detection", content=body, headers=JSON).status_code == 200
+    over = client.post("/fraud-detection", content=body + b" ", headers=JSON)
+    assert over.status_code == 413
+
+
+def test_a_body_of_no_stated_length_is_limited_too(client: httpx.Client) -> None:
+    chunks = iter([b'{"claim_id": "'] + [b"x" * 100_000] * 11 + [b'"}'])
+    response = client.post("/fraud-detection", content=chunks, headers=JSON)
+    assert response.status_code == 413
+    assert "1000000" in problem(response).detail
+    # The connection is as good as before.
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/jsonp", ""])
+def test_another_media_type(client: httpx.Client, media_type: str) -> None:
+    headers = {"content-type": media_type} if media_type else {}
+    response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
+    assert response.status_code == 415
+    assert "application/json" in problem(response).detail
+
+
+@pytest.mark.parametrize("query", ["detail=", "detail=1", "detail=True", "detail=true&detail=true"])
+def test_detail_that_is_no_boolean(client: httpx.Client, query: str) -> None:
+    response = client.post(f"/fraud-detection?{query}", content=b"{}", headers=JSON)
+    assert response.status_code == 400
+    assert "detail" in problem(response).detail
+
+
+def test_no_such_path(client: httpx.Client) -> None:
+    assert problem(client.get("/fraud-detection/")).status == 404
+    assert problem(client.post("/score")).title == "Not Found"
+
+
+def test_no_such_method(client: httpx.Client) -> None:
+    response = client.get("/fraud-detection")
+    assert problem(response).status == 405
+    assert "POST" in response.headers["allow"]
+
+
+class BrokenScorer(FakeScorer):
+    """A model whose answer is no probability."""
+
+    def score(self, claims: Any) -> Any:
+        return np.full(len(claims), np.nan)
+
+
+@pytest.mark.parametrize("scorer", [FakeScorer(raises_on="c1"), BrokenScorer()])
+def test_a_model_that_fails_is_a_500_that_tells_nothing_of_the_claim(scorer: FakeScorer) -> None:
+    app = scoring_app(lambda: scorer, Metrics(), Health())
+    response = TestClient(app).simulate_post("/fraud-detection", body=claim("c1"), headers=JSON)
+    assert response.status_code == 500
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json == {"title": "Internal Server Error", "status": 500}
+
+
+def test_unready_is_a_503_with_the_reason() -> None:
+    app = scoring_app(FakeScorer, Metrics(), Health())
+    response = TestClient(app).simulate_get("/readyz")
+    assert (response.status_code, response.text) == (503, "no model loaded")
