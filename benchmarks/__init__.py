@@ -1,0 +1,1 @@
+"""Measurements against the bare client, hand-written loops and peers: ``python -m benchmarks``."""

@@ -1,0 +1,206 @@
+"""The command line: ``python -m benchmarks [SECTION …] [--quick] [--rounds N] [--claims N]``."""
+
+import os
+
+# As the product does; read when numpy is first imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from benchmarks import cores, endpoint, latency, plot, scaling, stages, startup, throughput
+from benchmarks.broker import dropped, filled, running_broker
+from benchmarks.conditions import conditions
+from benchmarks.contenders import ECHO, OURS, PRODUCT, Contender
+from benchmarks.peers.field import peers
+from benchmarks.report import Results, write
+from benchmarks.throughput import Field, Row
+from benchmarks.transactions import round_trip
+from benchmarks.workload import Workload, prepare
+
+SLOW_CLAIMS: Final = 20_000
+
+
+class Bench(NamedTuple):
+    """What every section needs."""
+
+    options: argparse.Namespace
+    bootstrap: str
+    workload: Workload
+    cores: cores.Cores
+    results: Results
+
+
+def say(text: str) -> None:
+    """Tell how far it is."""
+    sys.stderr.write(f"bench: {text}\n")
+
+
+def run_throughput(bench: Bench) -> None:
+    """Everybody in turn, round after round."""
+    contenders, refused = _contenders(bench)
+    with_claims = {
+        slow: filled(bench.bootstrap, bench.workload, count)
+        for slow, count in _counts(bench).items()
+    }
+    for number in range(bench.options.rounds):
+        for contender in contenders:
+            field = _field(bench, contender, with_claims)
+            run = throughput.run(contender, field, number)
+            told = run.failed or f"{run.claims_per_s:,.0f} claims/s, {run.cpu_us:.1f} µs of CPU"
+            say(f"round {number + 1}, {contender.name}: {told}")
+            bench.results.runs.append(run)
+    bench.results.throughput = [*throughput.rows(contenders, bench.results.runs), *refused]
+    dropped(bench.bootstrap, *with_claims.values())
+
+
+def _contenders(bench: Bench) -> tuple[list[Contender], list[Row]]:
+    asked = bench.options.sections
+    found = list(OURS) if "throughput" in asked else [c for c in OURS if c.name in (ECHO, PRODUCT)]
+    refused: list[Row] = []
+    if "peers" in asked:
+        for contender, why in peers():
+            if why:
+                refused.append(Row(contender.name, contender.what, "-", failed=why))
+            else:
+                found.append(contender)
+    wanted = bench.options.only
+    return [c for c in found if not wanted or any(w in c.name for w in wanted)], refused
+
+
+def _counts(bench: Bench) -> dict[bool, int]:
+    total = bench.options.claims
+    return {False: total, True: min(total, SLOW_CLAIMS)}
+
+
+def _field(bench: Bench, contender: Contender, topics: dict[bool, str]) -> Field:
+    slow = contender.slow
+    return Field(
+        bench.bootstrap,
+        topics[slow],
+        _counts(bench)[slow],
+        bench.workload.model,
+        bench.cores.client,
+        bench.options.seconds,
+    )
+
+
+def run_latency(bench: Bench) -> None:
+    """Latency by rate, idle share, transaction round trip."""
+    seconds = 5.0 if bench.options.quick else 30.0
+    bench.results.latency, bench.results.idle_share = latency.curve(
+        bench.bootstrap, bench.workload, bench.cores.client, bench.options.rates, seconds
+    )
+    for records, backoff in ((100, 1), (1_000, 1), (100, 100)):
+        count = 20 if bench.options.quick else 200
+        bench.results.round_trips.append(round_trip(bench.bootstrap, records, backoff, count))
+
+
+def run_scaling(bench: Bench) -> None:
+    """Cost per claim by workers and along a backlog."""
+    claims = bench.options.claims
+    bench.results.workers = scaling.by_workers(
+        bench.bootstrap, bench.workload, bench.cores.workers, (1, 2, 4), claims
+    )
+    backlog = int(bench.options.backlog * 1_000_000)
+    bench.results.backlog = scaling.by_backlog(
+        bench.bootstrap, bench.workload, bench.cores.client, backlog, 10
+    )
+
+
+def run_http(bench: Bench) -> None:
+    """The endpoint."""
+    requests = 1_000 if bench.options.quick else 10_000
+    bench.results.http = endpoint.measure(bench.workload, bench.cores.client, requests)
+
+
+def run_startup(bench: Bench) -> None:
+    """Start to first alert."""
+    topic = filled(bench.bootstrap, bench.workload, 20_000)
+    rounds = 1 if bench.options.quick else 5
+    bench.results.start_up = startup.start_up(
+        bench.bootstrap, topic, bench.workload, bench.cores.client, rounds
+    )
+    dropped(bench.bootstrap, topic)
+
+
+def run_stages(bench: Bench) -> None:
+    """Inside one batch."""
+    with cores.pinned(bench.cores.client):
+        bench.results.stages = stages.stages(bench.workload, 20)
+        bench.results.one_claim_us = stages.one_claim_us(bench.workload, 500)
+
+
+SECTIONS: Final[dict[str, Callable[[Bench], None]]] = {
+    "throughput": run_throughput,
+    "peers": run_throughput,
+    "stages": run_stages,
+    "startup": run_startup,
+    "http": run_http,
+    "latency": run_latency,
+    "scaling": run_scaling,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    made.add_argument(
+        "sections", nargs="*", metavar="SECTION",
+        help=f"of {', '.join(SECTIONS)}; all unless given",
+    )  # fmt: skip
+    made.add_argument("--rounds", type=int, help="rounds of the throughput sections (5, quick 2)")
+    made.add_argument("--claims", type=int, help="claims of a run (400000, quick 60000)")
+    made.add_argument("--seconds", type=float, help="at most so long a run (20, quick 8)")
+    made.add_argument("--backlog", type=float, help="million claims of the backlog (1, quick 0.1)")
+    made.add_argument("--rates", type=int, nargs="+", default=[10, 100, 1_000], help="claims/s")
+    made.add_argument("--only", nargs="+", default=[], help="contenders with this in their name")
+    made.add_argument("--quick", action="store_true", help="small: to see that it works")
+    made.add_argument("--output", type=Path, default=Path("reports/bench"))
+    return made
+
+
+def options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; what is not given depends on --quick."""
+    made = parser()
+    found = made.parse_args(arguments)
+    unknown = set(found.sections) - set(SECTIONS)
+    if unknown:
+        made.error(f"no such section: {', '.join(sorted(unknown))}")
+    found.sections = found.sections or list(SECTIONS)
+    quick = {"rounds": 2, "claims": 60_000, "seconds": 8.0, "backlog": 0.1}
+    full = {"rounds": 5, "claims": 400_000, "seconds": 20.0, "backlog": 1.0}
+    for name, value in (quick if found.quick else full).items():
+        if getattr(found, name) is None:
+            setattr(found, name, value)
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sections asked for, write what was found after each."""
+    asked = options(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        place = cores.plan()
+        say("making claims and the model")
+        workload = prepare(Path(folder))
+        found = conditions(place, workload.described, workload.model_described)
+        results = Results(found)
+        say("starting the broker")
+        with running_broker(place) as bootstrap, cores.pinned(place.broker):
+            bench = Bench(asked, bootstrap, workload, place, results)
+            for section in dict.fromkeys(SECTIONS[name] for name in asked.sections):
+                say((section.__doc__ or "").strip())
+                section(bench)
+                text = write(results, asked.output)
+    plot.draw(results.throughput, results.latency, asked.output / "results.png")
+    sys.stdout.write(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

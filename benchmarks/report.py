@@ -1,0 +1,196 @@
+"""Results as Markdown and JSON."""
+
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.conditions import Conditions
+from benchmarks.endpoint import Http
+from benchmarks.latency import Latency
+from benchmarks.scaling import Stretch, Workers
+from benchmarks.stages import Stage
+from benchmarks.startup import StartUp
+from benchmarks.throughput import Row, Run
+from benchmarks.transactions import RoundTrip
+
+
+class Results(msgspec.Struct):
+    """Everything measured; empty where a section was not asked for."""
+
+    conditions: Conditions
+    throughput: list[Row] = []
+    runs: list[Run] = []
+    latency: list[Latency] = []
+    idle_share: float | None = None
+    round_trips: list[RoundTrip] = []
+    stages: list[Stage] = []
+    one_claim_us: float | None = None
+    workers: list[Workers] = []
+    backlog: list[Stretch] = []
+    http: Http | None = None
+    start_up: StartUp | None = None
+    notes: list[str] = []
+
+
+def write(results: Results, folder: Path) -> str:
+    """Write ``results.json`` and ``results.md``; returns the Markdown."""
+    folder.mkdir(parents=True, exist_ok=True)
+    encoded = msgspec.json.format(msgspec.json.encode(results), indent=2)
+    (folder / "results.json").write_bytes(encoded + b"\n")
+    text = markdown(results)
+    (folder / "results.md").write_text(text, encoding="utf-8")
+    return text
+
+
+def markdown(results: Results) -> str:
+    """Every section that has results."""
+    parts = [
+        "# Benchmark\n",
+        *_throughput(results),
+        *_latency(results),
+        *_stages(results),
+        *_workers(results),
+        *_backlog(results),
+        *_single(results),
+        _conditions(results),
+    ]
+    return "\n".join(parts)
+
+
+def _throughput(results: Results) -> Iterable[str]:
+    if results.throughput:
+        yield "## Throughput on one core\n"
+        yield table(
+            ("", "claims/s", "spread", "ratio to echo", "CPU µs per claim", "MiB", "guarantee"),
+            [_throughput_cells(row) for row in results.throughput],
+        )
+        yield from (f"* {row.contender}: {row.what}" for row in results.throughput)
+        yield ""
+
+
+def _throughput_cells(row: Row) -> Sequence[str]:
+    if row.failed:
+        return row.contender, "-", "-", "-", "-", "-", _last_line(row.failed)
+    return (
+        row.contender,
+        f"{row.claims_per_s:,.0f}",
+        f"{row.least:,.0f} to {row.most:,.0f}",
+        _figure(row.ratio_to_echo, 3),
+        _figure(row.cpu_us, 1),
+        f"{row.resident_mib:.0f}",
+        row.guarantee,
+    )
+
+
+def _latency(results: Results) -> Iterable[str]:
+    if results.latency:
+        yield "## Latency, produce to read_committed reader\n"
+        yield table(
+            ("claims/s", "p50 ms", "p99 ms", "worst ms", "lost", "CPU share", "sender late p99 ms"),
+            [
+                (
+                    f"{one.rate:,}",
+                    _figure(one.p50_ms, 1),
+                    _figure(one.p99_ms, 1),
+                    _figure(one.worst_ms, 1),
+                    str(one.lost),
+                    f"{one.cpu_share:.1%}",
+                    _figure(one.late_ms, 1),
+                )
+                for one in results.latency
+            ],
+        )
+    if results.idle_share is not None:
+        yield f"Idle, the worker uses {results.idle_share:.1%} of a core.\n"
+    for trip in results.round_trips:
+        yield (
+            f"Transaction of {trip.records} records with retry.backoff.ms="
+            f"{trip.retry_backoff_ms}: {trip.median_ms:.1f} ms at the median, "
+            f"{trip.p99_ms:.1f} ms at p99.\n"
+        )
+
+
+def _stages(results: Results) -> Iterable[str]:
+    if results.stages:
+        yield "## Stages of a batch of 1,000, without Kafka\n"
+        yield table(
+            ("stage", "CPU µs per claim"),
+            [(stage.name, _figure(stage.cpu_us, 2)) for stage in results.stages],
+        )
+
+
+def _workers(results: Results) -> Iterable[str]:
+    if results.workers:
+        yield "## Workers on a topic of 8 partitions\n"
+        yield table(
+            ("workers", "claims/s", "CPU µs per claim", "cost against one worker"),
+            [
+                (
+                    str(one.workers),
+                    f"{one.claims_per_s:,.0f}",
+                    _figure(one.cpu_us, 1),
+                    _figure(one.ratio_of_cost, 2),
+                )
+                for one in results.workers
+            ],
+        )
+
+
+def _backlog(results: Results) -> Iterable[str]:
+    if results.backlog:
+        yield "## A long backlog\n"
+        yield table(
+            ("claims", "claims/s", "CPU µs per claim", "MiB"),
+            [
+                (
+                    f"{part.from_claim:,} to {part.to_claim:,}",
+                    f"{part.claims_per_s:,.0f}",
+                    _figure(part.cpu_us, 1),
+                    f"{part.resident_mib:.0f}",
+                )
+                for part in results.backlog
+            ],
+        )
+
+
+def _single(results: Results) -> Iterable[str]:
+    if results.http is not None:
+        http = results.http
+        yield "## HTTP, one claim a request, server on one core\n"
+        yield (
+            f"{http.median_ms:.2f} ms at the median and {http.p99_ms:.2f} ms at p99 as the client "
+            f"of one connection sees it; {http.server_ms:.2f} ms of CPU a request; "
+            f"{http.requests_per_s:,.0f} requests/s over {http.connections} connections.\n"
+        )
+    if results.one_claim_us is not None:
+        yield f"Decoding and scoring one claim by itself: {results.one_claim_us:,.0f} µs.\n"
+    if results.start_up is not None:
+        start = results.start_up
+        yield "## Start\n"
+        yield (
+            f"{start.first_alert_s:.1f} s from the start of the process to the first committed "
+            f"alert, {start.imports_s:.1f} s of it imports; {start.resident_mib:.0f} MiB resident "
+            "then.\n"
+        )
+
+
+def _conditions(results: Results) -> str:
+    told = msgspec.structs.asdict(results.conditions)
+    lines = [f"* {name.replace('_', ' ')}: {value}" for name, value in told.items()]
+    return "\n".join(["## Conditions\n", *lines, *(f"* {note}" for note in results.notes), ""])
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _figure(value: float, digits: int) -> str:
+    return "-" if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def _last_line(text: str) -> str:
+    return text.strip().splitlines()[-1][-120:].replace("|", "/")

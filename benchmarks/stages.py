@@ -1,0 +1,116 @@
+"""Where the time of a claim goes inside one batch: CPU µs a claim, without Kafka."""
+
+import datetime as dt
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from benchmarks.workload import Workload
+from consumer.alerts import alert_records
+from consumer.batch import process
+from consumer.decode import decode
+from model.columns import claim_columns
+from schemas.claim import Claim
+
+BATCH: Final = 1_000
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One step of a batch."""
+
+    name: str
+    cpu_us: float
+
+
+class FromMemory:
+    """A record as the Kafka client would hand it over."""
+
+    def __init__(self, offset: int, key: bytes, value: bytes) -> None:
+        self._offset, self._key, self._value = offset, key, value
+
+    def topic(self) -> str:
+        """Where it was read."""
+        return "claims"
+
+    def partition(self) -> int:
+        """Which part of it."""
+        return 0
+
+    def offset(self) -> int:
+        """Which place in it."""
+        return self._offset
+
+    def key(self) -> bytes:
+        """The claim's id."""
+        return self._key
+
+    def value(self) -> bytes:
+        """The claim."""
+        return self._value
+
+    def headers(self) -> None:
+        """There are none."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """When it was made."""
+        return 1, 0
+
+
+def stages(workload: Workload, batches: int) -> list[Stage]:
+    """Medians over batches of a thousand claims."""
+    parts = [_part(workload, i) for i in range(batches)]
+    scorer, now = workload.scorer, dt.datetime.now(dt.UTC)
+    encoder = scorer.pipeline["encode"]
+
+    def median(step: Callable[[Any], object], inputs: Sequence[Any]) -> float:
+        for one in inputs[: len(inputs) // 5 + 1]:
+            step(one)
+        return statistics.median(_cpu_us(step, one) for one in inputs)
+
+    claims = [[decode(m.value()) for m in part] for part in parts]
+    columns = [claim_columns(found, scorer.features) for found in claims]
+    assessed = [scorer.assess(found) for found in claims]
+    headers: list[list[Any]] = [[]] * BATCH
+    steps: list[tuple[str, Callable[[Any], object], Sequence[Any]]] = [
+        ("decode and validate", lambda part: [decode(m.value()) for m in part], parts),
+        ("columns", lambda found: claim_columns(found, scorer.features), claims),
+        ("encode", encoder.transform, columns),
+        ("score (columns, encode, trees)", scorer.score, claims),
+        ("assess (score, levels, flags, reasons)", scorer.assess, claims),
+        (
+            "alerts",
+            lambda one: alert_records(one[0], headers, one[1], one[2], scorer, now),
+            list(zip(parts, claims, assessed, strict=True)),
+        ),
+        ("the whole batch", lambda part: process(part, scorer, now), parts),
+    ]
+    return [Stage(name, median(step, inputs)) for name, step, inputs in steps]
+
+
+def one_claim_us(workload: Workload, count: int) -> float:
+    """Median wall-clock µs to decode and score a single claim, as the HTTP endpoint does."""
+
+    def once(value: bytes) -> float:
+        begin = time.perf_counter()
+        claim: Claim = decode(value)
+        workload.scorer.score([claim])
+        return (time.perf_counter() - begin) * 1e6
+
+    return statistics.median(once(value) for value in workload.values[:count])
+
+
+def _part(workload: Workload, number: int) -> list[FromMemory]:
+    values = workload.values
+    return [
+        FromMemory(i, b"%d" % i, values[i % len(values)])
+        for i in range(number * BATCH, (number + 1) * BATCH)
+    ]
+
+
+def _cpu_us(step: Callable[[Any], object], one: Any) -> float:
+    begin = time.process_time()
+    step(one)
+    return (time.process_time() - begin) / BATCH * 1e6
