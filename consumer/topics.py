@@ -1,13 +1,19 @@
 """Create the topics with settings that fit the guarantee."""
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from consumer.client import common_config, kafka_error, refused_property, stopped
+from consumer.client import (
+    common_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    stopped,
+)
 from consumer.errors import KafkaStoppedError
 from consumer.settings import Settings
 
@@ -67,22 +73,26 @@ def require_topics(settings: Settings) -> None:
     Raises:
         KafkaStoppedError: a topic is missing, or Kafka is not there.
     """
+    client = admin(settings)
     try:
-        present = admin(settings).list_topics(timeout=TIMEOUT_S).topics
+        present = client.list_topics(timeout=TIMEOUT_S).topics
     except KafkaException as error:
+        # The error says only that there was no answer; the client's log says why.
+        client.poll(1)
         raise stopped(error, f"asking {settings.kafka_bootstrap_servers} for its topics") from error
     names = (settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic)
     missing = [name for name in names if name not in present]
     if missing:
         raise KafkaStoppedError(
-            f"no topic {', '.join(missing)} at {settings.kafka_bootstrap_servers}; "
-            "create the topics with: python -m consumer topics"
+            f"no topic {', '.join(missing)} at {settings.kafka_bootstrap_servers}, "
+            "or no right to use it; create the topics with: python -m consumer topics"
         )
 
 
 def admin(settings: Settings) -> AdminClient:
     """An admin client of these settings."""
     try:
-        return AdminClient(common_config(settings), logger=log)
+        config: dict[str, Any] = {**common_config(settings), "error_cb": report_client_error}
+        return AdminClient(config, logger=log)
     except KafkaException as error:
         raise refused_property(error) from error
