@@ -76,6 +76,7 @@ class ClaimSource:
         self._settle = settle
         self._busy = busy
         self._rebalanced = False
+        self._closing = False
         self._assigned: set[tuple[str, int]] = set()
         config: dict[str, Any] = {
             **consumer_config(settings),
@@ -203,7 +204,8 @@ class ClaimSource:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         if partitions:
-            start = self._committed(partitions)
+            # A closing client answers no question about offsets, and reads no more records.
+            start = partitions if self._closing else self._committed(partitions)
             consumer.incremental_assign(start)
             self._assigned |= {(p.topic, p.partition) for p in partitions}
         self.group_metadata = consumer.consumer_group_metadata()
@@ -242,6 +244,7 @@ class ClaimSource:
 
     def close(self) -> None:
         """Leave the group; static members keep their partitions until the session ends."""
+        self._closing = True
         self._consumer.close()
 
 

@@ -42,8 +42,8 @@ class Worker:
     def up(self) -> bool:
         """Whether its present process came as far as to mind signals, and did not give up."""
         log = Path(self.request.log)
-        starts = log.read_text().split(UP) if log.exists() else []
-        return len(starts) == self.starts + 1 and "\nerror: " not in starts[-1]
+        told = log.read_text() if log.exists() else ""
+        return UP in told and "\nerror: " not in told
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
@@ -140,7 +140,7 @@ class Fleet:
         """Start a worker. Its plan is for its first start only."""
         request = Request(
             env={**self._env, "INSTANCE_ID": instance or name, **(env or {})},
-            log=str(self._folder / f"{name}.log"),
+            log="",
             plan=plan,
             mutant=mutant,
         )
@@ -150,8 +150,10 @@ class Fleet:
         return worker
 
     def _start(self, worker: Worker) -> None:
-        worker.pid = self._launcher.start(worker.request)
         worker.starts += 1
+        log = str(self._folder / f"{worker.name}.{worker.starts}.log")
+        worker.request = msgspec.structs.replace(worker.request, log=log)
+        worker.pid = self._launcher.start(worker.request)
         worker.request = msgspec.structs.replace(worker.request, plan=None)
 
     def tick(self, seconds: float = 0.05) -> None:
