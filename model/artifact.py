@@ -18,6 +18,7 @@ import joblib
 import msgspec
 import numpy as np
 
+from model.compiled import agrees
 from model.manifest import FORMAT_VERSION, Manifest, Versions
 from model.reference import GOLDEN_TOLERANCE, Reference
 from model.scorer import Scorer
@@ -153,8 +154,16 @@ def _verified(path: Path, expected: str) -> bytes:
 
 
 def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> None:
-    """Golden examples must score here as they did where the model was trained."""
-    found = scorer.score([golden.claim for golden in reference.golden])
+    """Golden examples must score here as they did where the model was trained.
+
+    And scikit-learn must say the same of them as the compiled form that scores.
+    """
+    claims = [golden.claim for golden in reference.golden]
+    if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
+        raise ArtifactError(
+            f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
+        )
+    found = scorer.score(claims)
     expected = np.array([golden.probability for golden in reference.golden])
     off = np.abs(found - expected)
     if not (off <= GOLDEN_TOLERANCE).all():

@@ -7,13 +7,16 @@ import numpy as np
 import numpy.typing as npt
 
 from model.columns import claim_columns
+from model.compiled import compile_classifier
 from model.decide import Decisions, decide
 from model.manifest import Manifest
+from model.reasons import Explainer
 from model.reference import Reference, data_quality
-from schemas.alert import ReasonItem, RuleHit
+from schemas.alert import Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
 
 Scores = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
 
 
 class Assessment(NamedTuple):
@@ -34,6 +37,8 @@ class Scorer:
 
     Attributes:
         pipeline: the fitted pipeline.
+        compiled: its classifier in the form that scores and explains; `model.artifact.load`
+            checks that both say the same.
         manifest: what the artifact says of the model.
         reference: what it remembers of the training claims.
         name: name of the model.
@@ -54,34 +59,43 @@ class Scorer:
         self.threshold = manifest.levels.threshold
         self.threshold_policy = str(manifest.policy)
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
+        self.compiled = compile_classifier(pipeline["classify"])
+        self._explainer = Explainer(self.compiled, self.features)
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
 
     def score(self, claims: Sequence[Claim]) -> Scores:
-        """Fraud probabilities, shape (n_claims,), in the claims' order; one predict a call."""
+        """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation a call."""
         if not claims:
             return np.empty(0, dtype=np.float64)
-        return self._probabilities(self._codes(claims))
+        return self.compiled.probabilities(self.codes(claims))
 
     def decide(self, p: Scores) -> Decisions:
         """Bands, decisions and percentiles of fraud probabilities, shape (n_claims,)."""
         return decide(p, self.manifest.levels, self._ranked)
 
     def assess(self, claims: Sequence[Claim]) -> Assessment:
-        """Score, decide and flag a batch that is not empty."""
-        codes = self._codes(claims)
-        p = self._probabilities(codes)
+        """Score, decide, explain and flag a batch that is not empty."""
+        codes = self.codes(claims)
+        p = self.compiled.probabilities(codes)
+        decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
-        none: list[tuple[()]] = [()] * len(claims)
-        return Assessment(p, self.decide(p), flags, [*none], [*none], codes)
+        reasons = self._reasons(claims, codes, decisions)
+        hits: list[tuple[RuleHit, ...]] = [()] * len(claims)
+        return Assessment(p, decisions, flags, reasons, hits, codes)
 
-    def _codes(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
-        codes: npt.NDArray[np.float64] = self.pipeline["encode"].codes(
-            claim_columns(claims, self.features)
-        )
-        return codes
+    def codes(self, claims: Sequence[Claim]) -> Matrix:
+        """The claims encoded for trees, shape (n_claims, n_features)."""
+        encoded: Matrix = self.pipeline["encode"].codes(claim_columns(claims, self.features))
+        return encoded
 
-    def _probabilities(self, codes: npt.NDArray[np.float64]) -> Scores:
-        encoded = self.pipeline["encode"].from_codes(codes)
-        probabilities: Scores = self.pipeline["classify"].predict_proba(encoded)[:, 1]
-        return probabilities
+    def _reasons(
+        self, claims: Sequence[Claim], codes: Matrix, decisions: Decisions
+    ) -> list[tuple[ReasonItem, ...]]:
+        """Reasons of the referred claims: the dear part is not paid for the others."""
+        reasons: list[tuple[ReasonItem, ...]] = [()] * len(claims)
+        rows = [i for i, d in enumerate(decisions.decision) if d is Decision.REFER]
+        found = self._explainer.explain([claims[i] for i in rows], codes[rows])
+        for row, items in zip(rows, found, strict=True):
+            reasons[row] = items
+        return reasons
