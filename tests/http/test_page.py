@@ -1,0 +1,152 @@
+"""The built-in page: what is in it, and what a person sees in a real browser."""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from consumer.page import EXAMPLES, SECTIONS, form_fields, page, policy
+from schemas import examples
+from schemas.claim import Claim
+from tests.http.browser import Browser, browser
+from tests.http.running import Server, running
+
+TOKEN = "a-token-nobody-would-guess"
+
+
+def test_the_form_asks_for_every_field_of_a_claim() -> None:
+    fields = form_fields()
+    assert tuple(field["name"] for field in fields) == Claim.__struct_fields__
+    assert list(dict.fromkeys(field["section"] for field in fields)) == list(SECTIONS.values())
+
+
+def test_nothing_comes_from_elsewhere() -> None:
+    markup = re.sub(r"(?s)<script.*?</script>", "", page())
+    assert re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)""", markup) == []
+    assert "url(" not in markup
+    assert "@import" not in markup
+    assert not re.search(r"\son\w+\s*=|\sstyle\s*=", markup)
+
+
+def test_data_in_the_page_cannot_end_its_script() -> None:
+    assert page().count("</script>") == 3
+    parts = re.findall(r'(?s)<script type="application/json" id="[a-z-]+">(.*?)</script>', page())
+    assert [json.loads(part) for part in parts] == [form_fields(), EXAMPLES]
+
+
+def test_the_policy_allows_the_pages_own_script_and_style_only(client: httpx.Client) -> None:
+    response = client.get("/")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    rules = dict(
+        rule.split(" ", 1) for rule in response.headers["content-security-policy"].split("; ")
+    )
+    assert rules["default-src"] == rules["base-uri"] == rules["frame-ancestors"] == "'none'"
+    for tag in ("script", "style"):
+        (inline,) = re.findall(f"(?s)<{tag}>(.*?)</{tag}>", response.text)
+        digest = base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()
+        assert rules[f"{tag}-src"] == f"'sha256-{digest}'"
+    assert "unsafe" not in policy(page())
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    with browser() as found:
+        yield found
+
+
+@pytest.fixture
+def shown(window: Browser, server: Server) -> Browser:
+    """The page, freshly opened."""
+    window.open(f"{server.url}/")
+    window.complaints()  # those of the page before
+    return window
+
+
+def answered(server: Server, claim: dict[str, Any]) -> dict[str, Any]:
+    response = httpx.post(
+        f"{server.url}/fraud-detection", params={"detail": "true"}, json=claim, timeout=60
+    )
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def percent(p: float) -> str:
+    return f"{100 * p:.{2 if 0 < p < 0.0995 else 1}f} %"
+
+
+@pytest.mark.slow
+def test_a_person_scores_an_example(shown: Browser, server: Server, tmp_path: Path) -> None:
+    assert shown.text("#result") == ""
+    shown.click("#examples button:nth-child(2)")
+    assert json.loads(shown.value("#claim")) == examples.LATE_THEFT
+    assert shown.value("#field-loss_date") == examples.LATE_THEFT["loss_date"]
+    shown.click("#score")
+    expected = answered(server, examples.LATE_THEFT)
+    assert shown.wait_for("#probability") == percent(expected["fraud_probability"])
+    assert expected["decision"] == "refer"
+    assert shown.text("#verdict").startswith("Refer to the special investigations unit")
+    assert shown.text("#threshold") == f"threshold {percent(expected['threshold'])}"
+    assert expected["model_version"] in shown.text("#model")
+    assert shown.complaints() == []
+    shown.screenshot(tmp_path / "page.png")
+    assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_form_and_text_follow_each_other(shown: Browser) -> None:
+    shown.type("#field-claim_amount", "1234.5")
+    assert json.loads(shown.value("#claim"))["claim_amount"] == 1234.5
+    shown.type("#claim", '{"claim_id": "pasted", "witnesses": 3, "shoe_size": 46}')
+    assert shown.value("#field-claim_id") == "pasted"
+    assert shown.value("#field-witnesses") == "3"
+    assert shown.value("#field-claim_amount") == ""
+    assert "shoe_size" in shown.text("#note")
+    shown.type("#claim", "not json")
+    assert "Not a JSON object" in shown.text("#note")
+
+
+@pytest.mark.slow
+def test_a_refused_claim_is_shown_where_it_is_wrong(shown: Browser) -> None:
+    shown.type("#field-claim_amount", "-5")
+    shown.click("#score")
+    told = shown.wait_for("#problem")
+    assert "Claim amount" in told
+    assert ">= 0" in told
+    assert shown.text("#answer") == ""
+    assert shown.run("return document.querySelector('.wrong').id") == "field-claim_amount"
+    shown.type("#claim", "{torn")
+    shown.click("#score")
+    assert "Bad Request" in shown.wait_for("#problem")
+
+
+@pytest.mark.slow
+def test_reasons_rules_and_flags_are_shown_as_text(shown: Browser) -> None:
+    hostile = "<img src=x onerror=alert(1)>"
+    rule = {"id": "R1", "version": 1, "outcome": "review", "text": hostile}
+    alert = {**examples.REFERRED, "rule_hits": [rule], "decision": "review"}
+    shown.run("showAlert(arguments[0])", alert)
+    lists = shown.text("#lists")
+    assert examples.REFERRED["reasons"][0]["text"] in lists
+    assert "+1.12" in lists
+    assert hostile in lists
+    assert "bodily injuries" in lists
+    assert shown.text("#verdict") == "Review by a person."
+    assert shown.run("return document.querySelectorAll('img').length") == 0
+
+
+@pytest.mark.slow
+def test_the_page_asks_for_the_token_when_there_is_one(window: Browser, model_dir: Path) -> None:
+    with running(model_dir, API_TOKEN=TOKEN) as guarded:
+        window.open(f"{guarded.url}/")
+        assert window.text("#access") == ""
+        window.click("#score")
+        assert "Unauthorized" in window.wait_for("#problem")
+        window.type("#token", TOKEN)
+        window.click("#score")
+        assert window.wait_for("#probability").endswith("%")
