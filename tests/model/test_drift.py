@@ -80,6 +80,16 @@ def test_a_window_tells_the_column_that_moved() -> None:
     assert index[SCORE] < 0.05
 
 
+def test_two_batches_count_as_one_of_both() -> None:
+    one = window()
+    two = Window(one._reference)
+    matrix, names, p = batch(600, shift=0.5)
+    one.add(matrix, names, p)
+    two.add(matrix[:100], names, p[:100])
+    two.add(matrix[100:], names, p[100:])
+    assert two.index() == pytest.approx(one.index())
+
+
 def test_a_cleared_window_forgets() -> None:
     seen = window()
     seen.add(*batch(500, shift=3.0))

@@ -9,11 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OrdinalEncoder
 
-from model.features import ClaimEncoder, Column, Form, claim_columns, claim_frame, varying
+from model.features import ClaimEncoder, Column, claim_columns, claim_frame, varying
 from tests.model.examples import dataset
 
 CATEGORIES = ("fault", "vehicle_make")
@@ -38,7 +36,7 @@ def frame_of(columns: dict[str, list[Any]]) -> pd.DataFrame:
 
 @settings(deadline=None, max_examples=60)
 @given(train=rows.filter(bool), test=rows.filter(bool))
-def test_tree_form_is_the_ordinal_encoder(
+def test_the_matrix_is_the_ordinal_encoders(
     train: list[tuple[Any, ...]], test: list[tuple[Any, ...]]
 ) -> None:
     seen, new = columns_of(train), columns_of(test)
@@ -48,7 +46,7 @@ def test_tree_form_is_the_ordinal_encoder(
             ("n", "passthrough", NUMBERS),
         ]
     ).fit(frame_of(seen))
-    ours = ClaimEncoder(NAMES, "tree").fit(seen)
+    ours = ClaimEncoder(NAMES).fit(seen)
     expected = stock.transform(frame_of(new))
     for i, name in enumerate(CATEGORIES):
         if None not in seen[name]:  # the stock encoder then takes missing for one more unknown
@@ -56,40 +54,8 @@ def test_tree_form_is_the_ordinal_encoder(
     np.testing.assert_array_equal(ours.transform(new), expected)
 
 
-@settings(deadline=None, max_examples=60)
-@given(train=rows.filter(bool), test=rows.filter(bool))
-def test_linear_form_is_one_hot_imputed_and_scaled(
-    train: list[tuple[Any, ...]], test: list[tuple[Any, ...]]
-) -> None:
-    seen, new = columns_of(train), columns_of(test)
-    encoder = ClaimEncoder(NAMES, "linear").fit(seen)
-    ours = dict(zip(encoder.get_feature_names_out(), encoder.transform(new).T, strict=True))
-    oracle: dict[str, Any] = {}
-    for name in CATEGORIES:
-        filled = SimpleImputer(
-            missing_values=None, strategy="constant", fill_value="zz", keep_empty_features=True
-        )
-        stock = make_pipeline(filled, OneHotEncoder(handle_unknown="ignore", sparse_output=False))
-        stock.fit(np.array(seen[name], dtype=object)[:, None])
-        out = stock.transform(np.array(new[name], dtype=object)[:, None])
-        labels = [f"{name}={'missing' if c == 'zz' else c}" for c in stock[-1].categories_[0]]
-        oracle |= dict(zip(labels, out.T, strict=True))
-    for name in NUMBERS:
-        fitted, given_ = (np.array(c[name], dtype=float)[:, None] for c in (seen, new))
-        stock = make_pipeline(
-            SimpleImputer(strategy="median", keep_empty_features=True), StandardScaler()
-        )
-        oracle[name] = stock.fit(fitted).transform(given_)[:, 0]
-        if np.isnan(fitted).any():
-            oracle[f"{name}=missing"] = np.isnan(given_)[:, 0]
-    assert ours.keys() == oracle.keys()
-    for name, column in ours.items():
-        np.testing.assert_allclose(column, oracle[name], rtol=1e-9, atol=1e-9, err_msg=name)
-
-
-@pytest.mark.parametrize("form", ["tree", "linear"])
 @pytest.mark.parametrize("dtype", [None, "object", "nullable", "string[python]", "category"])
-def test_a_frame_and_a_mapping_encode_to_the_same_bits(form: Form, dtype: str | None) -> None:
+def test_a_frame_and_a_mapping_encode_to_the_same_bits(dtype: str | None) -> None:
     claims = dataset().claims
     columns, frame = claim_columns(claims, NAMES), claim_frame(claims, NAMES)
     if dtype == "nullable":
@@ -98,34 +64,31 @@ def test_a_frame_and_a_mapping_encode_to_the_same_bits(form: Form, dtype: str | 
         frame = frame.astype(object)
     elif dtype is not None:
         frame = frame.astype(dict.fromkeys(CATEGORIES, dtype))
-    by_frame = ClaimEncoder(NAMES, form).fit(frame)
-    by_mapping = ClaimEncoder(NAMES, form).fit(columns)
+    by_frame = ClaimEncoder(NAMES).fit(frame)
+    by_mapping = ClaimEncoder(NAMES).fit(columns)
     expected = by_mapping.transform(columns).tobytes()
     assert by_frame.transform(frame).tobytes() == expected
     assert by_frame.transform(columns).tobytes() == expected
     assert by_mapping.transform(frame).tobytes() == expected
 
 
-@pytest.mark.parametrize("form", ["tree", "linear"])
-def test_a_batch_encodes_as_its_claims_one_by_one(form: Form) -> None:
+def test_a_batch_encodes_as_its_claims_one_by_one() -> None:
     claims = dataset().claims
-    encoder = ClaimEncoder(NAMES, form).fit(claim_columns(claims, NAMES))
+    encoder = ClaimEncoder(NAMES).fit(claim_columns(claims, NAMES))
     whole = encoder.transform(claim_columns(claims[:50], NAMES))
     single = [encoder.transform(claim_columns([c], NAMES))[0] for c in claims[:50]]
     np.testing.assert_array_equal(whole, np.array(single))
 
 
 def test_an_unknown_category_is_not_a_missing_one() -> None:
-    fitted = ClaimEncoder(["fault"], "tree").fit({"fault": ["a", "b"]})
+    fitted = ClaimEncoder(["fault"]).fit({"fault": ["a", "b"]})
     codes = fitted.transform({"fault": ["a", "b", "new", None, float("nan"), "  "]})
     np.testing.assert_array_equal(codes[:, 0], [0, 1, -1, np.nan, np.nan, np.nan])
-    linear = ClaimEncoder(["fault"], "linear").fit({"fault": ["a", "b", None]})
-    assert linear.transform({"fault": ["new", None]}).tolist() == [[0, 0, 0], [0, 0, 1]]
-    assert list(linear.get_feature_names_out()) == ["fault=a", "fault=b", "fault=missing"]
+    assert list(fitted.get_feature_names_out()) == ["fault"]
 
 
 def test_spelling_does_not_make_a_category() -> None:
-    fitted = ClaimEncoder(["fault"], "tree").fit({"fault": ["Third Party", "Policy Holder"]})
+    fitted = ClaimEncoder(["fault"]).fit({"fault": ["Third Party", "Policy Holder"]})
     assert fitted.categories() == {"fault": ("policy holder", "third party")}
     codes = fitted.transform({"fault": ["third  party ", "THIRD PARTY", "Third Party"]})
     assert codes[:, 0].tolist() == [1, 1, 1]
@@ -133,15 +96,16 @@ def test_spelling_does_not_make_a_category() -> None:
 
 def test_the_rarest_categories_beyond_the_limit_are_unknown() -> None:
     values = ["a"] * 3 + ["b"] * 2 + ["d", "c"]
-    fitted = ClaimEncoder(["fault"], "tree", max_categories=3).fit({"fault": values})
+    fitted = ClaimEncoder(["fault"], max_categories=3).fit({"fault": values})
     assert fitted.categories() == {"fault": ("a", "b", "c")}
     assert fitted.transform({"fault": ["d"]})[0, 0] == -1
 
 
 def test_the_encoder_can_be_cloned_and_asks_only_for_its_features() -> None:
-    fitted = ClaimEncoder(["witnesses"], "linear").fit({"witnesses": [1, 2]})
+    fitted = ClaimEncoder(["witnesses"], max_categories=9).fit({"witnesses": [1, 2]})
     again = clone(fitted).fit({"witnesses": [1, 2], "fault": [object(), None]})
-    assert again.transform({"witnesses": [1.5]}).tolist() == [[0.0]]
+    assert again.transform({"witnesses": [1.5]}).tolist() == [[1.5]]
+    assert again.max_categories == 9
     with pytest.raises(KeyError, match="witnesses"):
         fitted.transform({"fault": ["a"]})
 

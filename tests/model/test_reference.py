@@ -13,9 +13,9 @@ from model.decide import Top
 from model.drift import SCORE, Bins, Window
 from model.features import ClaimEncoder, claim_columns, claim_frame
 from model.manifest import SplitPlan
-from model.reference import Golden, Reference, data_quality, ranked
+from model.reference import Golden, Reference, data_quality, describe, ranked
 from model.scorer import Scorer
-from model.train import out_of_fold, pick, split, train, write
+from model.train import fit, out_of_fold, pick, predict, split, train, write
 from schemas.alert import Decision
 from schemas.claim import Claim, Role, fields_by_role
 from tests.model.examples import dataset
@@ -46,8 +46,17 @@ def test_golden_examples_hold_nothing_they_must_not(scorer: Scorer) -> None:
         assert golden.claim.claim_id not in own
         assert not [name for name in unsafe if getattr(golden.claim, name) is not None]
     probabilities = [golden.probability for golden in scorer.reference.golden[:-1]]
-    assert max(probabilities) > 3 * min(probabilities)
+    assert min(probabilities) < np.quantile(scorer.reference.scores, 0.05) * 1.5
+    assert max(probabilities) > np.quantile(scorer.reference.scores, 0.95)
     assert scorer.reference.golden[-1].claim == Claim(claim_id="golden-empty")
+
+
+def test_golden_examples_hold_what_the_model_was_told_to_use() -> None:
+    names = ("claim_id", "policy_number", "claim_amount")
+    pipeline = fit(DATA.claims, DATA.labels, "gradient_boosting", features=names)
+    found = describe(pipeline, DATA.claims, predict(pipeline, DATA.claims))
+    assert all(golden.claim.policy_number for golden in found.golden[:-1])
+    assert all(golden.claim.claim_id.startswith("golden-") for golden in found.golden)
 
 
 def test_other_golden_scores_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -79,7 +88,7 @@ def test_an_assessment_is_what_its_parts_say(scorer: Scorer) -> None:
     assessed = scorer.assess(claims)
     assert assessed.probability.tobytes() == scorer.score(claims).tobytes()
     columns = claim_columns(claims, scorer.features)
-    encoder = ClaimEncoder(scorer.features, "tree").fit(columns)
+    encoder = ClaimEncoder(scorer.features).fit(columns)
     known = encoder.categories().keys()
     for name, values in zip(scorer.features, assessed.codes.T, strict=True):
         if name not in known:
