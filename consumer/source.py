@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
 COMMITTED_TIMEOUT_S: Final = 20.0
-COMMITTED_ATTEMPTS: Final = 10
+COMMITTED_LIMIT_S: Final = 200.0
+REWIND_TIMEOUT_S: Final = 2.0
 TRANSIENT: Final = frozenset(
     {
         KafkaError._MAX_POLL_EXCEEDED,
@@ -77,6 +78,7 @@ class ClaimSource:
         self._busy = busy
         self._rebalanced = False
         self._closing = False
+        self._void_since: float | None = None
         self._assigned: set[tuple[str, int]] = set()
         config: dict[str, Any] = {
             **consumer_config(settings),
@@ -111,7 +113,7 @@ class ClaimSource:
             KafkaStoppedError: no such topic, not authorised, or fenced.
         """
         self._rebalanced = False
-        messages = self._take()
+        messages = self._take() if self._rewound() else []
         if self._rebalanced:
             return Poll([], rebalanced=True)
         return Poll(self._checked(messages), rebalanced=False)
@@ -146,10 +148,10 @@ class ClaimSource:
         return good
 
     def rewind(self, *, aborted: bool) -> None:
-        """Void everything in hand: go back to what the group has committed.
+        """Void everything in hand: the next poll goes back to what the group has committed.
 
-        Waits for the outcome of a transaction that still holds offsets of these partitions
-        (the broker answers only with stable offsets under read_committed).
+        It brings nothing until the outcome of a transaction that still holds offsets of these
+        partitions is known (the broker answers only with stable offsets under read_committed).
 
         Args:
             aborted: a transaction was refused or given up. Under the classic protocol the
@@ -160,11 +162,27 @@ class ClaimSource:
         """
         if aborted and self._settings.group_protocol == "consumer":
             self.group_metadata = self._consumer.consumer_group_metadata()
-        assigned = self._consumer.assignment()
-        if not assigned:
-            return
-        for partition in self._committed(assigned):
+        self._void_since = time.monotonic()
+
+    def _rewound(self) -> bool:
+        """Go back, if that is due; False while the broker does not tell where to.
+
+        Callbacks are served in between: under the consumer protocol a fenced member is told no
+        offsets before it has given up its partitions in a callback.
+        """
+        if self._void_since is None:
+            return True
+        committed = self._committed(self._consumer.assignment(), REWIND_TIMEOUT_S)
+        if committed is None:
+            if time.monotonic() > self._void_since + COMMITTED_LIMIT_S:
+                raise KafkaStoppedError(_NO_OFFSETS)
+            message = self._consumer.poll(0)
+            self._checked([] if message is None else [message])  # a record is void, an error not
+            return False
+        for partition in committed:
             self._seek(partition)
+        self._void_since = None
+        return True
 
     def _seek(self, partition: TopicPartition) -> None:
         try:
@@ -175,8 +193,17 @@ class ClaimSource:
             # Not being fetched yet: it will start from the offset it was assigned with.
             log.debug("no seek needed on %s[%d]", partition.topic, partition.partition)
 
-    def _committed(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
-        found = self._fetch_committed(list(partitions))
+    def _committed(
+        self, partitions: list[TopicPartition], timeout_s: float
+    ) -> list[TopicPartition] | None:
+        """What the group has committed, None when that is not to be had yet."""
+        try:
+            found = self._consumer.committed(partitions, timeout=timeout_s) if partitions else []
+        except KafkaException as error:
+            if not kafka_error(error).retriable() and kafka_error(error).code() not in TRANSIENT:
+                raise stopped(error, "reading the committed offsets") from error
+            log.warning("committed offsets not to be had yet: %s", kafka_error(error).str())
+            return None
         for partition in found:
             if partition.error is not None:
                 raise KafkaStoppedError(
@@ -188,25 +215,21 @@ class ClaimSource:
             for p in found
         ]
 
-    def _fetch_committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        for _ in range(COMMITTED_ATTEMPTS):
-            try:
-                return self._consumer.committed(partitions, timeout=COMMITTED_TIMEOUT_S)
-            except KafkaException as error:
-                if (
-                    not kafka_error(error).retriable()
-                    and kafka_error(error).code() not in TRANSIENT
-                ):
-                    raise stopped(error, "reading the committed offsets") from error
-                log.warning("committed offsets not to be had yet: %s", kafka_error(error).str())
-        raise KafkaStoppedError("no committed offsets from Kafka; is a broker down?")
+    def _start(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Where to read newly assigned partitions from."""
+        end = time.monotonic() + COMMITTED_LIMIT_S
+        while not self._closing:  # a closing client is told no offsets, and reads nothing more
+            start = self._committed(partitions, COMMITTED_TIMEOUT_S)
+            if start is not None:
+                return start
+            if time.monotonic() > end:
+                raise KafkaStoppedError(_NO_OFFSETS)
+        return partitions
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         if partitions:
-            # A closing client answers no question about offsets, and reads no more records.
-            start = partitions if self._closing else self._committed(partitions)
-            consumer.incremental_assign(start)
+            consumer.incremental_assign(self._start(partitions))
             self._assigned |= {(p.topic, p.partition) for p in partitions}
         self.group_metadata = consumer.consumer_group_metadata()
         log.info("assigned %s", _names(partitions))
@@ -246,6 +269,9 @@ class ClaimSource:
         """Leave the group; static members keep their partitions until the session ends."""
         self._closing = True
         self._consumer.close()
+
+
+_NO_OFFSETS: Final = "no committed offsets from Kafka; is a broker down?"
 
 
 def _names(partitions: Iterable[TopicPartition]) -> str:
