@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from consumer import logs, server
 from consumer.api import scoring_app
@@ -33,6 +34,8 @@ from consumer.worker import Worker
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
+
+LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def run(settings: Settings, _: argparse.Namespace) -> None:
@@ -73,6 +76,8 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
         connections=settings.api_max_connections, seconds=settings.api_request_timeout_s
     )
     app = scoring_app(models.current, metrics, health, settings.api_token)
+    if settings.api_token is None and settings.api_host not in LOOPBACK:
+        log.warning("API_HOST=%s without API_TOKEN: whoever reaches it scores", settings.api_host)
     with models.watched():
         server.serve(server.make_server(app, limits, metrics.answered, context), sock)
 

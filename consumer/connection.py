@@ -15,8 +15,6 @@ from consumer.problem import PROBLEM_JSON, problem
 
 PROBES: Final = (b"/healthz", b"/readyz")
 """Answered over the limit of connections too: a busy process is not a dead one."""
-MAX_DISCARDED_BYTES: Final = 16_000_000
-"""What a client may go on sending after its request was refused."""
 
 
 class Limits(NamedTuple):
@@ -27,7 +25,8 @@ class Limits(NamedTuple):
     connections: int = 512
     """At a time; each has at most one request under way."""
     seconds: float = 10.0
-    """For a whole request to arrive, from the connection or the request's first byte."""
+    """For a whole request to arrive, from the connection or the request's first byte. What a
+    client goes on sending after a refusal counts too, so it is thrown away no longer than that."""
 
 
 def _ignore(status: int) -> None:
@@ -54,7 +53,6 @@ class LimitedConnection(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._arriving = True
         self._head_bytes = 0  # -1 once the headers are complete
-        self._discarded = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connected; its first request is due."""
@@ -81,7 +79,7 @@ class LimitedConnection(HttpToolsProtocol):
         """A request begins."""
         super().on_message_begin()
         self._arriving = True
-        self._head_bytes = self._discarded = 0
+        self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         """The headers of a request are here: serve it, or refuse it."""
@@ -93,14 +91,6 @@ class LimitedConnection(HttpToolsProtocol):
             self.app = self._answer(503, "too many connections at a time; try again")
         super().on_headers_complete()
         self.app = self._serve
-
-    def on_body(self, body: bytes) -> None:
-        """Part of a body came; that of a refused request is thrown away, up to a limit."""
-        if self.cycle.response_complete:
-            self._discarded += len(body)
-            if self._discarded > MAX_DISCARDED_BYTES:
-                self.transport.close()
-        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """A request is here as a whole."""
