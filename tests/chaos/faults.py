@@ -254,6 +254,7 @@ ALL: Sequence[Fault] = (
     Fault("kill-before-commit", killed_at("commit:before")),
     Fault("kill-after-commit", killed_at("commit:after")),
     Fault("stop-past-session", stopped_for(SESSION_S + 2, STEPS)),
+    Fault("stop-after-consume", stopped_for(SESSION_S + 2, ("consume:after",))),
     Fault("stop-before-offsets", stopped_for(SESSION_S + 2, ("produce:after", "offsets:before"))),
     Fault("stop-before-commit", stopped_for(SESSION_S + 2, ("offsets:after", "commit:before"))),
     Fault("stop-past-transaction", stopped_for(TRANSACTION_S + 3, STEPS)),

@@ -7,39 +7,35 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Message, TopicPartition
 
 from tests.chaos.hooks import replace
 
 
 def fresh_metadata() -> None:
-    """Group metadata is fetched when offsets are sent: the fence is always the newest."""
-    from consumer.delivery import ExactlyOnce, produce
-    from consumer.source import ClaimSource
+    """Group metadata is fetched for each batch, and a rebalance voids no batch.
 
-    consumers: list[Consumer] = []
-    started = ClaimSource.__init__
+    So the fence is always the newest, also for records of partitions that are lost by now.
+    """
+    from consumer.source import ClaimSource, Poll
 
-    def init(self: ClaimSource, *args: Any, **kwargs: Any) -> None:
-        started(self, *args, **kwargs)
-        consumers.append(self._consumer)
+    poll = ClaimSource.poll
 
-    def publish(self: ExactlyOnce, outcome: Any, _: Any, done: Callable[[], None]) -> None:
-        producer, settings = self._producer, self._settings
-        offsets = [TopicPartition(t, p, o) for (t, p), o in outcome.offsets.items()]
-        try:
-            producer.begin_transaction()
-            produce(producer, settings.alerts_topic, outcome.alerts)
-            produce(producer, settings.dead_letter_topic, outcome.dead_letters)
-            fresh = consumers[0].consumer_group_metadata()
-            producer.send_offsets_to_transaction(offsets, fresh, self._timeout)
-            producer.commit_transaction(self._timeout)
-        except KafkaException as error:
-            self._give_up(error)
-        done()
+    def naive(self: ClaimSource) -> Poll:
+        take = self._take
 
-    _patch(ClaimSource, "__init__", init)
-    _patch(ExactlyOnce, "publish", publish)
+        def kept() -> list[Message]:
+            found = take()
+            self._rebalanced = False
+            return found
+
+        self._take = kept  # type: ignore[method-assign]
+        batch = poll(self)
+        self._take = take  # type: ignore[method-assign]
+        self.group_metadata = self._consumer.consumer_group_metadata()
+        return batch
+
+    _patch(ClaimSource, "poll", naive)
 
 
 def dropped_messages() -> None:
