@@ -43,7 +43,7 @@ class Worker:
         """Whether its present process came as far as to mind signals, and did not give up."""
         log = Path(self.request.log)
         told = log.read_text() if log.exists() else ""
-        return UP in told and "\nerror: " not in told
+        return self.pid is not None and UP in told and "\nerror: " not in told
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
