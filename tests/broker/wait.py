@@ -8,7 +8,7 @@ from typing import TypeVar
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-GENEROUS = 120.0
+GENEROUS = 240.0
 T = TypeVar("T")
 
 
