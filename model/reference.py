@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from model.columns import FIELDS, claim_columns
 from model.drift import SCORE, Bins, code_bins, number_bins
+from model.vocabulary import UNKNOWN
 from schemas.claim import Claim, Role, fields_by_role
 
 Scores = npt.NDArray[np.float64]
@@ -110,12 +111,10 @@ def data_quality(
         expected: features whose absence is worth a flag.
         categories: features of which -1 is a category not seen in training.
     """
-    flags: list[list[str]] = [[] for _ in range(len(codes))]
-    for name, values in zip(names, codes.T, strict=True):
-        if name in expected:
-            for row in np.flatnonzero(np.isnan(values)).tolist():
-                flags[row].append(f"missing:{name}")
-        if name in categories:
-            for row in np.flatnonzero(values == -1).tolist():
-                flags[row].append(f"unknown_category:{name}")
-    return [tuple(found) for found in flags]
+    missing = np.isnan(codes) & np.array([name in expected for name in names])
+    unknown = (codes == UNKNOWN) & np.array([name in categories for name in names])
+    flags: list[tuple[str, ...]] = [()] * len(codes)
+    for row, column in np.argwhere(missing | unknown).tolist():
+        what = "missing" if missing[row, column] else "unknown_category"
+        flags[row] += (f"{what}:{names[column]}",)
+    return flags

@@ -41,6 +41,14 @@ def clean(value: Any) -> str | None:
     return " ".join(str(value).casefold().split()) or None
 
 
+class _Codes(dict[Any, float]):
+    """Code of each spelling that is known; any other is looked up by how it is cleaned."""
+
+    def __missing__(self, value: Any) -> float:
+        cleaned = clean(value)
+        return MISSING if cleaned is None else self.get(cleaned, UNKNOWN)
+
+
 class Vocabulary:
     """Codes of the categories of one column, learnt from its training values.
 
@@ -57,19 +65,11 @@ class Vocabulary:
                 tally[cleaned] += count
         kept = sorted(tally, key=lambda name: (-tally[name], name))[:limit]
         self.categories: tuple[str, ...] = tuple(sorted(kept))
-        self._codes: dict[Any, float] = {name: float(i) for i, name in enumerate(self.categories)}
-        # Spellings seen in training are found without cleaning; so is None.
-        self._fast = {v: self._code(v) for v in counted if isinstance(v, str)} | {None: MISSING}
-
-    def _code(self, value: Any) -> float:
-        cleaned = clean(value)
-        return MISSING if cleaned is None else self._codes.get(cleaned, UNKNOWN)
+        self._codes = _Codes({name: float(i) for i, name in enumerate(self.categories)})
+        # Spellings seen in training are found without being cleaned again; so is None.
+        self._codes |= {v: self._codes[v] for v in counted if isinstance(v, str)}
+        self._codes[None] = MISSING
 
     def codes(self, values: list[Any]) -> npt.NDArray[np.float64]:
         """One code for each value."""
-        fast = self._fast
-        if fast.keys() >= set(values):
-            return np.array([fast[v] for v in values], dtype=np.float64)
-        slow = self._code
-        found = [fast[v] if v in fast else slow(v) for v in values]
-        return np.array(found, dtype=np.float64)
+        return np.fromiter(map(self._codes.__getitem__, values), np.float64, len(values))

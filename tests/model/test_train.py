@@ -4,13 +4,14 @@ import datetime as dt
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from model.datasets import load
 from model.decide import Fixed
 from model.evaluate import evaluate
 from model.features import claim_columns
 from model.manifest import SplitPlan
-from model.train import fit, pick, split, train
+from model.train import fit, out_of_fold, pick, predict, split, train
 from tests.model.examples import dataset
 from tests.model.sources import shared
 
@@ -39,6 +40,15 @@ def test_nothing_is_learnt_from_the_test_side() -> None:
     first, second = (m.pipeline.predict_proba(columns) for m in models)
     assert first.tobytes() == second.tobytes()
     assert models[0].report != models[1].report
+
+
+def test_scores_to_choose_a_threshold_on_are_not_of_the_claims_fitted() -> None:
+    """Labels by the toss of a coin: a model knows those it was shown and no others."""
+    coin = np.random.default_rng(0).integers(0, 2, len(DATA.claims)).astype(np.int8)
+    held_out = out_of_fold(DATA.claims, coin, "gradient_boosting")
+    shown = predict(fit(DATA.claims, coin, "gradient_boosting"), DATA.claims)
+    assert roc_auc_score(coin, shown) > 0.75
+    assert roc_auc_score(coin, held_out) < 0.6
 
 
 def test_the_splits() -> None:
