@@ -20,6 +20,7 @@ from confluent_kafka import (
     Consumer,
     KafkaException,
     Message,
+    Producer,
     TopicPartition,
 )
 
@@ -133,12 +134,16 @@ def redrive(
     Raises:
         KafkaStoppedError: Kafka refuses, or another redrive runs.
     """
+    # The producer comes first: it ends what a killed redrive left open and fences one that still
+    # runs, so that nobody moves the offsets that are read next.
+    producer = None if dry_run else _producer(settings)
     consumer = _consumer(settings)
     try:
         ends = _assign(consumer, settings.dead_letter_topic)
-        if dry_run:
-            return _show(_batches(consumer, ends), wanted, limit)
-        return _send(settings, consumer, _batches(consumer, ends), wanted, limit, progress)
+        batches = _batches(consumer, ends)
+        if producer is None:
+            return _show(batches, wanted, limit)
+        return _send(settings, producer, consumer, batches, wanted, limit, progress)
     except KafkaException as error:
         raise stopped(error, "redriving") from error
     finally:
@@ -153,6 +158,15 @@ def _own(settings: Settings) -> Settings:
         membership=Membership.DYNAMIC,
         delivery=Delivery.EXACTLY_ONCE,
     )
+
+
+def _producer(settings: Settings) -> Producer:
+    producer = make_producer(_own(settings))
+    try:
+        producer.init_transactions(TIMEOUT_S)
+    except KafkaException as error:
+        raise stopped(error, "starting the transactional producer") from error
+    return producer
 
 
 def _consumer(settings: Settings) -> Consumer:
@@ -213,14 +227,13 @@ def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -
 
 def _send(
     settings: Settings,
+    producer: Producer,
     consumer: Consumer,
     batches: Iterable[list[Message]],
     wanted: Filter,
     limit: int | None,
     progress: Callable[[int], None],
 ) -> Redriven:
-    producer = make_producer(_own(settings))
-    producer.init_transactions(TIMEOUT_S)
     sent = kept = 0
     for messages in batches:
         cut = _cut(messages, wanted, _room(limit, sent))

@@ -68,13 +68,14 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
             KeyError: a header is missing: the record is no dead letter of ours.
             ValueError: a header does not hold what it should.
         """
-        found = {
-            name: value.decode() if isinstance(value, bytes) else value or ""
-            for name, value in headers
-            if name.startswith((_STREAMS, _SCORER))
-        }
-        fields = {field: found[header] for field, header in HEADER_OF.items()}
+        # The last of a name counts: a record may have been somebody else's dead letter before.
+        found = dict(headers)
+        fields = {field: _text(found[header]) for field, header in HEADER_OF.items()}
         return msgspec.convert(fields, cls, strict=False)
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
 
 
 def without_error_headers(headers: Iterable[Header]) -> list[Header]:

@@ -39,6 +39,9 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "metrics_port": ("0", 0, 8000),
     "api_port": ("8081", 8081, 8080),
     "api_host": ("::1", "::1", "127.0.0.1"),
+    "api_tls_cert": ("/tls/cert.pem", Path("/tls/cert.pem"), None),
+    "api_max_connections": ("9", 9, 512),
+    "api_request_timeout_s": ("2.5", 2.5, 10.0),
     "log_level": ("debug", "DEBUG", "INFO"),
 }
 
@@ -51,7 +54,8 @@ def test_each_variable_and_its_default(field: str) -> None:
 
 
 def test_every_field_has_an_example_here() -> None:
-    assert {*Settings.__struct_fields__} == {*EXAMPLES, "instance_id", "librdkafka"}
+    elsewhere = {"instance_id", "librdkafka", "api_token", "api_tls_key"}
+    assert {*Settings.__struct_fields__} == {*EXAMPLES, *elsewhere}
 
 
 def test_the_defaults_of_the_type_are_those_of_the_environment() -> None:
@@ -73,6 +77,8 @@ NUMBERS = {
     "STEP_TIMEOUT_S": ("0", "3601", "inf", "nan"),
     "METRICS_PORT": ("-1", "65536", "http"),
     "API_PORT": ("-1", "65536", "http"),
+    "API_MAX_CONNECTIONS": ("0", "65536", "x"),
+    "API_REQUEST_TIMEOUT_S": ("0", "601", "x"),
 }
 TEXTS = {
     "DELIVERY": ("exactly", "exactly_once", ""),
@@ -87,6 +93,7 @@ TEXTS = {
     "INSTANCE_ID": ("",),
     "MODEL_DIR": ("",),
     "API_HOST": ("",),
+    "API_TOKEN": ("", "too short", "with a space in the middle"),
 }
 WRONG = [(name, text) for name, texts in (NUMBERS | TEXTS).items() for text in texts]
 
@@ -144,6 +151,24 @@ def test_a_secret_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None
             file.write_bytes(content)
         with pytest.raises(SettingsError, match=r"^KAFKA_SASL_PASSWORD_FILE=.*secret"):
             read_settings({"KAFKA_SASL_PASSWORD_FILE": str(file)})
+
+
+def test_the_token_of_the_endpoint_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("a-token-of-16-or-more\n")
+    name = "API_TOKEN_FILE"
+    assert read_settings({}).api_token is None
+    assert read_settings({"API_TOKEN": "another-token-of-16"}).api_token == "another-token-of-16"
+    assert read_settings({name: str(file)}).api_token == "a-token-of-16-or-more"
+    with pytest.raises(SettingsError, match="API_TOKEN or API_TOKEN_FILE"):
+        read_settings({name: str(file), "API_TOKEN": "a-token-of-16-or-more"})
+
+
+def test_a_key_needs_its_certificate() -> None:
+    files = {"API_TLS_KEY": "/tls/key.pem", "API_TLS_CERT": "/tls/cert.pem"}
+    assert read_settings(files).api_tls_key == Path("/tls/key.pem")
+    with pytest.raises(SettingsError, match=r"^API_TLS_KEY needs API_TLS_CERT"):
+        read_settings({"API_TLS_KEY": "/tls/key.pem"})
 
 
 def test_other_properties_may_end_in_file() -> None:

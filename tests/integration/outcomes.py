@@ -31,8 +31,14 @@ class Outcomes(NamedTuple):
 
 def read(stage: Stage) -> Outcomes:
     """Read the topics to their ends."""
+    claims = read_all(stage.bootstrap, stage.claims)
+    return read_outputs(stage)._replace(claims={record.place: record for record in claims})
+
+
+def read_outputs(stage: Stage) -> Outcomes:
+    """Read all but the claims."""
     return Outcomes(
-        {record.place: record for record in read_all(stage.bootstrap, stage.claims)},
+        {},
         [_alert(record) for record in read_all(stage.bootstrap, stage.alerts)],
         [_letter(record) for record in read_all(stage.bootstrap, stage.dead)],
     )

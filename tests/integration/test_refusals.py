@@ -2,11 +2,13 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
+from consumer import logs
 from consumer.__main__ import main
 from consumer.errors import KafkaStoppedError, ScoringBugError
 from consumer.health import Health
@@ -14,10 +16,10 @@ from consumer.metrics import Metrics
 from consumer.settings import Settings
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
-from model.scorer import Scorer
+from model.scorer import Assessment, Scorer
+from schemas.claim import Claim
 from tests.broker import topics
 from tests.broker.read import read_all
-from tests.consumer.fakes import FakeScorer
 from tests.integration.conftest import NewStage
 from tests.integration.outcomes import check, read
 from tests.integration.stage import Stage
@@ -35,6 +37,7 @@ def run(stage: Stage, capsys: pytest.CaptureFixture[str], **changes: str) -> End
             patch.delenv(name)
         for name, value in {**stage.environ, **changes}.items():
             patch.setenv(name, value)
+        patch.setattr(logs, "configure", lambda _: None)
         code = main(["run"])
     return code, capsys.readouterr().err
 
@@ -112,31 +115,53 @@ def test_a_share_of_bad_records_above_the_budget(stage: Stage) -> None:
     assert sorted(found.places().elements()) == sorted(done)
 
 
-def in_process(settings: Settings, scorer: FakeScorer) -> None:
-    """Run a worker here, with a model of the test's; returns what it raises by raising it."""
+class Raising:
+    """A model that raises on one claim, whatever else is in the batch."""
+
+    def __init__(self, scorer: Scorer, claim_id: str) -> None:
+        self._scorer = scorer
+        self._claim_id = claim_id
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scorer, name)
+
+    def assess(self, claims: Sequence[Claim]) -> Assessment:
+        if self._claim_id in {claim.claim_id for claim in claims}:
+            raise ZeroDivisionError(self._claim_id)
+        return self._scorer.assess(claims)
+
+
+def in_process(settings: Settings, scorer: Any) -> None:
+    """Run a worker here, with a model of the test's."""
     watchdog = Watchdog(settings.step_timeout_s)
     try:
-        Worker(settings, lambda: cast(Any, scorer), Metrics(), Health(), watchdog).run()
+        Worker(settings, lambda: scorer, Metrics(), Health(), watchdog).run()
     finally:
         watchdog.close()
 
 
-def test_a_model_that_raises_stops_the_worker_with_the_record(new_stage: NewStage) -> None:
+def test_a_model_that_raises_stops_the_worker_with_the_record(
+    new_stage: NewStage, scorer: Scorer
+) -> None:
     stage = new_stage(partitions=1)
     stage.send([Row(b"k", b'{"claim_id": "c%d"}' % n) for n in range(100)])
     with pytest.raises(ScoringBugError, match=rf"{stage.claims}\[0\]@37\.") as why:
-        in_process(stage.settings(BATCH_SIZE="10"), FakeScorer(raises_on="c37"))
+        in_process(stage.settings(BATCH_SIZE="1"), Raising(scorer, "c37"))
     assert why.value.exit_code == 7
     found = read(stage)
-    assert len(found.alerts) == 30
-    assert stage.committed() == {0: 30}
+    assert sorted(alert.claim_id for _, alert, _ in found.alerts) == sorted(
+        f"c{n}" for n in range(37)
+    )
+    assert stage.committed() == {0: 37}
 
 
-def test_an_alert_too_large_for_its_topic_stops_the_worker(kafka: str, new_stage: NewStage) -> None:
+def test_an_alert_too_large_for_its_topic_stops_the_worker(
+    kafka: str, new_stage: NewStage, scorer: Scorer
+) -> None:
     stage = new_stage(partitions=1)
     small = topics.create(kafka, topics.fresh_name("small"), config={"max.message.bytes": "5000"})
     stage.send([Row(b"k" * 6_000, b'{"claim_id": "c1"}')])
     with pytest.raises(KafkaStoppedError, match=r"max\.message\.bytes"):
-        in_process(stage.settings(ALERTS_TOPIC=small), FakeScorer())
+        in_process(stage.settings(ALERTS_TOPIC=small), scorer)
     assert read_all(kafka, small) == []
     assert stage.committed() == {}

@@ -1,0 +1,162 @@
+"""Dead letters back through the worker: exactly once, and never for ever."""
+
+import itertools
+import json
+from collections import Counter
+
+import pytest
+
+from consumer import redrive as redrive_module
+from consumer.batch import process
+from consumer.errors import KafkaStoppedError
+from consumer.redrive import Filter, Redriven, redrive
+from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason
+from tests.broker import wait
+from tests.broker.read import Record, committed, end_offsets, read_all
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer
+from tests.integration.conftest import NewStage
+from tests.integration.stage import Stage
+from tests.integration.traffic import Row, bad, produce
+
+pytestmark = pytest.mark.kafka
+
+
+def letters(
+    count: int, values: tuple[bytes | None, ...] = (b"bad", None, b'{"claim_id": 1}')
+) -> list[Row]:
+    """Dead letters as the worker writes them, each with a header of its own."""
+    messages = [
+        FakeMessage(value, n, key=b"k%d" % (n % 7), headers=[("number", b"%d" % n)])
+        for n, value in zip(range(count), itertools.cycle(values))
+    ]
+    found = process(messages, FakeScorer(), NOW).dead_letters
+    return [Row(record.key, record.value, record.headers or ()) for record in found]
+
+
+def numbers(records: list[Record]) -> list[int]:
+    return sorted(int(record.header("number") or b"") for record in records)
+
+
+def claims(stage: Stage) -> list[Record]:
+    return read_all(stage.bootstrap, stage.claims)
+
+
+def dead(stage: Stage) -> list[Record]:
+    return read_all(stage.bootstrap, stage.dead)
+
+
+def waiting(stage: Stage) -> list[Record]:
+    """Dead letters the next redrive is going to meet."""
+    done = committed(stage.bootstrap, f"{stage.group}-redrive", stage.dead)
+    return [r for r in dead(stage) if r.offset >= done.get(r.partition, 0)]
+
+
+def test_every_dead_letter_goes_back_once(stage: Stage) -> None:
+    rows = letters(1_500)
+    produce(stage.bootstrap, stage.dead, rows)
+    assert redrive(stage.settings(), Filter()) == Redriven(1_500, 0)
+    found = claims(stage)
+    assert numbers(found) == list(range(1_500))
+    assert Counter((r.key, r.value) for r in found) == Counter((r.key, r.value) for r in rows)
+    assert {r.headers[1:] for r in found} == {((ATTEMPT_HEADER, b"1"),)}
+    assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
+    assert len(claims(stage)) == 1_500
+
+
+def test_a_dry_run_changes_nothing(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    produce(stage.bootstrap, stage.dead, letters(9))
+    wanted = Filter(reasons=frozenset({Reason.INVALID}))
+    assert redrive(stage.settings(), wanted, limit=2, dry_run=True).sent == 2
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["reason"], line["path"]) for line in shown] == [("invalid", "$.claim_id")] * 2
+    assert claims(stage) == []
+    assert len(waiting(stage)) == 9
+    assert committed(stage.bootstrap, f"{stage.group}-redrive", stage.dead) == {}
+
+
+def test_what_a_filter_leaves_out_waits(stage: Stage) -> None:
+    produce(stage.bootstrap, stage.dead, letters(30))
+    wanted = Filter(reasons=frozenset({Reason.EMPTY}))
+    assert redrive(stage.settings(), wanted) == Redriven(10, 20)
+    assert numbers(claims(stage)) == list(range(1, 30, 3))
+    assert numbers(waiting(stage)) == [n for n in range(30) if n % 3 != 1]
+    assert redrive(stage.settings(), Filter()) == Redriven(20, 0)
+    assert numbers(claims(stage)) == list(range(30))
+    assert waiting(stage) == []
+
+
+def test_a_limit_leaves_the_rest_for_the_next(new_stage: NewStage) -> None:
+    stage = new_stage(partitions=2)
+    produce(stage.bootstrap, stage.dead, letters(700))
+    sent = 0
+    for limit in (1, 99, 500):
+        assert redrive(stage.settings(), Filter(), limit=limit).sent == limit
+        sent += limit
+        assert len(claims(stage)) == sent
+        assert len(waiting(stage)) == 700 - sent
+    assert redrive(stage.settings(), Filter(), limit=500).sent == 100
+    assert numbers(claims(stage)) == list(range(700))
+
+
+def test_foreign_records_of_the_topic_are_kept(stage: Stage) -> None:
+    foreign = [Row(b"k", b"v", [("number", b"7")]), Row(None, None, [("number", b"8")])]
+    produce(stage.bootstrap, stage.dead, foreign)
+    assert redrive(stage.settings(), Filter()) == Redriven(0, 2)
+    assert claims(stage) == []
+    assert numbers(waiting(stage)) == [7, 8]
+
+
+def test_killed_it_is_taken_up_where_it_was(new_stage: NewStage) -> None:
+    stage = new_stage(partitions=2)
+    count = 30_000
+    produce(stage.bootstrap, stage.dead, letters(count))
+    killed = stage.command("redrive")
+    wait.until(
+        lambda: (
+            sum(end_offsets(stage.bootstrap, [stage.claims], "read_uncommitted").values()) > 500
+        ),
+        "the first claims",
+    )
+    killed.kill()
+    assert len(waiting(stage)) > 0, "killed too late"
+    again = stage.command("redrive")
+    assert again.wait() == 0, again.log
+    assert "0 kept" in again.log
+    assert numbers(claims(stage)) == list(range(count))
+    assert waiting(stage) == []
+
+
+def test_of_two_at_once_the_older_is_stopped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    produce(stage.bootstrap, stage.dead, letters(600))
+    assign = redrive_module._assign
+    others: list[Redriven] = []
+
+    def overtaken(consumer: object, topic: str) -> dict[int, int]:
+        """The older one has read where to start when the younger does the whole work."""
+        ends = assign(consumer, topic)  # type: ignore[arg-type]
+        monkeypatch.setattr(redrive_module, "_assign", assign)
+        others.append(redrive(stage.settings(), Filter()))
+        return ends
+
+    monkeypatch.setattr(redrive_module, "_assign", overtaken)
+    with pytest.raises(KafkaStoppedError, match="redriving"):
+        redrive(stage.settings(), Filter())
+    assert others == [Redriven(600, 0)]
+    assert numbers(claims(stage)) == list(range(600))
+
+
+def test_refused_again_and_again_it_comes_to_rest(stage: Stage) -> None:
+    """The whole loop, with a real worker: three attempts, then it stays."""
+    worker = stage.worker().ready()
+    stage.send([bad("wrong type"), bad("tombstone")])
+    for attempt in (1, 2, 3):
+        wait.until(
+            lambda n=attempt: len(dead(stage)) == 2 * n, f"dead letters of attempt {attempt}"
+        )  # type: ignore[misc]
+        found = [DeadLetter.from_headers(record.headers) for record in waiting(stage)]
+        assert [letter.attempt for letter in found] == [attempt] * 2
+        assert redrive(stage.settings(), Filter()).sent == (2 if attempt < 3 else 0)
+    assert redrive(stage.settings(), Filter()) == Redriven(0, 2)
+    stage.wait_drained()
+    assert len(claims(stage)) == 6
+    assert worker.stop() == 0

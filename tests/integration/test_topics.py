@@ -1,0 +1,53 @@
+"""``python -m consumer topics`` on a real Kafka."""
+
+import os
+
+import pytest
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from consumer import logs
+from consumer.__main__ import main
+from tests.broker import topics, wait
+
+pytestmark = pytest.mark.kafka
+
+
+@pytest.fixture
+def names(kafka: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    stem = topics.fresh_name()
+    for name in [n for n in os.environ if n.startswith("KAFKA_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
+    settings = ("CLAIMS_TOPIC", "ALERTS_TOPIC", "DEAD_LETTER_TOPIC", "OUTCOMES_TOPIC")
+    for setting in settings:
+        monkeypatch.setenv(setting, f"{stem}-{setting}")
+    monkeypatch.setattr(logs, "configure", lambda _: None)
+    return [f"{stem}-{setting}" for setting in settings]
+
+
+def test_missing_topics_are_created_and_others_left_alone(
+    kafka: str, names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    claims, *others = names
+    topics.create(kafka, claims, partitions=1)
+    assert main(["topics", "--partitions", "3"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{claims}: exists, left as it is", *(f"{name}: created" for name in others)]
+    admin = AdminClient({"bootstrap.servers": kafka})
+    wait.until(lambda: {*names} <= {*admin.list_topics(timeout=30).topics}, "the topics")
+    found = admin.list_topics(timeout=30).topics
+    assert [len(found[name].partitions) for name in names] == [1, 3, 3, 3]
+    dead = ConfigResource(ResourceType.TOPIC, names[2])
+    config = admin.describe_configs([dead])[dead].result(60)
+    assert int(config["max.message.bytes"].value) > 2_000_000
+    assert main(["topics", "--partitions", "3"]) == 0
+    assert "created" not in capsys.readouterr().out
+
+
+def test_what_the_brokers_refuse_is_said(
+    names: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["topics", "--replication-factor", "50"]) == 4
+    assert (
+        f"error: creating topic {names[0]}: INVALID_REPLICATION_FACTOR" in capsys.readouterr().err
+    )
