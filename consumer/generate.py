@@ -15,7 +15,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.client import common_config, refused_property, report_client_error, stopped
 from consumer.errors import KafkaStoppedError
 from consumer.settings import Settings
-from consumer.topics import require_topics
 from model.synthetic import generate as synthetic_claims
 
 log = logging.getLogger(__name__)
@@ -111,7 +110,6 @@ def generate(
     Raises:
         KafkaStoppedError: the topic is missing, or a record was refused.
     """
-    require_topics(settings)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
