@@ -1,0 +1,274 @@
+"""TLS, SCRAM, mTLS and access rules on a real broker; secrets that stay secret."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from schemas.claim import Claim
+from tests.broker import topics, wait
+from tests.broker.native import NativeKafka
+from tests.broker.read import read_all
+from tests.deploy import processes
+from tests.deploy.rights import documented, of_group
+from tests.deploy.secured import Right, Secured, secured
+from tests.deploy.tools import need
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+PASSWORD = "open-sesame-7291"
+PASSPHRASE = "key-phrase-5530"
+TOPICS = ("claims", "fraud-alerts", "claims-dead-letter", "fraud-outcomes")
+RIGHTS = documented()
+DENIED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+}
+Env = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def broker(
+    native: type[NativeKafka], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Secured]:
+    need("openssl", "OpenSSL")
+    with secured(native, tmp_path_factory.mktemp("certificates")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return processes.train(tmp_path_factory.mktemp("trained") / "model")
+
+
+@pytest.fixture(scope="module")
+def filled(broker: Secured) -> Secured:
+    """The topics exist, with claims and one record that is none."""
+    for topic in TOPICS:
+        topics.create(broker.admin_address, topic, 2)
+    rows = [(b"k", msgspec.json.encode(Claim(claim_id=f"c-{i}"))) for i in range(20)]
+    topics.fill(broker.admin_address, "claims", [*rows, (b"k", b"{")], partitions=2)
+    return broker
+
+
+def by_password(broker: Secured, folder: Path, name: str) -> Env:
+    """The environment of a command that connects by SCRAM; its user is made here."""
+    broker.user(name, PASSWORD)
+    (folder / "user").write_text(f"{name}\n")
+    (folder / "password").write_text(f"{PASSWORD}\n")
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": broker.scram,
+        "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+        "KAFKA_SSL_CA_LOCATION": str(broker.certificates.authority),
+        "KAFKA_SASL_USERNAME_FILE": str(folder / "user"),
+        "KAFKA_SASL_PASSWORD_FILE": str(folder / "password"),
+    }
+
+
+def by_certificate(broker: Secured, folder: Path, name: str) -> Env:
+    """The environment of a command that connects by mTLS."""
+    certificate, key = broker.certificates.sign(name, PASSPHRASE)
+    (folder / "phrase").write_text(f"{PASSPHRASE}\n")
+    return {
+        "KAFKA_BOOTSTRAP_SERVERS": broker.mtls,
+        "KAFKA_SECURITY_PROTOCOL": "SSL",
+        "KAFKA_SSL_CA_LOCATION": str(broker.certificates.authority),
+        "KAFKA_SSL_CERTIFICATE_LOCATION": str(certificate),
+        "KAFKA_SSL_KEY_LOCATION": str(key),
+        "KAFKA_SSL_KEY_PASSWORD_FILE": str(folder / "phrase"),
+    }
+
+
+def as_worker(name: str, model: Path, port: int) -> Env:
+    """A worker of a group of its own."""
+    return {
+        "CONSUMER_GROUP": name,
+        "INSTANCE_ID": "1",
+        "MODEL_DIR": str(model),
+        "METRICS_PORT": str(port),
+    }
+
+
+def alerts(broker: Secured) -> int:
+    return len(read_all(broker.admin_address, "fraud-alerts"))
+
+
+@pytest.mark.parametrize("connect", [by_password, by_certificate])
+def test_a_worker_does_its_work_with_the_documented_rights(
+    filled: Secured,
+    model: Path,
+    tmp_path: Path,
+    connect: Callable[[Secured, Path, str], Env],
+) -> None:
+    name = connect.__name__.replace("_", "-")
+    (port,) = wait.free_ports(1)
+    env = {
+        **connect(filled, tmp_path, name),
+        **as_worker(name, model, port),
+        "LOG_LEVEL": "DEBUG",
+        "KAFKA_DEBUG": "conf,security,broker",
+    }
+    filled.allow(name, of_group(RIGHTS["run"], name))
+    before = alerts(filled)
+    with processes.scorer("run", env, tmp_path / "worker.log", port) as worker:
+        wait.until(lambda: alerts(filled) == before + 20, "20 alerts")
+        metrics = processes.get(f"http://127.0.0.1:{port}/metrics").decode()
+        assert worker.end() == 0, worker.log
+    assert "scoring claims" in worker.log
+    assert "fraud_scorer_claims_scored_total 20.0" in metrics
+    for secret in (PASSWORD, PASSPHRASE):
+        assert secret not in worker.log
+        assert secret not in metrics
+
+
+@pytest.mark.parametrize("missing", RIGHTS["run"], ids=lambda right: right.name)
+def test_a_missing_right_stops_the_worker_and_is_named(
+    filled: Secured, model: Path, tmp_path: Path, missing: Right
+) -> None:
+    name = topics.fresh_name("poor")
+    (port,) = wait.free_ports(1)
+    kept = [right for right in RIGHTS["run"] if right != missing]
+    filled.allow(name, of_group(kept, name))
+    env = {**by_password(filled, tmp_path, name), **as_worker(name, model, port)}
+    done = processes.run("run", env=env)
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    expected = {
+        ResourceType.TOPIC: missing.name,
+        ResourceType.GROUP: "CONSUMER_GROUP",
+        ResourceType.TRANSACTIONAL_ID: "CONSUMER_GROUP-INSTANCE_ID",
+    }
+    assert expected[missing.kind] in last
+    assert "right" in last or "may not" in last
+
+
+def test_the_other_commands_do_their_work_with_the_documented_rights(
+    filled: Secured, tmp_path: Path
+) -> None:
+    for command in ("topics", "redrive", "generate"):
+        filled.allow(command, RIGHTS[command])
+    topics.fill(filled.admin_address, "claims-dead-letter", [(b"k", b"no dead letter")])
+    env = by_password(filled, tmp_path, "redrive")
+    assert succeeds("redrive", env=env).stderr.splitlines()[-1].endswith(", 1 kept")
+    env = by_password(filled, tmp_path, "generate")
+    sent = succeeds("generate", "--claims", "10", "--rate", "0", env=env)
+    assert "10 claims sent" in sent.stdout
+    env = by_password(filled, tmp_path, "topics")
+    made = succeeds("topics", env=env)
+    assert made.stdout.count("exists, left as it is") == len(TOPICS)
+
+
+def succeeds(*arguments: str, env: Env) -> processes.Done:
+    done = processes.run(*arguments, env=env)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_outcomes_are_followed_with_the_documented_rights(filled: Secured, tmp_path: Path) -> None:
+    filled.allow("outcomes", RIGHTS["outcomes"])
+    (port,) = wait.free_ports(1)
+    env = {**by_password(filled, tmp_path, "outcomes"), "METRICS_PORT": str(port)}
+    with processes.scorer("outcomes", env, tmp_path / "outcomes.log", port) as process:
+        assert process.end() == 0, process.log
+
+
+class TestTheWorkersPrincipalCanDoNothingElse:
+    @pytest.fixture
+    def client(self, filled: Secured, tmp_path: Path) -> dict[str, str]:
+        env = by_password(filled, tmp_path, "narrow")
+        filled.allow("narrow", of_group(RIGHTS["run"], "narrow"))
+        return {
+            "bootstrap.servers": env["KAFKA_BOOTSTRAP_SERVERS"],
+            "security.protocol": "SASL_SSL",
+            "sasl.mechanism": "SCRAM-SHA-512",
+            "sasl.username": "narrow",
+            "sasl.password": PASSWORD,
+            "ssl.ca.location": env["KAFKA_SSL_CA_LOCATION"],
+        }
+
+    def test_write_claims(self, client: dict[str, str]) -> None:
+        assert produced(client, "claims") in DENIED
+
+    def test_what_it_may_write_it_can(self, client: dict[str, str]) -> None:
+        assert produced(client, "fraud-alerts") is None
+
+    @pytest.mark.parametrize("topic", ["fraud-alerts", "claims-dead-letter", "fraud-outcomes"])
+    def test_read_results(self, client: dict[str, str], topic: str) -> None:
+        assert consumed(client, topic, "narrow") in DENIED
+
+    def test_read_as_another_group(self, client: dict[str, str]) -> None:
+        assert consumed(client, "claims", "fraud-scorer") in DENIED
+
+    def test_take_over_the_transactions_of_another_group(self, client: dict[str, str]) -> None:
+        producer = Producer({**client, "transactional.id": "fraud-scorer-1"})
+        with pytest.raises(KafkaException) as caught:
+            producer.init_transactions(30)
+        assert caught.value.args[0].code() in DENIED
+
+    def test_make_or_remove_topics(self, client: dict[str, str]) -> None:
+        admin = AdminClient(dict(client))
+        for futures in (
+            admin.create_topics([NewTopic("new", 1, 1)]),
+            admin.delete_topics(["claims"]),
+        ):
+            (future,) = futures.values()
+            with pytest.raises(KafkaException) as caught:
+                future.result(60)
+            assert caught.value.args[0].code() in DENIED
+
+
+def produced(client: dict[str, str], topic: str) -> int | None:
+    """Error code of producing one record, None when it was taken."""
+    codes: list[int | None] = []
+    producer = Producer(client)
+    producer.produce(topic, b"x", on_delivery=lambda e, _: codes.append(e.code() if e else None))
+    assert producer.flush(60) == 0
+    (code,) = codes
+    return code
+
+
+def consumed(client: dict[str, str], topic: str, group: str) -> int | None:
+    """Error code of the first thing a poll brings, None for a record."""
+    consumer = Consumer({**client, "group.id": group, "auto.offset.reset": "earliest"})
+    try:
+        consumer.subscribe([topic])
+        (message,) = wait.until(lambda: consumer.consume(1, 1.0), f"anything of {topic}")
+        error = message.error()
+        return error.code() if error else None
+    finally:
+        consumer.close()
+
+
+class TestWhoIsNotLetIn:
+    def test_a_wrong_password(self, filled: Secured, tmp_path: Path, model: Path) -> None:
+        env = by_password(filled, tmp_path, "forgetful")
+        (tmp_path / "password").write_text("wrong-4711")
+        done = processes.run("run", env={**env, **as_worker("forgetful", model, 0)})
+        assert done.returncode == 4, done.stderr
+        assert "uthentication" in done.stderr
+        assert "wrong-4711" not in done.stderr
+
+    def test_a_broker_of_another_authority(
+        self, filled: Secured, tmp_path: Path, model: Path
+    ) -> None:
+        env = by_password(filled, tmp_path, "careful")
+        stranger, _ = filled.certificates.sign("stranger")
+        env |= {"KAFKA_SSL_CA_LOCATION": str(stranger)}
+        done = processes.run("run", env={**env, **as_worker("careful", model, 0)})
+        assert done.returncode == 4, done.stderr
+        assert "certificate verify failed" in done.stderr
+
+    def test_a_secret_file_that_is_not_there(self, tmp_path: Path, model: Path) -> None:
+        env = {"KAFKA_SASL_PASSWORD_FILE": str(tmp_path / "none"), "MODEL_DIR": str(model)}
+        done = processes.run("run", env=env)
+        assert done.returncode == 2
+        assert "KAFKA_SASL_PASSWORD_FILE" in done.stderr
