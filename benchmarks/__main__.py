@@ -55,6 +55,11 @@ def run_throughput(bench: Bench) -> None:
             told = run.failed or f"{run.claims_per_s:,.0f} claims/s, {run.cpu_us:.1f} µs of CPU"
             say(f"round {number + 1}, {contender.name}: {told}")
             bench.results.runs.append(run)
+            if run.verdict is not None and run.verdict.alerts != run.verdict.claims:
+                bench.results.notes.append(
+                    f"{contender.name}, round {number + 1}: {run.verdict.alerts:,} alerts "
+                    f"of {run.verdict.claims:,} different claims"
+                )
     bench.results.throughput = [*throughput.rows(contenders, bench.results.runs), *refused]
     dropped(bench.bootstrap, *with_claims.values())
 
