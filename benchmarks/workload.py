@@ -62,7 +62,7 @@ class Workload(NamedTuple):
     @property
     def model_described(self) -> str:
         """Size of the model."""
-        classifier = self.scorer.pipeline["classify"]
+        classifier = self.scorer.pipeline["classify"][-1]
         return (
             f"{self.scorer.name}: {classifier.n_iter_} trees of at most "
             f"{classifier.max_leaf_nodes} leaves over {len(self.scorer.features)} features, "

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 
 from model.compiled_crosses import CompiledCrosses
 from model.compiled_trees import Unit, compile_boosting, compile_forest
+from model.screen import Screen
 
 Matrix = npt.NDArray[np.float64]
 
@@ -41,13 +42,45 @@ def compile_classifier(classifier: Any) -> Compiled:
     Raises:
         TypeError: it is of no family that can be compiled.
     """
+    if not isinstance(classifier, Pipeline):
+        return _compile(classifier)
+    steps = dict(classifier.steps)
+    screen = steps.pop("screen", None)
+    compiled = (
+        CompiledCrosses(steps["cross"], steps["weigh"])
+        if "cross" in steps
+        else _compile(classifier[-1])
+    )
+    # Trees never look at what was constant when they grew; tables have an entry for all.
+    if "cross" in steps and screen is not None and screen.dropped_.any():
+        return _Screened(screen, compiled)
+    return compiled
+
+
+def _compile(classifier: Any) -> Compiled:
     if isinstance(classifier, HistGradientBoostingClassifier):
         return compile_boosting(classifier)
     if isinstance(classifier, RandomForestClassifier):
         return compile_forest(classifier)
-    if isinstance(classifier, Pipeline):
-        return CompiledCrosses(classifier["cross"], classifier["weigh"])
     raise TypeError(f"{type(classifier).__name__} cannot be compiled")
+
+
+class _Screened:
+    """Sees the claims through the screen."""
+
+    def __init__(self, screen: Screen, seen: Compiled) -> None:
+        self.unit: Unit = seen.unit
+        self._screen = screen
+        self._seen = seen
+
+    def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
+        return self._seen.raw(self._screen.transform(X))
+
+    def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
+        return self._seen.probabilities(self._screen.transform(X))
+
+    def contributions(self, X: Matrix) -> Matrix:
+        return self._seen.contributions(self._screen.transform(X))
 
 
 def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:

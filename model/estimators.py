@@ -14,33 +14,35 @@ from sklearn.pipeline import Pipeline
 
 from model.crosses import CrossEncoder
 from model.features import DEFAULT_FEATURES, ClaimEncoder, is_category
+from model.screen import Screen
 
 DEFAULT_SEED: Final = 42
 
 
 def _logistic(features: Sequence[str], seed: int) -> Any:
-    cross = CrossEncoder([is_category(name) for name in features], ranges=6, crossed=12)
+    cross = CrossEncoder(_coded(features), ranges=6, crossed=12)
     weigh = LogisticRegression(C=0.05, max_iter=1000, random_state=seed)
-    return Pipeline([("cross", cross), ("weigh", weigh)])
+    return Pipeline([("screen", Screen(_coded(features))), ("cross", cross), ("weigh", weigh)])
 
 
 def _forest(features: Sequence[str], seed: int) -> Any:
     # Small trees that see most features: as good as full-grown ones in validation, their
     # probabilities need no calibration on top, and their Shapley values are affordable.
-    return RandomForestClassifier(
+    forest = RandomForestClassifier(
         n_estimators=100,
         max_leaf_nodes=32,
         min_samples_leaf=5,
         max_features=0.7,
         random_state=seed,
     )
+    return Pipeline([("screen", Screen(_coded(features))), ("forest", forest)])
 
 
 def _boosting(features: Sequence[str], seed: int) -> Any:
     # Few small trees fitted to the log loss: as good as many here, quick to evaluate, and
     # calibrated as they are. Categories stay ordinal codes: scikit-learn's native categories were
     # no better and cost a ColumnTransformer in every predict.
-    return HistGradientBoostingClassifier(
+    boosting = HistGradientBoostingClassifier(
         max_iter=60,
         max_leaf_nodes=8,
         learning_rate=0.08,
@@ -50,6 +52,11 @@ def _boosting(features: Sequence[str], seed: int) -> Any:
         early_stopping=False,
         random_state=seed,
     )
+    return Pipeline([("screen", Screen(_coded(features))), ("boosting", boosting)])
+
+
+def _coded(features: Sequence[str]) -> list[bool]:
+    return [is_category(name) for name in features]
 
 
 _FAMILIES: Final[Mapping[str, Callable[[Sequence[str], int], Any]]] = {
