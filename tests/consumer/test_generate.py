@@ -1,0 +1,35 @@
+"""Synthetic claims for trying things out."""
+
+import itertools
+
+import pytest
+
+from consumer.decode import RefusedError, decode
+from consumer.generate import BLOCK, BROKEN, rows
+
+
+def test_rows_are_claims_under_their_own_id() -> None:
+    for key, value in itertools.islice(rows("run", 1, 0), 100):
+        assert decode(value, []).claim_id.encode() == key
+
+
+def test_no_id_comes_twice() -> None:
+    keys = [key for key, _ in itertools.islice(rows("run", 1, 0), BLOCK + 100)]
+    assert len(set(keys)) == len(keys)
+
+
+def test_the_same_seed_gives_the_same_claims_under_other_ids() -> None:
+    one, other = ([*itertools.islice(rows(run, 7, 0), 3)] for run in ("one", "two"))
+    assert [v.replace(b"one-", b"two-") for _, v in one] == [v for _, v in other]
+
+
+def test_every_so_manieth_is_no_claim() -> None:
+    made = [value for _, value in itertools.islice(rows("run", 1, 4), 40)]
+    refused = [place for place, value in enumerate(made, 1) if value in BROKEN]
+    assert refused == list(range(4, 41, 4))
+
+
+@pytest.mark.parametrize("value", BROKEN)
+def test_what_is_no_claim_is_refused(value: bytes) -> None:
+    with pytest.raises(RefusedError):
+        decode(value, [])
