@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_END,
     Consumer,
     KafkaError,
     KafkaException,
@@ -79,7 +77,7 @@ class ClaimSource:
         self._rebalanced = False
         self._closing = False
         self._void_since: float | None = None
-        self._assigned: set[tuple[str, int]] = set()
+        self._starts: dict[tuple[str, int], int] = {}
         config: dict[str, Any] = {
             **consumer_config(settings),
             "error_cb": report_client_error,
@@ -90,11 +88,7 @@ class ClaimSource:
         except KafkaException as error:
             raise refused_property(error) from error
         self.group_metadata: Any = None
-        self._first_offset = (
-            OFFSET_END
-            if str(config["auto.offset.reset"]) in {"latest", "end", "largest"}
-            else OFFSET_BEGINNING
-        )
+        self._reset = str(config["auto.offset.reset"])
         self._consumer.subscribe(
             [settings.claims_topic],
             on_assign=self._on_assign,
@@ -196,9 +190,17 @@ class ClaimSource:
     def _committed(
         self, partitions: list[TopicPartition], timeout_s: float
     ) -> list[TopicPartition] | None:
-        """What the group has committed, None when that is not to be had yet."""
+        """Where the group has got to, None when that is not to be had yet.
+
+        A partition of which nothing is committed yet is read from where it was begun: asking
+        auto.offset.reset again after an abort would skip what has come in since.
+        """
         try:
             found = self._consumer.committed(partitions, timeout=timeout_s) if partitions else []
+            for place in found:
+                if place.error is None and place.offset < 0:
+                    known = self._starts.get((place.topic, place.partition))
+                    place.offset = self._first(place, timeout_s) if known is None else known
         except KafkaException as error:
             if not kafka_error(error).retriable() and kafka_error(error).code() not in TRANSIENT:
                 raise stopped(error, "reading the committed offsets") from error
@@ -210,10 +212,20 @@ class ClaimSource:
                     f"reading the committed offset of {partition.topic}"
                     f"[{partition.partition}]: {partition.error.str()}"
                 )
-        return [
-            TopicPartition(p.topic, p.partition, p.offset if p.offset >= 0 else self._first_offset)
-            for p in found
-        ]
+        return found
+
+    def _first(self, place: TopicPartition, timeout_s: float) -> int:
+        """Offset to begin a partition at, as auto.offset.reset has it."""
+        if self._reset in {"error", "none"}:
+            raise KafkaStoppedError(
+                f"nothing is committed for {place.topic}[{place.partition}], "
+                f"and KAFKA_AUTO_OFFSET_RESET={self._reset}"
+            )
+        found = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
+        if not found:  # the client's answer when time is up
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        low, high = found
+        return high if self._reset in {"latest", "end", "largest"} else low
 
     def _start(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         """Where to read newly assigned partitions from."""
@@ -229,8 +241,9 @@ class ClaimSource:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         if partitions:
-            consumer.incremental_assign(self._start(partitions))
-            self._assigned |= {(p.topic, p.partition) for p in partitions}
+            start = self._start(partitions)
+            consumer.incremental_assign(start)
+            self._starts.update({(p.topic, p.partition): p.offset for p in start})
         self.group_metadata = consumer.consumer_group_metadata()
         log.info("assigned %s", _names(partitions))
 
@@ -238,7 +251,8 @@ class ClaimSource:
         self._rebalanced = True
         self._settle()
         consumer.incremental_unassign(partitions)
-        self._assigned -= {(p.topic, p.partition) for p in partitions}
+        for place in partitions:
+            self._starts.pop((place.topic, place.partition), None)
         log.info("revoked %s", _names(partitions))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -248,22 +262,31 @@ class ClaimSource:
     @property
     def assigned(self) -> frozenset[tuple[str, int]]:
         """Topic and partition of what this worker reads now."""
-        return frozenset(self._assigned)
+        return frozenset(self._starts)
 
-    def lag(self, next_offsets: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Records between what is committed and the end, by partition, from the last fetch."""
+    def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Records between what is committed and the end, by partition, from the last fetch.
+
+        Args:
+            committed: next offsets this worker committed, by topic and partition.
+        """
         lags = {}
-        for (topic, partition), offset in next_offsets.items():
-            if (topic, partition) in self._assigned:
-                _, high = self._consumer.get_watermark_offsets(
-                    TopicPartition(topic, partition), cached=True
-                )
-                lags[topic, partition] = max(0, high - offset)
+        for (topic, partition), start in self._starts.items():
+            place = TopicPartition(topic, partition)
+            _, high = self._consumer.get_watermark_offsets(place, cached=True)
+            done = max(start, committed.get((topic, partition), start))
+            lags[topic, partition] = max(0, high - done)
         return lags
 
     def commit(self, offsets: list[TopicPartition]) -> None:
-        """Commit without a transaction (at-least-once)."""
-        self._consumer.commit(offsets=offsets, asynchronous=False)
+        """Commit without a transaction (at-least-once).
+
+        Raises:
+            KafkaException: not all of them were committed.
+        """
+        for place in self._consumer.commit(offsets=offsets, asynchronous=False) or []:
+            if place.error is not None:
+                raise KafkaException(place.error)
 
     def close(self) -> None:
         """Leave the group; static members keep their partitions until the session ends."""
