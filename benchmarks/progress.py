@@ -17,7 +17,12 @@ their own in the output. ``output``: end of the output topic, exact without tran
 
 WITHOUT_WAITING: Final = {"isolation.level": "read_uncommitted", "enable.auto.commit": False}
 """Answers with the last offset committed, instead of waiting for a transaction under way."""
-WAIT: Final = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR)
+WAIT: Final = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError._TIMED_OUT,
+)
+"""Answers of a busy broker: ask again."""
 EVERY_S: Final = 0.02
 WARM_SHARE: Final = 0.1
 WARM_S: Final = 2.0

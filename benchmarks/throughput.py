@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+from confluent_kafka import KafkaException
 
 from benchmarks.broker import PARTITIONS, dropped, output
 from benchmarks.contenders import ECHO, Contender
@@ -72,7 +73,7 @@ def run(contender: Contender, field: Field, number: int) -> Run:
             found: Pace = pace(samples, field.total)
             memory = program.usage().resident_mib
         verdict = verify(field.bootstrap, alerts) if contender.name != ECHO else None
-    except (RuntimeError, TimeoutError, ValueError) as error:
+    except (KafkaException, RuntimeError, TimeoutError, ValueError) as error:
         return Run(contender.name, number, failed=str(error))
     finally:
         dropped(field.bootstrap, alerts, letters)
