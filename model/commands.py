@@ -109,6 +109,8 @@ def _policy(options: argparse.Namespace) -> Policy:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate a saved model on the test side of a split, or on all rows."""
+    if options.report is not None and not can_draw():
+        raise ValueError("--report needs matplotlib: install the extra 'report'")
     scorer = artifact.load(options.model)
     dataset = _load(options)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)

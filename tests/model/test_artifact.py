@@ -65,6 +65,7 @@ def test_the_manifest_tells_what_the_model_is(folder: Path) -> None:
     assert manifest.trained_on.sha256 == DATA.digest
     assert manifest.trained_on.rows == len(DATA.claims)
     assert manifest.trained_on.training_rows == 480
+    assert manifest.trained_on.claims_per_day == pytest.approx(480 / 200, rel=0.02)
     assert manifest.trained_on.first_loss == DATA.claims[0].loss_date
     assert manifest.features == load(folder).features
     assert manifest.categories["fault"] == ("policy holder", "third party")

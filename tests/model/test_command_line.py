@@ -98,16 +98,25 @@ def test_other_claims_are_evaluated_whole(
     assert shown.err == ""
 
 
+TRAIN = ["train", "--data", "synthetic", "--output", "o"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "COMMAND"),
         (["train", "--data", "x.csv", "--output", "o"], "--format is needed"),
         (["train", "--data", "synthetic"], "--output"),
-        (["train", "--data", "synthetic", "--output", "o", "--test-size", "2"], "--test-size"),
-        (["train", "--data", "synthetic", "--output", "o", "--cutoff", "1996-01-01"], "--cutoff"),
-        (["train", "--data", "synthetic", "--output", "o", "--algorithm", "svm"], "--algorithm"),
-        (["train", "--data", "synthetic", "--output", "o", "--rows", "0"], "--rows"),
-        ([], "COMMAND"),
+        ([*TRAIN, "--test-size", "2"], "--test-size"),
+        ([*TRAIN, "--test-size", "x"], "'x' is not a number"),
+        ([*TRAIN, "--cutoff", "1996-01-01"], "--cutoff needs --split time"),
+        ([*TRAIN, "--cutoff", "1996"], "not a day like"),
+        ([*TRAIN, "--algorithm", "svm"], "--algorithm"),
+        ([*TRAIN, "--rows", "0"], "--rows"),
+        ([*TRAIN, "--rows", "1e3"], "'1e3' is not a whole"),
+        ([*TRAIN, "--threshold", "nan"], "--threshold"),
+        ([*TRAIN, "--alerts-per-day", "0"], "not above 0"),
+        ([*TRAIN, "--alert-share", "0.1", "--threshold", "0.3"], "not allowed with"),
     ],
 )
 def test_wrong_usage_names_the_option(

@@ -89,6 +89,15 @@ def test_evaluate_writes_a_report(
     assert f"{figure:.4f}" in (tmp_path / "r.html").read_text()
 
 
+def test_a_report_that_cannot_be_drawn_is_told_before_the_work(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.commands.can_draw", lambda: False)
+    given = ["evaluate", "--model", str(tmp_path), "--data", "none", "--format", "jsonl"]
+    assert main([*given, "--report", str(tmp_path / "r.html")]) == 1
+    assert "--report needs matplotlib" in capsys.readouterr().err
+
+
 def test_each_policy_can_be_asked_for(claims: Path, tmp_path: Path) -> None:
     given = ["train", "--data", str(claims), "--format", "jsonl", "--output", str(tmp_path / "m")]
     given += ["--algorithm", "logistic_regression"]

@@ -70,6 +70,10 @@ def test_features_that_never_vary_are_left_out() -> None:
 def test_what_cannot_be_learnt_from_is_refused() -> None:
     with pytest.raises(ValueError, match="both fraud and other"):
         fit(DATA.claims, np.zeros(len(DATA.claims), dtype=np.int8), "gradient_boosting")
+    one = np.zeros(len(DATA.claims), dtype=np.int8)
+    one[0] = 1
+    with pytest.raises(ValueError, match="two frauds and two other"):
+        out_of_fold(DATA.claims, one, "gradient_boosting")
     with pytest.raises(ValueError, match="no feature varies"):
         fit(DATA.claims, DATA.labels, "gradient_boosting", features=["collision_type"])
 
