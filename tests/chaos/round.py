@@ -104,6 +104,9 @@ class Arena:
             codes = {w.name: w.codes for w in stage.fleet.workers}
         if broken:
             (folder / "broken.txt").write_text("\n".join(broken) + "\n")
+            for node in kafka.nodes:
+                node.kill()
+                shutil.copytree(node.folder, folder / f"broker-{node.id}")
             self._drop(case.fault.nodes)  # whatever it was, no later round inherits it
         elif not self._keep_logs:
             shutil.rmtree(folder)

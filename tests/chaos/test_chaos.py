@@ -25,7 +25,7 @@ SMOKE: list[tuple[str, Protocol, Membership]] = [
 FLAWS: list[tuple[str, str, str]] = [
     ("commit-first", "kill-after-produce", "has no outcome"),
     ("dropped-messages", "join-leave", "has no outcome"),
-    ("fresh-metadata", "stop-after-consume", "more than one outcome"),
+    ("fresh-metadata", "stop-after-consume", "a source record has"),
     ("random-id", "stop-before-commit", "more than one outcome"),
 ]
 ATTEMPTS = 8
