@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.bootstrap import Interval, intervals
 from model.evaluate import Report, evaluate, recall_at
 from model.fairness import Group, groups
 from schemas.claim import Claim
@@ -18,16 +19,7 @@ Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
 
 BUDGETS: Final = (0.01, 0.05, 0.10)
-RESAMPLES: Final = 400
 RELIABILITY_BINS: Final = 10
-_INTERVALS: Final = ("roc_auc", "average_precision", "brier", "recall_at_5pct", "recall_at_10pct")
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """95 % of the resampled figures lie between these."""
-
-    low: float
-    high: float
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,23 +79,6 @@ def details(
         months=months(claims, y, p),
         groups=groups(claims, y, p, threshold),
     )
-
-
-def intervals(
-    y: Labels, p: Scores, *, resamples: int = RESAMPLES, seed: int = 42
-) -> dict[str, Interval]:
-    """Percentile bootstrap (Efron 1979) of the figures that do not depend on a threshold.
-
-    Claims are drawn with replacement. A figure that the labels leave undefined is left out.
-    """
-    rng = np.random.default_rng(seed)
-    draws = (rng.integers(0, len(y), len(y)) for _ in range(resamples))
-    found = [evaluate(y[rows], p[rows]) for rows in draws]
-    return {
-        name: Interval(*np.quantile(values, [0.025, 0.975]).tolist())
-        for name in _INTERVALS
-        if (values := [v for r in found if (v := getattr(r, name)) is not None])
-    }
 
 
 def reliability(y: Labels, p: Scores, bins: int = RELIABILITY_BINS) -> tuple[ReliabilityBin, ...]:

@@ -5,9 +5,8 @@ import datetime as dt
 import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import roc_auc_score
 
-from model.details import budget, calibration_error, details, intervals, months, reliability
+from model.details import budget, calibration_error, details, months, reliability
 from model.evaluate import evaluate
 from schemas.claim import Claim
 from tests.model.examples import dataset
@@ -15,32 +14,6 @@ from tests.model.examples import dataset
 DATA = dataset()
 RNG = np.random.default_rng(5)
 P = np.clip(0.1 + 0.2 * DATA.labels + RNG.normal(0, 0.1, len(DATA.labels)), 0, 1)
-
-
-def test_an_interval_holds_its_figure_and_shrinks_with_more_claims() -> None:
-    report = evaluate(DATA.labels, P)
-    whole = intervals(DATA.labels, P)
-    for name, interval in whole.items():
-        assert interval.low <= getattr(report, name) <= interval.high
-    half = intervals(DATA.labels[:150], P[:150])
-    assert whole["roc_auc"].high - whole["roc_auc"].low < half["roc_auc"].high - half["roc_auc"].low
-    assert intervals(DATA.labels, P) == whole
-
-
-def test_the_interval_is_as_wide_as_the_figure_varies() -> None:
-    """Against fresh samples of the same population, not resamples of one."""
-
-    def sample() -> tuple[np.ndarray, np.ndarray]:
-        y = (RNG.random(400) < 0.2).astype(int)
-        return y, np.clip(RNG.normal(0.3 + 0.2 * y, 0.2), 0, 1)
-
-    spread = np.std([roc_auc_score(*sample()) for _ in range(300)])
-    found = intervals(*sample())["roc_auc"]
-    assert (found.high - found.low) / (2 * 1.96) == pytest.approx(spread, rel=0.3)
-
-
-def test_figures_without_meaning_have_no_interval() -> None:
-    assert intervals(np.zeros(20, dtype=int), np.full(20, 0.1)).keys() == {"brier"}
 
 
 def test_reliability_is_scikit_learns() -> None:
