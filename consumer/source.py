@@ -77,6 +77,7 @@ class ClaimSource:
         self._rebalanced = False
         self._closing = False
         self._void_since: float | None = None
+        self._idle = False
         self._starts: dict[tuple[str, int], int] = {}
         config: dict[str, Any] = {
             **consumer_config(settings),
@@ -108,6 +109,7 @@ class ClaimSource:
         """
         self._rebalanced = False
         messages = self._take() if self._rewound() else []
+        self._idle = not (messages or self._rebalanced or self._void_since)
         if self._rebalanced:
             return Poll([], rebalanced=True)
         return Poll(self._checked(messages), rebalanced=False)
@@ -267,15 +269,19 @@ class ClaimSource:
     def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Records between what is committed and the end, by partition, from the last fetch.
 
+        When nothing is in hand the position counts: unlike what is committed it is also past the
+        markers that transactions of the producers leave at the end of a partition.
+
         Args:
             committed: next offsets this worker committed, by topic and partition.
         """
         lags = {}
-        for (topic, partition), start in self._starts.items():
-            place = TopicPartition(topic, partition)
+        for place in self._consumer.position([TopicPartition(*where) for where in self._starts]):
+            where = place.topic, place.partition
             _, high = self._consumer.get_watermark_offsets(place, cached=True)
-            done = max(start, committed.get((topic, partition), start))
-            lags[topic, partition] = max(0, high - done)
+            start = self._starts[where]
+            done = max(start, committed.get(where, start), place.offset if self._idle else start)
+            lags[where] = max(0, high - done)
         return lags
 
     def commit(self, offsets: list[TopicPartition]) -> None:

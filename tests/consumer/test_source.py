@@ -28,6 +28,9 @@ class Client:
     def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
         return self.ends
 
+    def position(self, places: list[TopicPartition]) -> list[TopicPartition]:
+        return [TopicPartition(p.topic, p.partition, 50) for p in places]
+
     def incremental_assign(self, places: list[TopicPartition]) -> None:
         self.assigned_at += [p.offset for p in places]
 
@@ -72,6 +75,15 @@ def test_the_earliest_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.assigned_at == [10]
     assert source.lag({}) == {("claims", 0): 40}
     assert source.lag({("claims", 0): 45}) == {("claims", 0): 5}
+
+
+def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The position is past the markers of transactions; what is committed is not."""
+    source, _ = made(monkeypatch, "earliest")
+    assign(source, source._consumer)
+    assert source.lag({("claims", 0): 49}) == {("claims", 0): 1}
+    assert source.poll().messages == []
+    assert source.lag({("claims", 0): 49}) == {("claims", 0): 0}
 
 
 def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
