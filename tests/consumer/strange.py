@@ -40,7 +40,7 @@ LARGE: Sequence[bytes] = (
 
 FIELDS = tuple(f.name for f in msgspec.structs.fields(Claim))
 
-values = (
+values: st.SearchStrategy[object] = (
     st.none() | st.booleans() | st.integers() | st.integers(10**18, 10**30)
     | st.floats() | st.text(max_size=20) | st.dates().map(str) | st.just([]) | st.just({})
     | st.recursive(st.none() | st.text(max_size=3), lambda x: st.lists(x, max_size=3), max_leaves=8)

@@ -157,6 +157,5 @@ def test_refused_again_and_again_it_comes_to_rest(stage: Stage) -> None:
         assert [letter.attempt for letter in found] == [attempt] * 2
         assert redrive(stage.settings(), Filter()).sent == (2 if attempt < 3 else 0)
     assert redrive(stage.settings(), Filter()) == Redriven(0, 2)
-    stage.wait_drained()
     assert len(claims(stage)) == 6
     assert worker.stop() == 0

@@ -81,17 +81,23 @@ def mixed(count: int, seed: int = 1) -> list[Row]:
     return rows
 
 
-def produce(bootstrap: str, topic: str, rows: Iterable[Row], partition: int = -1) -> int:
-    """Produce the rows in order; returns how many."""
-    producer = Producer(
-        {
-            "bootstrap.servers": bootstrap,
-            "enable.idempotence": True,
-            "message.max.bytes": 10_000_000,
-            "partitioner": "murmur2_random",
-            "linger.ms": 5,
-        }
-    )
+def produce(
+    bootstrap: str, topic: str, rows: Iterable[Row], partition: int = -1, transaction: str = ""
+) -> int:
+    """Produce the rows in order, in a transaction if it has a name; returns how many."""
+    config: dict[str, str | int | float | bool] = {
+        "bootstrap.servers": bootstrap,
+        "enable.idempotence": True,
+        "message.max.bytes": 10_000_000,
+        "partitioner": "murmur2_random",
+        "linger.ms": 5,
+    }
+    if transaction:
+        config["transactional.id"] = transaction
+    producer = Producer(config)
+    if transaction:
+        producer.init_transactions(120)
+        producer.begin_transaction()
     failed: list[KafkaError] = []
 
     def note(error: KafkaError | None, _: Message) -> None:
@@ -103,6 +109,8 @@ def produce(bootstrap: str, topic: str, rows: Iterable[Row], partition: int = -1
         _queue(producer, topic, row, partition, note)
         count += 1
     assert producer.flush(120) == 0
+    if transaction:
+        producer.commit_transaction(120)
     assert not failed, failed[0]
     return count
 

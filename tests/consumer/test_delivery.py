@@ -1,0 +1,276 @@
+"""What is done on each error of a transaction, and in which order."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer import delivery
+from consumer.batch import Outcome, process
+from consumer.delivery import AbortedError, AtLeastOnce, ExactlyOnce
+from consumer.errors import KafkaStoppedError
+from consumer.settings import Settings
+from consumer.watchdog import Watchdog
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
+
+SETTINGS = Settings(instance_id="w1")
+
+
+class FakeProducer:
+    """Writes down what it is asked; raises what the test says, once."""
+
+    def __init__(self, calls: list[str], faults: dict[str, KafkaError]) -> None:
+        self.calls = calls
+        self.faults = faults
+        self.undelivered: KafkaError | None = None
+        self._reports: list[Callable[[KafkaError | None, Any], None]] = []
+
+    def _called(self, name: str) -> None:
+        self.calls.append(name)
+        if error := self.faults.pop(name, None):
+            raise KafkaException(error)
+
+    def init_transactions(self, _: float) -> None:
+        self._called("init")
+
+    def begin_transaction(self) -> None:
+        self._called("begin")
+
+    def produce(
+        self, topic: str, value: bytes, key: bytes, *, headers: Any, on_delivery: Any
+    ) -> None:
+        self._called(f"produce {topic}")
+        if on_delivery is not None:
+            self._reports.append(on_delivery)
+
+    def send_offsets_to_transaction(self, offsets: Any, metadata: object, _: float) -> None:
+        self._called(f"offsets {[(p.partition, p.offset) for p in offsets]} {metadata}")
+
+    def commit_transaction(self, _: float) -> None:
+        self._called("commit")
+
+    def abort_transaction(self, _: float) -> None:
+        self._called("abort")
+
+    def flush(self) -> int:
+        self._called("flush")
+        for report in self._reports:
+            report(self.undelivered, None)
+        self._reports.clear()
+        return 0
+
+    def purge(self) -> None:
+        self._called("purge")
+
+    def poll(self, _: float) -> int:
+        return 0
+
+
+OFFSETS = "offsets [(0, 43)] generation 1"
+PRODUCED = ["produce fraud-alerts", "produce claims-dead-letter"]
+WHOLE = ["begin", *PRODUCED, OFFSETS, "commit"]
+
+
+@pytest.fixture
+def calls() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def faults() -> dict[str, KafkaError]:
+    return {}
+
+
+@pytest.fixture
+def producers(
+    calls: list[str], faults: dict[str, KafkaError], monkeypatch: pytest.MonkeyPatch
+) -> list[FakeProducer]:
+    """Every producer that was made."""
+    made: list[FakeProducer] = []
+
+    def make(_: Settings) -> FakeProducer:
+        made.append(FakeProducer(calls, faults))
+        return made[-1]
+
+    monkeypatch.setattr(delivery, "make_producer", make)
+    return made
+
+
+@pytest.fixture
+def watchdog() -> Iterator[Watchdog]:
+    made = Watchdog(3_600)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def publisher(
+    producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
+) -> Iterator[ExactlyOnce]:
+    made = ExactlyOnce(SETTINGS, watchdog)
+    assert calls == ["init"]
+    calls.clear()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def outcome() -> Outcome:
+    """One alert, one dead letter."""
+    return process([FakeMessage(claim(), 41), FakeMessage(b"bad", 42)], FakeScorer(), NOW)
+
+
+def publish(publisher: ExactlyOnce | AtLeastOnce, outcome: Outcome, calls: list[str]) -> None:
+    publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
+    publisher.settle()
+
+
+def test_alerts_dead_letters_and_offsets_in_one_transaction(
+    publisher: ExactlyOnce, outcome: Outcome, calls: list[str]
+) -> None:
+    publish(publisher, outcome, calls)
+    publish(publisher, outcome, calls)
+    assert calls == [*WHOLE, "done"] * 2
+
+
+ABORTABLE = KafkaError(KafkaError.UNKNOWN_PRODUCER_ID, "abortable", txn_requires_abort=True)
+UNKNOWN = KafkaError(KafkaError._TIMED_OUT, "unknown", retriable=True)
+FATAL = KafkaError(KafkaError._FATAL, "fatal", fatal=True)
+FENCED = KafkaError(KafkaError.PRODUCER_FENCED, "fenced")
+LATE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abort=True)
+
+
+@pytest.mark.parametrize("step", ["produce fraud-alerts", OFFSETS, "commit"])
+@pytest.mark.parametrize("error", [ABORTABLE, LATE])
+def test_an_abortable_error_aborts_and_keeps_the_producer(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+    step: str,
+    error: KafkaError,
+) -> None:
+    faults[step] = error
+    with pytest.raises(AbortedError):
+        publish(publisher, outcome, calls)
+    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "abort"]
+    assert len(producers) == 1
+    calls.clear()
+    publish(publisher, outcome, calls)
+    assert calls == [*WHOLE, "done"]
+
+
+@pytest.mark.parametrize("step", ["begin", OFFSETS, "commit"])
+def test_after_an_unknown_outcome_the_producer_is_never_used_again(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+    step: str,
+) -> None:
+    faults[step] = UNKNOWN
+    with pytest.raises(AbortedError):
+        publish(publisher, outcome, calls)
+    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init"]
+    assert len(producers) == 2
+
+
+def test_an_abort_of_unknown_outcome_discards_the_producer(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+) -> None:
+    faults.update({"commit": ABORTABLE, "abort": UNKNOWN})
+    with pytest.raises(AbortedError):
+        publish(publisher, outcome, calls)
+    assert calls[-3:] == ["abort", "purge", "init"]
+    assert len(producers) == 2
+
+
+@pytest.mark.parametrize("step", ["begin", "produce fraud-alerts", OFFSETS, "commit"])
+@pytest.mark.parametrize("error", [FATAL, FENCED])
+def test_a_fatal_error_stops_the_worker(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+    step: str,
+    error: KafkaError,
+) -> None:
+    faults[step] = error
+    with pytest.raises(KafkaStoppedError, match="publishing"):
+        publish(publisher, outcome, calls)
+    assert "done" not in calls
+    assert len(producers) == 1
+
+
+def test_nothing_is_published_after_a_batch_that_was_not(
+    publisher: ExactlyOnce, outcome: Outcome, calls: list[str], faults: dict[str, KafkaError]
+) -> None:
+    """The commit of a batch fails while the next one is scored: that one must not go out."""
+    faults["commit"] = ABORTABLE
+    publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
+    with pytest.raises(AbortedError):
+        publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
+    assert calls == [*WHOLE, "abort"]
+
+
+def test_starting_waits_for_kafka(
+    producers: list[FakeProducer],
+    faults: dict[str, KafkaError],
+    calls: list[str],
+    watchdog: Watchdog,
+) -> None:
+    faults["init"] = UNKNOWN
+    ExactlyOnce(SETTINGS, watchdog).close()
+    assert calls == ["init", "init"]
+    faults["init"] = KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "no")
+    with pytest.raises(KafkaStoppedError, match="CONSUMER_GROUP-INSTANCE_ID"):
+        ExactlyOnce(SETTINGS, watchdog)
+
+
+@pytest.fixture
+def at_least_once(
+    producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
+) -> AtLeastOnce:
+    settings = msgspec.structs.replace(SETTINGS, delivery="at-least-once")
+    return AtLeastOnce(
+        settings, watchdog, lambda offsets: calls.append(f"commit {offsets[0].offset}")
+    )
+
+
+def test_at_least_once_commits_what_was_acknowledged(
+    at_least_once: AtLeastOnce, outcome: Outcome, calls: list[str]
+) -> None:
+    publish(at_least_once, outcome, calls)
+    assert calls == [*PRODUCED, "flush", "commit 43", "done"]
+
+
+def test_at_least_once_commits_nothing_that_was_not(
+    at_least_once: AtLeastOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+) -> None:
+    producers[0].undelivered = KafkaError(KafkaError._MSG_TIMED_OUT, "no")
+    with pytest.raises(KafkaStoppedError, match="publishing"):
+        publish(at_least_once, outcome, calls)
+    assert calls == [*PRODUCED, "flush"]
+
+
+def test_offsets_of_a_batch_without_outcomes_are_committed(
+    publisher: ExactlyOnce, calls: list[str]
+) -> None:
+    """PUBLISH=referrals and no referral: the claims are done all the same."""
+    none = process([FakeMessage(claim(), 42)], FakeScorer(), NOW, referrals_only=True)
+    assert np.array_equal(none.probabilities, [0.0])
+    publish(publisher, none, calls)
+    assert calls == ["begin", OFFSETS, "commit", "done"]
