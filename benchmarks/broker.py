@@ -15,7 +15,11 @@ from tests.broker import native, topics
 PARTITIONS: Final = 4
 JVM: Final = ("-Xms1g", "-Xmx1g", "-XX:+UseSerialGC", "-Xshare:auto")
 """Unlike the tests' broker, this one may compile its hot code in full."""
-SETTINGS: Final = {"log.segment.bytes": "1073741824"}
+SETTINGS: Final = {
+    "log.segment.bytes": "1073741824",
+    # A busy machine is no fault: the node is not to lose its leadership over a late heartbeat.
+    "broker.session.timeout.ms": "60000",
+}
 
 
 @contextlib.contextmanager
