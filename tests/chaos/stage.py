@@ -116,6 +116,6 @@ class Stage:
         if time.monotonic() < self._ask_at:
             return False
         self._ask_at = time.monotonic() + ASK_EVERY_S
-        with contextlib.suppress(KafkaException):
+        with contextlib.suppress(KafkaException, TimeoutError):
             return committed(self.kafka.direct, self.names.group, self.names.claims) == ends
         return False
