@@ -141,6 +141,11 @@ class Metrics:
             "When the model in service was loaded.",
             registry=registry,
         )
+        self.model_created_at = Gauge(
+            "fraud_scorer_model_created_timestamp_seconds",
+            "When the model in service was trained.",
+            registry=registry,
+        )
         self.drift_psi = Gauge(
             "fraud_scorer_drift_psi",
             "Population stability index of a feature over the last window of claims.",

@@ -103,3 +103,4 @@ class Models:
             }
         )
         self._metrics.model_loaded_at.set_to_current_time()
+        self._metrics.model_created_at.set(scorer.manifest.created_at.timestamp())
