@@ -91,7 +91,7 @@ def _field(bench: Bench, contender: Contender, topics: dict[bool, str]) -> Field
         _counts(bench)[slow],
         bench.workload.model,
         bench.cores.client,
-        bench.options.seconds,
+        bench.options.seconds * (3 if slow else 1),
     )
 
 

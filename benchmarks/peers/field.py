@@ -42,8 +42,9 @@ PEERS: Final = {
     "quixstreams": (
         Contender(
             "Quix Streams",
-            "exactly once, message by message, 1,000 a checkpoint",
+            "exactly once, message by message, 100 a checkpoint",
             f"{MODULES}.quixstreams_app",
+            batch=100,
             slow=True,
         ),
         Contender(
