@@ -79,17 +79,21 @@ def precision_recall(models: Sequence[Scored]) -> Draw:
 
 
 def calibration(bins: Sequence[ReliabilityBin]) -> Draw:
-    """Share of frauds against the probability said, with 95 % intervals (normal, of the bin)."""
+    """Share of frauds against the probability said, with 95 % intervals."""
 
     def draw(axes: Axes) -> None:
         said = np.array([b.predicted for b in bins])
         were = np.array([b.observed for b in bins])
-        spread = 1.96 * np.sqrt(were * (1 - were) / np.array([b.n for b in bins]))
-        top = 1.1 * max(said.max(), (were + spread).max())
+        low, high = wilson(were, np.array([b.n for b in bins]))
+        top = 1.1 * max(said.max(), high.max())
         axes.plot([0, top], [0, top], color=QUIET, linestyle=":", label="perfect")
-        low = np.minimum(spread, were)
         axes.errorbar(
-            said, were, yerr=[low, spread], fmt="o", color=MAIN, label="a tenth of claims"
+            said,
+            were,
+            yerr=[were - low, high - were],
+            fmt="o",
+            color=MAIN,
+            label="a tenth of claims",
         )
         axes.set(
             xlabel="probability said", ylabel="frauds among them", xlim=(0, top), ylim=(0, top)
@@ -224,6 +228,17 @@ def stepwise(steps: Sequence[Step]) -> Draw:
         _months(axes, [s.month for s in steps])
 
     return draw
+
+
+def wilson(
+    share: npt.NDArray[np.float64], n: npt.NDArray[np.integer]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Ends of the 95 % interval of a share among n (Wilson, 1927): holds for few and for none."""
+    z2 = 1.96**2
+    middle = share + z2 / (2 * n)
+    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2)))
+    ends = (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
+    return np.minimum(ends[0], share), np.maximum(ends[1], share)
 
 
 def _gained(model: Scored) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -16,7 +16,7 @@ def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for name, _ in reports:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", overflow="fold")
     for field in msgspec.structs.fields(Report):
         table.add_row(field.name, *(number(getattr(report, field.name)) for _, report in reports))
     return table

@@ -8,13 +8,15 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from model.artifact import ArtifactError, read_manifest
 from model.card import Card, card, markdown, number
 from model.decide import Top
 from model.documents import documents, read_evaluation
-from model.figures import Scored
+from model.figures import Scored, wilson
 from model.manifest import SplitPlan
 from model.report import html
 from model.train import train, write
@@ -167,3 +169,12 @@ def test_an_artifact_without_an_evaluation_is_told(tmp_path: Path) -> None:
     write(FAMILY[0], tmp_path / "m", created_at=NOW)
     with pytest.raises(ArtifactError, match=r"evaluation\.json"):
         read_evaluation(tmp_path / "m")
+
+
+def test_intervals_of_shares_are_wilsons() -> None:
+    low, high = wilson(np.array([0.0, 0.5, 1.0]), np.array([10, 20, 5]))
+    expected = [
+        binomtest(k, n).proportion_ci(method="wilson") for k, n in ((0, 10), (10, 20), (5, 5))
+    ]
+    assert low == pytest.approx([e.low for e in expected], abs=1e-4)
+    assert high == pytest.approx([e.high for e in expected], abs=1e-4)
