@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.artifact import ArtifactError, read_manifest
 from model.card import Card, card, markdown, number
