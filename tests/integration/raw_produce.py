@@ -8,8 +8,12 @@ from collections.abc import Sequence
 
 from confluent_kafka.admin import AdminClient
 
+from tests.broker import wait
+
 PRODUCE = 0
 VERSION = 3
+NONE = 0
+NOT_LEADING = (5, 6)
 
 
 def produce_raw(
@@ -21,13 +25,27 @@ def produce_raw(
     headers: Sequence[tuple[bytes, bytes]],
 ) -> None:
     """Produce one record; names of headers may be any bytes."""
-    found = AdminClient({"bootstrap.servers": bootstrap}).list_topics(topic, timeout=30)
-    leader = found.brokers[found.topics[topic].partitions[partition].leader]
     records = _batch(_record(key, value, headers))
     body = struct.pack(">hhii", -1, -1, 30_000, 1) + _text(topic)
     body += struct.pack(">iii", 1, partition, len(records)) + records
     request = struct.pack(">hhih", PRODUCE, VERSION, 1, -1) + body
-    with socket.create_connection((leader.host, leader.port), timeout=30) as connection:
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+
+    def accepted() -> bool:
+        found = admin.list_topics(topic, timeout=30)
+        leader = found.topics[topic].partitions[partition].leader
+        if leader not in found.brokers:
+            return False
+        error = _ask(found.brokers[leader].host, found.brokers[leader].port, request)
+        assert error in {NONE, *NOT_LEADING}, f"Produce answered error {error}"
+        return error == NONE
+
+    wait.until(accepted, "the leader of the partition")
+
+
+def _ask(host: str, port: int, request: bytes) -> int:
+    """Send the request; the error of its one partition."""
+    with socket.create_connection((host, port), timeout=30) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
         stream = connection.makefile("rb")
         (size,) = struct.unpack(">i", stream.read(4))
@@ -35,8 +53,9 @@ def produce_raw(
     # correlation id, one topic, its name, one partition, its number, the error
     answer.read(8)
     (length,) = struct.unpack(">h", answer.read(2))
-    _, _, error = struct.unpack(">iih", answer.read(length + 10)[length:])
-    assert error == 0, f"Produce answered error {error}"
+    answer.read(length + 8)
+    (error,) = struct.unpack(">h", answer.read(2))
+    return int(error)
 
 
 def _text(value: str) -> bytes:
