@@ -1,6 +1,7 @@
 """The model in service: loaded at start, replaced between two batches when another is promoted."""
 
 import contextlib
+import gc
 import logging
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from model.scorer import Scorer
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 2.0
+COLLECT_EVERY: Final = 10_000
+"""Objects more than were freed before the collector looks for cycles (the default is 700)."""
 MANIFEST: Final = "manifest.json"
 
 Identity = tuple[Path, int, int]
@@ -38,6 +41,7 @@ class Models:
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
         self._report()
+        keep_out_of_collections()
         self._stopped = threading.Event()
 
     def current(self) -> Scorer:
@@ -77,6 +81,7 @@ class Models:
             )
             return
         self._report()
+        keep_out_of_collections()
         log.info("model in service: %s %s", self._current.name, self._current.version)
 
     def _watch(self) -> None:
@@ -104,3 +109,15 @@ class Models:
         )
         self._metrics.model_loaded_at.set_to_current_time()
         self._metrics.model_created_at.set(scorer.manifest.created_at.timestamp())
+
+
+def keep_out_of_collections() -> None:
+    """Tell the garbage collector to leave the model and the libraries alone.
+
+    They live as long as the process; walking them again and again, together with a collection
+    every few hundred claims, costs a fifth of the time it takes to score a claim.
+    """
+    gc.unfreeze()  # what an earlier model left behind
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY)
