@@ -75,6 +75,22 @@ def stopped_for(seconds: float, points: Sequence[Point]) -> Act:
     return act
 
 
+def stopped_while_broker_stalls(stage: Stage) -> None:
+    """The broker stalls so long that it is fenced and loads its coordinators again, twice."""
+    points: Sequence[Point] = ("offsets:before", "offsets:after", "commit:before")
+    worker = stage.start(
+        plan(stage, stage.random.choice(points), "stop", stage.random.choice((0.0, 1.5)))
+    )
+    stage.hit()
+    for _ in range(2):
+        stage.kafka.node.pause()
+        stage.fleet.sleep(stage.random.uniform(2.2, 3.5))
+        stage.kafka.node.resume()
+        stage.fleet.sleep(stage.random.uniform(0, 1))
+        worker.signal(signal.SIGCONT)
+    stage.progress()
+
+
 def terminated(stage: Stage) -> None:
     worker = stage.start(plan(stage, stage.random.choice(STEPS), "term"))
     stage.hit()
@@ -258,6 +274,7 @@ ALL: Sequence[Fault] = (
     Fault("stop-before-offsets", stopped_for(SESSION_S + 2, ("produce:after", "offsets:before"))),
     Fault("stop-before-commit", stopped_for(SESSION_S + 2, ("offsets:after", "commit:before"))),
     Fault("stop-past-transaction", stopped_for(TRANSACTION_S + 3, STEPS)),
+    Fault("stop-while-broker-stalls", stopped_while_broker_stalls),
     Fault("sigterm-mid-batch", terminated),
     Fault("join-leave", churn),
     Fault("zombie", zombie),
