@@ -1,0 +1,146 @@
+"""How the defaults of `model.estimators` were chosen, to be run again: ``python -m model.search``.
+
+Only losses before `model.quality.TEST_FROM` are used. Each candidate is fitted on the past and
+scored on the window that follows, in four windows; a window counts by its frauds, as nine months
+have almost none. Candidates within `PLATEAU` of the best are taken for equal, and of those the
+smallest is the default.
+"""
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from model import datasets, quality, splits
+from model.columns import DEFAULT_FEATURES
+from model.datasets import Dataset
+from model.quality import METRICS, figures, predict
+
+__all__ = ["candidates", "figures", "main", "validate"]
+
+WINDOWS: Final = 4
+PLATEAU: Final = 0.003
+"""Difference of validated ROC AUC that is not told from chance here."""
+SEED: Final = 42
+
+WEEKDAYS: Final = ("loss_weekday", "loss_weekend", "report_weekday", "report_weekend")
+
+_GRID: Final[Mapping[str, tuple[Mapping[str, object], ...]]] = {
+    "logistic_regression": (
+        {},
+        {"weigh__C": 0.02},
+        {"weigh__C": 0.2},
+        {"cross__crossed": 0},
+        {"cross__crossed": 8},
+        {"cross__crossed": 20},
+        {"cross__ranges": 10},
+    ),
+    "random_forest": (
+        {},
+        {"forest__max_features": 0.3},
+        {"forest__max_features": 1.0},
+        {"forest__max_leaf_nodes": 16},
+        {"forest__max_leaf_nodes": None, "forest__min_samples_leaf": 10},
+        {"forest__min_samples_leaf": 20},
+    ),
+    "gradient_boosting": (
+        {},
+        {"boosting__max_leaf_nodes": 4},
+        {"boosting__max_leaf_nodes": 6},
+        {"boosting__max_leaf_nodes": 16},
+        {"boosting__max_iter": 30},
+        {"boosting__max_iter": 100, "boosting__learning_rate": 0.05},
+        {"boosting__max_iter": 150},
+        {"boosting__min_samples_leaf": 60},
+        {"boosting__l2_regularization": 10.0},
+        {"boosting__max_features": 0.5},
+    ),
+}
+
+
+class Candidate(NamedTuple):
+    """Changes to the defaults of one family."""
+
+    algorithm: str
+    parameters: Mapping[str, object]
+    extra: tuple[str, ...] = ()
+    """Columns beside the default features."""
+
+    def __str__(self) -> str:
+        changes = [f"{k.split('__')[1]}={v}" for k, v in self.parameters.items()]
+        return ", ".join([*changes, *(f"+{c}" for c in self.extra)]) or "default"
+
+
+def candidates() -> list[Candidate]:
+    """Every candidate; of each family the defaults first."""
+    return [
+        candidate
+        for algorithm, grid in _GRID.items()
+        for candidate in (
+            *(Candidate(algorithm, parameters) for parameters in grid),
+            Candidate(algorithm, {}, WEEKDAYS),
+        )
+    ]
+
+
+def before(dataset: Dataset, day: dt.date) -> Dataset:
+    """The claims whose loss was before that day."""
+    rows, _ = splits.cutoff_split(dataset.claims, day)
+    return Dataset(
+        claims=tuple(dataset.claims[i] for i in rows.tolist()),
+        labels=dataset.labels[rows],
+        name=f"{dataset.name} before {day}",
+        digest=dataset.digest,
+        format=dataset.format,
+    )
+
+
+def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> dict[str, float]:
+    """Metrics of a candidate, forward in time, weighted by the frauds of each window."""
+    names = (*DEFAULT_FEATURES, *candidate.extra)
+    found, frauds = [], []
+    for train, test in splits.forward_folds(dataset.claims, windows):
+        y, p = predict(
+            dataset, train, test, candidate.algorithm, names, SEED, **candidate.parameters
+        )
+        found.append([metric(y, p) for metric in METRICS.values()])
+        frauds.append(int(y.sum()))
+    means = np.average(found, axis=0, weights=frauds)
+    return dict(zip(METRICS, means.tolist(), strict=True))
+
+
+def _table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
+    table = Table("family", "candidate", *METRICS, title=title, title_justify="left")
+    for candidate, metrics in rows:
+        figures = (f"{value:.4f}" for value in metrics.values())
+        table.add_row(candidate.algorithm, str(candidate), *figures)
+    return table
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Validate every candidate and print a table; the result is the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m model.search", description=__doc__)
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, metavar="DIR", help="folder of fraud_oracle.csv"
+    )
+    options = parser.parse_args(arguments)
+    path = str(options.data_dir / "fraud_oracle.csv")
+    try:
+        dataset = before(datasets.load(path, "carclaims"), quality.TEST_FROM)
+    except datasets.DatasetError as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        return 1
+    tried = [(c, validate(dataset, c)) for c in track(candidates(), "validating")]
+    Console().print(_table(tried, f"{dataset.name}, {WINDOWS} windows forward in time"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

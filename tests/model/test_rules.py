@@ -1,0 +1,133 @@
+import datetime as dt
+import time
+from pathlib import Path
+
+import pytest
+
+from model import rules, synthetic
+from model.rules import RuleError, parse
+from schemas.alert import Decision, RuleHit
+from schemas.claim import Claim
+
+DAY = dt.date(2024, 5, 10)
+BEFORE, AFTER = DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1)
+
+
+def ids(claim: Claim) -> list[str]:
+    (hits,) = rules.load().hits([claim])
+    return [hit.id for hit in hits]
+
+
+@pytest.mark.parametrize(
+    ("claim", "expected"),
+    [
+        (Claim(claim_id="a"), []),
+        (Claim(claim_id="a", loss_date=BEFORE, policy_start_date=DAY), ["loss-before-cover"]),
+        (Claim(claim_id="a", loss_date=DAY, policy_start_date=DAY), []),
+        (Claim(claim_id="a", loss_date=AFTER, policy_end_date=DAY), ["loss-after-cover"]),
+        (Claim(claim_id="a", loss_date=DAY, policy_end_date=DAY), []),
+        (Claim(claim_id="a", loss_date=DAY), []),
+        (Claim(claim_id="a", loss_date=DAY, report_date=BEFORE), ["reported-before-loss"]),
+        (Claim(claim_id="a", loss_date=DAY, report_date=AFTER), []),
+        (Claim(claim_id="a", policy_age_days=-1), ["loss-before-policy-age"]),
+        (Claim(claim_id="a", policy_age_days=0), []),
+        (Claim(claim_id="a", vehicle_amount=2, claim_amount=1), ["vehicle-exceeds-claim"]),
+        (Claim(claim_id="a", vehicle_amount=2, vehicle_price=1), ["vehicle-exceeds-price"]),
+        (
+            Claim(claim_id="a", incident_type=" Vehicle Theft", police_report_filed=False),
+            ["theft-without-police"],
+        ),
+        (Claim(claim_id="a", incident_type="vehicle theft", police_report_filed=True), []),
+        (Claim(claim_id="a", incident_type="vehicle theft"), []),
+        (
+            Claim(claim_id="a", loss_date=DAY, policy_end_date=BEFORE, report_date=BEFORE),
+            ["loss-after-cover", "reported-before-loss"],
+        ),
+    ],
+)
+def test_rules_of_the_project(claim: Claim, expected: list[str]) -> None:
+    assert ids(claim) == expected
+
+
+def one(condition: str) -> str:
+    return f"""
+[[rule]]
+id = "r"
+version = 3
+when = ['{condition}']
+outcome = "refer"
+text = "Told."
+"""
+
+
+def test_a_hit_tells_the_rule_and_belongs_to_its_claim() -> None:
+    claims = [Claim(claim_id=str(n), witnesses=n) for n in range(4)]
+    hit = RuleHit(id="r", version=3, outcome=Decision.REFER, text="Told.")
+    assert parse(one("witnesses >= 2")).hits(claims) == [(), (), (hit,), (hit,)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "claim", "met"),
+    [
+        ("loss_date == 2024-05-10", Claim(claim_id="a", loss_date=DAY), True),
+        ("loss_date != 2024-05-10", Claim(claim_id="a", loss_date=DAY), False),
+        ("loss_date != 2024-05-10", Claim(claim_id="a"), False),
+        ('fault != "third party"', Claim(claim_id="a", fault="policyholder"), True),
+        ('fault != "third party"', Claim(claim_id="a"), False),
+        ('fault != "third party"', Claim(claim_id="a", fault="  "), False),
+        ('fault == "Third Party"', Claim(claim_id="a", fault="third party"), True),
+        ("property_damage != true", Claim(claim_id="a", property_damage=False), True),
+        ("property_damage != true", Claim(claim_id="a"), False),
+        ("claim_amount > 1.5", Claim(claim_id="a", claim_amount=2), True),
+        ("witnesses<=1", Claim(claim_id="a", witnesses=1), True),
+        ("policy_state != loss_state", Claim(claim_id="a", policy_state="OH"), False),
+        (
+            "policy_state != loss_state",
+            Claim(claim_id="a", policy_state="OH", loss_state="NY"),
+            True,
+        ),
+    ],
+)
+def test_conditions(condition: str, claim: Claim, met: bool) -> None:
+    assert bool(parse(one(condition)).hits([claim])[0]) is met
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[rule", "mine: "),
+        ("", "mine: .*`rule`"),
+        (one("witnesses > 1").replace("version = 3", ""), r"mine: .*`version`"),
+        (one("witnesses > 1").replace("refer", "deny"), "mine: .*'deny'"),
+        (one("witnesses > 1") + one("witnesses > 2"), "mine: two rules have the id r"),
+        (one("witnesses"), "mine, rule r: 'witnesses' is no FIELD OPERATOR"),
+        (one("wittnesses > 1"), "wittnesses is no field of a claim"),
+        (one("witnesses > many"), "many is no field of a claim"),
+        (one("witnesses > [1]"), r"\[1\] is no field of a claim"),
+        (one("witnesses > loss_date"), "compares a number with a date"),
+        (one('fault > "a"'), "of a text only == and != can be asked"),
+        (one("witnesses > 1").replace("when = ['witnesses > 1']", "when = []"), "no condition"),
+    ],
+)
+def test_wrong_files_are_refused(text: str, message: str) -> None:
+    with pytest.raises(RuleError, match=message):
+        parse(text, "mine")
+
+
+def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RuleError, match=r"none\.toml"):
+        rules.load(tmp_path / "none.toml")
+
+
+def test_no_claims() -> None:
+    assert rules.load().hits([]) == []
+
+
+def test_quick_enough_for_every_batch() -> None:
+    claims, _ = synthetic.generate(2_000, 0)
+    known = rules.load()
+    known.hits(claims)
+    start = time.process_time()
+    found = [known.hits(claims) for _ in range(10)]
+    assert (time.process_time() - start) / 20_000 < 10e-6
+    assert any(found[0])
