@@ -9,6 +9,7 @@ from confluent_kafka import (
     ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
+    KafkaException,
     Message,
     TopicPartition,
 )
@@ -80,11 +81,18 @@ def end_offsets(
         if isolation == "read_committed"
         else IsolationLevel.READ_UNCOMMITTED
     )
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     asked = dict.fromkeys(partitions_of(bootstrap, topics), latest)
-    answers = admin.list_offsets(asked, isolation_level=level, request_timeout=60)
-    return {(p.topic, p.partition): f.result(60).offset for p, f in answers.items()}
+
+    def answered() -> dict[tuple[str, int], int] | None:
+        admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
+        answers = admin.list_offsets(asked, isolation_level=level, request_timeout=60)
+        try:
+            return {(p.topic, p.partition): f.result(60).offset for p, f in answers.items()}
+        except KafkaException:  # a leader that is just changing
+            return None
+
+    return wait.until(answered, f"end offsets of {', '.join(topics)}")
 
 
 def read_all(bootstrap: str, topic: str, isolation: Isolation = "read_committed") -> list[Record]:
