@@ -52,7 +52,9 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
             for c, size in zip(cells.T, self.sizes_, strict=True)
         ]
         value = [_information(c, y, size) for c, size in zip(cells.T, self.sizes_, strict=True)]
-        chosen = np.sort(np.argsort(value, kind="stable")[::-1][: self.crossed])
+        # A pair with a feature that is the same in all claims would only repeat the other one.
+        ranked = [j for j in np.argsort(value, kind="stable")[::-1] if self.shares_[j].max() < 1]
+        chosen = np.sort(ranked[: self.crossed])
         self.pairs_ = np.array(list(combinations(chosen.tolist(), 2)), dtype=np.int64).reshape(
             -1, 2
         )

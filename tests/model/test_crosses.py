@@ -83,6 +83,12 @@ def test_the_most_telling_features_are_crossed() -> None:
     assert CrossEncoder([False] * 3, crossed=2).fit(noise, y).pairs_.tolist() == [[1, 2]]
 
 
+def test_a_constant_feature_is_not_crossed() -> None:
+    X, y = claims_like()
+    X[:, 1] = 2.0
+    assert 1 not in CrossEncoder(CATEGORICAL, crossed=4).fit(X, y).pairs_
+
+
 @pytest.mark.parametrize("crossed", [0, 3, 4])
 def test_compiled_form_equals_scikit_learn(crossed: int) -> None:
     pipeline, X = fitted(crossed)
