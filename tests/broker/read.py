@@ -15,6 +15,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._metadata import TopicMetadata
 
 from tests.broker import wait
 
@@ -68,7 +69,12 @@ def _as_bytes(value: str | bytes | None) -> bytes | None:
 def partitions_of(bootstrap: str, topics: Sequence[str]) -> list[TopicPartition]:
     """Every partition of the topics."""
     admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    found = wait.until(lambda: admin.list_topics(timeout=10).topics, "topics")
+
+    def known() -> dict[str, TopicMetadata] | None:
+        found: dict[str, TopicMetadata] = admin.list_topics(timeout=10).topics
+        return found if all(t in found and found[t].partitions for t in topics) else None
+
+    found = wait.until(known, f"topics {', '.join(topics)}")
     return [TopicPartition(t, p) for t in topics for p in sorted(found[t].partitions)]
 
 

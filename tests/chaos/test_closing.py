@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from confluent_kafka import ConsumerGroupState
+from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from consumer.settings import read_settings
@@ -38,7 +38,10 @@ def test_partitions_assigned_while_closing_do_not_hold_it_up(
 
 
 def _assigned(admin: AdminClient, group: str) -> bool:
-    described = admin.describe_consumer_groups([group])[group].result(30)
+    try:
+        described = admin.describe_consumer_groups([group], request_timeout=5)[group].result(10)
+    except (KafkaException, TimeoutError):  # the group's coordinator is still being made
+        return False
     return described.state == ConsumerGroupState.STABLE and any(
         member.assignment.topic_partitions for member in described.members
     )
