@@ -19,7 +19,7 @@ from typing import Final
 from consumer import logs, server
 from consumer.api import scoring_app
 from consumer.connection import Limits
-from consumer.errors import ScorerError
+from consumer.errors import ScorerError, SettingsError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.models import Models
@@ -31,11 +31,27 @@ from consumer.shadow import Shadow
 from consumer.topics import create_topics, require_topics
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
+from model import rules
+from model.rules import Rules
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+def own_rules(settings: Settings) -> Rules | None:
+    """The rules of RULES_FILE, None without one.
+
+    Raises:
+        SettingsError: the file is missing or wrong.
+    """
+    if settings.rules_file is None:
+        return None
+    try:
+        return rules.load(settings.rules_file)
+    except rules.RuleError as error:
+        raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
 
 
 def run(settings: Settings, _: argparse.Namespace) -> None:
@@ -45,7 +61,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)
     with server.beside(operations_app(metrics, health), sock):
-        models = Models(settings.model_dir, metrics)
+        models = Models(settings.model_dir, metrics, own_rules(settings))
         health.model = models.current().version
         require_topics(settings)
         shadow_dir = settings.shadow_model_dir
@@ -68,7 +84,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
 def serve(settings: Settings, _: argparse.Namespace) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
     metrics, health = Metrics(), Health(loops=False)
-    models = Models(settings.model_dir, metrics)
+    models = Models(settings.model_dir, metrics, own_rules(settings))
     health.model, health.assigned = models.current().version, 1
     sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
     context = server.tls(settings.api_tls_cert, settings.api_tls_key)

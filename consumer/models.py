@@ -12,6 +12,7 @@ from consumer.errors import ModelRefusedError
 from consumer.metrics import Metrics
 from model import artifact
 from model.artifact import ArtifactError
+from model.rules import Rules
 from model.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -27,17 +28,23 @@ Identity = tuple[Path, int, int]
 class Models:
     """Hands out the model for the next batch."""
 
-    def __init__(self, folder: Path, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, metrics: Metrics, rules: Rules | None = None) -> None:
         """Load the model.
+
+        Args:
+            folder: the artifact, or a link to it.
+            metrics: told which model is in service.
+            rules: to hold claims against beside the model; None for those that come with it.
 
         Raises:
             ModelRefusedError: it is missing, altered or made by other versions.
         """
         self._folder = folder
         self._metrics = metrics
+        self._rules = rules
         self._seen = self._identity()
         try:
-            self._current = artifact.load(folder)
+            self._current = artifact.load(folder, rules)
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
         self._report()
@@ -69,7 +76,7 @@ class Models:
             return
         self._seen = found
         try:
-            self._current = artifact.load(self._folder)
+            self._current = artifact.load(self._folder, self._rules)
         except ArtifactError as error:
             self._metrics.models_refused.inc()
             log.error(  # noqa: TRY400 - the message says it all, a traceback nothing more

@@ -21,6 +21,7 @@ import numpy as np
 from model.compiled import agrees
 from model.manifest import FORMAT_VERSION, Manifest, Versions
 from model.reference import GOLDEN_TOLERANCE, Reference
+from model.rules import Rules
 from model.scorer import Scorer
 
 MODEL_FILE: Final = "model.joblib"
@@ -120,7 +121,7 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def load(path: str | Path) -> Scorer:
+def load(path: str | Path, rules: Rules | None = None) -> Scorer:
     """Read an artifact and make it ready to score.
 
     Raises:
@@ -133,7 +134,7 @@ def load(path: str | Path) -> Scorer:
     model = _verified(folder / MODEL_FILE, manifest.sha256)
     content = _verified(folder / REFERENCE_FILE, manifest.reference_sha256)
     reference = msgspec.json.decode(content, type=Reference)
-    scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference)
+    scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference, rules)
     _refuse_other_scores(folder, scorer, reference)
     return scorer
 

@@ -12,6 +12,8 @@ from model.decide import Decisions, decide
 from model.manifest import Manifest
 from model.reasons import Explainer
 from model.reference import Reference, data_quality
+from model.rules import Rules
+from model.rules import load as load_rules
 from schemas.alert import Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
 
@@ -49,7 +51,13 @@ class Scorer:
         features: columns the model asks for.
     """
 
-    def __init__(self, pipeline: Any, manifest: Manifest, reference: Reference) -> None:
+    def __init__(
+        self,
+        pipeline: Any,
+        manifest: Manifest,
+        reference: Reference,
+        rules: Rules | None = None,
+    ) -> None:
         self.pipeline = pipeline
         self.manifest = manifest
         self.reference = reference
@@ -61,6 +69,7 @@ class Scorer:
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
         self.compiled = compile_classifier(pipeline["classify"])
         self._explainer = Explainer(self.compiled, self.features)
+        self._rules = load_rules() if rules is None else rules
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
 
@@ -75,14 +84,13 @@ class Scorer:
         return decide(p, self.manifest.levels, self._ranked)
 
     def assess(self, claims: Sequence[Claim]) -> Assessment:
-        """Score, decide, explain and flag a batch that is not empty."""
+        """Score, decide, explain, flag and hold against the rules a batch that is not empty."""
         codes = self.codes(claims)
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         reasons = self._reasons(claims, codes, decisions)
-        hits: list[tuple[RuleHit, ...]] = [()] * len(claims)
-        return Assessment(p, decisions, flags, reasons, hits, codes)
+        return Assessment(p, decisions, flags, reasons, self._rules.hits(claims), codes)
 
     def codes(self, claims: Sequence[Claim]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""

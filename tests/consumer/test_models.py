@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.errors import ModelRefusedError
+from consumer.__main__ import own_rules
+from consumer.errors import ModelRefusedError, SettingsError
 from consumer.metrics import Metrics
 from consumer.models import Models
+from consumer.settings import Settings
 from consumer.shadow import Shadow
 from model.datasets import Dataset, load
 from model.manifest import SplitPlan
+from model.rules import Rules
 from model.train import train, write
 from schemas.claim import Claim
 
@@ -128,3 +131,16 @@ def test_a_shadow_that_raises_is_switched_off(
         shadow.compare(dataset.claims[:3], np.zeros(3), 0.5)
     assert calls == [3]
     assert value(metrics, "fraud_scorer_shadow_failed") == 1
+
+
+def test_rules_are_held_against_claims_beside_the_model(artifacts: Path, tmp_path: Path) -> None:
+    early = Claim(claim_id="a", loss_date=dt.date(2026, 3, 2), report_date=dt.date(2026, 3, 1))
+    plain = Models(artifacts / "1", Metrics()).current().assess([early, Claim(claim_id="b")])
+    assert [bool(hits) for hits in plain.rule_hits] == [True, False]
+    none = Models(artifacts / "1", Metrics(), Rules([])).current().assess([early])
+    assert none.rule_hits == [()]
+    broken = tmp_path / "rules.toml"
+    broken.write_text("rule = 5")
+    settings = Settings(instance_id="i", rules_file=broken)
+    with pytest.raises(SettingsError, match="RULES_FILE="):
+        own_rules(settings)

@@ -33,10 +33,10 @@ def produce_raw(
 
     def accepted() -> bool:
         found = admin.list_topics(topic, timeout=30)
-        leader = found.topics[topic].partitions[partition].leader
-        if leader not in found.brokers:
+        leader = found.brokers.get(found.topics[topic].partitions[partition].leader)
+        if leader is None or leader.host is None:
             return False
-        error = _ask(found.brokers[leader].host, found.brokers[leader].port, request)
+        error = _ask(leader.host, leader.port, request)
         assert error in {NONE, *NOT_LEADING}, f"Produce answered error {error}"
         return error == NONE
 

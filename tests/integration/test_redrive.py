@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections import Counter
+from functools import partial
 
 import pytest
 
@@ -43,6 +44,10 @@ def claims(stage: Stage) -> list[Record]:
 
 def dead(stage: Stage) -> list[Record]:
     return read_all(stage.bootstrap, stage.dead)
+
+
+def has_dead(stage: Stage, count: int) -> bool:
+    return len(dead(stage)) == count
 
 
 def waiting(stage: Stage) -> list[Record]:
@@ -150,9 +155,7 @@ def test_refused_again_and_again_it_comes_to_rest(stage: Stage) -> None:
     worker = stage.worker().ready()
     stage.send([bad("wrong type"), bad("tombstone")])
     for attempt in (1, 2, 3):
-        wait.until(
-            lambda n=attempt: len(dead(stage)) == 2 * n, f"dead letters of attempt {attempt}"
-        )  # type: ignore[misc]
+        wait.until(partial(has_dead, stage, 2 * attempt), f"dead letters of attempt {attempt}")
         found = [DeadLetter.from_headers(record.headers) for record in waiting(stage)]
         assert [letter.attempt for letter in found] == [attempt] * 2
         assert redrive(stage.settings(), Filter()).sent == (2 if attempt < 3 else 0)
