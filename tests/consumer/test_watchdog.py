@@ -64,9 +64,11 @@ def test_each_thread_has_a_step_of_its_own(quick: Watchdog, expired: threading.E
 
     thread = threading.Thread(target=commit)
     thread.start()
-    assert inside.wait(wait.GENEROUS)
-    with quick.step("produce"):
-        pass
-    assert expired.wait(wait.GENEROUS), "the other thread's step is no longer watched"
-    leave.set()
-    thread.join()
+    try:
+        assert inside.wait(wait.GENEROUS)
+        with quick.step("produce"):
+            pass
+        assert expired.wait(wait.GENEROUS), "the other thread's step is no longer watched"
+    finally:
+        leave.set()
+        thread.join()
