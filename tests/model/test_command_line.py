@@ -134,7 +134,7 @@ def test_failures_are_told_in_one_line(
     for arguments, message in [
         (evaluate(claims, tmp_path), "cannot read"),
         (evaluate(tmp_path / "none.jsonl", model), "none.jsonl"),
-        (train(claims, claims.parent), "not an artifact"),
+        (train(tmp_path / "none.jsonl", claims.parent), "not an artifact"),  # before reading
     ]:
         assert main(arguments) == 1
         shown = capsys.readouterr().err

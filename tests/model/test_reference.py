@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model.artifact import ArtifactError, Contents, dump, load, read_manifest, save
-from model.decide import Top
+from model.decide import Top, levels
 from model.drift import SCORE, Bins, Window
 from model.features import ClaimEncoder, claim_columns, claim_frame
 from model.manifest import SplitPlan
@@ -131,7 +131,9 @@ def test_the_threshold_is_chosen_on_claims_left_out() -> None:
     rows, _ = split(DATA, PLAN)
     seen, labels = pick(DATA.claims, rows), DATA.labels[rows]
     held_out = out_of_fold(seen, labels, "gradient_boosting")
-    assert (held_out >= trained.levels.threshold).mean() == pytest.approx(0.10, abs=0.01)
+    per_day = trained.data.claims_per_day
+    assert trained.levels == levels(Top(0.10), held_out, per_day)
+    assert trained.levels != levels(Top(0.10), predict(trained.pipeline, seen), per_day)
     assert trained.reference.scores == tuple(ranked(held_out).tolist())
 
 

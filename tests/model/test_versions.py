@@ -20,13 +20,13 @@ TRAINED = train(dataset(), "logistic_regression", SplitPlan(kind="random"))
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     for number in (3, 1, 2):
-        made = NOW + number * HOUR
+        made = NOW - number * HOUR
         write(TRAINED, tmp_path / f"v{number}", created_at=made, version=f"v{number}")
     return tmp_path
 
 
 def test_versions_are_listed_oldest_first(root: Path) -> None:
-    assert [v.folder.name for v in listed(root)] == ["v1", "v2", "v3"]
+    assert [v.folder.name for v in listed(root)] == ["v3", "v2", "v1"]
     assert not any(v.current for v in listed(root))
     promote(root, "v2", NOW)
     assert [v.current for v in listed(root)] == [False, True, False]
@@ -89,7 +89,7 @@ def test_the_version_in_service_is_not_promoted_again(root: Path) -> None:
 
 def test_a_current_that_is_a_folder_becomes_a_version(root: Path) -> None:
     (root / "v1").rename(root / "current")
-    assert [v.current for v in listed(root)] == [True, False, False]
+    assert [v.current for v in listed(root)] == [False, False, True]
     promote(root, "v2", NOW)
     assert load(root / "v1").version == "v1"
     assert in_service(root) == "v2"
