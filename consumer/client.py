@@ -144,7 +144,8 @@ def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:
 
 
 _FENCED_HINT: Final = (
-    "; another process runs with the same INSTANCE_ID and took over: give each worker its own"
+    "; another process took over with the same INSTANCE_ID (give each worker its own), or this one "
+    "was stopped for longer than a transaction may last: a restart is safe"
 )
 _HINTS: Final = {
     KafkaError._FENCED: _FENCED_HINT,

@@ -45,7 +45,9 @@ class Sparse(logging.Filter):
         self._due: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it: messages that differ in digits only count as the same."""
+        """Whether to log it: warnings that differ in digits only count as the same."""
+        if record.levelno < logging.WARNING:
+            return True
         message = record.getMessage().translate(_NO_DIGITS)
         key, now = (record.name, message), self._clock()
         if now < self._due.get(key, now):

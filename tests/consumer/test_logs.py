@@ -62,9 +62,12 @@ def test_the_same_message_is_logged_once_in_a_while() -> None:
     now = [0.0]
     sparse = logs.Sparse(10, lambda: now[0])
 
-    def passes(name: str, text: str) -> bool:
-        return sparse.filter(logging.makeLogRecord({"name": name, "msg": text}))
+    def passes(name: str, text: str, level: int = logging.WARNING) -> bool:
+        record = {"name": name, "msg": text, "levelno": level}
+        return sparse.filter(logging.makeLogRecord(record))
 
+    assert passes("a", "assigned claims[1]", logging.INFO)
+    assert passes("a", "assigned claims[2]", logging.INFO)
     assert passes("a", "broker 1 is down for 1 s")
     assert not passes("a", "broker 1 is down for 2 s")
     assert passes("b", "broker 1 is down for 2 s")
