@@ -35,6 +35,7 @@ from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model import artifact
 from model.datasets import load
+from model.decide import Top
 from model.manifest import SplitPlan
 from model.records import DatasetError
 from model.scorer import Scorer
@@ -48,6 +49,8 @@ log = logging.getLogger(__name__)
 OUTSTANDING: Final = 4_000
 """The embedded broker keeps 5 MB a partition and drops the oldest: never run so far ahead."""
 BAD_SHARE: Final = 0.01
+ALERT_SHARE: Final = 0.05
+"""Alert budget of the demo's model: claims to refer."""
 SHOWN: Final = 12
 
 BAD_RECORDS: Final = (
@@ -130,7 +133,7 @@ def prepare(
         except (DatasetError, ValueError, OSError) as error:
             raise SettingsError(f"DATA={data} FORMAT={data_format}: {error}") from error
     with console.status("training gradient boosting on the earlier claims"):
-        trained = train(dataset, "gradient_boosting", plan)
+        trained = train(dataset, "gradient_boosting", plan, policy=Top(ALERT_SHARE))
         write(trained, folder / "model", created_at=dt.datetime.now(dt.UTC))
     console.print(
         f"trained on {trained.data.training_rows:,} earlier claims of {dataset.name}; "

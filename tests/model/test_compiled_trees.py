@@ -8,7 +8,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from model.compiled_trees import compile_boosting, compile_forest
-from model.trees import Leaf, Nodes, Split, boosted
+from model.trees import Leaf, Nodes, Split, boosted, grown
 
 Matrix = npt.NDArray[np.float64]
 CATEGORICAL = [False, True, False, True, False, False]
@@ -151,6 +151,12 @@ def test_contributions_are_shapley_values_by_definition() -> None:
     np.testing.assert_allclose(
         compile_boosting(model).contributions(rows)[:, :-1], wanted, atol=1e-12
     )
+
+
+def test_rows_of_a_forests_leaves_are_the_drawn_training_rows() -> None:
+    X, y = claims_like(5, rows=500)
+    for nodes in grown(RandomForestClassifier(3, random_state=0).fit(X, y)):
+        assert nodes[0].rows == sum(n.rows for n in nodes if isinstance(n, Leaf)) == 500
 
 
 def test_more_than_two_classes_are_refused() -> None:

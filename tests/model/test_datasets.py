@@ -122,6 +122,11 @@ def test_carclaims_week_five_without_that_weekday_is_the_last_one(tmp_path: Path
     assert claim.loss_date == dt.date(1994, 2, 28)
 
 
+def test_carclaims_report_of_an_earlier_month_is_of_the_next_year(tmp_path: Path) -> None:
+    claim = car(tmp_path, MonthClaimed="Mar", WeekOfMonthClaimed="2")
+    assert (claim.loss_date, claim.report_date) == (dt.date(1994, 12, 28), dt.date(1995, 3, 14))
+
+
 def test_carclaims_report_is_never_before_the_loss(tmp_path: Path) -> None:
     # January 1994 starts on a Saturday: as written, the report would be on Saturday the 1st.
     claim = car(

@@ -39,6 +39,7 @@ def ids(claim: Claim) -> list[str]:
         ),
         (Claim(claim_id="a", incident_type="vehicle theft", police_report_filed=True), []),
         (Claim(claim_id="a", incident_type="vehicle theft"), []),
+        (Claim(claim_id="a", incident_type="parked car", police_report_filed=False), []),
         (
             Claim(claim_id="a", loss_date=DAY, policy_end_date=BEFORE, report_date=BEFORE),
             ["loss-after-cover", "reported-before-loss"],

@@ -64,6 +64,15 @@ def test_some_losses_fall_outside_the_cover(generated: Generated) -> None:
     assert 0.001 < np.mean(outside) < 0.01
 
 
+def test_some_honest_claims_look_staged(generated: Generated) -> None:
+    honest = [c for c, fraud in zip(*generated, strict=True) if not fraud]
+    staged = [
+        (c.bodily_injuries or 0) >= 2 and (c.witnesses or 0) >= 2 and (c.loss_hour or 0) >= 20
+        for c in honest
+    ]
+    assert 0.008 < np.mean(staged) < 0.03
+
+
 def test_fraud_can_be_found_but_not_trivially(generated: Generated) -> None:
     claims, labels = generated
     X = np.array([_facts(c) for c in claims])
