@@ -75,7 +75,9 @@ class Candidate(NamedTuple):
 
     def __str__(self) -> str:
         changes = [f"{k.split('__')[1]}={v}" for k, v in self.parameters.items()]
-        return ", ".join([*changes, *(f"+{c}" for c in self.extra)]) or "default"
+        if self.extra:
+            changes.append(f"with {' '.join(self.extra)}")
+        return ", ".join(changes) or "default"
 
 
 def candidates() -> list[Candidate]:
@@ -138,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 1
     tried = [(c, validate(dataset, c)) for c in track(candidates(), "validating")]
-    Console().print(_table(tried, f"{dataset.name}, {WINDOWS} windows forward in time"))
+    Console(width=quality.WIDTH).print(
+        _table(tried, f"{dataset.name}, {WINDOWS} windows forward in time")
+    )
     return 0
 
 

@@ -47,7 +47,7 @@ def test_validation_is_repeatable_and_tells_candidates_apart() -> None:
 def test_candidates_say_what_is_changed() -> None:
     assert str(Candidate("random_forest", {})) == "default"
     assert str(Candidate("random_forest", {"forest__max_leaf_nodes": 16})) == "max_leaf_nodes=16"
-    assert str(Candidate("random_forest", {}, ("loss_weekday",))) == "+loss_weekday"
+    assert str(Candidate("random_forest", {}, ("loss_weekday",))) == "with loss_weekday"
 
 
 def test_a_missing_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
