@@ -47,7 +47,11 @@ class ReasonItem(Struct, frozen=True, kw_only=True, gc=False):
         str | float | bool | None, Meta(description="The claim's value of that feature.")
     ]
     contribution: Annotated[
-        float, Meta(description="Signed contribution in log-odds of the uncalibrated score.")
+        float,
+        Meta(
+            description="Signed contribution to the raw score: in log-odds, of a random forest in "
+            "probability."
+        ),
     ]
 
 
