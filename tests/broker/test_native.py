@@ -52,7 +52,7 @@ def test_nothing_is_left_behind(native: type[NativeKafka]) -> None:
 
 def test_a_broker_that_cannot_start_says_so(native: type[NativeKafka]) -> None:
     kafka = native()
-    taken = socket.create_server(("127.0.0.1", kafka.node.port))
+    taken = socket.create_server(("127.0.0.1", kafka.node.direct_port))
     with taken, pytest.raises(RuntimeError, match="ended by itself"), kafka:
         pass
 
