@@ -242,6 +242,11 @@ class ClaimSource:
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
+        if self._closing:
+            # A closing client is told no offsets and has no metadata; what a callback raises then
+            # comes out of close() as a SystemError.
+            consumer.incremental_assign(partitions)
+            return
         if partitions:
             start = self._start(partitions)
             consumer.incremental_assign(start)
