@@ -24,6 +24,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from consumer.batch import next_offsets
 from consumer.client import consumer_config, refused_property, stopped
 from consumer.decode import RefusedError, headers_of
 from consumer.delivery import make_producer, partitions, produce
@@ -242,7 +243,7 @@ def _send(
         produce(producer, settings.claims_topic, step.claims)
         produce(producer, settings.dead_letter_topic, step.kept)
         producer.send_offsets_to_transaction(
-            partitions({(m[0], m[1]): m[2] + 1 for m in map(coordinates, cut)}),
+            partitions(next_offsets(cut)),
             consumer.consumer_group_metadata(),
             TIMEOUT_S,
         )
