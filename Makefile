@@ -76,7 +76,7 @@ schemas: setup ## write the documents generated from the types
 
 lock: ## renew the locks (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" pyproject.toml -o requirements/runtime.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra crypto -o requirements/runtime.lock
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock
 
