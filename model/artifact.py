@@ -2,7 +2,8 @@
 
 Unpickling runs code, so the model's bytes are read once, their digest is compared with the
 manifest's, and only those very bytes are unpickled. The digest finds a damaged or mixed-up
-file; it does not vouch for a folder that somebody else may write to: only load what you trust.
+file; it does not vouch for a folder that somebody else may write to. So one that everybody may
+write to is refused, and `model.signing` asks for a signature as well.
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import hashlib
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,10 +24,14 @@ from model.manifest import FORMAT_VERSION, Manifest, Versions
 from model.reference import GOLDEN_TOLERANCE, Reference
 from model.rules import Rules
 from model.scorer import Scorer
+from model.writable import open_to_all
 
 MODEL_FILE: Final = "model.joblib"
 REFERENCE_FILE: Final = "reference.json"
 MANIFEST_FILE: Final = "manifest.json"
+
+Verify = Callable[[Path, bytes], None]
+"""Told an artifact's folder and the bytes of its manifest; raises `ArtifactError` to refuse it."""
 
 
 class ArtifactError(Exception):
@@ -108,7 +113,10 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ArtifactError: it is missing, unreadable, or of a form this release does not know.
     """
-    content = _read(folder / MANIFEST_FILE)
+    return _manifest(folder, _read(folder / MANIFEST_FILE))
+
+
+def _manifest(folder: Path, content: bytes) -> Manifest:
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
@@ -121,22 +129,53 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def load(path: str | Path, rules: Rules | None = None) -> Scorer:
+def load(path: str | Path, rules: Rules | None = None, verify: Verify = lambda *_: None) -> Scorer:
     """Read an artifact and make it ready to score.
 
+    Args:
+        path: its folder, or a link to it.
+        rules: to hold claims against beside the model; None for those that come with it.
+        verify: asked before anything that the manifest says is believed.
+
     Raises:
-        ArtifactError: it is missing, damaged, or made for other versions; nothing was unpickled
-            before the digest and the versions were found right.
+        ArtifactError: it is missing, damaged, made for other versions, refused by `verify`, or
+            anybody may write there; nothing was unpickled before all of it was found right.
     """
+    _refuse_open(Path(path))
     folder = Path(path).resolve()  # a link that is turned while we read must not mix two models
-    manifest = read_manifest(folder)
+    described = _read(folder / MANIFEST_FILE)
+    verify(folder, described)
+    manifest = _manifest(folder, described)
     _refuse_other_versions(folder, manifest.versions)
-    model = _verified(folder / MODEL_FILE, manifest.sha256)
-    content = _verified(folder / REFERENCE_FILE, manifest.reference_sha256)
+    model, content = verified(folder, manifest)
     reference = msgspec.json.decode(content, type=Reference)
     scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference, rules)
     _refuse_other_scores(folder, scorer, reference)
     return scorer
+
+
+def verified(folder: Path, manifest: Manifest) -> Contents:
+    """The bytes the manifest describes.
+
+    Raises:
+        ArtifactError: a file is missing, or not the one the manifest was written for.
+    """
+    return Contents(
+        _verified(folder / MODEL_FILE, manifest.sha256),
+        _verified(folder / REFERENCE_FILE, manifest.reference_sha256),
+    )
+
+
+def _refuse_open(path: Path) -> None:
+    try:
+        place = open_to_all(path, (MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE))
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before 3.13
+        raise ArtifactError(f"cannot read {path}: {error}") from error
+    if place is not None:
+        raise ArtifactError(
+            f"anybody on this machine may write to {place}, and loading a model runs code: "
+            f"chmod o-w {place}"
+        )
 
 
 def _sha256(content: bytes) -> str:
