@@ -113,10 +113,16 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         ArtifactError: it is missing, unreadable, or of a form this release does not know.
     """
-    return _manifest(folder, _read(folder / MANIFEST_FILE))
+    return described(folder)[1]
 
 
-def _manifest(folder: Path, content: bytes) -> Manifest:
+def described(folder: Path) -> tuple[bytes, Manifest]:
+    """The manifest's bytes, and what they say.
+
+    Raises:
+        ArtifactError: as `read_manifest`.
+    """
+    content = _read(folder / MANIFEST_FILE)
     try:
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
@@ -126,7 +132,7 @@ def _manifest(folder: Path, content: bytes) -> Manifest:
             f"{folder} has artifact format {manifest.format_version}, "
             f"this release reads {FORMAT_VERSION}: train again"
         )
-    return manifest
+    return content, manifest
 
 
 def load(path: str | Path, rules: Rules | None = None, verify: Verify = lambda *_: None) -> Scorer:
@@ -135,7 +141,7 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = lambda *
     Args:
         path: its folder, or a link to it.
         rules: to hold claims against beside the model; None for those that come with it.
-        verify: asked before anything that the manifest says is believed.
+        verify: asked before any other file is read.
 
     Raises:
         ArtifactError: it is missing, damaged, made for other versions, refused by `verify`, or
@@ -143,9 +149,8 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = lambda *
     """
     _refuse_open(Path(path))
     folder = Path(path).resolve()  # a link that is turned while we read must not mix two models
-    described = _read(folder / MANIFEST_FILE)
-    verify(folder, described)
-    manifest = _manifest(folder, described)
+    said, manifest = described(folder)
+    verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
     model, content = verified(folder, manifest)
     reference = msgspec.json.decode(content, type=Reference)
