@@ -12,6 +12,7 @@ from model.artifact import ArtifactError
 from model.datasets import FORMATS, SYNTHETIC, DatasetError
 from model.estimators import ALGORITHMS, DEFAULT_SEED
 from model.evaluate import DEFAULT_THRESHOLD
+from model.signing import KeyFileError
 
 FAILURE = 1
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -189,10 +190,19 @@ def _add_lifecycle(verbs: Verbs) -> None:
     compare.set_defaults(run=lifecycle.compare)
 
 
+def _add_sign(verbs: Verbs) -> None:
+    sign = verbs.add_parser("sign", help="sign a model, for workers with MODEL_PUBLIC_KEY_FILE")
+    sign.add_argument("--model", type=Path, required=True, metavar="DIR", help="artifact")
+    sign.add_argument(
+        "--key", type=Path, required=True, metavar="FILE", help="Ed25519 private key, PEM"
+    )
+    sign.set_defaults(run=lifecycle.sign)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_evaluate, _add_lifecycle):
+    for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign):
         add(verbs)
     return parser
 
@@ -214,7 +224,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _check(parser, options)
     try:
         options.run(options)
-    except (ArtifactError, DatasetError, ValueError, OSError) as error:
+    except (ArtifactError, KeyFileError, DatasetError, ValueError, OSError) as error:
         sys.stderr.write(f"{parser.prog} {options.verb}: {error}\n")
         return FAILURE
     return 0

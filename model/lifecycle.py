@@ -1,4 +1,4 @@
-"""The commands ``list``, ``promote``, ``rollback``, ``card`` and ``compare``."""
+"""The commands ``list``, ``promote``, ``rollback``, ``sign``, ``card`` and ``compare``."""
 
 import argparse
 import datetime as dt
@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from model import artifact, datasets, versions
+from model import artifact, datasets, signing, versions
 from model.artifact import read_manifest
 from model.card import card as card_of
 from model.card import markdown
@@ -37,6 +37,12 @@ def rollback(options: argparse.Namespace) -> None:
 def _tell(root: Path, done: versions.Promotion) -> None:
     replaced = f", which was {done.replaced}" if done.replaced else ""
     sys.stdout.write(f"{root / versions.CURRENT} is now {done.version}{replaced}\n")
+
+
+def sign(options: argparse.Namespace) -> None:
+    """Write the signature of a model."""
+    written = signing.sign(options.model, signing.private_key(options.key))
+    sys.stdout.write(f"{written} written\n")
 
 
 def card(options: argparse.Namespace) -> None:
