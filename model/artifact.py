@@ -34,6 +34,10 @@ Verify = Callable[[Path, bytes], None]
 """Told an artifact's folder and the bytes of its manifest; raises `ArtifactError` to refuse it."""
 
 
+def anything(folder: Path, manifest: bytes) -> None:  # noqa: ARG001 - as `Verify` has them
+    """Refuses no artifact."""
+
+
 class ArtifactError(Exception):
     """An artifact cannot be used; the message says why and what to do."""
 
