@@ -76,6 +76,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     membership: Membership = Membership.STATIC
     model_dir: Path = Path("artifacts/current")
     shadow_model_dir: Path | None = None
+    model_public_key_file: Path | None = None
     rules_file: Path | None = None
     batch_size: int = 1_000
     batch_wait_ms: int = 0
@@ -121,6 +122,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         model_dir=Path(_text(environ, "MODEL_DIR", "artifacts/current")),
         rules_file=_optional_path(environ, "RULES_FILE"),
         shadow_model_dir=_optional_path(environ, "SHADOW_MODEL_DIR"),
+        model_public_key_file=_optional_path(environ, "MODEL_PUBLIC_KEY_FILE"),
         batch_size=_number(environ, "BATCH_SIZE", int, 1_000, 1, 10_000),
         batch_wait_ms=_number(environ, "BATCH_WAIT_MS", int, 0, 0, 10_000),
         delivery=_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from consumer.errors import ModelRefusedError
 from consumer.metrics import Metrics
 from model import artifact
-from model.artifact import ArtifactError
+from model.artifact import ArtifactError, Verify, anything
 from schemas.claim import Claim
 
 log = logging.getLogger(__name__)
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 class Shadow:
     """A second model beside the one in service. It never touches an alert."""
 
-    def __init__(self, folder: Path, metrics: Metrics) -> None:
+    def __init__(self, folder: Path, metrics: Metrics, verify: Verify = anything) -> None:
         """Load the challenger.
 
         Raises:
-            ModelRefusedError: it is missing, altered or made by other versions.
+            ModelRefusedError: it is missing, altered, made by other versions, or not signed.
         """
         try:
-            self._scorer = artifact.load(folder)
+            self._scorer = artifact.load(folder, verify=verify)
         except ArtifactError as error:
             raise ModelRefusedError(f"SHADOW_MODEL_DIR={folder}: {error}") from error
         self._metrics = metrics

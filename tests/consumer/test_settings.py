@@ -28,6 +28,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "membership": ("dynamic", Membership.DYNAMIC, Membership.STATIC),
     "model_dir": ("/models/a", Path("/models/a"), Path("artifacts/current")),
     "shadow_model_dir": ("/models/b", Path("/models/b"), None),
+    "model_public_key_file": ("/keys/model.pem", Path("/keys/model.pem"), None),
     "rules_file": ("/rules/own.toml", Path("/rules/own.toml"), None),
     "batch_size": ("77", 77, 1_000),
     "batch_wait_ms": ("40", 40, 0),
