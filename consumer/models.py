@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from consumer.errors import ModelRefusedError
+from consumer.errors import ModelRefusedError, SettingsError
 from consumer.metrics import Metrics
+from consumer.settings import Settings
 from model import artifact
-from model.artifact import ArtifactError
+from model.artifact import ArtifactError, Verify, anything
 from model.rules import Rules
 from model.scorer import Scorer
+from model.signing import KeyFileError, public_key, signed_by
 
 log = logging.getLogger(__name__)
 
@@ -22,29 +24,52 @@ COLLECT_EVERY: Final = 10_000
 """Objects more than were freed before the collector looks for cycles (the default is 700)."""
 MANIFEST: Final = "manifest.json"
 
-Identity = tuple[Path, int, int]
+Identity = tuple[Path, int, int, int]
+
+
+def signature_check(settings: Settings) -> Verify:
+    """What every model is asked before it is loaded: nothing, without MODEL_PUBLIC_KEY_FILE.
+
+    Raises:
+        SettingsError: the file is missing, or holds no such key.
+    """
+    file = settings.model_public_key_file
+    if file is None:
+        return anything
+    try:
+        return signed_by(public_key(file))
+    except KeyFileError as error:
+        raise SettingsError(f"MODEL_PUBLIC_KEY_FILE={file}: {error}") from error
 
 
 class Models:
     """Hands out the model for the next batch."""
 
-    def __init__(self, folder: Path, metrics: Metrics, rules: Rules | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        metrics: Metrics,
+        rules: Rules | None = None,
+        verify: Verify = anything,
+    ) -> None:
         """Load the model.
 
         Args:
             folder: the artifact, or a link to it.
             metrics: told which model is in service.
             rules: to hold claims against beside the model; None for those that come with it.
+            verify: refuses a model, this one and those promoted later; see `signature_check`.
 
         Raises:
-            ModelRefusedError: it is missing, altered or made by other versions.
+            ModelRefusedError: it is missing, altered, made by other versions, or refused.
         """
         self._folder = folder
         self._metrics = metrics
         self._rules = rules
+        self._verify = verify
         self._seen = self._identity()
         try:
-            self._current = artifact.load(folder, rules)
+            self._current = artifact.load(folder, rules, verify)
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
         self._report()
@@ -76,7 +101,7 @@ class Models:
             return
         self._seen = found
         try:
-            self._current = artifact.load(self._folder, self._rules)
+            self._current = artifact.load(self._folder, self._rules, self._verify)
         except ArtifactError as error:
             self._metrics.models_refused.inc()
             log.error(  # noqa: TRY400 - the message says it all, a traceback nothing more
@@ -96,13 +121,17 @@ class Models:
             self.look()
 
     def _identity(self) -> Identity | None:
-        """What changes when another model is put there; None in the midst of the change."""
+        """What changes when another model is put there; None in the midst of the change.
+
+        The folder's own time changes with its mode and with each file that comes: a model that was
+        refused is looked at again when it has been signed, or is no longer everybody's to write.
+        """
         try:
             folder = self._folder.resolve()
-            stat = (folder / MANIFEST).stat()
+            stat, changed = (folder / MANIFEST).stat(), folder.stat().st_ctime_ns
         except OSError:
             return None
-        return folder, stat.st_ino, stat.st_mtime_ns
+        return folder, stat.st_ino, stat.st_mtime_ns, changed
 
     def _report(self) -> None:
         scorer = self._current
