@@ -22,7 +22,7 @@ from consumer.connection import Limits
 from consumer.errors import ScorerError, SettingsError
 from consumer.health import Health
 from consumer.metrics import Metrics
-from consumer.models import Models
+from consumer.models import Models, signature_check
 from consumer.operations import operations_app
 from consumer.outcomes import follow
 from consumer.redrive import Filter, redrive
@@ -61,11 +61,12 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)
     with server.beside(operations_app(metrics, health), sock):
-        models = Models(settings.model_dir, metrics, own_rules(settings))
+        verify = signature_check(settings)
+        models = Models(settings.model_dir, metrics, own_rules(settings), verify)
         health.model = models.current().version
         require_topics(settings)
         shadow_dir = settings.shadow_model_dir
-        shadow = Shadow(shadow_dir, metrics) if shadow_dir else None
+        shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         worker = Worker(settings, models.current, metrics, health, watchdog, shadow)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
@@ -84,7 +85,8 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
 def serve(settings: Settings, _: argparse.Namespace) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
     metrics, health = Metrics(), Health(loops=False)
-    models = Models(settings.model_dir, metrics, own_rules(settings))
+    verify = signature_check(settings)
+    models = Models(settings.model_dir, metrics, own_rules(settings), verify)
     health.model, health.assigned = models.current().version, 1
     sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
     context = server.tls(settings.api_tls_cert, settings.api_tls_key)
