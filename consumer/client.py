@@ -102,6 +102,7 @@ def producer_config(settings: Settings) -> Config:
         "linger.ms": 0,
         "partitioner": "murmur2_random",
         "retry.backoff.ms": 1,
+        "queue.buffering.max.kbytes": 131_072,
         # The broker's own limits decide what is too large, not the client's.
         "message.max.bytes": 100_000_000,
         **_only(settings, PRODUCER_ONLY),

@@ -269,3 +269,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError(
             f"KAFKA_GROUP_PROTOCOL={settings.group_protocol!r} is neither classic nor consumer"
         )
+    if settings.group_protocol == "consumer" and settings.membership is Membership.STATIC:
+        raise SettingsError(
+            "MEMBERSHIP=static does not go with KAFKA_GROUP_PROTOCOL=consumer: after a crash the "
+            "broker refuses the id until the old session ends; leave MEMBERSHIP out, or use classic"
+        )

@@ -3,8 +3,8 @@
 The rules exactly-once rests on (KIP-447 fences a transaction's offsets by member and generation,
 not by partition):
 
-* group metadata is taken when partitions are assigned, never at commit: metadata fetched after a
-  rebalance would be accepted for partitions this worker has already lost;
+* group metadata is taken before the broker is asked where to read from, never at commit: metadata
+  fetched after a rebalance would be accepted for partitions this worker has already lost;
 * any rebalance makes the records in hand void, also those returned by the very poll that served
   it: they are read again from what the group has committed.
 """
@@ -14,13 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import (
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.client import (
     consumer_config,
@@ -30,24 +24,17 @@ from consumer.client import (
     stopped,
 )
 from consumer.errors import KafkaStoppedError
+from consumer.membership import snapshot
+from consumer.offsets import TRANSIENT, Offsets
 from consumer.settings import Settings
 
 log = logging.getLogger(__name__)
 
 IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
-COMMITTED_TIMEOUT_S: Final = 20.0
-COMMITTED_LIMIT_S: Final = 200.0
-REWIND_TIMEOUT_S: Final = 2.0
-TRANSIENT: Final = frozenset(
-    {
-        KafkaError._MAX_POLL_EXCEEDED,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TRANSPORT,
-        KafkaError._TIMED_OUT,
-        KafkaError._RESOLVE,
-    }
-)
+BATCH_BYTES: Final = 16 * 1024 * 1024
+OFFSETS_TIMEOUT_S: Final = 2.0
+OFFSETS_LIMIT_S: Final = 200.0
 
 
 class Poll(NamedTuple):
@@ -77,8 +64,8 @@ class ClaimSource:
         self._rebalanced = False
         self._closing = False
         self._void_since: float | None = None
+        self._refresh = False
         self._idle = False
-        self._starts: dict[tuple[str, int], int] = {}
         config: dict[str, Any] = {
             **consumer_config(settings),
             "error_cb": report_client_error,
@@ -88,8 +75,8 @@ class ClaimSource:
             self._consumer = Consumer(config)
         except KafkaException as error:
             raise refused_property(error) from error
-        self.group_metadata: Any = None
-        self._reset = str(config["auto.offset.reset"])
+        self.group_metadata: bytes | None = None
+        self._offsets = Offsets(self._consumer, str(config["auto.offset.reset"]))
         self._consumer.subscribe(
             [settings.claims_topic],
             on_assign=self._on_assign,
@@ -100,9 +87,9 @@ class ClaimSource:
     def poll(self) -> Poll:
         """The next batch: blocks for a first record, then takes what follows it at once.
 
-        A batch is cut at BATCH_SIZE records, or BATCH_WAIT_MS after its first record but not
-        while the batch before it is being committed: so batches grow with the load. When a
-        rebalance was served, nothing is returned: the records in hand are void.
+        A batch is cut at BATCH_SIZE records or 16 MiB, or BATCH_WAIT_MS after its first record
+        but not while the batch before it is being committed: so batches grow with the load. When
+        a rebalance was served, nothing is returned: the records in hand are void.
 
         Raises:
             KafkaStoppedError: no such topic, not authorised, or fenced.
@@ -119,16 +106,20 @@ class ClaimSource:
         if first is None:
             return []
         messages = [first]
+        room = BATCH_BYTES - len(first)
         size = self._settings.batch_size
         end = time.monotonic() + self._settings.batch_wait_ms / 1_000
-        while len(messages) < size and not self._rebalanced:
-            messages += self._consumer.consume(size - len(messages), 0)
+        while len(messages) < size and room > 0 and not self._rebalanced:
+            found = self._consumer.consume(size - len(messages), 0)
+            messages += found
+            room -= sum(map(len, found))
             left = end - time.monotonic()
-            if len(messages) >= size or (left <= 0 and not self._busy()):
+            if len(messages) >= size or room <= 0 or (left <= 0 and not self._busy()):
                 break
             one = self._consumer.poll(max(left, BUSY_POLL_S))
             if one is not None:
                 messages.append(one)
+                room -= len(one)
         return messages
 
     def _checked(self, messages: list[Message]) -> list[Message]:
@@ -146,37 +137,38 @@ class ClaimSource:
     def rewind(self, *, aborted: bool) -> None:
         """Void everything in hand: the next poll goes back to what the group has committed.
 
-        It brings nothing until the outcome of a transaction that still holds offsets of these
-        partitions is known (the broker answers only with stable offsets under read_committed).
-
         Args:
             aborted: a transaction was refused or given up. Under the classic protocol the
                 snapshot stays all the same: if the generation has moved on, a rebalance is due
-                whose callback brings the next one, while metadata fetched now could be of no
-                generation at all (-1), which no broker fences. Under the consumer protocol the
-                member's epoch moves on without a callback.
+                whose callback brings the next one. Under the consumer protocol the member's
+                epoch moves on without a callback, so a new snapshot is needed.
         """
-        if aborted and self._settings.group_protocol == "consumer":
-            self.group_metadata = self._consumer.consumer_group_metadata()
-        self._void_since = time.monotonic()
+        self._refresh |= aborted and self._settings.group_protocol == "consumer"
+        if self._void_since is None:
+            self._void_since = time.monotonic()
 
     def _rewound(self) -> bool:
         """Go back, if that is due; False while the broker does not tell where to.
 
-        Callbacks are served in between: under the consumer protocol a fenced member is told no
-        offsets before it has given up its partitions in a callback.
+        Callbacks are served in between: under the consumer protocol a member that is fenced is
+        told no offsets before it has given up its partitions in a callback. So a snapshot taken
+        before offsets are told is of a member that the broker knew, in the epoch it knew.
         """
         if self._void_since is None:
             return True
-        committed = self._committed(self._consumer.assignment(), REWIND_TIMEOUT_S)
-        if committed is None:
-            if time.monotonic() > self._void_since + COMMITTED_LIMIT_S:
-                raise KafkaStoppedError(_NO_OFFSETS)
+        fresh = snapshot(self._consumer) if self._refresh else self.group_metadata
+        assigned = self._consumer.assignment()
+        found = self._offsets.find(assigned, OFFSETS_TIMEOUT_S)
+        if found is None or (assigned and fresh is None):
+            if time.monotonic() > self._void_since + OFFSETS_LIMIT_S:
+                raise KafkaStoppedError("no committed offsets from Kafka; is a broker down?")
             message = self._consumer.poll(0)
             self._checked([] if message is None else [message])  # a record is void, an error not
             return False
-        for partition in committed:
+        for partition in found:
             self._seek(partition)
+        self.group_metadata = fresh
+        self._refresh = False
         self._void_since = None
         return True
 
@@ -189,87 +181,36 @@ class ClaimSource:
             # Not being fetched yet: it will start from the offset it was assigned with.
             log.debug("no seek needed on %s[%d]", partition.topic, partition.partition)
 
-    def _committed(
-        self, partitions: list[TopicPartition], timeout_s: float
-    ) -> list[TopicPartition] | None:
-        """Where the group has got to, None when that is not to be had yet.
-
-        A partition of which nothing is committed yet is read from where it was begun: asking
-        auto.offset.reset again after an abort would skip what has come in since.
-        """
-        try:
-            found = self._consumer.committed(partitions, timeout=timeout_s) if partitions else []
-            for place in found:
-                if place.error is None and place.offset < 0:
-                    known = self._starts.get((place.topic, place.partition))
-                    place.offset = self._first(place, timeout_s) if known is None else known
-        except KafkaException as error:
-            if not kafka_error(error).retriable() and kafka_error(error).code() not in TRANSIENT:
-                raise stopped(error, "reading the committed offsets") from error
-            log.warning("committed offsets not to be had yet: %s", kafka_error(error).str())
-            return None
-        for partition in found:
-            if partition.error is not None:
-                raise KafkaStoppedError(
-                    f"reading the committed offset of {partition.topic}"
-                    f"[{partition.partition}]: {partition.error.str()}"
-                )
-        return found
-
-    def _first(self, place: TopicPartition, timeout_s: float) -> int:
-        """Offset to begin a partition at, as auto.offset.reset has it."""
-        if self._reset in {"error", "none"}:
-            raise KafkaStoppedError(
-                f"nothing is committed for {place.topic}[{place.partition}], "
-                f"and KAFKA_AUTO_OFFSET_RESET={self._reset}"
-            )
-        found = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
-        if not found:  # the client's answer when time is up
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        low, high = found
-        return high if self._reset in {"latest", "end", "largest"} else low
-
-    def _start(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Where to read newly assigned partitions from."""
-        end = time.monotonic() + COMMITTED_LIMIT_S
-        while not self._closing:  # a closing client is told no offsets, and reads nothing more
-            start = self._committed(partitions, COMMITTED_TIMEOUT_S)
-            if start is not None:
-                return start
-            if time.monotonic() > end:
-                raise KafkaStoppedError(_NO_OFFSETS)
-        return partitions
-
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
-        if self._closing:
-            # A closing client is told no offsets and has no metadata; what a callback raises then
-            # comes out of close() as a SystemError.
+        if self._closing:  # nothing is read any more
             consumer.incremental_assign(partitions)
             return
+        self.group_metadata = snapshot(consumer)
+        self._refresh = False
+        # When the broker does not tell yet, the rewind that follows finds the place: waiting here
+        # would keep a callback from being served that may be the reason.
+        start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
         if partitions:
-            start = self._start(partitions)
-            consumer.incremental_assign(start)
-            self._starts.update({(p.topic, p.partition): p.offset for p in start})
-        self.group_metadata = consumer.consumer_group_metadata()
+            consumer.incremental_assign(partitions if start is None else start)
         log.info("assigned %s", _names(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         self._settle()
         consumer.incremental_unassign(partitions)
-        for place in partitions:
-            self._starts.pop((place.topic, place.partition), None)
+        self._offsets.forget(partitions)
         log.info("revoked %s", _names(partitions))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.warning("lost %s", _names(partitions))
+        self.group_metadata = None
         self._on_revoke(consumer, partitions)
 
     @property
     def assigned(self) -> frozenset[tuple[str, int]]:
         """Topic and partition of what this worker reads now."""
-        return frozenset(self._starts)
+        return frozenset(self._offsets.begun)
 
     def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Records between what is committed and the end, by partition, from the last fetch.
@@ -281,10 +222,12 @@ class ClaimSource:
             committed: next offsets this worker committed, by topic and partition.
         """
         lags = {}
-        for place in self._consumer.position([TopicPartition(*where) for where in self._starts]):
+        for place in self._consumer.position(
+            [TopicPartition(*where) for where in self._offsets.begun]
+        ):
             where = place.topic, place.partition
             _, high = self._consumer.get_watermark_offsets(place, cached=True)
-            start = self._starts[where]
+            start = self._offsets.begun[where]
             done = max(start, committed.get(where, start), place.offset if self._idle else start)
             lags[where] = max(0, high - done)
         return lags
@@ -300,12 +243,16 @@ class ClaimSource:
                 raise KafkaException(place.error)
 
     def close(self) -> None:
-        """Leave the group; static members keep their partitions until the session ends."""
+        """Leave the group; static members keep their partitions until the session ends.
+
+        Callbacks that wait are served first: librdkafka may take an assignment that it makes
+        while it closes for its end, and then wait for ever on the callback that gives it back.
+        """
         self._closing = True
-        self._consumer.close()
-
-
-_NO_OFFSETS: Final = "no committed offsets from Kafka; is a broker down?"
+        try:
+            self._consumer.poll(0)
+        finally:
+            self._consumer.close()
 
 
 def _names(partitions: Iterable[TopicPartition]) -> str:

@@ -57,6 +57,7 @@ class Worker:
         self._health = health
         self._observer = Observer(metrics, shadow)
         self._budget = DeadLetterBudget(settings)
+        self._watchdog = watchdog
         # The publisher first: it may have to wait for Kafka or be refused, and a consumer that has
         # joined must be polled, and cannot be let go of without closing it.
         self._publisher = make_publisher(settings, watchdog, self._commit)
@@ -81,8 +82,9 @@ class Worker:
                 self._turn()
             self._settled()
         finally:
-            self._publisher.close()
-            self._source.close()
+            with self._watchdog.step("close"):
+                self._publisher.close()
+                self._source.close()
 
     def _turn(self) -> None:
         self._watch_lag()

@@ -28,8 +28,8 @@ QUICK: Mapping[str, str] = {
     "transaction.state.log.num.partitions": "5",
     "offsets.topic.num.partitions": "5",
     "share.coordinator.state.topic.num.partitions": "1",
-    "broker.session.timeout.ms": "2000",
-    "broker.heartbeat.interval.ms": "300",
+    "broker.session.timeout.ms": "6000",
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "4",
 }

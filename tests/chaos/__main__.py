@@ -15,18 +15,22 @@ from tests.chaos.round import Arena, Case, Membership, Protocol, Result
 
 PROTOCOLS: Sequence[Protocol] = ("classic", "consumer")
 MEMBERSHIPS: Sequence[Membership] = ("static", "dynamic")
+REFUSED: tuple[Protocol, Membership] = ("consumer", "static")
+"""By the settings of the worker."""
 LOGS = Path("reports") / "chaos"
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
     """Every combination in an order of the seed's, again and again."""
-    combinations = list(
-        itertools.product(
+    combinations = [
+        combination
+        for combination in itertools.product(
             [faults.BY_NAME[name] for name in options.fault] or faults.ALL,
             options.protocol or PROTOCOLS,
             options.membership or MEMBERSHIPS,
         )
-    )
+        if combination[1:] != REFUSED
+    ]
     random.Random(options.seed).shuffle(combinations)
     # Rounds on three nodes follow each other: a cluster is started once in a while, not each time.
     combinations.sort(key=lambda combination: combination[0].nodes)

@@ -13,9 +13,6 @@ pytestmark = pytest.mark.kafka
 HANGS_S = 30
 
 
-@pytest.mark.xfail(
-    strict=False, reason="close() sometimes waits for ever in the callback of a first assignment"
-)
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_partitions_assigned_while_closing_do_not_hold_it_up(
     kafka: str, new_topic: NewTopic, protocol: str

@@ -190,8 +190,8 @@ def test_the_group_protocol_decides_the_default_membership() -> None:
     assert read_settings({}).group_protocol == "classic"
     modern = read_settings({"KAFKA_GROUP_PROTOCOL": "consumer"})
     assert (modern.group_protocol, modern.membership) == ("consumer", Membership.DYNAMIC)
-    chosen = read_settings({"KAFKA_GROUP_PROTOCOL": "consumer", "MEMBERSHIP": "static"})
-    assert chosen.membership is Membership.STATIC
+    with pytest.raises(SettingsError, match=r"^MEMBERSHIP=static does not go with"):
+        read_settings({"KAFKA_GROUP_PROTOCOL": "consumer", "MEMBERSHIP": "static"})
     with pytest.raises(SettingsError, match=r"^KAFKA_GROUP_PROTOCOL='share'"):
         read_settings({"KAFKA_GROUP_PROTOCOL": "share"})
 

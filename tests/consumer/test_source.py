@@ -1,5 +1,6 @@
 """Where a source begins and goes back to, with a consumer that answers what the test says."""
 
+import struct
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from consumer import source as source_module
 from consumer.errors import KafkaStoppedError
-from consumer.settings import Settings
+from consumer.membership import generation
+from consumer.settings import Membership, Settings
 from consumer.source import ClaimSource
 
 
@@ -19,10 +21,14 @@ class Client:
         self.ends = (10, 50)
         self.sought: list[int] = []
         self.assigned_at: list[int] = []
+        self.generation = 3
+        self.refusal: int | None = None
 
     def subscribe(self, *_: Any, **__: Any) -> None: ...
 
     def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        if self.refusal is not None:
+            raise KafkaException(KafkaError(self.refusal))
         return [TopicPartition(p.topic, p.partition, self.committed_offset) for p in places]
 
     def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
@@ -42,16 +48,22 @@ class Client:
 
     def poll(self, _: float) -> None: ...
 
-    def consumer_group_metadata(self) -> str:
-        return "snapshot"
+    def consumer_group_metadata(self) -> bytes:
+        return b"CGMDv2:" + struct.pack("=i", self.generation) + b"group\0member\0i\0"
 
     def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
         return offsets
 
 
-def made(monkeypatch: pytest.MonkeyPatch, reset: str) -> tuple[ClaimSource, Any]:
+def made(
+    monkeypatch: pytest.MonkeyPatch, reset: str, protocol: str = "classic"
+) -> tuple[ClaimSource, Any]:
     monkeypatch.setattr(source_module, "Consumer", Client)
-    settings = Settings(instance_id="i", librdkafka={"auto.offset.reset": reset})
+    settings = Settings(
+        instance_id="i",
+        membership=Membership.DYNAMIC,
+        librdkafka={"auto.offset.reset": reset, "group.protocol": protocol},
+    )
     source = ClaimSource(settings, lambda: None, lambda: False)
     return source, source._consumer
 
@@ -115,3 +127,99 @@ def test_one_partition_refused_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(client, "commit", lambda **_: [*offsets, Refused()])
     with pytest.raises(KafkaException):
         source.commit(offsets)
+
+
+def test_the_snapshot_is_of_the_assignment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under classic a new one comes with the next assignment, not with an abort."""
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
+    client.generation = 4
+    source.rewind(aborted=True)
+    source.poll()
+    assert generation(source.group_metadata or b"") == 3
+
+
+def test_under_the_consumer_protocol_an_abort_brings_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, client = made(monkeypatch, "earliest", "consumer")
+    assign(source, client)
+    client.generation = 4
+    source.rewind(aborted=True)
+    assert generation(source.group_metadata or b"") == 3
+    source.poll()
+    assert generation(source.group_metadata or b"") == 4
+
+
+@pytest.mark.parametrize(
+    "refusal", [KafkaError.STALE_MEMBER_EPOCH, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._TIMED_OUT]
+)
+def test_no_snapshot_of_a_member_the_broker_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, refusal: int
+) -> None:
+    source, client = made(monkeypatch, "earliest", "consumer")
+    assign(source, client)
+    client.generation, client.refusal = 4, refusal
+    source.rewind(aborted=True)
+    for _ in range(3):
+        assert source.poll().messages == []
+        assert generation(source.group_metadata or b"") == 3
+    client.refusal = None
+    client.generation = 5
+    source.poll()
+    assert generation(source.group_metadata or b"") == 5
+
+
+@pytest.mark.parametrize("none", [-1, 0])
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_metadata_of_no_generation_fences_nothing_and_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, protocol: str, none: int
+) -> None:
+    """A member thrown out between its assignment and the callback of it."""
+    source, client = made(monkeypatch, "earliest", protocol)
+    client.generation = none
+    assign(source, client)
+    assert source.group_metadata is None
+    source.rewind(aborted=False)
+    monkeypatch.setattr(source, "_take", lambda: pytest.fail("records were read"))
+    source.poll()
+    source.poll()
+
+
+def test_an_assignment_does_not_wait_for_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rewind finds them; a callback that waited would hold up the one that is the reason."""
+    source, client = made(monkeypatch, "earliest")
+    client.refusal = KafkaError._TIMED_OUT
+    assign(source, client)
+    assert client.assigned_at == [-1001]
+    client.refusal = None
+    source.rewind(aborted=False)
+    source.poll()
+    assert client.sought == [10]
+
+
+def test_the_forms_of_group_metadata() -> None:
+    with pytest.raises(ValueError, match="unknown form"):
+        generation(b"CGMDv3:1234")
+
+
+class Sized:
+    """A record of so many bytes."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def error(self) -> None: ...
+
+
+def test_a_batch_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, client = made(monkeypatch, "earliest")
+    monkeypatch.setattr(client, "poll", lambda _: Sized(1_000_000))
+    monkeypatch.setattr(
+        client, "consume", lambda *_: [Sized(1_000_000), Sized(1_000_000)], raising=False
+    )
+    monkeypatch.setattr(source, "_busy", lambda: True)
+    assert 16 <= len(source.poll().messages) <= 18

@@ -1,0 +1,112 @@
+"""Where to read each partition from: what the group has committed, else where it was begun."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from consumer.client import kafka_error, stopped
+from consumer.errors import KafkaStoppedError
+
+log = logging.getLogger(__name__)
+
+FENCED: Final = frozenset(
+    {
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+"""Refusals of a member whose rebalance callback is still to come."""
+
+TRANSIENT: Final = frozenset(
+    {
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+    }
+)
+"""What the client heals by itself."""
+
+Place = tuple[str, int]
+
+
+class Offsets:
+    """Next offsets to read, as the broker tells them."""
+
+    def __init__(self, consumer: Consumer, reset: str) -> None:
+        """Nothing is known yet.
+
+        Args:
+            consumer: a member of the group.
+            reset: ``auto.offset.reset``, for partitions of which nothing is committed.
+        """
+        self._consumer = consumer
+        self._reset = reset
+        self.begun: dict[Place, int] = {}
+        """Where each partition in hand was begun."""
+
+    def find(
+        self, partitions: Sequence[TopicPartition], timeout_s: float
+    ) -> list[TopicPartition] | None:
+        """Where to read from, None when that is not to be had yet.
+
+        Under read_committed the broker tells nothing while the outcome of a transaction that
+        holds offsets of these partitions is unknown (KIP-447). A partition of which nothing is
+        committed yet is read from where it was begun: asking auto.offset.reset again after an
+        abort would skip what has come in since.
+
+        Raises:
+            KafkaStoppedError: the broker refuses to tell, or there is nothing to begin with.
+        """
+        if not partitions:
+            return []
+        try:
+            found = [self._start(place, timeout_s) for place in self._told(partitions, timeout_s)]
+        except KafkaException as error:
+            inner = kafka_error(error)
+            if not inner.retriable() and inner.code() not in TRANSIENT | FENCED:
+                raise stopped(error, "reading the committed offsets") from error
+            log.warning("committed offsets not to be had yet: %s", inner.str())
+            return None
+        for place in found:
+            self.begun.setdefault((place.topic, place.partition), place.offset)
+        return found
+
+    def _told(self, partitions: Sequence[TopicPartition], timeout_s: float) -> list[TopicPartition]:
+        found: list[TopicPartition] = self._consumer.committed(list(partitions), timeout=timeout_s)
+        for place in found:
+            if place.error is not None:
+                raise KafkaException(place.error)
+        return found
+
+    def _start(self, place: TopicPartition, timeout_s: float) -> TopicPartition:
+        if place.offset >= 0:
+            return place
+        known = self.begun.get((place.topic, place.partition))
+        offset = self._first(place, timeout_s) if known is None else known
+        return TopicPartition(place.topic, place.partition, offset)
+
+    def _first(self, place: TopicPartition, timeout_s: float) -> int:
+        """Offset to begin a partition at, as auto.offset.reset has it."""
+        if self._reset in {"error", "none"}:
+            raise KafkaStoppedError(
+                f"nothing is committed for {place.topic}[{place.partition}], "
+                f"and KAFKA_AUTO_OFFSET_RESET={self._reset}"
+            )
+        found = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
+        if not found:  # the client's answer when time is up
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        low, high = found
+        return high if self._reset in {"latest", "end", "largest"} else low
+
+    def forget(self, partitions: Sequence[TopicPartition]) -> None:
+        """These are read by another worker from now on."""
+        for place in partitions:
+            self.begun.pop((place.topic, place.partition), None)
