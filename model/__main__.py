@@ -1,134 +1,34 @@
 """Train, evaluate, compare and promote models of claim fraud."""
 
 import argparse
-import datetime as dt
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from model import commands, lifecycle
+from model import commands, lifecycle, studies
+from model.arguments import add_data, add_features, add_policy, add_split
 from model.artifact import ArtifactError
-from model.datasets import FORMATS, SYNTHETIC, DatasetError
-from model.estimators import ALGORITHMS, DEFAULT_SEED
-from model.evaluate import DEFAULT_THRESHOLD
+from model.datasets import SYNTHETIC, DatasetError
+from model.estimators import ALGORITHMS
 from model.signing import KeyFileError
 
 FAILURE = 1
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
-
-
-def _share(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _probability(text: str) -> float:
-    value = _number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no probability from 0 to 1")
-    return value
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def _day(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 1996-01-01") from error
-
-
-def _add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    parser.add_argument(
-        "--data", required=required, metavar="FILE", help=f"labelled claims, or '{SYNTHETIC}'"
-    )
-    parser.add_argument("--format", choices=FORMATS, help="what FILE is")
-    parser.add_argument(
-        "--rows", type=_whole, metavar="N", help="read or generate at most N claims"
-    )
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default %(default)s")
-
-
-def _add_split(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--split",
-        choices=("random", "time"),
-        default="random",
-        help="random: stratified; time: the latest claims are tested on (default %(default)s)",
-    )
-    parser.add_argument(
-        "--test-size",
-        type=_share,
-        default=0.2,
-        metavar="SHARE",
-        help="of the claims, to test on (default %(default)s)",
-    )
-    parser.add_argument(
-        "--cutoff",
-        type=_day,
-        metavar="DATE",
-        help="with --split time: test on losses of this day and later, instead of a share",
-    )
-
-
-def _add_policy(parser: argparse.ArgumentParser) -> None:
-    policy = parser.add_argument_group(
-        "threshold", "how the probability that is a referral is chosen; one of"
-    ).add_mutually_exclusive_group()
-    policy.add_argument(
-        "--threshold",
-        type=_probability,
-        default=DEFAULT_THRESHOLD,
-        metavar="P",
-        help="fixed (default %(default)s)",
-    )
-    policy.add_argument(
-        "--alert-share", type=_share, metavar="SHARE", help="budget: the highest share of claims"
-    )
-    policy.add_argument(
-        "--alerts-per-day", type=_positive, metavar="N", help="budget: N claims a day on average"
-    )
-    policy.add_argument(
-        "--costs",
-        type=_positive,
-        nargs=2,
-        metavar=("MISSED", "INVESTIGATION"),
-        help="cost of a fraud missed and of an investigation, in one currency",
-    )
-
-
 def _add_train(verbs: Verbs) -> None:
     train = verbs.add_parser("train", help="train, evaluate and save one model or all")
-    _add_data(train)
+    add_data(train)
     train.add_argument(
         "--algorithm",
         choices=(*ALGORITHMS, "all"),
         default="gradient_boosting",
         help="default %(default)s; 'all' trains every one and compares them",
     )
-    _add_split(train)
-    _add_policy(train)
+    add_split(train)
+    add_policy(train)
+    add_features(train)
     train.add_argument(
         "--output",
         type=Path,
@@ -149,7 +49,7 @@ def _add_train(verbs: Verbs) -> None:
 def _add_evaluate(verbs: Verbs) -> None:
     evaluate = verbs.add_parser("evaluate", help="evaluate a saved model on labelled claims")
     evaluate.add_argument("--model", type=Path, required=True, metavar="DIR", help="artifact")
-    _add_data(evaluate)
+    add_data(evaluate)
     evaluate.add_argument(
         "--split",
         choices=("random", "time", "none"),
@@ -186,8 +86,32 @@ def _add_lifecycle(verbs: Verbs) -> None:
     card.set_defaults(run=lifecycle.card)
     compare = verbs.add_parser("compare", help="figures of several models side by side")
     compare.add_argument("models", type=Path, nargs="+", metavar="DIR", help="artifact")
-    _add_data(compare, required=False)
+    add_data(compare, required=False)
     compare.set_defaults(run=lifecycle.compare)
+
+
+def _add_studies(verbs: Verbs) -> None:
+    search = verbs.add_parser(
+        "search",
+        help="how the defaults of each family were chosen, run again",
+        description="Validate every candidate on fraud_oracle.csv before 1996, forward in time.",
+    )
+    search.set_defaults(run=studies.search)
+    quality = verbs.add_parser(
+        "quality",
+        help="every figure of quality stated in the documents, computed anew",
+        description="Figures of each family on fraud_oracle.csv and insurance_claims.csv.",
+    )
+    quality.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    quality.set_defaults(run=studies.quality)
+    for verb in (search, quality):
+        verb.add_argument(
+            "--data-dir",
+            type=Path,
+            required=True,
+            metavar="DIR",
+            help="folder with the public data sets, which are not part of this project",
+        )
 
 
 def _add_sign(verbs: Verbs) -> None:
@@ -202,7 +126,7 @@ def _add_sign(verbs: Verbs) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign):
+    for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_studies):
         add(verbs)
     return parser
 

@@ -13,6 +13,7 @@ from model.columns import DERIVED
 from model.decide import Levels
 from model.details import Details
 from model.fairness import Group, gap
+from model.leaks import LeakCheck
 from model.manifest import Manifest, SplitPlan, TrainingData
 from schemas.claim import Role, fields_by_role
 
@@ -100,6 +101,7 @@ def markdown(of: Card) -> str:
             *_listed("Not intended for", of.not_intended_for),
             *_data(of),
             *_features(of),
+            *_leaks(of.evaluation.leaks),
             *_figures(of.evaluation, of.threshold_policy, of.levels),
             *_groups(of.evaluation.groups, of.features),
             *_listed("Limits", of.limits),
@@ -139,6 +141,31 @@ def _features(of: Card) -> list[str]:
             *unseen,
         ],
     )
+
+
+def _leaks(checked: LeakCheck | None) -> list[str]:
+    if checked is None:
+        return _listed("Leak check", ["not made"])
+    return _listed("Leak check", [leak_summary(checked), *leak_lines(checked)])
+
+
+def leak_summary(checked: LeakCheck) -> str:
+    """What was looked for, and in how many claims."""
+    return (
+        f"{checked.claims:,} training claims were looked at: shuffled labels, each feature alone, "
+        "identifiers, file order and calendar. A finding is what beats its background by a ROC AUC "
+        f"of more than {checked.margin:.3f}."
+    )
+
+
+def leak_lines(checked: LeakCheck) -> list[str]:
+    """The findings, one sentence each."""
+    if not checked.findings:
+        return ["Nothing was found."]
+    return [
+        f"{finding.text}. {'Allowed by name.' if finding.fatal else 'The model does not see it.'}"
+        for finding in checked.findings
+    ]
 
 
 def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:

@@ -3,6 +3,7 @@
 import argparse
 import datetime as dt
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
@@ -10,13 +11,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from model import artifact, datasets
+from model import artifact, datasets, leaks
 from model.datasets import Dataset
 from model.decide import Cost, Fixed, PerDay, Policy, Top
 from model.details import details
 from model.documents import can_draw, documents
 from model.estimators import ALGORITHMS
 from model.evaluate import evaluate as evaluate_scores
+from model.features import DEFAULT_FEATURES
 from model.manifest import Manifest, SplitPlan
 from model.prequential import Step, prequential, windows
 from model.tables import comparison, described
@@ -42,6 +44,7 @@ def train(options: argparse.Namespace) -> None:
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
+    checked = _look_for_leaks(dataset, plan, options)
     family = [_train(dataset, algorithm, plan, options) for algorithm in algorithms]
     console = Console()
     reports = [(trained.algorithm, trained.report) for trained in family]
@@ -50,14 +53,14 @@ def train(options: argparse.Namespace) -> None:
         sys.stderr.write("no report.html: install the extra 'report' for it\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     for trained, folder in zip(family, folders, strict=True):
-        steps = _steps(dataset, trained) if options.prequential else ()
+        steps = _steps(dataset, trained, _features(options)) if options.prequential else ()
         write(
             trained,
             folder,
             created_at=now,
             name=options.name,
             version=options.model_version,
-            documents=documents(trained, family, dataset, steps),
+            documents=documents(trained, family, dataset, steps, checked),
         )
         console.print(f"saved {folder}", soft_wrap=True, highlight=False)
 
@@ -76,20 +79,45 @@ def _train(
             dataset,
             algorithm,
             plan,
+            features=_features(options),
             seed=options.seed,
             policy=_policy(options),
             on_fit=lambda: progress.advance(task),
         )
 
 
-def _steps(dataset: Dataset, trained: Trained) -> tuple[Step, ...]:
+def _features(options: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*DEFAULT_FEATURES, *options.feature)))
+
+
+def _look_for_leaks(
+    dataset: Dataset, plan: SplitPlan, options: argparse.Namespace
+) -> leaks.LeakCheck | None:
+    """Stop for a leak before anything is trained; tell what is worth knowing otherwise."""
+    rows, _ = split(dataset, plan)
+    with _progress() as progress:
+        task = progress.add_task("looking for leaks", total=None)
+        checked = leaks.check(
+            pick(dataset.claims, rows),
+            dataset.labels[rows],
+            _features(options),
+            allowed=options.allow_leak,
+            seed=options.seed,
+            on_look=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for line in () if checked is None else checked.warnings():
+        sys.stderr.write(f"warning: {line}\n")
+    return checked
+
+
+def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[Step, ...]:
     count = sum(1 for _ in windows(dataset.claims, dataset.labels))
     with _progress() as progress:
         task = progress.add_task(f"{trained.algorithm} month by month", total=count)
         return prequential(
             dataset.claims,
             dataset.labels,
-            partial(fit, algorithm=trained.algorithm, seed=trained.seed),
+            partial(fit, algorithm=trained.algorithm, features=features, seed=trained.seed),
             predict,
             trained.levels.threshold,
             on_fit=lambda: progress.advance(task),

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from model.bootstrap import Interval, intervals
 from model.evaluate import Report, evaluate, recall_at
 from model.fairness import Group, groups
+from model.leaks import LeakCheck
 from schemas.claim import Claim
 
 Labels = npt.NDArray[np.integer]
@@ -56,6 +57,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: float
     months: tuple[Month, ...]
     groups: tuple[Group, ...]
+    leaks: LeakCheck | None = None
+    """What the leak alarm said of the training claims; None if it was not asked."""
 
 
 def details(

@@ -11,6 +11,7 @@ from model.artifact import ArtifactError
 from model.card import card, markdown
 from model.datasets import Dataset
 from model.details import Details, details
+from model.leaks import LeakCheck
 from model.manifest import Manifest
 from model.prequential import Step
 from model.train import Trained, pick
@@ -27,7 +28,11 @@ def can_draw() -> bool:
 
 
 def documents(
-    trained: Trained, family: Sequence[Trained], dataset: Dataset, steps: Sequence[Step] = ()
+    trained: Trained,
+    family: Sequence[Trained],
+    dataset: Dataset,
+    steps: Sequence[Step] = (),
+    leaks: LeakCheck | None = None,
 ) -> Documents:
     """Maker of the documents of one of the models that were trained on the same claims.
 
@@ -36,11 +41,13 @@ def documents(
         family: all that were trained, for the comparison.
         dataset: what they were trained and evaluated on.
         steps: of the model's prequential evaluation, if there was one.
+        leaks: what the leak alarm said of the training claims, if it was asked.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
     found = details(
         pick(dataset.claims, rows), dataset.labels[rows], trained.test_scores, threshold
     )
+    found = msgspec.structs.replace(found, leaks=leaks)
 
     def make(manifest: Manifest) -> dict[str, bytes]:
         of = card(manifest, found)

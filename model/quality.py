@@ -1,4 +1,4 @@
-"""Every figure of quality we state, computed anew: ``python -m model.quality --data-dir DIR``.
+"""Every figure of quality we state, computed anew: ``python -m model quality --data-dir DIR``.
 
 Three protocols, each for each family: fraud_oracle.csv trained on 1994-95 and tested on 1996;
 the same file split at random (stratified); insurance_claims.csv cross-validated, with hobbies (an
@@ -6,9 +6,7 @@ artefact of that file: not to be relied on) and without. Features are the defaul
 no calendar, no protected and, hobbies apart, no personal field.
 """
 
-import argparse
 import datetime as dt
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,8 +14,6 @@ from typing import Final
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
@@ -183,28 +179,3 @@ def table(found: Sequence[Figure]) -> Table:
     for names, cells in rows.items():
         shown.add_row(*names, *cells)
     return shown
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print every figure; the result is the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m model.quality", description=__doc__)
-    parser.add_argument(
-        "--data-dir", type=Path, required=True, metavar="DIR", help="folder of the two CSV files"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
-    options = parser.parse_args(arguments)
-    with Progress() as progress:
-        task = progress.add_task("fitting", total=FITS)
-        try:
-            found = figures(options.data_dir, lambda: progress.advance(task))
-        except datasets.DatasetError as error:
-            sys.stderr.write(f"{parser.prog}: {error}\n")
-            return 1
-    Console(width=WIDTH).print(table(found))
-    if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

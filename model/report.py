@@ -8,10 +8,11 @@ from typing import Final
 import msgspec
 
 from model import figures
-from model.card import number
+from model.card import leak_lines, leak_summary, number
 from model.details import Details
 from model.evaluate import Report
 from model.figures import Draw, Scored
+from model.leaks import LeakCheck
 from model.manifest import Manifest
 from model.prequential import Step
 
@@ -57,6 +58,7 @@ def html(
         _section("Months of the test claims", _months(found)),
         _section("Month by month, trained on what was known", _steps(steps)) if steps else "",
         _section("Groups", _groups(manifest, found)),
+        _section("Leak check", _leaks(found.leaks)) if found.leaks else "",
     ]
     title = f"{escape(manifest.name)} {escape(manifest.version)}"
     return (
@@ -234,6 +236,11 @@ def _groups(manifest: Manifest, found: Details) -> str:
         f"The model sees {', '.join(seen) or 'none'} of these fields. * Too few frauds to say much."
     )
     return f'<p class="quiet">{escape(note)}</p>' + _table(head, rows)
+
+
+def _leaks(checked: LeakCheck) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in leak_lines(checked))
+    return f'<p class="quiet">{escape(leak_summary(checked))}</p><ul>{items}</ul>'
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

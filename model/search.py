@@ -1,4 +1,4 @@
-"""How the defaults of `model.estimators` were chosen, to be run again: ``python -m model.search``.
+"""How the defaults of `model.estimators` were chosen, to be run again: ``python -m model search``.
 
 Only losses before `model.quality.TEST_FROM` are used. Each candidate is fitted on the past and
 scored on the window that follows, in four windows; a window counts by its frauds, as nine months
@@ -6,24 +6,19 @@ have almost none. Candidates within `PLATEAU` of the best are taken for equal, a
 smallest is the default.
 """
 
-import argparse
 import datetime as dt
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from model import datasets, quality, splits
+from model import splits
 from model.columns import DEFAULT_FEATURES
 from model.datasets import Dataset
-from model.quality import METRICS, figures, predict
+from model.quality import METRICS, predict
 
-__all__ = ["candidates", "figures", "main", "validate"]
+__all__ = ["candidates", "validate"]
 
 WINDOWS: Final = 4
 PLATEAU: Final = 0.003
@@ -118,33 +113,10 @@ def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> 
     return dict(zip(METRICS, means.tolist(), strict=True))
 
 
-def _table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
+def table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
+    """Candidates for a person, one row each."""
     table = Table("family", "candidate", *METRICS, title=title, title_justify="left")
     for candidate, metrics in rows:
         figures = (f"{value:.4f}" for value in metrics.values())
         table.add_row(candidate.algorithm, str(candidate), *figures)
     return table
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Validate every candidate and print a table; the result is the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m model.search", description=__doc__)
-    parser.add_argument(
-        "--data-dir", type=Path, required=True, metavar="DIR", help="folder of fraud_oracle.csv"
-    )
-    options = parser.parse_args(arguments)
-    path = str(options.data_dir / "fraud_oracle.csv")
-    try:
-        dataset = before(datasets.load(path, "carclaims"), quality.TEST_FROM)
-    except datasets.DatasetError as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        return 1
-    tried = [(c, validate(dataset, c)) for c in track(candidates(), "validating")]
-    Console(width=quality.WIDTH).print(
-        _table(tried, f"{dataset.name}, {WINDOWS} windows forward in time")
-    )
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,15 +1,20 @@
 """``python -m model`` as a person or a script uses it."""
 
+import dataclasses
+import datetime as dt
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from model import datasets, quality, search
 from model.__main__ import main
 from model.artifact import read_manifest
-from model.datasets import write_jsonl
+from model.datasets import load, write_jsonl
 from model.evaluate import Report
 from tests.model.examples import dataset
+from tests.model.sources import shared
 
 FIGURES = {
     "accuracy",
@@ -62,6 +67,93 @@ def test_all_trains_three_and_compares_them(
         assert f"{figure:.4f}" in shown
 
 
+def numbered(path: Path) -> None:
+    """Claims whose policy numbers give the frauds away."""
+    plain = dataset()
+    numbers = [f"{1 + 8 * int(label)}{n:05}" for n, label in enumerate(plain.labels)]
+    claims = tuple(
+        msgspec.structs.replace(claim, policy_number=number)
+        for claim, number in zip(plain.claims, numbers, strict=True)
+    )
+    write_jsonl(dataclasses.replace(plain, claims=claims), path)
+
+
+def test_a_leak_stops_training_until_it_is_allowed_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbered(tmp_path / "claims.jsonl")
+    told = [*train(tmp_path / "claims.jsonl", tmp_path / "m"), "--feature", "policy_number"]
+    assert main(told) == 1
+    assert "--allow-leak policy_number" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+    assert main([*told, "--allow-leak", "policy_number"]) == 0
+    assert "warning: allowed: policy_number tells the label" in capsys.readouterr().err
+    assert "policy_number" in read_manifest(tmp_path / "m").features
+    for name in ("card.md", "report.html"):
+        assert "Allowed by name." in (tmp_path / "m" / name).read_text()
+
+
+def test_metadata_that_no_model_sees_is_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    numbered(tmp_path / "claims.jsonl")
+    assert main(train(tmp_path / "claims.jsonl", tmp_path / "m")) == 0
+    assert "warning: policy_number tell fraud from other claims" in capsys.readouterr().err
+    assert "The model does not see it." in (tmp_path / "m" / "card.md").read_text()
+
+
+@pytest.mark.slow
+def test_policy_number_of_carclaims_stops_the_training_and_the_defaults_do_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["train", "--data", shared("fraud_oracle.csv"), "--format", "carclaims"]
+    given += ["--algorithm", "logistic_regression", "--output", str(tmp_path / "m")]
+    assert main([*given, "--feature", "policy_number"]) == 1
+    assert "policy_number tells the label" in capsys.readouterr().err
+    assert main(given) == 0
+    assert "policy_number" not in read_manifest(tmp_path / "m").features
+
+
+def test_figures_are_printed_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    y = np.array([0, 1] * 50, dtype=np.int8)
+    found = quality.summarise("later", "one", [(y, np.linspace(0, 1, 100))])
+    monkeypatch.setattr(quality, "figures", lambda folder, on_fit: found)
+    output = tmp_path / "figures.json"
+    assert main(["quality", "--data-dir", "x", "--json", str(output)]) == 0
+    assert f"{found[0].mean:.4f}" in capsys.readouterr().out
+    assert msgspec.json.decode(output.read_bytes(), type=list[quality.Figure]) == found
+    nowhere = str(tmp_path / "none" / "figures.json")
+    assert main(["quality", "--data-dir", "x", "--json", nowhere]) == 1
+    assert "is not a folder" in capsys.readouterr().err
+
+
+def test_every_candidate_is_validated_and_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = load("synthetic", "synthetic", rows=2_000)
+    monkeypatch.setattr(datasets, "load", lambda *_: made)
+    monkeypatch.setattr(quality, "TEST_FROM", dt.date(2023, 7, 1))
+    tried = search.candidates()[:2]
+    monkeypatch.setattr(search, "candidates", lambda: tried)
+    assert main(["search", "--data-dir", "x"]) == 0
+    shown = capsys.readouterr().out
+    best = search.validate(search.before(made, dt.date(2023, 7, 1)), tried[1])
+    assert str(tried[1]) in shown
+    assert f"{best['roc_auc']:.4f}" in shown
+
+
+@pytest.mark.parametrize("command", ["quality", "search"])
+def test_a_missing_data_set_is_told(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--data-dir", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert f"python -m model {command}: " in told
+    assert "fraud_oracle.csv" in told
+
+
 def test_evaluate_prints_one_object_of_the_held_out_side(
     claims: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -112,6 +204,8 @@ TRAIN = ["train", "--data", "synthetic", "--output", "o"]
         ([*TRAIN, "--cutoff", "1996-01-01"], "--cutoff needs --split time"),
         ([*TRAIN, "--cutoff", "1996"], "not a day like"),
         ([*TRAIN, "--algorithm", "svm"], "--algorithm"),
+        ([*TRAIN, "--feature", "colour"], "'colour' is no field of a claim"),
+        (["quality"], "--data-dir"),
         ([*TRAIN, "--rows", "0"], "--rows"),
         ([*TRAIN, "--rows", "1e3"], "'1e3' is not a whole"),
         ([*TRAIN, "--threshold", "nan"], "--threshold"),

@@ -5,16 +5,22 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model import leaks, splits
+from model import leaks, lift, splits
 from model.columns import DEFAULT_FEATURES
 from model.datasets import load
-from model.leaks import LeakError, check, findings
+from model.leaks import Finding, LeakCheck, LeakError, check
 from schemas.claim import Claim
 from tests.model.sources import shared
 
 MADE = load("synthetic", "synthetic", rows=1_500)
 LABELS = MADE.labels
 FEATURES = ("report_lag_days", "policy_age_days", "witnesses", "bodily_injuries", "loss_hour")
+
+
+def found_by(*arguments: object, **named: object) -> tuple[Finding, ...]:
+    checked = check(*arguments, **named)  # type: ignore[arg-type]
+    assert checked is not None
+    return checked.findings
 
 
 def changed(field: str, values: list[object]) -> list[Claim]:
@@ -25,7 +31,7 @@ def changed(field: str, values: list[object]) -> list[Claim]:
 
 
 def test_honest_synthetic_claims_raise_no_alarm() -> None:
-    assert check(MADE.claims, LABELS, FEATURES) == []
+    assert found_by(MADE.claims, LABELS, FEATURES) == ()
 
 
 def test_a_feature_that_gives_the_label_away_is_named() -> None:
@@ -34,10 +40,14 @@ def test_a_feature_that_gives_the_label_away_is_named() -> None:
     claims = changed("vehicles_involved", told.tolist())
     with pytest.raises(LeakError, match=r"vehicles_involved alone.*--allow-leak vehicles_involved"):
         check(claims, LABELS, (*FEATURES, "vehicles_involved"))
-    (finding,) = check(
-        claims, LABELS, (*FEATURES, "vehicles_involved"), allowed=["vehicles_involved"]
-    )
+    with pytest.raises(ValueError, match="--allow-leak typing_error: the model has no such"):
+        check(claims, LABELS, FEATURES, allowed=["typing_error"])
+    checked = check(claims, LABELS, (*FEATURES, "vehicles_involved"), allowed=["vehicles_involved"])
+    assert checked is not None
+    (finding,) = checked.findings
     assert finding.roc_auc > 0.95
+    assert checked.allowed == ("vehicles_involved",)
+    assert checked.warnings() == [f"allowed: {finding.text}"]
 
 
 def numbered() -> list[Claim]:
@@ -48,7 +58,7 @@ def numbered() -> list[Claim]:
 
 
 def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -> None:
-    warned = check(numbered(), LABELS, FEATURES)
+    warned = found_by(numbered(), LABELS, FEATURES)
     assert [(f.column, f.fatal) for f in warned] == [("policy_number", False)]
     with pytest.raises(LeakError, match="policy_number tells the label alone"):
         check(numbered(), LABELS, (*FEATURES, "policy_number"))
@@ -56,7 +66,7 @@ def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -
 
 def test_file_order_that_tells_the_label_is_a_warning() -> None:
     order = np.argsort(LABELS, kind="stable")
-    found = check([MADE.claims[i] for i in order], LABELS[order], FEATURES)
+    found = found_by([MADE.claims[i] for i in order], LABELS[order], FEATURES)
     assert ("file order", False) in [(f.column, f.fatal) for f in found]
 
 
@@ -66,9 +76,37 @@ def test_shuffled_labels_that_can_be_told_stop_training(monkeypatch: pytest.Monk
     ) -> npt.NDArray[np.float64]:
         return np.column_stack([1 - y, y]).astype(np.float64)
 
-    monkeypatch.setattr(leaks, "cross_val_predict", peeking)
-    found = {f.column: f.fatal for f in findings(MADE.claims, LABELS, FEATURES)}
-    assert found["permuted labels"]
+    monkeypatch.setattr(lift, "cross_val_predict", peeking)
+    with pytest.raises(LeakError, match=r"shuffled at random.*--allow-leak 'permuted labels'"):
+        check(MADE.claims, LABELS, FEATURES)
+
+
+def test_a_personal_feature_is_asked_what_it_adds() -> None:
+    """Hobbies that tell two frauds of three are far from telling the label alone."""
+    rng = np.random.default_rng(0)
+    chess = (LABELS == 1) & (rng.random(len(LABELS)) < 0.65)
+    hobbies = np.where(chess, "chess", rng.choice(["golf", "reading"], len(LABELS)))
+    claims = changed("hobbies", hobbies.tolist())
+    with pytest.raises(LeakError, match="with the other features"):
+        check(claims, LABELS, (*FEATURES, "hobbies"))
+    honest = changed("hobbies", rng.choice(["golf", "reading"], len(LABELS)).tolist())
+    assert found_by(honest, LABELS, (*FEATURES, "hobbies")) == ()
+
+
+def test_progress_counts_to_the_end() -> None:
+    seen: list[tuple[int, int]] = []
+    check(MADE.claims, LABELS, FEATURES, on_look=lambda done, total: seen.append((done, total)))
+    total = seen[0][1]
+    assert total > len(FEATURES)
+    assert seen == [(done, total) for done in range(1, total + 1)]
+
+
+def test_too_few_frauds_to_learn_from_are_left_to_the_training_to_refuse() -> None:
+    labels = np.zeros(len(LABELS), dtype=np.int8)
+    labels[0] = 1
+    assert check(MADE.claims, labels, FEATURES) is None
+    labels[:2] = 1
+    assert isinstance(check(MADE.claims, labels, FEATURES), LeakCheck)
 
 
 def test_error_of_chance_is_that_of_random_scores() -> None:
@@ -76,13 +114,15 @@ def test_error_of_chance_is_that_of_random_scores() -> None:
     labels = np.array([1] * 40 + [0] * 160, dtype=np.int8)
     scores = rng.random((2_000, 200)).argsort(axis=1).argsort(axis=1) + 1
     auc = (scores[:, :40].sum(axis=1) - 40 * 41 / 2) / (40 * 160)
-    assert leaks.chance_error(labels) == pytest.approx(auc.std(), rel=0.05)
+    assert lift.chance_error(labels) == pytest.approx(auc.std(), rel=0.05)
 
 
 def test_of_many_claims_a_sample_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaks, "MAX_CLAIMS", 600)
-    warned = check(numbered(), LABELS, FEATURES)
-    assert "policy_number" in [f.column for f in warned]
+    checked = check(numbered(), LABELS, FEATURES)
+    assert checked is not None
+    assert checked.claims == 600
+    assert "policy_number" in [f.column for f in checked.findings]
 
 
 @pytest.mark.slow
@@ -90,7 +130,20 @@ def test_policy_number_of_carclaims_fires_and_the_defaults_pass() -> None:
     cars = load(shared("fraud_oracle.csv"), "carclaims")
     rows, _ = splits.cutoff_split(cars.claims, dt.date(1996, 1, 1))
     claims, labels = [cars.claims[i] for i in rows], cars.labels[rows]
-    warned = {f.column for f in check(claims, labels, DEFAULT_FEATURES)}
+    warned = {f.column for f in found_by(claims, labels, DEFAULT_FEATURES)}
     assert {"policy_number", "loss_date", "file order"} <= warned
-    with pytest.raises(LeakError, match="--allow-leak policy_number"):
-        check(claims, labels, (*DEFAULT_FEATURES, "policy_number"))
+
+
+@pytest.mark.slow
+def test_hobbies_of_insurance_claims_fire_and_other_personal_fields_pass() -> None:
+    insurance = load(shared("insurance_claims.csv"), "insurance_claims")
+    personal = ("occupation", "education", "policyholder_age", "capital_gains")
+    assert found_by(insurance.claims, insurance.labels, (*DEFAULT_FEATURES, *personal)) == ()
+    for seed in (1, 2, 3):
+        with pytest.raises(LeakError, match=r"--allow-leak hobbies$"):
+            check(
+                insurance.claims,
+                insurance.labels,
+                (*DEFAULT_FEATURES, *personal, "hobbies"),
+                seed=seed,
+            )

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -69,19 +68,3 @@ def test_the_table_has_a_row_for_each_protocol_and_family() -> None:
     assert [list(column.cells) for column in shown.columns[:2]] == [["later"] * 2, ["one", "two"]]
     first = next(iter(shown.columns[2].cells))
     assert str(first).startswith(f"{found[0].mean:.4f} (")
-
-
-def test_figures_are_printed_and_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    found = summarise("later", "one", [run(1, 0.9)])
-    monkeypatch.setattr(quality, "figures", lambda folder, on_fit: found)
-    output = tmp_path / "figures.json"
-    assert quality.main(["--data-dir", "x", "--json", str(output)]) == 0
-    assert f"{found[0].mean:.4f}" in capsys.readouterr().out
-    assert msgspec.json.decode(output.read_bytes(), type=list[Figure]) == found
-
-
-def test_a_missing_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert quality.main(["--data-dir", str(tmp_path)]) == 1
-    assert "fraud_oracle.csv" in capsys.readouterr().err

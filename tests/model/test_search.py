@@ -1,10 +1,8 @@
 import datetime as dt
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model import search
 from model.datasets import load
 from model.estimators import ALGORITHMS, build
 from model.search import Candidate, before, candidates, validate
@@ -48,8 +46,3 @@ def test_candidates_say_what_is_changed() -> None:
     assert str(Candidate("random_forest", {})) == "default"
     assert str(Candidate("random_forest", {"forest__max_leaf_nodes": 16})) == "max_leaf_nodes=16"
     assert str(Candidate("random_forest", {}, ("loss_weekday",))) == "with loss_weekday"
-
-
-def test_a_missing_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert search.main(["--data-dir", str(tmp_path)]) == 1
-    assert "fraud_oracle.csv" in capsys.readouterr().err
