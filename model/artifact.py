@@ -34,7 +34,7 @@ Verify = Callable[[Path, bytes], None]
 """Told an artifact's folder and the bytes of its manifest; raises `ArtifactError` to refuse it."""
 
 
-def anything(folder: Path, manifest: bytes) -> None:  # noqa: ARG001 - as `Verify` has them
+def anything(folder: Path, manifest: bytes) -> None:
     """Refuses no artifact."""
 
 

@@ -33,12 +33,8 @@ def private_key(file: Path) -> "Ed25519PrivateKey":
         KeyFileError: it cannot be read, or is no Ed25519 private key.
     """
     ed25519, serialization = _cryptography()
-    return _key(
-        file,
-        lambda pem: serialization.load_pem_private_key(pem, None),
-        ed25519.Ed25519PrivateKey,
-        "private",
-    )
+    kind: type[Ed25519PrivateKey] = ed25519.Ed25519PrivateKey
+    return _key(file, lambda pem: serialization.load_pem_private_key(pem, None), kind, "private")
 
 
 def public_key(file: Path) -> "Ed25519PublicKey":
@@ -48,7 +44,8 @@ def public_key(file: Path) -> "Ed25519PublicKey":
         KeyFileError: it cannot be read, or is no Ed25519 public key.
     """
     ed25519, serialization = _cryptography()
-    return _key(file, serialization.load_pem_public_key, ed25519.Ed25519PublicKey, "public")
+    kind: type[Ed25519PublicKey] = ed25519.Ed25519PublicKey
+    return _key(file, serialization.load_pem_public_key, kind, "public")
 
 
 def sign(folder: Path, key: "Ed25519PrivateKey") -> Path:

@@ -8,17 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.__main__ import own_rules
+from consumer.__main__ import main, own_rules
 from consumer.errors import ModelRefusedError, SettingsError
 from consumer.metrics import Metrics
-from consumer.models import Models
+from consumer.models import Models, signature_check
 from consumer.settings import Settings
 from consumer.shadow import Shadow
 from model.datasets import Dataset, load
 from model.manifest import SplitPlan
 from model.rules import Rules
+from model.signing import private_key, sign
 from model.train import train, write
 from schemas.claim import Claim
+from tests.model.test_signing import Keys, make_keys
 
 
 @pytest.fixture(scope="module")
@@ -144,3 +146,72 @@ def test_rules_are_held_against_claims_beside_the_model(artifacts: Path, tmp_pat
     settings = Settings(instance_id="i", rules_file=broken)
     with pytest.raises(SettingsError, match="RULES_FILE="):
         own_rules(settings)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+def asks_for(keys: Keys) -> Settings:
+    return Settings(instance_id="i", model_public_key_file=keys.public)
+
+
+def test_with_a_public_key_only_signed_models_are_taken_up(
+    artifacts: Path, tmp_path: Path, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    for version in ("1", "2"):
+        shutil.copytree(artifacts / version, tmp_path / version)
+    current, metrics = tmp_path / "current", Metrics()
+    current.symlink_to("1")
+    verify = signature_check(asks_for(keys))
+    with pytest.raises(ModelRefusedError, match=r"MODEL_DIR=.* is not signed"):
+        Models(current, metrics, verify=verify)
+    with pytest.raises(ModelRefusedError, match=r"SHADOW_MODEL_DIR=.* is not signed"):
+        Shadow(current, metrics, verify)
+    sign(tmp_path / "1", private_key(keys.private))
+    models = Models(current, metrics, verify=verify)
+    assert Shadow(current, metrics, verify)
+    promote(current, tmp_path / "2")
+    for _ in range(3):
+        models.look()
+    assert models.current().version == "1"
+    assert value(metrics, "fraud_scorer_models_refused_total") == 1
+    assert "is refused, logistic_regression 1 stays in service" in caplog.text
+    assert "is not signed" in caplog.text
+    sign(tmp_path / "2", private_key(keys.private))
+    models.look()
+    assert models.current().version == "2"
+
+
+def test_a_model_that_was_everybodys_is_taken_up_once_it_is_not(
+    served: Path, artifacts: Path, tmp_path: Path
+) -> None:
+    models = Models(served, Metrics())
+    shutil.copytree(artifacts / "2", tmp_path / "2")
+    (tmp_path / "2").chmod(0o777)
+    promote(served, tmp_path / "2")
+    models.look()
+    assert models.current().version == "1"
+    (tmp_path / "2").chmod(0o755)
+    models.look()
+    assert models.current().version == "2"
+
+
+@pytest.mark.parametrize("command", ["run", "serve"])
+def test_the_commands_ask_for_the_signature(
+    command: str,
+    artifacts: Path,
+    keys: Keys,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environ = {"METRICS_PORT": "0", "API_PORT": "0", "MODEL_DIR": str(artifacts / "1")}
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+    monkeypatch.setenv("MODEL_PUBLIC_KEY_FILE", str(keys.public))
+    assert main([command]) == 3
+    assert "is not signed" in capsys.readouterr().err
+    monkeypatch.setenv("MODEL_PUBLIC_KEY_FILE", str(keys.private))
+    assert main([command]) == 2
+    assert f"error: MODEL_PUBLIC_KEY_FILE={keys.private}: " in capsys.readouterr().err

@@ -7,9 +7,10 @@ import pytest
 from consumer.__main__ import main as consume
 from model.__main__ import main
 from model.artifact import ArtifactError, load
+from model.manifest import SplitPlan
 from model.train import train, write
 from model.writable import HAS_MODES, open_to_all
-from tests.model.test_artifact import DATA, NOW, SplitPlan
+from tests.model.test_artifact import DATA, NOW
 
 pytestmark = pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
 
