@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.records import Message, Record, coordinates
+from consumer.revisions import successor
 from model.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, RuleHit, Source
 from schemas.claim import Claim
@@ -120,7 +121,7 @@ def alert_records(
             messages,
             headers,
             sources,
-            fraud_alerts(claims, sources, assessment, scorer, now),
+            map(successor, fraud_alerts(claims, sources, assessment, scorer, now), headers),
             strict=True,
         )
     ]

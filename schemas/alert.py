@@ -71,8 +71,20 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
     alert_id: Annotated[
         str, Meta(description="Deterministic: the same record scored by the same model.")
     ]
-    revision: Annotated[int, Meta(ge=1, description="Counts the scorings of this record.")] = 1
-    supersedes: Annotated[str | None, Meta(description="alert_id this one replaces.")] = None
+    revision: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="1, or the header scorer.revision of a claim that was sent again.",
+        ),
+    ] = 1
+    supersedes: Annotated[
+        str | None,
+        Meta(
+            description="alert_id this one replaces, from the header scorer.supersedes of a claim "
+            "that was sent again; does not hold for an alert on another claim."
+        ),
+    ] = None
     claim_id: Annotated[str, Meta(description="The claim that was scored.")]
     policy_number: Annotated[
         str | None, Meta(description="Policy the claim is made under, as the claim has it.")

@@ -1,0 +1,98 @@
+"""A claim scored again: which alert its new one replaces. Pure.
+
+Nothing is looked up: whoever sends the claim's record again knows the alert it is about, and says
+so in two headers of the record (`headers_after`). The worker copies them into the new alert. See
+the decision record on revisions.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from schemas.alert import FraudAlert
+from schemas.dead_letter import Header
+
+REVISION_HEADER: Final = "scorer.revision"
+"""Revision of the alert to be made, from 2."""
+SUPERSEDES_HEADER: Final = "scorer.supersedes"
+"""alert_id of the alert it replaces."""
+MAX_REVISION: Final = 9_999
+MAX_ALERT_ID: Final = 400
+"""Characters: a topic's name has at most 249, partition, offset and digest are short."""
+INVALID_FLAG: Final = "invalid_header:"
+"""Begins the data-quality flag of an alert whose record had one of the headers wrong."""
+
+
+class Succession(NamedTuple):
+    """What a record's headers say of an earlier alert."""
+
+    revision: int
+    supersedes: str
+
+
+class HeaderError(ValueError):
+    """A header of a claim scored again is missing or wrong; `args` is its name."""
+
+
+def successor(alert: FraudAlert, headers: Sequence[Header]) -> FraudAlert:
+    """The alert, as the record's headers place it after an earlier one.
+
+    Headers that cannot be right do not keep a claim from being scored: the alert stands alone, with
+    the data-quality flag `INVALID_FLAG` and the header's name.
+    """
+    if not headers:
+        return alert
+    try:
+        found = succession(headers)
+    except HeaderError as error:
+        flags = (*alert.data_quality, f"{INVALID_FLAG}{error}")
+        return msgspec.structs.replace(alert, data_quality=flags)
+    return alert if found is None else msgspec.structs.replace(alert, **found._asdict())
+
+
+def succession(headers: Sequence[Header]) -> Succession | None:
+    """What the headers say of an earlier alert; None if they say nothing.
+
+    Of a header that is there twice the last one holds.
+
+    Raises:
+        HeaderError: one is there without the other, or is not what it should be.
+    """
+    given = {name: value for name, value in headers if name in _HEADERS}
+    if not given:
+        return None
+    return Succession(
+        _revision(_text(given.get(REVISION_HEADER))),
+        _alert_id(_text(given.get(SUPERSEDES_HEADER))),
+    )
+
+
+def headers_after(alert: FraudAlert) -> list[Header]:
+    """The headers with which a claim is sent again to replace this alert."""
+    return [
+        (REVISION_HEADER, str(alert.revision + 1).encode()),
+        (SUPERSEDES_HEADER, alert.alert_id.encode()),
+    ]
+
+
+_HEADERS: Final = frozenset({REVISION_HEADER, SUPERSEDES_HEADER})
+
+
+def _text(value: str | bytes | None) -> str:
+    """Printable ASCII, "" for anything else: none of it is a revision or an alert_id."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value or ""
+    return text if text.isascii() and text.isprintable() else ""
+
+
+def _revision(text: str) -> int:
+    number = int(text) if text.isdigit() and len(text) <= len(str(MAX_REVISION)) else 0
+    if number < 2:
+        raise HeaderError(REVISION_HEADER)
+    return number
+
+
+def _alert_id(text: str) -> str:
+    if not 0 < len(text) <= MAX_ALERT_ID:
+        raise HeaderError(SUPERSEDES_HEADER)
+    return text

@@ -1,0 +1,88 @@
+"""A claim scored again replaces an alert: told by headers, copied into the alert."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from consumer.alerts import alert_records
+from consumer.revisions import (
+    REVISION_HEADER,
+    SUPERSEDES_HEADER,
+    HeaderError,
+    Succession,
+    headers_after,
+    succession,
+    successor,
+)
+from schemas.alert import FraudAlert
+from schemas.claim import Claim
+from schemas.dead_letter import Header
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+
+
+def alerts(*headers: list[Header], first_offset: int = 3) -> list[FraudAlert]:
+    """Alerts of claims whose records had these headers."""
+    scorer = FakeScorer()
+    claims = [Claim(claim_id=f"c{n}") for n in range(len(headers))]
+    messages = [FakeMessage(None, first_offset + n) for n in range(len(headers))]
+    made = alert_records(messages, headers, claims, scorer.assess(claims), scorer, NOW)
+    return [alert_of(record) for record in made]
+
+
+def test_a_claim_sent_again_replaces_the_alert_it_is_about() -> None:
+    (first,) = alerts([("traceparent", b"x")])
+    assert (first.revision, first.supersedes) == (1, None)
+    (second,) = alerts(headers_after(first), first_offset=90)
+    assert (second.revision, second.supersedes) == (2, first.alert_id)
+    (third,) = alerts([("other", b""), *headers_after(second)], first_offset=91)
+    assert (third.revision, third.supersedes) == (3, second.alert_id)
+    assert len({first.alert_id, second.alert_id, third.alert_id}) == 3
+    assert third.data_quality == ()
+
+
+def test_only_the_claim_whose_record_says_so_is_a_revision() -> None:
+    (old,) = alerts([])
+    found = alerts([], headers_after(old), [("traceparent", b"x")])
+    assert [alert.revision for alert in found] == [1, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("headers", "wrong"),
+    [
+        ([(REVISION_HEADER, b"2")], SUPERSEDES_HEADER),
+        ([(SUPERSEDES_HEADER, b"a")], REVISION_HEADER),
+        ([(REVISION_HEADER, b"1"), (SUPERSEDES_HEADER, b"a")], REVISION_HEADER),
+        ([(REVISION_HEADER, b"10000"), (SUPERSEDES_HEADER, b"a")], REVISION_HEADER),
+        ([(REVISION_HEADER, b"two"), (SUPERSEDES_HEADER, b"a")], REVISION_HEADER),
+        ([(REVISION_HEADER, b"\xb2"), (SUPERSEDES_HEADER, b"a")], REVISION_HEADER),
+        ([(REVISION_HEADER, None), (SUPERSEDES_HEADER, b"a")], REVISION_HEADER),
+        ([(REVISION_HEADER, b"2"), (SUPERSEDES_HEADER, b"")], SUPERSEDES_HEADER),
+        ([(REVISION_HEADER, b"2"), (SUPERSEDES_HEADER, b"a" * 401)], SUPERSEDES_HEADER),
+        ([(REVISION_HEADER, b"2"), (SUPERSEDES_HEADER, b"a\n")], SUPERSEDES_HEADER),
+    ],
+)
+def test_wrong_headers_are_flagged_and_the_claim_is_scored(
+    headers: list[Header], wrong: str
+) -> None:
+    (alert,) = alerts(headers)
+    assert (alert.revision, alert.supersedes) == (1, None)
+    assert alert.data_quality == (f"invalid_header:{wrong}",)
+
+
+def test_of_a_header_that_is_there_twice_the_last_holds() -> None:
+    twice = [(REVISION_HEADER, b"2"), (SUPERSEDES_HEADER, b"a"), (REVISION_HEADER, "3")]
+    assert succession(twice) == Succession(3, "a")
+
+
+@given(st.lists(st.tuples(st.sampled_from([REVISION_HEADER, SUPERSEDES_HEADER, "x"]), st.binary())))
+def test_no_header_makes_an_alert_that_breaks_the_schema(headers: list[Header]) -> None:
+    (plain,) = alerts([])
+    made = successor(plain, headers)
+    encoded = msgspec.json.encode(made)
+    assert msgspec.json.decode(encoded, type=FraudAlert) == made
+    try:
+        found = succession(headers)
+    except HeaderError:
+        found = None
+    assert (made.revision, made.supersedes) == (found or (1, None))
