@@ -78,7 +78,7 @@ def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
         raise RefusedError(
             Reason.TOO_LARGE, f"{len(value)} bytes are more than a claim's {MAX_CLAIM_BYTES}"
         )
-    if headers and _is_structured(headers):
+    if headers and is_structured(headers):
         envelope: Envelope = _parse(_envelopes, value, "$")
         return _claim(bytes(envelope.data), "$.data")
     return _claim(value, "$")
@@ -98,14 +98,16 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
             Reason.INVALID, message, root + path.rstrip("`").removeprefix("$")
         ) from None
     except UnicodeDecodeError as error:
-        raise RefusedError(Reason.NOT_UTF8, str(error), root) from None
+        # The error's own text has the byte, which may be of a name.
+        raise RefusedError(Reason.NOT_UTF8, f"not UTF-8: {error.reason}", root) from None
     except msgspec.DecodeError as error:
         raise RefusedError(Reason.NOT_JSON, str(error), root) from None
     except RecursionError:
         raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
 
 
-def _is_structured(headers: Iterable[Header]) -> bool:
+def is_structured(headers: Iterable[Header]) -> bool:
+    """Whether the record says it is a structured-mode CloudEvent."""
     for name, value in headers:
         if name.lower() == "content-type" and value is not None:
             return (value.encode() if isinstance(value, str) else value).startswith(STRUCTURED)

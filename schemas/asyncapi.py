@@ -120,7 +120,10 @@ def asyncapi() -> Document:
     """The document."""
     schemas = components([Claim, FraudAlert, FraudOutcome], "#/components/schemas/")
     schemas["DeadLetter"] = header_map()
-    schemas["RefusedValue"] = {"description": "The bytes of the refused record.", "type": "string"}
+    schemas["RefusedValue"] = {
+        "description": "The bytes of the refused record, or what DEAD_LETTER_VALUE makes of them.",
+        "type": "string",
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {

@@ -1,7 +1,7 @@
 """DeadLetter v1: a record the scorer refused, and why.
 
-A dead letter's record keeps the key, the value (byte for byte) and the headers of the record it
-was; what is known of the refusal is added as headers. Topic, partition, offset, exception and
+A dead letter's record keeps the key, the value (byte for byte, unless it says otherwise) and the
+headers of the record it was; what is known of the refusal is added as headers. Topic, partition, offset, exception and
 message use the names Kafka Streams gives them (KIP-1034), so that tools which know those show
 them; what KIP-1034 does not name has the prefix ``scorer.errors.``.
 """
@@ -19,6 +19,7 @@ Header = tuple[str, str | bytes | None]
 _STREAMS: Final = "__streams.errors."
 _SCORER: Final = "scorer.errors."
 ATTEMPT_HEADER: Final = _SCORER + "attempt"
+VALUE_HEADER: Final = _SCORER + "value"
 HEADER_OF: Final = {
     "reason": _STREAMS + "exception",
     "message": _STREAMS + "message",
@@ -28,6 +29,7 @@ HEADER_OF: Final = {
     "path": _SCORER + "path",
     "failed_at": _SCORER + "failed_at",
     "attempt": ATTEMPT_HEADER,
+    "value": VALUE_HEADER,
 }
 """Name of the header that holds each field of a `DeadLetter`, as text."""
 
@@ -43,6 +45,17 @@ class Reason(enum.StrEnum):
     TOO_DEEP = "too_deep"
 
 
+class Form(enum.StrEnum):
+    """What a dead letter's record has as its value."""
+
+    ORIGINAL = "original"
+    """The refused record's, byte for byte."""
+    REDACTED = "redacted"
+    """The refused claim without personal and protected values, or a digest; see docs/security.md."""
+    ENCRYPTED = "encrypted"
+    """The refused record's, encrypted."""
+
+
 class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     """Why and where a record was refused, version 1."""
 
@@ -54,6 +67,9 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     offset: Annotated[int, Meta(ge=0, description="Offset of the refused record.")]
     failed_at: Annotated[dt.datetime, Meta(tz=True, description="When it was refused.")]
     attempt: Annotated[int, Meta(ge=1, description="How often the record was tried.")] = 1
+    value: Annotated[
+        Form, Meta(description="What the value is; original where the header is missing.")
+    ] = Form.ORIGINAL
 
     def headers(self) -> list[Header]:
         """The headers that are added to the original record's."""
@@ -70,6 +86,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
         """
         # The last of a name counts: a record may have been somebody else's dead letter before.
         found = dict(headers)
+        found.setdefault(VALUE_HEADER, Form.ORIGINAL)  # dead letters of the first release have none
         fields = {field: _text(found[header]) for field, header in HEADER_OF.items()}
         return msgspec.convert(fields, cls, strict=False)
 

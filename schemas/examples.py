@@ -168,6 +168,7 @@ OUT_OF_RANGE: Final[Example] = {
     "scorer.errors.path": "$.claim_amount",
     "scorer.errors.failed_at": "2026-03-15T09:12:44.103518+00:00",
     "scorer.errors.attempt": "1",
+    "scorer.errors.value": "original",
 }
 
 TORN: Final[Example] = {
@@ -177,6 +178,7 @@ TORN: Final[Example] = {
     "__streams.errors.offset": "90211",
     "scorer.errors.path": "$",
     "scorer.errors.attempt": "2",
+    "scorer.errors.value": "encrypted",
 }
 
 DEAD_LETTERS: Final[tuple[Example, ...]] = (OUT_OF_RANGE, TORN)

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.dead_letter import HEADER_OF, DeadLetter, Header, Reason, without_error_headers
+from schemas.dead_letter import (
+    HEADER_OF,
+    VALUE_HEADER,
+    DeadLetter,
+    Form,
+    Header,
+    Reason,
+    without_error_headers,
+)
 
 text = st.text(st.characters(exclude_categories=["Cs"]))
 letters = st.builds(
@@ -19,6 +27,7 @@ letters = st.builds(
     offset=st.integers(0, 2**63 - 1),
     failed_at=st.datetimes(timezones=st.just(dt.UTC)),
     attempt=st.integers(1, 99),
+    value=st.sampled_from(Form),
 )
 LETTER = DeadLetter(
     reason=Reason.INVALID,
@@ -61,7 +70,13 @@ def test_kafka_streams_names_are_used_where_there_is_one() -> None:
     assert headers["__streams.errors.offset"] == "90210"
 
 
-@pytest.mark.parametrize("name", HEADER_OF.values())
+def test_without_the_header_the_value_is_the_original() -> None:
+    """As the first release wrote them."""
+    rest = [header for header in LETTER.headers() if header[0] != VALUE_HEADER]
+    assert DeadLetter.from_headers(rest) == LETTER
+
+
+@pytest.mark.parametrize("name", sorted({*HEADER_OF.values()} - {VALUE_HEADER}))
 def test_a_missing_header_is_a_key_error_that_names_it(name: str) -> None:
     rest = [header for header in LETTER.headers() if header[0] != name]
     with pytest.raises(KeyError, match=name):
@@ -77,6 +92,7 @@ def test_a_missing_header_is_a_key_error_that_names_it(name: str) -> None:
         ("__streams.errors.message", b"\xff"),
         ("scorer.errors.failed_at", "2026-03-15T09:12:00"),
         ("scorer.errors.attempt", "0"),
+        ("scorer.errors.value", "eaten"),
     ],
 )
 def test_a_wrong_header_is_a_value_error(name: str, value: str | bytes | None) -> None:
