@@ -1,9 +1,9 @@
 """DeadLetter v1: a record the scorer refused, and why.
 
 A dead letter's record keeps the key, the value (byte for byte, unless it says otherwise) and the
-headers of the record it was; what is known of the refusal is added as headers. Topic, partition, offset, exception and
-message use the names Kafka Streams gives them (KIP-1034), so that tools which know those show
-them; what KIP-1034 does not name has the prefix ``scorer.errors.``.
+headers of the record it was; what is known of the refusal is added as headers. Topic, partition,
+offset, exception and message use the names Kafka Streams gives them (KIP-1034), so that tools
+which know those show them; what KIP-1034 does not name has the prefix ``scorer.errors.``.
 """
 
 import datetime as dt
@@ -51,7 +51,7 @@ class Form(enum.StrEnum):
     ORIGINAL = "original"
     """The refused record's, byte for byte."""
     REDACTED = "redacted"
-    """The refused claim without personal and protected values, or a digest; see docs/security.md."""
+    """The refused claim without personal and protected values, or only a digest of it."""
     ENCRYPTED = "encrypted"
     """The refused record's, encrypted."""
 
