@@ -12,6 +12,7 @@ from benchmarks.workload import Workload
 from consumer.alerts import alert_records
 from consumer.batch import process
 from consumer.decode import decode
+from consumer.records import coordinates
 from model.columns import claim_columns
 from schemas.claim import Claim
 
@@ -72,6 +73,7 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
 
     claims = [[decode(m.value()) for m in part] for part in parts]
     columns = [claim_columns(found, scorer.features) for found in claims]
+    sources = [list(map(coordinates, part)) for part in parts]
     assessed = [scorer.assess(found) for found in claims]
     headers: list[list[Any]] = [[]] * BATCH
     steps: list[tuple[str, Callable[[Any], object], Sequence[Any]]] = [
@@ -82,8 +84,8 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
         ("assess (score, levels, flags, reasons)", scorer.assess, claims),
         (
             "alerts",
-            lambda one: alert_records(one[0], headers, one[1], one[2], scorer, now),
-            list(zip(parts, claims, assessed, strict=True)),
+            lambda one: alert_records(one[0], one[1], headers, one[2], one[3], scorer, now),
+            list(zip(parts, sources, claims, assessed, strict=True)),
         ),
         ("the whole batch", lambda part: process(part, scorer, now), parts),
     ]

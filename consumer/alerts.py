@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from consumer.records import Message, Record, coordinates
+from consumer.records import Message, Record
 from consumer.revisions import successor
 from model.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, RuleHit, Source
@@ -55,11 +55,20 @@ def fraud_alerts(
     band, decision, percentile = assessment.decisions
     suffix = scorer.sha256[:12]
     threshold = scorer.threshold
-    for index, (claim, source, probability) in enumerate(
-        zip(claims, sources, assessment.probability.tolist(), strict=True)
+    for claim, source, probability, level, advice, rank, hits, flags, reasons in zip(
+        claims,
+        sources,
+        assessment.probability.tolist(),
+        band,
+        decision,
+        percentile,
+        assessment.rule_hits,
+        assessment.data_quality,
+        assessment.reasons,
+        strict=True,
     ):
-        hits = assessment.rule_hits[index]
-        advice = severest(decision[index], hits) if hits else decision[index]
+        if hits:
+            advice = severest(advice, hits)  # noqa: PLW2901
         place = f"{source.topic}-{source.partition}-{source.offset}" if source else claim.claim_id
         yield FraudAlert(
             alert_id=f"{place}-{suffix}",
@@ -72,16 +81,16 @@ def fraud_alerts(
             fraudulent=probability >= threshold,
             threshold=threshold,
             threshold_policy=scorer.threshold_policy,
-            percentile=percentile[index],
-            band=band[index],
+            percentile=rank,
+            band=level,
             decision=advice,
             human_review_required=advice is not Decision.PASS,
             model=scorer.name,
             model_version=scorer.version,
             model_sha256=scorer.sha256,
-            reasons=assessment.reasons[index],
+            reasons=reasons,
             rule_hits=hits,
-            data_quality=assessment.data_quality[index],
+            data_quality=flags,
             source=source,
             scored_at=now,
         )
@@ -94,6 +103,7 @@ def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:
 
 def alert_records(
     messages: Sequence[Message],
+    sources: Sequence[Source],
     headers: Sequence[Sequence[Header]],
     claims: Sequence[Claim],
     assessment: Assessment,
@@ -101,7 +111,6 @@ def alert_records(
     now: dt.datetime,
 ) -> list[Record]:
     """One alert a claim, under the claim's key, as a binary-mode CloudEvent 1.0."""
-    sources = [Source(*coordinates(message)) for message in messages]
     time = now.isoformat()
     return [
         Record(

@@ -17,6 +17,7 @@ from consumer.decode import RefusedError, decode, headers_of
 from consumer.errors import ScoringBugError
 from consumer.records import Message, Record, coordinates
 from model.scorer import Assessment
+from schemas.alert import Source
 from schemas.claim import Claim
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
 
@@ -44,6 +45,7 @@ class _Accepted(NamedTuple):
     """The records of a batch that are claims, side by side."""
 
     messages: list[Message]
+    sources: list[Source]
     headers: list[list[Header]]
     claims: list[Claim]
 
@@ -66,19 +68,21 @@ def process(
     Raises:
         ScoringBugError: the model raised on a valid claim, which the message names.
     """
-    accepted = _Accepted([], [], [])
+    accepted = _Accepted([], [], [], [])
+    sources = list(map(coordinates, messages))
     dead_letters: list[Record] = []
     reasons: Counter[Reason] = Counter()
-    for message in messages:
+    for message, source in zip(messages, sources, strict=True):
         headers: list[Header] = []
         try:
             headers = headers_of(message)
             claim = decode(message.value(), headers)
         except RefusedError as refused:
             reasons[refused.reason] += 1
-            dead_letters.append(dead_letter(message, headers, refused, now))
+            dead_letters.append(dead_letter(message, source, headers, refused, now))
         else:
             accepted.messages.append(message)
+            accepted.sources.append(source)
             accepted.headers.append(headers)
             accepted.claims.append(claim)
     assessment = _assess(accepted, scorer) if accepted.claims else None
@@ -92,7 +96,7 @@ def process(
     return Outcome(
         alerts=alerts,
         dead_letters=dead_letters,
-        offsets=next_offsets(messages),
+        offsets=next_offsets(sources),
         reasons=reasons,
         referred=referred,
         claims=accepted.claims,
@@ -100,27 +104,26 @@ def process(
     )
 
 
-def next_offsets(messages: Iterable[Message]) -> dict[tuple[str, int], int]:
+def next_offsets(sources: Iterable[Source]) -> dict[tuple[str, int], int]:
     """First offset after the batch, by topic and partition."""
-    offsets: dict[tuple[str, int], int] = {}
-    for message in messages:
-        topic, partition, offset = coordinates(message)
-        offsets[topic, partition] = offset + 1
-    return offsets
+    return {(source.topic, source.partition): source.offset + 1 for source in sources}
 
 
 def dead_letter(
-    message: Message, headers: Sequence[Header], refused: RefusedError, now: dt.datetime
+    message: Message,
+    source: Source,
+    headers: Sequence[Header],
+    refused: RefusedError,
+    now: dt.datetime,
 ) -> Record:
     """The refused record itself, with the reason in headers."""
-    topic, partition, offset = coordinates(message)
     letter = DeadLetter(
         reason=refused.reason,
         message=str(refused),
         path=refused.path,
-        topic=topic,
-        partition=partition,
-        offset=offset,
+        topic=source.topic,
+        partition=source.partition,
+        offset=source.offset,
         failed_at=now,
         attempt=_attempts(headers) + 1,
     )
@@ -141,10 +144,10 @@ def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
         return checked_assessment(accepted.claims, scorer)
     except Exception as error:
         index = _first_bad(accepted.claims, scorer)
-        topic, partition, offset = coordinates(accepted.messages[index])
+        place = accepted.sources[index]
         raise ScoringBugError(
             f"model {scorer.name} {scorer.version} raised {error!r} on a valid claim: "
-            f"{topic}[{partition}]@{offset}. Nothing of the batch was published; "
+            f"{place.topic}[{place.partition}]@{place.offset}. Nothing of the batch was published; "
             "fix or roll back the model and start again"
         ) from error
 

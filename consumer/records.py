@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from consumer.decode import Headers
+from schemas.alert import Source
 from schemas.dead_letter import Header
 
 
@@ -27,10 +28,6 @@ class Record(NamedTuple):
     headers: Sequence[Header] | None
 
 
-def coordinates(message: Message) -> tuple[str, int, int]:
+def coordinates(message: Message) -> Source:
     """Topic, partition and offset of a consumed record."""
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    return topic, partition, offset
+    return Source(message.topic(), message.partition(), message.offset())  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ from consumer.delivery import make_producer, partitions, produce
 from consumer.errors import KafkaStoppedError
 from consumer.records import Record, coordinates
 from consumer.settings import Delivery, Membership, Settings
+from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason, without_error_headers
 
 log = logging.getLogger(__name__)
@@ -100,15 +101,16 @@ def claim_again(message: Message, letter: DeadLetter) -> Record:
 
 def _read(message: Message) -> DeadLetter | None:
     """What the record says of itself, None when it is no dead letter of this product."""
-    topic, partition, offset = coordinates(message)
+    place = coordinates(message)
+    where = f"{place.topic}[{place.partition}]@{place.offset}"
     try:
         return DeadLetter.from_headers(headers_of(message))
     except RefusedError as error:
         raise KafkaStoppedError(
-            f"{topic}[{partition}]@{offset} cannot be copied, so nothing after it is: {error}"
+            f"{where} cannot be copied, so nothing after it is: {error}"
         ) from error
     except (KeyError, ValueError) as error:
-        log.warning("kept: %s[%d]@%d is no dead letter: %r", topic, partition, offset, error)
+        log.warning("kept: %s is no dead letter: %r", where, error)
         return None
 
 
@@ -206,12 +208,16 @@ def _batches(consumer: Consumer, ends: dict[int, int]) -> Iterable[list[Message]
     left = dict(ends)
     while left:
         messages = [m for m in consumer.consume(BATCH, 0.2) if m.error() is None]
-        wanted = [m for m in messages if coordinates(m)[2] < ends.get(coordinates(m)[1], 0)]
+        wanted = [m for m in messages if _before(coordinates(m), ends)]
         for place in consumer.position(consumer.assignment()):
             if place.offset >= left.get(place.partition, sys.maxsize):
                 del left[place.partition]
         if wanted:
             yield wanted
+
+
+def _before(place: Source, ends: dict[int, int]) -> bool:
+    return place.offset < ends.get(place.partition, 0)
 
 
 def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -> Redriven:
@@ -243,7 +249,7 @@ def _send(
         produce(producer, settings.claims_topic, step.claims)
         produce(producer, settings.dead_letter_topic, step.kept)
         producer.send_offsets_to_transaction(
-            partitions(next_offsets(cut)),
+            partitions(next_offsets(map(coordinates, cut))),
             consumer.consumer_group_metadata(),
             TIMEOUT_S,
         )

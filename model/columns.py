@@ -21,13 +21,16 @@ DAYS_PER_YEAR: Final = 365.25
 _NAN: Final = float("nan")
 
 
-class _Fields:
+class Fields:
     """Columns of single fields of the same claims, each read at most once."""
 
     def __init__(self, claims: Sequence[Claim]) -> None:
         self._claims = claims
         self._read: dict[str, list[Any]] = {}
         self._days: dict[str, Numbers] = {}
+
+    def __len__(self) -> int:
+        return len(self._claims)
 
     def raw(self, name: str) -> list[Any]:
         """Values as the claims hold them; None is missing."""
@@ -47,26 +50,26 @@ class _Fields:
         return self._days[name]
 
 
-def _days_between(later: str, earlier: str) -> Callable[[_Fields], Numbers]:
+def _days_between(later: str, earlier: str) -> Callable[[Fields], Numbers]:
     return lambda fields: fields.day(later) - fields.day(earlier)
 
 
-def _weekday(name: str) -> Callable[[_Fields], Numbers]:
+def _weekday(name: str) -> Callable[[Fields], Numbers]:
     return lambda fields: (fields.day(name) + 6) % 7
 
 
-def _weekend(name: str) -> Callable[[_Fields], Numbers]:
-    def compute(fields: _Fields) -> Numbers:
+def _weekend(name: str) -> Callable[[Fields], Numbers]:
+    def compute(fields: Fields) -> Numbers:
         day = (fields.day(name) + 6) % 7
         return np.where(np.isnan(day), day, day >= 5)
 
     return compute
 
 
-def _or_else(name: str, fallback: Callable[[_Fields], Numbers]) -> Callable[[_Fields], Numbers]:
+def _or_else(name: str, fallback: Callable[[Fields], Numbers]) -> Callable[[Fields], Numbers]:
     """The field where the claim states it, what follows from other fields where it does not."""
 
-    def compute(fields: _Fields) -> Numbers:
+    def compute(fields: Fields) -> Numbers:
         stated = fields.number(name)
         unstated = np.isnan(stated)
         return np.where(unstated, fallback(fields), stated) if unstated.any() else stated
@@ -74,14 +77,14 @@ def _or_else(name: str, fallback: Callable[[_Fields], Numbers]) -> Callable[[_Fi
     return compute
 
 
-def _years_since_built(fields: _Fields) -> Numbers:
+def _years_since_built(fields: Fields) -> Numbers:
     # A difference of years: 1 January of the model year, so that only whole years count.
     lost = fields.raw("loss_date")
     year = np.array([_NAN if d is None else d.year for d in lost], dtype=np.float64)
     return np.maximum(year - fields.number("vehicle_year"), 0.0)
 
 
-DERIVED: Final[Mapping[str, Callable[[_Fields], Numbers]]] = {
+DERIVED: Final[Mapping[str, Callable[[Fields], Numbers]]] = {
     "report_lag_days": _days_between("report_date", "loss_date"),
     "policy_remaining_days": _days_between("policy_end_date", "loss_date"),
     "policy_age_days": _or_else("policy_age_days", _days_between("loss_date", "policy_start_date")),
@@ -123,7 +126,7 @@ def _identifier(value: str | None) -> float:
     return float(value) if value is not None and value.isascii() and value.isdigit() else _NAN
 
 
-def _column(fields: _Fields, name: str) -> Column:
+def _column(fields: Fields, name: str) -> Column:
     if name in DERIVED:
         return DERIVED[name](fields)
     role = role_of(name)
@@ -148,5 +151,9 @@ def claim_columns(claims: Sequence[Claim], names: Sequence[str]) -> dict[str, Co
     unknown = [name for name in names if name not in DERIVED and name not in FIELDS]
     if unknown:
         raise KeyError(f"no such claim field or derived column: {', '.join(unknown)}")
-    fields = _Fields(claims)
+    return columns_of(Fields(claims), names)
+
+
+def columns_of(fields: Fields, names: Sequence[str]) -> dict[str, Column]:
+    """`claim_columns` of claims whose fields others read too; the names are known to exist."""
     return {name: _column(fields, name) for name in names}

@@ -11,9 +11,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.columns import Fields
 from model.vocabulary import clean
 from schemas.alert import Decision, RuleHit
-from schemas.claim import Claim, field_schemas
+from schemas.claim import field_schemas
 
 DEFAULT_FILE: Final = Path(__file__).with_name("rules.toml")
 
@@ -73,12 +74,12 @@ class Rules:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def hits(self, claims: Sequence[Claim]) -> list[tuple[RuleHit, ...]]:
+    def hits(self, fields: Fields) -> list[tuple[RuleHit, ...]]:
         """The rules that each claim meets, in the order of the file."""
-        found: list[tuple[RuleHit, ...]] = [()] * len(claims)
-        columns = _Columns(claims)
+        found: list[tuple[RuleHit, ...]] = [()] * len(fields)
+        columns = _Columns(fields)
         for hit, conditions in self._rules:
-            mask = np.ones(len(claims), dtype=bool)
+            mask = np.ones(len(fields), dtype=bool)
             for condition in conditions:
                 mask &= columns.holds(condition)
             for row in np.flatnonzero(mask).tolist():
@@ -165,8 +166,8 @@ def _value(text: str) -> _Side | None:
 class _Columns:
     """Columns of a batch, each made at most once."""
 
-    def __init__(self, claims: Sequence[Claim]) -> None:
-        self._claims = claims
+    def __init__(self, fields: Fields) -> None:
+        self._fields = fields
         self._made: dict[str, npt.NDArray[Any]] = {}
 
     def holds(self, condition: _Condition) -> Mask:
@@ -181,21 +182,21 @@ class _Columns:
         if side.field is None:
             return side.constant
         if side.field not in self._made:
-            values = list(map(operator.attrgetter(side.field), self._claims))
-            self._made[side.field] = _column(values, side.kind)
+            self._made[side.field] = self._column(side.field, side.kind)
         return self._made[side.field]
+
+    def _column(self, name: str, kind: Kind) -> npt.NDArray[Any]:
+        """Dates as ordinals, numbers and flags as floats with NaN, texts with '' for missing."""
+        if kind == "date":
+            return self._fields.day(name)
+        if kind != "text":
+            return self._fields.number(name)
+        values = self._fields.raw(name)
+        cleaned = {value: clean(value) or "" for value in set(values)}
+        return np.array([cleaned[value] for value in values], dtype=object)
 
     def _present(self, side: _Side) -> Any:
         if side.field is None:
             return True
         column = self._made[side.field]
         return column != "" if side.kind == "text" else ~np.isnan(column)
-
-
-def _column(values: list[Any], kind: Kind) -> npt.NDArray[Any]:
-    """Dates as ordinals, numbers and flags as floats with NaN, texts with '' for missing."""
-    if kind == "text":
-        return np.array([clean(v) or "" for v in values], dtype=object)
-    if kind == "date":
-        values = [None if v is None else v.toordinal() for v in values]
-    return np.array(values, dtype=np.float64)

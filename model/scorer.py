@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.columns import claim_columns
+from model.columns import Fields, columns_of
 from model.compiled import compile_classifier
 from model.decide import Decisions, decide
 from model.manifest import Manifest
@@ -85,16 +85,20 @@ class Scorer:
 
     def assess(self, claims: Sequence[Claim]) -> Assessment:
         """Score, decide, explain, flag and hold against the rules a batch that is not empty."""
-        codes = self.codes(claims)
+        fields = Fields(claims)
+        codes = self._encoded(fields)
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         reasons = self._reasons(claims, codes, decisions)
-        return Assessment(p, decisions, flags, reasons, self._rules.hits(claims), codes)
+        return Assessment(p, decisions, flags, reasons, self._rules.hits(fields), codes)
 
     def codes(self, claims: Sequence[Claim]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
-        encoded: Matrix = self.pipeline["encode"].codes(claim_columns(claims, self.features))
+        return self._encoded(Fields(claims))
+
+    def _encoded(self, fields: Fields) -> Matrix:
+        encoded: Matrix = self.pipeline["encode"].codes(columns_of(fields, self.features))
         return encoded
 
     def _reasons(

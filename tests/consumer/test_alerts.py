@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from consumer.alerts import alert_records, fraud_alerts, severest
+from consumer.records import coordinates
 from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.claim import Claim, Role, fields_by_role
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
@@ -54,8 +55,11 @@ def test_an_alert_is_a_binary_mode_cloud_event_and_passes_the_trace_on() -> None
     scorer = FakeScorer()
     claims = [Claim(claim_id="a"), Claim(claim_id="b")]
     messages = [FakeMessage(None, offset) for offset in (3, 4)]
+    sources = list(map(coordinates, messages))
     headers = [[("traceparent", TRACE.encode()), ("secret", b"x")], []]
-    first, second = alert_records(messages, headers, claims, scorer.assess(claims), scorer, NOW)
+    first, second = alert_records(
+        messages, sources, headers, claims, scorer.assess(claims), scorer, NOW
+    )
     named = dict(first.headers or ())
     assert named.pop("ce_id") == alert_of(first).alert_id == "claims-0-3-" + "f" * 12
     assert dt.datetime.fromisoformat(str(named.pop("ce_time"))) == NOW

