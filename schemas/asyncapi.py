@@ -7,6 +7,7 @@ from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.documents import Document, components, header_map
 from schemas.outcome import FraudOutcome
+from schemas.record_headers import ALERT_HEADERS, CLAIM_HEADERS
 
 VERSION: Final = "1.0.0"
 KEY: Final = {
@@ -42,13 +43,15 @@ def _messages() -> dict[str, Document]:
             "An auto first notice of loss.",
             json,
             [{"payload": claim} for claim in examples.CLAIMS],
+            headers=_ref("schemas", "ClaimHeaders"),
             payload=_ref("schemas", "Claim"),
         ),
         "FraudAlert": _message(
             "FraudAlert",
             "One scored claim.",
             json,
-            [{"payload": alert} for alert in examples.ALERTS],
+            [{"headers": headers, "payload": alert} for headers, alert in examples.EVENTS],
+            headers=_ref("schemas", "FraudAlertHeaders"),
             payload=_ref("schemas", "FraudAlert"),
         ),
         "FraudOutcome": _message(
@@ -119,6 +122,7 @@ def _operation(action: str, channel: str, summary: str) -> Document:
 def asyncapi() -> Document:
     """The document."""
     schemas = components([Claim, FraudAlert, FraudOutcome], "#/components/schemas/")
+    schemas["ClaimHeaders"], schemas["FraudAlertHeaders"] = CLAIM_HEADERS, ALERT_HEADERS
     schemas["DeadLetter"] = header_map()
     schemas["RefusedValue"] = {
         "description": "The bytes of the refused record, or what DEAD_LETTER_VALUE makes of them.",

@@ -159,6 +159,22 @@ OVER_HTTP: Final[Example] = {
 
 ALERTS: Final[tuple[Example, ...]] = (PASSED, REFERRED, OVER_HTTP)
 
+
+def _event(alert: Example) -> tuple[Example, Example]:
+    """An alert's headers beside it."""
+    return {
+        "content-type": "application/json",
+        "ce_specversion": "1.0",
+        "ce_type": "claims-fraud-scorer.fraud-alert.v1",
+        "ce_source": "/{topic}/{partition}".format(**alert["source"]),
+        "ce_id": alert["alert_id"],
+        "ce_time": alert["scored_at"].replace("Z", "+00:00"),
+    }, alert
+
+
+EVENTS: Final = (_event(PASSED), _event(REFERRED))
+"""Headers and value of alerts on the topic."""
+
 OUT_OF_RANGE: Final[Example] = {
     "__streams.errors.exception": "invalid",
     "__streams.errors.message": "Expected `float` >= 0.0",
