@@ -149,6 +149,11 @@ def send_back(settings: Settings, options: argparse.Namespace) -> None:
     )
     done = redrive(settings, wanted, limit=options.limit, dry_run=options.dry_run)
     verb = "would be sent" if options.dry_run else "sent"
+    if done.redacted:
+        sys.stderr.write(
+            f"{done.redacted} cannot be sent back: they are redacted (DEAD_LETTER_VALUE), the "
+            "claims as they were are not in the topic\n"
+        )
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
 
 

@@ -16,6 +16,7 @@ from consumer.alerts import BatchScorer, alert_records
 from consumer.decode import RefusedError, decode, headers_of
 from consumer.errors import ScoringBugError
 from consumer.records import Message, Record, coordinates
+from consumer.sealing import Seal, as_it_is
 from model.scorer import Assessment
 from schemas.alert import Source
 from schemas.claim import Claim
@@ -56,6 +57,7 @@ def process(
     now: dt.datetime,
     *,
     referrals_only: bool = False,
+    seal: Seal = as_it_is,
 ) -> Outcome:
     """Decode, score and turn one batch into what is to be published.
 
@@ -64,6 +66,7 @@ def process(
         scorer: the model; called once for the whole batch.
         now: becomes ``scored_at`` and ``failed_at``.
         referrals_only: leave out alerts below the threshold.
+        seal: what a dead letter keeps of the record; see `consumer.sealing`.
 
     Raises:
         ScoringBugError: the model raised on a valid claim, which the message names.
@@ -79,7 +82,7 @@ def process(
             claim = decode(message.value(), headers)
         except RefusedError as refused:
             reasons[refused.reason] += 1
-            dead_letters.append(dead_letter(message, source, headers, refused, now))
+            dead_letters.append(seal(dead_letter(message, source, headers, refused, now)))
         else:
             accepted.messages.append(message)
             accepted.sources.append(source)

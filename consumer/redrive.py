@@ -4,8 +4,8 @@ The original record (key, value, its own headers) is produced to the claims topi
 of its attempts in a header; the worker scores it like any other claim, and when it is refused
 again, the next dead letter carries the count on. Each batch of dead letters is one transaction
 with its offsets, in a group of its own (``CONSUMER_GROUP-redrive``), so that none is sent twice.
-A dead letter that a filter leaves out, or that was tried too often, is appended to the
-dead-letter topic again in the same transaction: it waits there for the next redrive.
+A dead letter that a filter leaves out, that was tried too often or is redacted, is appended to
+the dead-letter topic again in the same transaction: it waits there for the next redrive.
 """
 
 import datetime as dt
@@ -30,9 +30,10 @@ from consumer.decode import RefusedError, headers_of
 from consumer.delivery import make_producer, partitions, produce
 from consumer.errors import KafkaStoppedError
 from consumer.records import Record, coordinates
+from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
 from schemas.alert import Source
-from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason, without_error_headers
+from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Form, Reason, without_error_headers
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,11 @@ class Filter(NamedTuple):
     max_attempts: int = 3
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is to be sent back."""
+        """Whether this dead letter is to be sent back: it is asked for, and not redacted."""
+        return self.asks_for(letter) and letter.value is not Form.REDACTED
+
+    def asks_for(self, letter: DeadLetter) -> bool:
+        """Whether this dead letter is among those to be sent back."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (self.since is None or letter.failed_at >= self.since)
@@ -58,45 +63,59 @@ class Filter(NamedTuple):
         )
 
 
-class Redriven(NamedTuple):
-    """How a redrive ended."""
-
-    sent: int
-    kept: int
-
-
 class Step(NamedTuple):
     """What follows from one batch of dead letters."""
 
     claims: list[Record]
     kept: list[Record]
     letters: list[DeadLetter]
+    redacted: list[DeadLetter]
 
 
-def plan(messages: Sequence[Message], wanted: Filter, room: int) -> Step:
+class Redriven(NamedTuple):
+    """How a redrive ended."""
+
+    sent: int
+    kept: int
+    redacted: int = 0
+    """Of those kept: asked for, but the claim is gone."""
+
+    def and_then(self, step: Step) -> "Redriven":
+        """With one more batch."""
+        return Redriven(
+            self.sent + len(step.claims),
+            self.kept + len(step.kept),
+            self.redacted + len(step.redacted),
+        )
+
+
+def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener) -> Step:
     """Sort a batch of dead letters into those to send back and those to keep; pure.
 
     Args:
         messages: records of the dead-letter topic.
         wanted: which to send.
         room: send at most so many.
+        opener: gives the value of a record that is sent.
     """
-    step = Step([], [], [])
+    step = Step([], [], [], [])
     for message in messages:
         letter = _read(message)
         if letter is not None and len(step.claims) < room and wanted.matches(letter):
-            step.claims.append(claim_again(message, letter))
+            step.claims.append(claim_again(message, letter, opener))
             step.letters.append(letter)
         else:
+            if letter is not None and letter.value is Form.REDACTED and wanted.asks_for(letter):
+                step.redacted.append(letter)
             step.kept.append(Record(message.key(), message.value(), headers_of(message)))
     return step
 
 
-def claim_again(message: Message, letter: DeadLetter) -> Record:
+def claim_again(message: Message, letter: DeadLetter, opener: Opener) -> Record:
     """The original record, with the count of its attempts."""
     headers = without_error_headers(headers_of(message))
     headers.append((ATTEMPT_HEADER, str(letter.attempt)))
-    return Record(message.key(), message.value(), headers)
+    return Record(message.key(), opener(message.value(), letter), headers)
 
 
 def _read(message: Message) -> DeadLetter | None:
@@ -135,18 +154,20 @@ def redrive(
         progress: told how many records were looked at.
 
     Raises:
-        KafkaStoppedError: Kafka refuses, or another redrive runs.
+        KafkaStoppedError: Kafka refuses, another redrive runs, or a value was changed.
+        SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
     """
     # The producer comes first: it ends what a killed redrive left open and fences one that still
     # runs, so that nobody moves the offsets that are read next.
+    opener = None if dry_run else make_opener(settings)
     producer = None if dry_run else _producer(settings)
     consumer = _consumer(settings)
     try:
         ends = _assign(consumer, settings.dead_letter_topic)
         batches = _batches(consumer, ends)
-        if producer is None:
+        if producer is None or opener is None:
             return _show(batches, wanted, limit)
-        return _send(settings, producer, consumer, batches, wanted, limit, progress)
+        return _send(settings, producer, consumer, batches, wanted, limit, opener, progress)
     except KafkaException as error:
         raise stopped(error, "redriving") from error
     finally:
@@ -221,15 +242,20 @@ def _before(place: Source, ends: dict[int, int]) -> bool:
 
 
 def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -> Redriven:
-    sent = kept = 0
+    done = Redriven(0, 0)
     for messages in batches:
-        step = plan(messages, wanted, _room(limit, sent))
+        step = plan(messages, wanted, _room(limit, done.sent), _unopened)
         for letter in step.letters:
             sys.stdout.write(msgspec.json.encode(letter).decode() + "\n")
-        sent, kept = sent + len(step.claims), kept + len(step.kept)
-        if _room(limit, sent) == 0:
+        done = done.and_then(step)
+        if _room(limit, done.sent) == 0:
             break
-    return Redriven(sent, kept)
+    return done
+
+
+def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
+    """A dry run sends nothing, and whoever lists dead letters needs no key."""
+    return value
 
 
 def _send(
@@ -239,12 +265,13 @@ def _send(
     batches: Iterable[list[Message]],
     wanted: Filter,
     limit: int | None,
+    opener: Opener,
     progress: Callable[[int], None],
 ) -> Redriven:
-    sent = kept = 0
+    done = Redriven(0, 0)
     for messages in batches:
-        cut = _cut(messages, wanted, _room(limit, sent))
-        step = plan(cut, wanted, _room(limit, sent))
+        cut = _cut(messages, wanted, _room(limit, done.sent))
+        step = plan(cut, wanted, _room(limit, done.sent), opener)
         producer.begin_transaction()
         produce(producer, settings.claims_topic, step.claims)
         produce(producer, settings.dead_letter_topic, step.kept)
@@ -254,11 +281,11 @@ def _send(
             TIMEOUT_S,
         )
         producer.commit_transaction(TIMEOUT_S)
-        sent, kept = sent + len(step.claims), kept + len(step.kept)
-        progress(sent + kept)
-        if _room(limit, sent) == 0:
+        done = done.and_then(step)
+        progress(done.sent + done.kept)
+        if _room(limit, done.sent) == 0:
             break
-    return Redriven(sent, kept)
+    return done
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:

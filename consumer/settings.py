@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from consumer.errors import SettingsError
+from schemas.dead_letter import Form
 
 Number = TypeVar("Number", int, float)
 
@@ -82,6 +83,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     batch_wait_ms: int = 0
     delivery: Delivery = Delivery.EXACTLY_ONCE
     publish: Publish = Publish.ALL
+    dead_letter_value: Form = Form.ORIGINAL
+    dead_letter_key_file: Path | None = None
     dead_letter_max_ratio: float = 0.5
     dead_letter_window: int = 1_000
     dead_letter_max_consecutive: int = 500
@@ -127,6 +130,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         batch_wait_ms=_number(environ, "BATCH_WAIT_MS", int, 0, 0, 10_000),
         delivery=_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),
         publish=_choice(environ, "PUBLISH", Publish, Publish.ALL),
+        dead_letter_value=_choice(environ, "DEAD_LETTER_VALUE", Form, Form.ORIGINAL),
+        dead_letter_key_file=_optional_path(environ, "DEAD_LETTER_KEY_FILE"),
         dead_letter_max_ratio=_number(environ, "DEAD_LETTER_MAX_RATIO", float, 0.5, 0.0, 1.0),
         dead_letter_window=_number(environ, "DEAD_LETTER_WINDOW", int, 1_000, 1, 1_000_000),
         dead_letter_max_consecutive=_number(
@@ -257,6 +262,8 @@ def _check_together(settings: Settings) -> None:
             "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC and OUTCOMES_TOPIC must differ, "
             f"not {', '.join(topics)}"
         )
+    if settings.dead_letter_value is Form.ENCRYPTED and settings.dead_letter_key_file is None:
+        raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")
     if settings.api_tls_key is not None and settings.api_tls_cert is None:
         raise SettingsError("API_TLS_KEY needs API_TLS_CERT")
     isolation = settings.librdkafka.get("isolation.level", "read_committed")

@@ -17,6 +17,7 @@ from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.observe import Observer, timestamps
+from consumer.sealing import make_seal
 from consumer.settings import Publish, Settings
 from consumer.shadow import Shadow
 from consumer.source import ClaimSource
@@ -57,6 +58,7 @@ class Worker:
         self._health = health
         self._observer = Observer(metrics, shadow)
         self._budget = DeadLetterBudget(settings)
+        self._seal = make_seal(settings)
         self._watchdog = watchdog
         # The publisher first: it may have to wait for Kafka or be refused, and a consumer that has
         # joined must be polled, and cannot be let go of without closing it.
@@ -104,7 +106,7 @@ class Worker:
         referrals_only = self._settings.publish is Publish.REFERRALS
         scorer = self._scorer()
         with self._metrics.stage.labels("process").time():
-            outcome = process(messages, scorer, now, referrals_only=referrals_only)
+            outcome = process(messages, scorer, now, referrals_only=referrals_only, seal=self._seal)
         self._budget.check(len(messages), len(outcome.dead_letters))
         done = partial(self._done, outcome, timestamps(messages))
         try:

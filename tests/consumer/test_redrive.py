@@ -13,6 +13,8 @@ from consumer.decode import headers_of
 from consumer.records import Record
 from consumer.redrive import Filter, Step
 from consumer.redrive import plan as plan_of
+from consumer.sealing import make_opener
+from consumer.settings import Settings
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of
 
@@ -20,7 +22,7 @@ ALL = 1_000
 
 
 def plan(messages: Sequence[Any], wanted: Filter, room: int) -> Step:
-    return plan_of(messages, wanted, room)
+    return plan_of(messages, wanted, room, make_opener(Settings(instance_id="i")))
 
 
 def letter(**changes: Any) -> DeadLetter:

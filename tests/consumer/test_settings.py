@@ -16,6 +16,7 @@ from consumer.settings import (
     Settings,
     read_settings,
 )
+from schemas.dead_letter import Form
 
 EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     # field: text of the variable, value it means, default
@@ -34,6 +35,8 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "batch_wait_ms": ("40", 40, 0),
     "delivery": ("at-least-once", Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE),
     "publish": ("referrals", Publish.REFERRALS, Publish.ALL),
+    "dead_letter_value": ("redacted", Form.REDACTED, Form.ORIGINAL),
+    "dead_letter_key_file": ("/keys/dead", Path("/keys/dead"), None),
     "dead_letter_max_ratio": ("0.25", 0.25, 0.5),
     "dead_letter_window": ("50", 50, 1_000),
     "dead_letter_max_consecutive": ("9", 9, 500),
@@ -85,6 +88,7 @@ NUMBERS = {
 TEXTS = {
     "DELIVERY": ("exactly", "exactly_once", ""),
     "PUBLISH": ("none", ""),
+    "DEAD_LETTER_VALUE": ("hashed", "", "encrypted"),
     "MEMBERSHIP": ("Static", ""),
     "LOG_LEVEL": ("TRACE", ""),
     "CLAIMS_TOPIC": ("a b", "", "..", "x" * 250, "sch\u00e4den", "a/b"),

@@ -1,0 +1,108 @@
+"""Encrypted values of dead letters.
+
+AES-256-GCM (NIST SP 800-38D) with a fresh 96-bit nonce and the place of the refused record as
+associated data, so that no value can be put into another dead letter: 1 byte version, 4 bytes of
+the key's sha256, 12 bytes nonce, ciphertext with its tag.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from consumer.errors import KafkaStoppedError, SettingsError
+from schemas.dead_letter import DeadLetter
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+VERSION: Final = b"\x01"
+KEY_BYTES: Final = 32
+NONCE_BYTES: Final = 12
+_HEAD: Final = len(VERSION) + 4
+EXTRA: Final = "pip install 'claims-fraud-scorer[crypto]'"
+
+
+class Keys:
+    """Keys by their ids; the first seals, every one opens."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        cipher = _cipher()
+        self._ciphers: dict[bytes, AESGCM] = {_id(key): cipher(key) for key in keys}
+        self._first = _id(keys[0])
+
+    def seal(self, value: bytes, letter: DeadLetter) -> bytes:
+        """The encrypted value: 33 bytes longer."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = self._ciphers[self._first].encrypt(nonce, value, place_of(letter).encode())
+        return VERSION + self._first + nonce + sealed
+
+    def open(self, sealed: bytes, letter: DeadLetter) -> bytes:
+        """The value as it was.
+
+        Raises:
+            SettingsError: none of the keys has sealed it.
+            KafkaStoppedError: it was changed, or is not of this dead letter.
+        """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - optional
+
+        cipher = self._ciphers.get(sealed[len(VERSION) : _HEAD])
+        if cipher is None:
+            raise SettingsError(
+                f"DEAD_LETTER_KEY_FILE does not hold the key {key_name(sealed)}…, which the dead "
+                f"letter of {place_of(letter)} is encrypted with"
+            )
+        nonce, text = sealed[_HEAD:][:NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
+        try:
+            return cipher.decrypt(nonce, text, place_of(letter).encode())
+        except (InvalidTag, ValueError) as error:  # ValueError: no room for a nonce
+            raise KafkaStoppedError(
+                f"the dead letter of {place_of(letter)} cannot be decrypted, so nothing after it "
+                "is sent: it was changed, or belongs to another record"
+            ) from error
+
+
+def read_keys(file: Path) -> Keys:
+    """The keys in DEAD_LETTER_KEY_FILE, one a line.
+
+    Raises:
+        SettingsError: the file cannot be read, or a line is no key; no key is in the message.
+    """
+    try:
+        lines = file.read_text(encoding="ascii").split()
+        keys = [base64.b64decode(line, validate=True) for line in lines]
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "not ASCII"
+        raise SettingsError(f"DEAD_LETTER_KEY_FILE={file} cannot be read: {told}") from None
+    except binascii.Error:
+        keys = []
+    if not keys or any(len(key) != KEY_BYTES for key in keys):
+        raise SettingsError(
+            f"DEAD_LETTER_KEY_FILE={file} must hold {KEY_BYTES} random bytes in base64, a key a "
+            f"line: openssl rand -base64 {KEY_BYTES}"
+        )
+    return Keys(keys)
+
+
+def place_of(letter: DeadLetter) -> str:
+    """Where the refused record is."""
+    return f"{letter.topic}[{letter.partition}]@{letter.offset}"
+
+
+def key_name(sealed: bytes) -> str:
+    """What an encrypted value says of its key: the start of the key's sha256."""
+    return sealed[len(VERSION) : _HEAD].hex()
+
+
+def _id(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()[:4]
+
+
+def _cipher() -> "type[AESGCM]":
+    try:
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise SettingsError(f"DEAD_LETTER_KEY_FILE needs the extra crypto: {EXTRA}") from error
+    return AESGCM
