@@ -14,6 +14,7 @@ from model.bootstrap import Interval, intervals
 from model.evaluate import Report, evaluate, recall_at
 from model.fairness import Group, groups
 from model.leaks import LeakCheck
+from model.segments import Segment, segments
 from schemas.claim import Claim
 
 Labels = npt.NDArray[np.integer]
@@ -57,6 +58,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     calibration_error: float
     months: tuple[Month, ...]
     groups: tuple[Group, ...]
+    segments: tuple[Segment, ...] = ()
     leaks: LeakCheck | None = None
     """What the leak alarm said of the training claims; None if it was not asked."""
 
@@ -81,6 +83,7 @@ def details(
         calibration_error=calibration_error(bins),
         months=months(claims, y, p),
         groups=groups(claims, y, p, threshold),
+        segments=segments(claims, y, p, threshold),
     )
 
 

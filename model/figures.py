@@ -14,6 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from model.details import Month, ReliabilityBin
 from model.prequential import Step
+from model.shares import wilson
 
 MAIN: Final = "#1f5fa8"
 FRAUD: Final = "#c2481c"
@@ -163,10 +164,11 @@ def confusion(model: Scored, threshold: float) -> Draw:
             [[np.sum((model.y == kind) & (referred == to)) for to in (0, 1)] for kind in (0, 1)]
         )
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.2)
         for row, column in np.ndindex(2, 2):
             text = f"{counts[row, column]:,}\n{shares[row, column]:.1%}"
-            axes.text(column, row, text, ha="center", va="center")
+            colour = "white" if shares[row, column] > 0.6 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=colour)
         axes.set_xticks([0, 1], ["not referred", "referred"])
         axes.set_yticks([0, 1], ["honest", "fraud"])
         axes.set_xlabel(f"at {threshold:.3f}")
@@ -192,7 +194,7 @@ def cost(model: Scored) -> Draw:
             axes.plot(looked[best], line[best], "o", color=colour)
         axes.set(xlabel="claims referred", ylabel="cost", xlim=(0, 0.6), ylim=(0, 2.4))
         _percent(axes, "xy")
-        axes.legend(frameon=False, loc="upper right", fontsize=8)
+        axes.legend(loc="upper right", fontsize=8, framealpha=1, edgecolor="none")
 
     return draw
 
@@ -228,17 +230,6 @@ def stepwise(steps: Sequence[Step]) -> Draw:
         _months(axes, [s.month for s in steps])
 
     return draw
-
-
-def wilson(
-    share: npt.NDArray[np.float64], n: npt.NDArray[np.integer]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Ends of the 95 % interval of a share among n (Wilson, 1927): holds for few and for none."""
-    z2 = 1.96**2
-    middle = share + z2 / (2 * n)
-    half = np.sqrt(z2 * (share * (1 - share) / n + z2 / (4 * n**2)))
-    ends = (middle - half) / (1 + z2 / n), (middle + half) / (1 + z2 / n)
-    return np.minimum(ends[0], share), np.maximum(ends[1], share)
 
 
 def _gained(model: Scored) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

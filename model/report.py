@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-import msgspec
-
 from model import figures
-from model.card import leak_lines, leak_summary, number
+from model import report_tables as tables
+from model.card import leak_lines, leak_summary
 from model.details import Details
 from model.evaluate import Report
 from model.figures import Draw, Scored
 from model.leaks import LeakCheck
 from model.manifest import Manifest
 from model.prequential import Step
+from model.segments import MIN_CLAIMS, MIN_SHARE, OTHER
 
 _STYLE: Final = """
 :root { color-scheme: light; }
@@ -23,9 +23,11 @@ body { font: 15px/1.5 system-ui, sans-serif; color: #1c2128; max-width: 68rem; m
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5d9df; }
 .grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem; }
 figure { margin: 0; } figure img { width: 100%; } figcaption { color: #57606a; font-size: 13px; }
+.grid + .wide, p + .wide { margin-top: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #e6e8eb; }
-td { white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
+td { white-space: nowrap; } th { vertical-align: bottom; }
+th:first-child, td:first-child, .parts :is(th, td):nth-child(2) { text-align: left; }
 .quiet { color: #57606a; } .wide { overflow-x: auto; }
 """
 
@@ -52,12 +54,14 @@ def html(
     threshold = found.report.threshold
     sections = [
         _heading(manifest, found),
-        _section("Figures", _figures_table(found)),
-        _section("Families side by side", _comparison(reports)) if others else "",
+        _summary(found),
+        _section("Figures", tables.figures(found)),
+        _section("Families side by side", tables.comparison(reports)) if others else "",
         _section("Pictures", _grid(_pictures(every, found, threshold))),
         _section("Months of the test claims", _months(found)),
         _section("Month by month, trained on what was known", _steps(steps)) if steps else "",
         _section("Groups", _groups(manifest, found)),
+        _section("Segments", _segments(found)),
         _section("Leak check", _leaks(found.leaks)) if found.leaks else "",
     ]
     title = f"{escape(manifest.name)} {escape(manifest.version)}"
@@ -82,24 +86,26 @@ def _heading(manifest: Manifest, found: Details) -> str:
     return f'<h1>{title}</h1>\n<p class="quiet">{body}</p>\n'
 
 
+def _summary(found: Details) -> str:
+    """The figures that matter most, in words."""
+    report = found.report
+    said = []
+    if report.recall_at_10pct is not None:
+        said.append(
+            f"The tenth of the claims scored highest holds {report.recall_at_10pct:.0%} of the "
+            "frauds; looking at random would find 10%."
+        )
+    said.append(
+        f"At the threshold {report.recall:.0%} of the frauds are referred, and "
+        f"{report.precision:.0%} of the referrals are frauds."
+        if report.recall > 0
+        else "No fraud reaches the threshold."
+    )
+    return f"<p>{escape(' '.join(said))}</p>\n"
+
+
 def _section(title: str, body: str) -> str:
     return f"<h2>{escape(title)}</h2>\n{body}\n"
-
-
-def _figures_table(found: Details) -> str:
-    rows = []
-    for name, value in msgspec.structs.asdict(found.report).items():
-        interval = found.intervals.get(name)
-        between = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
-        rows.append([name, number(value), between])
-    rows.append(["calibration error", number(found.calibration_error), ""])
-    return _table(["", "value", "95 % interval (bootstrap)"], rows)
-
-
-def _comparison(reports: Sequence[tuple[str, Report]]) -> str:
-    names = [field.name for field in msgspec.structs.fields(Report)]
-    rows = [[name, *(number(getattr(report, name)) for _, report in reports)] for name in names]
-    return _table(["", *(name for name, _ in reports)], rows)
 
 
 def _pictures(
@@ -164,46 +170,21 @@ def _picture(title: str, caption: str, draw: Draw) -> str:
 def _months(found: Details) -> str:
     if not found.months:
         return "<p>The claims hold no day of loss.</p>"
-    shares = [budget.share for budget in found.months[0].budgets]
-    head = ["month", "claims", "frauds"]
-    head += [f"{what}, top {share:.0%}" for share in shares for what in ("precision", "recall")]
-    rows = [
-        [
-            m.month,
-            str(m.n),
-            str(m.frauds),
-            *(number(v) for b in m.budgets for v in (b.precision, b.recall)),
-        ]
-        for m in found.months
-    ]
     picture = _picture(
         "Months",
         "Budgets are of each month's claims; months with too few frauds are left out.",
         figures.monthly(found.months),
     )
-    return _grid_of(picture) + _table(head, rows)
+    return _grid_of(picture) + tables.months(found.months)
 
 
 def _steps(steps: Sequence[Step]) -> str:
-    head = ["month", "known claims", "claims", "frauds", "ROC AUC", "AP", "recall, top 10%"]
-    rows = [
-        [
-            s.month,
-            str(s.trained_on),
-            str(s.report.n),
-            str(round(s.report.n * s.report.fraud_rate)),
-            number(s.report.roc_auc),
-            number(s.report.average_precision),
-            number(s.report.recall_at_10pct),
-        ]
-        for s in steps
-    ]
     picture = _picture(
         "Stepwise",
         "A new model each month; months with too few frauds are left out.",
         figures.stepwise(steps),
     )
-    return _grid_of(picture) + _table(head, rows)
+    return _grid_of(picture) + tables.steps(steps)
 
 
 def _grid_of(picture: str) -> str:
@@ -213,39 +194,28 @@ def _grid_of(picture: str) -> str:
 def _groups(manifest: Manifest, found: Details) -> str:
     if not found.groups:
         return "<p>The claims hold no protected field to compare by.</p>"
-    head = ["field", "group", "claims", "frauds", "mean score", "referred", "recall"]
-    head += ["false positives", "in top 10%", "recall there", "false positives there"]
-    rows = [
-        [
-            g.field,
-            g.group + (" *" if g.small else ""),
-            str(g.n),
-            str(g.frauds),
-            number(g.mean_score),
-            number(g.referral_rate),
-            number(g.recall),
-            number(g.false_positive_rate),
-            number(g.top_rate),
-            number(g.top_recall),
-            number(g.top_false_positive_rate),
-        ]
-        for g in found.groups
-    ]
     seen = sorted({g.field for g in found.groups} & set(manifest.features))
     note = (
         f"The model sees {', '.join(seen) or 'none'} of these fields. * Too few frauds to say much."
     )
-    return f'<p class="quiet">{escape(note)}</p>' + _table(head, rows)
+    return _note(note) + tables.groups(found.groups)
+
+
+def _segments(found: Details) -> str:
+    if not found.segments:
+        return "<p>There are too few claims, or all are of one kind.</p>"
+    note = (
+        "Intervals are of chance alone. * Too few frauds to say much. † The mean score is outside "
+        f"the interval of the share of frauds. Values of fewer than {MIN_CLAIMS} claims, or "
+        f"{MIN_SHARE:.0%}, are put together as {OTHER}; amounts are cut into quarters."
+    )
+    return _note(note) + tables.segments(found.segments)
+
+
+def _note(text: str) -> str:
+    return f'<p class="quiet">{escape(text)}</p>'
 
 
 def _leaks(checked: LeakCheck) -> str:
     items = "".join(f"<li>{escape(line)}</li>" for line in leak_lines(checked))
-    return f'<p class="quiet">{escape(leak_summary(checked))}</p><ul>{items}</ul>'
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
-    )
-    return f'<div class="wide"><table><tr>{top}</tr>\n{body}</table></div>'
+    return f"{_note(leak_summary(checked))}<ul>{items}</ul>"

@@ -73,7 +73,11 @@ def test_wrong_headers_are_flagged_and_the_claim_is_scored(
 
 
 def test_of_a_header_that_is_there_twice_the_last_holds() -> None:
-    twice = [(REVISION_HEADER, b"2"), (SUPERSEDES_HEADER, b"a"), (REVISION_HEADER, "3")]
+    twice: list[Header] = [
+        (REVISION_HEADER, b"2"),
+        (SUPERSEDES_HEADER, b"a"),
+        (REVISION_HEADER, "3"),
+    ]
     assert succession(twice) == Succession(3, "a")
 
 

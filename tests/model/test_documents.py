@@ -16,9 +16,10 @@ from model.artifact import ArtifactError, read_manifest
 from model.card import Card, card, markdown, number
 from model.decide import Top
 from model.documents import documents, read_evaluation
-from model.figures import Scored, wilson
+from model.figures import Scored
 from model.manifest import SplitPlan
 from model.report import html
+from model.shares import wilson
 from model.train import train, write
 from tests.model.examples import dataset
 
@@ -83,7 +84,7 @@ def test_the_report_is_one_file_with_its_pictures(folder: Path) -> None:
         root = ET.fromstring(picture)
         assert root.tag.endswith("svg"), name
         assert len(picture) > 3000, name
-    assert "Families side by side" in page.headings
+    assert {"Families side by side", "Groups", "Segments"} <= {*page.headings}
 
 
 def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
@@ -93,6 +94,13 @@ def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
         assert text.count(f"<th>{trained.algorithm}</th>") == 1
     interval = read_evaluation(folder).intervals["average_precision"]
     assert f"{interval.low:.4f} to {interval.high:.4f}" in text
+
+
+def test_the_report_says_in_words_what_matters_most(folder: Path) -> None:
+    text = (folder / "report.html").read_text()
+    report = FAMILY[0].report
+    assert f"holds {report.recall_at_10pct:.0%} of the frauds" in text
+    assert f"{report.precision:.0%} of the referrals are frauds" in text
 
 
 def test_the_same_evaluation_gives_the_same_report(folder: Path) -> None:
