@@ -29,6 +29,7 @@ from consumer.redrive import Filter, redrive
 from consumer.settings import Settings, read_settings
 from consumer.shadow import Shadow
 from consumer.topics import create_topics, require_topics
+from consumer.tracing import traced
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model import rules
@@ -60,14 +61,14 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
     sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)
-    with server.beside(operations_app(metrics, health), sock):
+    with server.beside(operations_app(metrics, health), sock), traced(settings) as traces:
         verify = signature_check(settings)
         models = Models(settings.model_dir, metrics, own_rules(settings), verify)
         health.model = models.current().version
         require_topics(settings)
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
-        worker = Worker(settings, models.current, metrics, health, watchdog, shadow)
+        worker = Worker(settings, models.current, metrics, health, watchdog, shadow, traces)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         log.info(
@@ -93,10 +94,11 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
     limits = Limits(
         connections=settings.api_max_connections, seconds=settings.api_request_timeout_s
     )
-    app = scoring_app(models.current, metrics, health, settings.api_token)
     if settings.api_token is None and settings.api_host not in LOOPBACK:
         log.warning("API_HOST=%s without API_TOKEN: whoever reaches it scores", settings.api_host)
-    with models.watched():
+    with traced(settings) as traces, models.watched():
+        own = traces.middleware()
+        app = scoring_app(models.current, metrics, health, settings.api_token, *own)
         server.serve(server.make_server(app, limits, metrics.answered, context), sock)
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from http import HTTPStatus
 from importlib import resources
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from falcon.asgi import Request, Response
@@ -109,7 +109,11 @@ class Document:
 
 
 def scoring_app(
-    scorer: Callable[[], BatchScorer], metrics: Metrics, health: Health, token: str | None = None
+    scorer: Callable[[], BatchScorer],
+    metrics: Metrics,
+    health: Health,
+    token: str | None = None,
+    *before: Any,
 ) -> Application:
     """The operations endpoints, ``POST /fraud-detection``, its document and its page.
 
@@ -118,9 +122,10 @@ def scoring_app(
         metrics: where counts go.
         health: what the probes answer.
         token: what a request must bring; None asks for nothing.
+        before: more middleware, run before the token is asked for.
     """
-    before = [BearerToken(token, FREE)] if token else []
-    app = operations_app(metrics, health, *before)
+    access = [BearerToken(token, FREE)] if token else []
+    app = operations_app(metrics, health, *before, *access)
     app.add_route("/fraud-detection", FraudDetection(scorer, metrics))
     app.add_route("/openapi.json", Document())
     app.add_route("/", Page())

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from consumer.errors import SettingsError
+from consumer.otel import check_otel
 from schemas.dead_letter import Form
 
 Number = TypeVar("Number", int, float)
@@ -57,6 +58,14 @@ class Publish(enum.StrEnum):
     REFERRALS = "referrals"
 
 
+class Tracing(enum.StrEnum):
+    """Where traces go."""
+
+    OFF = "off"
+    OTLP = "otlp"
+    """To an OpenTelemetry collector, as OTEL_* variables say."""
+
+
 class Membership(enum.StrEnum):
     """Whether the group remembers a worker across a restart."""
 
@@ -98,6 +107,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_max_connections: int = 512
     api_request_timeout_s: float = 10.0
     log_level: str = "INFO"
+    tracing: Tracing = Tracing.OFF
     librdkafka: dict[str, str] = {}
 
     @property
@@ -147,9 +157,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         api_max_connections=_number(environ, "API_MAX_CONNECTIONS", int, 512, 1, 65_535),
         api_request_timeout_s=_number(environ, "API_REQUEST_TIMEOUT_S", float, 10.0, 0.1, 600.0),
         log_level=_level(environ),
+        tracing=_choice(environ, "TRACING", Tracing, Tracing.OFF),
         librdkafka=_librdkafka(environ),
     )
     _check_together(settings)
+    if settings.tracing is not Tracing.OFF:
+        check_otel(environ)
     return settings
 
 

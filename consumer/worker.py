@@ -21,6 +21,7 @@ from consumer.sealing import make_seal
 from consumer.settings import Publish, Settings
 from consumer.shadow import Shadow
 from consumer.source import ClaimSource
+from consumer.tracing import UNTRACED, BatchTrace, Traces
 from consumer.watchdog import Watchdog
 from model.scorer import Scorer
 
@@ -41,6 +42,7 @@ class Worker:
         health: Health,
         watchdog: Watchdog,
         shadow: Shadow | None = None,
+        traces: Traces = UNTRACED,
     ) -> None:
         """Connect to Kafka and join the group.
 
@@ -51,12 +53,14 @@ class Worker:
             health: told of every turn and commit.
             watchdog: ends the process when a step of a transaction is stuck.
             shadow: a challenger that scores the same batches.
+            traces: told of every batch.
         """
         self._settings = settings
         self._scorer = scorer
         self._metrics = metrics
         self._health = health
         self._observer = Observer(metrics, shadow)
+        self._traces = traces
         self._budget = DeadLetterBudget(settings)
         self._seal = make_seal(settings)
         self._watchdog = watchdog
@@ -105,10 +109,12 @@ class Worker:
         now = dt.datetime.now(dt.UTC)
         referrals_only = self._settings.publish is Publish.REFERRALS
         scorer = self._scorer()
+        trace = self._traces.batch(messages)
         with self._metrics.stage.labels("process").time():
             outcome = process(messages, scorer, now, referrals_only=referrals_only, seal=self._seal)
+        trace.scored(outcome, scorer)
         self._budget.check(len(messages), len(outcome.dead_letters))
-        done = partial(self._done, outcome, timestamps(messages))
+        done = partial(self._done, outcome, timestamps(messages), trace)
         try:
             with self._metrics.stage.labels("publish").time():
                 self._publisher.publish(outcome, self._source.group_metadata, done)
@@ -122,9 +128,12 @@ class Worker:
         self._budget.void()
         self._source.rewind(aborted=aborted)
 
-    def _done(self, outcome: Outcome, created_ms: npt.NDArray[np.float64]) -> None:
+    def _done(
+        self, outcome: Outcome, created_ms: npt.NDArray[np.float64], trace: BatchTrace
+    ) -> None:
         """A batch is committed; runs in the committing thread."""
         self._observer.committed(outcome, created_ms)
+        trace.committed()
         self._committed.update(outcome.offsets)
         self._aborts = 0
         self._health.progressed()
@@ -146,6 +155,7 @@ class Worker:
 
     def _aborted(self, error: AbortedError) -> None:
         self._metrics.transactions.labels("aborted").inc()
+        self._traces.aborted(str(error))
         self._aborts += 1
         if self._aborts >= MAX_ABORTS_IN_A_ROW:
             raise KafkaStoppedError(f"{self._aborts} transactions in a row aborted: {error}")

@@ -14,6 +14,7 @@ from consumer.settings import (
     Membership,
     Publish,
     Settings,
+    Tracing,
     read_settings,
 )
 from schemas.dead_letter import Form
@@ -48,6 +49,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "api_max_connections": ("9", 9, 512),
     "api_request_timeout_s": ("2.5", 2.5, 10.0),
     "log_level": ("debug", "DEBUG", "INFO"),
+    "tracing": ("otlp", Tracing.OTLP, Tracing.OFF),
 }
 
 
@@ -91,6 +93,7 @@ TEXTS = {
     "DEAD_LETTER_VALUE": ("hashed", "", "encrypted"),
     "MEMBERSHIP": ("Static", ""),
     "LOG_LEVEL": ("TRACE", ""),
+    "TRACING": ("jaeger", "OTLP", ""),
     "CLAIMS_TOPIC": ("a b", "", "..", "x" * 250, "sch\u00e4den", "a/b"),
     "ALERTS_TOPIC": ("a:b",),
     "DEAD_LETTER_TOPIC": (".",),
