@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from benchmarks import cores, endpoint, latency, plot, scaling, stages, startup, throughput
+from benchmarks import cores, endpoint, latency, plot, scaling, soak, stages, startup, throughput
 from benchmarks.broker import dropped, filled, running_broker
 from benchmarks.conditions import conditions
 from benchmarks.contenders import ECHO, OURS, PRODUCT, Contender
@@ -23,6 +23,7 @@ from benchmarks.report import Results, write
 from benchmarks.throughput import Field, Row
 from benchmarks.transactions import round_trip
 from benchmarks.workload import Workload, prepare
+from tests.broker.native import NativeKafka
 
 SLOW_CLAIMS: Final = 20_000
 
@@ -31,10 +32,15 @@ class Bench(NamedTuple):
     """What every section needs."""
 
     options: argparse.Namespace
-    bootstrap: str
+    kafka: NativeKafka
     workload: Workload
     cores: cores.Cores
     results: Results
+
+    @property
+    def bootstrap(self) -> str:
+        """Address of the broker."""
+        return self.kafka.bootstrap
 
 
 def say(text: str) -> None:
@@ -142,6 +148,13 @@ def run_stages(bench: Bench) -> None:
         bench.results.one_claim_us = stages.one_claim_us(bench.workload, 500)
 
 
+def run_soak(bench: Bench) -> None:
+    """Memory over minutes at full speed, the broker frozen in between."""
+    bench.results.soak = soak.soak(
+        bench.kafka, bench.workload, bench.cores.client, bench.options.minutes * 60, say
+    )
+
+
 SECTIONS: Final[dict[str, Callable[[Bench], None]]] = {
     "throughput": run_throughput,
     "peers": run_throughput,
@@ -150,6 +163,7 @@ SECTIONS: Final[dict[str, Callable[[Bench], None]]] = {
     "http": run_http,
     "latency": run_latency,
     "scaling": run_scaling,
+    "soak": run_soak,
 }
 
 
@@ -164,6 +178,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--claims", type=int, help="claims of a run (400000, quick 60000)")
     made.add_argument("--seconds", type=float, help="at most so long a run (20, quick 8)")
     made.add_argument("--backlog", type=float, help="million claims of the backlog (1, quick 0.1)")
+    made.add_argument("--minutes", type=float, help="of the soak (10, quick 1)")
     made.add_argument("--rates", type=int, nargs="+", default=[10, 100, 1_000], help="claims/s")
     made.add_argument("--only", nargs="+", default=[], help="contenders with this in their name")
     made.add_argument("--quick", action="store_true", help="small: to see that it works")
@@ -179,8 +194,8 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         made.error(f"no such section: {', '.join(sorted(unknown))}")
     found.sections = found.sections or list(SECTIONS)
-    quick = {"rounds": 2, "claims": 60_000, "seconds": 8.0, "backlog": 0.1}
-    full = {"rounds": 5, "claims": 400_000, "seconds": 20.0, "backlog": 1.0}
+    quick = {"rounds": 2, "claims": 60_000, "seconds": 8.0, "backlog": 0.1, "minutes": 1.0}
+    full = {"rounds": 5, "claims": 400_000, "seconds": 20.0, "backlog": 1.0, "minutes": 10.0}
     for name, value in (quick if found.quick else full).items():
         if getattr(found, name) is None:
             setattr(found, name, value)
@@ -199,8 +214,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = conditions(place, workload.described, workload.model_described)
         results = Results(found)
         say("starting the broker")
-        with running_broker(place) as bootstrap, cores.pinned(place.broker):
-            bench = Bench(asked, bootstrap, workload, place, results)
+        with running_broker(place) as kafka, cores.pinned(place.broker):
+            bench = Bench(asked, kafka, workload, place, results)
             for section in dict.fromkeys(SECTIONS[name] for name in asked.sections):
                 say((section.__doc__ or "").strip())
                 section(bench)

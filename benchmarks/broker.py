@@ -19,17 +19,18 @@ SETTINGS: Final = {
     "log.segment.bytes": "1073741824",
     # A busy machine is no fault: the node is not to lose its leadership over a late heartbeat.
     "broker.session.timeout.ms": "60000",
+    "log.retention.check.interval.ms": "10000",
 }
 
 
 @contextlib.contextmanager
-def running_broker(cores: Cores) -> Iterator[str]:
-    """A node of its own for the length of the block; the value is its address."""
+def running_broker(cores: Cores) -> Iterator[native.NativeKafka]:
+    """A node of its own for the length of the block."""
     with mock.patch.object(native, "JVM", JVM), pinned(cores.broker):
         kafka = native.NativeKafka(settings=SETTINGS)
         kafka.__enter__()
     try:
-        yield kafka.bootstrap
+        yield kafka
     finally:
         kafka.close()
 

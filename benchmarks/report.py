@@ -10,6 +10,7 @@ from benchmarks.conditions import Conditions
 from benchmarks.endpoint import Http
 from benchmarks.latency import Latency
 from benchmarks.scaling import Stretch, Workers
+from benchmarks.soak import Moment
 from benchmarks.stages import Stage
 from benchmarks.startup import StartUp
 from benchmarks.throughput import Row, Run
@@ -29,6 +30,7 @@ class Results(msgspec.Struct):
     one_claim_us: float | None = None
     workers: list[Workers] = []
     backlog: list[Stretch] = []
+    soak: list[Moment] = []
     http: Http | None = None
     start_up: StartUp | None = None
     notes: list[str] = []
@@ -53,6 +55,7 @@ def markdown(results: Results) -> str:
         *_stages(results),
         *_workers(results),
         *_backlog(results),
+        *_soak(results),
         *_single(results),
         _conditions(results),
     ]
@@ -153,6 +156,23 @@ def _backlog(results: Results) -> Iterable[str]:
                 for part in results.backlog
             ],
         )
+
+
+def _soak(results: Results) -> Iterable[str]:
+    if not results.soak:
+        return
+    yield "## Memory at full speed, the broker frozen half-way\n"
+    tenth = max(1, len(results.soak) // 10)
+    yield table(
+        ("seconds", "claims", "MiB", ""),
+        [
+            (f"{m.at_s:.0f}", f"{m.claims:,}", f"{m.resident_mib:.1f}", "frozen" * m.frozen)
+            for n, m in enumerate(results.soak)
+            if n % tenth == 0 or m.frozen or m is results.soak[-1]
+        ],
+    )
+    settled = [m.resident_mib for m in results.soak[tenth:]]
+    yield f"After the first tenth: {min(settled):.1f} to {max(settled):.1f} MiB.\n"
 
 
 def _single(results: Results) -> Iterable[str]:
