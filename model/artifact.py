@@ -89,8 +89,13 @@ def refuse_foreign(folder: Path) -> None:
     """Check that an artifact may be written there.
 
     Raises:
-        ArtifactError: `folder` exists and is no artifact.
+        ArtifactError: `folder` exists and is no artifact, or is a link to one.
     """
+    if folder.is_symlink():
+        raise ArtifactError(
+            f"{folder} is a link to {folder.readlink()}, which a new model would not replace but "
+            "cut off: save it in a folder of its own and promote it"
+        )
     if folder.exists() and not (folder / MANIFEST_FILE).is_file():
         raise ArtifactError(f"{folder} exists and is not an artifact: not overwriting it")
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from model import artifact, datasets, leaks
+from model.artifact import ArtifactError
 from model.datasets import Dataset
 from model.decide import Cost, Fixed, PerDay, Policy, Top
 from model.details import details
@@ -38,8 +39,10 @@ def train(options: argparse.Namespace) -> None:
     every = options.algorithm == "all"
     algorithms = ALGORITHMS if every else (options.algorithm,)
     folders = [options.output / name if every else options.output for name in algorithms]
-    for folder in folders:
-        artifact.refuse_foreign(folder)  # before the work, not after it
+    for folder in folders:  # before the work, not after it
+        artifact.refuse_foreign(folder)
+    if every and (options.output / artifact.MANIFEST_FILE).exists():
+        raise ArtifactError(f"{options.output} is an artifact: not the place for several")
     dataset = _load(options)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff

@@ -2,7 +2,7 @@
 
 ``ROOT/<version>/`` are artifacts, ``ROOT/current`` links to the one in service, and
 ``ROOT/promotions.jsonl`` tells who followed whom. The link is turned in one step, so that a
-reader sees the old version or the new one.
+reader sees the old version or the new one; whoever changes link and log does so alone.
 """
 
 import datetime as dt
@@ -15,6 +15,7 @@ import msgspec
 
 from model import artifact
 from model.artifact import MANIFEST_FILE, ArtifactError
+from model.lock import alone
 from model.manifest import Manifest
 
 CURRENT: Final = "current"
@@ -76,11 +77,13 @@ def promote(root: Path, version: str, now: dt.datetime, approver: str | None = N
     folder = root / version
     if not version or Path(version).name != version or version == CURRENT or not folder.is_dir():
         raise ArtifactError(f"{root} has no version {version!r}")
-    if in_service(root) == version:
-        raise ArtifactError(f"{version} is in service already")
-    artifact.load(folder)
-    entry = Promotion(at=now, version=version, replaced=_keep(root), approver=approver)
-    return _turn(root, entry)
+    with alone(root):
+        if in_service(root) == version:
+            raise ArtifactError(f"{version} is in service already")
+        log = history(root)
+        artifact.load(folder)
+        entry = Promotion(at=now, version=version, replaced=_keep(root), approver=approver)
+        return _turn(root, log, entry)
 
 
 def rollback(root: Path, now: dt.datetime) -> Promotion:
@@ -89,12 +92,14 @@ def rollback(root: Path, now: dt.datetime) -> Promotion:
     Raises:
         ArtifactError: there is none, or it cannot be loaded.
     """
-    standing = _standing(history(root))
-    if len(standing) < 2:
-        raise ArtifactError(f"{root / LOG} tells of no earlier version to go back to")
-    artifact.load(root / standing[-2])
-    entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
-    return _turn(root, entry)
+    with alone(root):
+        log = history(root)
+        standing = _standing(log)
+        if len(standing) < 2:
+            raise ArtifactError(f"{root / LOG} tells of no earlier version to go back to")
+        artifact.load(root / standing[-2])
+        entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
+        return _turn(root, log, entry)
 
 
 def history(root: Path) -> list[Promotion]:
@@ -127,18 +132,26 @@ def _standing(log: Sequence[Promotion]) -> list[str]:
         if entry.rollback:
             standing.pop()
             continue
+        if standing and standing[-1] == entry.version:
+            continue  # promoted once more: see `_turn`
         if not standing and entry.replaced is not None:
             standing.append(entry.replaced)
         standing.append(entry.version)
     return standing
 
 
-def _turn(root: Path, entry: Promotion) -> Promotion:
-    aside = root / f".{CURRENT}-{os.getpid()}"
-    aside.symlink_to(entry.version)
-    aside.replace(root / CURRENT)
-    with (root / LOG).open("ab") as log:
-        log.write(msgspec.json.encode(entry) + b"\n")
+def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
+    """Put the log in place, then turn the link; each is replaced as a whole.
+
+    Killed in between, the log tells of a promotion that did not come about: promoting once more
+    makes it true, rolling back makes it undone.
+    """
+    link, lines = root / f".{CURRENT}-{os.getpid()}", root / f".{LOG}-{os.getpid()}"
+    lines.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
+    link.unlink(missing_ok=True)  # of a process with this id that was killed
+    link.symlink_to(entry.version)
+    lines.replace(root / LOG)
+    link.replace(root / CURRENT)
     return entry
 
 

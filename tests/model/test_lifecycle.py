@@ -53,6 +53,18 @@ def test_the_life_of_two_models(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert msgspec.json.decode(capsys.readouterr().out)["approver"] is None
 
 
+def test_training_into_the_link_is_refused_before_the_work(
+    claims: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "current").symlink_to(root / "a")
+    given = ["train", "--data", "none.jsonl", "--format", "jsonl", "--output"]
+    assert main([*given, str(tmp_path / "current")]) == 1
+    assert "is a link to" in capsys.readouterr().err
+    assert main([*given, str(tmp_path / "current"), "--algorithm", "all"]) == 1
+    assert "not the place for several" in capsys.readouterr().err
+    assert (tmp_path / "current").is_symlink()
+
+
 def test_stored_figures_of_other_claims_are_not_compared_silently(
     root: Path, claims: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

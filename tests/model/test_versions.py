@@ -1,7 +1,10 @@
 """Versions, and which of them is in service."""
 
 import datetime as dt
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,65 @@ def test_a_current_folder_is_not_thrown_away(root: Path) -> None:
     with pytest.raises(ArtifactError, match="move one away"):
         promote(root, "v2", NOW)
     assert load(root / "current").version == "v1"
+
+
+PROMOTE_SLOWLY = """
+import datetime as dt, sys, time
+from pathlib import Path
+from model import artifact
+from model.versions import promote
+
+root, version = Path(sys.argv[1]), sys.argv[2]
+
+def meet(folder):
+    # Loading takes until the other process loads as well, or so long that it never will.
+    (root.parent / f"loading-{version}").touch()
+    for _ in range(150):
+        if len(list(root.parent.glob("loading-*"))) == 2:
+            return
+        time.sleep(0.01)
+
+artifact.load = meet
+promote(root, version, dt.datetime.now(dt.UTC))
+"""
+
+
+def test_two_promotions_at_once_come_one_after_the_other(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "root"
+    place.mkdir()
+    for version in ("v1", "v2"):
+        (root / version).rename(place / version)
+    command = [sys.executable, "-c", PROMOTE_SLOWLY, str(place)]
+    both = [subprocess.Popen([*command, version]) for version in ("v1", "v2")]
+    assert [process.wait(60) for process in both] == [0, 0]
+    first, second = history(place)
+    assert {first.version, second.version} == {"v1", "v2"}
+    assert (first.replaced, second.replaced) == (None, first.version)
+    assert in_service(place) == second.version
+    assert sorted(p.name for p in place.iterdir()) == ["current", "promotions.jsonl", "v1", "v2"]
+
+
+def test_a_promotion_that_was_killed_before_the_link_was_turned(root: Path) -> None:
+    promote(root, "v1", NOW)
+    promote(root, "v2", NOW)
+    (root / "current").unlink()
+    (root / "current").symlink_to("v1")  # as it was
+    assert promote(root, "v2", NOW).replaced == "v1"
+    assert in_service(root) == "v2"
+    assert rollback(root, NOW).version == "v1"
+
+
+def test_what_a_killed_promotion_left_is_in_nobodys_way(root: Path) -> None:
+    (root / f".current-{os.getpid()}").symlink_to("v3")
+    assert promote(root, "v1", NOW).version == "v1"
+    assert load(root / "current").version == "v1"
+
+
+def test_a_model_is_not_saved_over_the_link_to_one(root: Path) -> None:
+    promote(root, "v1", NOW)
+    with pytest.raises(ArtifactError, match="current is a link to v1"):
+        write(TRAINED, root / "current", created_at=NOW)
+    assert (root / "current").is_symlink()
 
 
 def test_the_approver_is_remembered(root: Path) -> None:
