@@ -7,7 +7,8 @@ name stands in the field of an amount. So is every field `Claim` does not know.
 
 import hashlib
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -19,15 +20,16 @@ NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 """A field's name that is kept; another may be a name of somebody."""
 
 Fields = dict[str, msgspec.Raw]
+Decoders = Mapping[str, msgspec.json.Decoder[Any]]
 
 _fields: Final = msgspec.json.Decoder(Fields)
 _encoder: Final = msgspec.json.Encoder()
-_kept: Final = {
+_kept: Final[Decoders] = {
     field.name: msgspec.json.Decoder(field.type)
     for field in msgspec.structs.fields(Claim)
     if role_of(field.name) not in {Role.PERSONAL, Role.PROTECTED}
 }
-_envelope: Final = {
+_envelope: Final[Decoders] = {
     name: msgspec.json.Decoder(str)
     for name in ("specversion", "id", "source", "type", "time", "datacontenttype", "dataschema")
 }
@@ -74,14 +76,12 @@ def _data(event: Fields) -> dict[str, object]:
         return {"data": MARK}
 
 
-def _left(
-    fields: Fields, kept: "dict[str, msgspec.json.Decoder[object]]"
-) -> dict[str, msgspec.Raw | str]:
+def _left(fields: Fields, kept: Decoders) -> dict[str, msgspec.Raw | str]:
     named = {name: value for name, value in fields.items() if NAME.fullmatch(name)}
     return {name: value if _fits(name, value, kept) else MARK for name, value in named.items()}
 
 
-def _fits(name: str, value: msgspec.Raw, kept: "dict[str, msgspec.json.Decoder[object]]") -> bool:
+def _fits(name: str, value: msgspec.Raw, kept: Decoders) -> bool:
     if name not in kept:
         return bytes(value) == b"null"
     try:

@@ -148,6 +148,15 @@ def test_no_header_and_no_value_of_a_dead_letter_tells_a_secret(fields: dict[str
             assert SECRET not in str(record.headers)
 
 
+def test_bytes_that_are_not_utf_8_are_not_in_the_message() -> None:
+    value = b'{"claim_id": "c", "claimant_name": "%s \xe9"}' % SECRET.encode()
+    seal = make_seal(REDACTS)
+    (record,) = process([FakeMessage(value)], FakeScorer(), NOW, seal=seal).dead_letters
+    assert letter_of(record).message.startswith("not UTF-8: ")
+    assert "e9" not in letter_of(record).message
+    assert SECRET not in str(record.headers)
+
+
 def test_ten_thousand_strange_records_are_redacted() -> None:
     seal = make_seal(REDACTS)
     forms = set()

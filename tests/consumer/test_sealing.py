@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,11 @@ def dead(
     return record
 
 
-def read(record: Record, offset: int = 0) -> FakeMessage:
+def read(record: Record, offset: int = 0) -> Any:
     """As it comes back from Kafka: the values of headers are bytes."""
-    headers = [(n, v.encode() if isinstance(v, str) else v) for n, v in record.headers or ()]
+    headers: list[Header] = [
+        (n, v.encode() if isinstance(v, str) else v) for n, v in record.headers or ()
+    ]
     return FakeMessage(record.value, offset, key=record.key, headers=headers, topic="dead")
 
 
@@ -231,7 +234,7 @@ def test_a_wrong_key_file_stops_a_redrive_and_a_worker(
     def no_model() -> Scorer:
         raise AssertionError
 
-    with pytest.raises(SettingsError, match="^DEAD_LETTER_KEY_FILE="):
+    with pytest.raises(SettingsError, match=r"^DEAD_LETTER_KEY_FILE="):
         Worker(chosen, no_model, Metrics(), Health(), Watchdog(60.0))
 
 
