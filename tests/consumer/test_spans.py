@@ -66,6 +66,7 @@ def test_a_committed_batch(spans: Spans, memory: InMemorySpanExporter) -> None:
     trace.scored(process(batch, SCORER, NOW), SCORER)
     assert ended(memory) == (), "a span ends with its transaction, not before"
     trace.committed()
+    assert not spans._open, "what is committed is not kept"
     (span,) = ended(memory)
     assert span.name == "score claims"
     assert span.status.status_code is StatusCode.OK
