@@ -8,6 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import contextlib
 import datetime as dt
 import logging
 import signal
@@ -17,13 +18,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from consumer import logs, server
+from consumer.access import BearerToken
 from consumer.api import scoring_app
 from consumer.connection import Limits
 from consumer.errors import ScorerError, SettingsError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.models import Models, signature_check
-from consumer.operations import operations_app
+from consumer.operations import PROBES, operations_app
 from consumer.outcomes import follow
 from consumer.redrive import Filter, redrive
 from consumer.settings import Settings, read_settings
@@ -55,13 +57,27 @@ def own_rules(settings: Settings) -> Rules | None:
         raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
 
 
+def operations(
+    settings: Settings, metrics: Metrics, health: Health
+) -> contextlib.AbstractContextManager[None]:
+    """Serve /metrics and the probes on METRICS_PORT while the body runs.
+
+    Raises:
+        SettingsError: the port is taken, or the certificate is wrong.
+    """
+    sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
+    token = settings.metrics_token
+    access = [BearerToken(token, PROBES)] if token else []
+    context = server.tls(settings.metrics_tls_cert, settings.metrics_tls_key, "METRICS_TLS")
+    return server.beside(operations_app(metrics, health, *access), sock, context)
+
+
 def run(settings: Settings, _: argparse.Namespace) -> None:
     """Score claims from Kafka until SIGTERM or SIGINT."""
     metrics = Metrics()
-    sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)
-    with server.beside(operations_app(metrics, health), sock), traced(settings) as traces:
+    with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
         models = Models(settings.model_dir, metrics, own_rules(settings), verify)
         health.model = models.current().version
@@ -108,8 +124,7 @@ def outcomes(settings: Settings, _: argparse.Namespace) -> None:
     health.model = "none needed"
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
-    with server.beside(operations_app(metrics, health), sock):
+    with operations(settings, metrics, health):
         follow(settings, metrics, health, stopping)
 
 

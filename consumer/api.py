@@ -15,7 +15,7 @@ from consumer.batch import checked_assessment
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.health import Health
 from consumer.metrics import Metrics
-from consumer.operations import Application, operations_app
+from consumer.operations import PROBES, Application, operations_app
 from consumer.page import Page
 from consumer.problem import ProblemError
 from schemas.answer import Verdict
@@ -30,8 +30,8 @@ STATUS_OF: Final = {
 }
 """Every other reason is a bad request."""
 BOOLEANS: Final = {"true": True, "false": False}
-FREE: Final = ("/", "/healthz", "/readyz")
-"""Paths that need no token: the page holds no data, and whoever probes has no token."""
+FREE: Final = ("/", *PROBES)
+"""Paths that need no token: the page holds no data."""
 
 _encoder: Final = msgspec.json.Encoder()
 

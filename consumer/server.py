@@ -33,12 +33,15 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
         raise SettingsError(f"{setting}={port}: cannot listen on {host}: {error}") from error
 
 
-def tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def tls(
+    certificate: Path | None, key: Path | None, settings: str = "API_TLS"
+) -> ssl.SSLContext | None:
     """TLS 1.2 or newer with this certificate chain, None without one.
 
     Args:
         certificate: PEM file; the server's certificate first.
         key: PEM file; None when the key is in the certificate's file.
+        settings: how the names of the two settings begin.
 
     Raises:
         SettingsError: a file cannot be read, or the two do not match.
@@ -51,7 +54,9 @@ def tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
         # An empty password instead of a prompt for one: nobody is there to answer it.
         context.load_cert_chain(certificate, key, password="")
     except OSError as error:
-        raise SettingsError(f"API_TLS_CERT={certificate} API_TLS_KEY={key}: {error}") from error
+        raise SettingsError(
+            f"{settings}_CERT={certificate} {settings}_KEY={key}: {error}"
+        ) from error
     return context
 
 
@@ -85,9 +90,9 @@ def make_server(
 
 
 @contextmanager
-def beside(app: Any, sock: socket.socket) -> Iterator[None]:
-    """Serve from a thread while the body runs."""
-    server = make_server(app)
+def beside(app: Any, sock: socket.socket, context: ssl.SSLContext | None = None) -> Iterator[None]:
+    """Serve from a thread while the body runs, over TLS when there is a context."""
+    server = make_server(app, context=context)
     thread = threading.Thread(target=server.run, args=([sock],), name="http", daemon=True)
     thread.start()
     try:

@@ -99,6 +99,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     dead_letter_max_consecutive: int = 500
     step_timeout_s: float = 60.0
     metrics_port: int = 8000
+    metrics_token: str | None = None
+    metrics_tls_cert: Path | None = None
+    metrics_tls_key: Path | None = None
     api_port: int = 8080
     api_host: str = "127.0.0.1"
     api_token: str | None = None
@@ -149,9 +152,12 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         ),
         step_timeout_s=_number(environ, "STEP_TIMEOUT_S", float, 60.0, 1.0, 3_600.0),
         metrics_port=_number(environ, "METRICS_PORT", int, 8000, 0, 65_535),
+        metrics_token=_token(environ, "METRICS_TOKEN"),
+        metrics_tls_cert=_optional_path(environ, "METRICS_TLS_CERT"),
+        metrics_tls_key=_optional_path(environ, "METRICS_TLS_KEY"),
         api_port=_number(environ, "API_PORT", int, 8080, 0, 65_535),
         api_host=_text(environ, "API_HOST", "127.0.0.1"),
-        api_token=_token(environ),
+        api_token=_token(environ, "API_TOKEN"),
         api_tls_cert=_optional_path(environ, "API_TLS_CERT"),
         api_tls_key=_optional_path(environ, "API_TLS_KEY"),
         api_max_connections=_number(environ, "API_MAX_CONNECTIONS", int, 512, 1, 65_535),
@@ -220,16 +226,17 @@ def _number(
     return value
 
 
-def _token(environ: Mapping[str, str]) -> str | None:
-    """API_TOKEN, or the content of API_TOKEN_FILE."""
-    if "API_TOKEN" in environ and "API_TOKEN_FILE" in environ:
-        raise SettingsError("set API_TOKEN or API_TOKEN_FILE, not both")
-    token = environ.get("API_TOKEN")
-    if "API_TOKEN_FILE" in environ:
-        token = _secret("API_TOKEN_FILE", environ["API_TOKEN_FILE"])
+def _token(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable, or the content of the file that ``NAME_FILE`` names."""
+    file = f"{name}_FILE"
+    if name in environ and file in environ:
+        raise SettingsError(f"set {name} or {file}, not both")
+    token = environ.get(name)
+    if file in environ:
+        token = _secret(file, environ[file])
     if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
         raise SettingsError(
-            f"API_TOKEN must be at least {MIN_TOKEN} visible ASCII characters without a space"
+            f"{name} must be at least {MIN_TOKEN} visible ASCII characters without a space"
         )
     return token
 
@@ -279,6 +286,8 @@ def _check_together(settings: Settings) -> None:
         raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")
     if settings.api_tls_key is not None and settings.api_tls_cert is None:
         raise SettingsError("API_TLS_KEY needs API_TLS_CERT")
+    if settings.metrics_tls_key is not None and settings.metrics_tls_cert is None:
+        raise SettingsError("METRICS_TLS_KEY needs METRICS_TLS_CERT")
     isolation = settings.librdkafka.get("isolation.level", "read_committed")
     if settings.delivery is Delivery.EXACTLY_ONCE and isolation != "read_committed":
         raise SettingsError(

@@ -43,6 +43,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "dead_letter_max_consecutive": ("9", 9, 500),
     "step_timeout_s": ("12.5", 12.5, 60.0),
     "metrics_port": ("0", 0, 8000),
+    "metrics_tls_cert": ("/tls/cert.pem", Path("/tls/cert.pem"), None),
     "api_port": ("8081", 8081, 8080),
     "api_host": ("::1", "::1", "127.0.0.1"),
     "api_tls_cert": ("/tls/cert.pem", Path("/tls/cert.pem"), None),
@@ -61,7 +62,8 @@ def test_each_variable_and_its_default(field: str) -> None:
 
 
 def test_every_field_has_an_example_here() -> None:
-    elsewhere = {"instance_id", "librdkafka", "api_token", "api_tls_key"}
+    keys = {"api_token", "api_tls_key", "metrics_token", "metrics_tls_key"}
+    elsewhere = {"instance_id", "librdkafka", *keys}
     assert {*Settings.__struct_fields__} == {*EXAMPLES, *elsewhere}
 
 
@@ -103,6 +105,7 @@ TEXTS = {
     "MODEL_DIR": ("",),
     "API_HOST": ("",),
     "API_TOKEN": ("", "too short", "with a space in the middle"),
+    "METRICS_TOKEN": ("", "too short", "with a space in the middle"),
 }
 WRONG = [(name, text) for name, texts in (NUMBERS | TEXTS).items() for text in texts]
 
@@ -162,22 +165,27 @@ def test_a_secret_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None
             read_settings({"KAFKA_SASL_PASSWORD_FILE": str(file)})
 
 
-def test_the_token_of_the_endpoint_may_come_from_a_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["API_TOKEN", "METRICS_TOKEN"])
+def test_the_token_of_an_endpoint_may_come_from_a_file(tmp_path: Path, name: str) -> None:
     file = tmp_path / "token"
     file.write_text("a-token-of-16-or-more\n")
-    name = "API_TOKEN_FILE"
-    assert read_settings({}).api_token is None
-    assert read_settings({"API_TOKEN": "another-token-of-16"}).api_token == "another-token-of-16"
-    assert read_settings({name: str(file)}).api_token == "a-token-of-16-or-more"
-    with pytest.raises(SettingsError, match="API_TOKEN or API_TOKEN_FILE"):
-        read_settings({name: str(file), "API_TOKEN": "a-token-of-16-or-more"})
+    field = name.lower()
+    assert getattr(read_settings({}), field) is None
+    assert getattr(read_settings({name: "another-token-of-16"}), field) == "another-token-of-16"
+    found = read_settings({f"{name}_FILE": str(file)})
+    assert getattr(found, field) == "a-token-of-16-or-more"
+    assert {found.api_token, found.metrics_token} == {"a-token-of-16-or-more", None}
+    with pytest.raises(SettingsError, match=f"{name} or {name}_FILE"):
+        read_settings({f"{name}_FILE": str(file), name: "a-token-of-16-or-more"})
 
 
-def test_a_key_needs_its_certificate() -> None:
-    files = {"API_TLS_KEY": "/tls/key.pem", "API_TLS_CERT": "/tls/cert.pem"}
-    assert read_settings(files).api_tls_key == Path("/tls/key.pem")
-    with pytest.raises(SettingsError, match=r"^API_TLS_KEY needs API_TLS_CERT"):
-        read_settings({"API_TLS_KEY": "/tls/key.pem"})
+@pytest.mark.parametrize("name", ["API_TLS", "METRICS_TLS"])
+def test_a_key_needs_its_certificate(name: str) -> None:
+    key = {f"{name}_KEY": "/tls/key.pem"}
+    found = read_settings({**key, f"{name}_CERT": "/tls/cert.pem"})
+    assert getattr(found, f"{name}_key".lower()) == Path("/tls/key.pem")
+    with pytest.raises(SettingsError, match=f"^{name}_KEY needs {name}_CERT"):
+        read_settings(key)
 
 
 def test_other_properties_may_end_in_file() -> None:
