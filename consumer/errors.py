@@ -1,6 +1,10 @@
-"""What stops the scorer, each with an exit code of its own."""
+"""What stops the scorer, each with an exit code of its own, and what only stops a batch."""
 
 from typing import ClassVar
+
+
+class AbortedError(Exception):
+    """Nothing of the batch was published, or it is unknown: rewind to what is committed."""
 
 
 class ScorerError(Exception):

@@ -27,8 +27,8 @@ from confluent_kafka import (
 from consumer.batch import next_offsets
 from consumer.client import consumer_config, refused_property, stopped
 from consumer.decode import RefusedError, headers_of
-from consumer.delivery import make_producer, partitions, produce
 from consumer.errors import KafkaStoppedError
+from consumer.producing import make_producer, partitions, produce
 from consumer.records import Record, coordinates
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings

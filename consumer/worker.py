@@ -12,8 +12,8 @@ from confluent_kafka import Message, TopicPartition
 
 from consumer.batch import Outcome, process
 from consumer.budget import DeadLetterBudget
-from consumer.delivery import AbortedError, make_publisher
-from consumer.errors import KafkaStoppedError
+from consumer.delivery import make_publisher
+from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.observe import Observer, timestamps

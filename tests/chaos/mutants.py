@@ -68,7 +68,8 @@ def random_id() -> None:
 def commit_first() -> None:
     """Offsets are committed before the outcomes are produced, without a transaction."""
     from consumer.client import producer_config
-    from consumer.delivery import AtLeastOnce, make_publisher, produce
+    from consumer.delivery import AtLeastOnce, make_publisher
+    from consumer.producing import produce
 
     def plain(settings: Any) -> Any:
         config = producer_config(settings)

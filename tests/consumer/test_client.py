@@ -10,8 +10,8 @@ from consumer.client import (
     refused_property,
     stopped,
 )
-from consumer.delivery import make_producer
 from consumer.errors import SettingsError
+from consumer.producing import make_producer
 from consumer.settings import Settings, read_settings
 
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer import delivery
+from consumer import delivery, transactions
 from consumer.batch import Outcome, process
-from consumer.delivery import AbortedError, AtLeastOnce, ExactlyOnce
-from consumer.errors import KafkaStoppedError
+from consumer.delivery import AtLeastOnce
+from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.settings import Settings
+from consumer.transactions import ExactlyOnce
 from consumer.watchdog import Watchdog
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
 
@@ -95,7 +96,8 @@ def producers(
         made.append(FakeProducer(calls, faults))
         return made[-1]
 
-    monkeypatch.setattr(delivery, "make_producer", make)
+    for module in (delivery, transactions):
+        monkeypatch.setattr(module, "make_producer", make)
     return made
 
 

@@ -15,8 +15,7 @@ from opentelemetry.trace import StatusCode
 
 from consumer import worker as worker_module
 from consumer.batch import process
-from consumer.delivery import AbortedError
-from consumer.errors import SettingsError
+from consumer.errors import AbortedError, SettingsError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.otel import ENDPOINTS, PROTOCOLS

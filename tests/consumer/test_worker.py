@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from consumer import worker as worker_module
-from consumer.delivery import AbortedError
-from consumer.errors import KafkaStoppedError
+from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.settings import Settings

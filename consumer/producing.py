@@ -1,0 +1,53 @@
+"""Records to topics: what every producer of the product shares."""
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from consumer.client import producer_config, refused_property, report_client_error
+from consumer.records import Record
+from consumer.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def make_producer(settings: Settings) -> Producer:
+    """A producer of these settings.
+
+    Raises:
+        SettingsError: the client refuses a KAFKA_* setting.
+    """
+    config: dict[str, Any] = {
+        **producer_config(settings),
+        "error_cb": report_client_error,
+        "logger": log,
+    }
+    try:
+        return Producer(config)
+    except KafkaException as error:
+        raise refused_property(error) from error
+
+
+def produce(
+    producer: Producer,
+    topic: str,
+    records: Iterable[Record],
+    on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
+) -> None:
+    """Queue every record, waiting for room where the client's queue is full."""
+    for key, value, headers in records:
+        while True:
+            try:
+                producer.produce(
+                    topic, value, key, headers=list(headers or ()), on_delivery=on_delivery
+                )
+                break
+            except BufferError:
+                producer.poll(0.1)
+
+
+def partitions(offsets: dict[tuple[str, int], int]) -> list[TopicPartition]:
+    """The client's form of next offsets."""
+    return [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]

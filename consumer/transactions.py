@@ -1,0 +1,142 @@
+"""Outcomes out exactly once: alerts, dead letters and offsets of a batch in one transaction."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from consumer.batch import Outcome
+from consumer.client import kafka_error, stopped
+from consumer.errors import AbortedError, KafkaStoppedError
+from consumer.producing import make_producer, partitions, produce
+from consumer.settings import Settings
+from consumer.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
+
+INIT_ATTEMPTS: Final = 10
+
+HOPELESS = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+"""Trying the same batch again would meet the same error."""
+
+
+class ExactlyOnce:
+    """Alerts, dead letters and offsets in one transaction per batch.
+
+    The commit runs in a thread of its own while the worker decodes and scores the next batch
+    (the client releases the interpreter lock): at most one transaction is under way.
+    """
+
+    def __init__(self, settings: Settings, watchdog: Watchdog) -> None:
+        self._settings = settings
+        self._watchdog = watchdog
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._under_way: Future[None] | None = None
+        self._timeout = settings.step_timeout_s / 2
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Producer:
+        producer = make_producer(self._settings)
+        for _ in range(INIT_ATTEMPTS):
+            try:
+                with self._watchdog.step("init_transactions"):
+                    producer.init_transactions(self._timeout)
+                return producer
+            except KafkaException as error:
+                if not kafka_error(error).retriable():
+                    raise stopped(error, "starting the transactional producer") from error
+                log.warning(
+                    "waiting for Kafka at %s: %s",
+                    self._settings.kafka_bootstrap_servers,
+                    kafka_error(error).str(),
+                )
+        raise KafkaStoppedError(
+            f"no transaction coordinator at {self._settings.kafka_bootstrap_servers}"
+        )
+
+    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
+        """Publish in one transaction, after the one before it; see `Publisher.publish`."""
+        self.settle()
+        try:
+            with self._watchdog.step("produce"):
+                self._producer.begin_transaction()
+                produce(self._producer, self._settings.alerts_topic, outcome.alerts)
+                produce(self._producer, self._settings.dead_letter_topic, outcome.dead_letters)
+        except KafkaException as error:
+            self._give_up(error)
+        self._under_way = self._committer.submit(
+            self._commit, partitions(outcome.offsets), group_metadata, done
+        )
+
+    def _commit(
+        self, offsets: list[TopicPartition], group_metadata: Any, done: Callable[[], None]
+    ) -> None:
+        with self._watchdog.step("send_offsets_to_transaction"):
+            self._producer.send_offsets_to_transaction(offsets, group_metadata, self._timeout)
+        with self._watchdog.step("commit_transaction"):
+            self._producer.commit_transaction(self._timeout)
+        done()
+
+    def busy(self) -> bool:
+        """Whether a commit is under way; see `Publisher.busy`."""
+        return self._under_way is not None and not self._under_way.done()
+
+    def settle(self) -> None:
+        """Wait for the commit under way; see `Publisher.settle`."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        try:
+            under_way.result()
+        except KafkaException as error:
+            self._give_up(error)
+
+    def _give_up(self, error: KafkaException) -> None:
+        """Abort what can be aborted, discard the producer when the outcome is unknown.
+
+        Raises:
+            AbortedError: always, unless the error is fatal (KafkaStoppedError).
+        """
+        inner = kafka_error(error)
+        if inner.fatal() or inner.code() in HOPELESS:
+            raise stopped(error, "publishing") from error
+        log.warning("transaction given up: %s: %s", inner.name(), inner.str())
+        if not (inner.txn_requires_abort() and self._aborted()):
+            self._discard()
+        raise AbortedError(inner.str()) from error
+
+    def _aborted(self) -> bool:
+        try:
+            with self._watchdog.step("abort_transaction"):
+                self._producer.abort_transaction(self._timeout)
+        except KafkaException as error:
+            if kafka_error(error).fatal():
+                raise stopped(error, "aborting") from error
+            return False
+        return True
+
+    def _discard(self) -> None:
+        # init_transactions on a new producer with the same id completes or aborts what the old
+        # one left behind; reusing the old one after an unknown outcome could commit twice.
+        log.warning("transactional producer discarded: its last outcome is unknown")
+        self._producer.purge()
+        self._producer = self._new_producer()
+
+    def close(self) -> None:
+        """Let go; an open transaction is aborted by the broker or the next start."""
+        self._committer.shutdown(wait=True)
