@@ -29,11 +29,12 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     MODEL_DIR=/models/current \
+    HEALTH_SCHEME=http \
     HEALTH_PORT=8000
 USER 10001:10001
 EXPOSE 8000 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
-  CMD ["python", "-IS", "-c", "import http.client, os; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['HEALTH_PORT']), timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
+  CMD ["python", "-IS", "-c", "import http.client, os, ssl; at = ('127.0.0.1', int(os.environ['HEALTH_PORT'])); c = http.client.HTTPSConnection(*at, timeout=4, context=ssl._create_unverified_context()) if os.environ['HEALTH_SCHEME'] == 'https' else http.client.HTTPConnection(*at, timeout=4); c.request('GET', '/healthz'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["python", "-m"]
 CMD ["consumer", "run"]
