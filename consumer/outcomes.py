@@ -65,16 +65,18 @@ class OutcomeMetrics:
         )
 
     def show(self, quality: LiveQuality) -> None:
-        """Set every gauge."""
+        """Set every gauge; a share of nothing is not shown, also if it was one of something."""
         for cell, count in quality.cells.items():
             self.decided.labels(cell.model_version, str(cell.referred), str(cell.fraud)).set(count)
-        for version in quality.versions():
+        for version in {cell.model_version for cell in quality.cells}:
             for gauge, value in (
                 (self.precision, quality.precision(version)),
                 (self.recall, quality.recall(version)),
             ):
                 if value is not None:
                     gauge.labels(version).set(value)
+                else:
+                    gauge.remove_by_labels({"model_version": version})
 
 
 def follow(
