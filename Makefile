@@ -11,13 +11,14 @@ CLAIMS ?= 20000
 ROUNDS ?= 20
 SEED ?= 1
 WORKERS ?= 1
+SERVICE ?= pypi
 
 export OMP_NUM_THREADS ?= 1
 # What of the stack is started besides its core: grafana, generator.
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint train run serve topics bench chaos up claims down schemas lock clean
+.PHONY: help setup demo test lint audit train run serve topics bench chaos up claims down schemas lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,10 @@ lint: setup ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv asks another database)
+	$(BIN)/python -m pytest --quiet tests/test_licences.py
+	$(BIN)/python -m tests.audit --service $(SERVICE)
 
 train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
 	$(BIN)/python -m model train --data $(DATA) --format $(FORMAT) --algorithm $(ALGORITHM) \

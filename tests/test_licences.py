@@ -1,0 +1,144 @@
+"""Every package of the locks has a licence that lets an insurer use and pass on the product."""
+
+import re
+from email.message import Message
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+
+PERMISSIVE: Final = frozenset(
+    {
+        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0",
+        "MIT-CMU", "PSF-2.0", "Zlib",
+    }
+)  # fmt: skip
+"""SPDX names."""
+
+MEANT: Final = {
+    "3-Clause BSD License": "BSD-3-Clause",
+    "Apache": "Apache-2.0",
+    "Apache 2.0": "Apache-2.0",
+    "Apache License": "Apache-2.0",
+    "Apache Software License": "Apache-2.0",
+    "BSD License": "BSD-3-Clause",
+    "ISC License (ISCL)": "ISC",
+    "MIT License": "MIT",
+    "Python Software Foundation License": "PSF-2.0",
+}
+"""What older metadata writes; of the BSD licences any, all are permissive."""
+
+REVIEWED: Final = {
+    "certifi": "MPL-2.0: copyleft for its own files, which are used as they are (extra registry)",
+    "colorama": "BSD-3-Clause (Windows only)",
+    "fqdn": "MPL-2.0: for tests only, not passed on",
+    "httpx2-jsfetch": "BSD-3-Clause (Emscripten only)",
+    "hypothesis": "MPL-2.0: for tests only, not passed on",
+    "pathspec": "MPL-2.0: for type checks only, not passed on",
+    "pywin32": "PSF-2.0, its adodbapi LGPL: for tests only (Windows only)",
+}
+"""What the rule does not let pass by itself, looked at by a person: licence and why it may stay."""
+
+
+def locked(name: str) -> dict[str, Requirement]:
+    """The packages of a lock, by name."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8")
+    lines = re.findall(r"^([a-zA-Z0-9].*?==.*?) \\$", text, re.MULTILINE)
+    found = [Requirement(line) for line in lines]
+    return {requirement.name: requirement for requirement in found}
+
+
+def said(about: Message) -> list[str]:
+    """Licences a package's metadata names, all of which hold; [] when it names none."""
+    if expression := about.get("License-Expression"):
+        return [part.strip() for part in expression.split(" AND ")]
+    classifiers = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
+    if classifiers:
+        return [classifier.rpartition(" :: ")[2] for classifier in classifiers]
+    first = (about.get("License") or "").strip().partition("\n")[0]
+    return [first] if first else []
+
+
+def permissive(licence: str) -> bool:
+    """Whether a licence, or one of those to choose from, is permissive."""
+    return any(MEANT.get(choice, choice) in PERMISSIVE for choice in licence.split(" OR "))
+
+
+def fault(name: str) -> str | None:
+    """What keeps a package from being used; None when nothing does."""
+    if name in REVIEWED:
+        return None
+    try:
+        licences = said(metadata.metadata(name))
+    except metadata.PackageNotFoundError:
+        return "is not installed"
+    if not licences:
+        return "names no licence"
+    bad = [licence for licence in licences if not permissive(licence)]
+    return f"has {bad}" if bad else None
+
+
+def packages() -> list[str]:
+    """Every package of both locks."""
+    return sorted(locked("runtime.lock").keys() | locked("dev.lock").keys())
+
+
+def test_the_locks_are_read() -> None:
+    names = set(packages())
+    assert {"numpy", "confluent-kafka", "cryptography", "pytest"} <= names
+    assert len(locked("runtime.lock")) > 20
+    assert len(names) > 100
+
+
+@pytest.mark.parametrize("name", packages())
+def test_licence(name: str) -> None:
+    found = fault(name)
+    assert found is None, f"{name} {found}: drop it, or review it into REVIEWED with the reason"
+
+
+def test_what_is_run_has_permissive_licences_only() -> None:
+    assert not locked("runtime.lock").keys() & REVIEWED.keys()
+
+
+def test_what_was_reviewed_is_still_there() -> None:
+    assert REVIEWED.keys() <= set(packages())
+
+
+METADATA = [
+    ("License-Expression: GPL-3.0-or-later", False),
+    ("License-Expression: AGPL-3.0-only OR MIT", True),
+    ("License-Expression: MIT AND LGPL-2.1-only", False),
+    ("License-Expression: BUSL-1.1", False),
+    ("License-Expression: GPL-3.0-or-later WITH GCC-exception-3.1", False),
+    ("License-Expression: (MIT OR GPL-3.0-only) AND BSD-3-Clause", False),  # for a person to read
+    ("License-Expression: Apache-2.0 OR BSD-3-Clause", True),
+    ("Classifier: License :: OSI Approved :: GNU Affero General Public License v3", False),
+    ("Classifier: License :: OSI Approved :: MIT License", True),
+    (
+        "Classifier: License :: OSI Approved :: MIT License\n"
+        "Classifier: License :: OSI Approved :: GNU General Public License (GPL)",
+        False,
+    ),
+    ("License: Business Source License 1.1", False),
+    ("License: MIT", True),
+    ("License: UNKNOWN", False),
+    ("Classifier: Topic :: Scientific", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("text", "passes"), METADATA)
+def test_the_rule(text: str, passes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = Message()
+    for line in text.splitlines():
+        about.add_header(*line.split(": ", 1))
+    monkeypatch.setattr(metadata, "metadata", lambda _: about)
+    assert (fault("some-package") is None) is passes
+
+
+def test_a_package_that_is_not_installed_is_not_passed_over() -> None:
+    assert fault("no-such-package-anywhere") == "is not installed"
