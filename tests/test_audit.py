@@ -1,6 +1,7 @@
 """What an audit's output means: above all, that silence is no consent."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,10 +82,12 @@ def test_the_exit_code_is_of_the_worst(
     assert shown == "requirements/runtime.lock: told\nrequirements/dev.lock: told\n"
 
 
-def test_pip_audit_is_there_and_takes_these_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the service answers: a list of every package or that it cannot be asked."""
-    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+def test_pip_audit_takes_these_options_and_cannot_ask_where_nobody_answers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environ = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "", "PIP_CACHE_DIR": str(tmp_path)}
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
     found = audit.audit("requirements/runtime.lock", "pypi")
     assert found.code == NOT_AUDITED
     assert "usage:" not in found.lines[0]

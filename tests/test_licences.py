@@ -52,15 +52,15 @@ def locked(name: str) -> dict[str, Requirement]:
     return {requirement.name: requirement for requirement in found}
 
 
-def said(about: Message) -> list[str]:
+def said(about: metadata.PackageMetadata) -> list[str]:
     """Licences a package's metadata names, all of which hold; [] when it names none."""
-    if expression := about.get("License-Expression"):
+    for expression in about.get_all("License-Expression") or []:
         return [part.strip() for part in expression.split(" AND ")]
     classifiers = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
     if classifiers:
         return [classifier.rpartition(" :: ")[2] for classifier in classifiers]
-    first = (about.get("License") or "").strip().partition("\n")[0]
-    return [first] if first else []
+    firsts = [text.strip().partition("\n")[0] for text in about.get_all("License") or []]
+    return [first for first in firsts if first]
 
 
 def permissive(licence: str) -> bool:
