@@ -1,7 +1,7 @@
 """The pure heart: a batch of records in; alerts, dead letters and offsets out.
 
 Nothing here touches Kafka, a clock or a file: the same records, scorer and time always give the
-same bytes.
+same bytes. With a schema registry the ids in claims are looked up, each once.
 """
 
 import datetime as dt
@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.alerts import BatchScorer, alert_records
-from consumer.decode import RefusedError, decode, headers_of
+from consumer.decode import RefusedError, headers_of
 from consumer.errors import ScoringBugError
 from consumer.records import Message, Record, coordinates
 from consumer.sealing import Seal, as_it_is
+from consumer.wire import PLAIN, Wire
 from model.scorer import Assessment
 from schemas.alert import Source
 from schemas.claim import Claim
@@ -58,6 +59,7 @@ def process(
     *,
     referrals_only: bool = False,
     seal: Seal = as_it_is,
+    wire: Wire = PLAIN,
 ) -> Outcome:
     """Decode, score and turn one batch into what is to be published.
 
@@ -67,10 +69,13 @@ def process(
         now: becomes ``scored_at`` and ``failed_at``.
         referrals_only: leave out alerts below the threshold.
         seal: what a dead letter keeps of the record; see `consumer.sealing`.
+        wire: in what form claims come and alerts go; see `consumer.wire`.
 
     Raises:
         ScoringBugError: the model raised on a valid claim, which the message names.
+        RegistryStoppedError: the schema registry does not answer.
     """
+    read, frame = wire
     accepted = _Accepted([], [], [], [])
     sources = list(map(coordinates, messages))
     dead_letters: list[Record] = []
@@ -79,7 +84,7 @@ def process(
         headers: list[Header] = []
         try:
             headers = headers_of(message)
-            claim = decode(message.value(), headers)
+            claim = read(message.value(), headers)
         except RefusedError as refused:
             reasons[refused.reason] += 1
             dead_letters.append(seal(dead_letter(message, source, headers, refused, now)))
@@ -96,6 +101,8 @@ def process(
         alerts = alert_records(*accepted, assessment, scorer, now)
         if referrals_only:
             alerts = [a for a, keep in zip(alerts, fraudulent.tolist(), strict=True) if keep]
+        if frame is not as_it_is:
+            alerts = list(map(frame, alerts))
     return Outcome(
         alerts=alerts,
         dead_letters=dead_letters,

@@ -75,9 +75,7 @@ def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
     if not value:
         raise RefusedError(Reason.EMPTY, "the record has no value")
     if len(value) > MAX_CLAIM_BYTES:
-        raise RefusedError(
-            Reason.TOO_LARGE, f"{len(value)} bytes are more than a claim's {MAX_CLAIM_BYTES}"
-        )
+        check_size(value)
     if headers and is_structured(headers):
         envelope: Envelope = _parse(_envelopes, value, "$")
         return _claim(bytes(envelope.data), "$.data")
@@ -93,10 +91,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(_PATH_MARK)
-        raise RefusedError(
-            Reason.INVALID, message, root + path.rstrip("`").removeprefix("$")
-        ) from None
+        raise invalid(error, root) from None
     except UnicodeDecodeError as error:
         # The error's own text has the byte, which may be of a name.
         raise RefusedError(Reason.NOT_UTF8, f"not UTF-8: {error.reason}", root) from None
@@ -104,6 +99,24 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
         raise RefusedError(Reason.NOT_JSON, str(error), root) from None
     except RecursionError:
         raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
+
+
+def invalid(error: msgspec.ValidationError, root: str) -> RefusedError:
+    """What a value is not, with the JSON path of the fault below root."""
+    message, _, path = str(error).partition(_PATH_MARK)
+    return RefusedError(Reason.INVALID, message, root + path.rstrip("`").removeprefix("$"))
+
+
+def check_size(value: bytes) -> None:
+    """A record that is too large is not even looked at.
+
+    Raises:
+        RefusedError: it has more than `MAX_CLAIM_BYTES`.
+    """
+    if len(value) > MAX_CLAIM_BYTES:
+        raise RefusedError(
+            Reason.TOO_LARGE, f"{len(value)} bytes are more than a claim's {MAX_CLAIM_BYTES}"
+        )
 
 
 def is_structured(headers: Iterable[Header]) -> bool:

@@ -41,6 +41,12 @@ class DeadLetterBudgetError(ScorerError):
     exit_code = 6
 
 
+class RegistryStoppedError(ScorerError):
+    """The schema registry does not answer, or refuses."""
+
+    exit_code = 8
+
+
 class ScoringBugError(ScorerError):
     """The model raised on a valid claim; the message names the record."""
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -56,6 +57,16 @@ class Publish(enum.StrEnum):
 
     ALL = "all"
     REFERRALS = "referrals"
+
+
+class AlertFormat(enum.StrEnum):
+    """In what form alerts are published."""
+
+    JSON = "json"
+    JSON_SCHEMA = "json-schema"
+    """JSON in the frame of a Schema Registry."""
+    AVRO = "avro"
+    """Avro in the frame of a Schema Registry."""
 
 
 class Tracing(enum.StrEnum):
@@ -111,6 +122,14 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_request_timeout_s: float = 10.0
     log_level: str = "INFO"
     tracing: Tracing = Tracing.OFF
+    schema_registry_url: str | None = None
+    schema_registry_username: str | None = None
+    schema_registry_password: str | None = None
+    schema_registry_tls_ca: Path | None = None
+    schema_registry_tls_cert: Path | None = None
+    schema_registry_tls_key: Path | None = None
+    schema_registry_register: bool = True
+    alert_format: AlertFormat = AlertFormat.JSON
     librdkafka: dict[str, str] = {}
 
     @property
@@ -164,6 +183,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         api_request_timeout_s=_number(environ, "API_REQUEST_TIMEOUT_S", float, 10.0, 0.1, 600.0),
         log_level=_level(environ),
         tracing=_choice(environ, "TRACING", Tracing, Tracing.OFF),
+        schema_registry_url=_url(environ, "SCHEMA_REGISTRY_URL"),
+        schema_registry_username=_credential(environ, "SCHEMA_REGISTRY_USERNAME"),
+        schema_registry_password=_credential(environ, "SCHEMA_REGISTRY_PASSWORD"),
+        schema_registry_tls_ca=_optional_path(environ, "SCHEMA_REGISTRY_TLS_CA"),
+        schema_registry_tls_cert=_optional_path(environ, "SCHEMA_REGISTRY_TLS_CERT"),
+        schema_registry_tls_key=_optional_path(environ, "SCHEMA_REGISTRY_TLS_KEY"),
+        schema_registry_register=_yes_or_no(environ, "SCHEMA_REGISTRY_REGISTER", default=True),
+        alert_format=_choice(environ, "ALERT_FORMAT", AlertFormat, AlertFormat.JSON),
         librdkafka=_librdkafka(environ),
     )
     _check_together(settings)
@@ -187,6 +214,36 @@ def _text(environ: Mapping[str, str], name: str, default: str) -> str:
 
 def _optional_path(environ: Mapping[str, str], name: str) -> Path | None:
     return Path(_text(environ, name, "")) if name in environ else None
+
+
+def _url(environ: Mapping[str, str], name: str) -> str | None:
+    """An address with http:// or https://, and without a password: those come from files."""
+    if name not in environ:
+        return None
+    value = _text(environ, name, "")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"{name} is no URL with http:// or https://")
+    if parts.username is not None:
+        raise SettingsError(f"{name} has credentials in it; give them as settings of their own")
+    return value
+
+
+def _credential(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable, or the content of the file that NAME_FILE names."""
+    file = f"{name}_FILE"
+    if name in environ and file in environ:
+        raise SettingsError(f"set {name} or {file}, not both")
+    if file in environ:
+        return _secret(file, environ[file])
+    return environ.get(name)
+
+
+def _yes_or_no(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    value = _text(environ, name, "yes" if default else "no")
+    if value not in {"yes", "no"}:
+        raise SettingsError(f"{name}={value!r} is neither yes nor no")
+    return value == "yes"
 
 
 def _topic(environ: Mapping[str, str], name: str, default: str) -> str:
@@ -284,6 +341,7 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.dead_letter_value is Form.ENCRYPTED and settings.dead_letter_key_file is None:
         raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")
+    _check_registry(settings)
     if settings.api_tls_key is not None and settings.api_tls_cert is None:
         raise SettingsError("API_TLS_KEY needs API_TLS_CERT")
     if settings.metrics_tls_key is not None and settings.metrics_tls_cert is None:
@@ -303,3 +361,13 @@ def _check_together(settings: Settings) -> None:
             "MEMBERSHIP=static does not go with KAFKA_GROUP_PROTOCOL=consumer: after a crash the "
             "broker refuses the id until the old session ends; leave MEMBERSHIP out, or use classic"
         )
+
+
+def _check_registry(settings: Settings) -> None:
+    name, password = settings.schema_registry_username, settings.schema_registry_password
+    if (name is None) != (password is None):
+        raise SettingsError("SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD go together")
+    if settings.schema_registry_tls_key is not None and settings.schema_registry_tls_cert is None:
+        raise SettingsError("SCHEMA_REGISTRY_TLS_KEY needs SCHEMA_REGISTRY_TLS_CERT")
+    if settings.schema_registry_url is None and settings.alert_format is not AlertFormat.JSON:
+        raise SettingsError(f"ALERT_FORMAT={settings.alert_format.value} needs SCHEMA_REGISTRY_URL")

@@ -23,6 +23,7 @@ from consumer.shadow import Shadow
 from consumer.source import ClaimSource
 from consumer.tracing import UNTRACED, BatchTrace, Traces
 from consumer.watchdog import Watchdog
+from consumer.wire import make_wire
 from model.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,12 @@ class Worker:
         self._observer = Observer(metrics, shadow)
         self._traces = traces
         self._budget = DeadLetterBudget(settings)
-        self._seal = make_seal(settings)
+        self._process = partial(
+            process,
+            referrals_only=settings.publish is Publish.REFERRALS,
+            seal=make_seal(settings),
+            wire=make_wire(settings),
+        )
         self._watchdog = watchdog
         # The publisher first: it may have to wait for Kafka or be refused, and a consumer that has
         # joined must be polled, and cannot be let go of without closing it.
@@ -107,11 +113,10 @@ class Worker:
 
     def _score_and_publish(self, messages: Sequence[Message]) -> None:
         now = dt.datetime.now(dt.UTC)
-        referrals_only = self._settings.publish is Publish.REFERRALS
         scorer = self._scorer()
         trace = self._traces.batch(messages)
         with self._metrics.stage.labels("process").time():
-            outcome = process(messages, scorer, now, referrals_only=referrals_only, seal=self._seal)
+            outcome = self._process(messages, scorer, now)
         trace.scored(outcome, scorer)
         self._budget.check(len(messages), len(outcome.dead_letters))
         done = partial(self._done, outcome, timestamps(messages), trace)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.asyncapi import asyncapi
+from schemas.avro import alert_avro, claim_avro
 from schemas.documents import alert_schema, claim_schema, dead_letter_schema, outcome_schema
 from schemas.openapi import openapi
 
@@ -32,6 +33,8 @@ def documents() -> dict[str, bytes]:
         **contracts(),
         "asyncapi.json": _text(asyncapi()),
         "openapi.json": _text(openapi()),
+        "claim.avsc": _text(claim_avro()),
+        "fraud-alert.avsc": _text(alert_avro()),
     }
 
 
@@ -41,7 +44,7 @@ def _text(document: object) -> bytes:
 
 def stale(folder: Path, wanted: dict[str, bytes]) -> list[str]:
     """Names of files in the folder that are missing, different or not generated any more."""
-    present = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    present = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.is_file()}
     return sorted(
         name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name)
     )

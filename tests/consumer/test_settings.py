@@ -10,6 +10,7 @@ from consumer.errors import SettingsError
 from consumer.settings import (
     OWNED,
     SECRETS,
+    AlertFormat,
     Delivery,
     Membership,
     Publish,
@@ -50,7 +51,19 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "api_max_connections": ("9", 9, 512),
     "api_request_timeout_s": ("2.5", 2.5, 10.0),
     "log_level": ("debug", "DEBUG", "INFO"),
+    "schema_registry_url": ("https://r:8081/a", "https://r:8081/a", None),
+    "schema_registry_tls_ca": ("/tls/ca.pem", Path("/tls/ca.pem"), None),
+    "schema_registry_tls_cert": ("/tls/cert.pem", Path("/tls/cert.pem"), None),
+    "schema_registry_register": ("no", False, True),
     "tracing": ("otlp", Tracing.OTLP, Tracing.OFF),
+}
+
+
+REGISTRY = {
+    "schema_registry_username",
+    "schema_registry_password",
+    "schema_registry_tls_key",
+    "alert_format",
 }
 
 
@@ -62,7 +75,7 @@ def test_each_variable_and_its_default(field: str) -> None:
 
 
 def test_every_field_has_an_example_here() -> None:
-    keys = {"api_token", "api_tls_key", "metrics_token", "metrics_tls_key"}
+    keys = {"api_token", "api_tls_key", *REGISTRY, "metrics_token", "metrics_tls_key"}
     elsewhere = {"instance_id", "librdkafka", *keys}
     assert {*Settings.__struct_fields__} == {*EXAMPLES, *elsewhere}
 
@@ -96,6 +109,10 @@ TEXTS = {
     "MEMBERSHIP": ("Static", ""),
     "LOG_LEVEL": ("TRACE", ""),
     "TRACING": ("jaeger", "OTLP", ""),
+    "SCHEMA_REGISTRY_URL": ("", "registry:8081", "ftp://r", "http://", "http://me:x@r"),
+    "SCHEMA_REGISTRY_REGISTER": ("true", ""),
+    "SCHEMA_REGISTRY_TLS_KEY": ("/tls/key.pem",),
+    "ALERT_FORMAT": ("protobuf", "", "avro", "json-schema"),
     "CLAIMS_TOPIC": ("a b", "", "..", "x" * 250, "sch\u00e4den", "a/b"),
     "ALERTS_TOPIC": ("a:b",),
     "DEAD_LETTER_TOPIC": (".",),
@@ -186,6 +203,33 @@ def test_a_key_needs_its_certificate(name: str) -> None:
     assert getattr(found, f"{name}_key".lower()) == Path("/tls/key.pem")
     with pytest.raises(SettingsError, match=f"^{name}_KEY needs {name}_CERT"):
         read_settings(key)
+
+
+def test_the_registry_s_credentials_may_come_from_files(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("secret with space \n")
+    both = {"SCHEMA_REGISTRY_USERNAME": "scorer", "SCHEMA_REGISTRY_PASSWORD_FILE": str(file)}
+    settings = read_settings(both)
+    assert settings.schema_registry_username == "scorer"
+    assert settings.schema_registry_password == "secret with space "
+    for name, value in both.items():
+        with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_USERNAME and"):
+            read_settings({name: value})
+    with pytest.raises(SettingsError, match="SCHEMA_REGISTRY_PASSWORD or SCHEMA_REGISTRY_PASSWORD"):
+        read_settings({**both, "SCHEMA_REGISTRY_PASSWORD": "x"})
+
+
+@pytest.mark.parametrize("text", ["http://me:s3cret@r:8081", "https://s3cret@r"])
+def test_a_password_in_an_address_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_URL has credentials") as refused:
+        read_settings({"SCHEMA_REGISTRY_URL": text})
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("form", list(AlertFormat))
+def test_framed_alerts_need_a_registry(form: AlertFormat) -> None:
+    registry = {"SCHEMA_REGISTRY_URL": "http://r:8081", "ALERT_FORMAT": form.value}
+    assert read_settings(registry).alert_format is form
 
 
 def test_other_properties_may_end_in_file() -> None:

@@ -1,0 +1,75 @@
+"""Claims in the frame of a Schema Registry: JSON Schema and Avro.
+
+Source: Confluent wire format, version 0: a zero byte, the schema's id in four bytes (big-endian),
+the payload. No JSON text begins with a zero byte, so plain claims are told apart by it and take
+the way they always take. What the writer's schema says decides how the payload is read; whether
+it is a claim is decided by `Claim`, as for any other.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+
+from consumer.decode import RefusedError, check_size, decode, invalid
+from consumer.registry import FAILURES, Registry, stopped
+from schemas.claim import Claim
+from schemas.dead_letter import Header, Reason
+
+MAGIC: Final = 0
+PREFIX_BYTES: Final = 5
+
+
+class FramedClaims:
+    """Decodes claims, framed or plain."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._avro = AvroDeserializer(registry.client)
+
+    def __call__(self, value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
+        """Read one claim from a record; see `consumer.decode.decode`.
+
+        Raises:
+            RefusedError: what is in the frame is no claim, or of no known schema.
+            RegistryStoppedError: the registry does not tell the schema.
+        """
+        if not value or value[0] != MAGIC:
+            return decode(value, headers)
+        check_size(value)
+        if len(value) <= PREFIX_BYTES:
+            raise RefusedError(Reason.INVALID, "a schema registry's frame with nothing in it")
+        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
+        kind = self._registry.kind(schema_id)
+        if kind == "JSON":
+            return decode(value[PREFIX_BYTES:])
+        if kind == "AVRO":
+            return _claim(self._read_avro(value, schema_id))
+        what = "is not in the registry" if kind is None else f"is {kind}, not JSON or AVRO"
+        raise RefusedError(Reason.INVALID, f"schema {schema_id} {what}")
+
+    def _read_avro(self, value: bytes, schema_id: int) -> Any:
+        try:
+            return self._avro(value)
+        except FAILURES as error:
+            raise stopped(error, f"resolving schema {schema_id}") from error
+        except RecursionError:
+            raise RefusedError(Reason.TOO_DEEP, "the Avro value is nested too deeply") from None
+        except Exception as error:  # noqa: BLE001 - whatever the reader meets in others' bytes
+            # Without the error's own text, which may have some of the record in it.
+            raise RefusedError(
+                Reason.INVALID,
+                f"the payload is not Avro of schema {schema_id}: {type(error).__name__}",
+            ) from None
+
+
+def _claim(found: Any) -> Claim:
+    if isinstance(found, dict):
+        # Amounts may come as the logical type decimal; a claim has them as float.
+        found = {n: float(v) if isinstance(v, Decimal) else v for n, v in found.items()}
+    try:
+        return msgspec.convert(found, Claim)
+    except msgspec.ValidationError as error:
+        raise invalid(error, "$") from None

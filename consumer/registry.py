@@ -1,0 +1,98 @@
+"""A Schema Registry, through confluent-kafka's own client: which schema has which id."""
+
+import time
+from typing import Final, Protocol
+
+import httpx2
+from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+
+from consumer.errors import RegistryStoppedError, SettingsError
+from consumer.settings import Settings
+
+TIMEOUT_S: Final = 5.0
+RETRIES: Final = 3
+LONGEST_WAIT_MS: Final = 2_000
+SCHEMA_NOT_FOUND: Final = 40403
+"""Error code of the registry's API; any other 404 is a wrong URL."""
+FORGET_S: Final = 10.0
+"""How long an id that the registry does not know is not asked for again."""
+
+FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
+
+
+class Kinds(Protocol):
+    """Tells what kind of schema an id stands for."""
+
+    def kind(self, schema_id: int) -> str | None:
+        """``JSON``, ``AVRO``, …; None for an id that nobody registered."""
+
+
+class Registry:
+    """Ids and their kinds, each asked for once."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect.
+
+        Raises:
+            SettingsError: a SCHEMA_REGISTRY_* setting is refused by the client.
+            RegistryStoppedError: no registry answers.
+        """
+        try:
+            self.client = SchemaRegistryClient(client_config(settings))
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"SCHEMA_REGISTRY_* is refused by its client: {error}") from error
+        self._kinds: dict[int, str] = {}
+        self._unknown: dict[int, float] = {}
+        try:
+            self.client.get_schema_types()
+        except FAILURES as error:
+            raise stopped(error, "connecting") from error
+
+    def kind(self, schema_id: int) -> str | None:
+        """What kind of schema it is; see `Kinds`.
+
+        Raises:
+            RegistryStoppedError: the registry does not say.
+        """
+        known = self._kinds.get(schema_id)
+        if known is not None:
+            return known
+        if time.monotonic() < self._unknown.get(schema_id, 0.0):
+            return None
+        try:
+            found = self.client.get_schema(schema_id).schema_type or "AVRO"
+        except FAILURES as error:
+            if getattr(error, "error_code", None) != SCHEMA_NOT_FOUND:
+                raise stopped(error, f"asking for schema {schema_id}") from error
+            self._unknown = {schema_id: time.monotonic() + FORGET_S}
+            return None
+        self._kinds[schema_id] = found
+        return found
+
+
+def client_config(settings: Settings) -> dict[str, object]:
+    """The client's configuration."""
+    wanted: dict[str, object] = {
+        "url": settings.schema_registry_url,
+        "timeout": TIMEOUT_S,
+        "max.retries": RETRIES,
+        "retries.wait.ms": 200,
+        "retries.max.wait.ms": LONGEST_WAIT_MS,
+    }
+    if settings.schema_registry_username is not None:
+        user, password = settings.schema_registry_username, settings.schema_registry_password
+        wanted["basic.auth.user.info"] = f"{user}:{password}"
+    files = {
+        "ssl.ca.location": settings.schema_registry_tls_ca,
+        "ssl.certificate.location": settings.schema_registry_tls_cert,
+        "ssl.key.location": settings.schema_registry_tls_key,
+    }
+    return wanted | {name: str(path) for name, path in files.items() if path is not None}
+
+
+def stopped(error: Exception, doing: str) -> RegistryStoppedError:
+    """What the operator reads when the registry does not do its part."""
+    return RegistryStoppedError(
+        f"schema registry: {doing}: {type(error).__name__}: {error}; nothing of the batch was "
+        "published, a restart is safe"
+    )
