@@ -54,8 +54,8 @@ def locked(name: str) -> dict[str, Requirement]:
 
 def said(about: metadata.PackageMetadata) -> list[str]:
     """Licences a package's metadata names, all of which hold; [] when it names none."""
-    for expression in about.get_all("License-Expression") or []:
-        return [part.strip() for part in expression.split(" AND ")]
+    if expressions := about.get_all("License-Expression"):
+        return [part.strip() for part in expressions[0].split(" AND ")]
     classifiers = [c for c in about.get_all("Classifier") or [] if c.startswith("License ::")]
     if classifiers:
         return [classifier.rpartition(" :: ")[2] for classifier in classifiers]
