@@ -1,7 +1,7 @@
 """A Schema Registry, through confluent-kafka's own client: which schema has which id."""
 
 import time
-from typing import Final, Protocol
+from typing import Final
 
 import httpx2
 from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
@@ -20,36 +20,34 @@ FORGET_S: Final = 10.0
 FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
 
 
-class Kinds(Protocol):
-    """Tells what kind of schema an id stands for."""
+def connect(settings: Settings) -> "Registry":
+    """The registry that SCHEMA_REGISTRY_URL names.
 
-    def kind(self, schema_id: int) -> str | None:
-        """``JSON``, ``AVRO``, …; None for an id that nobody registered."""
+    Raises:
+        SettingsError: a SCHEMA_REGISTRY_* setting is refused by the client.
+        RegistryStoppedError: no registry answers.
+    """
+    try:
+        client = SchemaRegistryClient(client_config(settings))
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"SCHEMA_REGISTRY_* is refused by its client: {error}") from error
+    try:
+        client.get_schema_types()
+    except FAILURES as error:
+        raise stopped(error, "connecting") from error
+    return Registry(client)
 
 
 class Registry:
-    """Ids and their kinds, each asked for once."""
+    """Ids of schemas and what kind each is, asked for once."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Connect.
-
-        Raises:
-            SettingsError: a SCHEMA_REGISTRY_* setting is refused by the client.
-            RegistryStoppedError: no registry answers.
-        """
-        try:
-            self.client = SchemaRegistryClient(client_config(settings))
-        except (ValueError, OSError) as error:
-            raise SettingsError(f"SCHEMA_REGISTRY_* is refused by its client: {error}") from error
+    def __init__(self, client: SchemaRegistryClient) -> None:
+        self.client = client
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
-        try:
-            self.client.get_schema_types()
-        except FAILURES as error:
-            raise stopped(error, "connecting") from error
 
     def kind(self, schema_id: int) -> str | None:
-        """What kind of schema it is; see `Kinds`.
+        """``JSON``, ``AVRO``, …; None for an id that nobody registered.
 
         Raises:
             RegistryStoppedError: the registry does not say.

@@ -39,12 +39,12 @@ def make_wire(settings: Settings) -> Wire:
     try:
         from consumer.alert_format import make_frame  # noqa: PLC0415 - an extra
         from consumer.framed import FramedClaims  # noqa: PLC0415
-        from consumer.registry import Registry  # noqa: PLC0415
+        from consumer.registry import connect  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError(
             f"SCHEMA_REGISTRY_URL={settings.schema_registry_url} needs the extra 'registry' "
             f"(pip install 'claims-fraud-scorer[registry]'): {error}"
         ) from error
-    registry = Registry(settings)
+    registry = connect(settings)
     plain = settings.alert_format is AlertFormat.JSON
     return Wire(FramedClaims(registry), as_it_is if plain else make_frame(settings, registry))

@@ -1,0 +1,100 @@
+"""A real Schema Registry: Apicurio (Apache-2.0), fetched once with Maven, run with Java 21+."""
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from tests.broker import wait
+from tests.broker.native import _die_with_parent
+
+VERSION = "3.3.3"
+ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
+CACHE = Path.home() / ".cache" / "claims-fraud-scorer" / f"apicurio-{VERSION}"
+JAVA = 21
+
+
+class NoRegistryError(Exception):
+    """No way to Apicurio here; the message is one line that says what to install."""
+
+
+def newer_java() -> str:
+    """A Java that is new enough: the one on the path, or one installed beside it."""
+    installed = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
+    for java in [shutil.which("java"), *map(str, installed)]:
+        if java is None:
+            continue
+        shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+        found = re.search(r'version "(\d+)', shown.stderr)
+        if found is not None and int(found[1]) >= JAVA:
+            return java
+    raise NoRegistryError(f"Apicurio {VERSION} needs Java {JAVA} or newer")
+
+
+def unpacked() -> Path:
+    """The program's folder, filled the first time."""
+    if CACHE.is_dir():
+        return CACHE
+    if shutil.which("mvn") is None:
+        raise NoRegistryError("Apicurio is fetched with Maven, which is missing")
+    CACHE.parent.mkdir(parents=True, exist_ok=True)
+    with CACHE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not CACHE.is_dir():
+            _download()
+    return CACHE
+
+
+def _download() -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE.parent) as folder:
+        fetched = subprocess.run(
+            ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={ARTIFACT}",
+             f"-DoutputDirectory={folder}"],
+            cwd=folder, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        archives = list(Path(folder).glob("*.tar.gz"))
+        if fetched.returncode != 0 or not archives:
+            raise NoRegistryError(f"Maven could not fetch {ARTIFACT}")
+        with tarfile.open(archives[0]) as archive:
+            archive.extractall(Path(folder) / "app", filter="data")
+        os.rename(Path(folder) / "app", CACHE)  # noqa: PTH104 - atomic: all of it or nothing
+
+
+@contextmanager
+def apicurio() -> Iterator[str]:
+    """Run it while the body does; the value is the address of its Confluent-compatible API.
+
+    Raises:
+        NoRegistryError: it cannot be had here.
+    """
+    java, folder = newer_java(), unpacked()
+    (port, management) = wait.free_ports(2)
+    ports = [f"-Dquarkus.http.port={port}", f"-Dquarkus.management.port={management}"]
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(
+            [*_die_with_parent(), java, "-Xmx384m", *ports, "-jar", "quarkus-run.jar"],
+            cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        )  # fmt: skip
+        url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
+
+        def ready() -> bool:
+            assert process.poll() is None, "Apicurio ended"
+            try:
+                return httpx.get(f"{url}/subjects", timeout=10).status_code == 200
+            except httpx.HTTPError:
+                return False
+
+        try:
+            wait.until(ready, "Apicurio")
+            yield url
+        finally:
+            process.terminate()
+            process.wait(60)

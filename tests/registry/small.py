@@ -1,0 +1,114 @@
+"""A Schema Registry of a hundred lines: what the client asks for, and ways to fail."""
+
+import base64
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+Answer = tuple[int, Any]
+NOT_FOUND: Answer = (404, {"error_code": 40403, "message": "Schema not found"})
+
+
+class Registered(NamedTuple):
+    """A schema under its id."""
+
+    subject: str
+    schema: str
+    kind: str
+
+
+class SmallRegistry:
+    """Keeps schemas in memory; ids count from 1."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.schemas: dict[int, Registered] = {}
+        self.asked: list[str] = []
+        self.credentials: str | None = None
+        self.broken = False
+
+    def answer(self, path: str, body: Any, authorization: str | None) -> Answer:
+        path = path.partition("?")[0]
+        self.asked.append(path)
+        if self.broken:
+            return 500, {"error_code": 50001, "message": "store broken"}
+        wanted = self.credentials and base64.b64encode(self.credentials.encode()).decode()
+        if wanted and authorization != f"Basic {wanted}":
+            return 401, {"error_code": 40101, "message": "Unauthorized"}
+        if path == "/schemas/types":
+            return 200, ["JSON", "AVRO"]
+        if found := re.fullmatch(r"/schemas/ids/(\d+)", path):
+            return self._by_id(int(found[1]))
+        if found := re.fullmatch(r"/subjects/([^/]+)/versions/latest", path):
+            return self._lookup(next(s for s in self.schemas.values() if s.subject == found[1]))
+        if found := re.fullmatch(r"/subjects/([^/]+)/versions", path):
+            return 200, {"id": self.register(found[1], body["schema"], body.get("schemaType"))}
+        if found := re.fullmatch(r"/subjects/([^/]+)", path):
+            return self._lookup(
+                Registered(found[1], body["schema"], body.get("schemaType", "AVRO"))
+            )
+        return 404, {"error_code": 404, "message": "HTTP 404 Not Found"}
+
+    def register(self, subject: str, schema: str, kind: str | None = None) -> int:
+        wanted = Registered(subject, schema, kind or "AVRO")
+        for number, known in self.schemas.items():
+            if known == wanted:
+                return number
+        self.schemas[len(self.schemas) + 1] = wanted
+        return len(self.schemas)
+
+    def _by_id(self, number: int) -> Answer:
+        if number not in self.schemas:
+            return NOT_FOUND
+        found = self.schemas[number]
+        kind = {} if found.kind == "AVRO" else {"schemaType": found.kind}
+        return 200, {"schema": found.schema, **kind}
+
+    def _lookup(self, wanted: Registered) -> Answer:
+        for number, known in self.schemas.items():
+            if known == wanted:
+                about = {"subject": known.subject, "version": 1, "schemaType": known.kind}
+                return 200, {"id": number, "schema": known.schema, **about}
+        return NOT_FOUND
+
+
+@contextmanager
+def small_registry(port: int = 0) -> Iterator[SmallRegistry]:
+    """Serve while the body runs."""
+
+    class Ask(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _answer(self) -> None:
+            length = int(self.headers.get("content-length") or 0)
+            body = json.loads(self.rfile.read(length)) if length else None
+            status, found = made.answer(self.path, body, self.headers.get("authorization"))
+            text = json.dumps(found).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/vnd.schemaregistry.v1+json")
+            self.send_header("content-length", str(len(text)))
+            self.send_header("connection", "close")
+            self.end_headers()
+            self.wfile.write(text)
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Ask) as server:
+        made = SmallRegistry(server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield made
+        finally:
+            server.shutdown()
+            thread.join()

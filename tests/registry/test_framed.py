@@ -1,0 +1,280 @@
+"""Claims and alerts in the frames of a registry: the same as plain ones, but for the frame."""
+
+import decimal
+import json
+import math
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+import pytest
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+
+from consumer import registry
+from consumer.alert_format import plain
+from consumer.batch import Outcome, process
+from consumer.decode import RefusedError
+from consumer.errors import RegistryStoppedError, SettingsError
+from consumer.framed import FramedClaims
+from consumer.registry import Registry
+from consumer.settings import Settings, read_settings
+from consumer.wire import PLAIN, Wire, make_wire
+from model.datasets import load
+from model.scorer import Scorer
+from schemas import examples
+from schemas.alert import FraudAlert
+from schemas.dead_letter import DeadLetter, Reason
+from schemas.export import FOLDER
+from tests.broker.wait import free_ports
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+from tests.registry import writing
+from tests.registry.small import SmallRegistry
+from tests.schemas.test_record_headers import described, texts
+
+
+def settings(url: str, **more: str) -> Settings:
+    return read_settings({"SCHEMA_REGISTRY_URL": url, "INSTANCE_ID": "w1", **more})
+
+
+def outcome(wire: Wire, *values: bytes | None, scorer: Any = None) -> Outcome:
+    batch = [FakeMessage(value, offset) for offset, value in enumerate(values)]
+    return process(batch, scorer or FakeScorer(), NOW, wire=wire)
+
+
+def letters(found: Outcome) -> list[DeadLetter]:
+    return [DeadLetter.from_headers(record.headers or ()) for record in found.dead_letters]
+
+
+def test_the_same_claim_has_the_same_score_in_every_form(
+    url: str, client: SchemaRegistryClient, scorer: Scorer
+) -> None:
+    claims = load("synthetic", "synthetic", rows=200, seed=5).claims
+    shown = [*examples.CLAIMS, *(json.loads(msgspec.json.encode(c)) for c in claims)]
+    wire = make_wire(settings(url))
+    forms = [writing.plain, writing.json_schema(client), writing.avro(client)]
+    bare, framed, avro = (
+        outcome(wire, *[write(claim) for claim in shown], scorer=scorer) for write in forms
+    )
+    assert len(bare.alerts) == len(shown)
+    assert bare.claims == framed.claims == avro.claims
+    assert [r.value for r in bare.alerts] == [r.value for r in framed.alerts]
+    assert [r.value for r in bare.alerts] == [r.value for r in avro.alerts]
+    assert bare.probabilities.max() > bare.probabilities.min()
+
+
+def test_forms_may_be_mixed_and_what_is_none_of_them_is_set_aside(
+    url: str, client: SchemaRegistryClient
+) -> None:
+    good = examples.REAR_END
+    write = writing.avro(client)
+    cut, unknown = write(good)[:40], b"\0\xff\xff\xff\xfe{}"
+    values = [
+        writing.plain(good), writing.json_schema(client)(good), write(good),
+        cut, unknown, b"\0", b"\0\0\0\0\1", b"{", None,
+    ]  # fmt: skip
+    found = outcome(make_wire(settings(url)), *values)
+    assert len(found.alerts) == 3
+    assert [r.value for r in found.dead_letters] == values[3:], "byte for byte"
+    said = [(letter.reason, letter.message.partition(" of schema")[0]) for letter in letters(found)]
+    assert said == [
+        (Reason.INVALID, "the payload is not Avro"),
+        (Reason.INVALID, "schema 4294967294 is not in the registry"),
+        (Reason.INVALID, "a schema registry's frame with nothing in it"),
+        (Reason.INVALID, "a schema registry's frame with nothing in it"),
+        (Reason.NOT_JSON, "Input data was truncated"),
+        (Reason.EMPTY, "the record has no value"),
+    ]
+
+
+def test_a_framed_claim_is_held_to_the_same_contract(client: SchemaRegistryClient) -> None:
+    read = FramedClaims(Registry(client))
+    own = json.dumps(
+        {
+            "type": "record",
+            "name": "Theirs",
+            "fields": [
+                {"name": "claim_id", "type": "string"},
+                {"name": "claim_amount", "type": ["null", "double", "string"], "default": None},
+                {"name": "not_ours", "type": "int", "default": 3},
+            ],
+        }
+    )
+    write = writing.avro(client, "theirs", own)
+    assert read(write({"claim_id": "c", "claim_amount": 5.0})).claim_amount == 5.0
+    for amount in (-1.0, math.nan, math.inf, "five"):
+        with pytest.raises(RefusedError) as refused:
+            read(write({"claim_id": "c", "claim_amount": amount}))
+        assert (refused.value.reason, refused.value.path) == (Reason.INVALID, "$.claim_amount")
+    with pytest.raises(RefusedError) as refused:
+        read(writing.json_schema(client)(examples.REAR_END)[:5] + b'{"claim_id": 7}')
+    assert refused.value.path == "$.claim_id"
+
+
+def test_amounts_as_decimals_and_values_that_are_no_record(client: SchemaRegistryClient) -> None:
+    read = FramedClaims(Registry(client))
+    money = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}
+    fields = [{"name": "claim_id", "type": "string"}, {"name": "claim_amount", "type": money}]
+    schema = json.dumps({"type": "record", "name": "Exact", "fields": fields})
+    value = {"claim_id": "c", "claim_amount": decimal.Decimal("12.50")}
+    assert read(writing.avro(client, "exact", schema)(value)).claim_amount == 12.5
+    with pytest.raises(RefusedError, match="Expected `object`"):
+        read(writing.avro(client, "text", '"string"')("c"))  # type: ignore[arg-type]
+
+
+@trying(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(payload=st.binary(max_size=80), kind=st.sampled_from(["AVRO", "JSON"]))
+def test_whatever_is_in_a_frame_is_a_claim_or_refused(
+    small: SmallRegistry, payload: bytes, kind: str
+) -> None:
+    schema = FOLDER / ("claim.avsc" if kind == "AVRO" else "claim.json")
+    number = small.register(kind, schema.read_text(), kind)
+    value = b"\0" + number.to_bytes(4, "big") + payload
+    found = outcome(Wire(read_from(small)), value)
+    assert len(found.alerts) + len(found.dead_letters) == 1
+
+
+_readers: dict[str, FramedClaims] = {}
+
+
+def read_from(small: SmallRegistry) -> FramedClaims:
+    """One reader a registry: it keeps what it asked for."""
+    client = SchemaRegistryClient({"url": small.url})
+    return _readers.setdefault(small.url, FramedClaims(Registry(client)))
+
+
+@pytest.mark.parametrize("form", ["json-schema", "avro"])
+@pytest.mark.parametrize("amount", [10.0, 900.0])
+def test_alerts_can_be_read_by_the_registry_s_own_readers(
+    url: str, client: SchemaRegistryClient, form: str, amount: float
+) -> None:
+    wanted = settings(url, ALERT_FORMAT=form, ALERTS_TOPIC=f"alerts.{form}")
+    claim = writing.plain({**examples.LATE_THEFT, "claim_amount": amount})
+    (record,) = outcome(make_wire(wanted), claim).alerts
+    (expected,) = outcome(PLAIN, claim).alerts
+    reader: Any = AvroDeserializer(client)
+    if form == "json-schema":
+        reader = JSONDeserializer(None, None, client, writing.CONFIG)
+    context = SerializationContext(f"alerts.{form}", MessageField.VALUE)
+    assert msgspec.convert(reader(record.value, context), FraudAlert) == alert_of(expected)
+    described("FraudAlert").validate(texts(record.headers))
+    assert dict(record.headers or ())["content-type"] == "application/octet-stream"
+    assert record.key == expected.key
+    (latest,) = {s.schema_id for s in [client.get_latest_version(f"alerts.{form}-value")]}
+    assert (record.value or b"")[:5] == b"\0" + (latest or 0).to_bytes(4, "big")
+
+
+def test_every_example_alert_can_be_written_in_avro(client: SchemaRegistryClient) -> None:
+    context = SerializationContext("any", MessageField.VALUE)
+    schema = (FOLDER / "fraud-alert.avsc").read_text()
+    write = AvroSerializer(client, schema, conf=writing.CONFIG)
+    values: list[Any] = [1.5, True, "theft", None]
+    for value in values:
+        reason = {**examples.REFERRED["reasons"][0], "value": value}
+        alert = json.dumps({**examples.REFERRED, "reasons": [reason]}).encode()
+        back: Any = AvroDeserializer(client)(write(plain(alert), context))
+        assert msgspec.convert(back, FraudAlert) == msgspec.json.decode(alert, type=FraudAlert)
+
+
+def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(
+    small: SmallRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = SchemaRegistryClient({"url": small.url})
+    value = writing.json_schema(client)(examples.REAR_END)
+    wire = make_wire(settings(small.url))
+    small.asked.clear()
+    found = outcome(wire, value, value, b"\0\0\0\0\x09{}", b"\0\0\0\0\x09{}")
+    assert (len(found.alerts), len(found.dead_letters)) == (2, 2)
+    assert small.asked == ["/schemas/ids/1", "/schemas/ids/9"]
+    monkeypatch.setattr(registry, "FORGET_S", 0.0)
+    other = make_wire(settings(small.url))
+    outcome(other, b"\0\0\0\0\x02{}")
+    small.register("later", "{}", "JSON")
+    assert letters(outcome(other, b"\0\0\0\0\x02{}"))[0].path == "$", "known now, and no claim"
+    assert letters(outcome(other, b"\0\0\0\0\x02{}"))[0].message.startswith("Object missing")
+
+
+def test_other_kinds_of_schema_are_refused_by_name(small: SmallRegistry) -> None:
+    number = small.register("p", 'syntax = "proto3";', "PROTOBUF")
+    found = outcome(make_wire(settings(small.url)), b"\0" + number.to_bytes(4, "big") + b"x")
+    assert letters(found)[0].message == f"schema {number} is PROTOBUF, not JSON or AVRO"
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "RETRIES", 0)
+
+
+def test_a_registry_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+    (port,) = free_ports(1)
+    with pytest.raises(RegistryStoppedError, match="connecting") as stopped:
+        make_wire(settings(f"http://127.0.0.1:{port}"))
+    assert stopped.value.exit_code == 8
+
+
+@pytest.mark.parametrize("fault", ["broken", "address"])
+def test_a_registry_that_fails_later_is_no_dead_letter(
+    small: SmallRegistry, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    quick(monkeypatch)
+    wire = make_wire(settings(small.url))
+    assert outcome(wire, writing.plain(examples.REAR_END)).alerts
+    if fault == "broken":
+        small.broken = True
+    else:
+        monkeypatch.setattr(small, "answer", lambda *_: (404, {"message": "no such page"}))
+    with pytest.raises(RegistryStoppedError, match="asking for schema 5"):
+        outcome(wire, b"\0\0\0\0\5{}")
+    assert outcome(wire, writing.plain(examples.REAR_END)).alerts, "plain claims need no registry"
+
+
+def test_credentials(small: SmallRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+    small.credentials = "scorer:s3cret: with colon"
+    own = {"SCHEMA_REGISTRY_USERNAME": "scorer", "SCHEMA_REGISTRY_PASSWORD": "wr0ng"}
+    for given_ in ({}, own):
+        with pytest.raises(RegistryStoppedError, match="401") as stopped:
+            make_wire(settings(small.url, **given_))
+        assert "wr0ng" not in str(stopped.value)
+    own["SCHEMA_REGISTRY_PASSWORD"] = "s3cret: with colon"
+    number = small.register("claims-value", "{}", "JSON")
+    value = b"\0" + number.to_bytes(4, "big") + writing.plain(examples.REAR_END)
+    assert outcome(make_wire(settings(small.url, **own)), value).alerts
+
+
+def test_a_schema_must_be_there_when_it_may_not_be_registered(url: str) -> None:
+    wanted = {"ALERT_FORMAT": "avro", "ALERTS_TOPIC": "governed"}
+    with pytest.raises(RegistryStoppedError, match="governed-value"):
+        make_wire(settings(url, SCHEMA_REGISTRY_REGISTER="no", **wanted))
+    make_wire(settings(url, **wanted))
+    make_wire(settings(url, SCHEMA_REGISTRY_REGISTER="no", **wanted))
+
+
+def test_a_wrong_file_is_refused(small: SmallRegistry) -> None:
+    with pytest.raises(SettingsError, match="SCHEMA_REGISTRY_"):
+        make_wire(settings(small.url, SCHEMA_REGISTRY_TLS_CA="/no/such/ca.pem"))
+
+
+def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("consumer.alert_format", "consumer.framed", "consumer.registry"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "confluent_kafka.schema_registry", None)
+    with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry'"):
+        make_wire(settings("http://127.0.0.1:9"))
+
+
+def test_without_a_registry_nothing_of_it_is_loaded() -> None:
+    assert make_wire(read_settings({})) is PLAIN
+    asked = (
+        "import consumer.__main__, sys; print([m for m in sys.modules if 'schema_registry' in m])"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
