@@ -24,7 +24,7 @@ COLLECT_EVERY: Final = 10_000
 """Objects more than were freed before the collector looks for cycles (the default is 700)."""
 MANIFEST: Final = "manifest.json"
 
-Identity = tuple[Path, int, int, int]
+Identity = tuple[Path, int, int, int, Path | None]
 
 
 def signature_check(settings: Settings) -> Verify:
@@ -123,15 +123,16 @@ class Models:
     def _identity(self) -> Identity | None:
         """What changes when another model is put there; None in the midst of the change.
 
-        The folder's own time changes with its mode and with each file that comes: a model that was
-        refused is looked at again when it has been signed, or is no longer everybody's to write.
+        The folder's own time changes with each file that comes: so a model that was refused is
+        looked at again when it has been signed, or when it is no longer everybody's to write.
         """
         try:
             folder = self._folder.resolve()
             stat, changed = (folder / MANIFEST).stat(), folder.stat().st_ctime_ns
-        except OSError:
+            is_open = artifact.open_place(self._folder)
+        except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
             return None
-        return folder, stat.st_ino, stat.st_mtime_ns, changed
+        return folder, stat.st_ino, stat.st_mtime_ns, changed, is_open
 
     def _report(self) -> None:
         scorer = self._current

@@ -180,9 +180,14 @@ def verified(folder: Path, manifest: Manifest) -> Contents:
     )
 
 
+def open_place(path: Path) -> Path | None:
+    """What anybody may write to of all that decides what is loaded; see `model.writable`."""
+    return open_to_all(path, (MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE))
+
+
 def _refuse_open(path: Path) -> None:
     try:
-        place = open_to_all(path, (MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE))
+        place = open_place(path)
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before 3.13
         raise ArtifactError(f"cannot read {path}: {error}") from error
     if place is not None:

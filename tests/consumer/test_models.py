@@ -184,18 +184,40 @@ def test_with_a_public_key_only_signed_models_are_taken_up(
     assert models.current().version == "2"
 
 
+@pytest.mark.parametrize("place", ["versions/2", "versions", "versions/2/model.joblib"])
 def test_a_model_that_was_everybodys_is_taken_up_once_it_is_not(
-    served: Path, artifacts: Path, tmp_path: Path
+    served: Path, artifacts: Path, tmp_path: Path, place: str
 ) -> None:
-    models = Models(served, Metrics())
-    shutil.copytree(artifacts / "2", tmp_path / "2")
-    (tmp_path / "2").chmod(0o777)
-    promote(served, tmp_path / "2")
-    models.look()
+    metrics = Metrics()
+    models = Models(served, metrics)
+    shutil.copytree(artifacts / "2", tmp_path / "versions" / "2")
+    (tmp_path / place).chmod(0o777)
+    promote(served, tmp_path / "versions" / "2")
+    for _ in range(2):
+        models.look()
     assert models.current().version == "1"
-    (tmp_path / "2").chmod(0o755)
+    assert value(metrics, "fraud_scorer_models_refused_total") == 1
+    (tmp_path / place).chmod(0o755)
     models.look()
     assert models.current().version == "2"
+
+
+def test_a_folder_that_becomes_everybodys_is_reported(
+    served: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    models = Models(served, Metrics())
+    served.parent.chmod(0o777)
+    models.look()
+    assert f"chmod o-w {served.parent}" in caplog.text
+    assert models.current().version == "1"
+
+
+def test_links_in_a_circle_are_no_change(served: Path) -> None:
+    models = Models(served, Metrics())
+    served.unlink()
+    served.symlink_to(served.name)
+    models.look()
+    assert models.current().version == "1"
 
 
 @pytest.mark.parametrize("command", ["run", "serve"])
