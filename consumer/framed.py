@@ -8,7 +8,7 @@ it is a claim is decided by `Claim`, as for any other.
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from confluent_kafka.schema_registry.avro import AvroDeserializer
@@ -26,8 +26,7 @@ class FramedClaims:
     """Decodes claims, framed or plain."""
 
     def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._avro = AvroDeserializer(registry.client)
+        self._frames = Frames(registry)
 
     def __call__(self, value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
         """Read one claim from a record; see `consumer.decode.decode`.
@@ -39,16 +38,48 @@ class FramedClaims:
         if not value or value[0] != MAGIC:
             return decode(value, headers)
         check_size(value)
+        content = self._frames.opened(value)
+        return decode(content.json) if content.json is not None else _claim(content.built)
+
+
+class Content(NamedTuple):
+    """What was in a frame: JSON, or of Avro what it was written from."""
+
+    json: bytes | None
+    built: Any = None
+
+
+class Frames:
+    """Opens frames."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._avro = AvroDeserializer(registry.client)
+
+    def opened(self, value: bytes) -> Content:
+        """What is in a framed value.
+
+        Raises:
+            RefusedError: nothing that can be read.
+            RegistryStoppedError: the registry does not tell the schema.
+        """
         if len(value) <= PREFIX_BYTES:
             raise RefusedError(Reason.INVALID, "a schema registry's frame with nothing in it")
         schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
         kind = self._registry.kind(schema_id)
         if kind == "JSON":
-            return decode(value[PREFIX_BYTES:])
+            return Content(value[PREFIX_BYTES:])
         if kind == "AVRO":
-            return _claim(self._read_avro(value, schema_id))
+            return Content(None, self._read_avro(value, schema_id))
         what = "is not in the registry" if kind is None else f"is {kind}, not JSON or AVRO"
         raise RefusedError(Reason.INVALID, f"schema {schema_id} {what}")
+
+    def as_json(self, value: bytes) -> bytes:
+        """The JSON of a value, framed or plain; see `opened`."""
+        if value[:1] != bytes([MAGIC]):
+            return value
+        content = self.opened(value)
+        return msgspec.json.encode(content.built) if content.json is None else content.json
 
     def _read_avro(self, value: bytes, schema_id: int) -> Any:
         try:

@@ -6,6 +6,7 @@ topics, so nothing has to be stored. One instance is enough.
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -13,11 +14,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from prometheus_client import Counter, Gauge
 
 from consumer.client import common_config, refused_property, stopped
+from consumer.decode import RefusedError
 from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.quality import LiveQuality
 from consumer.settings import Settings
+from consumer.wire import json_of
 from schemas.outcome import FraudOutcome
 
 log = logging.getLogger(__name__)
@@ -87,7 +90,7 @@ def follow(
     Raises:
         KafkaStoppedError: a topic is missing, or Kafka refuses to go on.
     """
-    quality, instruments = LiveQuality(), OutcomeMetrics(metrics)
+    quality, instruments, opened = LiveQuality(), OutcomeMetrics(metrics), json_of(settings)
     try:
         consumer = Consumer(
             {
@@ -106,7 +109,7 @@ def follow(
         while not stopping.is_set():
             messages = consumer.consume(BATCH, 0.2)
             for message in messages:
-                _take(message, settings, quality, instruments)
+                _take(message, settings, quality, instruments, opened)
             if messages:
                 instruments.show(quality)
             health.turned()
@@ -128,7 +131,11 @@ def _everything(consumer: Consumer, *topics: str) -> list[TopicPartition]:
 
 
 def _take(
-    message: Message, settings: Settings, quality: LiveQuality, instruments: OutcomeMetrics
+    message: Message,
+    settings: Settings,
+    quality: LiveQuality,
+    instruments: OutcomeMetrics,
+    opened: Callable[[bytes], bytes],
 ) -> None:
     error = message.error()
     if error is not None:
@@ -139,12 +146,12 @@ def _take(
     value = message.value() or b""
     try:
         if message.topic() == settings.alerts_topic:
-            alert = msgspec.json.decode(value, type=_AlertView)
+            alert = msgspec.json.decode(opened(value), type=_AlertView)
             quality.alert(alert.claim_id, alert.model_version, referred=alert.fraudulent)
         else:
             outcome = msgspec.json.decode(value, type=FraudOutcome)
             quality.outcome(outcome.claim_id, outcome.outcome, outcome.decided_at)
-    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+    except (msgspec.DecodeError, UnicodeDecodeError, RefusedError) as fault:
         instruments.unreadable.labels(message.topic()).inc()
         log.warning(
             "unreadable: %s[%s]@%s: %s",

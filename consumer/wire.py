@@ -1,7 +1,8 @@
 """In what form claims come and alerts go: plain JSON, or in the frames of a Schema Registry."""
 
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
 
 from consumer.decode import decode
 from consumer.errors import SettingsError
@@ -24,7 +25,18 @@ class Wire(NamedTuple):
     frame: Frame = as_it_is
 
 
-PLAIN = Wire()
+PLAIN: Final = Wire()
+
+
+@contextmanager
+def _extra(settings: Settings) -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise SettingsError(
+            f"SCHEMA_REGISTRY_URL={settings.schema_registry_url} needs the extra 'registry' "
+            f"(pip install 'claims-fraud-scorer[registry]'): {error}"
+        ) from error
 
 
 def make_wire(settings: Settings) -> Wire:
@@ -36,15 +48,26 @@ def make_wire(settings: Settings) -> Wire:
     """
     if settings.schema_registry_url is None:
         return PLAIN
-    try:
+    with _extra(settings):
         from consumer.alert_format import make_frame  # noqa: PLC0415 - an extra
         from consumer.framed import FramedClaims  # noqa: PLC0415
         from consumer.registry import connect  # noqa: PLC0415
-    except ImportError as error:
-        raise SettingsError(
-            f"SCHEMA_REGISTRY_URL={settings.schema_registry_url} needs the extra 'registry' "
-            f"(pip install 'claims-fraud-scorer[registry]'): {error}"
-        ) from error
     registry = connect(settings)
     plain = settings.alert_format is AlertFormat.JSON
     return Wire(FramedClaims(registry), as_it_is if plain else make_frame(settings, registry))
+
+
+def json_of(settings: Settings) -> Callable[[bytes], bytes]:
+    """For readers of alerts: the JSON of a value, framed or plain.
+
+    What it returns raises `RefusedError` for what cannot be read, and `RegistryStoppedError`.
+
+    Raises:
+        SettingsError, RegistryStoppedError: as `make_wire` does.
+    """
+    if settings.schema_registry_url is None:
+        return lambda value: value
+    with _extra(settings):
+        from consumer.framed import Frames  # noqa: PLC0415 - an extra
+        from consumer.registry import connect  # noqa: PLC0415
+    return Frames(connect(settings)).as_json

@@ -25,7 +25,7 @@ from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.framed import FramedClaims
 from consumer.registry import Registry
 from consumer.settings import Settings, read_settings
-from consumer.wire import PLAIN, Wire, make_wire
+from consumer.wire import PLAIN, Wire, json_of, make_wire
 from model.datasets import load
 from model.scorer import Scorer
 from schemas import examples
@@ -168,6 +168,9 @@ def test_alerts_can_be_read_by_the_registry_s_own_readers(
     described("FraudAlert").validate(texts(record.headers))
     assert dict(record.headers or ())["content-type"] == "application/octet-stream"
     assert record.key == expected.key
+    for value in (record.value, expected.value):
+        opened = json_of(wanted)(value or b"")
+        assert msgspec.json.decode(opened, type=FraudAlert) == alert_of(expected)
     (latest,) = {s.schema_id for s in [client.get_latest_version(f"alerts.{form}-value")]}
     assert (record.value or b"")[:5] == b"\0" + (latest or 0).to_bytes(4, "big")
 
@@ -269,6 +272,8 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "confluent_kafka.schema_registry", None)
     with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry'"):
         make_wire(settings("http://127.0.0.1:9"))
+    with pytest.raises(SettingsError, match="needs the extra 'registry'"):
+        json_of(settings("http://127.0.0.1:9"))
 
 
 def test_without_a_registry_nothing_of_it_is_loaded() -> None:

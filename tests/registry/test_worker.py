@@ -1,6 +1,7 @@
 """A real worker on a real Kafka with a registry beside it."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import msgspec
@@ -13,10 +14,12 @@ from model.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.export import FOLDER
+from tests.broker import wait
 from tests.broker.read import read_all
 from tests.consumer.fakes import FakeMessage
 from tests.integration.conftest import NewStage
-from tests.integration.traffic import Row
+from tests.integration.stage import Stage
+from tests.integration.traffic import Row, produce
 from tests.registry import writing
 from tests.registry.small import small_registry
 
@@ -58,6 +61,23 @@ def test_forms_in_and_avro_out(
         assert alert.fraud_probability == expected[alert.claim_id], key
     dead = read_all(stage.bootstrap, stage.dead)
     assert {r.key: r.value for r in dead} == {row.key: row.value for row in bad}
+    compared_with_a_finding(stage, url)
+
+
+def compared_with_a_finding(stage: Stage, url: str) -> None:
+    """`outcomes` reads the framed alerts."""
+    topic = stage.settings().outcomes_topic
+    produce(stage.bootstrap, topic, [Row(b"k", json.dumps(examples.CONFIRMED).encode())])
+    follower = stage.command("outcomes", SCHEMA_REGISTRY_URL=url)
+
+    def decided() -> float:
+        assert not follower.ended, follower.log
+        samples = follower.metrics() if follower.get("/metrics") else {}
+        assert not any(v for n, v in samples.items() if n[0].endswith("unreadable_total")), "alert"
+        return sum(v for n, v in samples.items() if n[0] == "fraud_scorer_decided_claims")
+
+    wait.until(decided, "the finding")
+    assert follower.stop() == 0
 
 
 def test_a_registry_that_goes_away_stops_the_worker_and_loses_nothing(new_stage: NewStage) -> None:
