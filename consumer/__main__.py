@@ -27,7 +27,8 @@ from consumer.metrics import Metrics
 from consumer.models import Models, signature_check
 from consumer.operations import PROBES, operations_app
 from consumer.outcomes import follow
-from consumer.redrive import Filter, redrive
+from consumer.redrive import redrive
+from consumer.redrive_plan import Filter
 from consumer.settings import Settings, read_settings
 from consumer.shadow import Shadow
 from consumer.topics import create_topics, require_topics

@@ -8,11 +8,9 @@ A dead letter that a filter leaves out, that was tried too often or is redacted,
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
 """
 
-import datetime as dt
-import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 import msgspec
 from confluent_kafka import (
@@ -26,111 +24,17 @@ from confluent_kafka import (
 
 from consumer.batch import next_offsets
 from consumer.client import consumer_config, refused_property, stopped
-from consumer.decode import RefusedError, headers_of
 from consumer.errors import KafkaStoppedError
 from consumer.producing import make_producer, partitions, produce
-from consumer.records import Record, coordinates
+from consumer.records import coordinates
+from consumer.redrive_plan import Filter, Redriven, plan, read_letter
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
 from schemas.alert import Source
-from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Form, Reason, without_error_headers
-
-log = logging.getLogger(__name__)
+from schemas.dead_letter import DeadLetter
 
 BATCH: Final = 500
 TIMEOUT_S: Final = 30.0
-
-
-class Filter(NamedTuple):
-    """Which dead letters to send back."""
-
-    reasons: frozenset[Reason] = frozenset()
-    since: dt.datetime | None = None
-    until: dt.datetime | None = None
-    max_attempts: int = 3
-
-    def matches(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is to be sent back: it is asked for, and not redacted."""
-        return self.asks_for(letter) and letter.value is not Form.REDACTED
-
-    def asks_for(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is among those to be sent back."""
-        return (
-            (not self.reasons or letter.reason in self.reasons)
-            and (self.since is None or letter.failed_at >= self.since)
-            and (self.until is None or letter.failed_at < self.until)
-            and letter.attempt < self.max_attempts
-        )
-
-
-class Step(NamedTuple):
-    """What follows from one batch of dead letters."""
-
-    claims: list[Record]
-    kept: list[Record]
-    letters: list[DeadLetter]
-    redacted: list[DeadLetter]
-
-
-class Redriven(NamedTuple):
-    """How a redrive ended."""
-
-    sent: int
-    kept: int
-    redacted: int = 0
-    """Of those kept: asked for, but the claim is gone."""
-
-    def and_then(self, step: Step) -> "Redriven":
-        """With one more batch."""
-        return Redriven(
-            self.sent + len(step.claims),
-            self.kept + len(step.kept),
-            self.redacted + len(step.redacted),
-        )
-
-
-def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener) -> Step:
-    """Sort a batch of dead letters into those to send back and those to keep; pure.
-
-    Args:
-        messages: records of the dead-letter topic.
-        wanted: which to send.
-        room: send at most so many.
-        opener: gives the value of a record that is sent.
-    """
-    step = Step([], [], [], [])
-    for message in messages:
-        letter = _read(message)
-        if letter is not None and len(step.claims) < room and wanted.matches(letter):
-            step.claims.append(claim_again(message, letter, opener))
-            step.letters.append(letter)
-        else:
-            if letter is not None and letter.value is Form.REDACTED and wanted.asks_for(letter):
-                step.redacted.append(letter)
-            step.kept.append(Record(message.key(), message.value(), headers_of(message)))
-    return step
-
-
-def claim_again(message: Message, letter: DeadLetter, opener: Opener) -> Record:
-    """The original record, with the count of its attempts."""
-    headers = without_error_headers(headers_of(message))
-    headers.append((ATTEMPT_HEADER, str(letter.attempt)))
-    return Record(message.key(), opener(message.value(), letter), headers)
-
-
-def _read(message: Message) -> DeadLetter | None:
-    """What the record says of itself, None when it is no dead letter of this product."""
-    place = coordinates(message)
-    where = f"{place.topic}[{place.partition}]@{place.offset}"
-    try:
-        return DeadLetter.from_headers(headers_of(message))
-    except RefusedError as error:
-        raise KafkaStoppedError(
-            f"{where} cannot be copied, so nothing after it is: {error}"
-        ) from error
-    except (KeyError, ValueError) as error:
-        log.warning("kept: %s is no dead letter: %r", where, error)
-        return None
 
 
 def redrive(
@@ -291,7 +195,7 @@ def _send(
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
     """The batch up to the last dead letter that the limit has room for."""
     for index, message in enumerate(messages):
-        letter = _read(message)
+        letter = read_letter(message)
         room -= letter is not None and wanted.matches(letter)
         if room == 0:
             return messages[: index + 1]

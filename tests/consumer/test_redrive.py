@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from consumer.batch import process
 from consumer.decode import headers_of
 from consumer.records import Record
-from consumer.redrive import Filter, Step
-from consumer.redrive import plan as plan_of
+from consumer.redrive_plan import Filter, Step
+from consumer.redrive_plan import plan as plan_of
 from consumer.sealing import make_opener
 from consumer.settings import Settings
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason

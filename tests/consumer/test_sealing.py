@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.records import Record
-from consumer.redrive import Filter, Redriven, plan
+from consumer.redrive_plan import Filter, Redriven, plan
 from consumer.sealing import make_opener, make_seal
 from consumer.settings import Settings, read_settings
 from consumer.watchdog import Watchdog
@@ -54,7 +53,7 @@ def dead(
     return record
 
 
-def read(record: Record, offset: int = 0) -> Any:
+def read(record: Record, offset: int = 0) -> FakeMessage:
     """As it comes back from Kafka: the values of headers are bytes."""
     headers: list[Header] = [
         (n, v.encode() if isinstance(v, str) else v) for n, v in record.headers or ()

@@ -10,7 +10,8 @@ import pytest
 from consumer import redrive as redrive_module
 from consumer.batch import process
 from consumer.errors import KafkaStoppedError
-from consumer.redrive import Filter, Redriven, redrive
+from consumer.redrive import redrive
+from consumer.redrive_plan import Filter, Redriven
 from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason
 from tests.broker import wait
 from tests.broker.read import Record, committed, end_offsets, read_all
