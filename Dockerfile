@@ -1,6 +1,8 @@
 # The environment from the lock, every file of it checked against its hash, wheels only.
 FROM python:3.13-slim AS build
-COPY requirements/runtime.lock /build/runtime.lock
+# extras.lock: with the Schema Registry and traces.
+ARG LOCK=runtime.lock
+COPY requirements/${LOCK} /build/runtime.lock
 RUN python -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
       --require-hashes --only-binary :all: -r /build/runtime.lock \

@@ -83,6 +83,9 @@ lock: ## renew the locks (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --extra crypto -o requirements/runtime.lock
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra registry \
+	  --extra tracing -o requirements/extras.lock
+	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock
 
 clean: ## remove what was made
