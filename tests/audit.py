@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 ROOT: Final = Path(__file__).parents[1]
-LOCKS: Final = ("requirements/runtime.lock", "requirements/dev.lock")
+LOCKS: Final = sorted(f"requirements/{p.name}" for p in (ROOT / "requirements").glob("*.lock"))
 VULNERABLE: Final = 1
 NOT_AUDITED: Final = 2
 
@@ -85,7 +85,7 @@ def audit(lock: str, service: str) -> Verdict:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Audit both locks; the exit code: 1 vulnerable, 2 not audited."""
+    """Audit every lock; the exit code: 1 vulnerable, 2 not audited."""
     parser = argparse.ArgumentParser(prog="python -m tests.audit", description=__doc__)
     parser.add_argument("--service", default="pypi", choices=("pypi", "osv", "esms"))
     options = parser.parse_args(arguments)

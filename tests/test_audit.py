@@ -77,9 +77,13 @@ def test_the_exit_code_is_of_the_worst(
 ) -> None:
     left = iter(codes)
     monkeypatch.setattr(audit, "audit", lambda *_: Verdict(next(left), ["told"]))
+    monkeypatch.setattr(audit, "LOCKS", ["a.lock", "b.lock"])
     assert main([]) == code
-    shown = capsys.readouterr().out
-    assert shown == "requirements/runtime.lock: told\nrequirements/dev.lock: told\n"
+    assert capsys.readouterr().out == "a.lock: told\nb.lock: told\n"
+
+
+def test_every_lock_is_audited() -> None:
+    assert {"requirements/runtime.lock", "requirements/dev.lock"} <= {*audit.LOCKS}
 
 
 def test_pip_audit_takes_these_options_and_cannot_ask_where_nobody_answers(

@@ -83,8 +83,9 @@ def fault(name: str) -> str | None:
 
 
 def packages() -> list[str]:
-    """Every package of both locks."""
-    return sorted(locked("runtime.lock").keys() | locked("dev.lock").keys())
+    """Every package of every lock."""
+    locks = (ROOT / "requirements").glob("*.lock")
+    return sorted({package for lock in locks for package in locked(lock.name)})
 
 
 def test_the_locks_are_read() -> None:
