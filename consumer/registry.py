@@ -16,6 +16,7 @@ SCHEMA_NOT_FOUND: Final = 40403
 """Error code of the registry's API; any other 404 is a wrong URL."""
 FORGET_S: Final = 10.0
 """How long an id that the registry does not know is not asked for again."""
+MOST_UNKNOWN: Final = 1_000
 
 FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
 
@@ -62,7 +63,9 @@ class Registry:
         except FAILURES as error:
             if getattr(error, "error_code", None) != SCHEMA_NOT_FOUND:
                 raise stopped(error, f"asking for schema {schema_id}") from error
-            self._unknown = {schema_id: time.monotonic() + FORGET_S}
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[schema_id] = time.monotonic() + FORGET_S
             return None
         self._kinds[schema_id] = found
         return found

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.broker import topics
+from tests.broker.read import read_all
 from tests.integration.conftest import NewStage
 from tests.integration.traffic import Row, good
 from tests.otlp import Receiver, receiving
@@ -51,17 +53,19 @@ def test_batches_are_linked_to_their_claims(new_stage: NewStage, delivery: str) 
 
 
 @pytest.mark.kafka
-def test_a_batch_that_kafka_refuses_ends_with_an_error(new_stage: NewStage) -> None:
-    stage = new_stage()
+def test_a_batch_that_kafka_refuses_ends_with_an_error(kafka: str, new_stage: NewStage) -> None:
+    stage = new_stage(partitions=1)
+    small = topics.create(kafka, topics.fresh_name("small"), config={"max.message.bytes": "5000"})
     with receiving() as found:
-        # No claim passes: the first one stops the worker with its batch in hand.
-        worker = stage.worker(
-            DEAD_LETTER_MAX_CONSECUTIVE="1", DEAD_LETTER_WINDOW="1", **found.environ
-        ).ready()
-        stage.send([Row(b"k", b"no claim"), Row(b"k", b"none either")])
-        assert worker.wait() == 6, worker.log
-    assert [sent.span.status.code for sent in found.spans][-1] == ERROR
-    assert found.spans[-1].span.status.message == "aborted: stopped before the commit"
+        worker = stage.worker(ALERTS_TOPIC=small, **found.environ).ready()
+        stage.send([Row(b"k" * 6_000, b'{"claim_id": "secret-claim"}')])
+        assert worker.wait() == 4, worker.log
+    (about,) = found.spans
+    assert about.span.status.code == ERROR
+    assert about.span.status.message == "aborted: stopped before the commit"
+    assert about.attributes["scorer.alerts"] == 1
+    assert read_all(kafka, small) == []
+    assert b"secret" not in found.raw
 
 
 @pytest.mark.kafka

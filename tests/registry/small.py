@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,8 +78,8 @@ class SmallRegistry:
 
 
 @contextmanager
-def small_registry(port: int = 0) -> Iterator[SmallRegistry]:
-    """Serve while the body runs."""
+def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iterator[SmallRegistry]:
+    """Serve while the body runs, over TLS when there is a context."""
 
     class Ask(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -105,6 +106,9 @@ def small_registry(port: int = 0) -> Iterator[SmallRegistry]:
 
     with ThreadingHTTPServer(("127.0.0.1", port), Ask) as server:
         made = SmallRegistry(server.server_address[1])
+        if context is not None:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            made.url = made.url.replace("http:", "https:")
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

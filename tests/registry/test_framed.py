@@ -3,8 +3,10 @@
 import decimal
 import json
 import math
+import ssl
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,8 +36,9 @@ from schemas.dead_letter import DeadLetter, Reason
 from schemas.export import FOLDER
 from tests.broker.wait import free_ports
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+from tests.deploy.secured import Certificates
 from tests.registry import writing
-from tests.registry.small import SmallRegistry
+from tests.registry.small import SmallRegistry, small_registry
 from tests.schemas.test_record_headers import described, texts
 
 
@@ -194,9 +197,10 @@ def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(
     value = writing.json_schema(client)(examples.REAR_END)
     wire = make_wire(settings(small.url))
     small.asked.clear()
-    found = outcome(wire, value, value, b"\0\0\0\0\x09{}", b"\0\0\0\0\x09{}")
-    assert (len(found.alerts), len(found.dead_letters)) == (2, 2)
-    assert small.asked == ["/schemas/ids/1", "/schemas/ids/9"]
+    unknown = [b"\0\0\0\0\x09{}", b"\0\0\0\0\x08{}"]
+    found = outcome(wire, value, value, *unknown, *unknown)
+    assert (len(found.alerts), len(found.dead_letters)) == (2, 4)
+    assert small.asked == ["/schemas/ids/1", "/schemas/ids/9", "/schemas/ids/8"]
     monkeypatch.setattr(registry, "FORGET_S", 0.0)
     other = make_wire(settings(small.url))
     outcome(other, b"\0\0\0\0\x02{}")
@@ -251,6 +255,29 @@ def test_credentials(small: SmallRegistry, monkeypatch: pytest.MonkeyPatch) -> N
     number = small.register("claims-value", "{}", "JSON")
     value = b"\0" + number.to_bytes(4, "big") + writing.plain(examples.REAR_END)
     assert outcome(make_wire(settings(small.url, **own)), value).alerts
+
+
+def test_tls_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+    files = Certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files.sign("registry"))
+    context.load_verify_locations(files.authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    certificate, key = files.sign("scorer")
+    trusts = {"SCHEMA_REGISTRY_TLS_CA": str(files.authority)}
+    shows = {
+        "SCHEMA_REGISTRY_TLS_CERT": str(certificate),
+        "SCHEMA_REGISTRY_TLS_KEY": str(key),
+    }
+    with small_registry(context=context) as secured:
+        assert secured.url.startswith("https://")
+        for wanting in (trusts, shows):
+            with pytest.raises(RegistryStoppedError, match="connecting"):
+                make_wire(settings(secured.url, **wanting))
+        number = secured.register("claims-value", "{}", "JSON")
+        value = b"\0" + number.to_bytes(4, "big") + writing.plain(examples.REAR_END)
+        assert outcome(make_wire(settings(secured.url, **trusts, **shows)), value).alerts
 
 
 def test_a_schema_must_be_there_when_it_may_not_be_registered(url: str) -> None:
