@@ -95,11 +95,11 @@ class ClaimSource:
             KafkaStoppedError: no such topic, not authorised, or fenced.
         """
         self._rebalanced = False
-        messages = self._take() if self._rewound() else []
+        # An error counts even where a rebalance voids the records it came with: a fatal one is told
+        # once, and the client brings nothing any more.
+        messages = self._checked(self._take()) if self._rewound() else []
         self._idle = not (messages or self._rebalanced or self._void_since)
-        if self._rebalanced:
-            return Poll([], rebalanced=True)
-        return Poll(self._checked(messages), rebalanced=False)
+        return Poll([], rebalanced=True) if self._rebalanced else Poll(messages, rebalanced=False)
 
     def _take(self) -> list[Message]:
         first = self._consumer.poll(IDLE_POLL_S)
@@ -161,7 +161,10 @@ class ClaimSource:
         found = self._offsets.find(assigned, OFFSETS_TIMEOUT_S)
         if found is None or (assigned and fresh is None):
             if time.monotonic() > self._void_since + OFFSETS_LIMIT_S:
-                raise KafkaStoppedError("no committed offsets from Kafka; is a broker down?")
+                raise KafkaStoppedError(
+                    f"no committed offsets from Kafka for {OFFSETS_LIMIT_S:.0f} s: a broker is "
+                    "down, or a transaction hangs (kafka-transactions.sh find-hanging)"
+                )
             message = self._consumer.poll(0)
             self._checked([] if message is None else [message])  # a record is void, an error not
             return False

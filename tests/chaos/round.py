@@ -177,9 +177,12 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
     ends = next_offsets(expected)
     try:
         stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
-        stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck after the fault: {error}")
+    try:
+        stage.fleet.stop_all()
+    except TimeoutError as error:
+        broken.append(f"stuck when told to stop: {error}")
     broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
     seen = observe(case, stage, expected, ends)
     return [*broken, *map(str, check(seen))], len(expected)

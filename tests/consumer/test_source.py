@@ -223,3 +223,30 @@ def test_a_batch_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(source, "_busy", lambda: True)
     assert 16 <= len(source.poll().messages) <= 18
+
+
+class Failure:
+    """What a poll brings when the client has failed for good."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def error(self) -> KafkaError:
+        return KafkaError(KafkaError._FATAL, "fenced", True)
+
+
+def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is told once: dropped with the void records, the worker would poll in vain for ever."""
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
+    monkeypatch.setattr(client, "poll", lambda _: Failure())
+
+    def rebalance(*_: Any) -> list[Any]:
+        source._rebalanced = True
+        return []
+
+    monkeypatch.setattr(client, "consume", rebalance, raising=False)
+    with pytest.raises(KafkaStoppedError, match="fenced"):
+        source.poll()
