@@ -17,6 +17,7 @@ from benchmarks.workload import Workload, claim_record
 from tests.broker import topics
 
 SETTLE_S: Final = 2.0
+WARM_RATE: Final = 1_000
 LOST_S: Final = 20.0
 
 
@@ -115,7 +116,7 @@ def curve(
     reader = reader_of(bootstrap, alerts)
     found: list[Latency] = []
     with started(product.command(), product_environment(job, letters, "1"), cores) as program:
-        start = _warmed(bootstrap, claims, workload, progress, program, reader)
+        start = _warmed(bootstrap, claims, workload, progress, program, reader, 2 * seconds)
         for rate in rates:
             count = max(20, int(rate * seconds))
             sender = Sender(bootstrap, claims, workload, rate, count, start)
@@ -135,10 +136,15 @@ def _warmed(
     progress: Progress,
     program: Program,
     reader: Consumer,
-    count: int = 1_000,
+    seconds: float,
 ) -> int:
-    """A thousand claims first, which nobody times; returns how many were used."""
-    warm = Sender(bootstrap, claims, workload, 500, count, 0)
+    """Claims first that nobody times; returns how many.
+
+    For the broker's sake: for its first minute at such a rate its just-in-time compiler takes most
+    of its core, and every transaction waits for it.
+    """
+    count = int(WARM_RATE * seconds)
+    warm = Sender(bootstrap, claims, workload, WARM_RATE, count, 0)
     warm.start()
     first(progress, [program], 90.0)
     warm.join()

@@ -99,7 +99,8 @@ def producer_config(settings: Settings) -> Config:
     config: Config = {
         **common_config(settings),
         "enable.idempotence": True,
-        "linger.ms": 0,
+        # A commit sends what lingers at once, so this delays nothing and saves small requests.
+        "linger.ms": 5,
         "partitioner": "murmur2_random",
         "retry.backoff.ms": 1,
         "queue.buffering.max.kbytes": 131_072,
