@@ -45,6 +45,7 @@ def line(number: int, result: Result) -> str:
     verdict = "BROKEN" if result.broken else "ok"
     told = f"{number:4} {verdict:6} {result.case} {result.records} records "
     told += f"{result.seconds:.1f} s [{ended}]"
+    told += " after a hanging transaction of the broker was ended" if result.hung else ""
     return "\n".join([told, *(f"       {b}" for b in result.broken)])
 
 

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException
 
 from consumer.errors import STUCK_EXIT_CODE, KafkaStoppedError
 from tests.broker import topics, wait
+from tests.broker.hanging import abort, hanging
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
 from tests.broker.read import committed, read_all
@@ -55,6 +56,8 @@ class Result:
     """Exit codes of each worker, in order; minus the signal where one ended it."""
     logs: Path | None
     """Kept when something was broken."""
+    hung: int = 0
+    """Transactions the broker itself let hang, ended by hand."""
 
 
 class Arena:
@@ -100,7 +103,7 @@ class Arena:
         folder.mkdir(parents=True)
         kafka, proxy = self._cluster(case.fault.nodes)
         with self._stage(case, kafka, proxy, folder) as stage:
-            broken, records = _play(case, stage)
+            broken, records, hung = _play(case, stage)
             codes = {w.name: w.codes for w in stage.fleet.workers}
         if broken:
             (folder / "broken.txt").write_text("\n".join(broken) + "\n")
@@ -111,7 +114,7 @@ class Arena:
         elif not self._keep_logs:
             shutil.rmtree(folder)
         took = time.monotonic() - started
-        return Result(case, broken, records, took, codes, folder if broken else None)
+        return Result(case, broken, records, took, codes, folder if broken else None, hung)
 
     @contextlib.contextmanager
     def _stage(
@@ -164,8 +167,8 @@ def _live_topics(case: Case, names: Names) -> list[str]:
     return [names.alerts, names.dead_letters] if case.fault.live_dead_letters else [names.alerts]
 
 
-def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
-    broken = []
+def _play(case: Case, stage: Stage) -> tuple[list[str], int, int]:
+    broken: list[str] = []
     try:
         case.fault.act(stage)
     except (TimeoutError, RuntimeError, LookupError, KafkaException) as error:
@@ -175,17 +178,39 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         stage.proxy.heal()
     expected = sources(stage.kafka.direct, stage.names.claims, stage.pool)
     ends = next_offsets(expected)
-    try:
-        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
-    except TimeoutError as error:
-        broken.append(f"stuck after the fault: {error}")
+    caught_up, hung = _caught_up(stage, ends), 0
+    if not caught_up:
+        hung = end_hanging(stage.kafka)
+        caught_up = hung > 0 and _caught_up(stage, ends)
+    if not caught_up:
+        broken.append("stuck after the fault: not every offset was committed")
     try:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck when told to stop: {error}")
     broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
     seen = observe(case, stage, expected, ends)
-    return [*broken, *map(str, check(seen))], len(expected)
+    return [*broken, *map(str, check(seen))], len(expected), hung
+
+
+def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:
+    try:
+        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
+    except TimeoutError:
+        return False
+    return True
+
+
+def end_hanging(kafka: NativeKafka) -> int:
+    """End the transactions that hang in the brokers, as the runbook says; how many there were.
+
+    A broker that is killed may lose the marker that ends a transaction although its coordinator
+    has noted the end. That is no fault of a worker, but its claims wait until somebody ends it.
+    """
+    found = hanging(kafka.direct, [node.id for node in kafka.nodes if node.running])
+    for one in found:
+        abort(kafka.direct, one)
+    return len(found)
 
 
 def disorderly(worker: Worker) -> bool:
