@@ -169,19 +169,22 @@ def _live_topics(case: Case, names: Names) -> list[str]:
 
 def _play(case: Case, stage: Stage) -> tuple[list[str], int, int]:
     broken: list[str] = []
+    hung = 0
     try:
         case.fault.act(stage)
     except (TimeoutError, RuntimeError, LookupError, KafkaException) as error:
-        broken.append(f"the fault did not work out: {error!r}")
+        hung = end_hanging(stage.kafka)
+        if not hung:
+            broken.append(f"the fault did not work out: {error!r}")
     stage.traffic.finish()
     if stage.proxy is not None:
         stage.proxy.heal()
     expected = sources(stage.kafka.direct, stage.names.claims, stage.pool)
     ends = next_offsets(expected)
-    caught_up, hung = _caught_up(stage, ends), 0
-    if not caught_up:
-        hung = end_hanging(stage.kafka)
-        caught_up = hung > 0 and _caught_up(stage, ends)
+    caught_up = _caught_up(stage, ends)
+    if not caught_up and (ended := end_hanging(stage.kafka)):
+        hung += ended
+        caught_up = _caught_up(stage, ends)
     if not caught_up:
         broken.append("stuck after the fault: not every offset was committed")
     try:
