@@ -6,10 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from consumer.environment import OWNED, SECRETS
 from consumer.errors import SettingsError
 from consumer.settings import (
-    OWNED,
-    SECRETS,
     AlertFormat,
     Delivery,
     Membership,

@@ -1,0 +1,198 @@
+"""Values of environment variables: each read, checked, and refused by its name."""
+
+import enum
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+
+from consumer.errors import SettingsError
+
+Number = TypeVar("Number", int, float)
+Choice = TypeVar("Choice", bound=enum.StrEnum)
+
+SECRETS: Final = frozenset(
+    {
+        "sasl.username",
+        "sasl.password",
+        "ssl.key.password",
+        "ssl.key.pem",
+        "ssl.keystore.password",
+        "sasl.oauthbearer.client.secret",
+    }
+)
+"""librdkafka properties that may come from a file (``KAFKA_SASL_PASSWORD_FILE``), never logged."""
+
+OWNED: Final = {
+    "group.id": "CONSUMER_GROUP",
+    "group.instance.id": "INSTANCE_ID and MEMBERSHIP",
+    "transactional.id": "CONSUMER_GROUP and INSTANCE_ID",
+    "enable.auto.commit": "DELIVERY",
+    "enable.auto.offset.store": "DELIVERY",
+    "enable.idempotence": "DELIVERY",
+    "enable.partition.eof": "the worker",
+    "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
+}
+"""librdkafka properties the guarantee rests on, and the setting that decides each."""
+
+
+MIN_TOKEN: Final = 16
+_VISIBLE: Final = re.compile(r"[!-~]+")
+
+
+def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
+    """A text without blanks around it.
+
+    Raises:
+        SettingsError: it is empty.
+    """
+    value = environ.get(name, default).strip()
+    if not value:
+        raise SettingsError(f"{name} is empty; leave it out for the default {default!r}")
+    return value
+
+
+def read_optional_path(environ: Mapping[str, str], name: str) -> Path | None:
+    """A path, None where the variable is not set."""
+    return Path(read_text(environ, name, "")) if name in environ else None
+
+
+def read_url(environ: Mapping[str, str], name: str) -> str | None:
+    """An address with http:// or https://, and without a password: those come from files."""
+    if name not in environ:
+        return None
+    value = read_text(environ, name, "")
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"{name} is no URL with http:// or https://")
+    if parts.username is not None:
+        raise SettingsError(f"{name} has credentials in it; give them as settings of their own")
+    return value
+
+
+def read_credential(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable, or the content of the file that NAME_FILE names."""
+    file = f"{name}_FILE"
+    if name in environ and file in environ:
+        raise SettingsError(f"set {name} or {file}, not both")
+    if file in environ:
+        return read_secret(file, environ[file])
+    return environ.get(name)
+
+
+def read_yes_or_no(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """``yes`` or ``no``.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    value = read_text(environ, name, "yes" if default else "no")
+    if value not in {"yes", "no"}:
+        raise SettingsError(f"{name}={value!r} is neither yes nor no")
+    return value == "yes"
+
+
+def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
+    """The name of a topic.
+
+    Raises:
+        SettingsError: Kafka allows no such name.
+    """
+    value = read_text(environ, name, default)
+    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
+    if not legal or len(value) > 249 or value in {".", ".."}:
+        raise SettingsError(f"{name}={value!r} is no legal topic name")
+    return value
+
+
+def read_choice(
+    environ: Mapping[str, str], name: str, kind: type[Choice], default: Choice
+) -> Choice:
+    """One of the values of `kind`.
+
+    Raises:
+        SettingsError: it is none of them.
+    """
+    value = read_text(environ, name, default.value)
+    if value not in {member.value for member in kind}:
+        allowed = ", ".join(kind)
+        raise SettingsError(f"{name}={value!r} is none of {allowed}")
+    return kind(value)
+
+
+def read_number(
+    environ: Mapping[str, str],
+    name: str,
+    kind: type[Number],
+    default: Number,
+    low: Number,
+    high: Number,
+) -> Number:
+    """A number from `low` to `high`.
+
+    Raises:
+        SettingsError: it is no number, or outside.
+    """
+    text = read_text(environ, name, str(default))
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r} is not a number") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{name}={text} is outside {low} to {high}")
+    return value
+
+
+def read_token(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable, or the content of the file that ``NAME_FILE`` names."""
+    file = f"{name}_FILE"
+    if name in environ and file in environ:
+        raise SettingsError(f"set {name} or {file}, not both")
+    token = environ.get(name)
+    if file in environ:
+        token = read_secret(file, environ[file])
+    if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
+        raise SettingsError(
+            f"{name} must be at least {MIN_TOKEN} visible ASCII characters without a space"
+        )
+    return token
+
+
+def read_level(environ: Mapping[str, str]) -> str:
+    """LOG_LEVEL.
+
+    Raises:
+        SettingsError: there is no such level.
+    """
+    value = read_text(environ, "LOG_LEVEL", "INFO").upper()
+    if value not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingsError(f"LOG_LEVEL={value!r} is none of DEBUG, INFO, WARNING, ERROR")
+    return value
+
+
+def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
+    """``KAFKA_FOO_BAR`` as ``foo.bar``, secrets also from ``KAFKA_FOO_BAR_FILE``."""
+    found = {}
+    for name, value in environ.items():
+        if not name.startswith("KAFKA_") or name == "KAFKA_BOOTSTRAP_SERVERS":
+            continue
+        prop = name.removeprefix("KAFKA_").lower().replace("_", ".")
+        if prop.endswith(".file") and prop.removesuffix(".file") in SECRETS:
+            prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901
+        if prop in OWNED:
+            raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
+        found[prop] = value
+    return found
+
+
+def read_secret(name: str, path: str) -> str:
+    """The content of the file that the variable names, without the line's end.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{name}={path!r} cannot be read: {error}") from error
