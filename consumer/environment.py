@@ -145,13 +145,12 @@ def read_number(
 
 
 def read_token(environ: Mapping[str, str], name: str) -> str | None:
-    """The variable, or the content of the file that ``NAME_FILE`` names."""
-    file = f"{name}_FILE"
-    if name in environ and file in environ:
-        raise SettingsError(f"set {name} or {file}, not both")
-    token = environ.get(name)
-    if file in environ:
-        token = read_secret(file, environ[file])
+    """A credential that HTTP can carry and that is not guessed.
+
+    Raises:
+        SettingsError: it is short, or holds what a header cannot.
+    """
+    token = read_credential(environ, name)
     if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
         raise SettingsError(
             f"{name} must be at least {MIN_TOKEN} visible ASCII characters without a space"

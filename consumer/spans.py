@@ -23,6 +23,7 @@ from opentelemetry.trace import (
 )
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from consumer.alerts import TRACE_HEADERS
 from consumer.batch import Outcome
 from consumer.decode import RefusedError, headers_of
 from consumer.records import Message
@@ -35,7 +36,6 @@ from schemas.dead_letter import Header
 SERVICE: Final = "claims-fraud-scorer"
 MAX_LINKS: Final = 128
 """Links of one span; also the SDK's own limit by default."""
-TRACE_HEADERS: Final = ("traceparent", "tracestate")
 
 _propagator: Final = TraceContextTextMapPropagator()
 

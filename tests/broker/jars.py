@@ -1,12 +1,12 @@
 """Kafka's own jars, fetched once with Maven into a cache folder that parallel runs share."""
 
-import fcntl
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+
+from tests.broker.fetched import java_version, once
 
 VERSION = "4.3.1"
 CACHE = Path.home() / ".cache" / "claims-fraud-scorer" / f"kafka-{VERSION}"
@@ -34,12 +34,7 @@ def jars() -> Path:
         return CACHE
     if shutil.which("mvn") is None:
         raise NoKafkaError(f"Maven is missing: {INSTALL}")
-    CACHE.parent.mkdir(parents=True, exist_ok=True)
-    with CACHE.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not CACHE.is_dir():
-            _download()
-    return CACHE
+    return once(CACHE, _download)
 
 
 def require_java() -> None:
@@ -50,9 +45,7 @@ def require_java() -> None:
     """
     if shutil.which("java") is None:
         raise NoKafkaError(f"Java is missing: {INSTALL}")
-    shown = subprocess.run(["java", "-version"], capture_output=True, text=True, check=False)
-    found = re.search(r'version "(\d+)', shown.stderr)
-    if found is None or int(found[1]) < 17:
+    if java_version("java") < 17:
         raise NoKafkaError(f"Java is older than 17: {INSTALL}")
 
 

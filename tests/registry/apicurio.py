@@ -1,8 +1,6 @@
 """A real Schema Registry: Apicurio (Apache-2.0), fetched once with Maven, run with Java 21+."""
 
-import fcntl
 import os
-import re
 import shutil
 import subprocess
 import tarfile
@@ -14,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from tests.broker import wait
+from tests.broker.fetched import java_version, once
 from tests.broker.native import _die_with_parent
 
 VERSION = "3.3.3"
@@ -30,11 +29,7 @@ def newer_java() -> str:
     """A Java that is new enough: the one on the path, or one installed beside it."""
     installed = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
     for java in [shutil.which("java"), *map(str, installed)]:
-        if java is None:
-            continue
-        shown = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-        found = re.search(r'version "(\d+)', shown.stderr)
-        if found is not None and int(found[1]) >= JAVA:
+        if java is not None and java_version(java) >= JAVA:
             return java
     raise NoRegistryError(f"Apicurio {VERSION} needs Java {JAVA} or newer")
 
@@ -45,12 +40,7 @@ def unpacked() -> Path:
         return CACHE
     if shutil.which("mvn") is None:
         raise NoRegistryError("Apicurio is fetched with Maven, which is missing")
-    CACHE.parent.mkdir(parents=True, exist_ok=True)
-    with CACHE.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not CACHE.is_dir():
-            _download()
-    return CACHE
+    return once(CACHE, _download)
 
 
 def _download() -> None:

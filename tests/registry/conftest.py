@@ -1,29 +1,15 @@
 """Registries: a small one of our own, and a real one where it can be had."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from model import artifact
-from model.scorer import Scorer
-from tests.consumer.small_model import train_small
-from tests.integration.conftest import new_stage
+from tests.integration.conftest import model_dir, new_stage, scorer
 from tests.registry.apicurio import NoRegistryError, apicurio
 from tests.registry.small import SmallRegistry, small_registry
 
-__all__ = ["new_stage"]
-
-
-@pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_small(tmp_path_factory.mktemp("model") / "small")
-
-
-@pytest.fixture(scope="session")
-def scorer(model_dir: Path) -> Scorer:
-    return artifact.load(model_dir)
+__all__ = ["model_dir", "new_stage", "scorer"]
 
 
 @pytest.fixture

@@ -4,11 +4,12 @@ import base64
 import json
 import re
 import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
+
+from tests.serving import serving
 
 Answer = tuple[int, Any]
 NOT_FOUND: Answer = (404, {"error_code": 40403, "message": "Schema not found"})
@@ -109,10 +110,5 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True)
             made.url = made.url.replace("http:", "https:")
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with serving(server):
             yield made
-        finally:
-            server.shutdown()
-            thread.join()
