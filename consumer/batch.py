@@ -6,7 +6,9 @@ same bytes. With a schema registry the ids in claims are looked up, each once.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import compress
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +33,8 @@ class Outcome(NamedTuple):
     dead_letters: list[Record]
     offsets: dict[tuple[str, int], int]
     """Next offset to read, by topic and partition: last of the batch + 1."""
+    outcomes: dict[tuple[str, int], int]
+    """How many records are published, by topic and partition of their claims."""
     reasons: Counter[Reason]
     referred: int
     claims: list[Claim]
@@ -94,24 +98,35 @@ def process(
             accepted.headers.append(headers)
             accepted.claims.append(claim)
     assessment = _assess(accepted, scorer) if accepted.claims else None
-    alerts, referred = [], 0
+    alerts, referred, published = [], 0, sources
     if assessment is not None:
         fraudulent = assessment.probability >= scorer.threshold
         referred = int(fraudulent.sum())
         alerts = alert_records(*accepted, assessment, scorer, now)
         if referrals_only:
             alerts = [a for a, keep in zip(alerts, fraudulent.tolist(), strict=True) if keep]
+            passed = set(map(id, compress(accepted.sources, (~fraudulent).tolist())))
+            published = [source for source in sources if id(source) not in passed]
         if frame is not as_it_is:
             alerts = list(map(frame, alerts))
     return Outcome(
         alerts=alerts,
         dead_letters=dead_letters,
         offsets=next_offsets(sources),
+        outcomes=dict(Counter(map(_partition, published))),
         reasons=reasons,
         referred=referred,
         claims=accepted.claims,
         assessment=assessment,
     )
+
+
+_partition = attrgetter("topic", "partition")
+
+
+def nothing_but(offsets: Mapping[tuple[str, int], int]) -> Outcome:
+    """An outcome that publishes nothing and commits these offsets."""
+    return Outcome([], [], dict(offsets), {}, Counter(), 0, [], None)
 
 
 def next_offsets(sources: Iterable[Source]) -> dict[tuple[str, int], int]:

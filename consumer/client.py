@@ -109,9 +109,19 @@ def producer_config(settings: Settings) -> Config:
         **_only(settings, PRODUCER_ONLY),
     }
     if settings.delivery is Delivery.EXACTLY_ONCE:
-        config["transactional.id"] = f"{settings.consumer_group}-{settings.instance_id}"
+        config["transactional.id"] = transactional_id(settings)
         config.setdefault("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
     return config
+
+
+def transactional_id(settings: Settings) -> str:
+    """The id that this worker's transactions have, the same after every restart."""
+    return f"{settings.consumer_group}-{settings.instance_id}"
+
+
+def transaction_timeout_s(settings: Settings) -> float:
+    """After this the coordinator ends a transaction that nobody ended, in seconds."""
+    return int(settings.librdkafka.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)) / 1_000
 
 
 def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:

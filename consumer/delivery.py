@@ -6,9 +6,11 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.batch import Outcome
-from consumer.client import stopped
+from consumer.client import stopped, transactional_id
 from consumer.errors import AbortedError
+from consumer.leftovers import Leftovers, sweep_for
 from consumer.producing import make_producer, partitions, produce
+from consumer.receipts import Receipts
 from consumer.settings import Delivery, Settings
 from consumer.transactions import ExactlyOnce
 from consumer.watchdog import Watchdog
@@ -35,6 +37,14 @@ class Publisher(Protocol):
             AbortedError: what was under way was not committed.
         """
 
+    def sweep(self) -> None:
+        """End what an earlier process with this worker's transactional id left open.
+
+        Raises:
+            AbortedError: what was under way was not committed, or the sweep did not work.
+            KafkaStoppedError: Kafka refuses to go on.
+        """
+
     def close(self) -> None:
         """Settle nothing and let go of the connection."""
 
@@ -47,10 +57,12 @@ class AtLeastOnce:
         settings: Settings,
         watchdog: Watchdog,
         commit: Callable[[list[TopicPartition]], None],
+        leftovers: Leftovers,
     ) -> None:
         self._settings = settings
         self._watchdog = watchdog
         self._commit = commit
+        self._leftovers = leftovers
         self._failed: KafkaError | None = None
         self._producer = make_producer(settings)
 
@@ -85,14 +97,26 @@ class AtLeastOnce:
     def settle(self) -> None:
         """Nothing is ever under way between two batches."""
 
+    def sweep(self) -> None:
+        """Of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
+        with self._watchdog.step("sweep"):
+            try:
+                sweep_for(self._settings, transactional_id(self._settings), self._leftovers)
+            except KafkaException as error:
+                raise stopped(error, "ending an open transaction") from error
+
     def close(self) -> None:
         """Everything published was acknowledged already."""
 
 
 def make_publisher(
-    settings: Settings, watchdog: Watchdog, commit: Callable[[list[TopicPartition]], None]
+    settings: Settings,
+    watchdog: Watchdog,
+    commit: Callable[[list[TopicPartition]], None],
+    receipts: Receipts,
+    leftovers: Leftovers,
 ) -> Publisher:
     """The publisher that DELIVERY asks for."""
     if settings.delivery is Delivery.EXACTLY_ONCE:
-        return ExactlyOnce(settings, watchdog)
-    return AtLeastOnce(settings, watchdog, commit)
+        return ExactlyOnce(settings, watchdog, receipts, leftovers)
+    return AtLeastOnce(settings, watchdog, commit, leftovers)

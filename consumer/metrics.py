@@ -117,6 +117,12 @@ class Metrics:
         self.assigned = Gauge(
             "fraud_scorer_assigned_partitions", "Partitions assigned now.", registry=registry
         )
+        self.blocked = Gauge(
+            "fraud_scorer_open_transaction_seconds",
+            "How long a transaction that nobody ends has blocked a partition, from which offset.",
+            ["topic", "partition", "offset", "transactional_ids"],
+            registry=registry,
+        )
         self.transactions = Counter(
             "fraud_scorer_transactions",
             "Batches by outcome: committed or aborted.",
@@ -194,6 +200,15 @@ class Metrics:
     def answered(self, status: int) -> None:
         """Count an HTTP request by its status."""
         self.requests.labels(str(status)).inc()
+
+    def set_blocked(
+        self, blocked: Iterable[tuple[str, int, int, frozenset[str]]], seconds: float
+    ) -> None:
+        """Replace what an open transaction blocks."""
+        self.blocked.clear()
+        for topic, partition, offset, ids in blocked:
+            where = topic, str(partition), str(offset), ",".join(sorted(ids))
+            self.blocked.labels(*where).set(seconds)
 
     def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
         """Replace the lag of every partition: those given up are no longer reported."""

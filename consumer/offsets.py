@@ -24,6 +24,9 @@ FENCED: Final = frozenset(
 
 TRANSIENT: Final = frozenset(
     {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._MAX_POLL_EXCEEDED,
         KafkaError._RESOLVE,

@@ -13,8 +13,12 @@ from consumer.settings import Settings
 log = logging.getLogger(__name__)
 
 
-def make_producer(settings: Settings) -> Producer:
+def make_producer(settings: Settings, transactional_id: str | None = None) -> Producer:
     """A producer of these settings.
+
+    Args:
+        settings: connection, DELIVERY and what the producer is configured with.
+        transactional_id: of another process, to end what it left open.
 
     Raises:
         SettingsError: the client refuses a KAFKA_* setting.
@@ -24,6 +28,8 @@ def make_producer(settings: Settings) -> Producer:
         "error_cb": report_client_error,
         "logger": log,
     }
+    if transactional_id is not None:
+        config["transactional.id"] = transactional_id
     try:
         return Producer(config)
     except KafkaException as error:

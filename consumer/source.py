@@ -6,12 +6,16 @@ not by partition):
 * group metadata is taken before the broker is asked where to read from, never at commit: metadata
   fetched after a rebalance would be accepted for partitions this worker has already lost;
 * any rebalance makes the records in hand void, also those returned by the very poll that served
-  it: they are read again from what the group has committed.
+  it: they are read again from what the group has committed;
+* nothing is read before the last transactions of its partition are known to be whole
+  (`consumer.takeover`).
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
@@ -23,10 +27,13 @@ from consumer.client import (
     report_client_error,
     stopped,
 )
-from consumer.errors import KafkaStoppedError
 from consumer.membership import snapshot
 from consumer.offsets import TRANSIENT, Offsets
+from consumer.receipts import Place, Receipt
+from consumer.records import coordinates
 from consumer.settings import Settings
+from consumer.stalls import Stall
+from consumer.takeover import Start, TakeOver
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +41,6 @@ IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
 BATCH_BYTES: Final = 16 * 1024 * 1024
 OFFSETS_TIMEOUT_S: Final = 2.0
-OFFSETS_LIMIT_S: Final = 200.0
 
 
 class Poll(NamedTuple):
@@ -42,13 +48,24 @@ class Poll(NamedTuple):
 
     messages: list[Message]
     rebalanced: bool
+    first: Mapping[Place, int] = MappingProxyType({})
+    """Where partitions begin of which nothing is committed by a worker of this release."""
+    done: Mapping[Place, int] = MappingProxyType({})
+    """How many claims were left out because their outcomes are there, by partition."""
+    offsets: Mapping[Place, int] = MappingProxyType({})
+    """Next offsets of those partitions: after what was left out and what is in `messages`."""
 
 
 class ClaimSource:
     """The worker's consumer. Used from one thread."""
 
     def __init__(
-        self, settings: Settings, settle: Callable[[], object], busy: Callable[[], bool]
+        self,
+        settings: Settings,
+        settle: Callable[[], object],
+        busy: Callable[[], bool],
+        take_over: TakeOver,
+        stalled: Callable[[Stall], object],
     ) -> None:
         """Join the group.
 
@@ -57,10 +74,17 @@ class ClaimSource:
             settle: called before partitions are given up; returns when no transaction that
                 holds offsets of theirs is under way.
             busy: whether a batch could not be published yet anyway.
+            take_over: finds out where to begin.
+            stalled: called again and again while an open transaction keeps partitions from being
+                taken over.
         """
         self._settings = settings
         self._settle = settle
         self._busy = busy
+        self._take_over = take_over
+        self._stalled = stalled
+        self._first: dict[Place, int] = {}
+        self._done: dict[Place, frozenset[int]] = {}
         self._rebalanced = False
         self._closing = False
         self._void_since: float | None = None
@@ -99,7 +123,29 @@ class ClaimSource:
         # once, and the client brings nothing any more.
         messages = self._checked(self._take()) if self._rewound() else []
         self._idle = not (messages or self._rebalanced or self._void_since)
-        return Poll([], rebalanced=True) if self._rebalanced else Poll(messages, rebalanced=False)
+        if self._rebalanced:
+            return Poll([], rebalanced=True)
+        return self._sorted(messages) if self._first or self._done else Poll(messages, False)
+
+    def _sorted(self, messages: list[Message]) -> Poll:
+        """Leave out what has its outcome; the first time after partitions were taken over only."""
+        first, done, offsets, rest = {}, Counter[Place](), {}, []
+        for message in messages:
+            place, offset = _place(message)
+            if place in self._first:
+                first[place] = self._first.pop(place)
+            left_out = self._done.get(place)
+            if left_out is None:
+                rest.append(message)
+                continue
+            offsets[place] = offset + 1
+            if offset in left_out:
+                done[place] += 1
+            else:
+                rest.append(message)
+            if offset >= max(left_out):
+                del self._done[place]
+        return Poll(rest, False, first, done, offsets)
 
     def _take(self) -> list[Message]:
         first = self._consumer.poll(IDLE_POLL_S)
@@ -144,6 +190,7 @@ class ClaimSource:
                 epoch moves on without a callback, so a new snapshot is needed.
         """
         self._refresh |= aborted and self._settings.group_protocol == "consumer"
+        self._take_over.restart(distrust=aborted)
         if self._void_since is None:
             self._void_since = time.monotonic()
 
@@ -159,21 +206,30 @@ class ClaimSource:
         fresh = snapshot(self._consumer) if self._refresh else self.group_metadata
         assigned = self._consumer.assignment()
         found = self._offsets.find(assigned, OFFSETS_TIMEOUT_S)
-        if found is None or (assigned and fresh is None):
-            if time.monotonic() > self._void_since + OFFSETS_LIMIT_S:
-                raise KafkaStoppedError(
-                    f"no committed offsets from Kafka for {OFFSETS_LIMIT_S:.0f} s: a broker is "
-                    "down, or a transaction hangs (kafka-transactions.sh find-hanging)"
-                )
+        starts = None if found is None else self._take_over.step(found)
+        if found is None or starts is None or (assigned and fresh is None):
+            waited = time.monotonic() - self._void_since
+            unstable = [(p.topic, p.partition) for p in assigned] if found is None else []
+            self._stalled(Stall(waited, unstable, self._take_over.open))
             message = self._consumer.poll(0)
             self._checked([] if message is None else [message])  # a record is void, an error not
             return False
-        for partition in found:
-            self._seek(partition)
+        self._begin(found, starts)
         self.group_metadata = fresh
         self._refresh = False
         self._void_since = None
         return True
+
+    def _begin(self, found: list[TopicPartition], starts: Mapping[Place, Start]) -> None:
+        self._first, self._done = {}, {}
+        for place, start in starts.items():
+            self._seek(TopicPartition(*place, start.offset))
+            if start.done:
+                self._done[place] = start.done
+        for asked in found:
+            if Receipt.parse(asked.metadata) is None:
+                place = asked.topic, asked.partition
+                self._first[place] = starts[place].offset
 
     def _seek(self, partition: TopicPartition) -> None:
         try:
@@ -209,6 +265,11 @@ class ClaimSource:
         log.warning("lost %s", _names(partitions))
         self.group_metadata = None
         self._on_revoke(consumer, partitions)
+
+    @property
+    def void(self) -> bool:
+        """Whether partitions are being taken over, and nothing is read."""
+        return self._void_since is not None
 
     @property
     def assigned(self) -> frozenset[tuple[str, int]]:
@@ -256,6 +317,11 @@ class ClaimSource:
             self._consumer.poll(0)
         finally:
             self._consumer.close()
+
+
+def _place(message: Message) -> tuple[Place, int]:
+    claim = coordinates(message)
+    return (claim.topic, claim.partition), claim.offset
 
 
 def _names(partitions: Iterable[TopicPartition]) -> str:

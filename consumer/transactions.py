@@ -1,6 +1,7 @@
 """Outcomes out exactly once: alerts, dead letters and offsets of a batch in one transaction."""
 
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
@@ -10,7 +11,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from consumer.batch import Outcome
 from consumer.client import kafka_error, stopped
 from consumer.errors import AbortedError, KafkaStoppedError
-from consumer.producing import make_producer, partitions, produce
+from consumer.leftovers import Leftovers
+from consumer.offsets import TRANSIENT
+from consumer.producing import make_producer, produce
+from consumer.receipts import Receipts
 from consumer.settings import Settings
 from consumer.watchdog import Watchdog
 
@@ -42,9 +46,21 @@ class ExactlyOnce:
     (the client releases the interpreter lock): at most one transaction is under way.
     """
 
-    def __init__(self, settings: Settings, watchdog: Watchdog) -> None:
+    def __init__(
+        self, settings: Settings, watchdog: Watchdog, receipts: Receipts, leftovers: Leftovers
+    ) -> None:
+        """Start, which waits for Kafka, and end what an earlier process left open.
+
+        Args:
+            settings: topics, ids and time-outs.
+            watchdog: ends the process when a step is stuck.
+            receipts: committed with the offsets.
+            leftovers: of this worker's group and topics.
+        """
         self._settings = settings
         self._watchdog = watchdog
+        self._receipts = receipts
+        self._leftovers = leftovers
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._under_way: Future[None] | None = None
         self._timeout = settings.step_timeout_s / 2
@@ -56,9 +72,12 @@ class ExactlyOnce:
             try:
                 with self._watchdog.step("init_transactions"):
                     producer.init_transactions(self._timeout)
+                with self._watchdog.step("clear"):
+                    self._leftovers.clear(producer, self._timeout)
                 return producer
             except KafkaException as error:
-                if not kafka_error(error).retriable():
+                inner = kafka_error(error)
+                if not inner.retriable() and inner.code() not in TRANSIENT:
                     raise stopped(error, "starting the transactional producer") from error
                 log.warning(
                     "waiting for Kafka at %s: %s",
@@ -72,6 +91,8 @@ class ExactlyOnce:
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
         """Publish in one transaction, after the one before it; see `Publisher.publish`."""
         self.settle()
+        now_ms = time.time_ns() // 1_000_000
+        self._receipts.began(now_ms)
         try:
             with self._watchdog.step("produce"):
                 self._producer.begin_transaction()
@@ -79,9 +100,8 @@ class ExactlyOnce:
                 produce(self._producer, self._settings.dead_letter_topic, outcome.dead_letters)
         except KafkaException as error:
             self._give_up(error)
-        self._under_way = self._committer.submit(
-            self._commit, partitions(outcome.offsets), group_metadata, done
-        )
+        offsets = self._receipts.write(outcome.offsets, outcome.outcomes, now_ms)
+        self._under_way = self._committer.submit(self._commit, offsets, group_metadata, done)
 
     def _commit(
         self, offsets: list[TopicPartition], group_metadata: Any, done: Callable[[], None]
@@ -90,6 +110,7 @@ class ExactlyOnce:
             self._producer.send_offsets_to_transaction(offsets, group_metadata, self._timeout)
         with self._watchdog.step("commit_transaction"):
             self._producer.commit_transaction(self._timeout)
+        self._receipts.committed()
         done()
 
     def busy(self) -> bool:
@@ -112,6 +133,7 @@ class ExactlyOnce:
         Raises:
             AbortedError: always, unless the error is fatal (KafkaStoppedError).
         """
+        self._receipts.aborted()
         inner = kafka_error(error)
         if inner.fatal() or inner.code() in HOPELESS:
             raise stopped(error, "publishing") from error
@@ -136,6 +158,15 @@ class ExactlyOnce:
         log.warning("transactional producer discarded: its last outcome is unknown")
         self._producer.purge()
         self._producer = self._new_producer()
+
+    def sweep(self) -> None:
+        """End what this worker's id left open; see `Publisher.sweep`."""
+        self.settle()
+        try:
+            with self._watchdog.step("sweep"):
+                self._leftovers.sweep(self._producer, self._timeout)
+        except KafkaException as error:
+            self._give_up(error)
 
     def close(self) -> None:
         """Let go; an open transaction is aborted by the broker or the next start."""

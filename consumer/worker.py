@@ -3,24 +3,33 @@
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
-from consumer.batch import Outcome, process
+from consumer.batch import Outcome, nothing_but, process
 from consumer.budget import DeadLetterBudget
+from consumer.client import transactional_id
 from consumer.delivery import make_publisher
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.health import Health
+from consumer.leftovers import Leftovers
 from consumer.metrics import Metrics
 from consumer.observe import Observer, timestamps
+from consumer.outputs import Ends
+from consumer.prover import Prover
+from consumer.receipts import Place, Receipts
 from consumer.sealing import make_seal
-from consumer.settings import Publish, Settings
+from consumer.settings import Delivery, Publish, Settings
 from consumer.shadow import Shadow
-from consumer.source import ClaimSource
+from consumer.source import ClaimSource, Poll
+from consumer.stalls import Stall, Stalls
+from consumer.takeover import TakeOver
+from consumer.topics import admin
 from consumer.tracing import UNTRACED, BatchTrace, Traces
 from consumer.watchdog import Watchdog
 from consumer.wire import make_wire
@@ -29,6 +38,10 @@ from model.scorer import Scorer
 log = logging.getLogger(__name__)
 
 LAG_EVERY_S = 1.0
+OPEN_LIMIT_S = 3.0
+"""A transaction in the outputs that is open for longer may be one that a broker left open."""
+RENEW_MS = 10_000
+"""Receipts of partitions without claims are written again when they are older."""
 MAX_ABORTS_IN_A_ROW = 20
 
 
@@ -70,10 +83,21 @@ class Worker:
             wire=make_wire(settings),
         )
         self._watchdog = watchdog
+        outputs = settings.alerts_topic, settings.dead_letter_topic
+        leftovers = Leftovers(settings, settings.claims_topic, outputs)
+        ends = Ends(admin(settings), outputs)
+        self._receipts = Receipts(transactional_id(settings))
+        self._prover = Prover(self._receipts, ends)
+        self._stalls = Stalls(settings, self._sweep, leftovers, metrics.set_blocked)
         # The publisher first: it may have to wait for Kafka or be refused, and a consumer that has
         # joined must be polled, and cannot be let go of without closing it.
-        self._publisher = make_publisher(settings, watchdog, self._commit)
-        self._source = ClaimSource(settings, self._settled, self._busy)
+        self._publisher = make_publisher(
+            settings, watchdog, self._commit, self._receipts, leftovers
+        )
+        take_over = TakeOver(settings, self._receipts, ends)
+        self._source = ClaimSource(settings, self._settled, self._busy, take_over, self._stalls)
+        self._exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
+        self._renew_due = 0.0
         self._committed: dict[tuple[str, int], int] = {}
         self._lag_due = 0.0
         self._aborts = 0
@@ -90,9 +114,10 @@ class Worker:
             ScorerError: what stopped the worker; nothing is lost by it.
         """
         try:
-            while not self._stopping:
-                self._turn()
-            self._settled()
+            with self._prover.watching():
+                while not self._stopping:
+                    self._turn()
+                self._settled()
         finally:
             with self._watchdog.step("close"):
                 self._publisher.close()
@@ -105,18 +130,53 @@ class Worker:
         if batch.rebalanced:
             self._metrics.rebalances.inc()
             self._rewind(aborted=False)
-        elif batch.messages:
-            self._score_and_publish(batch.messages)
+        elif batch.messages or batch.offsets:
+            self._work_off(batch)
         elif not self._settled():
             # Nothing new comes in that would show that the last batch was not committed.
             self._rewind(aborted=True)
+        elif stale := self._stale():
+            self._publish_offsets(nothing_but(stale))
 
-    def _score_and_publish(self, messages: Sequence[Message]) -> None:
+    def _work_off(self, batch: Poll) -> None:
+        if (
+            batch.first
+            and self._exactly_once
+            and not self._publish_offsets(nothing_but(batch.first))
+        ):
+            return
+        if batch.messages:
+            self._score_and_publish(batch)
+        else:
+            self._publish_offsets(nothing_but(batch.offsets)._replace(outcomes=dict(batch.done)))
+
+    def _stale(self) -> dict[Place, int]:
+        """Offsets whose receipts have to be written again; asked for once a second."""
+        if not self._exactly_once or time.monotonic() < self._renew_due:
+            return {}
+        self._renew_due = time.monotonic() + LAG_EVERY_S
+        old = time.time_ns() // 1_000_000 - RENEW_MS
+        return self._receipts.stale(self._source.assigned, old)
+
+    def _publish_offsets(self, outcome: Outcome) -> bool:
+        """Commit offsets alone; False when it was not possible, and everything is rewound."""
+        try:
+            self._publisher.publish(
+                outcome, self._source.group_metadata, partial(self._moved, outcome)
+            )
+        except AbortedError as error:
+            self._aborted(error)
+            self._rewind(aborted=True)
+            return False
+        return True
+
+    def _score_and_publish(self, batch: Poll) -> None:
+        messages = batch.messages
         now = dt.datetime.now(dt.UTC)
         scorer = self._scorer()
         trace = self._traces.batch(messages)
         with self._metrics.stage.labels("process").time():
-            outcome = self._process(messages, scorer, now)
+            outcome = _with(self._process(messages, scorer, now), batch, self._stale())
         trace.scored(outcome, scorer)
         self._budget.check(len(messages), len(outcome.dead_letters))
         done = partial(self._done, outcome, timestamps(messages), trace)
@@ -139,6 +199,9 @@ class Worker:
         """A batch is committed; runs in the committing thread."""
         self._observer.committed(outcome, created_ms)
         trace.committed()
+        self._moved(outcome)
+
+    def _moved(self, outcome: Outcome) -> None:
         self._committed.update(outcome.offsets)
         self._aborts = 0
         self._health.progressed()
@@ -158,6 +221,14 @@ class Worker:
             return False
         return True
 
+    def _sweep(self) -> None:
+        """End what this worker's id left open, and look at everything again."""
+        try:
+            self._publisher.sweep()
+        except AbortedError as error:
+            self._aborted(error)
+        self._rewind(aborted=True)
+
     def _aborted(self, error: AbortedError) -> None:
         self._metrics.transactions.labels("aborted").inc()
         self._traces.aborted(str(error))
@@ -170,8 +241,22 @@ class Worker:
         if time.monotonic() < self._lag_due:
             return
         self._lag_due = time.monotonic() + LAG_EVERY_S
+        if held := self._prover.open_for(OPEN_LIMIT_S):
+            self._stalls(Stall(self._prover.longest_s(), [], held))
+        elif not self._source.void:
+            self._stalls.over()
         lags = self._source.lag(dict(self._committed))
         self._metrics.set_lags(lags.items())
         self._metrics.assigned.set(len(self._source.assigned))
         self._health.assigned = len(self._source.assigned)
         self._health.lag = sum(lags.values())
+
+
+def _with(outcome: Outcome, batch: Poll, stale: Mapping[Place, int]) -> Outcome:
+    """The outcome, with claims of the batch that had one already, and with stale receipts."""
+    if not batch.offsets and not stale:
+        return outcome
+    counts = Counter(outcome.outcomes) + Counter(batch.done)
+    return outcome._replace(
+        outcomes=dict(counts), offsets={**stale, **outcome.offsets, **batch.offsets}
+    )

@@ -1,0 +1,137 @@
+"""Which claims have a visible outcome, read from the output topics themselves."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from consumer.client import common_config
+from consumer.decode import RefusedError, headers_of
+from consumer.receipts import Place
+from consumer.records import Message
+from consumer.settings import Settings
+from schemas.dead_letter import HEADER_OF, Header
+
+log = logging.getLogger(__name__)
+
+CLOCK_MARGIN_MS: Final = 5_000
+"""A worker's clock may step back by as much, or differ from that of a broker that stamps."""
+TIMEOUT_S: Final = 5.0
+_AT_ONCE: Final = 2_000
+_PLACE: Final = tuple(HEADER_OF[field] for field in ("topic", "partition", "offset"))
+
+
+class Evidence:
+    """Reads outcomes of some partitions, step by step, up to where the outputs ended."""
+
+    def __init__(
+        self, settings: Settings, ends: Mapping[Place, int], since_ms: int, of: Collection[Place]
+    ) -> None:
+        """Find where to begin.
+
+        Args:
+            settings: connection and group.
+            ends: offset to read each output partition to; all before it is decided.
+            since_ms: nothing older is of interest, milliseconds since the epoch.
+            of: partitions of the claims topic.
+
+        Raises:
+            KafkaException: Kafka does not answer.
+        """
+        self.found: dict[Place, set[int]] = defaultdict(set)
+        """Offsets of claims with a visible outcome, by partition."""
+        self._of = frozenset(of)
+        self._consumer = Consumer(_config(settings))
+        try:
+            self._left = self._begin(ends, since_ms - CLOCK_MARGIN_MS)
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, ends: Mapping[Place, int], since_ms: int) -> dict[Place, int]:
+        asked = [TopicPartition(*place, max(since_ms, 0)) for place, end in ends.items() if end > 0]
+        starts = self._consumer.offsets_for_times(asked, TIMEOUT_S) if asked else []
+        left, assigned = {}, []
+        for start in starts:
+            if start.error is not None:
+                raise KafkaException(start.error)
+            place = start.topic, start.partition
+            if 0 <= start.offset < ends[place]:  # -1: nothing is as young
+                left[place] = ends[place]
+                assigned.append(start)
+        self._consumer.assign(assigned)
+        return left
+
+    def step(self, seconds: float) -> bool:
+        """Read on for about that long; True once everything was read.
+
+        Raises:
+            KafkaException: Kafka refuses.
+        """
+        end = time.monotonic() + seconds
+        while self._left and time.monotonic() < end:
+            for message in self._consumer.consume(_AT_ONCE, 0.02):
+                error = message.error()
+                if error is None:
+                    self._note(message)
+                elif error.fatal() or not error.retriable():
+                    raise KafkaException(error)
+            for place in self._consumer.position([TopicPartition(*p) for p in self._left]):
+                where = place.topic, place.partition
+                if place.offset >= self._left[where]:
+                    del self._left[where]
+        return not self._left
+
+    def _note(self, message: Message) -> None:
+        claim = source_of(message)
+        if claim is not None and claim[0] in self._of:
+            self.found[claim[0]].add(claim[1])
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
+
+
+def source_of(message: Message) -> tuple[Place, int] | None:
+    """Coordinates of the claim that an outcome is of, None where the record is something else."""
+    try:
+        headers = headers_of(message)
+        return source_of_headers(headers)
+    except (RefusedError, ValueError):  # written by somebody else
+        return None
+
+
+def source_of_headers(headers: list[Header]) -> tuple[Place, int] | None:
+    """The same, from the headers of an alert (a CloudEvent) or of a dead letter.
+
+    Raises:
+        ValueError: they look like one and are not.
+    """
+    found = dict(headers)
+    if _PLACE[0] in found:
+        topic, partition, offset = (_text(found.get(name)) for name in _PLACE)
+        return (topic, int(partition)), int(offset)
+    if "ce_id" in found:
+        topic, partition, offset, _ = _text(found["ce_id"]).rsplit("-", 3)
+        return (topic, int(partition)), int(offset)
+    return None
+
+
+def _text(value: str | bytes | None) -> str:
+    return value.decode() if isinstance(value, bytes) else value or ""
+
+
+def _config(settings: Settings) -> dict[str, Any]:
+    return {
+        **common_config(settings),
+        "group.id": settings.consumer_group,
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+        "fetch.queue.backoff.ms": 10,
+        "queued.max.messages.kbytes": 32_768,
+        "logger": log,
+    }

@@ -1,0 +1,151 @@
+"""What earlier processes with a transactional id left open, and how it is ended.
+
+A broker that dies and comes back can hold a transaction open for ever although its coordinator
+has noted the end of it, and the next commit of the same producer then commits the dead one
+(docs/exactly-once.md). A *sweep* ends it in every partition it can have touched: a transaction
+that writes to all of them and is aborted. What should have been committed is not lost by that:
+whoever takes the partitions over looks at what is there (`consumer.takeover`).
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+
+from consumer.client import common_config, kafka_error
+from consumer.offsets import FENCED, TRANSIENT
+from consumer.outputs import Ends
+from consumer.producing import make_producer
+from consumer.settings import Settings
+from consumer.topics import admin
+
+log = logging.getLogger(__name__)
+
+SWEEP_KEY: Final = b"scorer.sweep"
+"""Key of the records of a sweep: aborted, without a value, seen by uncommitted readers only."""
+GRACE_S: Final = 0.5
+"""Transactions of others that are under way end sooner than this, as a rule."""
+ASK_S: Final = 0.3
+COORDINATOR_S: Final = 20.0
+
+
+class Leftovers:
+    """Open transactions around one group: its offsets of one topic, and its output topics."""
+
+    def __init__(self, settings: Settings, source: str, outputs: Sequence[str]) -> None:
+        """Connect.
+
+        Args:
+            settings: connection and group.
+            source: the topic that is read.
+            outputs: the topics that are written.
+        """
+        self._settings = settings
+        self._source = Ends(admin(settings), [source])
+        self._outputs = Ends(admin(settings), outputs)
+
+    def clear(self, producer: Producer, timeout_s: float) -> None:
+        """End what the producer's id may have left open, if anything is open at all.
+
+        Args:
+            producer: initialised, and in no transaction.
+            timeout_s: for each step of the sweep.
+
+        Raises:
+            KafkaException: Kafka refuses, or does not answer.
+        """
+        probe = self._probe("read_committed")
+        try:
+            started = time.monotonic()
+            if self._open() or not self._stable(probe):
+                self._sweep(producer, timeout_s, probe)
+                log.info("swept open transactions in %.0f ms", 1e3 * (time.monotonic() - started))
+        finally:
+            probe.close()
+
+    def sweep(self, producer: Producer, timeout_s: float) -> None:
+        """End it in any case; see `clear`."""
+        probe = self._probe("read_committed")
+        try:
+            self._sweep(producer, timeout_s, probe)
+        finally:
+            probe.close()
+
+    def _open(self) -> bool:
+        """Whether a transaction in the outputs is older than this call, and does not end soon."""
+        ends = self._outputs.written()
+        deadline = time.monotonic() + GRACE_S
+        while self._outputs.open(ends):
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _stable(self, probe: Consumer) -> bool:
+        """Whether no transaction holds offsets of the group; False also when nobody answers."""
+        places = [TopicPartition(*place) for place in self._source.places()]
+        try:
+            probe.committed(places, timeout=ASK_S)
+        except KafkaException as error:
+            inner = kafka_error(error)
+            if inner.retriable() or inner.code() in TRANSIENT | FENCED:
+                return False
+            raise
+        return True
+
+    def _sweep(self, producer: Producer, timeout_s: float, probe: Consumer) -> None:
+        some = TopicPartition(*self._source.places()[0], 0)
+        _await_coordinator(probe, some)
+        producer.begin_transaction()
+        for topic, partition in self._outputs.places():
+            producer.produce(topic, None, SWEEP_KEY, partition=partition)
+        producer.flush(timeout_s)
+        try:
+            # A group with members refuses offsets of nobody, but the partition that holds the
+            # group's offsets is part of the transaction by then, and gets its marker.
+            producer.send_offsets_to_transaction([some], probe.consumer_group_metadata(), timeout_s)
+        except KafkaException as error:
+            if not kafka_error(error).txn_requires_abort():
+                raise
+        producer.abort_transaction(timeout_s)
+
+    def _probe(self, isolation: str) -> Consumer:
+        config: dict[str, Any] = {
+            **common_config(self._settings),
+            "group.id": self._settings.consumer_group,
+            "enable.auto.commit": False,
+            "isolation.level": isolation,
+            "logger": log,
+        }
+        return Consumer(config)
+
+
+def _await_coordinator(probe: Consumer, place: TopicPartition) -> None:
+    """Offsets that are sent while the group's coordinator still loads can block for ever."""
+    deadline = time.monotonic() + COORDINATOR_S
+    while True:
+        try:
+            probe.committed([place], timeout=ASK_S)
+            return
+        except KafkaException as error:
+            inner = kafka_error(error)
+            timed_out = inner.code() == inner._TIMED_OUT  # open offsets, or no answer
+            if timed_out or time.monotonic() > deadline:
+                return
+            if not inner.retriable() and inner.code() not in TRANSIENT:
+                raise
+            time.sleep(0.1)
+
+
+def sweep_for(settings: Settings, transactional_id: str, leftovers: Leftovers) -> None:
+    """End what another worker left open, which fences it if it still runs.
+
+    Raises:
+        KafkaException: Kafka refuses, or does not answer.
+    """
+    timeout_s = settings.step_timeout_s / 2
+    producer = make_producer(settings, transactional_id)
+    producer.init_transactions(timeout_s)
+    leftovers.sweep(producer, timeout_s)
