@@ -14,6 +14,7 @@ from typing import Self
 
 from tests.broker import wait
 from tests.broker.jars import jars
+from tests.broker.jars import version as jars_version
 
 QUICK: Mapping[str, str] = {
     "auto.create.topics.enable": "false",
@@ -52,9 +53,16 @@ class Node:
     """One broker with a controller in the same process; ports and data outlive a kill."""
 
     def __init__(
-        self, node_id: int, folder: Path, port: int, direct_port: int, advertised: int
+        self,
+        node_id: int,
+        folder: Path,
+        port: int,
+        direct_port: int,
+        advertised: int,
+        version: str,
     ) -> None:
         self.id = node_id
+        self.version = version
         self.folder = folder
         self.port = port
         self.direct_port = direct_port
@@ -75,7 +83,7 @@ class Node:
         command = [
             *_die_with_parent(), "java", *JVM,
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
-            "-cp", f"{jars()}/*", "kafka.Kafka", str(self.folder / "server.properties"),
+            "-cp", f"{jars(self.version)}/*", "kafka.Kafka", str(self.folder / "server.properties"),
         ]  # fmt: skip
         with (self.folder / "console.log").open("ab") as out:
             self._process = subprocess.Popen(
@@ -120,20 +128,23 @@ class NativeKafka:
         nodes: int = 1,
         advertised: Sequence[int] | None = None,
         settings: Mapping[str, str] | None = None,
+        version: str | None = None,
     ) -> None:
         """Plan the cluster.
 
         Args:
             nodes: how many brokers.
             advertised: the ports clients are told to use, one a node: a proxy's.
-            settings: broker settings beside `QUICK`.
+            settings: broker settings in addition to `QUICK`.
+            version: of Apache Kafka; `jars.version` by default.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
         ports = wait.free_ports(nodes * 3)
         mine, direct, self._controllers = ports[:nodes], ports[nodes:-nodes], ports[-nodes:]
         self._settings = settings or {}
+        self.version = version or jars_version()
         self.nodes = [
-            Node(i + 1, self._folder / str(i + 1), *of_node)
+            Node(i + 1, self._folder / str(i + 1), *of_node, self.version)
             for i, of_node in enumerate(zip(mine, direct, advertised or mine, strict=True))
         ]
 
@@ -198,8 +209,8 @@ class NativeKafka:
             properties = node.folder / "server.properties"
             properties.write_text("".join(f"{k}={v}\n" for k, v in self._properties(node)))
             subprocess.run(
-                ["java", *JVM, "-cp", f"{jars()}/*", "kafka.tools.StorageTool", "format",
-                 "--cluster-id", cluster, "--config", str(properties)],
+                ["java", *JVM, "-cp", f"{jars(self.version)}/*", "kafka.tools.StorageTool",
+                 "format", "--cluster-id", cluster, "--config", str(properties)],
                 check=True, capture_output=True,
             )  # fmt: skip
 

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.broker.jars import NoKafkaError, jars
+from tests.broker.jars import NoKafkaError, jars, version
 from tests.chaos import faults, mutants
 from tests.chaos.round import Arena, Case, Membership, Protocol, Result
 
@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--fault", action="append", default=[], choices=sorted(faults.BY_NAME))
     made.add_argument("--protocol", action="append", choices=PROTOCOLS)
     made.add_argument("--membership", action="append", choices=MEMBERSHIPS)
+    made.add_argument("--kafka", default=version(), help="version of Apache Kafka to play on")
     made.add_argument("--mutant", choices=sorted(mutants.ALL), help="a worker with a known flaw")
     made.add_argument("--logs", type=Path, default=LOGS, help="where logs of broken rounds stay")
     made.add_argument("--keep-logs", action="store_true", help="keep those of sound rounds too")
@@ -78,12 +79,12 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        jars()
+        jars(options.kafka)
     except NoKafkaError as why:
         sys.stderr.write(f"no Kafka: {why}\n")
         return 2
     results: list[Result] = []
-    arena = Arena(options.logs, keep_logs=options.keep_logs)
+    arena = Arena(options.logs, keep_logs=options.keep_logs, version=options.kafka)
     try:
         for case in itertools.islice(cases(options), options.rounds):
             results.append(arena.play(case))

@@ -14,7 +14,7 @@ from typing import Literal
 from confluent_kafka import KafkaException
 
 from consumer.errors import STUCK_EXIT_CODE, KafkaStoppedError
-from tests.broker import topics, wait
+from tests.broker import jars, topics, wait
 from tests.broker.hanging import abort, hanging
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
@@ -63,8 +63,10 @@ class Result:
 class Arena:
     """Brokers, launcher and claims that rounds share."""
 
-    def __init__(self, logs: Path, *, keep_logs: bool = False) -> None:
+    def __init__(self, logs: Path, *, keep_logs: bool = False, version: str | None = None) -> None:
         self._logs = logs
+        self.version = version or jars.version()
+        """Of Apache Kafka."""
         self._keep_logs = keep_logs
         self._stack = contextlib.ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
@@ -84,10 +86,10 @@ class Arena:
             stack = contextlib.ExitStack()
             if nodes == 1:
                 (port,) = wait.free_ports(1)
-                kafka = stack.enter_context(NativeKafka(advertised=[port]))
+                kafka = stack.enter_context(NativeKafka(advertised=[port], version=self.version))
                 proxy: Proxy | None = stack.enter_context(Proxy(port, kafka.node.port))
             else:
-                kafka, proxy = stack.enter_context(NativeKafka(nodes)), None
+                kafka, proxy = stack.enter_context(NativeKafka(nodes, version=self.version)), None
             self._clusters[nodes] = stack, kafka, proxy
         _, kafka, proxy = self._clusters[nodes]
         return kafka, proxy
