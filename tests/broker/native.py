@@ -92,7 +92,12 @@ class Node:
 
     def kill(self) -> None:
         """End it as a power cut would."""
+        self.kill_soon()
         self._end(signal.SIGKILL)
+
+    def kill_soon(self) -> None:
+        """Begin to `kill` it: the signal is sent, its end not awaited."""
+        self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
         """End it in good order: partitions and coordinators move first."""
@@ -165,8 +170,7 @@ class NativeKafka:
     def __enter__(self) -> Self:
         try:
             self._format()
-            for node in self.nodes:
-                node.start()
+            self.start()
             self.ready()
         except BaseException:
             self.close()
@@ -180,6 +184,18 @@ class NativeKafka:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def kill(self) -> None:
+        """End every node at once, as a power cut would."""
+        for node in self.nodes:
+            node.kill_soon()
+        for node in self.nodes:
+            node.kill()
+
+    def start(self) -> None:
+        """Start every node."""
+        for node in self.nodes:
+            node.start()
 
     def ready(self) -> None:
         """Wait until every running node answers and knows of the others."""
@@ -197,8 +213,7 @@ class NativeKafka:
         return wait.brokers(f"127.0.0.1:{node.direct_port}") >= expected
 
     def close(self) -> None:
-        for node in self.nodes:
-            node.kill()
+        self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _format(self) -> None:
