@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from tests.broker import wait
+from tests.broker import ports, wait
 from tests.broker.jars import NoKafkaError, version
 
 INSIDE = 9092
@@ -53,7 +53,7 @@ def kafka_container() -> Iterator[str]:
     _require_image()
     from testcontainers.core.container import DockerContainer
 
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     container = DockerContainer(image()).with_envs(**_environment(port))
     address = f"127.0.0.1:{port}"
     with container.with_bind_ports(INSIDE, port):

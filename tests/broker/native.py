@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.broker import wait
+from tests.broker import ports, wait
 from tests.broker.jars import jars
 from tests.broker.jars import version as jars_version
 
@@ -144,8 +144,8 @@ class NativeKafka:
             version: of Apache Kafka; `jars.version` by default.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        ports = wait.free_ports(nodes * 3)
-        mine, direct, self._controllers = ports[:nodes], ports[nodes:-nodes], ports[-nodes:]
+        free = ports.free_ports(nodes * 3)
+        mine, direct, self._controllers = free[:nodes], free[nodes:-nodes], free[-nodes:]
         self._settings = settings or {}
         self.version = version or jars_version()
         self.nodes = [

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from tests.broker import topics, wait
+from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import END_TXN, Direction, Proxy
 from tests.broker.read import read_all
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture(scope="module")
 def broker(native: type[NativeKafka]) -> Iterator[tuple[NativeKafka, Proxy]]:
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     with native(advertised=[port]) as kafka, Proxy(port, kafka.node.port) as proxy:
         yield kafka, proxy
 
