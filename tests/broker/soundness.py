@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from tests.broker import wait
@@ -21,7 +22,7 @@ from tests.broker.native import NativeKafka
 from tests.broker.transactions import ENDED, transactions
 from tests.broker.victim import LAST, PARTITIONS, TRANSACTION_S, Left, Victim
 
-IDS: Final = 4
+IDS: Final = 6
 """Transactions under way at each kill."""
 MOMENT_S: Final = 0.002
 SETTLED_S: Final = 2.0
@@ -29,9 +30,7 @@ SETTLED_S: Final = 2.0
 
 def kill_while_open(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str]:
     """What the coordinator noted, what is still open, and what the next commit publishes."""
-    victims = [Victim(kafka.direct) for _ in range(IDS)]
-    for victim in victims:
-        victim.begin()
+    victims = _under_way(kafka)
     kafka.kill()
     _restart(kafka, victims, away_s)
     found: Counter[str] = Counter()
@@ -50,9 +49,7 @@ def kill_while_open(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str
 def kill_at_commit(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str]:
     """What the coordinator noted, and where the markers are."""
     chosen = random.Random(seed)
-    victims = [Victim(kafka.direct) for _ in range(IDS)]
-    for victim in victims:
-        victim.begin()
+    victims = _under_way(kafka)
     answered = threading.Event()
 
     def commit(victim: Victim) -> None:
@@ -77,6 +74,14 @@ def mix(left: Left) -> str:
     outputs = {0: "no output", PARTITIONS: "all outputs"}.get(left.marked, "some outputs")
     offsets = {None: "offsets not", LAST: "offsets committed"}.get(left.offset, "offsets aborted")
     return f"{left.state}: {outputs} marked, {offsets}{' marked' if left.offset is None else ''}"
+
+
+def _under_way(kafka: NativeKafka) -> list[Victim]:
+    with ThreadPoolExecutor(IDS) as threads:
+        victims = list(threads.map(lambda _: Victim(kafka.direct), range(IDS)))
+        while not all(victim.in_time() for victim in victims):
+            list(threads.map(Victim.begin, victims))
+    return victims
 
 
 def _restart(kafka: NativeKafka, victims: Sequence[Victim], away_s: float) -> None:

@@ -1,5 +1,6 @@
 """One transactional id with a topic and a group of its own, for a broker that is to be killed."""
 
+import time
 from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -9,7 +10,7 @@ from tests.broker.read import QUIET, end_offsets, read_all
 from tests.broker.transactions import transactions
 
 PARTITIONS: Final = 4
-TRANSACTION_S: Final = 4.0
+TRANSACTION_S: Final = 8.0
 FIRST: Final = 5
 """Offset that the first transaction commits."""
 LAST: Final = 15
@@ -47,6 +48,7 @@ class Victim:
         self._producer: Producer | None = self._new_producer()
         self._transaction(b"first", FIRST, PARTITIONS)
         self._producer.commit_transaction(60)
+        self._begun = 0.0
 
     def _new_producer(self) -> Producer:
         made = Producer(
@@ -87,7 +89,16 @@ class Victim:
 
     def begin(self) -> None:
         """Bring a transaction to the point where only its commit is missing."""
-        self._transaction(b"last", LAST, PARTITIONS)
+        assert self._producer is not None
+        while not self.in_time():  # on a busy machine the broker may end it before the kill
+            if self._begun:
+                self._producer = self._new_producer()
+            self._begun = time.monotonic()
+            self._transaction(b"last", LAST, PARTITIONS)
+
+    def in_time(self) -> bool:
+        """Whether the transaction was begun so lately that the broker holds it to be alive."""
+        return time.monotonic() < self._begun + TRANSACTION_S / 2
 
     def commit(self, seconds: float) -> bool:
         """Commit it; False if no answer came in time."""
