@@ -43,7 +43,7 @@ def conditions(cores: Cores, claims: str, model: str) -> Conditions:
         load_before=round(os.getloadavg()[0], 2),
         system=f"{platform.system()} {platform.release().partition('-')[0]}",
         python=platform.python_version(),
-        kafka=f"Apache Kafka {jars.VERSION}, one node, loopback",
+        kafka=f"Apache Kafka {jars.version()}, one node, loopback",
         java=_java(),
         client=f"confluent-kafka {version('confluent-kafka')}, "
         f"librdkafka {confluent_kafka.libversion()[0]}",

@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.contenders import PRODUCT
 from benchmarks.process import Program, module, started
 from benchmarks.workload import Workload
-from tests.broker import wait
+from tests.broker import ports
 
 CONNECTIONS: Final = 16
 START_S: Final = 60.0
@@ -31,7 +31,7 @@ class Http(msgspec.Struct, frozen=True):
 
 def measure(workload: Workload, cores: frozenset[int], requests: int) -> Http:
     """Start the endpoint; ask it one at a time, then over several connections at once."""
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     environment = {
         "API_PORT": str(port), "MODEL_DIR": str(workload.model), "INSTANCE_ID": PRODUCT,
         "LOG_LEVEL": "WARNING",

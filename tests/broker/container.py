@@ -5,11 +5,15 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from tests.broker import wait
-from tests.broker.jars import VERSION, NoKafkaError
+from tests.broker import ports, wait
+from tests.broker.jars import NoKafkaError, version
 
-IMAGE = f"apache/kafka:{VERSION}"
 INSIDE = 9092
+
+
+def image() -> str:
+    """Of the version that tests run on."""
+    return f"apache/kafka:{version()}"
 
 
 def _environment(port: int) -> dict[str, str]:
@@ -49,8 +53,8 @@ def kafka_container() -> Iterator[str]:
     _require_image()
     from testcontainers.core.container import DockerContainer
 
-    (port,) = wait.free_ports(1)
-    container = DockerContainer(IMAGE).with_envs(**_environment(port))
+    (port,) = ports.free_ports(1)
+    container = DockerContainer(image()).with_envs(**_environment(port))
     address = f"127.0.0.1:{port}"
     with container.with_bind_ports(INSIDE, port):
         wait.until(lambda: wait.brokers(address) > 0, f"Kafka in the container at {address}")
@@ -68,8 +72,8 @@ def _require_image() -> None:
     except (DockerException, OSError) as error:
         raise NoKafkaError("no Docker engine answers") from error
     with contextlib.closing(client):
-        if not _have(client, IMAGE):
-            raise NoKafkaError(f"Docker is here but cannot get the image {IMAGE}")
+        if not _have(client, image()):
+            raise NoKafkaError(f"Docker is here but cannot get the image {image()}")
         # Its reaper removes what a killed test run leaves; without its image we do the removing.
         if "TESTCONTAINERS_RYUK_DISABLED" not in os.environ:
             testcontainers_config.ryuk_disabled = not _have(
@@ -77,15 +81,15 @@ def _require_image() -> None:
             )
 
 
-def _have(client: Any, image: str) -> bool:
+def _have(client: Any, name: str) -> bool:
     import requests
     from docker.errors import APIError, ImageNotFound
 
     try:
-        client.images.get(image)
+        client.images.get(name)
     except ImageNotFound:
         try:
-            client.images.pull(image)
+            client.images.pull(name)
         except (APIError, requests.RequestException):
             return False
     return True

@@ -10,7 +10,7 @@ from pathlib import Path
 def once(folder: Path, fetch: Callable[[], None]) -> Path:
     """The folder; `fetch` makes it if it is not there, in one process at a time."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
             fetch()

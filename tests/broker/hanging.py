@@ -1,6 +1,6 @@
 """Transactions that a broker keeps open although their coordinator holds them to be over.
 
-They are found and ended with Kafka's own tool (KIP-664), as an operator would.
+They are found with Kafka's own tool (KIP-664), as an operator would.
 """
 
 import subprocess
@@ -12,7 +12,6 @@ from tests.broker.jars import jars
 TIMEOUT_S = 120
 OLD_MINUTES = 1
 """Open for so long, a transaction of these tests hangs."""
-OVER = "Could not find any open transactions"
 
 
 class Hanging(NamedTuple):
@@ -27,14 +26,6 @@ class Hanging(NamedTuple):
 def hanging(bootstrap: str, broker_ids: Iterable[int]) -> list[Hanging]:
     """Every transaction that hangs on these brokers."""
     return sorted({found for broker in broker_ids for found in _on(bootstrap, broker)})
-
-
-def abort(bootstrap: str, found: Hanging) -> None:
-    """End it, unless it has ended meanwhile: what it wrote is aborted."""
-    place = ["--topic", found.topic, "--partition", str(found.partition)]
-    offset = ["--start-offset", str(found.start_offset)]
-    done = _tool(bootstrap, "abort", *place, *offset)
-    assert done.returncode == 0 or OVER in done.stdout + done.stderr, done
 
 
 def _on(bootstrap: str, broker_id: int) -> list[Hanging]:

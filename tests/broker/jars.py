@@ -1,4 +1,4 @@
-"""Kafka's own jars, fetched once with Maven into a cache folder that parallel runs share."""
+"""Kafka's own jars, fetched once with Maven into cache folders that parallel runs share."""
 
 import os
 import shutil
@@ -8,33 +8,41 @@ from pathlib import Path
 
 from tests.broker.fetched import java_version, once
 
-VERSION = "4.3.1"
-CACHE = Path.home() / ".cache" / "claims-fraud-scorer" / f"kafka-{VERSION}"
+DEFAULT = "4.2.2"
+"""Not the newest: 4.3.0 to 4.4.0 leave transactions open after the only broker was killed."""
+VARIABLE = "KAFKA_VERSION"
+CACHE = Path.home() / ".cache" / "claims-fraud-scorer"
 INSTALL = "install Docker, or Java 17+ and Maven, or set KAFKA_BOOTSTRAP_SERVERS"
 
-ARTIFACTS = (
-    ("org.apache.kafka", "kafka_2.13", VERSION),
-    ("org.apache.kafka", "kafka-tools", VERSION),
-    ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4"),
-)
+LOGGING = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
 
 
 class NoKafkaError(Exception):
     """No way to a Kafka broker here; the message is one line that says what to install."""
 
 
-def jars() -> Path:
-    """The folder of jars, filled with Maven the first time.
+def version() -> str:
+    """The version of Apache Kafka that tests run on: ``KAFKA_VERSION``, or else `DEFAULT`."""
+    return os.environ.get(VARIABLE) or DEFAULT
+
+
+def jars(kafka: str | None = None) -> Path:
+    """The folder of one version's jars, filled with Maven the first time.
+
+    Args:
+        kafka: a released version such as 4.3.1; `version` by default.
 
     Raises:
         NoKafkaError: Java 17+ or Maven is missing, or the download failed.
     """
     require_java()
-    if CACHE.is_dir():
-        return CACHE
+    kafka = kafka or version()
+    folder = CACHE / f"kafka-{kafka}"
+    if folder.is_dir():
+        return folder
     if shutil.which("mvn") is None:
         raise NoKafkaError(f"Maven is missing: {INSTALL}")
-    return once(CACHE, _download)
+    return once(folder, lambda: _download(kafka, folder))
 
 
 def require_java() -> None:
@@ -49,10 +57,10 @@ def require_java() -> None:
         raise NoKafkaError(f"Java is older than 17: {INSTALL}")
 
 
-def _download() -> None:
-    with tempfile.TemporaryDirectory(dir=CACHE.parent) as folder:
-        work = Path(folder)
-        (work / "pom.xml").write_text(_pom())
+def _download(kafka: str, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent) as made_in:
+        work = Path(made_in)
+        (work / "pom.xml").write_text(_pom(kafka))
         made = subprocess.run(
             ["mvn", "-q", "-B", "-f", str(work / "pom.xml"), "dependency:copy-dependencies",
              f"-DoutputDirectory={work / 'jars'}", "-DincludeScope=runtime"],
@@ -60,15 +68,20 @@ def _download() -> None:
         )  # fmt: skip
         if made.returncode != 0:
             reason = (made.stdout.strip() or made.stderr.strip()).splitlines()[:1]
-            raise NoKafkaError(f"Maven could not fetch Kafka ({reason}): {INSTALL}")
-        os.rename(work / "jars", CACHE)  # noqa: PTH104 - atomic: all of it or nothing
+            raise NoKafkaError(f"Maven could not fetch Kafka {kafka} ({reason}): {INSTALL}")
+        os.rename(work / "jars", folder)  # noqa: PTH104 - atomic: all of it or nothing
 
 
-def _pom() -> str:
+def _pom(kafka: str) -> str:
+    artifacts = (
+        ("org.apache.kafka", "kafka_2.13", kafka),
+        ("org.apache.kafka", "kafka-tools", kafka),
+        LOGGING,
+    )
     dependencies = "".join(
         f"<dependency><groupId>{group}</groupId><artifactId>{name}</artifactId>"
-        f"<version>{version}</version></dependency>"
-        for group, name, version in ARTIFACTS
+        f"<version>{number}</version></dependency>"
+        for group, name, number in artifacts
     )
     return (
         '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'

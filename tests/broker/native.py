@@ -12,8 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.broker import wait
+from tests.broker import ports, wait
 from tests.broker.jars import jars
+from tests.broker.jars import version as jars_version
 
 QUICK: Mapping[str, str] = {
     "auto.create.topics.enable": "false",
@@ -52,9 +53,16 @@ class Node:
     """One broker with a controller in the same process; ports and data outlive a kill."""
 
     def __init__(
-        self, node_id: int, folder: Path, port: int, direct_port: int, advertised: int
+        self,
+        node_id: int,
+        folder: Path,
+        port: int,
+        direct_port: int,
+        advertised: int,
+        version: str,
     ) -> None:
         self.id = node_id
+        self.version = version
         self.folder = folder
         self.port = port
         self.direct_port = direct_port
@@ -75,7 +83,7 @@ class Node:
         command = [
             *_die_with_parent(), "java", *JVM,
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
-            "-cp", f"{jars()}/*", "kafka.Kafka", str(self.folder / "server.properties"),
+            "-cp", f"{jars(self.version)}/*", "kafka.Kafka", str(self.folder / "server.properties"),
         ]  # fmt: skip
         with (self.folder / "console.log").open("ab") as out:
             self._process = subprocess.Popen(
@@ -84,7 +92,12 @@ class Node:
 
     def kill(self) -> None:
         """End it as a power cut would."""
+        self.kill_soon()
         self._end(signal.SIGKILL)
+
+    def kill_soon(self) -> None:
+        """Begin to `kill` it: the signal is sent, its end not awaited."""
+        self._signal(signal.SIGKILL)
 
     def stop(self) -> None:
         """End it in good order: partitions and coordinators move first."""
@@ -120,20 +133,23 @@ class NativeKafka:
         nodes: int = 1,
         advertised: Sequence[int] | None = None,
         settings: Mapping[str, str] | None = None,
+        version: str | None = None,
     ) -> None:
         """Plan the cluster.
 
         Args:
             nodes: how many brokers.
             advertised: the ports clients are told to use, one a node: a proxy's.
-            settings: broker settings beside `QUICK`.
+            settings: broker settings in addition to `QUICK`.
+            version: of Apache Kafka; `jars.version` by default.
         """
         self._folder = Path(tempfile.mkdtemp(prefix="kafka-"))
-        ports = wait.free_ports(nodes * 3)
-        mine, direct, self._controllers = ports[:nodes], ports[nodes:-nodes], ports[-nodes:]
+        free = ports.free_ports(nodes * 3)
+        mine, direct, self._controllers = free[:nodes], free[nodes:-nodes], free[-nodes:]
         self._settings = settings or {}
+        self.version = version or jars_version()
         self.nodes = [
-            Node(i + 1, self._folder / str(i + 1), *of_node)
+            Node(i + 1, self._folder / str(i + 1), *of_node, self.version)
             for i, of_node in enumerate(zip(mine, direct, advertised or mine, strict=True))
         ]
 
@@ -154,8 +170,7 @@ class NativeKafka:
     def __enter__(self) -> Self:
         try:
             self._format()
-            for node in self.nodes:
-                node.start()
+            self.start()
             self.ready()
         except BaseException:
             self.close()
@@ -169,6 +184,18 @@ class NativeKafka:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def kill(self) -> None:
+        """End every node at once, as a power cut would."""
+        for node in self.nodes:
+            node.kill_soon()
+        for node in self.nodes:
+            node.kill()
+
+    def start(self) -> None:
+        """Start every node."""
+        for node in self.nodes:
+            node.start()
 
     def ready(self) -> None:
         """Wait until every running node answers and knows of the others."""
@@ -186,8 +213,7 @@ class NativeKafka:
         return wait.brokers(f"127.0.0.1:{node.direct_port}") >= expected
 
     def close(self) -> None:
-        for node in self.nodes:
-            node.kill()
+        self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _format(self) -> None:
@@ -198,8 +224,8 @@ class NativeKafka:
             properties = node.folder / "server.properties"
             properties.write_text("".join(f"{k}={v}\n" for k, v in self._properties(node)))
             subprocess.run(
-                ["java", *JVM, "-cp", f"{jars()}/*", "kafka.tools.StorageTool", "format",
-                 "--cluster-id", cluster, "--config", str(properties)],
+                ["java", *JVM, "-cp", f"{jars(self.version)}/*", "kafka.tools.StorageTool",
+                 "format", "--cluster-id", cluster, "--config", str(properties)],
                 check=True, capture_output=True,
             )  # fmt: skip
 

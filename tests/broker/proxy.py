@@ -25,8 +25,10 @@ class Direction(enum.Enum):
 
 
 class _Rule(NamedTuple):
-    seconds: float
-    cut: bool
+    seconds: float = 0.0
+    cut: bool = False
+    then: Callable[[], None] | None = None
+    """Called once the answer is with the client's socket."""
 
 
 class Proxy:
@@ -85,11 +87,15 @@ class Proxy:
 
     def delay_answers(self, api_key: int, seconds: float, count: int = 1) -> None:
         """Let the next answers to this request wait, and those behind them on the connection."""
-        self._add(api_key, _Rule(seconds, cut=False), count)
+        self._add(api_key, _Rule(seconds=seconds), count)
 
     def cut_answers(self, api_key: int, count: int = 1) -> None:
         """Close the connection in place of the next answers: the request was done all the same."""
-        self._add(api_key, _Rule(0, cut=True), count)
+        self._add(api_key, _Rule(cut=True), count)
+
+    def after_answer(self, api_key: int, then: Callable[[], None]) -> None:
+        """Do something the moment after the next answer to this request went to its client."""
+        self._add(api_key, _Rule(then=then), 1)
 
     def heal(self) -> None:
         """Forward everything again, at once."""
@@ -193,6 +199,8 @@ class _Link:
                 time.sleep(rule.seconds)
             self._proxy.gate(Direction.TO_CLIENT)
             self._client.sendall(frame)
+            if rule is not None and rule.then is not None:
+                rule.then()
 
 
 def _frame(end: socket.socket) -> bytes:

@@ -1,7 +1,6 @@
 import pytest
 
-from tests.broker import topics
-from tests.broker.hanging import Hanging, abort, hanging, parse
+from tests.broker.hanging import Hanging, hanging, parse
 from tests.broker.native import NativeKafka
 
 TABLE = """\
@@ -18,5 +17,3 @@ def test_the_tools_table_is_read() -> None:
 def test_nothing_hangs_in_a_sound_broker(native: type[NativeKafka]) -> None:
     with native() as kafka:
         assert hanging(kafka.direct, [1]) == []
-        topic = topics.create(kafka.direct, topics.fresh_name())
-        abort(kafka.direct, Hanging(topic, 0, 1, 0))  # over meanwhile: nothing to do

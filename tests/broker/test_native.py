@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.broker import topics, wait
+from tests.broker import jars, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.read import read_all
 
@@ -55,6 +55,19 @@ def test_a_broker_that_cannot_start_says_so(native: type[NativeKafka]) -> None:
     taken = socket.create_server(("127.0.0.1", kafka.node.direct_port))
     with taken, pytest.raises(RuntimeError, match="ended by itself"), kafka:
         pass
+
+
+def test_the_version_is_chosen_by_argument_or_variable(
+    native: type[NativeKafka], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(jars.VARIABLE, raising=False)
+    assert native().version == jars.DEFAULT
+    monkeypatch.setenv(jars.VARIABLE, "4.4.0")
+    assert native().version == "4.4.0"
+    with native(version="4.3.1") as kafka:
+        assert kafka.version == "4.3.1"
+        command = next(p for p in _processes_of(kafka.node.folder) if "java" in p.name())
+        assert "/kafka-4.3.1/*" in " ".join(command.cmdline())
 
 
 def _processes_of(folder: Path) -> list[psutil.Process]:

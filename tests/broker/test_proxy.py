@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka import KafkaException, Producer
 
-from tests.broker import topics, wait
+from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import END_TXN, Direction, Proxy
 from tests.broker.read import read_all
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture(scope="module")
 def broker(native: type[NativeKafka]) -> Iterator[tuple[NativeKafka, Proxy]]:
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     with native(advertised=[port]) as kafka, Proxy(port, kafka.node.port) as proxy:
         yield kafka, proxy
 
@@ -137,3 +137,15 @@ def test_an_answer_cut_off_belongs_to_a_done_request(
     made.commit_transaction(60)
     assert proxy.met[END_TXN] == met + 1
     assert [r.value for r in read_all(address, topic)] == [b"v"]
+
+
+def test_something_is_done_right_after_an_answer(proxy: Proxy, address: str, topic: str) -> None:
+    done: list[bool] = []
+    proxy.after_answer(END_TXN, lambda: done.append(True))
+    made = producer(address, f"after-{topic}")
+    for _ in range(2):
+        made.begin_transaction()
+        made.produce(topic, b"v")
+        made.commit_transaction(60)
+        wait.until(lambda: done, "the action")
+    assert done == [True]  # for the first answer, not for the second

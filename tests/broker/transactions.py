@@ -6,11 +6,14 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from confluent_kafka import KafkaError
 from confluent_kafka.admin import AdminClient
 
+from tests.broker import wait
 from tests.broker.read import QUIET, end_offsets
 
 LIST_TRANSACTIONS = 66
+LOADING = KafkaError.COORDINATOR_LOAD_IN_PROGRESS
 ENDED = frozenset({"Empty", "CompleteCommit", "CompleteAbort", "Dead"})
 
 
@@ -55,6 +58,13 @@ def unstable_partitions(bootstrap: str, topics: Sequence[str]) -> list[tuple[str
 
 
 def _ask(host: str, port: int) -> list[Transaction]:
+    # In a tuple: no transaction at all is an answer, too.
+    (found,) = wait.until(lambda: _answer(host, port), "a transaction coordinator to load")
+    return found
+
+
+def _answer(host: str, port: int) -> tuple[list[Transaction]] | None:
+    """What the broker answers, None while it still loads its log of transactions."""
     # header v2: key, version, correlation id, client id, no tags; body v0: no filters, no tags
     request = struct.pack(">hhih", LIST_TRANSACTIONS, 0, 1, -1) + b"\0" + b"\1\1\0"
     with socket.create_connection((host, port), timeout=30) as connection:
@@ -64,12 +74,14 @@ def _ask(host: str, port: int) -> list[Transaction]:
         return _parse(io.BytesIO(stream.read(size)))
 
 
-def _parse(answer: io.BytesIO) -> list[Transaction]:
+def _parse(answer: io.BytesIO) -> tuple[list[Transaction]] | None:
     _, _, _, error = struct.unpack(">ibih", answer.read(11))
+    if error == LOADING:
+        return None
     assert error == 0, f"ListTransactions answered error {error}"
     for _ in range(_varint(answer) - 1):
         _string(answer)
-    return [_transaction(answer) for _ in range(_varint(answer) - 1)]
+    return ([_transaction(answer) for _ in range(_varint(answer) - 1)],)
 
 
 def _transaction(answer: io.BytesIO) -> Transaction:

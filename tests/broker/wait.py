@@ -1,6 +1,5 @@
 """Waiting for a condition, with a deadline that only a broken program meets."""
 
-import socket
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -34,15 +33,3 @@ def brokers(bootstrap: str) -> int:
         return len(admin.list_topics(timeout=2).brokers)
     except KafkaException:
         return 0
-
-
-def free_ports(count: int) -> list[int]:
-    """TCP ports of the loopback address that are free now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind(("127.0.0.1", 0))
-        return [int(opened.getsockname()[1]) for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()

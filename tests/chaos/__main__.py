@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.broker.jars import NoKafkaError, jars
+from tests.broker.jars import NoKafkaError, jars, version
 from tests.chaos import faults, mutants
+from tests.chaos.record import append, digest, row
 from tests.chaos.round import Arena, Case, Membership, Protocol, Result
 
 PROTOCOLS: Sequence[Protocol] = ("classic", "consumer")
@@ -20,12 +21,18 @@ REFUSED: tuple[Protocol, Membership] = ("consumer", "static")
 LOGS = Path("reports") / "chaos"
 
 
+def chosen(options: argparse.Namespace) -> list[faults.Fault]:
+    """The faults that were asked for."""
+    wanted = [faults.BY_NAME[name] for name in options.fault] or faults.ALL
+    return [fault for fault in wanted if fault.name not in options.without]
+
+
 def cases(options: argparse.Namespace) -> Iterator[Case]:
     """Every combination in an order of the seed's, again and again."""
     combinations = [
         combination
         for combination in itertools.product(
-            [faults.BY_NAME[name] for name in options.fault] or faults.ALL,
+            chosen(options),
             options.protocol or PROTOCOLS,
             options.membership or MEMBERSHIPS,
         )
@@ -37,7 +44,8 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
     numbered = enumerate(itertools.cycle(combinations), start=1)
     for number, (fault, protocol, membership) in numbered:
         if number >= options.first:
-            yield Case(fault, protocol, membership, f"{options.seed}:{number}", options.mutant)
+            seed = f"{options.seed}:{number}"
+            yield Case(fault, protocol, membership, seed, options.mutant, options.kafka)
 
 
 def line(number: int, result: Result) -> str:
@@ -45,7 +53,6 @@ def line(number: int, result: Result) -> str:
     verdict = "BROKEN" if result.broken else "ok"
     told = f"{number:4} {verdict:6} {result.case} {result.records} records "
     told += f"{result.seconds:.1f} s [{ended}]"
-    told += " after a hanging transaction of the broker was ended" if result.hung else ""
     return "\n".join([told, *(f"       {b}" for b in result.broken)])
 
 
@@ -65,10 +72,13 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=1)
     made.add_argument("--first", type=int, default=1, help="start at this round of the seed's")
     made.add_argument("--fault", action="append", default=[], choices=sorted(faults.BY_NAME))
+    made.add_argument("--without", action="append", default=[], choices=sorted(faults.BY_NAME))
     made.add_argument("--protocol", action="append", choices=PROTOCOLS)
     made.add_argument("--membership", action="append", choices=MEMBERSHIPS)
+    made.add_argument("--kafka", default=version(), help="version of Apache Kafka to play on")
     made.add_argument("--mutant", choices=sorted(mutants.ALL), help="a worker with a known flaw")
     made.add_argument("--logs", type=Path, default=LOGS, help="where logs of broken rounds stay")
+    made.add_argument("--record", type=Path, help="add each round to this file (JSON lines)")
     made.add_argument("--keep-logs", action="store_true", help="keep those of sound rounds too")
     return made
 
@@ -78,15 +88,18 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        jars()
+        jars(options.kafka)
     except NoKafkaError as why:
         sys.stderr.write(f"no Kafka: {why}\n")
         return 2
     results: list[Result] = []
+    code = digest()  # of what the launcher is about to import
     arena = Arena(options.logs, keep_logs=options.keep_logs)
     try:
         for case in itertools.islice(cases(options), options.rounds):
             results.append(arena.play(case))
+            if options.record:
+                append(options.record, row(results[-1], code))
             sys.stdout.write(line(len(results), results[-1]) + "\n")
             sys.stdout.flush()
     except KeyboardInterrupt:

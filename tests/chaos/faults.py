@@ -1,6 +1,7 @@
 """The catalogue of faults. Each starts the workers, does its harm, and leaves a way to recover."""
 
 import signal
+import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -132,6 +133,49 @@ def broker_killed(stage: Stage) -> None:
     stage.kafka.node.start()
     stage.kafka.ready()
     stage.progress()
+
+
+def outage(stage: Stage) -> None:
+    """Every broker is killed with a transaction open, and away for longer than it may last."""
+    points: Sequence[Point] = ("produce:after", "offsets:before", "offsets:after", "commit:before")
+    worker = stage.start(plan(stage, stage.random.choice(points), "stop"))
+    stage.hit()
+    stage.kafka.kill()
+    worker.signal(signal.SIGCONT)
+    stage.fleet.sleep(TRANSACTION_S + stage.random.uniform(0.5, 4))
+    stage.kafka.start()
+    stage.kafka.ready()
+    stage.progress()
+
+
+def killed_at_commit(stage: Stage) -> None:
+    """The broker is killed up to 2 ms after it answered a commit: its markers may be missing."""
+    stage.running()
+    node, moment = stage.kafka.node, stage.random.choice((0.0, stage.random.uniform(0, 0.002)))
+
+    def kill() -> None:
+        time.sleep(moment)
+        node.kill_soon()
+
+    stage.network().after_answer(END_TXN, kill)
+    stage.fleet.until(lambda: not node.running, "the broker to be killed")
+    if stage.random.random() < 0.5:
+        stage.fleet.sleep(TRANSACTION_S + stage.random.uniform(0.5, 4))
+    node.start()
+    stage.kafka.ready()
+    stage.progress()
+
+
+def killed_while_revoking(stage: Stage) -> None:
+    """A worker dies while it gives partitions up, and is back before its session ends."""
+    point: Point = stage.random.choice(("revoke:before", "revoke:after"))
+    env = {"KAFKA_SESSION_TIMEOUT_MS": "6000"}  # room for a start on a busy machine
+    trap = Plan(point=point, action="kill", mark=str(stage.mark))
+    worker = stage.fleet.add("w0", trap, mutant=stage.mutant, env=env)
+    stage.progress(100)
+    stage.fleet.add("w1", mutant=stage.mutant, env=env)
+    stage.hit()
+    stage.back(worker)
 
 
 def broker_paused(stage: Stage) -> None:
@@ -279,6 +323,10 @@ ALL: Sequence[Fault] = (
     Fault("join-leave", churn),
     Fault("zombie", zombie),
     Fault("broker-kill", broker_killed),
+    Fault("broker-outage", outage),
+    Fault("outage-all", outage, nodes=3),
+    Fault("broker-kill-at-commit", killed_at_commit),
+    Fault("killed-while-revoking", killed_while_revoking),
     Fault("broker-pause", broker_paused),
     Fault("kill-everything", all_killed),
     Fault("coordinator-move", coordinator_moved, nodes=3),

@@ -27,6 +27,8 @@ Point = Literal[
     "offsets:after",
     "commit:before",
     "commit:after",
+    "revoke:before",
+    "revoke:after",
 ]
 Action = Literal["kill", "stop", "term", "sleep"]
 
@@ -106,9 +108,19 @@ def producer_class(trap: Trap) -> type[confluent_kafka.Producer]:
 
 
 def consumer_class(trap: Trap) -> type[confluent_kafka.Consumer]:
-    """A Consumer that passes the trap whenever it brought records."""
+    """A Consumer that passes the trap whenever it brought records or gives partitions up."""
 
     class TrappedConsumer(confluent_kafka.Consumer):
+        def subscribe(self, *args: Any, **kwargs: Any) -> None:
+            on_revoke = kwargs["on_revoke"]
+
+            def trapped(*revoked: Any) -> None:
+                trap.at("revoke:before")
+                on_revoke(*revoked)
+                trap.at("revoke:after")
+
+            super().subscribe(*args, **{**kwargs, "on_revoke": trapped})
+
         def poll(self, *args: Any, **kwargs: Any) -> Any:
             message = super().poll(*args, **kwargs)
             if message is not None:

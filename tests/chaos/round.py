@@ -7,15 +7,15 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from confluent_kafka import KafkaException
 
 from consumer.errors import STUCK_EXIT_CODE, KafkaStoppedError
-from tests.broker import topics, wait
-from tests.broker.hanging import abort, hanging
+from tests.broker import jars, ports, topics, wait
+from tests.broker.hanging import hanging
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
 from tests.broker.read import committed, read_all
@@ -28,6 +28,8 @@ from tests.chaos.workers import Fleet, Launcher, Worker
 
 Protocol = Literal["classic", "consumer"]
 Membership = Literal["static", "dynamic"]
+Cluster = tuple[int, str]
+"""Number of nodes, and version of Apache Kafka."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,12 @@ class Case:
     membership: Membership
     seed: str
     mutant: str | None = None
+    kafka: str = field(default_factory=jars.version)
+    """Version of Apache Kafka."""
 
     def __str__(self) -> str:
-        return f"{self.fault.name} {self.protocol} {self.membership} seed {self.seed}"
+        mode = f"{self.protocol} {self.membership}"
+        return f"{self.fault.name} {mode} seed {self.seed} kafka {self.kafka}"
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,6 @@ class Result:
     """Exit codes of each worker, in order; minus the signal where one ended it."""
     logs: Path | None
     """Kept when something was broken."""
-    hung: int = 0
-    """Transactions the broker itself let hang, ended by hand."""
 
 
 class Arena:
@@ -70,30 +73,31 @@ class Arena:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self.pool: Pool = make_pool(self._folder)
         self.launcher = self._stack.enter_context(Launcher())
-        self._clusters: dict[int, tuple[contextlib.ExitStack, NativeKafka, Proxy | None]] = {}
+        self._clusters: dict[Cluster, tuple[contextlib.ExitStack, NativeKafka, Proxy | None]] = {}
 
     def close(self) -> None:
-        for nodes in list(self._clusters):
-            self._drop(nodes)
+        for cluster in list(self._clusters):
+            self._drop(cluster)
         self._stack.close()
 
-    def _cluster(self, nodes: int) -> tuple[NativeKafka, Proxy | None]:
-        for other in set(self._clusters) - {nodes}:
+    def _cluster(self, wanted: Cluster) -> tuple[NativeKafka, Proxy | None]:
+        nodes, kafka_version = wanted
+        for other in set(self._clusters) - {wanted}:
             self._drop(other)
-        if nodes not in self._clusters:
+        if wanted not in self._clusters:
             stack = contextlib.ExitStack()
             if nodes == 1:
-                (port,) = wait.free_ports(1)
-                kafka = stack.enter_context(NativeKafka(advertised=[port]))
+                (port,) = ports.free_ports(1)
+                kafka = stack.enter_context(NativeKafka(advertised=[port], version=kafka_version))
                 proxy: Proxy | None = stack.enter_context(Proxy(port, kafka.node.port))
             else:
-                kafka, proxy = stack.enter_context(NativeKafka(nodes)), None
-            self._clusters[nodes] = stack, kafka, proxy
-        _, kafka, proxy = self._clusters[nodes]
+                kafka, proxy = stack.enter_context(NativeKafka(nodes, version=kafka_version)), None
+            self._clusters[wanted] = stack, kafka, proxy
+        _, kafka, proxy = self._clusters[wanted]
         return kafka, proxy
 
-    def _drop(self, nodes: int) -> None:
-        self._clusters.pop(nodes)[0].close()
+    def _drop(self, cluster: Cluster) -> None:
+        self._clusters.pop(cluster)[0].close()
 
     def play(self, case: Case) -> Result:
         """Run the round."""
@@ -101,20 +105,21 @@ class Arena:
         folder = self._logs / str(case).replace(" ", "-").replace(":", "-")
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        kafka, proxy = self._cluster(case.fault.nodes)
+        cluster = case.fault.nodes, case.kafka
+        kafka, proxy = self._cluster(cluster)
         with self._stage(case, kafka, proxy, folder) as stage:
-            broken, records, hung = _play(case, stage)
+            broken, records = _play(case, stage)
             codes = {w.name: w.codes for w in stage.fleet.workers}
         if broken:
             (folder / "broken.txt").write_text("\n".join(broken) + "\n")
             for node in kafka.nodes:
                 node.kill()
                 shutil.copytree(node.folder, folder / f"broker-{node.id}")
-            self._drop(case.fault.nodes)  # whatever it was, no later round inherits it
+            self._drop(cluster)  # whatever it was, no later round inherits it
         elif not self._keep_logs:
             shutil.rmtree(folder)
         took = time.monotonic() - started
-        return Result(case, broken, records, took, codes, folder if broken else None, hung)
+        return Result(case, broken, records, took, codes, folder if broken else None)
 
     @contextlib.contextmanager
     def _stage(
@@ -167,33 +172,26 @@ def _live_topics(case: Case, names: Names) -> list[str]:
     return [names.alerts, names.dead_letters] if case.fault.live_dead_letters else [names.alerts]
 
 
-def _play(case: Case, stage: Stage) -> tuple[list[str], int, int]:
+def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
     broken: list[str] = []
-    hung = 0
     try:
         case.fault.act(stage)
     except (TimeoutError, RuntimeError, LookupError, KafkaException) as error:
-        hung = end_hanging(stage.kafka)
-        if not hung:
-            broken.append(f"the fault did not work out: {error!r}")
+        broken.append(f"the fault did not work out: {error!r}")
     stage.traffic.finish()
     if stage.proxy is not None:
         stage.proxy.heal()
     expected = sources(stage.kafka.direct, stage.names.claims, stage.pool)
     ends = next_offsets(expected)
-    caught_up = _caught_up(stage, ends)
-    if not caught_up and (ended := end_hanging(stage.kafka)):
-        hung += ended
-        caught_up = _caught_up(stage, ends)
-    if not caught_up:
-        broken.append("stuck after the fault: not every offset was committed")
+    if not _caught_up(stage, ends):
+        broken += ["stuck after the fault: not every offset was committed", *why_stuck(stage.kafka)]
     try:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck when told to stop: {error}")
     broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
     seen = observe(case, stage, expected, ends)
-    return [*broken, *map(str, check(seen))], len(expected), hung
+    return [*broken, *map(str, check(seen))], len(expected)
 
 
 def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:
@@ -204,16 +202,13 @@ def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:
     return True
 
 
-def end_hanging(kafka: NativeKafka) -> int:
-    """End the transactions that hang in the brokers, as the runbook says; how many there were.
+def why_stuck(kafka: NativeKafka) -> list[str]:
+    """The transactions that hang in the brokers.
 
-    A broker that is killed may lose the marker that ends a transaction although its coordinator
-    has noted the end. That is no fault of a worker, but its claims wait until somebody ends it.
+    They are named, not ended: a worker has to get past them without an operator.
     """
     found = hanging(kafka.direct, [node.id for node in kafka.nodes if node.running])
-    for one in found:
-        abort(kafka.direct, one)
-    return len(found)
+    return [f"a transaction hangs: {one}" for one in found]
 
 
 def disorderly(worker: Worker) -> bool:

@@ -18,8 +18,8 @@ from confluent_kafka.admin._scram import (
     UserScramCredentialUpsertion,
 )
 
-from tests.broker import wait
 from tests.broker.native import NativeKafka
+from tests.broker.ports import free_ports
 from tests.deploy.tools import need
 
 AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
@@ -106,7 +106,7 @@ def secured(native: type[NativeKafka], folder: Path) -> Iterator[Secured]:
     certificate, key = certificates.sign("broker")
     store = folder / "broker-store.pem"
     store.write_text(key.read_text() + certificate.read_text())
-    scram, mtls, controller = wait.free_ports(3)
+    scram, mtls, controller = free_ports(3)
     settings: dict[str, str] = {
         "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         "listener.security.protocol.map": "DIRECT:PLAINTEXT,CONTROLLER:PLAINTEXT,"

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tests.broker import wait
+from tests.broker import ports
 from tests.deploy import processes
 from tests.deploy.tools import ROOT
 
@@ -20,7 +20,7 @@ class Stack:
 
     def __init__(self) -> None:
         self.project = f"fraud-test-{uuid.uuid4().hex[:8]}"
-        self.kafka_port, self.api_port, self.prometheus_port = wait.free_ports(3)
+        self.kafka_port, self.api_port, self.prometheus_port = ports.free_ports(3)
         self._env = {
             **os.environ,
             "COMPOSE_PROFILES": "",

@@ -11,6 +11,7 @@ import yaml
 
 from schemas.outcome import Finding, FraudOutcome
 from tests.broker import topics, wait
+from tests.broker.ports import free_ports
 from tests.broker.read import read_all
 from tests.deploy import processes
 from tests.deploy.rules import RULES, Expression, expressions
@@ -33,7 +34,7 @@ def scraped(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     need("prometheus", "Prometheus")
     folder = tmp_path_factory.mktemp("scraped")
     model = processes.train(folder / "model")
-    worker, api, outcomes, port = wait.free_ports(4)
+    worker, api, outcomes, port = free_ports(4)
     env = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         **{

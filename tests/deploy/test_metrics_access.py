@@ -18,7 +18,7 @@ from consumer.__main__ import main, operations
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.settings import Settings
-from tests.broker import wait
+from tests.broker import ports, wait
 from tests.deploy import processes
 from tests.deploy.tools import ROOT, need
 from tests.http.test_access import Pair, self_signed
@@ -45,7 +45,7 @@ class Guarded(NamedTuple):
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     need("openssl", "OpenSSL")
     pair = self_signed(tmp_path_factory.mktemp("tls"))
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     settings = Settings(
         instance_id="i", metrics_port=port, metrics_token=TOKEN,
         metrics_tls_cert=pair.certificate, metrics_tls_key=pair.key,
@@ -76,7 +76,7 @@ def test_without_tls_nothing_is_answered(guarded: Guarded) -> None:
 
 
 def test_a_port_without_a_token_is_open() -> None:
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     with operations(Settings(instance_id="i", metrics_port=port), Metrics(), Health()):
         assert httpx.get(f"http://127.0.0.1:{port}/metrics").status_code == 200
 
@@ -100,7 +100,7 @@ def test_prometheus_scrapes_as_documented(guarded: Guarded, tmp_path: Path) -> N
     without = {**job, "job_name": "no-token"}
     del without["authorization"]
     config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [job, without]}
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
 
     def up(name: str) -> list[str]:
         return [found["value"][1] for found in processes.query(address, f'up{{job="{name}"}}')]
@@ -126,7 +126,7 @@ def test_the_images_own_check_asks_over_tls_when_told_to(guarded: Guarded) -> No
 
 
 def test_the_images_own_check_sees_what_is_ill() -> None:
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     health = Health(lambda: "the step commit hangs")
     with operations(Settings(instance_id="i", metrics_port=port), Metrics(), health):
         assert health_check(port, "http") == 1

@@ -11,7 +11,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from schemas.claim import Claim
-from tests.broker import topics, wait
+from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.read import read_all
 from tests.deploy import processes
@@ -109,7 +109,7 @@ def test_a_worker_does_its_work_with_the_documented_rights(
     connect: Callable[[Secured, Path, str], Env],
 ) -> None:
     name = connect.__name__.replace("_", "-")
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     env = {
         **connect(filled, tmp_path, name),
         **as_worker(name, model, port),
@@ -134,7 +134,7 @@ def test_a_missing_right_stops_the_worker_and_is_named(
     filled: Secured, model: Path, tmp_path: Path, missing: Right
 ) -> None:
     name = topics.fresh_name("poor")
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     kept = [right for right in RIGHTS["run"] if right != missing]
     filled.allow(name, of_group(kept, name))
     env = {**by_password(filled, tmp_path, name), **as_worker(name, model, port)}
@@ -175,7 +175,7 @@ def succeeds(*arguments: str, env: Env) -> processes.Done:
 
 def test_outcomes_are_followed_with_the_documented_rights(filled: Secured, tmp_path: Path) -> None:
     filled.allow("outcomes", RIGHTS["outcomes"])
-    (port,) = wait.free_ports(1)
+    (port,) = ports.free_ports(1)
     env = {**by_password(filled, tmp_path, "outcomes"), "METRICS_PORT": str(port)}
     with processes.scorer("outcomes", env, tmp_path / "outcomes.log", port) as process:
         assert process.end() == 0, process.log

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.broker import wait
+from tests.broker import jars, wait
 from tests.broker.read import read_all
 from tests.deploy import processes
 from tests.deploy.stack import Stack, docker, inspect, stack
@@ -20,7 +20,7 @@ BROKEN_EVERY = 50
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
     need_docker()
-    need_images("python:3.13-slim", "apache/kafka:4.3.1", "prom/prometheus:v3.5.0")
+    need_images("python:3.13-slim", f"apache/kafka:{jars.DEFAULT}", "prom/prometheus:v3.5.0")
     with stack() as made:
         yield made
 

@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.settings import Settings, read_settings
 from consumer.topics import create_topics
-from tests.broker import topics, wait
+from tests.broker import ports, topics, wait
 from tests.broker.native import _die_with_parent
 from tests.broker.read import committed, end_offsets
 from tests.integration.traffic import Row, produce
@@ -142,7 +142,7 @@ class Stage:
 
     def command(self, *arguments: str, **settings: str) -> Worker:
         """Start a command."""
-        (port,) = wait.free_ports(1)
+        (port,) = ports.free_ports(1)
         inherited = {n: v for n, v in os.environ.items() if not n.startswith("KAFKA_")}
         environ = {**inherited, **self.environ, "METRICS_PORT": str(port), **settings}
         log = self.folder / f"{len(self.workers)}.log"

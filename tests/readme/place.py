@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.broker import topics, wait
+from tests.broker import ports, topics, wait
 
 ROOT = Path(__file__).parents[2]
 CLONED = ("Makefile", "pyproject.toml", "schemas", "model", "consumer")
@@ -36,7 +36,7 @@ class Place:
             if part.name != ".ready":
                 (environment / part.name).symlink_to(part)
         (environment / ".ready").touch()
-        api, metrics = wait.free_ports(2)
+        api, metrics = ports.free_ports(2)
         self.endpoint = f"localhost:{api}"
         self.operations = f"http://127.0.0.1:{metrics}"
         self._addresses = {BROKER: bootstrap, ENDPOINT: self.endpoint}

@@ -14,6 +14,7 @@ import httpx
 from tests.broker import wait
 from tests.broker.fetched import java_version, once
 from tests.broker.native import _die_with_parent
+from tests.broker.ports import free_ports
 
 VERSION = "3.3.3"
 ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
@@ -66,7 +67,7 @@ def apicurio() -> Iterator[str]:
         NoRegistryError: it cannot be had here.
     """
     java, folder = newer_java(), unpacked()
-    (port, management) = wait.free_ports(2)
+    (port, management) = free_ports(2)
     ports = [f"-Dquarkus.http.port={port}", f"-Dquarkus.management.port={management}"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(

@@ -34,7 +34,7 @@ from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter, Reason
 from schemas.export import FOLDER
-from tests.broker.wait import free_ports
+from tests.broker.ports import free_ports
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
 from tests.deploy.secured import Certificates
 from tests.registry import writing

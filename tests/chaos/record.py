@@ -1,0 +1,99 @@
+"""Rounds as rows of a file: one JSON object a line, of one or more harness processes at once."""
+
+import ast
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tests.chaos.round import Result
+
+ROOT: Final = Path(__file__).parents[2]
+CODE: Final = (
+    "batch", "client", "delivery", "membership", "offsets", "producing", "source", "transactions",
+    "watchdog", "worker",
+)  # fmt: skip
+"""Modules of the consumer that decide whether an outcome is lost or doubled."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One round."""
+
+    code: str
+    """Digest of the code it was played with."""
+    kafka: str
+    fault: str
+    protocol: str
+    membership: str
+    seed: str
+    mutant: str | None
+    records: int
+    seconds: float
+    broken: list[str]
+    codes: dict[str, list[int]]
+    """Exit codes of each worker, in order."""
+
+
+def row(result: Result, code: str) -> Row:
+    """The row of a round."""
+    case = result.case
+    return Row(
+        code=code,
+        kafka=case.kafka,
+        fault=case.fault.name,
+        protocol=case.protocol,
+        membership=case.membership,
+        seed=case.seed,
+        mutant=case.mutant,
+        records=result.records,
+        seconds=round(result.seconds, 1),
+        broken=list(result.broken),
+        codes={worker: list(codes) for worker, codes in result.codes.items()},
+    )
+
+
+def append(file: Path, added: Row) -> None:
+    """Add a row, in one write: others may be adding theirs."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    opened = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        os.write(opened, msgspec.json.encode(added) + b"\n")
+    finally:
+        os.close(opened)
+
+
+def read(file: Path) -> list[Row]:
+    """Every row of the file."""
+    return [msgspec.json.decode(line, type=Row) for line in file.read_bytes().splitlines()]
+
+
+def digest() -> str:
+    """Of the present code that rounds are about: what it does, not how it is documented."""
+    return digest_of((ROOT / "consumer" / f"{name}.py").read_text() for name in CODE)
+
+
+def digest_of(sources: Iterable[str]) -> str:
+    """Of sources without their comments, docstrings and layout."""
+    found = hashlib.sha256()
+    for source in sources:
+        found.update(ast.unparse(_undocumented(ast.parse(source))).encode())
+    return found.hexdigest()[:16]
+
+
+def _undocumented(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [s for s in body if not _is_text(s)] or [ast.Pass()]  # type: ignore[attr-defined]
+    return tree
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )

@@ -1,0 +1,78 @@
+"""Rounds are kept with the code they were played with, and counted by fault, version and mode."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import rounds
+from tests.chaos.faults import BY_NAME
+from tests.chaos.record import CODE, ROOT, append, digest, digest_of, read, row
+from tests.chaos.round import Case, Result
+
+CLIENT = re.compile(r"^from confluent_kafka import (\([^)]*|.*)\b(Consumer|Producer)\b", re.M)
+
+
+def played(*broken: str, kafka: str = "4.2.2", membership: str = "static") -> Result:
+    assert membership in {"static", "dynamic"}
+    case = Case(BY_NAME["broker-kill"], "classic", membership, "7:3", None, kafka)  # type: ignore[arg-type]
+    return Result(case, broken, 1200, 20.04, {"w0": [-9, 0], "w1": [0]}, None)
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    file = tmp_path / "kept" / "rounds.jsonl"
+    added = [row(played(), "code"), row(played("stuck"), "code")]
+    for one in added:
+        append(file, one)
+    assert read(file) == added
+    assert added[1].codes == {"w0": [-9, 0], "w1": [0]}
+    assert (added[1].broken, added[1].seconds, added[1].kafka) == (["stuck"], 20.0, "4.2.2")
+
+
+def test_the_table_counts_by_fault_version_and_mode() -> None:
+    results = [played(), played("stuck"), played(kafka="4.3.1"), played(membership="dynamic")]
+    assert rounds.table(row(r, "code") for r in results) == (
+        "| Fault | Kafka | classic, dynamic | classic, static | Rounds | Claims | Broken |\n"
+        "| --- | --- | --: | --: | --: | --: | --: |\n"
+        "| broker-kill | 4.2.2 | 1 | 2 (1 broken) | 3 | 3,600 | 1 |\n"
+        "| broker-kill | 4.3.1 | 0 | 1 | 1 | 1,200 | 0 |\n"
+        "| all |  | 1 | 3 (1 broken) | 4 | 4,800 | 1 |"
+    )
+
+
+def test_rounds_of_other_code_are_left_out_unless_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rounds.jsonl"
+    append(file, row(played(), digest()))
+    append(file, row(played("stuck"), "earlier"))
+    monkeypatch.setattr("sys.argv", ["rounds", str(file)])
+    assert rounds.main() == 0
+    assert "1 rounds of other code left out" in capsys.readouterr().out
+    monkeypatch.setattr("sys.argv", ["rounds", "--all", str(file)])
+    assert rounds.main() == 1
+    assert "broker-kill classic static seed 7:3 kafka 4.2.2: stuck" in capsys.readouterr().out
+
+
+def test_the_digest_follows_what_the_code_does() -> None:
+    same = digest_of(["def f():\n    return 1\n"])
+    assert digest_of(['def f():\n    """Said."""\n\n    return 1  # why\n']) == same
+    assert digest_of(["def f():\n    return 2\n"]) != same
+    assert digest_of([]) != same
+
+
+def test_the_digest_covers_every_kafka_client_the_worker_uses() -> None:
+    """A module the worker gains later is not to be forgotten."""
+    listed = set(CODE)
+    for name in CODE:
+        for used in imported(name):
+            source = ROOT / "consumer" / f"{used}.py"
+            if source.exists() and CLIENT.search(source.read_text()):
+                assert used in listed, f"{used}.py is missing in CODE"
+
+
+def imported(name: str) -> list[str]:
+    tree = ast.parse((ROOT / "consumer" / f"{name}.py").read_text())
+    found = [n.module for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+    return [m.removeprefix("consumer.") for m in found if m.startswith("consumer.")]
