@@ -24,7 +24,7 @@ from consumer.client import (
     stopped,
 )
 from consumer.errors import KafkaStoppedError
-from consumer.membership import snapshot
+from consumer.membership import assign, snapshot, unassign
 from consumer.offsets import TRANSIENT, Offsets
 from consumer.settings import Settings
 
@@ -187,21 +187,21 @@ class ClaimSource:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         if self._closing:  # nothing is read any more
-            consumer.incremental_assign(partitions)
+            assign(consumer, partitions, self._settings.group_protocol)
             return
         self.group_metadata = snapshot(consumer)
         self._refresh = False
         # When the broker does not tell yet, the rewind that follows finds the place: waiting here
         # would keep a callback from being served that may be the reason.
         start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
-        if partitions:
-            consumer.incremental_assign(partitions if start is None else start)
+        known = partitions if start is None else start
+        assign(consumer, known, self._settings.group_protocol)
         log.info("assigned %s", _names(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         self._settle()
-        consumer.incremental_unassign(partitions)
+        unassign(consumer, partitions, self._settings.group_protocol)
         self._offsets.forget(partitions)
         log.info("revoked %s", _names(partitions))
 
