@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.settings import Delivery, Membership, Settings
+from consumer.stable import EVERY_MS
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def consumer_config(settings: Settings) -> Config:
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": 32_768,
         "fetch.queue.backoff.ms": 10,
+        "statistics.interval.ms": EVERY_MS,
         **_only(settings, CONSUMER_ONLY),
     }
     if settings.group_protocol == "classic":

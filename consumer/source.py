@@ -27,6 +27,7 @@ from consumer.errors import KafkaStoppedError
 from consumer.membership import assign, snapshot, unassign
 from consumer.offsets import TRANSIENT, Offsets
 from consumer.settings import Settings
+from consumer.stable import StableOffsets
 
 log = logging.getLogger(__name__)
 
@@ -66,9 +67,11 @@ class ClaimSource:
         self._void_since: float | None = None
         self._refresh = False
         self._idle = False
+        self._stable = StableOffsets()
         config: dict[str, Any] = {
             **consumer_config(settings),
             "error_cb": report_client_error,
+            "stats_cb": self._stable.note,
             "logger": log,
         }
         try:
@@ -216,10 +219,11 @@ class ClaimSource:
         return frozenset(self._offsets.begun)
 
     def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Records between what is committed and the end, by partition, from the last fetch.
+        """Records that can be read and are not committed, by partition, from the last fetch.
 
-        When nothing is in hand the position counts: unlike what is committed it is also past the
-        markers that transactions of the producers leave at the end of a partition.
+        Neither what was deleted nor what an open transaction holds back can be read. When nothing
+        is in hand the position counts: unlike what is committed it is also past the markers that
+        transactions of the producers leave at the end of a partition.
 
         Args:
             committed: next offsets this worker committed, by topic and partition.
@@ -229,10 +233,10 @@ class ClaimSource:
             [TopicPartition(*where) for where in self._offsets.begun]
         ):
             where = place.topic, place.partition
-            _, high = self._consumer.get_watermark_offsets(place, cached=True)
-            start = self._offsets.begun[where]
+            low, high = self._consumer.get_watermark_offsets(place, cached=True)
+            start = max(low, self._offsets.begun[where])
             done = max(start, committed.get(where, start), place.offset if self._idle else start)
-            lags[where] = max(0, high - done)
+            lags[where] = max(0, self._stable.ends.get(where, high) - done)
         return lags
 
     def commit(self, offsets: list[TopicPartition]) -> None:
