@@ -9,6 +9,7 @@ import msgspec
 from benchmarks.conditions import Conditions
 from benchmarks.endpoint import Http
 from benchmarks.latency import Latency
+from benchmarks.markdown import table
 from benchmarks.scaling import Stretch, Workers
 from benchmarks.soak import Moment
 from benchmarks.stages import Stage
@@ -200,12 +201,6 @@ def _conditions(results: Results) -> str:
     told = msgspec.structs.asdict(results.conditions)
     lines = [f"* {name.replace('_', ' ')}: {value}" for name, value in told.items()]
     return "\n".join(["## Conditions\n", *lines, *(f"* {note}" for note in results.notes), ""])
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _figure(value: float, digits: int) -> str:

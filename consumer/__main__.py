@@ -27,6 +27,7 @@ from consumer.metrics import Metrics
 from consumer.models import Models, signature_check
 from consumer.operations import PROBES, operations_app
 from consumer.outcomes import follow
+from consumer.ownership import GroupWatch
 from consumer.redrive import redrive
 from consumer.redrive_plan import Filter
 from consumer.settings import Settings, read_settings
@@ -95,7 +96,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
             models.current().version,
             settings.delivery.value,
         )
-        with models.watched():
+        with models.watched(), GroupWatch(settings, metrics.registry).watched():
             worker.run()
     log.info("stopped; every batch in hand was committed")
 

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.settings import Delivery, Membership, Settings
+from consumer.stable import EVERY_MS
 
 log = logging.getLogger(__name__)
 
@@ -75,10 +76,13 @@ def consumer_config(settings: Settings) -> Config:
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": 32_768,
         "fetch.queue.backoff.ms": 10,
+        "statistics.interval.ms": EVERY_MS,
         **_only(settings, CONSUMER_ONLY),
     }
     if settings.group_protocol == "classic":
-        config["partition.assignment.strategy"] = "cooperative-sticky"
+        # Eager: a static member that dies between the two phases of a cooperative rebalance
+        # leaves partitions that nobody owns (docs/decisions/0013).
+        config["partition.assignment.strategy"] = "range"
         config.setdefault("session.timeout.ms", 15_000)
     else:
         for name in MANAGED_BY_BROKER:
@@ -165,6 +169,12 @@ _HINTS: Final = {
     KafkaError.INVALID_PRODUCER_EPOCH: _FENCED_HINT,
     KafkaError.FENCED_INSTANCE_ID: _FENCED_HINT,
     KafkaError.UNRELEASED_INSTANCE_ID: "; the old session of this INSTANCE_ID has not ended yet",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
+        "; a member of CONSUMER_GROUP, one of an earlier release perhaps, shares partitions in "
+        "another way than this worker: stop every worker of the group, wait until their sessions "
+        "have ended (KAFKA_SESSION_TIMEOUT_MS, 15 s by default), then start them again. Committed "
+        "offsets stay; see 'From an earlier release' in docs/runbook.md"
+    ),
     KafkaError.UNKNOWN_TOPIC_OR_PART: "; create the topics with: python -m consumer topics",
     KafkaError._UNKNOWN_TOPIC: "; create the topics with: python -m consumer topics",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "; the principal lacks a right on a topic",

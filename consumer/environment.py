@@ -32,6 +32,7 @@ OWNED: Final = {
     "enable.auto.offset.store": "DELIVERY",
     "enable.idempotence": "DELIVERY",
     "enable.partition.eof": "the worker",
+    "statistics.interval.ms": "the worker",
     "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
 }
 """librdkafka properties the guarantee rests on, and the setting that decides each."""

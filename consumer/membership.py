@@ -1,9 +1,9 @@
-"""Group metadata that fences: a snapshot of the member and its generation (KIP-447)."""
+"""Being a member: taking and giving up partitions, and metadata that fences (KIP-447)."""
 
 import struct
 from typing import Final
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, TopicPartition
 
 _MAGIC: Final = b"CGMDv2:"
 _GENERATION: Final = struct.Struct("=i")
@@ -29,3 +29,19 @@ def generation(metadata: bytes) -> int:
     if not metadata.startswith(_MAGIC):
         raise ValueError(f"group metadata of an unknown form: {metadata[:8]!r}")
     return int(_GENERATION.unpack_from(metadata, len(_MAGIC))[0])
+
+
+def assign(consumer: Consumer, partitions: list[TopicPartition], protocol: str) -> None:
+    """Begin to read: these too under ``consumer``, these and no others under ``classic``."""
+    if protocol == "consumer":
+        consumer.incremental_assign(partitions)
+    else:
+        consumer.assign(partitions)
+
+
+def unassign(consumer: Consumer, partitions: list[TopicPartition], protocol: str) -> None:
+    """Stop reading these; under ``classic``, whose assignor is eager, they are all there are."""
+    if protocol == "consumer":
+        consumer.incremental_unassign(partitions)
+    else:
+        consumer.unassign()

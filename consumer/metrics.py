@@ -110,7 +110,7 @@ class Metrics:
         )
         self.lag = Gauge(
             "fraud_scorer_lag",
-            "Records between the committed offset and the end of the partition.",
+            "Records of the worker's partitions that can be read and are not committed.",
             ["topic", "partition"],
             registry=registry,
         )

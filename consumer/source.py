@@ -27,11 +27,12 @@ from consumer.client import (
     report_client_error,
     stopped,
 )
-from consumer.membership import snapshot
+from consumer.membership import assign, snapshot, unassign
 from consumer.offsets import TRANSIENT, Offsets
 from consumer.receipts import Place, Receipt
 from consumer.records import coordinates
 from consumer.settings import Settings
+from consumer.stable import StableOffsets
 from consumer.stalls import Stall
 from consumer.takeover import Start, TakeOver
 
@@ -90,9 +91,11 @@ class ClaimSource:
         self._void_since: float | None = None
         self._refresh = False
         self._idle = False
+        self._stable = StableOffsets()
         config: dict[str, Any] = {
             **consumer_config(settings),
             "error_cb": report_client_error,
+            "stats_cb": self._stable.note,
             "logger": log,
         }
         try:
@@ -243,21 +246,21 @@ class ClaimSource:
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         if self._closing:  # nothing is read any more
-            consumer.incremental_assign(partitions)
+            assign(consumer, partitions, self._settings.group_protocol)
             return
         self.group_metadata = snapshot(consumer)
         self._refresh = False
         # When the broker does not tell yet, the rewind that follows finds the place: waiting here
         # would keep a callback from being served that may be the reason.
         start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
-        if partitions:
-            consumer.incremental_assign(partitions if start is None else start)
+        known = partitions if start is None else start
+        assign(consumer, known, self._settings.group_protocol)
         log.info("assigned %s", _names(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True
         self._settle()
-        consumer.incremental_unassign(partitions)
+        unassign(consumer, partitions, self._settings.group_protocol)
         self._offsets.forget(partitions)
         log.info("revoked %s", _names(partitions))
 
@@ -277,10 +280,11 @@ class ClaimSource:
         return frozenset(self._offsets.begun)
 
     def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Records between what is committed and the end, by partition, from the last fetch.
+        """Records that can be read and are not committed, by partition, from the last fetch.
 
-        When nothing is in hand the position counts: unlike what is committed it is also past the
-        markers that transactions of the producers leave at the end of a partition.
+        Neither what was deleted nor what an open transaction holds back can be read. When nothing
+        is in hand the position counts: unlike what is committed it is also past the markers that
+        transactions of the producers leave at the end of a partition.
 
         Args:
             committed: next offsets this worker committed, by topic and partition.
@@ -290,10 +294,10 @@ class ClaimSource:
             [TopicPartition(*where) for where in self._offsets.begun]
         ):
             where = place.topic, place.partition
-            _, high = self._consumer.get_watermark_offsets(place, cached=True)
-            start = self._offsets.begun[where]
+            low, high = self._consumer.get_watermark_offsets(place, cached=True)
+            start = max(low, self._offsets.begun[where])
             done = max(start, committed.get(where, start), place.offset if self._idle else start)
-            lags[where] = max(0, high - done)
+            lags[where] = max(0, self._stable.ends.get(where, high) - done)
         return lags
 
     def commit(self, offsets: list[TopicPartition]) -> None:

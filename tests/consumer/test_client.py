@@ -28,10 +28,16 @@ def test_the_consumer_never_commits_by_itself_and_reads_what_is_committed() -> N
     assert config["group.id"] == "g"
 
 
-def test_a_static_member_of_a_cooperative_group_by_default() -> None:
+@pytest.mark.parametrize("membership", ["static", "dynamic"])
+def test_classic_members_share_partitions_eagerly(membership: str) -> None:
+    """A cooperative rebalance has a moment in which a death leaves partitions to nobody."""
+    config = consumer_config(settings(MEMBERSHIP=membership))
+    assert config["partition.assignment.strategy"] == "range"
+
+
+def test_a_static_member_by_default() -> None:
     config = consumer_config(settings())
     assert config["group.instance.id"] == "w1"
-    assert config["partition.assignment.strategy"] == "cooperative-sticky"
     assert "group.instance.id" not in consumer_config(settings(MEMBERSHIP="dynamic"))
 
 
@@ -113,6 +119,7 @@ def test_a_refusal_without_a_property_says_so() -> None:
     [
         (KafkaError._FENCED, "INSTANCE_ID"),
         (KafkaError.FENCED_INSTANCE_ID, "INSTANCE_ID"),
+        (KafkaError.INCONSISTENT_GROUP_PROTOCOL, "stop every worker of the group"),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, "python -m consumer topics"),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, "right on a topic"),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, "CONSUMER_GROUP"),

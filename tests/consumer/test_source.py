@@ -40,6 +40,9 @@ class Client:
     def incremental_assign(self, places: list[TopicPartition]) -> None:
         self.assigned_at += [p.offset for p in places]
 
+    def assign(self, places: list[TopicPartition]) -> None:
+        self.assigned_at = [p.offset for p in places]
+
     def assignment(self) -> list[TopicPartition]:
         return [TopicPartition("claims", 0)] if self.assigned_at else []
 

@@ -34,12 +34,18 @@ class Answer(NamedTuple):
 class Worker:
     """``python -m consumer run`` (or another command) as a process of its own."""
 
-    def __init__(self, environ: Mapping[str, str], log: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        log: Path,
+        arguments: tuple[str, ...],
+        module: str = "consumer",
+    ) -> None:
         self.port = int(environ["METRICS_PORT"])
         self._log = log
         with log.open("ab") as out:
             self.process = subprocess.Popen(
-                [*_die_with_parent(), sys.executable, "-m", "consumer", *arguments],
+                [*_die_with_parent(), sys.executable, "-m", module, *arguments],
                 env=environ, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
             )  # fmt: skip
 
@@ -140,13 +146,13 @@ class Stage:
         """Start a worker."""
         return self.command("run", INSTANCE_ID=instance, **settings)
 
-    def command(self, *arguments: str, **settings: str) -> Worker:
+    def command(self, *arguments: str, module: str = "consumer", **settings: str) -> Worker:
         """Start a command."""
         (port,) = ports.free_ports(1)
         inherited = {n: v for n, v in os.environ.items() if not n.startswith("KAFKA_")}
         environ = {**inherited, **self.environ, "METRICS_PORT": str(port), **settings}
         log = self.folder / f"{len(self.workers)}.log"
-        self.workers.append(Worker(environ, log, arguments))
+        self.workers.append(Worker(environ, log, arguments, module))
         return self.workers[-1]
 
     def send(self, rows: list[Row]) -> int:

@@ -1,0 +1,111 @@
+"""Where the whole group stands with the claims topic, asked from the brokers.
+
+A worker's own lag covers the partitions it reads. What nobody reads is in no worker's lag.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from itertools import chain
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import (
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+TIMEOUT_S: Final = 5.0
+"""Longest a request may take; `ask` sends two rounds of them."""
+
+Wait = Callable[[Iterable[Future[Any]]], None]
+
+
+class Partition(NamedTuple):
+    """Offsets of a partition."""
+
+    committed: int
+    """The group's next offset; negative when it has committed none."""
+    first: int
+    """Start of the log."""
+    stable: int
+    """Last stable offset: what follows is behind an open transaction."""
+    end: int
+
+    @property
+    def lag(self) -> int:
+        """Offsets that are not committed and can be read."""
+        return max(0, self.stable - max(self.committed, self.first))
+
+    @property
+    def held_back(self) -> int:
+        """Offsets that an open transaction keeps from being read."""
+        return max(0, self.end - self.stable)
+
+
+class Group(NamedTuple):
+    """A group's partitions of one topic."""
+
+    partitions: Mapping[int, Partition]
+    owned: frozenset[int]
+    """Those a member has been assigned; none of a classic group while it rebalances."""
+
+    @property
+    def unowned(self) -> frozenset[int]:
+        """Partitions nobody reads."""
+        return frozenset(self.partitions) - self.owned
+
+
+def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
+    """What the brokers know; under either group protocol.
+
+    Args:
+        client: needs the rights of a consumer: Describe on the topic and the group.
+        group: `group.id`.
+        topic: the topic the group reads.
+        wait: returns when all of the futures have ended, or raises.
+
+    Raises:
+        KafkaException: a request was refused or not answered within `TIMEOUT_S`.
+    """
+    limit = {"request_timeout": TIMEOUT_S}
+    description = client.describe_topics(TopicCollection([topic]), **limit)[topic]
+    wait([description])
+    places = [TopicPartition(topic, p.id) for p in description.result().partitions]
+
+    def offsets(spec: OffsetSpec, level: IsolationLevel) -> list[Future[Any]]:
+        asked = client.list_offsets(dict.fromkeys(places, spec), isolation_level=level, **limit)
+        return [asked[place] for place in places]
+
+    first, last = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    requests = [
+        offsets(first, IsolationLevel.READ_UNCOMMITTED),
+        offsets(last, IsolationLevel.READ_COMMITTED),
+        offsets(last, IsolationLevel.READ_UNCOMMITTED),
+    ]
+    wanted = [ConsumerGroupTopicPartitions(group, places)]
+    committed = client.list_consumer_group_offsets(wanted, **limit)[group]
+    members = client.describe_consumer_groups([group], **limit)[group]
+    wait([*chain.from_iterable(requests), committed, members])
+    bounds = zip(*([f.result().offset for f in futures] for futures in requests), strict=True)
+    told = {p.partition: _offset(p) for p in committed.result().topic_partitions}
+    return Group(
+        {
+            place.partition: Partition(told[place.partition], *bound)
+            for place, bound in zip(places, bounds, strict=True)
+        },
+        frozenset(
+            place.partition
+            for member in members.result().members
+            for place in member.assignment.topic_partitions
+            if place.topic == topic
+        ),
+    )
+
+
+def _offset(place: TopicPartition) -> int:
+    if place.error is not None:
+        raise KafkaException(place.error)
+    return place.offset
