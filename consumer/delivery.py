@@ -99,11 +99,10 @@ class AtLeastOnce:
 
     def sweep(self) -> None:
         """Of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
-        with self._watchdog.step("sweep"):
-            try:
-                sweep_for(self._settings, transactional_id(self._settings), self._leftovers)
-            except KafkaException as error:
-                raise stopped(error, "ending an open transaction") from error
+        try:
+            sweep_for(self._settings, transactional_id(self._settings), self._leftovers)
+        except KafkaException as error:
+            raise stopped(error, "ending an open transaction") from error
 
     def close(self) -> None:
         """Everything published was acknowledged already."""

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -24,11 +24,20 @@ _AT_ONCE: Final = 2_000
 _PLACE: Final = tuple(HEADER_OF[field] for field in ("topic", "partition", "offset"))
 
 
+Origin = Callable[[Message], tuple[Place, int] | None]
+"""Coordinates of the record that an outcome is of, None where it is not an outcome."""
+
+
 class Evidence:
     """Reads outcomes of some partitions, step by step, up to where the outputs ended."""
 
     def __init__(
-        self, settings: Settings, ends: Mapping[Place, int], since_ms: int, of: Collection[Place]
+        self,
+        settings: Settings,
+        ends: Mapping[Place, int],
+        since_ms: int,
+        of: Collection[Place],
+        origin: Origin,
     ) -> None:
         """Find where to begin.
 
@@ -36,7 +45,8 @@ class Evidence:
             settings: connection and group.
             ends: offset to read each output partition to; all before it is decided.
             since_ms: nothing older is of interest, milliseconds since the epoch.
-            of: partitions of the claims topic.
+            of: partitions of the topic that is read.
+            origin: of which record an outcome is.
 
         Raises:
             KafkaException: Kafka does not answer.
@@ -44,6 +54,7 @@ class Evidence:
         self.found: dict[Place, set[int]] = defaultdict(set)
         """Offsets of claims with a visible outcome, by partition."""
         self._of = frozenset(of)
+        self._origin = origin
         self._consumer = Consumer(_config(settings))
         try:
             self._left = self._begin(ends, since_ms - CLOCK_MARGIN_MS)
@@ -86,9 +97,9 @@ class Evidence:
         return not self._left
 
     def _note(self, message: Message) -> None:
-        claim = source_of(message)
-        if claim is not None and claim[0] in self._of:
-            self.found[claim[0]].add(claim[1])
+        source = self._origin(message)
+        if source is not None and source[0] in self._of:
+            self.found[source[0]].add(source[1])
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -96,7 +107,7 @@ class Evidence:
 
 
 def source_of(message: Message) -> tuple[Place, int] | None:
-    """Coordinates of the claim that an outcome is of, None where the record is something else."""
+    """The `Origin` of alerts and dead letters: the claim."""
     try:
         headers = headers_of(message)
         return source_of_headers(headers)

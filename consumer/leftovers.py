@@ -9,7 +9,8 @@ whoever takes the partitions over looks at what is there (`consumer.takeover`).
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
@@ -34,15 +35,23 @@ COORDINATOR_S: Final = 20.0
 class Leftovers:
     """Open transactions around one group: its offsets of one topic, and its output topics."""
 
-    def __init__(self, settings: Settings, source: str, outputs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        source: str,
+        outputs: Sequence[str],
+        step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
         """Connect.
 
         Args:
             settings: connection and group.
             source: the topic that is read.
             outputs: the topics that are written.
+            step: watches each call that may outlive its own time-out.
         """
         self._settings = settings
+        self._step = step
         self._source = Ends(admin(settings), [source])
         self._outputs = Ends(admin(settings), outputs)
 
@@ -59,6 +68,7 @@ class Leftovers:
         probe = self._probe("read_committed")
         try:
             started = time.monotonic()
+            _await_coordinator(probe, self._some())
             if self._open() or not self._stable(probe):
                 self._sweep(producer, timeout_s, probe)
                 log.info("swept open transactions in %.0f ms", 1e3 * (time.monotonic() - started))
@@ -96,20 +106,28 @@ class Leftovers:
         return True
 
     def _sweep(self, producer: Producer, timeout_s: float, probe: Consumer) -> None:
-        some = TopicPartition(*self._source.places()[0], 0)
+        some = self._some()
         _await_coordinator(probe, some)
         producer.begin_transaction()
         for topic, partition in self._outputs.places():
             producer.produce(topic, None, SWEEP_KEY, partition=partition)
-        producer.flush(timeout_s)
+        with self._step("flush of a sweep"):
+            producer.flush(timeout_s)
         try:
             # A group with members refuses offsets of nobody, but the partition that holds the
             # group's offsets is part of the transaction by then, and gets its marker.
-            producer.send_offsets_to_transaction([some], probe.consumer_group_metadata(), timeout_s)
+            with self._step("send_offsets_to_transaction of a sweep"):
+                producer.send_offsets_to_transaction(
+                    [some], probe.consumer_group_metadata(), timeout_s
+                )
         except KafkaException as error:
             if not kafka_error(error).txn_requires_abort():
                 raise
-        producer.abort_transaction(timeout_s)
+        with self._step("abort_transaction of a sweep"):
+            producer.abort_transaction(timeout_s)
+
+    def _some(self) -> TopicPartition:
+        return TopicPartition(*self._source.places()[0], 0)
 
     def _probe(self, isolation: str) -> Consumer:
         config: dict[str, Any] = {

@@ -9,8 +9,10 @@ the dead-letter topic again in the same transaction: it waits there for the next
 """
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from confluent_kafka import (
@@ -23,18 +25,24 @@ from confluent_kafka import (
 )
 
 from consumer.batch import next_offsets
-from consumer.client import consumer_config, refused_property, stopped
+from consumer.client import consumer_config, refused_property, stopped, transactional_id
 from consumer.errors import KafkaStoppedError
-from consumer.producing import make_producer, partitions, produce
+from consumer.leftovers import Leftovers
+from consumer.outputs import Ends
+from consumer.producing import make_producer, produce
+from consumer.receipts import Place, Receipts
 from consumer.records import coordinates
-from consumer.redrive_plan import Filter, Redriven, plan, read_letter
+from consumer.redrive_plan import Filter, Redriven, Step, plan, read_letter, redriven_from
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
+from consumer.takeover import Start, TakeOver
+from consumer.topics import admin
 from schemas.alert import Source
 from schemas.dead_letter import DeadLetter
 
 BATCH: Final = 500
 TIMEOUT_S: Final = 30.0
+BLOCKED_S: Final = 60.0
 
 
 def redrive(
@@ -65,13 +73,16 @@ def redrive(
     # runs, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
     producer = None if dry_run else _producer(settings)
+    receipts = Receipts(transactional_id(_own(settings)))
     consumer = _consumer(settings)
     try:
-        ends = _assign(consumer, settings.dead_letter_topic)
-        batches = _batches(consumer, ends)
+        starts = _starts(settings, consumer, receipts)
+        ends = _assign(consumer, starts)
+        batches = _batches(consumer, ends, starts)
         if producer is None or opener is None:
             return _show(batches, wanted, limit)
-        return _send(settings, producer, consumer, batches, wanted, limit, opener, progress)
+        sending = _Sending(settings, producer, consumer, receipts, wanted, limit, opener)
+        return sending.send(batches, progress)
     except KafkaException as error:
         raise stopped(error, "redriving") from error
     finally:
@@ -90,8 +101,10 @@ def _own(settings: Settings) -> Settings:
 
 def _producer(settings: Settings) -> Producer:
     producer = make_producer(_own(settings))
+    outputs = settings.claims_topic, settings.dead_letter_topic
     try:
         producer.init_transactions(TIMEOUT_S)
+        Leftovers(_own(settings), settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S)
     except KafkaException as error:
         raise stopped(error, "starting the transactional producer") from error
     return producer
@@ -108,32 +121,59 @@ def _consumer(settings: Settings) -> Consumer:
         raise refused_property(error) from error
 
 
-def _assign(consumer: Consumer, topic: str) -> dict[int, int]:
-    """Start every partition where the last redrive ended; returns the ends, by partition."""
+def _starts(settings: Settings, consumer: Consumer, receipts: Receipts) -> dict[Place, Start]:
+    """Where the last redrive ended, or where what it lost begins (see `consumer.takeover`)."""
+    topic = settings.dead_letter_topic
     found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
     if found.error is not None:
         raise KafkaStoppedError(f"{topic}: {found.error.str()}")
-    wanted = [TopicPartition(topic, partition) for partition in found.partitions]
-    committed = consumer.committed(wanted, timeout=TIMEOUT_S)
-    starts, ends = [], {}
-    for place in committed:
+    places = [TopicPartition(topic, partition) for partition in found.partitions]
+    outputs = Ends(admin(settings), (settings.claims_topic, topic))
+    over = TakeOver(_own(settings), receipts, outputs, redriven_from)
+    deadline = time.monotonic() + BLOCKED_S
+    while (starts := over.step(_committed(consumer, places))) is None:
+        if time.monotonic() > deadline:
+            held = ", ".join(f"{t}[{p}]@{offset}" for (t, p), offset in over.open.items())
+            raise KafkaStoppedError(
+                f"a transaction has been open for {BLOCKED_S:.0f} s: {held}; see docs/runbook.md, "
+                "a transaction that hangs"
+            )
+        time.sleep(0.1)
+    return starts
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """What earlier redrives committed; the beginning where none did."""
+    found: list[TopicPartition] = consumer.committed(places, timeout=TIMEOUT_S)
+    return [p if p.offset >= 0 else TopicPartition(p.topic, p.partition, 0) for p in found]
+
+
+def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]:
+    """Begin there; returns the ends, by partition."""
+    assigned, ends = [], {}
+    for (topic, partition), (offset, _) in starts.items():
+        place = TopicPartition(topic, partition)
         low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
-        start = max(low, place.offset if place.offset >= 0 else low)
-        starts.append(
-            TopicPartition(topic, place.partition, start if start > low else OFFSET_BEGINNING)
+        start = max(low, offset)
+        assigned.append(
+            TopicPartition(topic, partition, start if start > low else OFFSET_BEGINNING)
         )
         if start < high:
-            ends[place.partition] = high
-    consumer.assign(starts)
+            ends[partition] = high
+    consumer.assign(assigned)
     return ends
 
 
-def _batches(consumer: Consumer, ends: dict[int, int]) -> Iterable[list[Message]]:
+def _batches(
+    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start]
+) -> Iterable[list[Message]]:
     """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
+    done = {partition: start.done for (_, partition), start in starts.items()}
     left = dict(ends)
     while left:
         messages = [m for m in consumer.consume(BATCH, 0.2) if m.error() is None]
-        wanted = [m for m in messages if _before(coordinates(m), ends)]
+        places = [(m, coordinates(m)) for m in messages]
+        wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
         for place in consumer.position(consumer.assignment()):
             if place.offset >= left.get(place.partition, sys.maxsize):
                 del left[place.partition]
@@ -162,34 +202,52 @@ def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
     return value
 
 
-def _send(
-    settings: Settings,
-    producer: Producer,
-    consumer: Consumer,
-    batches: Iterable[list[Message]],
-    wanted: Filter,
-    limit: int | None,
-    opener: Opener,
-    progress: Callable[[int], None],
-) -> Redriven:
-    done = Redriven(0, 0)
-    for messages in batches:
-        cut = _cut(messages, wanted, _room(limit, done.sent))
-        step = plan(cut, wanted, _room(limit, done.sent), opener)
-        producer.begin_transaction()
-        produce(producer, settings.claims_topic, step.claims)
-        produce(producer, settings.dead_letter_topic, step.kept)
-        producer.send_offsets_to_transaction(
-            partitions(next_offsets(map(coordinates, cut))),
-            consumer.consumer_group_metadata(),
+class _Sending(NamedTuple):
+    """What sending needs."""
+
+    settings: Settings
+    producer: Producer
+    consumer: Consumer
+    receipts: Receipts
+    wanted: Filter
+    limit: int | None
+    opener: Opener
+
+    def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
+        """One transaction a batch, after one that leaves receipts where there are none."""
+        places = self.consumer.assignment()
+        committed = _committed(self.consumer, places) if places else []
+        new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
+        if new:
+            self._commit(Step([], [], [], []), new, {})
+        done = Redriven(0, 0)
+        for messages in batches:
+            cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
+            step = plan(cut, self.wanted, _room(self.limit, done.sent), self.opener)
+            letters = list(map(coordinates, cut))
+            counts = Counter((letter.topic, letter.partition) for letter in letters)
+            self._commit(step, next_offsets(letters), counts)
+            done = done.and_then(step)
+            progress(done.sent + done.kept)
+            if _room(self.limit, done.sent) == 0:
+                break
+        return done
+
+    def _commit(
+        self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
+    ) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        self.receipts.began(now_ms)
+        self.producer.begin_transaction()
+        produce(self.producer, self.settings.claims_topic, step.claims)
+        produce(self.producer, self.settings.dead_letter_topic, step.kept)
+        self.producer.send_offsets_to_transaction(
+            self.receipts.write(offsets, counts, now_ms),
+            self.consumer.consumer_group_metadata(),
             TIMEOUT_S,
         )
-        producer.commit_transaction(TIMEOUT_S)
-        done = done.and_then(step)
-        progress(done.sent + done.kept)
-        if _room(limit, done.sent) == 0:
-            break
-    return done
+        self.producer.commit_transaction(TIMEOUT_S)
+        self.receipts.committed()
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:

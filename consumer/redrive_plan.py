@@ -9,7 +9,15 @@ from consumer.decode import RefusedError, headers_of
 from consumer.errors import KafkaStoppedError
 from consumer.records import Message, Record, coordinates
 from consumer.sealing import Opener
-from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Form, Reason, without_error_headers
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Form,
+    Header,
+    Reason,
+    without_error_headers,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,15 +88,36 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
         else:
             if letter is not None and letter.value is Form.REDACTED and wanted.asks_for(letter):
                 step.redacted.append(letter)
-            step.kept.append(Record(message.key(), message.value(), headers_of(message)))
+            step.kept.append(Record(message.key(), message.value(), _kept_headers(message)))
     return step
 
 
 def claim_again(message: Message, letter: DeadLetter, opener: Opener) -> Record:
     """The original record, with the count of its attempts."""
     headers = without_error_headers(headers_of(message))
-    headers.append((ATTEMPT_HEADER, str(letter.attempt)))
+    headers += [(ATTEMPT_HEADER, str(letter.attempt)), _redriven_from(message)]
     return Record(message.key(), opener(message.value(), letter), headers)
+
+
+def _kept_headers(message: Message) -> list[Header]:
+    own = [header for header in headers_of(message) if header[0] != REDRIVEN_HEADER]
+    return [*own, _redriven_from(message)]
+
+
+def _redriven_from(message: Message) -> Header:
+    place = coordinates(message)
+    return REDRIVEN_HEADER, f"{place.topic}-{place.partition}-{place.offset}"
+
+
+def redriven_from(message: Message) -> tuple[tuple[str, int], int] | None:
+    """Of which dead letter a record is that a redrive wrote; None where none did."""
+    try:
+        found = dict(headers_of(message)).get(REDRIVEN_HEADER)
+        text = found.decode() if isinstance(found, bytes) else found or ""
+        topic, partition, offset = text.rsplit("-", 2)
+        return (topic, int(partition)), int(offset)
+    except (RefusedError, ValueError):  # written by somebody else
+        return None
 
 
 def read_letter(message: Message) -> DeadLetter | None:

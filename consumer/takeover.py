@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from consumer.evidence import Evidence
+from consumer.evidence import Evidence, Origin, source_of
 from consumer.outputs import Ends
 from consumer.receipts import Place, Receipt, Receipts
 from consumer.settings import Settings
@@ -56,7 +56,18 @@ def judge(committed: int, receipt: Receipt | None, visible: Iterable[int]) -> Ju
 class TakeOver:
     """One taking over at a time; see the module."""
 
-    def __init__(self, settings: Settings, receipts: Receipts, outputs: Ends) -> None:
+    def __init__(
+        self, settings: Settings, receipts: Receipts, outputs: Ends, origin: Origin = source_of
+    ) -> None:
+        """Nothing is taken over yet.
+
+        Args:
+            settings: connection and group.
+            receipts: told what is taken over.
+            outputs: the topics that are written.
+            origin: of which record an outcome is.
+        """
+        self._origin = origin
         self._settings = settings
         self._receipts = receipts
         self._outputs = outputs
@@ -133,7 +144,7 @@ class TakeOver:
         if self._evidence is None:
             assert self._ends is not None
             since = min(receipt.since_ms for receipt in unknown.values())
-            self._evidence = Evidence(self._settings, self._ends, since, unknown)
+            self._evidence = Evidence(self._settings, self._ends, since, unknown, self._origin)
         return self._evidence.found if self._evidence.step(STEP_S) else None
 
     def _start(

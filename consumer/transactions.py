@@ -72,8 +72,7 @@ class ExactlyOnce:
             try:
                 with self._watchdog.step("init_transactions"):
                     producer.init_transactions(self._timeout)
-                with self._watchdog.step("clear"):
-                    self._leftovers.clear(producer, self._timeout)
+                self._leftovers.clear(producer, self._timeout)
                 return producer
             except KafkaException as error:
                 inner = kafka_error(error)
@@ -163,8 +162,7 @@ class ExactlyOnce:
         """End what this worker's id left open; see `Publisher.sweep`."""
         self.settle()
         try:
-            with self._watchdog.step("sweep"):
-                self._leftovers.sweep(self._producer, self._timeout)
+            self._leftovers.sweep(self._producer, self._timeout)
         except KafkaException as error:
             self._give_up(error)
 

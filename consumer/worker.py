@@ -84,7 +84,7 @@ class Worker:
         )
         self._watchdog = watchdog
         outputs = settings.alerts_topic, settings.dead_letter_topic
-        leftovers = Leftovers(settings, settings.claims_topic, outputs)
+        leftovers = Leftovers(settings, settings.claims_topic, outputs, watchdog.step)
         ends = Ends(admin(settings), outputs)
         self._receipts = Receipts(transactional_id(settings))
         self._prover = Prover(self._receipts, ends)

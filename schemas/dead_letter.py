@@ -20,6 +20,8 @@ _STREAMS: Final = "__streams.errors."
 _SCORER: Final = "scorer.errors."
 ATTEMPT_HEADER: Final = _SCORER + "attempt"
 VALUE_HEADER: Final = _SCORER + "value"
+REDRIVEN_HEADER: Final = _SCORER + "redriven_from"
+"""On what a redrive wrote: topic, partition and offset of the dead letter, joined by hyphens."""
 HEADER_OF: Final = {
     "reason": _STREAMS + "exception",
     "message": _STREAMS + "message",

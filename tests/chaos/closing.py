@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from consumer.settings import read_settings
 from consumer.source import ClaimSource
 from tests.broker import wait
+from tests.consumer.fakes import Trusting
 
 
 def _assigned(admin: AdminClient, group: str) -> bool:
@@ -25,7 +26,7 @@ def _assigned(admin: AdminClient, group: str) -> bool:
 
 def main() -> None:
     settings = read_settings(os.environ)
-    source = ClaimSource(settings, lambda: None, lambda: False)
+    source = ClaimSource(settings, lambda: None, lambda: False, Trusting(), lambda _: None)
     admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
     # The assignment is there, and its callback waits for a poll that does not come.
     wait.until(lambda: _assigned(admin, settings.consumer_group), "the assignment")

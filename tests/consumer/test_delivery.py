@@ -12,6 +12,8 @@ from consumer import delivery, transactions
 from consumer.batch import Outcome, process
 from consumer.delivery import AtLeastOnce
 from consumer.errors import AbortedError, KafkaStoppedError
+from consumer.leftovers import Leftovers
+from consumer.receipts import Receipts
 from consumer.settings import Settings
 from consumer.transactions import ExactlyOnce
 from consumer.watchdog import Watchdog
@@ -70,6 +72,25 @@ class FakeProducer:
         return 0
 
 
+class FakeLeftovers(Leftovers):
+    """Writes down when it is asked to end what was left open."""
+
+    def __init__(self, calls: list[str]) -> None:
+        self.calls = calls
+
+    def clear(self, producer: Any, timeout_s: float) -> None:
+        self.calls.append("clear")
+
+    def sweep(self, producer: Any, timeout_s: float) -> None:
+        self.calls.append("sweep")
+
+
+def receipts() -> Receipts:
+    made = Receipts("fraud-scorer-w1")
+    made.taken(("claims", 0), 40, 1_700_000_000_000)
+    return made
+
+
 OFFSETS = "offsets [(0, 43)] generation 1"
 PRODUCED = ["produce fraud-alerts", "produce claims-dead-letter"]
 WHOLE = ["begin", *PRODUCED, OFFSETS, "commit"]
@@ -92,7 +113,7 @@ def producers(
     """Every producer that was made."""
     made: list[FakeProducer] = []
 
-    def make(_: Settings) -> FakeProducer:
+    def make(_: Settings, __: str | None = None) -> FakeProducer:
         made.append(FakeProducer(calls, faults))
         return made[-1]
 
@@ -112,8 +133,8 @@ def watchdog() -> Iterator[Watchdog]:
 def publisher(
     producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
 ) -> Iterator[ExactlyOnce]:
-    made = ExactlyOnce(SETTINGS, watchdog)
-    assert calls == ["init"]
+    made = ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls))
+    assert calls == ["init", "clear"]
     calls.clear()
     yield made
     made.close()
@@ -178,7 +199,7 @@ def test_after_an_unknown_outcome_the_producer_is_never_used_again(
     faults[step] = UNKNOWN
     with pytest.raises(AbortedError):
         publish(publisher, outcome, calls)
-    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init"]
+    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init", "clear"]
     assert len(producers) == 2
 
 
@@ -192,7 +213,7 @@ def test_an_abort_of_unknown_outcome_discards_the_producer(
     faults.update({"commit": ABORTABLE, "abort": UNKNOWN})
     with pytest.raises(AbortedError):
         publish(publisher, outcome, calls)
-    assert calls[-3:] == ["abort", "purge", "init"]
+    assert calls[-4:] == ["abort", "purge", "init", "clear"]
     assert len(producers) == 2
 
 
@@ -232,11 +253,11 @@ def test_starting_waits_for_kafka(
     watchdog: Watchdog,
 ) -> None:
     faults["init"] = UNKNOWN
-    ExactlyOnce(SETTINGS, watchdog).close()
-    assert calls == ["init", "init"]
+    ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls)).close()
+    assert calls == ["init", "init", "clear"]
     faults["init"] = KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "no")
     with pytest.raises(KafkaStoppedError, match="CONSUMER_GROUP-INSTANCE_ID"):
-        ExactlyOnce(SETTINGS, watchdog)
+        ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls))
 
 
 @pytest.fixture
@@ -245,7 +266,10 @@ def at_least_once(
 ) -> AtLeastOnce:
     settings = msgspec.structs.replace(SETTINGS, delivery="at-least-once")
     return AtLeastOnce(
-        settings, watchdog, lambda offsets: calls.append(f"commit {offsets[0].offset}")
+        settings,
+        watchdog,
+        lambda offsets: calls.append(f"commit {offsets[0].offset}"),
+        FakeLeftovers(calls),
     )
 
 

@@ -11,6 +11,7 @@ from consumer.errors import KafkaStoppedError
 from consumer.membership import generation
 from consumer.settings import Membership, Settings
 from consumer.source import ClaimSource
+from tests.consumer.fakes import Trusting
 
 
 class Client:
@@ -67,7 +68,7 @@ def made(
         membership=Membership.DYNAMIC,
         librdkafka={"auto.offset.reset": reset, "group.protocol": protocol},
     )
-    source = ClaimSource(settings, lambda: None, lambda: False)
+    source = ClaimSource(settings, lambda: None, lambda: False, Trusting(), lambda _: None)
     return source, source._consumer
 
 

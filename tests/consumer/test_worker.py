@@ -20,6 +20,7 @@ class Source:
 
     assigned: frozenset[tuple[str, int]] = frozenset()
     group_metadata = None
+    void = False
 
     def __init__(self, *_: Any) -> None:
         self.rewound: list[bool] = []
@@ -58,6 +59,8 @@ class Publisher:
 
     def busy(self) -> bool:
         return False
+
+    def sweep(self) -> None: ...
 
     def close(self) -> None: ...
 
