@@ -38,6 +38,15 @@ OWNED: Final = {
 """librdkafka properties the guarantee rests on, and the setting that decides each."""
 
 
+LATEST: Final = frozenset({"latest", "end", "largest"})
+_NO_LATEST: Final = (
+    "it skips claims, unnoticed, whenever a partition has no committed offset: a new partition, a "
+    "worker that takes over from one that had committed nothing, offsets that expired or that "
+    "retention has overtaken. To score only what comes in from now on, set the group's offsets "
+    "once, before the first start: kafka-consumer-groups.sh --bootstrap-server HOST:PORT --group "
+    "GROUP --topic TOPIC --reset-offsets --to-latest --execute"
+)
+
 MIN_TOKEN: Final = 16
 _VISIBLE: Final = re.compile(r"[!-~]+")
 
@@ -182,6 +191,8 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901
         if prop in OWNED:
             raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
+        if prop == "auto.offset.reset" and value in LATEST:
+            raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
         found[prop] = value
     return found
 

@@ -1,13 +1,15 @@
 """Where to read each partition from: what the group has committed, else where it was begun."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.client import kafka_error, stopped
 from consumer.errors import KafkaStoppedError
+from consumer.receipts import Place
+from consumer.takeover import Start
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +39,7 @@ TRANSIENT: Final = frozenset(
 )
 """What the client heals by itself."""
 
-Place = tuple[str, int]
+TIMEOUT_S: Final = 5.0
 
 
 class Offsets:
@@ -97,17 +99,58 @@ class Offsets:
         return TopicPartition(place.topic, place.partition, offset)
 
     def _first(self, place: TopicPartition, timeout_s: float) -> int:
-        """Offset to begin a partition at, as auto.offset.reset has it."""
+        """The beginning of a partition, unless KAFKA_AUTO_OFFSET_RESET says to stop."""
         if self._reset in {"error", "none"}:
             raise KafkaStoppedError(
                 f"nothing is committed for {place.topic}[{place.partition}], "
                 f"and KAFKA_AUTO_OFFSET_RESET={self._reset}"
             )
+        return self._bounds(place, timeout_s)[0]
+
+    def _bounds(self, place: TopicPartition, timeout_s: float) -> tuple[int, int]:
         found = self._consumer.get_watermark_offsets(place, timeout=timeout_s)
         if not found:  # the client's answer when time is up
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         low, high = found
-        return high if self._reset in {"latest", "end", "largest"} else low
+        return low, high
+
+    def within_log(
+        self, starts: Mapping[Place, Start], *, patient: bool
+    ) -> dict[Place, Start] | None:
+        """The starts, or the beginning of a log where that is later; None: ask again.
+
+        Raises:
+            KafkaStoppedError: a log ends before its start (unless `patient`), or begins after it
+                and KAFKA_AUTO_OFFSET_RESET says to stop.
+        """
+        try:
+            bounds = {p: self._bounds(TopicPartition(*p), TIMEOUT_S) for p in starts}
+        except KafkaException as error:
+            inner = kafka_error(error)
+            if not inner.retriable() and inner.code() not in TRANSIENT:
+                raise stopped(error, "reading the ends of the claims topic") from error
+            log.warning("the ends of the claims topic are not available yet: %s", inner.str())
+            return None
+        if patient and any(starts[p].offset > high for p, (_, high) in bounds.items()):
+            return None
+        return {p: self._within(p, start, *bounds[p]) for p, start in starts.items()}
+
+    def _within(self, place: Place, start: Start, low: int, high: int) -> Start:
+        topic, partition = place
+        if start.offset > high:
+            raise KafkaStoppedError(
+                f"{topic}[{partition}] ends at {high}, before the committed offset {start.offset}: "
+                "the topic was deleted and made again, or lost records. Decide where to go on, and "
+                "set the group's offsets (docs/runbook.md, offsets beyond the end)"
+            )
+        if start.offset >= low:
+            return start
+        lost = f"{topic}[{partition}]: claims from offset {start.offset} to {low - 1} were "
+        lost += "deleted before they were scored (retention of the claims topic)"
+        if self._reset in {"error", "none"}:
+            raise KafkaStoppedError(f"{lost}, and KAFKA_AUTO_OFFSET_RESET={self._reset}")
+        log.error("%s; going on at the beginning of the log", lost)
+        return Start(low, frozenset(offset for offset in start.done if offset >= low))
 
     def forget(self, partitions: Sequence[TopicPartition]) -> None:
         """These are read by another worker from now on."""

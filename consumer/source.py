@@ -42,6 +42,9 @@ IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
 BATCH_BYTES: Final = 16 * 1024 * 1024
 OFFSETS_TIMEOUT_S: Final = 2.0
+PATIENCE_S: Final = 30.0
+"""A broker that has just started may report an end that is too low for a moment."""
+NOT_FETCHED_YET: Final = frozenset({KafkaError._STATE, KafkaError._PREV_IN_PROGRESS})
 
 
 class Poll(NamedTuple):
@@ -55,6 +58,14 @@ class Poll(NamedTuple):
     """How many claims were left out because their outcomes are there, by partition."""
     offsets: Mapping[Place, int] = MappingProxyType({})
     """Next offsets of those partitions: after what was left out and what is in `messages`."""
+
+
+class _Ready(NamedTuple):
+    """Where to begin, found out by the member that `metadata` is of."""
+
+    starts: Mapping[Place, Start]
+    first: dict[Place, int]
+    metadata: bytes | None
 
 
 class ClaimSource:
@@ -84,6 +95,7 @@ class ClaimSource:
         self._busy = busy
         self._take_over = take_over
         self._stalled = stalled
+        self._ready: _Ready | None = None
         self._first: dict[Place, int] = {}
         self._done: dict[Place, frozenset[int]] = {}
         self._rebalanced = False
@@ -194,6 +206,7 @@ class ClaimSource:
         """
         self._refresh |= aborted and self._settings.group_protocol == "consumer"
         self._take_over.restart(distrust=aborted)
+        self._ready = None
         if self._void_since is None:
             self._void_since = time.monotonic()
 
@@ -206,42 +219,45 @@ class ClaimSource:
         """
         if self._void_since is None:
             return True
+        if self._ready is None:
+            self._ready = self._where_to_begin()
+        if self._ready is None or not self._begin(self._ready.starts):
+            message = self._consumer.poll(0)
+            self._checked([] if message is None else [message])  # a record is void, an error not
+            return False
+        self._first = self._ready.first
+        self.group_metadata = self._ready.metadata
+        self._refresh = False
+        self._void_since = self._ready = None
+        return True
+
+    def _where_to_begin(self) -> _Ready | None:
+        assert self._void_since is not None
         fresh = snapshot(self._consumer) if self._refresh else self.group_metadata
         assigned = self._consumer.assignment()
         found = self._offsets.find(assigned, OFFSETS_TIMEOUT_S)
         starts = None if found is None else self._take_over.step(found)
+        waited = time.monotonic() - self._void_since
         if found is None or starts is None or (assigned and fresh is None):
-            waited = time.monotonic() - self._void_since
             unstable = [(p.topic, p.partition) for p in assigned] if found is None else []
             self._stalled(Stall(waited, unstable, self._take_over.open))
-            message = self._consumer.poll(0)
-            self._checked([] if message is None else [message])  # a record is void, an error not
-            return False
-        self._begin(found, starts)
-        self.group_metadata = fresh
-        self._refresh = False
-        self._void_since = None
-        return True
+            return None
+        places = {(p.topic, p.partition): Receipt.parse(p.metadata) for p in found}
+        first = {p: starts[p].offset for p, receipt in places.items() if receipt is None}
+        within = self._offsets.within_log(starts, patient=waited < PATIENCE_S)
+        return None if within is None else _Ready(within, first, fresh)
 
-    def _begin(self, found: list[TopicPartition], starts: Mapping[Place, Start]) -> None:
-        self._first, self._done = {}, {}
+    def _begin(self, starts: Mapping[Place, Start]) -> bool:
+        """Set every partition to its start; False while one is not being fetched yet."""
         for place, start in starts.items():
-            self._seek(TopicPartition(*place, start.offset))
-            if start.done:
-                self._done[place] = start.done
-        for asked in found:
-            if Receipt.parse(asked.metadata) is None:
-                place = asked.topic, asked.partition
-                self._first[place] = starts[place].offset
-
-    def _seek(self, partition: TopicPartition) -> None:
-        try:
-            self._consumer.seek(partition)
-        except KafkaException as error:
-            if kafka_error(error).code() not in {KafkaError._STATE, KafkaError._PREV_IN_PROGRESS}:
-                raise
-            # Not being fetched yet: it will start from the offset it was assigned with.
-            log.debug("no seek needed on %s[%d]", partition.topic, partition.partition)
+            try:
+                self._consumer.seek(TopicPartition(*place, start.offset))
+            except KafkaException as error:
+                if kafka_error(error).code() not in NOT_FETCHED_YET:
+                    raise
+                return False
+        self._done = {place: start.done for place, start in starts.items() if start.done}
+        return True
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._rebalanced = True

@@ -4,7 +4,7 @@ They are made by patching the launched worker, so that everything else is the re
 """
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Message, TopicPartition
@@ -75,16 +75,48 @@ def commit_first() -> None:
         config = producer_config(settings)
         return {n: v for n, v in config.items() if not n.startswith("transaction")}
 
-    def publish(self: AtLeastOnce, outcome: Any, _: Any, done: Callable[[], None]) -> None:
+    def publish(self: Any, outcome: Any, _: Any, done: Callable[[], None]) -> None:
         self._commit([TopicPartition(t, p, o) for (t, p), o in outcome.offsets.items()])
         produce(self._producer, self._settings.alerts_topic, outcome.alerts)
         produce(self._producer, self._settings.dead_letter_topic, outcome.dead_letters)
         self._producer.flush()
         done()
 
+    def unsafe(settings: Any, watchdog: Any, commit: Any, _: Any, leftovers: Any) -> AtLeastOnce:
+        return AtLeastOnce(settings, watchdog, commit, leftovers)
+
     replace(producer_config, plain)
-    replace(make_publisher, AtLeastOnce)
+    replace(make_publisher, unsafe)
     _patch(AtLeastOnce, "publish", publish)
+
+
+def no_sweep() -> None:
+    """What a broker left open stays open until the next commit of the same id ends it."""
+    from consumer.leftovers import Leftovers
+    from consumer.takeover import TakeOver
+
+    def nothing(*_: Any) -> None: ...
+
+    _patch(Leftovers, "clear", nothing)
+    _patch(Leftovers, "sweep", nothing)
+    _patch(TakeOver, "step", _believing)
+
+
+def sweep_believed() -> None:
+    """What was open is swept as aborted, and nobody looks whether it had been committed."""
+    from consumer.takeover import TakeOver
+
+    _patch(TakeOver, "step", _believing)
+
+
+def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
+    """Begin at the committed offsets, whatever the outputs hold."""
+    from consumer.takeover import Start
+
+    starts = {(p.topic, p.partition): Start(p.offset) for p in committed}
+    for place, start in starts.items():
+        self._receipts.taken(place, start.offset, 0)
+    return starts
 
 
 def _patch(kind: type, name: str, flawed: Callable[..., Any]) -> None:
@@ -97,6 +129,8 @@ ALL: Mapping[str, Callable[[], None]] = {
     "dropped-messages": dropped_messages,
     "random-id": random_id,
     "commit-first": commit_first,
+    "no-sweep": no_sweep,
+    "sweep-believed": sweep_believed,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from consumer.environment import OWNED, SECRETS
+from consumer.environment import LATEST, OWNED, SECRETS
 from consumer.errors import SettingsError
 from consumer.settings import (
     AlertFormat,
@@ -162,6 +162,14 @@ def test_what_the_guarantee_rests_on_is_not_passed_through(prop: str) -> None:
     name = "KAFKA_" + prop.upper().replace(".", "_")
     with pytest.raises(SettingsError, match=f"^{name} is not yours to set: {OWNED[prop]}"):
         read_settings({name: "x"})
+
+
+@pytest.mark.parametrize("value", sorted(LATEST))
+def test_skipping_what_is_not_committed_is_refused(value: str) -> None:
+    with pytest.raises(SettingsError, match="KAFKA_AUTO_OFFSET_RESET=.* --to-latest"):
+        read_settings({"KAFKA_AUTO_OFFSET_RESET": value})
+    for allowed in ("earliest", "error"):
+        read_settings({"KAFKA_AUTO_OFFSET_RESET": allowed})
 
 
 @pytest.mark.parametrize("prop", sorted(SECRETS))

@@ -77,12 +77,12 @@ def assign(source: ClaimSource, client: Any) -> None:
 
 
 def test_an_abort_before_the_first_commit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "latest")
+    source, client = made(monkeypatch, "earliest")
     assign(source, client)
-    client.ends = (10, 80)
+    client.ends = (5, 80)
     source.rewind(aborted=True)
     source.poll()
-    assert (client.assigned_at, client.sought) == ([50], [50])
+    assert (client.assigned_at, client.sought) == ([10], [10])
 
 
 def test_the_earliest_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "latest")
+    source, client = made(monkeypatch, "earliest")
     client.committed_offset = 30
     assign(source, client)
     client.committed_offset = 42
@@ -254,3 +254,60 @@ def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
     monkeypatch.setattr(client, "consume", rebalance, raising=False)
     with pytest.raises(KafkaStoppedError, match="fenced"):
         source.poll()
+
+
+def test_claims_deleted_before_they_were_scored_are_reported(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source, client = made(monkeypatch, "earliest")
+    client.committed_offset = 4
+    assign(source, client)
+    source.rewind(aborted=False)
+    source.poll()
+    assert client.sought == [10]
+    assert (
+        "claims[0]: claims from offset 4 to 9 were deleted before they were scored" in caplog.text
+    )
+
+
+def test_deleted_claims_stop_the_worker_if_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, client = made(monkeypatch, "error")
+    client.committed_offset = 4
+    assign(source, client)
+    source.rewind(aborted=False)
+    with pytest.raises(KafkaStoppedError, match=r"from offset 4 to 9 .* KAFKA_AUTO_OFFSET_RESET"):
+        source.poll()
+
+
+def test_an_offset_beyond_the_end_is_waited_for_and_then_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, client = made(monkeypatch, "earliest")
+    client.committed_offset = 60
+    assign(source, client)
+    source.rewind(aborted=False)
+    source.poll()
+    assert client.sought == []
+    monkeypatch.setattr(source_module, "PATIENCE_S", 0.0)
+    with pytest.raises(KafkaStoppedError, match=r"ends at 50, before the committed offset 60"):
+        source.poll()
+
+
+def test_a_partition_that_is_not_fetched_yet_is_set_to_its_start_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else it would begin where it was assigned, which need not be where it has to begin."""
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
+    source.rewind(aborted=False)
+    seek = client.seek
+
+    def refused(_: TopicPartition) -> None:
+        raise KafkaException(KafkaError(KafkaError._STATE))
+
+    client.seek = refused
+    source.poll()
+    assert source.void
+    client.seek = seek
+    source.poll()
+    assert (source.void, client.sought) == (False, [10])

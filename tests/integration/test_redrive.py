@@ -12,7 +12,7 @@ from consumer.batch import process
 from consumer.errors import KafkaStoppedError
 from consumer.redrive import redrive
 from consumer.redrive_plan import Filter, Redriven
-from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Reason
+from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Reason
 from tests.broker import wait
 from tests.broker.read import Record, committed, end_offsets, read_all
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer
@@ -64,7 +64,9 @@ def test_every_dead_letter_goes_back_once(stage: Stage) -> None:
     found = claims(stage)
     assert numbers(found) == list(range(1_500))
     assert Counter((r.key, r.value) for r in found) == Counter((r.key, r.value) for r in rows)
-    assert {r.headers[1:] for r in found} == {((ATTEMPT_HEADER, b"1"),)}
+    assert {r.headers[1:-1] for r in found} == {((ATTEMPT_HEADER, b"1"),)}
+    places = {b"%s-%d-%d" % (r.topic.encode(), r.partition, r.offset) for r in dead(stage)}
+    assert {r.headers[-1] for r in found} == {(REDRIVEN_HEADER, place) for place in places}
     assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
     assert len(claims(stage)) == 1_500
 
