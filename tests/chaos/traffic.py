@@ -1,6 +1,7 @@
 """Claims in, while the faults happen: committed, aborted, good and bad ones; and a live reader."""
 
 import itertools
+import os
 import random
 import subprocess
 import sys
@@ -64,9 +65,10 @@ def make_pool(folder: Path) -> Pool:
 
 def _train(folder: Path, seed: int) -> Path:
     command = [sys.executable, "-m", "model", "train", "--data", "synthetic", "--rows", "2000"]
-    subprocess.run(
-        [*command, "--seed", str(seed), "--output", str(folder)], check=True, capture_output=True
-    )
+    command += ["--seed", str(seed), "--output", str(folder)]
+    # More threads than free cores would wait for each other: another harness may be running.
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, env=one_thread, check=True, capture_output=True)
     return folder
 
 
