@@ -108,23 +108,23 @@ def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 0}
 
 
-def test_what_was_deleted_is_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_deleted_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
     client.committed_offset, client.ends = 10, (45, 50)
     assign(source, client)
     assert source.lag({}) == {("claims", 0): 5}
 
 
-def test_what_an_open_transaction_holds_back_is_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_open_transaction_holds_back_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
     partitions = {"0": {"partition": 0, "ls_offset": 20}, "-1": {"ls_offset": -1001}}
-    told = {"topics": {"claims": {"partitions": partitions}}, "brokers": {}}
-    source._stable.note(json.dumps(told))
+    statistics = {"topics": {"claims": {"partitions": partitions}}, "brokers": {}}
+    source._stable.note(json.dumps(statistics))
     assert source.lag({}) == {("claims", 0): 10}
 
 
-def test_an_eager_rebalance_takes_everything_and_gives_all_anew(
+def test_an_eager_rebalance_replaces_the_assignment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, client = made(monkeypatch, "earliest")
