@@ -101,8 +101,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in FAULTS:
         head += [f"{name}, median", "worst"]
     sys.stdout.write(table(head, rows))
+    version = jars.jars().name.removeprefix("kafka-")
     sys.stdout.write(
-        f"\nApache Kafka {jars.VERSION}, one node; session {SESSION_MS / 1_000:g} s, heartbeats "
+        f"\nApache Kafka {version}, one node; session {SESSION_MS / 1_000:g} s, heartbeats "
         f"every {HEARTBEAT_MS / 1_000:g} s, {PARTITIONS} partitions, {options.tries} tries, given "
         f"up after {options.give_up:g} s.\n"
     )
