@@ -170,8 +170,8 @@ _HINTS: Final = {
     KafkaError.FENCED_INSTANCE_ID: _FENCED_HINT,
     KafkaError.UNRELEASED_INSTANCE_ID: "; the old session of this INSTANCE_ID has not ended yet",
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
-        "; a member of CONSUMER_GROUP, one of an earlier release perhaps, shares partitions in "
-        "another way than this worker: stop every worker of the group, wait until their sessions "
+        "; another member of CONSUMER_GROUP (a worker of an earlier release?) shares partitions in "
+        "a different way: stop every worker of the group, wait until their sessions "
         "have ended (KAFKA_SESSION_TIMEOUT_MS, 15 s by default), then start them again. Committed "
         "offsets stay; see 'From an earlier release' in docs/runbook.md"
     ),

@@ -90,10 +90,10 @@ def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
     members = client.describe_consumer_groups([group], **limit)[group]
     wait([*chain.from_iterable(requests), committed, members])
     bounds = zip(*([f.result().offset for f in futures] for futures in requests), strict=True)
-    told = {p.partition: _offset(p) for p in committed.result().topic_partitions}
+    next_offsets = {p.partition: _offset(p) for p in committed.result().topic_partitions}
     return Group(
         {
-            place.partition: Partition(told[place.partition], *bound)
+            place.partition: Partition(next_offsets[place.partition], *bound)
             for place, bound in zip(places, bounds, strict=True)
         },
         frozenset(

@@ -156,3 +156,12 @@ class Offsets:
         """These are read by another worker from now on."""
         for place in partitions:
             self.begun.pop((place.topic, place.partition), None)
+
+    def keep(self, partitions: Sequence[TopicPartition]) -> None:
+        """These make up a new assignment, in which all others are another worker's.
+
+        An eager rebalance takes all partitions away first. Those that come back were read by
+        nobody in between, so where they were begun still holds.
+        """
+        kept = {(place.topic, place.partition) for place in partitions}
+        self.begun = {place: offset for place, offset in self.begun.items() if place in kept}

@@ -85,6 +85,7 @@ class GroupWatch:
         self._group, self._topic = settings.consumer_group, settings.claims_topic
         self._client = admin(settings)
         self._metrics = GroupMetrics(registry, settings.claims_topic)
+        self._unowned: frozenset[int] = frozenset()
         self._stopped = threading.Event()
 
     @contextlib.contextmanager
@@ -115,8 +116,10 @@ class GroupWatch:
             self._metrics.unknown()
         else:
             self._metrics.show(found)
-            if found.unowned:
-                log.warning("partitions without an owner: %s", sorted(found.unowned))
+            # Once is a rebalance, or a group that is only starting.
+            if lasting := found.unowned & self._unowned:
+                log.warning("partitions without an owner: %s", sorted(lasting))
+            self._unowned = found.unowned
 
     def _wait(self, futures: Iterable[Future[Any]]) -> None:
         """Until all have ended; each has the client's own time limit."""

@@ -266,6 +266,8 @@ class ClaimSource:
             return
         self.group_metadata = snapshot(consumer)
         self._refresh = False
+        if self._settings.group_protocol == "classic":
+            self._offsets.keep(partitions)
         # When the broker does not tell yet, the rewind that follows finds the place: waiting here
         # would keep a callback from being served that may be the reason.
         start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
@@ -277,13 +279,15 @@ class ClaimSource:
         self._rebalanced = True
         self._settle()
         unassign(consumer, partitions, self._settings.group_protocol)
-        self._offsets.forget(partitions)
+        if self._settings.group_protocol == "consumer":
+            self._offsets.forget(partitions)
         log.info("revoked %s", _names(partitions))
 
     def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.warning("lost %s", _names(partitions))
         self.group_metadata = None
         self._on_revoke(consumer, partitions)
+        self._offsets.forget(partitions)
 
     @property
     def void(self) -> bool:
@@ -291,9 +295,10 @@ class ClaimSource:
         return self._void_since is not None
 
     @property
-    def assigned(self) -> frozenset[tuple[str, int]]:
+    def assigned(self) -> set[tuple[str, int]]:
         """Topic and partition of what this worker reads now."""
-        return frozenset(self._offsets.begun)
+        held = {(place.topic, place.partition) for place in self._consumer.assignment()}
+        return held & self._offsets.begun.keys()
 
     def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
         """Records that can be read and are not committed, by partition, from the last fetch.
@@ -306,9 +311,7 @@ class ClaimSource:
             committed: next offsets this worker committed, by topic and partition.
         """
         lags = {}
-        for place in self._consumer.position(
-            [TopicPartition(*where) for where in self._offsets.begun]
-        ):
+        for place in self._consumer.position([TopicPartition(*where) for where in self.assigned]):
             where = place.topic, place.partition
             low, high = self._consumer.get_watermark_offsets(place, cached=True)
             start = max(low, self._offsets.begun[where])

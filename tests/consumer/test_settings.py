@@ -166,7 +166,7 @@ def test_what_the_guarantee_rests_on_is_not_passed_through(prop: str) -> None:
 
 @pytest.mark.parametrize("value", sorted(LATEST))
 def test_skipping_what_is_not_committed_is_refused(value: str) -> None:
-    with pytest.raises(SettingsError, match="KAFKA_AUTO_OFFSET_RESET=.* --to-latest"):
+    with pytest.raises(SettingsError, match=r"KAFKA_AUTO_OFFSET_RESET=.* --to-latest"):
         read_settings({"KAFKA_AUTO_OFFSET_RESET": value})
     for allowed in ("earliest", "error"):
         read_settings({"KAFKA_AUTO_OFFSET_RESET": allowed})

@@ -1,5 +1,6 @@
 """Where a source begins and goes back to, with a consumer that answers what the test says."""
 
+import json
 import struct
 from typing import Any
 
@@ -43,6 +44,12 @@ class Client:
 
     def assign(self, places: list[TopicPartition]) -> None:
         self.assigned_at = [p.offset for p in places]
+
+    def incremental_unassign(self, places: list[TopicPartition]) -> None:
+        self.assigned_at = self.assigned_at[len(places) :]
+
+    def unassign(self) -> None:
+        self.assigned_at = []
 
     def assignment(self) -> list[TopicPartition]:
         return [TopicPartition("claims", 0)] if self.assigned_at else []
@@ -100,6 +107,74 @@ def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 1}
     assert source.poll().messages == []
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 0}
+
+
+def test_what_was_deleted_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, client = made(monkeypatch, "earliest")
+    client.committed_offset, client.ends = 10, (45, 50)
+    assign(source, client)
+    assert source.lag({}) == {("claims", 0): 5}
+
+
+def test_what_an_open_transaction_holds_back_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
+    partitions = {"0": {"partition": 0, "ls_offset": 20}, "-1": {"ls_offset": -1001}}
+    statistics = {"topics": {"claims": {"partitions": partitions}}, "brokers": {}}
+    source._stable.note(json.dumps(statistics))
+    assert source.lag({}) == {("claims", 0): 10}
+
+
+def test_an_eager_rebalance_replaces_the_assignment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, client = made(monkeypatch, "earliest")
+    both = [TopicPartition("claims", 0), TopicPartition("claims", 1)]
+    source._on_assign(client, both)
+    source._on_revoke(client, both)
+    assert source.assigned == set()
+    source._on_assign(client, both[:1])
+    assert client.assigned_at == [10]
+    assert source.assigned == {("claims", 0)}
+
+
+def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, client = made(monkeypatch, "earliest", "consumer")
+    source._on_assign(client, [TopicPartition("claims", 0)])
+    client.ends = (20, 50)
+    source._on_assign(client, [TopicPartition("claims", 1)])
+    assert client.assigned_at == [10, 20]
+    source._on_revoke(client, [TopicPartition("claims", 0)])
+    assert client.assigned_at == [20]
+
+
+@pytest.mark.parametrize(("lost", "begun"), [(False, 50), (True, 80)])
+def test_latest_is_asked_once_unless_another_worker_may_have_read(
+    monkeypatch: pytest.MonkeyPatch, lost: bool, begun: int
+) -> None:
+    """What comes in while an eager group rebalances is not skipped."""
+    source, client = made(monkeypatch, "latest")
+    place = [TopicPartition("claims", 0)]
+    source._on_assign(client, place)
+    client.ends = (10, 80)
+    (source._on_lost if lost else source._on_revoke)(client, place)
+    source._on_assign(client, place)
+    assert client.assigned_at == [begun]
+
+
+def test_a_partition_that_was_another_workers_is_begun_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, client = made(monkeypatch, "latest")
+    place = [TopicPartition("claims", 0)]
+    source._on_assign(client, place)
+    source._on_revoke(client, place)
+    source._on_assign(client, [])
+    client.ends = (10, 80)
+    source._on_assign(client, place)
+    assert client.assigned_at == [80]
 
 
 def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

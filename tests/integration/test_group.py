@@ -7,7 +7,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
-from benchmarks.recovery import Member, Mode, killed_revoking
+from benchmarks.members import Member, Mode, killed_revoking
 from consumer.ownership import GroupWatch
 from tests.broker import wait
 from tests.integration.conftest import NewStage
@@ -75,7 +75,7 @@ def test_without_a_member_nobody_owns_anything(stage: Stage) -> None:
 
 
 def test_partitions_given_up_by_a_member_that_died(stage: Stage) -> None:
-    """What cooperative-sticky leaves behind is counted, though both members are well."""
+    """What cooperative-sticky leaves behind is counted, though both members are healthy."""
     mode = Mode("classic", "static", "cooperative-sticky")
     members = [
         Member(stage.bootstrap, stage.claims, stage.group, mode, name) for name in ("w0", "w1")
@@ -136,7 +136,7 @@ def test_a_topic_that_is_not_there_is_unknown(stage: Stage) -> None:
     assert not [key for key in found if key[0] == UNOWNED]
 
 
-def test_what_a_transaction_holds_back_is_no_lag_of_the_group(open_transaction: Stage) -> None:
+def test_what_a_transaction_holds_back_is_not_lag_of_the_group(open_transaction: Stage) -> None:
     stage = open_transaction
     registry = CollectorRegistry()
     watch = GroupWatch(stage.settings(), registry)
@@ -156,7 +156,7 @@ def lag_of(worker: Worker) -> float | None:
     return sum(lags) if lags else None
 
 
-def test_what_a_transaction_holds_back_is_no_lag_of_a_worker(open_transaction: Stage) -> None:
+def test_what_a_transaction_holds_back_is_not_lag_of_a_worker(open_transaction: Stage) -> None:
     stage = open_transaction
     commit(stage, {0: 10})
     worker = stage.worker()
@@ -164,7 +164,7 @@ def test_what_a_transaction_holds_back_is_no_lag_of_a_worker(open_transaction: S
     assert worker.metrics()["fraud_scorer_claims_consumed_total",] == 0
 
 
-def test_what_was_deleted_is_no_lag_of_a_worker(new_stage: NewStage) -> None:
+def test_what_was_deleted_is_not_lag_of_a_worker(new_stage: NewStage) -> None:
     stage = new_stage(1)
     stage.send(list(good(100)))
     commit(stage, {0: 10})

@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.recovery import NEVER, PARTITIONS, Mode, killed_revoking, seconds
+from benchmarks.members import PARTITIONS, Mode, killed_revoking
+from benchmarks.recovery import NEVER, seconds
 from consumer.client import consumer_config
 from model.scorer import Scorer
 from tests.broker import wait
