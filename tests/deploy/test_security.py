@@ -101,6 +101,10 @@ def alerts(broker: Secured) -> int:
     return len(read_all(broker.admin_address, "fraud-alerts"))
 
 
+def scraped(port: int) -> str:
+    return processes.get(f"http://127.0.0.1:{port}/metrics").decode()
+
+
 @pytest.mark.parametrize("connect", [by_password, by_certificate])
 def test_a_worker_does_its_work_with_the_documented_rights(
     filled: Secured,
@@ -120,7 +124,9 @@ def test_a_worker_does_its_work_with_the_documented_rights(
     before = alerts(filled)
     with processes.scorer("run", env, tmp_path / "worker.log", port) as worker:
         wait.until(lambda: alerts(filled) == before + 20, "20 alerts")
-        metrics = processes.get(f"http://127.0.0.1:{port}/metrics").decode()
+        # Also the group's state is asked for with these rights.
+        wait.until(lambda: 'partitions{topic="claims"} 0.0' in scraped(port), "all are owned")
+        metrics = scraped(port)
         assert worker.end() == 0, worker.log
     assert "scoring claims" in worker.log
     assert "fraud_scorer_claims_scored_total 20.0" in metrics
