@@ -5,6 +5,7 @@ same bytes. With a schema registry the ids in claims are looked up, each once.
 """
 
 import datetime as dt
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -166,12 +167,15 @@ def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessme
     """What the model says of the claims.
 
     Raises:
-        ValueError: its answer is not one probability for each claim.
+        ValueError: its answer is not one probability for each claim, or a contribution to one
+            is not a finite number: no alert could hold it.
     """
     found = scorer.assess(claims)
     p = found.probability
     if p.shape != (len(claims),) or not ((p >= 0) & (p <= 1)).all():
         raise ValueError("its answer is not one probability for each claim")
+    if not all(math.isfinite(item.contribution) for items in found.reasons for item in items):
+        raise ValueError("a contribution to a score is not a finite number")
     return found
 
 
