@@ -94,7 +94,7 @@ def test_every_alert_is_within_its_schema(
     hit: list[RuleHit],
 ) -> None:
     score = np.array([p])
-    decisions = decide(score, at, np.linspace(*ends, size))
+    decisions = decide(score, at, np.linspace(ends[0], ends[1], size))
     items = reasons_for(claim, parts)
     assessment = Assessment(
         score, decisions, [("missing:fault",)], [items], [tuple(hit)], np.zeros((1, 0))
