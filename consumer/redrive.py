@@ -30,6 +30,7 @@ from consumer.records import coordinates
 from consumer.redrive_plan import Filter, Redriven, plan, read_letter
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
+from consumer.sizes import compressed
 from schemas.alert import Source
 from schemas.dead_letter import DeadLetter
 
@@ -89,7 +90,7 @@ def _own(settings: Settings) -> Settings:
 
 
 def _producer(settings: Settings) -> Producer:
-    producer = make_producer(_own(settings))
+    producer = make_producer(compressed(_own(settings)))
     try:
         producer.init_transactions(TIMEOUT_S)
     except KafkaException as error:
