@@ -168,10 +168,15 @@ def send_back(settings: Settings, options: argparse.Namespace) -> None:
     )
     done = redrive(settings, wanted, limit=options.limit, dry_run=options.dry_run)
     verb = "would be sent" if options.dry_run else "sent"
-    if done.redacted:
+    if done.gone:
         sys.stderr.write(
-            f"{done.redacted} cannot be sent back: they are redacted (DEAD_LETTER_VALUE), the "
-            "claims as they were are not in the topic\n"
+            f"{done.gone} cannot be sent back: they are redacted (DEAD_LETTER_VALUE) or cut, so "
+            "that the claims as they were are not in the topic, or larger than a claim may be\n"
+        )
+    if done.unread:
+        sys.stderr.write(
+            f"{done.unread} are left where they are, and not looked at again: the name of a header "
+            "is not UTF-8, so that they cannot be copied; the log has their places\n"
         )
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
 

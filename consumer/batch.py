@@ -5,10 +5,12 @@ same bytes. With a schema registry the ids in claims are looked up, each once.
 """
 
 import datetime as dt
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import compress
+from itertools import chain, compress
 from operator import attrgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -18,12 +20,12 @@ from consumer.alerts import BatchScorer, alert_records
 from consumer.decode import RefusedError, headers_of
 from consumer.errors import ScoringBugError
 from consumer.records import Message, Record, coordinates
-from consumer.sealing import Seal, as_it_is
+from consumer.sealing import Seal, as_it_is, cut
 from consumer.wire import PLAIN, Wire
 from model.scorer import Assessment
 from schemas.alert import Source
 from schemas.claim import Claim
-from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
+from schemas.dead_letter import ATTEMPT_HEADER, NOT_OF_THE_RECORD, DeadLetter, Header, Reason
 
 
 class Outcome(NamedTuple):
@@ -40,11 +42,29 @@ class Outcome(NamedTuple):
     claims: list[Claim]
     assessment: Assessment | None
     """Of `claims`, in their order; None when there are none."""
+    alert_sources: Sequence[Source] = ()
+    """Records of the claims that `alerts` are about, in their order."""
+    letter_sources: Sequence[Source] = ()
+    """Records that `dead_letters` are of, in their order."""
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
         """Fraud probabilities of `claims`, shape (n_claims,)."""
         return np.empty(0) if self.assessment is None else self.assessment.probability
+
+
+Misfits = Mapping[Source, int]
+
+
+class AlertMisfitError(RefusedError):
+    """A claim is refused because its alert fits no record of the alerts topic."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.TOO_LARGE,
+            "the claim's alert does not fit the alerts topic: its key and trace headers, which the "
+            "alert has too, are too large",
+        )
 
 
 class _Accepted(NamedTuple):
@@ -64,6 +84,7 @@ def process(
     referrals_only: bool = False,
     seal: Seal = as_it_is,
     wire: Wire = PLAIN,
+    misfits: Misfits = MappingProxyType({}),
 ) -> Outcome:
     """Decode, score and turn one batch into what is to be published.
 
@@ -74,6 +95,8 @@ def process(
         referrals_only: leave out alerts below the threshold.
         seal: what a dead letter keeps of the record; see `consumer.sealing`.
         wire: in what form claims come and alerts go; see `consumer.wire`.
+        misfits: records of which what was to be published did not fit its topic, and how often: a
+            dead letter takes the place of an alert, and one that is cut that of a dead letter.
 
     Raises:
         ScoringBugError: the model raised on a valid claim, which the message names.
@@ -83,41 +106,48 @@ def process(
     accepted = _Accepted([], [], [], [])
     sources = list(map(coordinates, messages))
     dead_letters: list[Record] = []
+    letter_sources: list[Source] = []
     reasons: Counter[Reason] = Counter()
     for message, source in zip(messages, sources, strict=True):
         headers: list[Header] = []
         try:
             headers = headers_of(message)
             claim = read(message.value(), headers)
+            if misfits and source in misfits:
+                raise AlertMisfitError
         except RefusedError as refused:
             reasons[refused.reason] += 1
-            dead_letters.append(seal(dead_letter(message, source, headers, refused, now)))
+            letter = dead_letter(message, source, headers, refused, now)
+            whole = misfits.get(source, 0) <= isinstance(refused, AlertMisfitError)
+            dead_letters.append(seal(letter) if whole else cut(letter, seal))
+            letter_sources.append(source)
         else:
             accepted.messages.append(message)
             accepted.sources.append(source)
             accepted.headers.append(headers)
             accepted.claims.append(claim)
     assessment = _assess(accepted, scorer) if accepted.claims else None
-    alerts, referred, published = [], 0, sources
+    alerts, alert_sources, referred = [], accepted.sources, 0
     if assessment is not None:
         fraudulent = assessment.probability >= scorer.threshold
         referred = int(fraudulent.sum())
         alerts = alert_records(*accepted, assessment, scorer, now)
         if referrals_only:
-            alerts = [a for a, keep in zip(alerts, fraudulent.tolist(), strict=True) if keep]
-            passed = set(map(id, compress(accepted.sources, (~fraudulent).tolist())))
-            published = [source for source in sources if id(source) not in passed]
+            alerts = list(compress(alerts, fraudulent.tolist()))
+            alert_sources = list(compress(accepted.sources, fraudulent.tolist()))
         if frame is not as_it_is:
             alerts = list(map(frame, alerts))
     return Outcome(
         alerts=alerts,
         dead_letters=dead_letters,
         offsets=next_offsets(sources),
-        outcomes=dict(Counter(map(_partition, published))),
+        outcomes=dict(Counter(map(_partition, chain(alert_sources, letter_sources)))),
         reasons=reasons,
         referred=referred,
         claims=accepted.claims,
         assessment=assessment,
+        alert_sources=alert_sources,
+        letter_sources=letter_sources,
     )
 
 
@@ -152,7 +182,7 @@ def dead_letter(
         failed_at=now,
         attempt=_attempts(headers) + 1,
     )
-    kept = [header for header in headers if header[0] != ATTEMPT_HEADER]
+    kept = [header for header in headers if header[0] not in NOT_OF_THE_RECORD]
     return Record(message.key(), message.value(), [*kept, *letter.headers()])
 
 
@@ -181,12 +211,15 @@ def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessme
     """What the model says of the claims.
 
     Raises:
-        ValueError: its answer is not one probability for each claim.
+        ValueError: its answer is not one probability for each claim, or a contribution to one
+            is not a finite number: no alert could hold it.
     """
     found = scorer.assess(claims)
     p = found.probability
     if p.shape != (len(claims),) or not ((p >= 0) & (p <= 1)).all():
         raise ValueError("its answer is not one probability for each claim")
+    if not all(math.isfinite(item.contribution) for items in found.reasons for item in items):
+        raise ValueError("a contribution to a score is not a finite number")
     return found
 
 

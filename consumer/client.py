@@ -32,6 +32,7 @@ PRODUCER_ONLY: Final = (
     "delivery.timeout.ms",
     "linger.ms",
     "max.in.flight",
+    "message.max.bytes",
     "message.send.max.retries",
     "message.timeout.ms",
     "partitioner",
@@ -108,7 +109,8 @@ def producer_config(settings: Settings) -> Config:
         "partitioner": "murmur2_random",
         "retry.backoff.ms": 1,
         "queue.buffering.max.kbytes": 131_072,
-        # The broker's own limits decide what is too large, not the client's.
+        # The broker's own limits decide what is too large, not the client's, which counts what is
+        # not compressed yet. It is less than the queue has room for.
         "message.max.bytes": 100_000_000,
         **_only(settings, PRODUCER_ONLY),
     }

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from consumer.batch import Outcome
 from consumer.client import stopped, transactional_id
 from consumer.errors import AbortedError
 from consumer.leftovers import Leftovers, sweep_for
-from consumer.producing import make_producer, partitions, produce
+from consumer.producing import make_producer, partitions
 from consumer.receipts import Receipts
 from consumer.settings import Delivery, Settings
+from consumer.sizes import Sizes, is_too_large
 from consumer.transactions import ExactlyOnce
 from consumer.watchdog import Watchdog
 
@@ -63,23 +64,22 @@ class AtLeastOnce:
         self._watchdog = watchdog
         self._commit = commit
         self._leftovers = leftovers
-        self._failed: KafkaError | None = None
+        self._sizes = Sizes(settings)
         self._producer = make_producer(settings)
 
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
         """Produce, wait for every acknowledgement, commit; see `Publisher.publish`."""
-        self._failed = None
-        topics = self._settings.alerts_topic, self._settings.dead_letter_topic
-        with self._watchdog.step("produce"):
-            try:
-                produce(self._producer, topics[0], outcome.alerts, self._delivered)
-                produce(self._producer, topics[1], outcome.dead_letters, self._delivered)
-            except KafkaException as error:
-                raise stopped(error, "publishing") from error
-        with self._watchdog.step("flush"):
-            self._producer.flush()
-        if self._failed is not None:
-            raise stopped(KafkaException(self._failed), "publishing")
+        if self._sizes.relax():
+            self._producer = make_producer(self._sizes.settings)
+        try:
+            with self._watchdog.step("produce"):
+                self._sizes.queue(self._producer, outcome)
+            with self._watchdog.step("flush"):
+                self._producer.flush()
+            self._sizes.check_delivered()
+        except KafkaException as error:
+            self._give_up(error)
+        self._sizes.committed(outcome)
         with self._watchdog.step("commit"):
             try:
                 self._commit(partitions(outcome.offsets))
@@ -87,8 +87,14 @@ class AtLeastOnce:
                 raise AbortedError(str(error)) from error
         done()
 
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        self._failed = error or self._failed
+    def _give_up(self, error: KafkaException) -> None:
+        if not is_too_large(error):
+            raise stopped(error, "publishing") from error
+        with self._watchdog.step("flush"):
+            self._producer.flush()
+        refused = self._sizes.refused(error)
+        self._producer = make_producer(self._sizes.settings)
+        raise refused from error
 
     def busy(self) -> bool:
         """Never between two batches."""

@@ -2,16 +2,19 @@
 
 AES-256-GCM (NIST SP 800-38D) with a fresh 96-bit nonce and the place of the refused record as
 associated data, so that no value can be put into another dead letter: 1 byte version, 4 bytes of
-the key's sha256, 12 bytes nonce, ciphertext with its tag.
+the key's sha256, 12 bytes nonce, ciphertext with its tag. Ciphertext cannot be compressed on the
+way, so a value that is too large for a claim is compressed before (version 2).
 """
 
 import base64
 import binascii
 import hashlib
 import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from consumer.decode import MAX_CLAIM_BYTES
 from consumer.errors import KafkaStoppedError, SettingsError
 from schemas.dead_letter import DeadLetter
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 VERSION: Final = b"\x01"
+COMPRESSED: Final = b"\x02"
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 _HEAD: Final = len(VERSION) + 4
@@ -34,10 +38,13 @@ class Keys:
         self._first = _id(keys[0])
 
     def seal(self, value: bytes, letter: DeadLetter) -> bytes:
-        """The encrypted value: 33 bytes longer."""
+        """The encrypted value: 33 bytes longer, and compressed if it is too large for a claim."""
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._ciphers[self._first].encrypt(nonce, value, place_of(letter).encode())
-        return VERSION + self._first + nonce + sealed
+        version = COMPRESSED if len(value) > MAX_CLAIM_BYTES else VERSION
+        if version == COMPRESSED:
+            value = zlib.compress(value)
+        sealed = self._ciphers[self._first].encrypt(nonce, value, _bound_to(version, letter))
+        return version + self._first + nonce + sealed
 
     def open(self, sealed: bytes, letter: DeadLetter) -> bytes:
         """The value as it was.
@@ -55,8 +62,10 @@ class Keys:
                 f"letter of {place_of(letter)} is encrypted with"
             )
         nonce, text = sealed[_HEAD:][:NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
+        version = sealed[: len(VERSION)]
         try:
-            return cipher.decrypt(nonce, text, place_of(letter).encode())
+            value = cipher.decrypt(nonce, text, _bound_to(version, letter))
+            return zlib.decompress(value) if version == COMPRESSED else value
         except (InvalidTag, ValueError) as error:  # ValueError: no room for a nonce
             raise KafkaStoppedError(
                 f"the dead letter of {place_of(letter)} cannot be decrypted, so nothing after it "
@@ -84,6 +93,16 @@ def read_keys(file: Path) -> Keys:
             f"line: openssl rand -base64 {KEY_BYTES}"
         )
     return Keys(keys)
+
+
+def is_compressed(sealed: bytes) -> bool:
+    """Whether an encrypted value is larger than a claim may be."""
+    return sealed[: len(VERSION)] == COMPRESSED
+
+
+def _bound_to(version: bytes, letter: DeadLetter) -> bytes:
+    """Associated data; that of the first version has no version in it."""
+    return (version if version == COMPRESSED else b"") + place_of(letter).encode()
 
 
 def place_of(letter: DeadLetter) -> str:

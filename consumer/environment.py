@@ -2,7 +2,7 @@
 
 import enum
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -117,17 +117,21 @@ def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
 
 
 def read_choice(
-    environ: Mapping[str, str], name: str, kind: type[Choice], default: Choice
+    environ: Mapping[str, str],
+    name: str,
+    kind: type[Choice],
+    default: Choice,
+    never: Collection[Choice] = (),
 ) -> Choice:
-    """One of the values of `kind`.
+    """One of the values of `kind` that may be chosen.
 
     Raises:
         SettingsError: it is none of them.
     """
     value = read_text(environ, name, default.value)
-    if value not in {member.value for member in kind}:
-        allowed = ", ".join(kind)
-        raise SettingsError(f"{name}={value!r} is none of {allowed}")
+    allowed = [member.value for member in kind if member not in never]
+    if value not in allowed:
+        raise SettingsError(f"{name}={value!r} is none of {', '.join(allowed)}")
     return kind(value)
 
 

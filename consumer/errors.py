@@ -2,9 +2,25 @@
 
 from typing import ClassVar
 
+from schemas.alert import Source
+
 
 class AbortedError(Exception):
     """Nothing of the batch was published, or it is unknown: rewind to what is committed."""
+
+
+class TooLargeError(AbortedError):
+    """Nothing of the batch was published, as records of it do not fit their topics."""
+
+    def __init__(self, message: str, sources: frozenset[Source]) -> None:
+        """Say which.
+
+        Args:
+            message: why, and the way out.
+            sources: the claims' records; empty as long as it is not known which.
+        """
+        super().__init__(message)
+        self.sources = sources
 
 
 class ScorerError(Exception):

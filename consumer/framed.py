@@ -6,15 +6,15 @@ the way they always take. What the writer's schema says decides how the payload 
 it is a claim is decided by `Claim`, as for any other.
 """
 
-from collections.abc import Iterable
-from decimal import Decimal
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from confluent_kafka.schema_registry.avro import AvroDeserializer
 
+from consumer.avro_bounds import SchemaError, TooDeepError
+from consumer.avro_reader import avro_reader
 from consumer.decode import RefusedError, check_size, decode, invalid
-from consumer.registry import FAILURES, Registry, stopped
+from consumer.registry import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
 
@@ -26,7 +26,7 @@ class FramedClaims:
     """Decodes claims, framed or plain."""
 
     def __init__(self, registry: Registry) -> None:
-        self._frames = Frames(registry)
+        self._frames = Frames(registry, Claim.__struct_fields__)
 
     def __call__(self, value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
         """Read one claim from a record; see `consumer.decode.decode`.
@@ -50,11 +50,17 @@ class Content(NamedTuple):
 
 
 class Frames:
-    """Opens frames."""
+    """Opens frames.
 
-    def __init__(self, registry: Registry) -> None:
+    Args:
+        registry: knows the schemas.
+        fields: of a record in Avro, build only these; None builds all.
+    """
+
+    def __init__(self, registry: Registry, fields: Collection[str] | None = None) -> None:
         self._registry = registry
-        self._avro = AvroDeserializer(registry.client)
+        self._fields = fields
+        self._readers: dict[int, Callable[[bytes], Any] | RefusedError] = {}
 
     def opened(self, value: bytes) -> Content:
         """What is in a framed value.
@@ -70,7 +76,7 @@ class Frames:
         if kind == "JSON":
             return Content(value[PREFIX_BYTES:])
         if kind == "AVRO":
-            return Content(None, self._read_avro(value, schema_id))
+            return Content(None, self._read_avro(value[PREFIX_BYTES:], schema_id))
         what = "is not in the registry" if kind is None else f"is {kind}, not JSON or AVRO"
         raise RefusedError(Reason.INVALID, f"schema {schema_id} {what}")
 
@@ -81,13 +87,14 @@ class Frames:
         content = self.opened(value)
         return msgspec.json.encode(content.built) if content.json is None else content.json
 
-    def _read_avro(self, value: bytes, schema_id: int) -> Any:
+    def _read_avro(self, payload: bytes, schema_id: int) -> Any:
+        if schema_id not in self._readers:
+            self._readers[schema_id] = self._reader(schema_id)
+        read = self._readers[schema_id]
+        if isinstance(read, RefusedError):
+            raise RefusedError(read.reason, str(read))
         try:
-            return self._avro(value)
-        except FAILURES as error:
-            raise stopped(error, f"resolving schema {schema_id}") from error
-        except RecursionError:
-            raise RefusedError(Reason.TOO_DEEP, "the Avro value is nested too deeply") from None
+            return read(payload)
         except Exception as error:  # noqa: BLE001 - whatever the reader meets in others' bytes
             # Without the error's own text, which may have some of the record in it.
             raise RefusedError(
@@ -95,11 +102,16 @@ class Frames:
                 f"the payload is not Avro of schema {schema_id}: {type(error).__name__}",
             ) from None
 
+    def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:
+        """What reads payloads of the schema, or why none is read."""
+        try:
+            return avro_reader(self._registry.texts(schema_id), self._fields)
+        except SchemaError as error:
+            reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
+            return RefusedError(reason, f"schema {schema_id} is not used: {error}")
+
 
 def _claim(found: Any) -> Claim:
-    if isinstance(found, dict):
-        # Amounts may come as the logical type decimal; a claim has them as float.
-        found = {n: float(v) if isinstance(v, Decimal) else v for n, v in found.items()}
     try:
         return msgspec.convert(found, Claim)
     except msgspec.ValidationError as error:

@@ -42,16 +42,24 @@ def produce(
     records: Iterable[Record],
     on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
 ) -> None:
-    """Queue every record, waiting for room where the client's queue is full."""
+    """Queue every record, waiting for room where the client's queue is full.
+
+    Raises:
+        KafkaException: the client refuses a record, one that its queue has no room for among them.
+    """
     for key, value, headers in records:
+        waiting = True
         while True:
             try:
                 producer.produce(
                     topic, value, key, headers=list(headers or ()), on_delivery=on_delivery
                 )
                 break
-            except BufferError:
+            except BufferError as error:
+                if not waiting:
+                    raise KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)) from error
                 producer.poll(0.1)
+                waiting = bool(len(producer))
 
 
 def partitions(offsets: dict[tuple[str, int], int]) -> list[TopicPartition]:

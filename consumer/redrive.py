@@ -35,6 +35,7 @@ from consumer.records import coordinates
 from consumer.redrive_plan import Filter, Redriven, Step, plan, read_letter, redriven_from
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
+from consumer.sizes import compressed
 from consumer.takeover import Start, TakeOver
 from consumer.topics import admin
 from schemas.alert import Source
@@ -100,7 +101,7 @@ def _own(settings: Settings) -> Settings:
 
 
 def _producer(settings: Settings) -> Producer:
-    producer = make_producer(_own(settings))
+    producer = make_producer(compressed(_own(settings)))
     outputs = settings.claims_topic, settings.dead_letter_topic
     try:
         producer.init_transactions(TIMEOUT_S)
@@ -219,13 +220,13 @@ class _Sending(NamedTuple):
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
         if new:
-            self._commit(Step([], [], [], []), new, {})
+            self._commit(Step([], [], [], [], []), new, {})
         done = Redriven(0, 0)
         for messages in batches:
             cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
             step = plan(cut, self.wanted, _room(self.limit, done.sent), self.opener)
             letters = list(map(coordinates, cut))
-            counts = Counter((letter.topic, letter.partition) for letter in letters)
+            counts = Counter((p.topic, p.partition) for p in letters if p not in step.unread)
             self._commit(step, next_offsets(letters), counts)
             done = done.and_then(step)
             progress(done.sent + done.kept)

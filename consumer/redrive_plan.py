@@ -2,15 +2,17 @@
 
 import datetime as dt
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from consumer.decode import RefusedError, headers_of
-from consumer.errors import KafkaStoppedError
+from consumer.decode import MAX_CLAIM_BYTES, RefusedError, headers_of
+from consumer.encryption import is_compressed
 from consumer.records import Message, Record, coordinates
 from consumer.sealing import Opener
+from schemas.alert import Source
 from schemas.dead_letter import (
     ATTEMPT_HEADER,
+    GONE,
     REDRIVEN_HEADER,
     DeadLetter,
     Form,
@@ -31,8 +33,8 @@ class Filter(NamedTuple):
     max_attempts: int = 3
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is to be sent back: it is asked for, and not redacted."""
-        return self.asks_for(letter) and letter.value is not Form.REDACTED
+        """Whether this dead letter is to be sent back: it is asked for, and its claim is there."""
+        return self.asks_for(letter) and letter.value not in GONE
 
     def asks_for(self, letter: DeadLetter) -> bool:
         """Whether this dead letter is among those to be sent back."""
@@ -50,7 +52,10 @@ class Step(NamedTuple):
     claims: list[Record]
     kept: list[Record]
     letters: list[DeadLetter]
-    redacted: list[DeadLetter]
+    gone: list[DeadLetter]
+    """Of those kept: asked for, but not to be scored: redacted, cut, or too large for a claim."""
+    unread: list[Source]
+    """Neither sent nor kept, but left where they are: the client cannot copy them."""
 
 
 class Redriven(NamedTuple):
@@ -58,15 +63,18 @@ class Redriven(NamedTuple):
 
     sent: int
     kept: int
-    redacted: int = 0
-    """Of those kept: asked for, but the claim is gone."""
+    gone: int = 0
+    """Of those kept: asked for, but redacted, cut, or too large for a claim."""
+    unread: int = 0
+    """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
 
     def and_then(self, step: Step) -> "Redriven":
         """With one more batch."""
         return Redriven(
             self.sent + len(step.claims),
             self.kept + len(step.kept),
-            self.redacted + len(step.redacted),
+            self.gone + len(step.gone),
+            self.unread + len(step.unread),
         )
 
 
@@ -79,17 +87,35 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
         room: send at most so many.
         opener: gives the value of a record that is sent.
     """
-    step = Step([], [], [], [])
+    step = Step([], [], [], [], [])
     for message in messages:
+        try:
+            headers = headers_of(message)
+        except RefusedError as error:
+            log.warning("left where it is: %s cannot be copied: %s", _where(message), error)
+            step.unread.append(coordinates(message))
+            continue
         letter = read_letter(message)
-        if letter is not None and len(step.claims) < room and wanted.matches(letter):
+        fits = letter is not None and not _too_large(message.value(), letter)
+        if letter is not None and fits and len(step.claims) < room and wanted.matches(letter):
             step.claims.append(claim_again(message, letter, opener))
             step.letters.append(letter)
         else:
-            if letter is not None and letter.value is Form.REDACTED and wanted.asks_for(letter):
-                step.redacted.append(letter)
-            step.kept.append(Record(message.key(), message.value(), _kept_headers(message)))
+            if (
+                letter is not None
+                and wanted.asks_for(letter)
+                and (letter.value in GONE or not fits)
+            ):
+                step.gone.append(letter)
+            step.kept.append(Record(message.key(), message.value(), _kept(headers, message)))
     return step
+
+
+def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
+    """Whether the worker would refuse it again, whatever it is."""
+    if letter.value is Form.ENCRYPTED:
+        return is_compressed(value or b"")
+    return letter.value is Form.ORIGINAL and len(value or b"") > MAX_CLAIM_BYTES
 
 
 def claim_again(message: Message, letter: DeadLetter, opener: Opener) -> Record:
@@ -99,8 +125,8 @@ def claim_again(message: Message, letter: DeadLetter, opener: Opener) -> Record:
     return Record(message.key(), opener(message.value(), letter), headers)
 
 
-def _kept_headers(message: Message) -> list[Header]:
-    own = [header for header in headers_of(message) if header[0] != REDRIVEN_HEADER]
+def _kept(headers: Iterable[Header], message: Message) -> list[Header]:
+    own = [header for header in headers if header[0] != REDRIVEN_HEADER]
     return [*own, _redriven_from(message)]
 
 
@@ -121,15 +147,16 @@ def redriven_from(message: Message) -> tuple[tuple[str, int], int] | None:
 
 
 def read_letter(message: Message) -> DeadLetter | None:
-    """What the record says of itself, None when it is no dead letter of this product."""
-    place = coordinates(message)
-    where = f"{place.topic}[{place.partition}]@{place.offset}"
+    """What the record says of itself, None when it is not a dead letter of this product."""
     try:
         return DeadLetter.from_headers(headers_of(message))
-    except RefusedError as error:
-        raise KafkaStoppedError(
-            f"{where} cannot be copied, so nothing after it is: {error}"
-        ) from error
-    except (KeyError, ValueError) as error:
-        log.warning("kept: %s is no dead letter: %r", where, error)
+    except RefusedError:
         return None
+    except (KeyError, ValueError) as error:
+        log.warning("kept: %s is not a dead letter: %r", _where(message), error)
+        return None
+
+
+def _where(message: Message) -> str:
+    place = coordinates(message)
+    return f"{place.topic}[{place.partition}]@{place.offset}"

@@ -1,10 +1,15 @@
 """A Schema Registry, through confluent-kafka's own client: which schema has which id."""
 
 import time
+from collections.abc import Iterable
 from typing import Final
 
 import httpx2
-from confluent_kafka.schema_registry import SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry import (
+    SchemaReference,
+    SchemaRegistryClient,
+    SchemaRegistryError,
+)
 
 from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.settings import Settings
@@ -46,6 +51,33 @@ class Registry:
         self.client = client
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
+
+    def texts(self, schema_id: int) -> list[str]:
+        """A schema that is known, after those it refers to.
+
+        Raises:
+            RegistryStoppedError: the registry does not say.
+        """
+        found: dict[tuple[str, int], str] = {}
+        try:
+            schema = self.client.get_schema(schema_id)
+            self._collect(schema.references or (), found)
+        except FAILURES as error:
+            raise stopped(error, f"asking for schema {schema_id}") from error
+        return [*found.values(), schema.schema_str or ""]
+
+    def _collect(
+        self, references: Iterable[SchemaReference], found: dict[tuple[str, int], str]
+    ) -> None:
+        """Add what is referred to, each once, whatever it refers to itself first."""
+        for reference in references:
+            place = reference.subject or "", reference.version or 0
+            if place not in found:
+                found[place] = ""  # so that a circle of references ends
+                schema = self.client.get_version(*place).schema
+                self._collect(schema.references or (), found)
+                del found[place]
+                found[place] = schema.schema_str or ""
 
     def kind(self, schema_id: int) -> str | None:
         """``JSON``, ``AVRO``, …; None for an id that nobody registered.

@@ -142,7 +142,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         batch_wait_ms=read_number(environ, "BATCH_WAIT_MS", int, 0, 0, 10_000),
         delivery=read_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),
         publish=read_choice(environ, "PUBLISH", Publish, Publish.ALL),
-        dead_letter_value=read_choice(environ, "DEAD_LETTER_VALUE", Form, Form.ORIGINAL),
+        dead_letter_value=read_choice(
+            environ, "DEAD_LETTER_VALUE", Form, Form.ORIGINAL, never=(Form.CUT,)
+        ),
         dead_letter_key_file=read_optional_path(environ, "DEAD_LETTER_KEY_FILE"),
         dead_letter_max_ratio=read_number(environ, "DEAD_LETTER_MAX_RATIO", float, 0.5, 0.0, 1.0),
         dead_letter_window=read_number(environ, "DEAD_LETTER_WINDOW", int, 1_000, 1, 1_000_000),

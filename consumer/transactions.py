@@ -13,9 +13,10 @@ from consumer.client import kafka_error, stopped
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.leftovers import Leftovers
 from consumer.offsets import TRANSIENT
-from consumer.producing import make_producer, produce
+from consumer.producing import make_producer
 from consumer.receipts import Receipts
 from consumer.settings import Settings
+from consumer.sizes import Sizes
 from consumer.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ HOPELESS = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-        KafkaError.MSG_SIZE_TOO_LARGE,
         KafkaError._FENCED,
         KafkaError.PRODUCER_FENCED,
         KafkaError.INVALID_PRODUCER_EPOCH,
@@ -64,10 +64,11 @@ class ExactlyOnce:
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._under_way: Future[None] | None = None
         self._timeout = settings.step_timeout_s / 2
+        self._sizes = Sizes(settings)
         self._producer = self._new_producer()
 
     def _new_producer(self) -> Producer:
-        producer = make_producer(self._settings)
+        producer = make_producer(self._sizes.settings)
         for _ in range(INIT_ATTEMPTS):
             try:
                 with self._watchdog.step("init_transactions"):
@@ -90,26 +91,34 @@ class ExactlyOnce:
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
         """Publish in one transaction, after the one before it; see `Publisher.publish`."""
         self.settle()
+        if self._sizes.relax():
+            self._discard("what did not fit is published")
         now_ms = time.time_ns() // 1_000_000
         self._receipts.began(now_ms)
         try:
             with self._watchdog.step("produce"):
                 self._producer.begin_transaction()
-                produce(self._producer, self._settings.alerts_topic, outcome.alerts)
-                produce(self._producer, self._settings.dead_letter_topic, outcome.dead_letters)
+                self._sizes.queue(self._producer, outcome)
         except KafkaException as error:
             self._give_up(error)
         offsets = self._receipts.write(outcome.offsets, outcome.outcomes, now_ms)
-        self._under_way = self._committer.submit(self._commit, offsets, group_metadata, done)
+        self._under_way = self._committer.submit(
+            self._commit, outcome, offsets, group_metadata, done
+        )
 
     def _commit(
-        self, offsets: list[TopicPartition], group_metadata: Any, done: Callable[[], None]
+        self,
+        outcome: Outcome,
+        offsets: list[TopicPartition],
+        group_metadata: Any,
+        done: Callable[[], None],
     ) -> None:
         with self._watchdog.step("send_offsets_to_transaction"):
             self._producer.send_offsets_to_transaction(offsets, group_metadata, self._timeout)
         with self._watchdog.step("commit_transaction"):
             self._producer.commit_transaction(self._timeout)
         self._receipts.committed()
+        self._sizes.committed(outcome)
         done()
 
     def busy(self) -> bool:
@@ -131,14 +140,22 @@ class ExactlyOnce:
 
         Raises:
             AbortedError: always, unless the error is fatal (KafkaStoppedError).
+            TooLargeError: of records that do not fit.
         """
         self._receipts.aborted()
         inner = kafka_error(error)
         if inner.fatal() or inner.code() in HOPELESS:
             raise stopped(error, "publishing") from error
         log.warning("transaction given up: %s: %s", inner.name(), inner.str())
-        if not (inner.txn_requires_abort() and self._aborted()):
-            self._discard()
+        aborted = inner.txn_requires_abort() and self._aborted()
+        if self._sizes.suspected(error):
+            # Aborting has served the reports, so that it is known what was refused.
+            alone, refused = self._sizes.alone, self._sizes.refused(error)
+            if not (aborted and alone):
+                self._discard("records may not fit: each is sent on its own, compressed")
+            raise refused from error
+        if not aborted:
+            self._discard("its last outcome is unknown")
         raise AbortedError(inner.str()) from error
 
     def _aborted(self) -> bool:
@@ -151,10 +168,10 @@ class ExactlyOnce:
             return False
         return True
 
-    def _discard(self) -> None:
+    def _discard(self, why: str) -> None:
         # init_transactions on a new producer with the same id completes or aborts what the old
         # one left behind; reusing the old one after an unknown outcome could commit twice.
-        log.warning("transactional producer discarded: its last outcome is unknown")
+        log.warning("transactional producer discarded: %s", why)
         self._producer.purge()
         self._producer = self._new_producer()
 

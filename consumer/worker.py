@@ -15,10 +15,11 @@ from consumer.batch import Outcome, nothing_but, process
 from consumer.budget import DeadLetterBudget
 from consumer.client import transactional_id
 from consumer.delivery import make_publisher
-from consumer.errors import AbortedError, KafkaStoppedError
+from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.health import Health
 from consumer.leftovers import Leftovers
 from consumer.metrics import Metrics
+from consumer.misfits import Misfits
 from consumer.observe import Observer, timestamps
 from consumer.outputs import Ends
 from consumer.prover import Prover
@@ -76,11 +77,13 @@ class Worker:
         self._observer = Observer(metrics, shadow)
         self._traces = traces
         self._budget = DeadLetterBudget(settings)
+        self._misfits = Misfits()
         self._process = partial(
             process,
             referrals_only=settings.publish is Publish.REFERRALS,
             seal=make_seal(settings),
             wire=make_wire(settings),
+            misfits=self._misfits.counts,
         )
         self._watchdog = watchdog
         outputs = settings.alerts_topic, settings.dead_letter_topic
@@ -232,6 +235,8 @@ class Worker:
     def _aborted(self, error: AbortedError) -> None:
         self._metrics.transactions.labels("aborted").inc()
         self._traces.aborted(str(error))
+        if isinstance(error, TooLargeError) and self._misfits.learnt(error):
+            return
         self._aborts += 1
         if self._aborts >= MAX_ABORTS_IN_A_ROW:
             raise KafkaStoppedError(f"{self._aborts} transactions in a row aborted: {error}")

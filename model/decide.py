@@ -165,7 +165,8 @@ def decide(p: Scores, at: Levels, reference: Sequence[float] | Scores) -> Decisi
     return Decisions(
         band=[_BANDS[i] for i in band.tolist()],
         decision=[_DECISIONS[i] for i in decision.tolist()],
-        percentile=(below * (100 / len(reference))).tolist(),
+        # Divided last: a quotient that is 100 exactly is not rounded beyond it.
+        percentile=(100 * below / len(reference)).tolist(),
     )
 
 

@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,6 +17,9 @@ from schemas.alert import Decision, RuleHit
 from schemas.claim import field_schemas
 
 DEFAULT_FILE: Final = Path(__file__).with_name("rules.toml")
+
+MAX_VERSION: Final = 2**31 - 1
+"""An alert carries the version, in Avro as a long."""
 
 Kind = Literal["number", "date", "text", "flag"]
 Mask = npt.NDArray[np.bool_]
@@ -55,7 +58,7 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule as the file has it."""
 
     id: str
-    version: int
+    version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
     when: list[str]
     outcome: Decision
     text: str

@@ -32,8 +32,14 @@ HEADER_OF: Final = {
     "failed_at": _SCORER + "failed_at",
     "attempt": ATTEMPT_HEADER,
     "value": VALUE_HEADER,
+    "sha256": _SCORER + "sha256",
+    "length": _SCORER + "bytes",
 }
 """Name of the header that holds each field of a `DeadLetter`, as text."""
+NOT_OF_THE_RECORD: Final = frozenset(HEADER_OF[f] for f in ("attempt", "sha256", "length"))
+"""Headers that a dead letter does not take over from the record: only its own are there."""
+OPTIONAL: Final = ("value", "sha256", "length")
+"""Fields whose header may be missing; the latter two are only written of a value that is cut."""
 
 
 class Reason(enum.StrEnum):
@@ -56,6 +62,12 @@ class Form(enum.StrEnum):
     """The refused claim without personal and protected values, or only a digest of it."""
     ENCRYPTED = "encrypted"
     """The refused record's, encrypted."""
+    CUT = "cut"
+    """The beginning of what one of the others would be: the whole does not fit the topic."""
+
+
+GONE: Final = frozenset({Form.REDACTED, Form.CUT})
+"""Forms that the refused record cannot be had from."""
 
 
 class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
@@ -72,11 +84,22 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
     value: Annotated[
         Form, Meta(description="What the value is; original where the header is missing.")
     ] = Form.ORIGINAL
+    sha256: Annotated[
+        str, Meta(description="Of a value that is cut: digest of the refused record's, hex.")
+    ] = ""
+    length: Annotated[
+        int, Meta(ge=0, description="Of a value that is cut: length of the refused record's.")
+    ] = 0
 
     def headers(self) -> list[Header]:
         """The headers that are added to the original record's."""
         fields = msgspec.structs.asdict(self) | {"failed_at": self.failed_at.isoformat()}
-        return [(header, str(fields[field])) for field, header in HEADER_OF.items()]
+        left_out = () if self.sha256 else ("sha256", "length")
+        return [
+            (header, str(fields[field]))
+            for field, header in HEADER_OF.items()
+            if field not in left_out
+        ]
 
     @classmethod
     def from_headers(cls, headers: Iterable[Header]) -> "DeadLetter":
@@ -88,8 +111,11 @@ class DeadLetter(Struct, frozen=True, kw_only=True, gc=False):
         """
         # The last of a name counts: a record may have been somebody else's dead letter before.
         found = dict(headers)
-        found.setdefault(VALUE_HEADER, Form.ORIGINAL)  # dead letters of the first release have none
-        fields = {field: _text(found[header]) for field, header in HEADER_OF.items()}
+        fields = {
+            field: _text(found[header])
+            for field, header in HEADER_OF.items()
+            if header in found or field not in OPTIONAL
+        }
         return msgspec.convert(fields, cls, strict=False)
 
 

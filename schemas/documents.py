@@ -8,7 +8,7 @@ import msgspec
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
-from schemas.dead_letter import HEADER_OF, VALUE_HEADER, DeadLetter
+from schemas.dead_letter import HEADER_OF, OPTIONAL, DeadLetter
 from schemas.outcome import FraudOutcome
 
 Document = dict[str, Any]
@@ -69,7 +69,7 @@ def header_map() -> Document:
         "properties": {
             header: _as_text(fields[field], parts) for field, header in HEADER_OF.items()
         },
-        "required": [header for header in HEADER_OF.values() if header != VALUE_HEADER],
+        "required": [header for field, header in HEADER_OF.items() if field not in OPTIONAL],
     }
 
 

@@ -197,7 +197,19 @@ TORN: Final[Example] = {
     "scorer.errors.value": "encrypted",
 }
 
-DEAD_LETTERS: Final[tuple[Example, ...]] = (OUT_OF_RANGE, TORN)
+CUT: Final[Example] = {
+    **OUT_OF_RANGE,
+    "__streams.errors.exception": "too_large",
+    "__streams.errors.message": "9000000 bytes are more than a claim's 1000000; cut to fit the "
+    "topic: the first 1000 of 9000000 bytes of the value",
+    "__streams.errors.offset": "90212",
+    "scorer.errors.path": "$",
+    "scorer.errors.value": "cut",
+    "scorer.errors.sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "scorer.errors.bytes": "9000000",
+}
+
+DEAD_LETTERS: Final[tuple[Example, ...]] = (OUT_OF_RANGE, TORN, CUT)
 
 CONFIRMED: Final[Example] = {
     "claim_id": "CLM-2026-004172",

@@ -6,7 +6,6 @@ from typing import Literal, NamedTuple
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
@@ -137,8 +136,18 @@ def read_all(bootstrap: str, topic: str, isolation: Isolation = "read_committed"
 
 def committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
     """Committed stable offset of each partition of the topic that has one."""
-    admin = AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    asked = ConsumerGroupTopicPartitions(group, partitions_of(bootstrap, [topic]))
-    answer = admin.list_consumer_group_offsets([asked], require_stable=True, request_timeout=60)
-    found = answer[group].result(60).topic_partitions
+    # Not by an admin client: while offsets are pending its librdkafka crashes (rd_kafka_cgrp_op).
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **QUIET})
+    places = partitions_of(bootstrap, [topic])
+
+    def stable() -> list[TopicPartition] | None:
+        try:
+            return consumer.committed(places, timeout=10)
+        except KafkaException:  # pending offsets of a transaction, or a coordinator that moves
+            return None
+
+    try:
+        found = wait.until(stable, f"stable offsets of {group}")
+    finally:
+        consumer.close()
     return {p.partition: p.offset for p in found if p.offset >= 0}

@@ -1,6 +1,7 @@
 """A batch of records in; alerts, dead letters and offsets out."""
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 
 import msgspec
@@ -14,7 +15,8 @@ from consumer.batch import Outcome, next_offsets, process
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.errors import ScoringBugError
 from consumer.records import coordinates
-from schemas.alert import Decision, Source
+from model.scorer import Assessment
+from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim, letter_of
@@ -233,6 +235,21 @@ def test_an_answer_that_is_no_probability_is_a_bug(answers: list[float], culprit
     messages = [FakeMessage(claim(str(n)), 100 + n) for n in range(3)]
     with pytest.raises(ScoringBugError, match=rf"not one probability .*@{100 + culprit}\."):
         process(messages, Broken(answers), NOW)
+
+
+@pytest.mark.parametrize("contribution", [math.nan, math.inf, -math.inf])
+def test_a_contribution_that_is_no_number_is_a_bug(contribution: float) -> None:
+    """JSON would have it as null, which no alert may have there."""
+
+    class Explaining(FakeScorer):
+        def assess(self, claims: Sequence[Claim]) -> Assessment:
+            item = ReasonItem(
+                code="C", text="t", feature="f", value=None, contribution=contribution
+            )
+            return super().assess(claims)._replace(reasons=[(item,)] * len(claims))
+
+    with pytest.raises(ScoringBugError, match="not a finite number"):
+        process([FakeMessage(claim())], Explaining(), NOW)
 
 
 def test_alerts_hold_no_personal_and_no_protected_field() -> None:

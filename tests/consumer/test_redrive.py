@@ -15,10 +15,11 @@ from consumer.redrive_plan import Filter, Step
 from consumer.redrive_plan import plan as plan_of
 from consumer.sealing import make_opener
 from consumer.settings import Settings
-from schemas.dead_letter import ATTEMPT_HEADER, DeadLetter, Header, Reason
+from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of
 
 ALL = 1_000
+FROM = (REDRIVEN_HEADER, "dead-0-0")
 
 
 def plan(messages: Sequence[Any], wanted: Filter, room: int) -> Step:
@@ -42,7 +43,7 @@ def dead(offset: int = 0, own: list[Header] | None = None, **changes: Any) -> Fa
 def test_the_original_record_goes_back_with_its_attempts() -> None:
     own: list[Header] = [("trace", b"\xff"), ("trace", None)]
     step = plan([dead(own=own, attempt=2)], Filter(), ALL)
-    assert step.claims == [Record(b"key", b"value", [*own, (ATTEMPT_HEADER, "2")])]
+    assert step.claims == [Record(b"key", b"value", [*own, (ATTEMPT_HEADER, "2"), FROM])]
     assert step.kept == []
     assert [found.attempt for found in step.letters] == [2]
 
@@ -56,7 +57,7 @@ def test_a_tombstone_goes_back_as_one() -> None:
 def test_what_is_left_out_is_kept_as_it_was() -> None:
     message = dead(reason=Reason.EMPTY)
     step = plan([message], Filter(reasons=frozenset({Reason.INVALID})), ALL)
-    assert step.kept == [Record(b"key", b"value", headers_of(message))]
+    assert step.kept == [Record(b"key", b"value", [*headers_of(message), FROM])]
     assert (step.claims, step.letters) == ([], [])
 
 
@@ -119,7 +120,8 @@ STRANGE: list[list[Header] | None] = [
 def test_what_is_no_dead_letter_of_ours_is_kept(headers: list[Header] | None) -> None:
     step = plan([FakeMessage(b"value", headers=headers)], Filter(since=NOW - HOUR), ALL)
     assert step.claims == []
-    assert step.kept == [Record(b"key", b"value", headers or [])]
+    here = (REDRIVEN_HEADER, "claims-0-0")
+    assert step.kept == [Record(b"key", b"value", [*(headers or []), here])]
 
 
 def test_a_record_refused_again_and_again_comes_to_rest() -> None:

@@ -154,7 +154,7 @@ def test_redacted_ones_are_kept_and_counted(tmp_path: Path) -> None:
     assert step.kept == [Record(m.key(), m.value(), headers_of(m)) for m in messages[:2]]
     assert Redriven(1, 1, 1).and_then(step) == Redriven(2, 3, 3)
     other = Filter(reasons=frozenset({Reason.EMPTY}))
-    assert plan(messages, other, ALL, make_opener(settings())).redacted == []
+    assert plan(messages, other, ALL, make_opener(settings())).gone == []
     with pytest.raises(KafkaStoppedError, match="is redacted"):
         make_opener(settings())(b"x", letter_of(records[0]))
 

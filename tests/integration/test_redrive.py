@@ -17,6 +17,7 @@ from tests.broker import wait
 from tests.broker.read import Record, committed, end_offsets, read_all
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer
 from tests.integration.conftest import NewStage
+from tests.integration.raw_produce import produce_raw
 from tests.integration.stage import Stage
 from tests.integration.traffic import Row, bad, produce
 
@@ -112,6 +113,29 @@ def test_foreign_records_of_the_topic_are_kept(stage: Stage) -> None:
     assert redrive(stage.settings(), Filter()) == Redriven(0, 2)
     assert claims(stage) == []
     assert numbers(waiting(stage)) == [7, 8]
+
+
+def test_what_cannot_be_copied_is_passed(new_stage: NewStage) -> None:
+    """The name of a header is not UTF-8: it stays where it is, what is behind it goes back."""
+    stage = new_stage(partitions=1)
+    first, second = letters(2)
+    for row in (first, second):
+        produce_raw(stage.bootstrap, stage.dead, 0, b"k", b"foreign", [(b"\xff", b"v")])
+        produce(stage.bootstrap, stage.dead, [row])
+    listed = stage.command("redrive", "--dry-run")
+    assert listed.wait() == 0, listed.log
+    assert "2 would be sent" in listed.log
+    sent = stage.command("redrive")
+    assert sent.wait() == 0, sent.log
+    assert f"2 sent to {stage.claims}, 0 kept" in sent.log
+    for log in (listed.log, sent.log):
+        for offset in (0, 2):
+            assert f"left where it is: {stage.dead}[0]@{offset} cannot be copied" in log
+        assert "2 are left where they are" in log
+    assert numbers(claims(stage)) == [0, 1]
+    assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
+    ends = end_offsets(stage.bootstrap, [stage.dead], "read_uncommitted")
+    assert ends[stage.dead, 0] == 4, "nothing is copied"
 
 
 def test_killed_it_is_taken_up_where_it_was(new_stage: NewStage) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from consumer import logs
 from consumer.__main__ import main
-from consumer.errors import KafkaStoppedError, ScoringBugError
+from consumer.errors import ScoringBugError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.settings import Settings
@@ -18,8 +18,6 @@ from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model.scorer import Assessment, Scorer
 from schemas.claim import Claim
-from tests.broker import topics
-from tests.broker.read import read_all
 from tests.integration.conftest import NewStage
 from tests.integration.outcomes import check, read
 from tests.integration.stage import Stage
@@ -153,15 +151,3 @@ def test_a_model_that_raises_stops_the_worker_with_the_record(
         f"c{n}" for n in range(37)
     )
     assert stage.committed() == {0: 37}
-
-
-def test_an_alert_too_large_for_its_topic_stops_the_worker(
-    kafka: str, new_stage: NewStage, scorer: Scorer
-) -> None:
-    stage = new_stage(partitions=1)
-    small = topics.create(kafka, topics.fresh_name("small"), config={"max.message.bytes": "5000"})
-    stage.send([Row(b"k" * 6_000, b'{"claim_id": "c1"}')])
-    with pytest.raises(KafkaStoppedError, match=r"max\.message\.bytes"):
-        in_process(stage.settings(ALERTS_TOPIC=small), scorer)
-    assert read_all(kafka, small) == []
-    assert stage.committed() == {}

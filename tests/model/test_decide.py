@@ -93,6 +93,14 @@ def test_decisions_follow_from_comparisons(p: list[float], cuts: list[float]) ->
         assert percentile == sum(1 for r in HUNDRED if r <= value)
 
 
+def test_a_percentile_is_at_most_100() -> None:
+    """``size * (100 / size)`` is above 100 for 11, 22, 39, 44, 78, 797 and others."""
+    at = Levels(threshold=0.5, review=0.4, medium=0.2, high=0.6)
+    for size in range(1, 1_001):
+        found = decide(np.array([1.0, 0.0]), at, np.linspace(0, 0.9, size)).percentile
+        assert found == [100.0, 100 / size]
+
+
 def test_a_higher_score_is_never_advised_less() -> None:
     at = levels(Top(0.05), HUNDRED, 20)
     found = decide(np.linspace(0, 1, 200), at, HUNDRED)

@@ -99,6 +99,8 @@ def test_conditions(condition: str, claim: Claim, met: bool) -> None:
         ("[[rule", "mine: "),
         ("", "mine: .*`rule`"),
         (one("witnesses > 1").replace("version = 3", ""), r"mine: .*`version`"),
+        (one("witnesses > 1").replace("version = 3", "version = 0"), r"`int` >= 1 .*version`"),
+        (one("witnesses > 1").replace("version = 3", f"version = {2**63}"), "mine: .*version`"),
         (one("witnesses > 1").replace("refer", "deny"), "mine: .*'deny'"),
         (one("witnesses > 1") + one("witnesses > 2"), "mine: two rules have the id r"),
         (one("witnesses"), "mine, rule r: 'witnesses' is no FIELD OPERATOR"),

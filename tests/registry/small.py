@@ -29,6 +29,7 @@ class SmallRegistry:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.schemas: dict[int, Registered] = {}
+        self.references: dict[int, list[dict[str, Any]]] = {}
         self.asked: list[str] = []
         self.credentials: str | None = None
         self.broken = False
@@ -47,6 +48,8 @@ class SmallRegistry:
             return self._by_id(int(found[1]))
         if found := re.fullmatch(r"/subjects/([^/]+)/versions/latest", path):
             return self._lookup(next(s for s in self.schemas.values() if s.subject == found[1]))
+        if found := re.fullmatch(r"/subjects/[^/]+/versions/(\d+)", path):
+            return self._by_id(int(found[1]))
         if found := re.fullmatch(r"/subjects/([^/]+)/versions", path):
             return 200, {"id": self.register(found[1], body["schema"], body.get("schemaType"))}
         if found := re.fullmatch(r"/subjects/([^/]+)", path):
@@ -63,12 +66,20 @@ class SmallRegistry:
         self.schemas[len(self.schemas) + 1] = wanted
         return len(self.schemas)
 
+    def refer(self, number: int, *to: tuple[str, str, int]) -> None:
+        """The schema refers to others: subject, name and id, which is the version too."""
+        self.references[number] = [
+            {"subject": subject, "name": name, "version": version} for subject, name, version in to
+        ]
+
     def _by_id(self, number: int) -> Answer:
         if number not in self.schemas:
             return NOT_FOUND
         found = self.schemas[number]
         kind = {} if found.kind == "AVRO" else {"schemaType": found.kind}
-        return 200, {"schema": found.schema, **kind}
+        references = self.references.get(number, [])
+        about = {"subject": found.subject, "version": number, "id": number}
+        return 200, {"schema": found.schema, "references": references, **about, **kind}
 
     def _lookup(self, wanted: Registered) -> Answer:
         for number, known in self.schemas.items():

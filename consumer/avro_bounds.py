@@ -1,0 +1,129 @@
+"""What a payload can make of an Avro schema, worked out before a byte is read. Pure.
+
+Readers of Avro are compiled code that recurses without a limit and believes every count it meets,
+and the schema is the producer's. A schema is safe when no payload can make more of it than
+`VALUES_PER_BYTE` values a byte and `FREE_VALUES` besides, or nest deeper than `MAX_DEPTH`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+Schema = Any
+"""A parsed schema: a dict, a list of branches, or a name."""
+
+MAX_DEPTH: Final = 32
+VALUES_PER_BYTE: Final = 4
+FREE_VALUES: Final = 10_000
+
+LEAST_BYTES: Final = {
+    "null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1,
+    "enum": 1, "array": 1, "map": 1,
+}  # fmt: skip
+"""Of an encoded value; of a collection: its count."""
+MANY: Final = ("array", "map")
+RECORDS: Final = ("record", "error")
+
+
+class SchemaError(ValueError):
+    """A schema is not used to read claims; says why."""
+
+
+class TooDeepError(SchemaError):
+    """A schema nests too deeply, or without end."""
+
+
+def check_bounds(schema: Schema, named: dict[str, Schema]) -> None:
+    """Refuse a schema that is not safe.
+
+    Args:
+        schema: parsed.
+        named: its named types, and those of the schemas it refers to.
+
+    Raises:
+        SchemaError: says what is not bounded.
+    """
+    excess, _ = _Bounds(named).measure(schema, 1)
+    if excess > FREE_VALUES:
+        raise SchemaError(f"a value of it may hold {excess} values that take no bytes")
+
+
+def kind_of(schema: Schema) -> str:
+    """Type of a schema; of one that stands for a definition elsewhere: its name."""
+    if isinstance(schema, list):
+        return "union"
+    return str(schema["type"]) if isinstance(schema, dict) else str(schema)
+
+
+def name_of(schema: Schema) -> str | None:
+    """The name of a record, an enumeration or a fixed, whether defined here or elsewhere."""
+    if isinstance(schema, dict):
+        return schema.get("name")
+    return schema if isinstance(schema, str) and schema not in LEAST_BYTES else None
+
+
+class _Bounds:
+    """How many values a payload can make of a schema.
+
+    For each type the most that any value of it makes beyond `VALUES_PER_BYTE` for each of its
+    bytes. What may be repeated must not have an excess: else a few bytes make any number of values.
+    """
+
+    def __init__(self, named: dict[str, Schema]) -> None:
+        self._named = named
+        self._known: dict[str, tuple[int, int]] = {}
+        self._open: set[str] = set()
+
+    def measure(self, schema: Schema, level: int) -> tuple[int, int]:
+        """Excess and depth of a type that stands at this level."""
+        name = name_of(schema)
+        if name is None:
+            return self._measure_unnamed(schema, level)
+        if name in self._open:
+            raise TooDeepError(f"{name} is recursive")
+        if name not in self._known:
+            self._open.add(name)
+            self._known[name] = self._measure_unnamed(self._named[name], level)
+            self._open.remove(name)
+        return self._known[name]
+
+    def _measure_unnamed(self, schema: Schema, level: int) -> tuple[int, int]:
+        _check_depth(level)
+        kind = kind_of(schema)
+        if kind == "fixed":
+            return 1 - VALUES_PER_BYTE * _size(schema), 1
+        # A name may stand deeper than where it was measured, so both ways are looked at.
+        parts = [self.measure(part, level + 1) for part in _parts(schema, kind)]
+        depth = 1 + max((depth for _, depth in parts), default=0)
+        _check_depth(depth)
+        excesses = [excess for excess, _ in parts]
+        if kind == "union":
+            return max(excesses, default=0) - VALUES_PER_BYTE, depth
+        if kind in RECORDS:
+            return 1 + sum(excesses), depth
+        if kind in MANY:
+            key = VALUES_PER_BYTE if kind == "map" else 0
+            if excesses[0] > key:
+                raise SchemaError(f"its {kind}s may hold values that take no bytes")
+        return 1 - VALUES_PER_BYTE * LEAST_BYTES[kind], depth
+
+
+def _check_depth(levels: int) -> None:
+    if levels > MAX_DEPTH:
+        raise TooDeepError(f"it is more than {MAX_DEPTH} levels deep")
+
+
+def _size(fixed: Schema) -> int:
+    size = fixed["size"]
+    if not isinstance(size, int) or size < 0:
+        raise SchemaError(f"the size of {fixed['name']} is not a number of bytes")
+    return size
+
+
+def _parts(schema: Schema, kind: str) -> Iterator[Schema]:
+    if kind == "union":
+        yield from schema
+    elif kind in RECORDS:
+        for field in schema["fields"]:
+            yield field["type"]
+    elif kind in MANY:
+        yield schema["items" if kind == "array" else "values"]

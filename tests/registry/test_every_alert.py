@@ -1,0 +1,113 @@
+"""Whatever the model answers, the alert is within its schema in every form it is published in."""
+
+import io
+from typing import Any
+
+import fastavro
+import msgspec
+import numpy as np
+from hypothesis import given
+from hypothesis import settings as trying
+from hypothesis import strategies as st
+
+from consumer.alert_format import plain
+from consumer.batch import process
+from model.decide import Levels, decide
+from model.reasons import Explainer
+from model.scorer import Assessment
+from schemas.alert import Decision, FraudAlert, ReasonItem, RuleHit
+from schemas.avro import alert_avro
+from schemas.claim import MAX_AMOUNT, Claim
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer
+from tests.schemas.reading import validator
+
+SCHEMA: Any = fastavro.parse_schema(alert_avro())
+SIZES = st.one_of(st.sampled_from([1, 11, 22, 39, 44, 78, 797, 1000]), st.integers(1, 1_000))
+
+probabilities = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 5e-324, 1 - 2**-53, 1.0]))
+levels = st.lists(probabilities, min_size=4, max_size=4).map(
+    lambda p: Levels(**dict(zip(("review", "threshold", "medium", "high"), sorted(p), strict=True)))
+)
+contributions = st.floats(allow_nan=False, allow_infinity=False).filter(bool)
+hits = st.builds(
+    RuleHit, id=st.just("r"), version=st.integers(1, 2**31 - 1),
+    outcome=st.sampled_from(Decision), text=st.text(max_size=9),
+)  # fmt: skip
+claims = st.builds(
+    Claim,
+    claim_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128),
+    claim_amount=st.none() | st.floats(0, MAX_AMOUNT),
+    witnesses=st.none() | st.integers(0, 1_000).map(float),
+    police_report_filed=st.none() | st.booleans(),
+    fault=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=200),
+    loss_date=st.none() | st.dates(),
+)
+FEATURES = ("claim_amount", "witnesses", "police_report_filed", "fault")
+
+
+class Answering(FakeScorer):
+    """Answers what it was made with."""
+
+    def __init__(self, answer: Assessment, at: Levels) -> None:
+        super().__init__()
+        self._answer = answer
+        self.threshold = at.threshold
+
+    def assess(self, claims: Any) -> Assessment:
+        return self._answer
+
+
+class Contributions:
+    """A model whose features move the score by as much as is asked."""
+
+    def __init__(self, parts: list[float]) -> None:
+        self._parts = parts
+
+    def contributions(self, X: Any) -> Any:
+        return np.array([[*self._parts, 0.0]] * len(X))
+
+
+def reasons_for(claim: Claim, parts: list[float]) -> tuple[ReasonItem, ...]:
+    explainer = Explainer(Contributions(parts), FEATURES)  # type: ignore[arg-type]
+    known = [claim.claim_amount, claim.witnesses, claim.police_report_filed, 3.0]
+    codes = np.array([[np.nan if code is None else float(code) for code in known]])
+    return explainer.explain([claim], codes)[0]
+
+
+@trying(max_examples=200, deadline=None)
+@given(
+    claim=claims,
+    p=probabilities,
+    at=levels,
+    size=SIZES,
+    ends=st.tuples(probabilities, probabilities).map(sorted),
+    parts=st.lists(contributions, min_size=4, max_size=4),
+    hit=st.lists(hits, max_size=2),
+)
+def test_every_alert_is_within_its_schema(
+    claim: Claim,
+    p: float,
+    at: Levels,
+    size: int,
+    ends: list[float],
+    parts: list[float],
+    hit: list[RuleHit],
+) -> None:
+    score = np.array([p])
+    decisions = decide(score, at, np.linspace(ends[0], ends[1], size))
+    items = reasons_for(claim, parts)
+    assessment = Assessment(
+        score, decisions, [("missing:fault",)], [items], [tuple(hit)], np.zeros((1, 0))
+    )
+    scorer = Answering(assessment, at)
+    (record,) = process([FakeMessage(msgspec.json.encode(claim))], scorer, NOW).alerts
+    value = record.value or b""
+    document = msgspec.json.decode(value)
+    validator("fraud-alert.json").validate(document)
+    assert document["reasons"] == list(msgspec.to_builtins(items)), "no number became null"
+    alert = msgspec.json.decode(value, type=FraudAlert)
+    written = io.BytesIO()
+    fastavro.schemaless_writer(written, SCHEMA, plain(value))
+    written.seek(0)
+    back = fastavro.schemaless_reader(written, SCHEMA, None)
+    assert msgspec.convert(back, FraudAlert) == alert
