@@ -192,6 +192,6 @@ def read_secret(name: str, path: str) -> str:
         SettingsError: it cannot be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}={path!r} cannot be read: {error}") from error

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import numpy as np
@@ -27,6 +27,7 @@ from model.records import (
     digest_of,
     numbered_lines,
     read_csv,
+    verdict,
 )
 from schemas.claim import Claim
 
@@ -91,7 +92,7 @@ def _line(claim: Claim, *, fraud: bool) -> bytes:
 
 
 class _Outcome(msgspec.Struct):
-    fraud: bool | Annotated[int, msgspec.Meta(ge=0, le=1)]
+    fraud: bool | float | str
 
 
 def _read_jsonl(path: Path, rows: int | None) -> Rows:
@@ -104,10 +105,13 @@ def _read_jsonl(path: Path, rows: int | None) -> Rows:
 
 def _labelled(line: bytes) -> Labelled:
     try:
-        claim = _claim_decoder.decode(line)
-        return Labelled(claim, bool(_outcome_decoder.decode(line).fraud))
+        claim, outcome = _claim_decoder.decode(line), _outcome_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RowError(str(error)) from error
+    try:
+        return Labelled(claim, verdict(outcome.fraud))
+    except RowError as error:
+        raise RowError(f"{LABEL}: {error}") from error
 
 
 _claim_decoder: Final = msgspec.json.Decoder(Claim)
@@ -144,9 +148,11 @@ def _labels(fraud: Iterable[bool]) -> npt.NDArray[np.int8]:
 
 
 _READERS: Final[dict[str, Callable[[Path, int | None], Rows]]] = {
-    "carclaims": lambda path, rows: read_csv(path, carclaims.COLUMNS, carclaims.read, rows),
+    "carclaims": lambda path, rows: read_csv(
+        path, carclaims.COLUMNS, lambda _: carclaims.read, rows, carclaims.ALIASES
+    ),
     "insurance_claims": lambda path, rows: read_csv(
-        path, insurance_claims.COLUMNS, insurance_claims.read, rows
+        path, insurance_claims.COLUMNS, insurance_claims.reader, rows
     ),
     "jsonl": _read_jsonl,
 }

@@ -172,6 +172,13 @@ def test_secrets_may_come_from_files(tmp_path: Path, prop: str) -> None:
     assert read_settings({name: str(file)}).librdkafka == {prop: " with space "}
 
 
+def test_a_byte_order_mark_is_not_part_of_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xef\xbb\xbfpassword\r\n")
+    found = read_settings({"KAFKA_SASL_PASSWORD_FILE": str(file)}).librdkafka
+    assert found == {"sasl.password": "password"}
+
+
 def test_a_secret_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     for content in (None, b"\xff\xfe"):
         file = tmp_path / "secret"

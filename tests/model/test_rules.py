@@ -115,6 +115,12 @@ def test_wrong_files_are_refused(text: str, message: str) -> None:
         parse(text, "mine")
 
 
+def test_a_byte_order_mark_is_not_part_of_the_rules(tmp_path: Path) -> None:
+    marked = tmp_path / "rules.toml"
+    marked.write_bytes(b"\xef\xbb\xbf" + rules.DEFAULT_FILE.read_bytes())
+    assert len(rules.load(marked)) == len(rules.load())
+
+
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match=r"none\.toml"):
         rules.load(tmp_path / "none.toml")
