@@ -117,7 +117,8 @@ def generate(
     source = itertools.islice(rows(uuid.uuid4().hex[:12], seed, broken_every), claims)
     sent, start = 0, time.monotonic()
     while not ended.is_set():
-        due = int(rate * (time.monotonic() - start)) + 1 - sent if rate else BLOCK
+        behind = rate * (time.monotonic() - start) + 1 - sent if rate else BLOCK
+        due = int(min(behind, BLOCK))
         batch = list(itertools.islice(source, due))
         for row in batch:
             sender.send(row)
@@ -125,7 +126,7 @@ def generate(
         sent += len(batch)
         if len(batch) < due:
             break
-        if rate:
+        if due < BLOCK:
             ended.wait(TICK_S)
     sender.finish()
     return sent

@@ -23,6 +23,7 @@ from model.features import DEFAULT_FEATURES
 from model.manifest import Manifest, SplitPlan
 from model.prequential import Step, prequential, windows
 from model.tables import comparison, described
+from model.terminal import show
 from model.train import FOLDS, Indices, Trained, fit, pick, predict, split, write
 from model.train import train as train_model
 
@@ -49,9 +50,8 @@ def train(options: argparse.Namespace) -> None:
     )
     checked = _look_for_leaks(dataset, plan, options)
     family = [_train(dataset, algorithm, plan, options) for algorithm in algorithms]
-    console = Console()
     reports = [(trained.algorithm, trained.report) for trained in family]
-    console.print(comparison(reports, f"{dataset.name}: {described(plan)}"))
+    show(comparison(reports, f"{dataset.name}: {described(plan)}"))
     if not can_draw():
         sys.stderr.write("no report.html: install the extra 'report' for it\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -65,7 +65,7 @@ def train(options: argparse.Namespace) -> None:
             version=options.model_version,
             documents=documents(trained, family, dataset, steps, checked),
         )
-        console.print(f"saved {folder}", soft_wrap=True, highlight=False)
+        sys.stdout.write(f"saved {folder}\n")
 
 
 def _progress() -> Progress:
@@ -163,7 +163,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return
-    Console().print(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
+    show(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
 
 
 def rows_to_test(

@@ -33,8 +33,6 @@ Prediction = tuple[Labels, Scores]
 TEST_FROM: Final = dt.date(1996, 1, 1)
 SEEDS: Final = (1, 2, 3, 4, 5)
 RESAMPLES: Final = 500
-WIDTH: Final = 160
-"""Of printed tables, columns of text."""
 INTERVAL: Final = (2.5, 97.5)
 
 METRICS: Final[dict[str, Callable[[Labels, Scores], float]]] = {
