@@ -28,10 +28,13 @@ from model.train import FOLDS, Indices, Trained, fit, pick, predict, split, writ
 from model.train import train as train_model
 
 
-def _load(options: argparse.Namespace) -> Dataset:
+def load(options: argparse.Namespace) -> Dataset:
+    """The claims asked for; what is odd about them goes to standard error."""
     dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
     for line in dataset.rejected:
         sys.stderr.write(f"refused: {line}\n")
+    if dataset.duplicates.claims:
+        sys.stderr.write(f"warning: {dataset.name}: {dataset.duplicates.text()}\n")
     return dataset
 
 
@@ -44,7 +47,7 @@ def train(options: argparse.Namespace) -> None:
         artifact.refuse_foreign(folder)
     if every and (options.output / artifact.MANIFEST_FILE).exists():
         raise ArtifactError(f"{options.output} is an artifact: not the place for several")
-    dataset = _load(options)
+    dataset = load(options)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
@@ -143,7 +146,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.report is not None and not can_draw():
         raise ValueError("--report needs matplotlib: install the extra 'report'")
     scorer = artifact.load(options.model)
-    dataset = _load(options)
+    dataset = load(options)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
     seen = overlap(scorer.manifest, dataset, rows)
     if seen:
@@ -192,8 +195,11 @@ def _same_rows(manifest: Manifest, dataset: Dataset) -> bool:
 
 
 def overlap(manifest: Manifest, dataset: Dataset, rows: Indices) -> int:
-    """How many of the rows the model was trained on, as far as the data's digest tells."""
+    """How many of the rows, or copies of them, the model was trained on.
+
+    As far as the data's digest tells.
+    """
     if not _same_rows(manifest, dataset):
         return 0
     trained_on, _ = split(dataset, manifest.split)
-    return len(np.intersect1d(trained_on, rows))
+    return int(np.isin(dataset.groups[rows], dataset.groups[trained_on]).sum())

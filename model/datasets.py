@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model import carclaims, insurance_claims, synthetic
+from model.duplicates import Duplicates, count_duplicates, groups_of
 from model.records import (
     DatasetError,
     Labelled,
@@ -53,6 +54,16 @@ class Dataset:
     format: str
     rejected: tuple[str, ...] = ()
     """One line of text for each row that was refused: file, line and why."""
+
+    @functools.cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """The group of copies of each claim, shape (n_claims,): see `model.duplicates`."""
+        return groups_of(self.claims)
+
+    @functools.cached_property
+    def duplicates(self) -> Duplicates:
+        """How many claims repeat an earlier one."""
+        return count_duplicates(self.claims, self.labels, self.groups)
 
 
 def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> Dataset:

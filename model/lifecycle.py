@@ -7,10 +7,11 @@ from pathlib import Path
 
 import msgspec
 
-from model import artifact, datasets, signing, versions
+from model import artifact, signing, versions
 from model.artifact import read_manifest
 from model.card import card as card_of
 from model.card import markdown
+from model.commands import load
 from model.documents import read_evaluation
 from model.evaluate import Report
 from model.evaluate import evaluate as evaluate_scores
@@ -82,7 +83,7 @@ def compare(options: argparse.Namespace) -> None:
 
 
 def _on_same_claims(options: argparse.Namespace) -> tuple[list[Report], str]:
-    dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
+    dataset = load(options)
     scorers = [artifact.load(folder) for folder in options.models]
     for scorer in scorers:
         if scorer.manifest.trained_on.sha256 == dataset.digest:
