@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consumer import logs, server
+from consumer import client, logs, server
 from consumer.access import BearerToken
 from consumer.api import scoring_app
 from consumer.connection import Limits
@@ -76,6 +76,8 @@ def operations(
 
 def run(settings: Settings, _: argparse.Namespace) -> None:
     """Score claims from Kafka until SIGTERM or SIGINT."""
+    for name in client.ignored(settings):
+        log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)

@@ -97,6 +97,8 @@ def producer_config(settings: Settings) -> Config:
     alert lands where other producers put the same key.
     """
     config: Config = {
+        # The broker's own limits decide what is too large, not the client's.
+        "message.max.bytes": 100_000_000,
         **common_config(settings),
         "enable.idempotence": True,
         # A commit sends what lingers at once, so this delays nothing and saves small requests.
@@ -104,14 +106,24 @@ def producer_config(settings: Settings) -> Config:
         "partitioner": "murmur2_random",
         "retry.backoff.ms": 1,
         "queue.buffering.max.kbytes": 131_072,
-        # The broker's own limits decide what is too large, not the client's.
-        "message.max.bytes": 100_000_000,
         **_only(settings, PRODUCER_ONLY),
     }
     if settings.delivery is Delivery.EXACTLY_ONCE:
         config["transactional.id"] = f"{settings.consumer_group}-{settings.instance_id}"
         config.setdefault("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
     return config
+
+
+def ignored(settings: Settings) -> list[str]:
+    """Variables that have no effect with these settings."""
+    if settings.group_protocol == "classic":
+        return []
+    return [variable_of(name) for name in MANAGED_BY_BROKER if name in settings.librdkafka]
+
+
+def variable_of(name: str) -> str:
+    """The variable that sets a property of the client."""
+    return "KAFKA_" + name.upper().replace(".", "_")
 
 
 def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
@@ -122,7 +134,7 @@ def refused_property(error: KafkaException) -> SettingsError:
     """A client's refusal of its configuration, in terms of the environment."""
     text = kafka_error(error).str()
     named = re.search(r'"([a-z0-9.]+)"', text)
-    name = "KAFKA_" + named[1].upper().replace(".", "_") if named else "a KAFKA_* setting"
+    name = variable_of(named[1]) if named else "a KAFKA_* setting"
     return SettingsError(f"{name} is refused by the Kafka client: {text}")
 
 

@@ -28,6 +28,8 @@ OWNED: Final = {
     "group.id": "CONSUMER_GROUP",
     "group.instance.id": "INSTANCE_ID and MEMBERSHIP",
     "transactional.id": "CONSUMER_GROUP and INSTANCE_ID",
+    "metadata.broker.list": "KAFKA_BOOTSTRAP_SERVERS",
+    "auto.commit.enable": "DELIVERY",
     "enable.auto.commit": "DELIVERY",
     "enable.auto.offset.store": "DELIVERY",
     "enable.idempotence": "DELIVERY",
@@ -181,6 +183,8 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901
         if prop in OWNED:
             raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
+        if prop in found:
+            raise SettingsError(f"{name}: {prop} is set twice; leave one of the variables out")
         found[prop] = value
     return found
 
