@@ -37,6 +37,10 @@ def ids(claim: Claim) -> list[str]:
             Claim(claim_id="a", incident_type=" Vehicle Theft", police_report_filed=False),
             ["theft-without-police"],
         ),
+        (
+            Claim(claim_id="a", incident_type="ＶＥＨＩＣＬＥ　theft", police_report_filed=False),
+            ["theft-without-police"],
+        ),
         (Claim(claim_id="a", incident_type="vehicle theft", police_report_filed=True), []),
         (Claim(claim_id="a", incident_type="vehicle theft"), []),
         (Claim(claim_id="a", incident_type="parked car", police_report_filed=False), []),
