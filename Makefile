@@ -13,6 +13,9 @@ SEED ?= 1
 WORKERS ?= 1
 SERVICE ?= pypi
 
+# Names of files as one word of the shell, whatever is in them.
+quoted = '$(subst ','\'',$(1))'
+
 export OMP_NUM_THREADS ?= 1
 # What of the stack is started besides its core: grafana, generator.
 export COMPOSE_PROFILES ?= grafana
@@ -33,7 +36,8 @@ $(VENV)/.ready: requirements/dev.lock
 setup: $(VENV)/.ready ## make the environment from the lock
 
 demo: setup ## the main job on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
-	@$(BIN)/python -m consumer demo --data $(DATA) --format $(FORMAT) --claims $(CLAIMS)
+	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
+	  --claims $(CLAIMS)
 
 test: setup lint ## lint, type check and run every test, on a real Apache Kafka
 	$(BIN)/python -m pytest
@@ -48,8 +52,8 @@ audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv ask
 	$(BIN)/python -m tests.audit --service $(SERVICE)
 
 train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
-	$(BIN)/python -m model train --data $(DATA) --format $(FORMAT) --algorithm $(ALGORITHM) \
-	  --split $(SPLIT) --output $(OUTPUT)
+	$(BIN)/python -m model train --data $(call quoted,$(DATA)) --format $(FORMAT) \
+	  --algorithm $(ALGORITHM) --split $(SPLIT) --output $(call quoted,$(OUTPUT))
 
 run: setup ## score claims from Kafka (settings from the environment)
 	$(BIN)/python -m consumer run

@@ -9,7 +9,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
 import contextlib
-import datetime as dt
 import logging
 import signal
 import sys
@@ -17,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consumer import logs, server
+from consumer import client, logs, server
 from consumer.access import BearerToken
 from consumer.api import scoring_app
 from consumer.connection import Limits
@@ -37,7 +36,9 @@ from consumer.tracing import traced
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model import rules
+from model.argument_types import from_zero, moment, rate, seed, small, whole
 from model.rules import Rules
+from model.streams import accept_any_text
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
@@ -76,6 +77,8 @@ def operations(
 
 def run(settings: Settings, _: argparse.Namespace) -> None:
     """Score claims from Kafka until SIGTERM or SIGINT."""
+    for name in client.ignored(settings):
+        log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
     watchdog = Watchdog(settings.step_timeout_s)
     health = Health(watchdog.overdue)
@@ -181,18 +184,6 @@ def send_back(settings: Settings, options: argparse.Namespace) -> None:
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return value
-
-
-def _moment(text: str) -> dt.datetime:
-    value = dt.datetime.fromisoformat(text)
-    return value if value.tzinfo else value.replace(tzinfo=dt.UTC)
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     root = argparse.ArgumentParser(
@@ -217,24 +208,28 @@ def parser() -> argparse.ArgumentParser:
     showing.add_argument(
         "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
     )
-    showing.add_argument("--claims", type=_positive, default=20_000, help="stream at most so many")
+    showing.add_argument("--claims", type=whole, default=20_000, help="stream at most so many")
     making = command("topics", topics)
-    making.add_argument("--partitions", type=_positive, default=8)
-    making.add_argument("--replication-factor", type=_positive, default=1)
+    making.add_argument("--partitions", type=small, default=8)
+    making.add_argument("--replication-factor", type=small, default=1)
     loading = command("generate", generate)
-    loading.add_argument("--rate", type=float, default=20.0, help="a second; 0: no limit (20)")
-    loading.add_argument("--claims", type=_positive, help="stop after so many")
+    loading.add_argument("--rate", type=rate, default=20.0, help="per second; 0: no limit (20)")
+    loading.add_argument("--claims", type=whole, help="stop after so many")
     loading.add_argument(
-        "--broken-every", type=int, default=0, metavar="N", help="every N-th is no claim (0: none)"
+        "--broken-every",
+        type=from_zero,
+        default=0,
+        metavar="N",
+        help="make every Nth record invalid (0: none)",
     )
-    loading.add_argument("--seed", type=int, default=1)
+    loading.add_argument("--seed", type=seed, default=1)
     again = command("redrive", send_back)
     again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
-    again.add_argument("--since", type=_moment, metavar="ISO-TIME", help="refused at or after")
-    again.add_argument("--until", type=_moment, metavar="ISO-TIME", help="refused before")
-    again.add_argument("--limit", type=_positive, help="send at most so many")
+    again.add_argument("--since", type=moment, metavar="ISO-TIME", help="refused at or after")
+    again.add_argument("--until", type=moment, metavar="ISO-TIME", help="refused before")
+    again.add_argument("--limit", type=whole, help="send at most so many")
     again.add_argument(
-        "--max-attempts", type=_positive, default=3, help="keep what was tried so often (3)"
+        "--max-attempts", type=whole, default=3, help="keep what was tried so often (3)"
     )
     again.add_argument("--dry-run", action="store_true", help="list them as JSON, change nothing")
     return root
@@ -242,6 +237,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (see docs/settings.md)."""
+    accept_any_text()
     options = parser().parse_args(arguments)
     try:
         settings = read_settings(os.environ)

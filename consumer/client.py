@@ -102,6 +102,8 @@ def producer_config(settings: Settings) -> Config:
     alert lands where other producers put the same key.
     """
     config: Config = {
+        # The broker's own limits decide what is too large, not the client's.
+        "message.max.bytes": 100_000_000,
         **common_config(settings),
         "enable.idempotence": True,
         # A commit sends what lingers at once, so this delays nothing and saves small requests.
@@ -109,9 +111,6 @@ def producer_config(settings: Settings) -> Config:
         "partitioner": "murmur2_random",
         "retry.backoff.ms": 1,
         "queue.buffering.max.kbytes": 131_072,
-        # The broker's own limits decide what is too large, not the client's, which counts what is
-        # not compressed yet. It is less than the queue has room for.
-        "message.max.bytes": 100_000_000,
         **_only(settings, PRODUCER_ONLY),
     }
     if settings.delivery is Delivery.EXACTLY_ONCE:
@@ -130,6 +129,18 @@ def transaction_timeout_s(settings: Settings) -> float:
     return int(settings.librdkafka.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)) / 1_000
 
 
+def ignored(settings: Settings) -> list[str]:
+    """Variables that have no effect with these settings."""
+    if settings.group_protocol == "classic":
+        return []
+    return [variable_of(name) for name in MANAGED_BY_BROKER if name in settings.librdkafka]
+
+
+def variable_of(name: str) -> str:
+    """The variable that sets a property of the client."""
+    return "KAFKA_" + name.upper().replace(".", "_")
+
+
 def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
     return {n: v for n, v in settings.librdkafka.items() if n.startswith(prefixes)}
 
@@ -138,7 +149,7 @@ def refused_property(error: KafkaException) -> SettingsError:
     """A client's refusal of its configuration, in terms of the environment."""
     text = kafka_error(error).str()
     named = re.search(r'"([a-z0-9.]+)"', text)
-    name = "KAFKA_" + named[1].upper().replace(".", "_") if named else "a KAFKA_* setting"
+    name = variable_of(named[1]) if named else "a KAFKA_* setting"
     return SettingsError(f"{name} is refused by the Kafka client: {text}")
 
 

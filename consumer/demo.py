@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
-from rich.console import Console, Group
+from rich.console import Console, Group, JustifyMethod
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -39,6 +39,7 @@ from model.decide import Top
 from model.manifest import SplitPlan
 from model.records import DatasetError
 from model.scorer import Scorer
+from model.terminal import show
 from model.train import pick, split, train, write
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
@@ -99,7 +100,7 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
     Raises:
         ScorerError: the data cannot be read, or the port is taken.
     """
-    console = Console()
+    console = Console(markup=False, emoji=False)  # names come from files: they are not markup
     logging.getLogger().setLevel(logging.ERROR)
     sock = listen("127.0.0.1", settings.metrics_port, "METRICS_PORT")
     with tempfile.TemporaryDirectory() as folder:
@@ -110,14 +111,15 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
         with embedded_broker(settings) as embedded, beside(operations_app(metrics, health), sock):
             console.print(
                 f"embedded broker at {embedded.kafka_bootstrap_servers}, "
-                f"metrics at http://127.0.0.1:{sock.getsockname()[1]}/metrics"
+                f"metrics at http://127.0.0.1:{sock.getsockname()[1]}/metrics",
+                soft_wrap=True,
             )
             worker = Worker(embedded, lambda: scorer, metrics, health, watchdog)
             with running(worker) as failed:
                 wait_for_assignment(console, health, failed)
                 seen, seconds = stream(console, embedded, sent, failed)
     console.print()
-    console.print(summary(sent, seen, metrics, seconds))
+    show(summary(sent, seen, metrics, seconds))
 
 
 def prepare(
@@ -137,7 +139,8 @@ def prepare(
         write(trained, folder / "model", created_at=dt.datetime.now(dt.UTC))
     console.print(
         f"trained on {trained.data.training_rows:,} earlier claims of {dataset.name}; "
-        f"on {trained.report.n:,} later ones ROC AUC {trained.report.roc_auc:.3f}"
+        f"on {trained.report.n:,} later ones ROC AUC {trained.report.roc_auc:.3f}",
+        soft_wrap=True,
     )
     repeats = held_out[np.arange(min(count, len(held_out)))]
     sent = Sent(pick(dataset.claims, repeats), (dataset.labels[repeats] == 1).tolist(), seed=42)
@@ -260,7 +263,8 @@ def table(seen: Seen) -> Table:
     """The latest referrals."""
     made = Table(title="latest alerts at or above the threshold", title_justify="left")
     for name in ("claim", "loss date", "probability", "decision"):
-        made.add_column(name, justify="right" if name == "probability" else "left")
+        justify: JustifyMethod = "right" if name == "probability" else "left"
+        made.add_column(name, justify=justify, overflow="fold")
     for alert in seen.latest:
         made.add_row(
             alert.claim_id, str(alert.loss_date), f"{alert.fraud_probability:.3f}", alert.decision

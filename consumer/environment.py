@@ -28,6 +28,8 @@ OWNED: Final = {
     "group.id": "CONSUMER_GROUP",
     "group.instance.id": "INSTANCE_ID and MEMBERSHIP",
     "transactional.id": "CONSUMER_GROUP and INSTANCE_ID",
+    "metadata.broker.list": "KAFKA_BOOTSTRAP_SERVERS",
+    "auto.commit.enable": "DELIVERY",
     "enable.auto.commit": "DELIVERY",
     "enable.auto.offset.store": "DELIVERY",
     "enable.idempotence": "DELIVERY",
@@ -197,6 +199,8 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
         if prop == "auto.offset.reset" and value in LATEST:
             raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
+        if prop in found:
+            raise SettingsError(f"{name}: {prop} is set twice; leave one of the variables out")
         found[prop] = value
     return found
 
@@ -208,6 +212,6 @@ def read_secret(name: str, path: str) -> str:
         SettingsError: it cannot be read.
     """
     try:
-        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+        return Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{name}={path!r} cannot be read: {error}") from error

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message
 
-from consumer.client import common_config, refused_property, report_client_error, stopped
+from consumer.client import stopped
 from consumer.errors import KafkaStoppedError
-from consumer.settings import Settings
+from consumer.producing import make_producer
+from consumer.settings import Delivery, Settings
 from model.synthetic import generate as synthetic_claims
 
 log = logging.getLogger(__name__)
@@ -46,17 +47,8 @@ class Sender:
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.claims_topic
         self._failed: KafkaError | None = None
-        config = {
-            **common_config(settings),
-            "enable.idempotence": True,
-            "partitioner": "murmur2_random",
-            "error_cb": report_client_error,
-            "logger": log,
-        }
-        try:
-            self._producer = Producer(config)
-        except KafkaException as error:
-            raise refused_property(error) from error
+        plain = msgspec.structs.replace(settings, delivery=Delivery.AT_LEAST_ONCE)
+        self._producer = make_producer(plain)
 
     def send(self, row: Row) -> None:
         """Queue one row, waiting for room."""
@@ -117,7 +109,8 @@ def generate(
     source = itertools.islice(rows(uuid.uuid4().hex[:12], seed, broken_every), claims)
     sent, start = 0, time.monotonic()
     while not ended.is_set():
-        due = int(rate * (time.monotonic() - start)) + 1 - sent if rate else BLOCK
+        behind = rate * (time.monotonic() - start) + 1 - sent if rate else BLOCK
+        due = int(min(behind, BLOCK))
         batch = list(itertools.islice(source, due))
         for row in batch:
             sender.send(row)
@@ -125,7 +118,7 @@ def generate(
         sent += len(batch)
         if len(batch) < due:
             break
-        if rate:
+        if due < BLOCK:
             ended.wait(TICK_S)
     sender.finish()
     return sent

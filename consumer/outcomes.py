@@ -4,10 +4,11 @@ Reads both topics from their beginning at every start, without a group: what it 
 topics, so nothing has to be stored. One instance is enough.
 """
 
+import datetime as dt
 import logging
 import threading
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 2_000
 TIMEOUT_S: Final = 30.0
+CLOCKS_DIFFER: Final = dt.timedelta(days=1)
+"""Also covers local times that were published as UTC."""
 
 
 class _AlertView(msgspec.Struct, frozen=True):
@@ -35,6 +38,12 @@ class _AlertView(msgspec.Struct, frozen=True):
     claim_id: str
     model_version: str
     fraudulent: bool
+
+
+class HasTimestamp(Protocol):
+    """A consumed record, as far as its timestamp goes: its type, and milliseconds since 1970."""
+
+    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
 
 
 class OutcomeMetrics:
@@ -120,6 +129,23 @@ def follow(
     return quality
 
 
+def credible(decided_at: dt.datetime, published: dt.datetime) -> dt.datetime | None:
+    """The time of a decision; None if its record was published before it.
+
+    Args:
+        decided_at: as the finding states it.
+        published: when its record was; clocks may differ by `CLOCKS_DIFFER`.
+    """
+    return decided_at if decided_at - published <= CLOCKS_DIFFER else None
+
+
+def published_at(message: HasTimestamp, now: dt.datetime) -> dt.datetime:
+    """When a record was published as far as that can be true, else now."""
+    _, stated_ms = message.timestamp()
+    ms = min(stated_ms, int(now.timestamp() * 1_000))
+    return dt.datetime.fromtimestamp(ms / 1_000, dt.UTC) if ms > 0 else now
+
+
 def _everything(consumer: Consumer, *topics: str) -> list[TopicPartition]:
     places = []
     for topic in topics:
@@ -150,7 +176,18 @@ def _take(
             quality.alert(alert.claim_id, alert.model_version, referred=alert.fraudulent)
         else:
             outcome = msgspec.json.decode(value, type=FraudOutcome)
-            quality.outcome(outcome.claim_id, outcome.outcome, outcome.decided_at)
+            decided_at = credible(
+                outcome.decided_at, published_at(message, dt.datetime.now(dt.UTC))
+            )
+            if decided_at is None:
+                log.warning(
+                    "decided_at=%s is in the future, so the next finding replaces it: %s[%s]@%s",
+                    outcome.decided_at.isoformat(),
+                    message.topic(),
+                    message.partition(),
+                    message.offset(),
+                )
+            quality.outcome(outcome.claim_id, outcome.outcome, decided_at)
     except (msgspec.DecodeError, UnicodeDecodeError, RefusedError) as fault:
         instruments.unreadable.labels(message.topic()).inc()
         log.warning(

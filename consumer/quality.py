@@ -51,10 +51,15 @@ class LiveQuality:
         known.version, known.referred = model_version, referred
         self._count(known, +1)
 
-    def outcome(self, claim_id: str, finding: Finding, decided_at: dt.datetime) -> None:
-        """A claim was decided; the latest decision holds, in whatever order they come."""
+    def outcome(self, claim_id: str, finding: Finding, decided_at: dt.datetime | None) -> None:
+        """A claim was decided; the latest decision holds, in whatever order they come.
+
+        Without a credible time of decision (None), it holds against those that came before, and
+        gives way to any that comes after.
+        """
         known = self._claim(claim_id)
-        if known.decided_at is not None and decided_at < known.decided_at:
+        earlier = known.decided_at
+        if decided_at is not None and earlier is not None and decided_at < earlier:
             return
         self._count(known, -1)
         known.fraud, known.decided_at = finding is Finding.FRAUD, decided_at

@@ -12,6 +12,7 @@ from model.artifact import ArtifactError
 from model.datasets import SYNTHETIC, DatasetError
 from model.estimators import ALGORITHMS
 from model.signing import KeyFileError
+from model.streams import accept_any_text
 
 FAILURE = 1
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -65,6 +66,7 @@ def _add_evaluate(verbs: Verbs) -> None:
 
 def _add_lifecycle(verbs: Verbs) -> None:
     show = verbs.add_parser("list", help="show the versions in a folder")
+    show.add_argument("--json", action="store_true", help="one JSON object a version")
     show.set_defaults(run=lifecycle.list_versions)
     promote = verbs.add_parser("promote", help="put a version into service")
     promote.add_argument("version", metavar="VERSION", help="name of its folder")
@@ -87,6 +89,7 @@ def _add_lifecycle(verbs: Verbs) -> None:
     compare = verbs.add_parser("compare", help="figures of several models side by side")
     compare.add_argument("models", type=Path, nargs="+", metavar="DIR", help="artifact")
     add_data(compare, required=False)
+    compare.add_argument("--json", action="store_true", help="one JSON object a model")
     compare.set_defaults(run=lifecycle.compare)
 
 
@@ -143,6 +146,7 @@ def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the result is the exit code."""
+    accept_any_text()
     parser = _parser()
     options = parser.parse_args(arguments)
     _check(parser, options)

@@ -1,59 +1,12 @@
 """Arguments that several commands share: their types and their groups."""
 
 import argparse
-import datetime as dt
 
+from model.argument_types import day, positive, probability, seed, share, whole
 from model.columns import DERIVED, FIELDS
 from model.datasets import FORMATS, SYNTHETIC
 from model.estimators import DEFAULT_SEED
 from model.evaluate import DEFAULT_THRESHOLD
-
-
-def number(text: str) -> float:
-    """Any number."""
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from error
-
-
-def share(text: str) -> float:
-    """A number between 0 and 1, neither of them."""
-    value = number(text)
-    if not 0 < value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def probability(text: str) -> float:
-    """A number from 0 to 1."""
-    value = number(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no probability from 0 to 1")
-    return value
-
-
-def positive(text: str) -> float:
-    """A finite number above 0."""
-    value = number(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
-
-
-def whole(text: str) -> int:
-    """A whole number from 1."""
-    if not (text.isascii() and text.isdigit() and int(text) > 0):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
-    return int(text)
-
-
-def day(text: str) -> dt.date:
-    """A day as 1996-01-01."""
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 1996-01-01") from error
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -63,7 +16,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     )
     parser.add_argument("--format", choices=FORMATS, help="what FILE is")
     parser.add_argument("--rows", type=whole, metavar="N", help="read or generate at most N claims")
-    parser.add_argument("--seed", type=int, default=DEFAULT_SEED, help="default %(default)s")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="default %(default)s")
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:

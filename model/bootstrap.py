@@ -15,6 +15,7 @@ import numpy.typing as npt
 Labels = npt.NDArray[np.integer]
 Scores = npt.NDArray[np.float64]
 Weights = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 
 RESAMPLES: Final = 400
 _AT_ONCE: Final = 50
@@ -29,14 +30,28 @@ class Interval(msgspec.Struct, frozen=True):
 
 
 def intervals(
-    y: Labels, p: Scores, *, resamples: int = RESAMPLES, seed: int = 42
+    y: Labels,
+    p: Scores,
+    *,
+    groups: Indices | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 42,
 ) -> dict[str, Interval]:
     """Percentile bootstrap (Efron, "Bootstrap methods", 1979), claims drawn with replacement.
 
     A figure that the labels leave undefined is left out.
+
+    Args:
+        y: labels, shape (n_claims,), 1 is fraud.
+        p: fraud probabilities, shape (n_claims,).
+        groups: of copies, drawn as a whole (a cluster bootstrap); None if there are no copies.
+        resamples: how many draws.
+        seed: of the draws.
     """
     rng = np.random.default_rng(seed)
-    parts = [figures(y, p, weights) for weights in _draws(rng, len(y), resamples)]
+    groups = np.arange(len(y)) if groups is None else groups
+    size = int(groups.max(initial=-1)) + 1
+    parts = [figures(y, p, drawn[:, groups]) for drawn in _draws(rng, size, resamples)]
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     return {
         name: Interval(*np.nanquantile(values, [0.025, 0.975]).tolist())

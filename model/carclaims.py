@@ -18,7 +18,7 @@ import calendar
 import datetime as dt
 from typing import Final
 
-from model.records import Fields, Labelled, Row, RowError, cell, choice, to_claim, whole
+from model.records import Fields, Labelled, Row, RowError, cell, choice, label, to_claim, whole
 
 _MONTHS: Final = {name: n for n, name in enumerate(calendar.month_abbr) if name}
 _WEEKDAYS: Final = {name: n for n, name in enumerate(calendar.day_name)}
@@ -86,6 +86,8 @@ COLUMNS: Final = (
     *("AgeOfPolicyHolder", "PoliceReportFiled", "WitnessPresent", "AgentType"),
     *("AddressChange_Claim", "NumberOfCars", "BasePolicy", "FraudFound_P"),
 )
+ALIASES: Final = {"FraudFound_P": "FraudFound"}
+"""Other names of columns in copies of the file, by the name used here."""
 
 
 def read(row: Row, number: int) -> Labelled:
@@ -95,7 +97,7 @@ def read(row: Row, number: int) -> Labelled:
         RowError: a cell does not hold what its column should.
     """
     fields = {"claim_id": f"carclaims-{number:06}"} | _loss(row) | _policy(row) | _people(row)
-    return Labelled(to_claim(fields), choice(row, "FraudFound_P", {"0": False, "1": True}))
+    return Labelled(to_claim(fields), label(row, "FraudFound_P"))
 
 
 def _loss(row: Row) -> Fields:

@@ -122,7 +122,7 @@ def _data(of: Card) -> list[str]:
         "Data",
         [
             f"{data.name} ({data.format}), sha256 `{data.sha256}`",
-            f"{data.rows} claims read, {data.rejected} refused",
+            f"{data.rows} claims read, {data.rejected} refused, {data.duplicates.text()}",
             f"trained on {data.training_rows}: {period}, {data.fraud_rate:.2%} fraud",
             f"split: {split.kind}{cut}; seed {split.seed}",
         ],

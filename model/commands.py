@@ -23,14 +23,18 @@ from model.features import DEFAULT_FEATURES
 from model.manifest import Manifest, SplitPlan
 from model.prequential import Step, prequential, windows
 from model.tables import comparison, described
+from model.terminal import show
 from model.train import FOLDS, Indices, Trained, fit, pick, predict, split, write
 from model.train import train as train_model
 
 
-def _load(options: argparse.Namespace) -> Dataset:
+def load(options: argparse.Namespace) -> Dataset:
+    """The claims asked for; what is odd about them goes to standard error."""
     dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
     for line in dataset.rejected:
         sys.stderr.write(f"refused: {line}\n")
+    if dataset.duplicates.claims:
+        sys.stderr.write(f"warning: {dataset.name}: {dataset.duplicates.text()}\n")
     return dataset
 
 
@@ -43,15 +47,14 @@ def train(options: argparse.Namespace) -> None:
         artifact.refuse_foreign(folder)
     if every and (options.output / artifact.MANIFEST_FILE).exists():
         raise ArtifactError(f"{options.output} is an artifact: not the place for several")
-    dataset = _load(options)
+    dataset = load(options)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
     checked = _look_for_leaks(dataset, plan, options)
     family = [_train(dataset, algorithm, plan, options) for algorithm in algorithms]
-    console = Console()
     reports = [(trained.algorithm, trained.report) for trained in family]
-    console.print(comparison(reports, f"{dataset.name}: {described(plan)}"))
+    show(comparison(reports, f"{dataset.name}: {described(plan)}"))
     if not can_draw():
         sys.stderr.write("no report.html: install the extra 'report' for it\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
@@ -65,7 +68,7 @@ def train(options: argparse.Namespace) -> None:
             version=options.model_version,
             documents=documents(trained, family, dataset, steps, checked),
         )
-        console.print(f"saved {folder}", soft_wrap=True, highlight=False)
+        sys.stdout.write(f"saved {folder}\n")
 
 
 def _progress() -> Progress:
@@ -143,7 +146,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.report is not None and not can_draw():
         raise ValueError("--report needs matplotlib: install the extra 'report'")
     scorer = artifact.load(options.model)
-    dataset = _load(options)
+    dataset = load(options)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
     seen = overlap(scorer.manifest, dataset, rows)
     if seen:
@@ -163,7 +166,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return
-    Console().print(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
+    show(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
 
 
 def rows_to_test(
@@ -192,8 +195,11 @@ def _same_rows(manifest: Manifest, dataset: Dataset) -> bool:
 
 
 def overlap(manifest: Manifest, dataset: Dataset, rows: Indices) -> int:
-    """How many of the rows the model was trained on, as far as the data's digest tells."""
+    """How many of the rows, or copies of them, the model was trained on.
+
+    As far as the data's digest tells.
+    """
     if not _same_rows(manifest, dataset):
         return 0
     trained_on, _ = split(dataset, manifest.split)
-    return len(np.intersect1d(trained_on, rows))
+    return int(np.isin(dataset.groups[rows], dataset.groups[trained_on]).sum())

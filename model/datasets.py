@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from model import carclaims, insurance_claims, synthetic
+from model.duplicates import Duplicates, count_duplicates, groups_of
 from model.records import (
     DatasetError,
     Labelled,
@@ -27,6 +28,7 @@ from model.records import (
     digest_of,
     numbered_lines,
     read_csv,
+    verdict,
 )
 from schemas.claim import Claim
 
@@ -52,6 +54,16 @@ class Dataset:
     format: str
     rejected: tuple[str, ...] = ()
     """One line of text for each row that was refused: file, line and why."""
+
+    @functools.cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """The group of copies of each claim, shape (n_claims,): see `model.duplicates`."""
+        return groups_of(self.claims)
+
+    @functools.cached_property
+    def duplicates(self) -> Duplicates:
+        """How many claims repeat an earlier one."""
+        return count_duplicates(self.claims, self.labels, self.groups)
 
 
 def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> Dataset:
@@ -91,7 +103,7 @@ def _line(claim: Claim, *, fraud: bool) -> bytes:
 
 
 class _Outcome(msgspec.Struct):
-    fraud: bool | Annotated[int, msgspec.Meta(ge=0, le=1)]
+    fraud: bool | float | str
 
 
 def _read_jsonl(path: Path, rows: int | None) -> Rows:
@@ -104,10 +116,13 @@ def _read_jsonl(path: Path, rows: int | None) -> Rows:
 
 def _labelled(line: bytes) -> Labelled:
     try:
-        claim = _claim_decoder.decode(line)
-        return Labelled(claim, bool(_outcome_decoder.decode(line).fraud))
+        claim, outcome = _claim_decoder.decode(line), _outcome_decoder.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise RowError(str(error)) from error
+    try:
+        return Labelled(claim, verdict(outcome.fraud))
+    except RowError as error:
+        raise RowError(f"{LABEL}: {error}") from error
 
 
 _claim_decoder: Final = msgspec.json.Decoder(Claim)
@@ -144,9 +159,11 @@ def _labels(fraud: Iterable[bool]) -> npt.NDArray[np.int8]:
 
 
 _READERS: Final[dict[str, Callable[[Path, int | None], Rows]]] = {
-    "carclaims": lambda path, rows: read_csv(path, carclaims.COLUMNS, carclaims.read, rows),
+    "carclaims": lambda path, rows: read_csv(
+        path, carclaims.COLUMNS, lambda _: carclaims.read, rows, carclaims.ALIASES
+    ),
     "insurance_claims": lambda path, rows: read_csv(
-        path, insurance_claims.COLUMNS, insurance_claims.read, rows
+        path, insurance_claims.COLUMNS, insurance_claims.reader, rows
     ),
     "jsonl": _read_jsonl,
 }

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.bootstrap import Interval, intervals
+from model.duplicates import groups_of
 from model.evaluate import Report, evaluate, recall_at
 from model.fairness import Group, groups
 from model.leaks import LeakCheck
@@ -78,7 +79,7 @@ def details(
     bins = reliability(y, p)
     return Details(
         report=evaluate(y, p, threshold),
-        intervals=intervals(y, p, seed=seed),
+        intervals=intervals(y, p, groups=groups_of(claims), seed=seed),
         reliability=bins,
         calibration_error=calibration_error(bins),
         months=months(claims, y, p),

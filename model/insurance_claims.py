@@ -2,15 +2,18 @@
 
 ``?`` marks what is missing. One ``umbrella_limit`` of -1000000 is a sign error whose true value
 nobody knows: it is read as missing. ``capital-loss`` is negative in the file and positive in a
-claim. The report's date is not given.
+claim. The report's date is not given. Copies of the file write its dates in several ways: see
+`model.day_order`.
 """
 
-import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from model.records import Fields, Labelled, Row, RowError, cell, choice, number, to_claim, whole
+from model.day_order import Dates, dates_of
+from model.records import Fields, Labelled, Row, cell, choice, label, number, to_claim, whole
 
-_MISSING: Final = "?"
+_MISSING: Final = ("?", "")
+_DATES: Final = ("incident_date", "policy_bind_date")
 _MAKES: Final = {"Accura": "Acura", "Suburu": "Subaru"}
 _MODELS: Final = {"Forrestor": "Forester", "Ultima": "Altima"}
 
@@ -28,21 +31,26 @@ COLUMNS: Final = (
 )
 
 
-def read(row: Row, line: int) -> Labelled:
-    """The labelled claim of row ``line``, counted from 1.
+def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
+    """A function that reads one of these rows.
 
-    Raises:
-        RowError: a cell does not hold what its column should.
+    It gets the row and its number, counted from 1, and raises a RowError if a cell does not hold
+    what its column should.
     """
-    fields: Fields = {"claim_id": f"insurance-claims-{line:06}"}
-    for part in (_loss, _amounts, _policy, _vehicle, _people):
-        fields |= part(row)
-    return Labelled(to_claim(fields), choice(row, "fraud_reported", {"N": False, "Y": True}))
+    dates = dates_of(rows, _DATES)
+
+    def read(row: Row, line: int) -> Labelled:
+        fields: Fields = {"claim_id": f"insurance-claims-{line:06}"}
+        for part in (_loss(dates), _amounts, _policy(dates), _vehicle, _people):
+            fields |= part(row)
+        return Labelled(to_claim(fields), label(row, "fraud_reported"))
+
+    return read
 
 
-def _loss(row: Row) -> Fields:
-    return {
-        "loss_date": _date(row, "incident_date"),
+def _loss(dates: Dates) -> Callable[[Row], Fields]:
+    return lambda row: {
+        "loss_date": dates.read(row, "incident_date"),
         "loss_hour": whole(row, "incident_hour_of_the_day"),
         "loss_state": _text(row, "incident_state"),
         "loss_city": _text(row, "incident_city"),
@@ -68,16 +76,15 @@ def _amounts(row: Row) -> Fields:
     }
 
 
-def _policy(row: Row) -> Fields:
-    umbrella = number(row, "umbrella_limit")
-    return {
+def _policy(dates: Dates) -> Callable[[Row], Fields]:
+    return lambda row: {
         "policy_number": cell(row, "policy_number"),
-        "policy_start_date": _date(row, "policy_bind_date"),
+        "policy_start_date": dates.read(row, "policy_bind_date"),
         "policy_state": _text(row, "policy_state"),
         "liability_limit": _text(row, "policy_csl"),
         "deductible": number(row, "policy_deductable"),
         "annual_premium": number(row, "policy_annual_premium"),
-        "umbrella_limit": umbrella if umbrella >= 0 else None,
+        "umbrella_limit": _not_negative(number(row, "umbrella_limit")),
         "customer_months": whole(row, "months_as_customer"),
     }
 
@@ -107,7 +114,11 @@ def _people(row: Row) -> Fields:
 
 def _text(row: Row, column: str) -> str | None:
     text = cell(row, column)
-    return None if text == _MISSING else text
+    return None if text in _MISSING else text
+
+
+def _not_negative(value: float) -> float | None:
+    return value if value >= 0 else None
 
 
 def _lower(row: Row, column: str) -> str | None:
@@ -116,13 +127,4 @@ def _lower(row: Row, column: str) -> str | None:
 
 
 def _flag(row: Row, column: str) -> bool | None:
-    return choice(row, column, {"YES": True, "NO": False, _MISSING: None})
-
-
-def _date(row: Row, column: str) -> dt.date:
-    text = cell(row, column)
-    try:
-        month, day, year = (int(part) for part in text.split("/"))
-        return dt.date(year, month, day)
-    except ValueError as error:
-        raise RowError(f"column {column}: {text!r} is no month/day/year") from error
+    return choice(row, column, {"YES": True, "NO": False} | dict.fromkeys(_MISSING))

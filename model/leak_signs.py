@@ -5,12 +5,13 @@ What each sign means and which of them stops the training is told in `model.leak
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
 
 from model.columns import DERIVED
+from model.duplicates import Indices, group_labels, groups_of
 from model.lift import CHANCE, Labels, Matrix, chance_error, cross_validated, encoded, margin
 from schemas.claim import Claim, Role, fields_by_role, role_of
 
@@ -46,18 +47,35 @@ def looks(
         features: columns the model may see.
         seed: of folds, shuffling and models.
     """
-    X = encoded(claims, features)
-    shuffled = np.random.default_rng(seed).permutation(labels)
+    X, groups = encoded(claims, features), groups_of(claims)
+    told = _Labelled(labels, seed, groups)
+    shuffled = _Labelled(np.random.default_rng(seed).permutation(labels), seed, groups)
     return [
-        *_metadata_looks(claims, labels, features, seed),
-        *_unusual_looks(X, labels, features, seed),
-        partial(_permuted, X, shuffled, seed),
-        *(partial(_single, X[:, [i]], labels, name, seed) for i, name in enumerate(features)),
+        *_metadata_looks(claims, told, features),
+        *_unusual_looks(X, told, features),
+        partial(_permuted, X, shuffled),
+        *(partial(_single, X[:, [i]], told, name) for i, name in enumerate(features)),
     ]
 
 
+class _Labelled(NamedTuple):
+    """Labels of the claims, and the folds to tell them in."""
+
+    labels: Labels
+    seed: int
+    groups: Indices
+
+    def auc(self, X: Matrix) -> float:
+        """How well the columns tell the labels."""
+        return cross_validated(X, self.labels, self.seed, self.groups)
+
+    def margin(self) -> float:
+        """Lift that is not taken for chance; copies say no more than one of them."""
+        return margin(group_labels(self.labels, self.groups))
+
+
 def _metadata_looks(
-    claims: Sequence[Claim], labels: Labels, features: Sequence[str], seed: int
+    claims: Sequence[Claim], told: _Labelled, features: Sequence[str]
 ) -> list[Look]:
     metadata = _metadata_columns(claims)
     backgrounds = {
@@ -65,30 +83,30 @@ def _metadata_looks(
         "with the calendar": _calendar_of(metadata, len(claims)),
         "with the features": encoded(claims, [n for n in features if n not in _METADATA]),
     }
-    usual = cache(lambda how: cross_validated(backgrounds[how], labels, seed))
+    usual = cache(lambda how: told.auc(backgrounds[how]))
 
     def look(name: str) -> Finding | None:
         lifts = {
-            how: cross_validated(np.column_stack([X, metadata[name]]), labels, seed) - usual(how)
+            how: told.auc(np.column_stack([X, metadata[name]])) - usual(how)
             for how, X in backgrounds.items()
             # Dates add to features what their differences tell, which is no leak.
             if how == "alone" or name in _ORDERED
         }
         how = max(lifts, key=lambda h: lifts[h])
-        return _lifted(name, how, lifts[how], usual(how), labels, fatal=name in features)
+        return _lifted(name, how, lifts[how], usual(how), told, fatal=name in features)
 
     return [partial(look, name) for name in metadata]
 
 
-def _unusual_looks(X: Matrix, labels: Labels, features: Sequence[str], seed: int) -> list[Look]:
+def _unusual_looks(X: Matrix, told: _Labelled, features: Sequence[str]) -> list[Look]:
     """Features that are none by default: what they add to those that are."""
     unusual = [name not in DERIVED and role_of(name) is not Role.FEATURE for name in features]
     ordinary = X[:, ~np.array(unusual, dtype=bool)]
-    usual = cache(lambda: cross_validated(ordinary, labels, seed))
+    usual = cache(lambda: told.auc(ordinary))
 
     def look(name: str, column: Matrix) -> Finding | None:
-        lift = cross_validated(np.column_stack([ordinary, column]), labels, seed) - usual()
-        return _lifted(name, "with the other features", lift, usual(), labels, fatal=True)
+        lift = told.auc(np.column_stack([ordinary, column])) - usual()
+        return _lifted(name, "with the other features", lift, usual(), told, fatal=True)
 
     return [
         partial(look, name, X[:, i])
@@ -98,9 +116,9 @@ def _unusual_looks(X: Matrix, labels: Labels, features: Sequence[str], seed: int
 
 
 def _lifted(
-    name: str, how: str, lift: float, usual: float, labels: Labels, *, fatal: bool
+    name: str, how: str, lift: float, usual: float, told: _Labelled, *, fatal: bool
 ) -> Finding | None:
-    if lift <= margin(labels):
+    if lift <= told.margin():
         return None
     text = f"{name} tells the label {how}: ROC AUC {usual + lift:.3f}, without it {usual:.3f}"
     return Finding(name, usual + lift, fatal, text)
@@ -119,16 +137,16 @@ def _calendar_of(metadata: dict[str, Matrix], rows: int) -> Matrix:
     return np.column_stack(calendar) if calendar else np.empty((rows, 0))
 
 
-def _permuted(X: Matrix, shuffled: Labels, seed: int) -> Finding | None:
-    auc = cross_validated(X, shuffled, seed)
-    if abs(auc - 0.5) <= CHANCE * chance_error(shuffled):
+def _permuted(X: Matrix, shuffled: _Labelled) -> Finding | None:
+    auc = shuffled.auc(X)
+    if abs(auc - 0.5) <= CHANCE * chance_error(shuffled.labels):
         return None
     text = f"labels shuffled at random are told with ROC AUC {auc:.3f}"
     return Finding(PERMUTED, auc, True, text)
 
 
-def _single(column: Matrix, labels: Labels, name: str, seed: int) -> Finding | None:
-    auc = cross_validated(column, labels, seed)
+def _single(column: Matrix, told: _Labelled, name: str) -> Finding | None:
+    auc = told.auc(column)
     if auc < SINGLE_LIMIT:
         return None
     return Finding(name, auc, True, f"{name} alone tells the label with ROC AUC {auc:.3f}")

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from model.duplicates import group_labels, groups_of
 from model.leak_signs import PERMUTED, Finding, looks
 from model.lift import Labels, margin
 from schemas.claim import Claim
@@ -86,17 +87,19 @@ def check(
         on_look: called with (looks taken, looks in all), for a progress bar.
 
     Returns:
-        None if there are fewer than two claims of a label: nothing can be learnt, so nothing leaks.
+        None if there are fewer than two claims of a label, copies counted once: nothing can be
+        learnt, so nothing leaks.
 
     Raises:
         LeakError: a feature leaks that is not in ``allowed``.
         ValueError: a name in ``allowed`` is no feature.
     """
     _refuse_unknown(allowed, features)
-    if np.bincount(labels, minlength=2).min() < 2:
+    if np.bincount(group_labels(labels, groups_of(claims)), minlength=2).min() < 2:
         return None
     rows = _sample(labels, seed)
-    every = looks([claims[i] for i in rows.tolist()], labels[rows], features, seed)
+    sampled = [claims[i] for i in rows.tolist()]
+    every = looks(sampled, labels[rows], features, seed)
     found = []
     for number, look in enumerate(every, start=1):
         finding = look()
@@ -105,7 +108,7 @@ def check(
     _refuse([f for f in found if f.fatal and f.column not in allowed])
     return LeakCheck(
         claims=len(rows),
-        margin=margin(labels[rows]),
+        margin=margin(group_labels(labels[rows], groups_of(sampled))),
         findings=tuple(found),
         allowed=tuple(sorted(allowed)),
     )

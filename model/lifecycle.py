@@ -6,21 +6,29 @@ import sys
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
 
-from model import artifact, datasets, signing, versions
+from model import artifact, signing, versions
 from model.artifact import read_manifest
 from model.card import card as card_of
 from model.card import markdown
+from model.commands import load
 from model.documents import read_evaluation
 from model.evaluate import Report
 from model.evaluate import evaluate as evaluate_scores
 from model.tables import comparison, described, version_list
+from model.terminal import show
 
 
 def list_versions(options: argparse.Namespace) -> None:
     """Show the versions of a folder."""
-    Console().print(version_list(versions.listed(options.root)))
+    found = versions.listed(options.root)
+    if options.json:
+        for version in found:
+            _json_line(
+                version=version.folder.name, current=version.current, manifest=version.manifest
+            )
+        return
+    show(version_list(found))
 
 
 def promote(options: argparse.Namespace) -> None:
@@ -67,11 +75,15 @@ def compare(options: argparse.Namespace) -> None:
                 "warning: these figures are of different test claims and say nothing of each "
                 "other: compare on the same with --data\n"
             )
-    Console().print(comparison(list(zip(names, reports, strict=True)), title))
+    if options.json:
+        for manifest, report in zip(manifests, reports, strict=True):
+            _json_line(name=manifest.name, version=manifest.version, metrics=report)
+        return
+    show(comparison(list(zip(names, reports, strict=True)), title))
 
 
 def _on_same_claims(options: argparse.Namespace) -> tuple[list[Report], str]:
-    dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
+    dataset = load(options)
     scorers = [artifact.load(folder) for folder in options.models]
     for scorer in scorers:
         if scorer.manifest.trained_on.sha256 == dataset.digest:
@@ -83,6 +95,10 @@ def _on_same_claims(options: argparse.Namespace) -> tuple[list[Report], str]:
         for scorer in scorers
     ]
     return reports, f"{dataset.name}: every row"
+
+
+def _json_line(**fields: object) -> None:
+    sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
 
 
 def _now() -> dt.datetime:

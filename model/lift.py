@@ -7,12 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from sklearn.model_selection import cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from model.columns import claim_columns
 from model.features import ClaimEncoder
+from model.splits import Indices, stratified_folds
 from schemas.claim import Claim
 
 Labels = npt.NDArray[np.int8]
@@ -42,13 +43,14 @@ def chance_error(labels: Labels) -> float:
     return float(np.sqrt((m + n + 1) / (12 * m * n)))
 
 
-def cross_validated(X: Matrix, labels: Labels, seed: int) -> float:
+def cross_validated(X: Matrix, labels: Labels, seed: int, groups: Indices) -> float:
     """ROC AUC on claims not fitted to: of boosting, or for a single column of a tree.
 
     Args:
         X: shape (n_claims, n_columns); without a column it is chance.
         labels: shape (n_claims,), two of each at least.
         seed: of the folds.
+        groups: of copies, shape (n_claims,): each is in one fold.
     """
     if X.shape[1] == 0:
         return 0.5
@@ -57,8 +59,7 @@ def cross_validated(X: Matrix, labels: Labels, seed: int) -> float:
         if X.shape[1] == 1
         else HistGradientBoostingClassifier(max_iter=40, max_leaf_nodes=31, early_stopping=False)
     )
-    rarest = int(np.bincount(labels, minlength=2).min())
-    folds = StratifiedKFold(min(FOLDS, rarest), shuffle=True, random_state=seed)
+    folds = stratified_folds(labels, FOLDS, seed, groups)
     known = np.where(np.isnan(X), _MISSING, X)
     with threadpool_limits(1):
         scores = cross_val_predict(model, known, labels, cv=folds, method="predict_proba")[:, 1]

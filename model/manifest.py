@@ -9,6 +9,7 @@ import numpy as np
 import sklearn
 
 from model.decide import Levels, Policy
+from model.duplicates import Duplicates
 from model.evaluate import Report
 from schemas.claim import SCHEMA_VERSION
 
@@ -55,6 +56,8 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
     sha256: Sha256
     rows: int
     rejected: int
+    duplicates: Duplicates = Duplicates()
+    """Among the rows: claims that repeat an earlier one."""
     training_rows: int
     fraud_rate: float
     claims_per_day: float

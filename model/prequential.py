@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.duplicates import groups_of
 from model.evaluate import Report, evaluate
 from schemas.claim import Claim
 
@@ -15,7 +16,7 @@ Labels = npt.NDArray[np.int8]
 Rows = npt.NDArray[np.intp]
 
 LABEL_DELAY_DAYS: Final = 60
-"""Days from a loss until it is known whether it was a fraud."""
+"""Days from a loss, or its report, until it is known whether it was a fraud."""
 FEWEST_FRAUDS: Final = 30
 """Known frauds that the first model needs."""
 
@@ -33,17 +34,19 @@ def windows(
 ) -> Iterator[tuple[str, Rows, Rows]]:
     """(month, rows to train on, rows to test on) for each month with enough known before it.
 
-    A claim is known at the beginning of a month if its loss was `delay_days` or more before.
+    A claim is known at the beginning of a month if it was lost, and reported as far as that is
+    stated, `delay_days` or more before, and no copy of it is tested on.
     """
-    undated = dt.date.max
-    days = np.array([(c.loss_date or undated).toordinal() for c in claims])
-    starts = sorted({c.loss_date.replace(day=1) for c in claims if c.loss_date is not None})
-    for start in starts:
-        known = np.flatnonzero(days <= start.toordinal() - delay_days)
-        after = (start + dt.timedelta(days=31)).replace(day=1)
-        tested = np.flatnonzero((days >= start.toordinal()) & (days < after.toordinal()))
+    lost = np.array([(c.loss_date or dt.date.max).toordinal() for c in claims])
+    reported = np.array([(c.report_date or dt.date.min).toordinal() for c in claims])
+    found, groups = np.maximum(lost, reported) + delay_days, groups_of(claims)
+    months = np.array(["" if c.loss_date is None else c.loss_date.isoformat()[:7] for c in claims])
+    for month in filter(None, np.unique(months).tolist()):
+        start = dt.date.fromisoformat(f"{month}-01").toordinal()
+        tested = np.flatnonzero(months == month)
+        known = np.flatnonzero((found <= start) & ~np.isin(groups, groups[tested]))
         if labels[known].sum() >= FEWEST_FRAUDS:
-            yield f"{start:%Y-%m}", known, tested
+            yield month, known, tested
 
 
 def prequential(
@@ -64,7 +67,7 @@ def prequential(
         fit: makes a model of claims and labels.
         predict: scores claims with it.
         threshold: claims at or above it count as referred.
-        delay_days: from a loss until its label is known.
+        delay_days: from a loss, or its report, until its label is known.
         on_fit: called after each month.
     """
     steps: list[Step] = []

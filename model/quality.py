@@ -21,6 +21,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 from model import datasets, splits
 from model.columns import DEFAULT_FEATURES, claim_columns
 from model.datasets import Dataset
+from model.duplicates import group_labels, rows_of
 from model.estimators import ALGORITHMS, build
 from model.evaluate import recall_at
 from model.features import varying
@@ -33,8 +34,6 @@ Prediction = tuple[Labels, Scores]
 TEST_FROM: Final = dt.date(1996, 1, 1)
 SEEDS: Final = (1, 2, 3, 4, 5)
 RESAMPLES: Final = 500
-WIDTH: Final = 160
-"""Of printed tables, columns of text."""
 INTERVAL: Final = (2.5, 97.5)
 
 METRICS: Final[dict[str, Callable[[Labels, Scores], float]]] = {
@@ -92,20 +91,22 @@ def _watched(runs: Iterator[Prediction], on_fit: Callable[[], None]) -> list[Pre
 
 
 def _later_year(dataset: Dataset, algorithm: str) -> Iterator[Prediction]:
-    train, test = splits.cutoff_split(dataset.claims, TEST_FROM)
+    train, test = splits.cutoff_split(dataset.claims, TEST_FROM, dataset.groups)
     for seed in SEEDS:
         yield predict(dataset, train, test, algorithm, DEFAULT_FEATURES, seed)
 
 
 def _stratified(dataset: Dataset, algorithm: str) -> Iterator[Prediction]:
     for seed in SEEDS:
-        train, test = splits.random_split(dataset.labels, 0.2, seed)
+        train, test = splits.random_split(dataset.labels, 0.2, seed, dataset.groups)
         yield predict(dataset, train, test, algorithm, DEFAULT_FEATURES, seed)
 
 
 def _folds(dataset: Dataset, algorithm: str, features: Sequence[str]) -> Iterator[Prediction]:
     folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=5, random_state=SEEDS[0])
-    for train, test in folds.split(dataset.labels, dataset.labels):
+    labels, groups = group_labels(dataset.labels, dataset.groups), dataset.groups
+    for inside, outside in folds.split(labels, labels):
+        train, test = rows_of(inside, groups), rows_of(outside, groups)
         yield predict(dataset, train, test, algorithm, features, SEEDS[0])
 
 

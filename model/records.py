@@ -2,7 +2,9 @@
 
 import csv
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -14,6 +16,13 @@ from schemas.claim import Claim
 
 MAX_REJECTED_SHARE: Final = 0.05
 """With more rows refused than this, the file is not what its format says."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+_THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_VERDICTS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("1", "1.0", "true", "yes", "y"), True),
+    **dict.fromkeys(("0", "0.0", "false", "no", "n"), False),
+}
 
 Fields = dict[str, object]
 Row = Mapping[str, str]
@@ -69,61 +78,136 @@ def cell(row: Row, column: str) -> str:
 def choice(row: Row, column: str, meanings: Mapping[str, T]) -> T:
     """Meaning of a cell that may hold a few texts only.
 
+    Case, repeated blanks and thousands separators do not matter: copies of a file differ in them.
+
     Raises:
         RowError: the text is none of them.
     """
     text = cell(row, column)
-    if text not in meanings:
-        raise RowError(f"column {column}: {text!r} is none of {', '.join(meanings)}")
-    return meanings[text]
+    if text in meanings:
+        return meanings[text]
+    alike = {_plain(known): meaning for known, meaning in meanings.items()}
+    if _plain(text) not in alike:
+        raise RowError(f"column {column}: {text!r} is not one of {', '.join(meanings)}")
+    return alike[_plain(text)]
+
+
+def _plain(text: str) -> str:
+    return " ".join(_THOUSANDS.sub("", text).casefold().split())
+
+
+def verdict(value: str | float) -> bool:
+    """A label: 1, 1.0, true, yes and y are fraud; 0, 0.0, false, no and n are not.
+
+    Raises:
+        RowError: it is something else.
+    """
+    known = _VERDICTS.get(str(value).strip().casefold())
+    if known is None:
+        raise RowError(f"{value!r} must be 0 or 1, false or true, no or yes")
+    return known
+
+
+def label(row: Row, column: str) -> bool:
+    """A cell as a label; see `verdict`.
+
+    Raises:
+        RowError: it is not one.
+    """
+    text = cell(row, column)
+    try:
+        return verdict(text)
+    except RowError as error:
+        raise RowError(f"column {column}: {error}") from error
 
 
 def whole(row: Row, column: str) -> int:
-    """A cell as a whole number.
+    """A cell as a whole number; ``48.0`` is one.
 
     Raises:
         RowError: it is not one.
     """
-    text = cell(row, column)
-    try:
-        return int(text)
-    except ValueError as error:
-        raise RowError(f"column {column}: {text!r} is not a whole number") from error
+    value = number(row, column)
+    if not value.is_integer():
+        raise RowError(f"column {column}: {cell(row, column)!r} is not a whole number")
+    return int(value)
 
 
 def number(row: Row, column: str) -> float:
-    """A cell as a number.
+    """A cell as a number, with or without thousands separators.
 
     Raises:
         RowError: it is not one.
     """
     text = cell(row, column)
     try:
-        return float(text)
-    except ValueError as error:
-        raise RowError(f"column {column}: {text!r} is not a number") from error
+        value = float(_THOUSANDS.sub("", text))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise RowError(f"column {column}: {text!r} is not a number")
+    return value
+
+
+class Table(NamedTuple):
+    """A CSV file: its rows under the names of the columns that were asked for."""
+
+    rows: Sequence[Row]
+    lines: Sequence[int]
+    """Line of the file where each row ends, from 1."""
 
 
 def read_csv(
-    path: Path, columns: Collection[str], read: Callable[[Row, int], Labelled], rows: int | None
+    path: Path,
+    columns: Collection[str],
+    reader: Callable[[Sequence[Row]], Callable[[Row, int], Labelled]],
+    rows: int | None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Rows:
     """Read at most ``rows`` rows of a CSV file with a header.
 
-    ``read`` gets a row and its number, counted from 1 after the header.
+    Names of columns are compared by their letters and digits alone, so that ``Days_Policy_Claim``
+    is also found as ``Days:Policy-Claim``.
+
+    Args:
+        path: of the file.
+        columns: names that ``reader`` asks for.
+        reader: from all rows of the file, makes the function that reads one row. That gets the row
+            and its number, counted from 1 after the header.
+        rows: read at most this many.
+        aliases: other names, by the name asked for.
 
     Raises:
         DatasetError: no header, columns missing, or too many rows refused.
     """
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines)
-        missing = [c for c in columns if c not in (reader.fieldnames or ())]
+    table = _table(path, columns, aliases or {})
+    read = reader(table.rows)
+    numbered = enumerate(zip(table.lines, table.rows, strict=True), start=1)
+    attempts = (
+        (line, partial(read, row, number)) for number, (line, row) in islice(numbered, rows)
+    )
+    return collect(path.name, attempts)
+
+
+def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> Table:
+    with path.open(encoding="utf-8-sig", newline="") as source:
+        cells = csv.DictReader(source)
+        cells.fieldnames = _renamed(cells.fieldnames or (), columns, aliases)
+        missing = [c for c in columns if c not in cells.fieldnames]
         if missing:
             raise DatasetError(f"{path.name}, line 1: no column {', '.join(missing)}")
-        attempts = (
-            (reader.line_num, partial(read, row, number))
-            for number, row in enumerate(islice(reader, rows), start=1)
-        )
-        return collect(path.name, attempts)
+        found = [(row, cells.line_num) for row in cells]
+    return Table([row for row, _ in found], [line for _, line in found])
+
+
+def _renamed(given: Iterable[str], columns: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
+    names = {_letters(name): name for name in columns}
+    names |= {_letters(alias): name for name, alias in aliases.items()} | names
+    return [names.get(_letters(name), name) for name in given]
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def collect(name: str, attempts: Iterable[tuple[int, Callable[[], Labelled]]]) -> Rows:
@@ -159,5 +243,8 @@ def digest_of(path: Path) -> str:
 
 
 def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with their number from 1."""
-    return ((n, line) for n, line in enumerate(lines, start=1) if line.strip())
+    """Lines that are not blank, with their number from 1; a byte order mark is left out."""
+    for number, line in enumerate(lines, start=1):
+        text = line.removeprefix(_BOM) if number == 1 else line
+        if text.strip():
+            yield number, text

@@ -78,6 +78,7 @@ def _heading(manifest: Manifest, found: Details) -> str:
     lines = [
         f"{manifest.algorithm}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC",
         f"trained on {data.training_rows:,} claims of {data.name} ({period})",
+        f"{data.rows:,} claims read, {data.rejected:,} refused, {data.duplicates.text()}",
         f"evaluated on {found.report.n:,} others, {found.report.fraud_rate:.1%} fraud",
         f"threshold {manifest.levels.threshold:.4f}: {manifest.policy}",
     ]

@@ -97,7 +97,7 @@ def load(path: Path = DEFAULT_FILE) -> Rules:
         RuleError: it is missing or wrong.
     """
     try:
-        return parse(path.read_text(encoding="utf-8"), path.name)
+        return parse(path.read_text(encoding="utf-8-sig"), path.name)
     except (OSError, UnicodeDecodeError) as error:
         raise RuleError(f"{path}: {error}") from error
 

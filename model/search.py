@@ -89,7 +89,7 @@ def candidates() -> list[Candidate]:
 
 def before(dataset: Dataset, day: dt.date) -> Dataset:
     """The claims whose loss was before that day."""
-    rows, _ = splits.cutoff_split(dataset.claims, day)
+    rows, _ = splits.cutoff_split(dataset.claims, day, dataset.groups)
     return Dataset(
         claims=tuple(dataset.claims[i] for i in rows.tolist()),
         labels=dataset.labels[rows],
@@ -103,7 +103,7 @@ def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> 
     """Metrics of a candidate, forward in time, weighted by the frauds of each window."""
     names = (*DEFAULT_FEATURES, *candidate.extra)
     found, frauds = [], []
-    for train, test in splits.forward_folds(dataset.claims, windows):
+    for train, test in splits.forward_folds(dataset.claims, windows, groups=dataset.groups):
         y, p = predict(
             dataset, train, test, candidate.algorithm, names, SEED, **candidate.parameters
         )

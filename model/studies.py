@@ -12,6 +12,7 @@ from rich.progress import Progress, track
 from model import datasets
 from model import quality as figures_of
 from model import search as candidates_of
+from model.terminal import show
 
 
 def search(options: argparse.Namespace) -> None:
@@ -25,7 +26,7 @@ def search(options: argparse.Namespace) -> None:
         for candidate in track(every, "validating", console=progress)
     ]
     title = f"{dataset.name}, {candidates_of.WINDOWS} windows forward in time"
-    Console(width=figures_of.WIDTH).print(candidates_of.table(tried, title))
+    show(candidates_of.table(tried, title))
 
 
 def quality(options: argparse.Namespace) -> None:
@@ -35,6 +36,6 @@ def quality(options: argparse.Namespace) -> None:
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("fitting", total=figures_of.FITS)
         found = figures_of.figures(options.data_dir, lambda: progress.advance(task))
-    Console(width=figures_of.WIDTH).print(figures_of.table(found))
+    show(figures_of.table(found))
     if options.json:
         options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")

@@ -7,12 +7,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.model_selection import StratifiedKFold
 from threadpoolctl import threadpool_limits
 
 from model import artifact, estimators, splits
 from model.datasets import Dataset
 from model.decide import Fixed, Levels, Policy, levels
+from model.duplicates import groups_of
 from model.evaluate import Report, evaluate
 from model.features import DEFAULT_FEATURES, claim_columns, varying
 from model.manifest import Manifest, SplitPlan, TrainingData, Versions
@@ -53,13 +53,13 @@ def split(dataset: Dataset, plan: SplitPlan) -> tuple[Indices, Indices]:
         ValueError: the data set cannot be split like that.
     """
     if plan.kind == "random":
-        return splits.random_split(dataset.labels, plan.test_size, plan.seed)
+        return splits.random_split(dataset.labels, plan.test_size, plan.seed, dataset.groups)
     if plan.kind == "none":
         rows = np.arange(len(dataset.labels))
         return rows, rows
     if plan.cutoff is not None:
-        return splits.cutoff_split(dataset.claims, plan.cutoff)
-    return splits.time_split(dataset.claims, plan.test_size)
+        return splits.cutoff_split(dataset.claims, plan.cutoff, dataset.groups)
+    return splits.time_split(dataset.claims, plan.test_size, dataset.groups)
 
 
 def pick(claims: Sequence[Claim], rows: Indices) -> list[Claim]:
@@ -160,12 +160,8 @@ def out_of_fold(
     Raises:
         ValueError: as `fit`, or fewer than two claims of a label.
     """
-    rarest = int(np.bincount(labels, minlength=2).min())
-    if rarest < 2:
-        raise ValueError("training needs two frauds and two other claims at least")
-    folds = StratifiedKFold(min(FOLDS, rarest), shuffle=True, random_state=seed)
     scores = np.empty(len(claims))
-    for inside, outside in folds.split(labels, labels):
+    for inside, outside in splits.stratified_folds(labels, FOLDS, seed, groups_of(claims)):
         kept = pick(claims, inside)
         pipeline = fit(kept, labels[inside], algorithm, features=features, seed=seed)
         scores[outside] = predict(pipeline, pick(claims, outside))
@@ -182,6 +178,7 @@ def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> Tra
         sha256=dataset.digest,
         rows=len(dataset.claims),
         rejected=len(dataset.rejected),
+        duplicates=dataset.duplicates,
         training_rows=len(seen),
         fraud_rate=fraud_rate,
         claims_per_day=len(seen) / period,

@@ -1,6 +1,7 @@
 """Codes of one categorical column, and the one place that decides what is missing."""
 
 import math
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
@@ -35,10 +36,18 @@ def numbers(column: Any) -> npt.NDArray[np.float64]:
 
 
 def clean(value: Any) -> str | None:
-    """The spelling a category is known by: trimmed, lower case; blank, None and NaN are missing."""
+    """The spelling a category is known by; blank, None and NaN are missing.
+
+    Trimmed, without case, and in Unicode's form NFKC: letters with combining accents and full-width
+    letters are the same as plain ones.
+    """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
-    return " ".join(str(value).casefold().split()) or None
+    text = str(value)
+    if text.isascii():
+        return " ".join(text.casefold().split()) or None
+    folded = unicodedata.normalize("NFKC", text).casefold()  # which may take letters apart again
+    return " ".join(unicodedata.normalize("NFKC", folded).split()) or None
 
 
 class _Codes(dict[Any, float]):

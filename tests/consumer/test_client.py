@@ -6,6 +6,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from consumer.client import (
     common_config,
     consumer_config,
+    ignored,
     producer_config,
     refused_property,
     stopped,
@@ -90,6 +91,33 @@ def test_properties_go_to_the_clients_they_are_of() -> None:
     assert producer_config(some)["transaction.timeout.ms"] == "5000"
     assert not {"fetch.min.bytes", "session.timeout.ms"} & {*producer_config(some)}
     assert not {"fetch.min.bytes", "linger.ms"} & {*common_config(some)}
+
+
+def test_what_is_set_is_never_overridden() -> None:
+    properties = {
+        "message.max.bytes": "2000000",
+        "reconnect.backoff.ms": "9",
+        "client.id": "mine",
+        "queued.max.messages.kbytes": "999",
+        "fetch.queue.backoff.ms": "3",
+        "session.timeout.ms": "9000",
+        "linger.ms": "7",
+        "partitioner": "consistent",
+        "retry.backoff.ms": "8",
+        "queue.buffering.max.kbytes": "777",
+        "transaction.timeout.ms": "5000",
+    }
+    some = settings(**{"KAFKA_" + n.upper().replace(".", "_"): v for n, v in properties.items()})
+    used = consumer_config(some) | producer_config(some)
+    assert {name: used[name] for name in properties} == properties
+    assert producer_config(settings())["message.max.bytes"] == 100_000_000
+
+
+def test_what_has_no_effect_is_named() -> None:
+    given = {"KAFKA_SESSION_TIMEOUT_MS": "6000", "KAFKA_HEARTBEAT_INTERVAL_MS": "900"}
+    assert ignored(settings(**given)) == []
+    assert sorted(ignored(settings(KAFKA_GROUP_PROTOCOL="consumer", **given))) == sorted(given)
+    assert ignored(settings(KAFKA_GROUP_PROTOCOL="consumer")) == []
 
 
 @pytest.mark.parametrize("environ", [{}, {"DELIVERY": "at-least-once"}, {"MEMBERSHIP": "dynamic"}])

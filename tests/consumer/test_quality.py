@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from consumer.outcomes import credible, published_at
 from consumer.quality import Cell, LiveQuality
 from schemas.outcome import Finding
 
@@ -47,6 +48,43 @@ def test_order_of_arrival_does_not_matter() -> None:
         for step in order:
             step(quality)
         assert +quality.cells == {Cell("v1", True, False): 1}
+
+
+def test_a_finding_from_the_future_can_be_corrected() -> None:
+    quality = LiveQuality()
+    quality.alert("a", "v1", referred=True)
+    future = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+    quality.outcome("a", Finding.NOT_FRAUD, MONDAY)
+    quality.outcome("a", Finding.FRAUD, credible(future, TUESDAY))
+    assert +quality.cells == {Cell("v1", True, True): 1}
+    quality.outcome("a", Finding.NOT_FRAUD, credible(MONDAY, TUESDAY))
+    assert +quality.cells == {Cell("v1", True, False): 1}
+
+
+def test_what_is_decided_after_it_was_published_has_no_time() -> None:
+    assert credible(MONDAY, MONDAY) == MONDAY
+    assert credible(TUESDAY, MONDAY) == TUESDAY  # clocks and time zones
+    assert credible(TUESDAY + dt.timedelta(seconds=1), MONDAY) is None
+    assert credible(dt.datetime.max.replace(tzinfo=dt.UTC), MONDAY) is None
+    assert credible(dt.datetime.min.replace(tzinfo=dt.UTC), MONDAY) is not None
+
+
+class Stamped:
+    """A record of that timestamp."""
+
+    def __init__(self, ms: float) -> None:
+        self._ms = int(ms)
+
+    def timestamp(self) -> tuple[int, int]:
+        """Its type, and milliseconds since 1970."""
+        return 1, self._ms
+
+
+def test_a_record_is_published_when_it_says_unless_that_cannot_be() -> None:
+    at = MONDAY.timestamp() * 1_000
+    assert published_at(Stamped(at), TUESDAY) == MONDAY
+    for impossible in (0, -1, at * 1_000):
+        assert published_at(Stamped(impossible), TUESDAY) == TUESDAY
 
 
 def test_a_second_scoring_replaces_the_first() -> None:

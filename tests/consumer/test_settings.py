@@ -180,6 +180,21 @@ def test_secrets_may_come_from_files(tmp_path: Path, prop: str) -> None:
     assert read_settings({name: str(file)}).librdkafka == {prop: " with space "}
 
 
+def test_a_property_set_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("one")
+    for name, value in (("KAFKA_SASL_PASSWORD_FILE", str(file)), ("KAFKA_SASL_PASSWORd", "two")):
+        with pytest.raises(SettingsError, match=f"^{name}: sasl.password is set twice"):
+            read_settings({"KAFKA_SASL_PASSWORD": "one", name: value})
+
+
+def test_a_byte_order_mark_is_not_part_of_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xef\xbb\xbfpassword\r\n")
+    found = read_settings({"KAFKA_SASL_PASSWORD_FILE": str(file)}).librdkafka
+    assert found == {"sasl.password": "password"}
+
+
 def test_a_secret_that_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     for content in (None, b"\xff\xfe"):
         file = tmp_path / "secret"

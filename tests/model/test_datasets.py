@@ -190,6 +190,78 @@ def test_insurance_umbrella_with_a_wrong_sign_is_unknown(tmp_path: Path) -> None
     assert claim.umbrella_limit is None
 
 
+def test_copies_of_carclaims_are_read_alike(tmp_path: Path) -> None:
+    names = {
+        "Days_Policy_Accident": "Days:Policy-Accident",
+        "Days_Policy_Claim": "Days:Policy-Claim",
+        "AddressChange_Claim": "AddressChange-Claim",
+        "FraudFound_P": "FraudFound",
+    }
+    changed = {"VehiclePrice": "more than 69,000", "Deductible": "300.0", "PoliceReportFiled": "no"}
+    copy = {names.get(name, name): text for name, text in (CAR | changed).items()}
+    rows = [copy | {"FraudFound": label} for label in ("Yes", "No", "1", "0")]
+    loaded = datasets.load(written(tmp_path / "copy.csv", rows), "carclaims")
+    assert loaded.labels.tolist() == [1, 0, 1, 0]
+    assert loaded.claims[0] == car(tmp_path)
+
+
+def test_copies_of_insurance_claims_are_read_alike(tmp_path: Path) -> None:
+    names = {"capital-gains": "capital_gains", "capital-loss": "capital_loss"}
+    changed = {"total_claim_amount": "71,610", "age": "48.0", "collision_type": ""}
+    copy = {names.get(name, name): text for name, text in (INSURANCE | changed).items()}
+    plain = one(tmp_path, "insurance_claims", INSURANCE)
+    assert one(tmp_path, "insurance_claims", copy) == plain
+    for label, fraud in (("Yes", 1), ("N", 0), ("1", 1), ("0", 0)):
+        path = written(tmp_path / "copy.csv", [copy | {"fraud_reported": label}])
+        assert datasets.load(path, "insurance_claims").labels.tolist() == [fraud]
+
+
+def dated(tmp_path: Path, *dates: tuple[str, str]) -> list[tuple[str, str]]:
+    """Days of loss and of the policy's start, as read from (incident_date, policy_bind_date)."""
+    rows = [INSURANCE | {"incident_date": lost, "policy_bind_date": bound} for lost, bound in dates]
+    loaded = datasets.load(written(tmp_path / "dated.csv", rows), "insurance_claims")
+    assert loaded.rejected == ()
+    return [(str(claim.loss_date), str(claim.policy_start_date)) for claim in loaded.claims]
+
+
+@pytest.mark.parametrize(
+    ("texts", "day"),
+    [
+        (("1/25/2015", "2/1/2015"), "2015-02-01"),
+        (("25/01/2015", "02/01/2015"), "2015-01-02"),
+        (("25-01-2015", "02-01-2015"), "2015-01-02"),
+        (("25.01.2015", "02.01.2015"), "2015-01-02"),
+        (("2015-01-25", "2015-02-01"), "2015-02-01"),
+        (("2015-01-25 00:00:00", "2015-02-01 00:00:00"), "2015-02-01"),
+        (("3/4/2015", "2/1/2015"), "2015-02-01"),
+    ],
+)
+def test_days_and_months_are_decided_by_the_whole_column(
+    tmp_path: Path, texts: tuple[str, str], day: str
+) -> None:
+    telling, undecided = ((text, text) for text in texts)
+    assert dated(tmp_path, telling, undecided)[1] == (day, day)
+    assert dated(tmp_path, undecided, telling)[0] == (day, day)
+
+
+def test_a_column_that_does_not_decide_follows_the_others(tmp_path: Path) -> None:
+    assert dated(tmp_path, ("02/01/2015", "17/10/2014"))[0] == ("2015-01-02", "2014-10-17")
+    assert dated(tmp_path, ("02/01/2015", "10/17/2014"))[0] == ("2015-02-01", "2014-10-17")
+    # Each column for itself where both decide.
+    both = (("2/1/2015", "17-10-2014"), ("1/25/2015", "02-01-2014"))
+    assert dated(tmp_path, *both)[1] == ("2015-01-25", "2014-01-02")
+    assert dated(tmp_path, *both)[0] == ("2015-02-01", "2014-10-17")
+
+
+def test_the_order_of_days_and_months_is_that_of_the_file_not_of_the_rows_asked_for(
+    tmp_path: Path,
+) -> None:
+    rows = [INSURANCE | {"incident_date": text} for text in ("02/01/2015", "25/01/2015")]
+    path = written(tmp_path / "dated.csv", rows)
+    (claim,) = datasets.load(path, "insurance_claims", rows=1).claims
+    assert claim.loss_date == dt.date(2015, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("row", "format", "bad", "expected"),
     [
@@ -200,7 +272,11 @@ def test_insurance_umbrella_with_a_wrong_sign_is_unknown(tmp_path: Path) -> None
         (CAR, "carclaims", {"Year": "0"}, "column Year: 0"),
         (CAR, "carclaims", {"FraudFound_P": "?"}, r"column FraudFound_P: '\?'"),
         (INSURANCE, "insurance_claims", {"incident_date": "25/1/2015"}, "column incident_date"),
+        (INSURANCE, "insurance_claims", {"incident_date": "1/25-2015"}, "column incident_date"),
+        (INSURANCE, "insurance_claims", {"incident_date": "2/30/2015"}, "column incident_date"),
         (INSURANCE, "insurance_claims", {"age": "old"}, "column age: 'old'"),
+        (INSURANCE, "insurance_claims", {"age": "48.5"}, "column age: '48.5'"),
+        (INSURANCE, "insurance_claims", {"injury_claim": "nan"}, "column injury_claim: 'nan'"),
         (INSURANCE, "insurance_claims", {"total_claim_amount": "-5"}, "claim_amount"),
         (INSURANCE, "insurance_claims", {"injury_claim": "lots"}, "column injury_claim: 'lots'"),
     ],
@@ -268,10 +344,36 @@ def test_jsonl_round_trip(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("label", "fraud"),
+    [
+        *((text, 1) for text in ("1", "1.0", "true", '"1"', '"1.0"', '"true"', '"Yes"', '"Y"')),
+        *((text, 0) for text in ("0", "0.0", "false", '"0"', '"False"', '"no"', '" N "')),
+    ],
+)
+def test_labels_are_read_as_programs_write_them(tmp_path: Path, label: str, fraud: int) -> None:
+    path = tmp_path / "claims.jsonl"
+    path.write_text(f'{{"claim_id":"a","fraud":{label}}}\n')
+    assert datasets.load(str(path), "jsonl").labels.tolist() == [fraud]
+
+
+def test_a_byte_order_mark_is_not_part_of_the_data(tmp_path: Path) -> None:
+    marked = tmp_path / "claims.jsonl"
+    marked.write_bytes(b'\xef\xbb\xbf{"claim_id":"a","fraud":1}\r\n{"claim_id":"b","fraud":0}\r\n')
+    loaded = datasets.load(str(marked), "jsonl")
+    assert ([c.claim_id for c in loaded.claims], loaded.rejected) == (["a", "b"], ())
+    table = Path(written(tmp_path / "claims.csv", [CAR]))
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    assert len(datasets.load(str(table), "carclaims").claims) == 1
+
+
+@pytest.mark.parametrize(
     ("line", "expected"),
     [
         (b'{"claim_id":"a"}', "fraud"),
         (b'{"claim_id":"a","fraud":2}', "fraud"),
+        (b'{"claim_id":"a","fraud":0.5}', "fraud: 0.5"),
+        (b'{"claim_id":"a","fraud":"maybe"}', "fraud: 'maybe'"),
+        (b'{"claim_id":"a","fraud":null}', "fraud"),
         (b'{"fraud":1}', "claim_id"),
         (b'{"claim_id":"a","witnesses":"two","fraud":1}', r"\$\.witnesses"),
         (b"not json", "malformed"),

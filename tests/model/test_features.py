@@ -1,5 +1,6 @@
 """The shared encoder, with scikit-learn's stock transformers as the oracle."""
 
+import unicodedata
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OrdinalEncoder
 
 from model.features import ClaimEncoder, Column, claim_columns, claim_frame, varying
+from model.vocabulary import clean
 from tests.model.examples import dataset
 
 CATEGORIES = ("fault", "vehicle_make")
@@ -92,6 +94,45 @@ def test_spelling_does_not_make_a_category() -> None:
     assert fitted.categories() == {"fault": ("policy holder", "third party")}
     codes = fitted.transform({"fault": ["third  party ", "THIRD PARTY", "Third Party"]})
     assert codes[:, 0].tolist() == [1, 1, 1]
+
+
+SPELLINGS = {
+    "composed": "Škoda Citroën",
+    "decomposed": unicodedata.normalize("NFD", "Škoda Citroën"),
+    "capitals": unicodedata.normalize("NFD", "ŠKODA CITROËN"),
+    "full width": "\uff22\uff2d\uff37\u3000\uff11",
+    "half width": "BMW 1",
+    "ligature": "ﬁre\N{NO-BREAK SPACE}brigade",
+    "letters": "Fire brigade",
+}
+
+
+@pytest.mark.parametrize(
+    ("learnt", "served"),
+    [
+        ("composed", "decomposed"),
+        ("decomposed", "composed"),
+        ("composed", "capitals"),
+        ("capitals", "composed"),
+        ("full width", "half width"),
+        ("half width", "full width"),
+        ("ligature", "letters"),
+        ("letters", "ligature"),
+    ],
+)
+def test_unicode_has_one_spelling_for_a_category(learnt: str, served: str) -> None:
+    fitted = ClaimEncoder(["vehicle_make"]).fit({"vehicle_make": [SPELLINGS[learnt], "Ford"]})
+    codes = fitted.transform({"vehicle_make": [SPELLINGS[served], SPELLINGS[learnt], "Seat"]})
+    known = codes[0, 0]
+    assert codes[:, 0].tolist() == [known, known, -1]
+    assert known >= 0
+
+
+@given(st.text(max_size=20))
+def test_cleaning_what_is_clean_changes_nothing(text: str) -> None:
+    once = clean(text)
+    assert clean(once) == once
+    assert clean(unicodedata.normalize("NFD", text)) == once
 
 
 def test_the_rarest_categories_beyond_the_limit_are_unknown() -> None:

@@ -76,6 +76,10 @@ def test_stored_figures_of_other_claims_are_not_compared_silently(
         assert f"{read_manifest(root / version).metrics.brier:.4f}" in shown.out
     assert main(["compare", both[0], both[0]]) == 0
     assert capsys.readouterr().err == ""
+    assert main(["compare", *both, "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    found = {one["version"]: one["metrics"]["brier"] for one in map(msgspec.json.decode, lines)}
+    assert found == {v: read_manifest(root / v).metrics.brier for v in ("a", "b")}
 
 
 def test_models_are_compared_on_the_same_claims(

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -24,6 +25,31 @@ def test_nothing_is_trained_on_before_it_was_known() -> None:
         assert DATA.labels[known].sum() >= 30
     months = [month for month, _, _ in found]
     assert months == sorted(set(months))
+
+
+def test_a_label_is_known_no_sooner_than_the_delay_after_the_report() -> None:
+    late = {n: DATA.claims[n] for n in range(0, 300, 7)}
+    reported = dt.date(2021, 8, 20)
+    claims = [
+        msgspec.structs.replace(claim, report_date=reported) if n in late else claim
+        for n, claim in enumerate(DATA.claims)
+    ]
+    trained = {m: {*known.tolist()} for m, known, _ in windows(claims, DATA.labels, delay_days=60)}
+    assert not trained["2021-09"] & late.keys()
+    assert not trained["2021-10"] & late.keys()
+    for month, known in trained.items():
+        start = dt.date.fromisoformat(f"{month}-01")
+        for row in known:
+            told = max(claims[row].report_date or dt.date.min, claims[row].loss_date or start)
+            assert told <= start - dt.timedelta(days=60)
+    unreported = {n for n, claim in enumerate(claims) if claim.report_date is None}
+    assert trained["2021-09"] & unreported
+
+
+def test_the_last_days_of_the_calendar_are_days_like_others() -> None:
+    last = Claim(claim_id="last", loss_date=dt.date.max)
+    labels = np.append(DATA.labels, np.int8(0))
+    assert list(windows([*DATA.claims, last], labels))[-1][0] == "9999-12"
 
 
 def test_a_longer_delay_knows_less() -> None:

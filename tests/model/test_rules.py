@@ -37,6 +37,10 @@ def ids(claim: Claim) -> list[str]:
             Claim(claim_id="a", incident_type=" Vehicle Theft", police_report_filed=False),
             ["theft-without-police"],
         ),
+        (
+            Claim(claim_id="a", incident_type="ＶＥＨＩＣＬＥ　theft", police_report_filed=False),
+            ["theft-without-police"],
+        ),
         (Claim(claim_id="a", incident_type="vehicle theft", police_report_filed=True), []),
         (Claim(claim_id="a", incident_type="vehicle theft"), []),
         (Claim(claim_id="a", incident_type="parked car", police_report_filed=False), []),
@@ -115,6 +119,12 @@ def test_conditions(condition: str, claim: Claim, met: bool) -> None:
 def test_wrong_files_are_refused(text: str, message: str) -> None:
     with pytest.raises(RuleError, match=message):
         parse(text, "mine")
+
+
+def test_a_byte_order_mark_is_not_part_of_the_rules(tmp_path: Path) -> None:
+    marked = tmp_path / "rules.toml"
+    marked.write_bytes(b"\xef\xbb\xbf" + rules.DEFAULT_FILE.read_bytes())
+    assert len(rules.load(marked)) == len(rules.load())
 
 
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,137 @@
+"""Claims that are there more than once, by their id or by their content.
+
+A model that has seen one copy of a claim knows the label of the others: with copies on both sides
+of a split, labels made by chance look predictable. So copies form a group, and every split, fold
+and resample takes a group as a whole. Nothing is left out.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.claim import Claim
+
+Indices = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int8]
+
+_CONTENT: Final = Claim.__struct_fields__.index("claim_id") + 1
+"""Of a claim as a tuple, where what follows the id begins."""
+
+
+class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
+    """How many claims of a data set repeat an earlier one."""
+
+    claims: int = 0
+    by_id: int = 0
+    """Of these, those with the claim_id of an earlier claim."""
+    by_content: int = 0
+    """Of these, those that are like an earlier claim in everything but the claim_id."""
+    contradictory: int = 0
+    """Groups of copies of which some are labelled fraud and some are not."""
+
+    def text(self) -> str:
+        """One sentence for a person."""
+        if not self.claims:
+            return "no duplicates"
+        found = (
+            f"{self.claims:,} duplicates ({self.by_id:,} by claim_id, {self.by_content:,} by "
+            "content), kept on one side of every split"
+        )
+        if not self.contradictory:
+            return found
+        return f"{found}; labels contradict each other in {self.contradictory:,} groups of copies"
+
+
+def groups_of(claims: Sequence[Claim]) -> Indices:
+    """The group of each claim, shape (n_claims,): from 0, in order of first appearance.
+
+    Claims with the same id or the same content are in one group, any other claim is alone. Content
+    counts only where it says enough: see `_contents`.
+    """
+    roots = list(range(len(claims)))
+    for keys in (_ids(claims), _contents(claims)):
+        for row, earlier in enumerate(_earlier(keys)):
+            a, b = _root(roots, earlier), _root(roots, row)
+            roots[max(a, b)] = min(a, b)
+    numbers: dict[int, int] = {}
+    found = (numbers.setdefault(_root(roots, row), len(numbers)) for row in range(len(claims)))
+    return np.fromiter(found, np.int64, len(claims))
+
+
+def count_duplicates(claims: Sequence[Claim], labels: Labels, groups: Indices) -> Duplicates:
+    """What `groups_of` found, as numbers."""
+    size = int(groups.max(initial=-1)) + 1
+    frauds = np.bincount(groups, labels, size)
+    members = np.bincount(groups, minlength=size)
+    return Duplicates(
+        claims=len(claims) - size,
+        by_id=_repeats(_ids(claims)),
+        by_content=_repeats(_contents(claims)),
+        contradictory=int(((frauds > 0) & (frauds < members)).sum()),
+    )
+
+
+def group_labels(labels: Labels, groups: Indices) -> Labels:
+    """The label of each group, shape (n_groups,): fraud if one of its claims is."""
+    found = np.zeros(int(groups.max(initial=-1)) + 1, dtype=np.int8)
+    np.maximum.at(found, groups, labels)
+    return found
+
+
+def rows_of(wanted: Indices, groups: Indices) -> Indices:
+    """Sorted rows of the claims in these groups."""
+    return np.flatnonzero(np.isin(groups, wanted))
+
+
+def _root(roots: list[int], row: int) -> int:
+    while roots[row] != row:
+        roots[row] = roots[roots[row]]
+        row = roots[row]
+    return row
+
+
+def _earlier(keys: Iterable[Hashable | None]) -> Iterable[int]:
+    """For each row the first with the same key; rows without a key stand alone."""
+    first: dict[Hashable, int] = {}
+    return (
+        row if key is None else first.setdefault(key, row)  # None: too common to compare
+        for row, key in enumerate(keys)
+    )
+
+
+def _repeats(keys: Iterable[Hashable | None]) -> int:
+    return sum(earlier != row for row, earlier in enumerate(_earlier(keys)))
+
+
+def _ids(claims: Sequence[Claim]) -> list[str]:
+    return [claim.claim_id for claim in claims]
+
+
+def _contents(claims: Sequence[Claim]) -> list[Hashable | None]:
+    """All but the id of each claim; None where other claims may well be alike by chance.
+
+    Claims of which little is known are often alike without being copies. By chance ``n`` claims
+    hold a pair alike in facts of probability ``p`` about ``n * n * p`` times, so content counts if
+    ``p`` is below ``1 / (n * n)``: the product of the shares that its values have among the
+    different contents, as if they were independent.
+    """
+    contents = [msgspec.structs.astuple(claim)[_CONTENT:] for claim in claims]
+    different = set(contents)
+    if len(different) == len(contents):
+        return list(contents)
+    rare = -2 * np.log(len(claims))
+    surprise = dict(zip(different, _log_shares(list(different)), strict=True))
+    return [content if surprise[content] < rare else None for content in contents]
+
+
+def _log_shares(contents: Sequence[tuple[Hashable, ...]]) -> list[float]:
+    total = np.zeros(len(contents))
+    for values in zip(*contents, strict=True):
+        counts = Counter(values)
+        total += [0.0 if v is None else np.log(counts[v] / len(contents)) for v in values]
+    found: list[float] = total.tolist()
+    return found

@@ -1,0 +1,130 @@
+"""What is printed arrives whole: piped, in a narrow terminal, in any encoding."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from rich.table import Table
+
+from consumer.__main__ import main as consume
+from model.__main__ import main
+from model.artifact import MANIFEST_FILE
+from model.terminal import plain_lines, show
+from tests.model.manifests import manifest
+
+LONG = "20261123.152149-a-version-with-a-name-that-has-to-be-copied-" + "x" * 60
+FOREIGN = "Prüfung-€-😀"
+BRACKETED = "[red]bracketed"
+
+
+class Terminal(io.TextIOWrapper):
+    """Standard output or error: what was written, as bytes that arrived."""
+
+    def __init__(self, encoding: str, *, tty: bool = False) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors="strict", write_through=True)
+        self._tty = tty
+
+    def isatty(self) -> bool:
+        """Whether a person looks at it."""
+        return self._tty
+
+    def text(self) -> str:
+        """What arrived."""
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode(self.encoding)
+
+
+@pytest.fixture
+def listing(tmp_path: Path) -> list[str]:
+    """The command that lists three versions, which are there as far as it looks at them."""
+    for version in (LONG, FOREIGN, BRACKETED):
+        (tmp_path / version).mkdir()
+        content = msgspec.json.encode(manifest(version=version))
+        (tmp_path / version / MANIFEST_FILE).write_bytes(content)
+    return ["list", "--root", str(tmp_path)]
+
+
+def shown(
+    command: list[str], patch: pytest.MonkeyPatch, *, columns: int = 40, to: Terminal | None = None
+) -> str:
+    terminal = to or Terminal("utf-8")
+    patch.setenv("COLUMNS", str(columns))
+    patch.setenv("TERM", "xterm")
+    patch.setattr(sys, "stdout", terminal)
+    assert main(command) == 0
+    return terminal.text()
+
+
+def test_a_piped_list_is_one_plain_line_a_version(
+    listing: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(listing, monkeypatch).splitlines()
+    assert len(lines) == 4
+    for version in (LONG, FOREIGN, BRACKETED):
+        assert sum(f" {version} " in line for line in lines) == 1
+    assert lines[0].split()[:2] == ["version", "algorithm"]
+
+
+@pytest.mark.parametrize("columns", [40, 400])
+def test_no_terminal_is_too_narrow_for_a_version(
+    listing: list[str], columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = shown(listing, monkeypatch, columns=columns, to=Terminal("utf-8", tty=True))
+    assert LONG in text
+    assert BRACKETED in text
+    assert ("┃" in text) == (columns == 400)
+
+
+def test_a_list_for_programs(listing: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = shown([*listing, "--json"], monkeypatch).splitlines()
+    found = {one["version"]: one for one in map(json.loads, lines)}
+    assert found.keys() == {LONG, FOREIGN, BRACKETED}
+    assert found[LONG]["current"] is False
+    assert found[LONG]["manifest"]["version"] == LONG
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_any_encoding_takes_any_text(
+    listing: list[str], encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tty in (False, True):
+        text = shown(listing, monkeypatch, columns=400, to=Terminal(encoding, tty=tty))
+        for version in (LONG, FOREIGN):
+            assert escaped(version, encoding) in text
+    text = shown([*listing, "--json"], monkeypatch, to=Terminal(encoding))
+    found = {json.loads(line)["version"] for line in text.splitlines()}
+    assert found == {LONG, FOREIGN, BRACKETED}
+
+
+def escaped(text: str, encoding: str) -> str:
+    """The text with escapes of JSON where the encoding has no such character."""
+
+    def one(character: str) -> str:
+        known = character.encode(encoding, "ignore")
+        return character if known else json.dumps(character).strip('"')
+
+    return "".join(map(one, text))
+
+
+def test_the_worker_escapes_what_the_terminal_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal("ascii")
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("DELIVERY", "zweimal-für-€")
+    assert consume(["serve"]) == 2
+    assert "zweimal-f\\u00fcr-\\u20ac" in terminal.text()
+
+
+def test_plain_lines_are_aligned_under_their_title(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("", "name", title="three")
+    table.add_column("figure", justify="right")
+    table.add_row("*", "a", "10")
+    table.add_row("", "longer", "9")
+    lines = ["three", "   name    figure", "*  a           10", "   longer       9"]
+    assert plain_lines(table) == lines
+    show(table)
+    assert capsys.readouterr().out.splitlines() == lines
+    table.show_header = False
+    assert plain_lines(table)[1:] == ["*  a       10", "   longer   9"]
