@@ -7,6 +7,7 @@ from model.columns import DERIVED, FIELDS
 from model.datasets import FORMATS, SYNTHETIC
 from model.estimators import DEFAULT_SEED
 from model.evaluate import DEFAULT_THRESHOLD
+from model.versions import is_name
 
 
 def number(text: str) -> float:
@@ -46,6 +47,15 @@ def whole(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1")
     return int(text)
+
+
+def version(text: str) -> str:
+    """The version of a model, which may become the name of a folder; empty for the default."""
+    if text and not is_name(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be the name of a folder: no slash, no dot in front, not 'current'"
+        )
+    return text
 
 
 def day(text: str) -> dt.date:

@@ -65,7 +65,7 @@ def train(options: argparse.Namespace) -> None:
             version=options.model_version,
             documents=documents(trained, family, dataset, steps, checked),
         )
-        console.print(f"saved {folder}", soft_wrap=True, highlight=False)
+        console.print(f"saved {folder}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _progress() -> Progress:

@@ -85,6 +85,10 @@ class Levels(Struct, frozen=True, kw_only=True):
     high: Probability
     """Band high; never below `medium`."""
 
+    def __post_init__(self) -> None:
+        if self.review > self.threshold or self.medium > self.high:
+            raise ValueError("review must not be above threshold, nor medium above high")
+
 
 class Decisions(NamedTuple):
     """What the scores of a batch advise: each list as long as the batch."""
