@@ -130,7 +130,9 @@ def test_the_shadow_counts_agreement(artifacts: Path, dataset: Dataset) -> None:
     claims = dataset.claims[:400]
     own = shadow._scorer.score(claims)
     served = np.where(np.arange(400) < 100, 0.9, 0.1)
-    shadow.compare(claims, served, 0.5)
+    found = shadow.compare(claims, served, 0.5)
+    assert found is not None
+    shadow.count(found)
     referred = int((own[:100] >= 0.5).sum())
     name = "fraud_scorer_shadow_claims_total"
     assert value(metrics, name, referred="true", shadow_referred="true") == referred
@@ -151,7 +153,7 @@ def test_a_shadow_that_raises_is_switched_off(
 
     monkeypatch.setattr(shadow._scorer, "score", score)
     for _ in range(2):
-        shadow.compare(dataset.claims[:3], np.zeros(3), 0.5)
+        assert shadow.compare(dataset.claims[:3], np.zeros(3), 0.5) is None
     assert calls == [3]
     assert value(metrics, "fraud_scorer_shadow_failed") == 1
 
@@ -337,6 +339,5 @@ def test_a_shadow_whose_scores_do_not_fit_is_switched_off(
     metrics = Metrics()
     shadow = Shadow(artifacts / "1", metrics)
     monkeypatch.setattr(shadow._scorer, "score", lambda _: np.zeros(2))
-    shadow.compare(dataset.claims[:3], np.zeros(3), 0.5)
+    assert shadow.compare(dataset.claims[:3], np.zeros(3), 0.5) is None
     assert value(metrics, "fraud_scorer_shadow_failed") == 1
-    assert value(metrics, "fraud_scorer_shadow_probability_count") == 0
