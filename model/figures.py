@@ -25,12 +25,6 @@ FEWEST_FRAUDS: Final = 5
 """A month with fewer has no point in a picture: one fraud found is not a recall of 100 %."""
 
 _LONGEST_NAME: Final = 40
-_STYLE: Final = {
-    "svg.hashsalt": "claims",
-    "font.size": 9,
-    "svg.fonttype": "path",
-    "text.parse_math": False,  # a dollar sign in a model's name is a dollar sign
-}
 
 Draw = Callable[[Axes], None]
 
@@ -45,7 +39,14 @@ class Scored(NamedTuple):
 
 def svg(draw: Draw) -> bytes:
     """The picture that `draw` makes; the same calls give the same bytes."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(
+        {
+            "svg.hashsalt": "claims",
+            "font.size": 9,
+            "svg.fonttype": "path",
+            "text.parse_math": False,  # a dollar sign in a model's name is a dollar sign
+        }
+    ):
         figure = Figure(figsize=(4.8, 3.5), layout="constrained")
         axes = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)

@@ -341,3 +341,13 @@ def test_a_shadow_whose_scores_do_not_fit_is_switched_off(
     monkeypatch.setattr(shadow._scorer, "score", lambda _: np.zeros(2))
     assert shadow.compare(dataset.claims[:3], np.zeros(3), 0.5) is None
     assert value(metrics, "fraud_scorer_shadow_failed") == 1
+
+
+def test_a_rule_file_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("rule = []")
+    settings = Settings(instance_id="i", rules_file=file)
+    assert own_rules(settings) is not None
+    file.chmod(0o666)
+    with pytest.raises(SettingsError, match=f"^RULES_FILE={file}: .*chmod o-w {file}$"):
+        own_rules(settings)

@@ -16,6 +16,7 @@ from model.decide import (
     Top,
     decide,
     levels,
+    over_budget,
     top_share,
 )
 from schemas.alert import Band, Decision
@@ -106,3 +107,25 @@ def test_what_cannot_be_chosen_is_refused() -> None:
         levels(Cost(missed_fraud=100, investigation=100), HUNDRED, 20)
     with pytest.raises(ValueError, match="no reference scores"):
         levels(Fixed(), np.empty(0), 20)
+
+
+TIED = np.array([0.2] * 70 + [1.0] * 30)
+
+
+@pytest.mark.parametrize("policy", [Top(0.05), PerDay(1)])
+def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
+    at = levels(policy, TIED, claims_per_day=20)
+    assert (at.threshold <= TIED).mean() == 0.3
+    said = over_budget(policy, at.threshold, TIED, claims_per_day=20)
+    assert said is not None
+    assert said.startswith("30.0% of the training claims score 1")
+    assert f"({policy})" in said
+
+
+@given(scores, st.sampled_from([Top(0.05), Top(0.3), PerDay(3), Fixed(1.0), Cost(10, 1)]))
+def test_a_budget_is_kept_or_it_is_reported(reference: np.ndarray, policy: Policy) -> None:
+    threshold = levels(policy, reference, claims_per_day=30).threshold
+    share = {"Top": getattr(policy, "share", 0), "PerDay": getattr(policy, "alerts", 0) / 30}
+    budget = share.get(type(policy).__name__, 1)
+    kept = (reference >= threshold).mean() <= budget
+    assert kept == (over_budget(policy, threshold, reference, 30) is None)
