@@ -1,12 +1,14 @@
 """Thresholds by policy, bands, decisions, percentiles."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.__main__ import main
 from model.decide import (
     Cost,
     Fixed,
@@ -120,6 +122,15 @@ def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
     assert said is not None
     assert said.startswith("30.0% of the training claims score 1")
     assert f"({policy})" in said
+
+
+def test_training_warns_of_a_budget_that_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("model.train.out_of_fold", lambda seen, *_, **__: np.ones(len(seen)))
+    given = ["train", "--data", "synthetic", "--rows", "500", "--output", str(tmp_path / "m")]
+    assert main([*given, "--algorithm", "logistic_regression", "--alert-share", "0.05"]) == 0
+    assert "warning: logistic_regression: 100.0% of the training" in capsys.readouterr().err
 
 
 @given(scores, st.sampled_from([Top(0.05), Top(0.3), PerDay(3), Fixed(1.0), Cost(10, 1)]))
