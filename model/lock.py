@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-import socket
+import platform
 import stat
 import time
 from collections.abc import Iterator
@@ -105,7 +105,7 @@ def _is_current(file: Path, descriptor: int) -> bool:
 
 
 def _me() -> str:
-    return f"process {os.getpid()} of user {os.geteuid()} on {socket.gethostname()}"
+    return f"process {os.getpid()} of user {os.geteuid()} on {platform.node()}"
 
 
 def _owner(file: Path) -> str:
