@@ -1,10 +1,26 @@
 """Drift of the claims being scored against those the model was trained on, as metrics."""
 
+from typing import NamedTuple
+
 from consumer.metrics import Metrics
 from model.drift import SCORE, Window
 from model.scorer import Assessment, Scorer
 
 WINDOW_CLAIMS = 10_000
+
+
+class Measured(NamedTuple):
+    """The claims of one batch in the bins of the model that scored them."""
+
+    sha256: str
+    window: Window
+
+
+def measure(scorer: Scorer, assessment: Assessment) -> Measured:
+    """Sort a batch into the model's bins."""
+    window = Window(scorer.reference.columns)
+    window.add(assessment.codes, scorer.features, assessment.probability)
+    return Measured(scorer.sha256, window)
 
 
 class DriftMonitor:
@@ -16,12 +32,13 @@ class DriftMonitor:
         self._sha256 = ""
         self._window = Window({})
 
-    def add(self, scorer: Scorer, assessment: Assessment) -> None:
-        """Count a batch that was scored by this model; another model begins a new window."""
-        if scorer.sha256 != self._sha256:
-            self._sha256 = scorer.sha256
-            self._window = Window(scorer.reference.columns)
-        self._window.add(assessment.codes, scorer.features, assessment.probability)
+    def add(self, measured: Measured) -> None:
+        """Count a batch; one that was scored by another model begins a new window."""
+        if measured.sha256 != self._sha256:
+            self._sha256 = measured.sha256
+            self._window = measured.window
+        else:
+            self._window.merge(measured.window)
         if self._window.claims >= self._size:
             self._show()
             self._window.clear()

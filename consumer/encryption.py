@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from consumer.decode import MAX_CLAIM_BYTES
 from consumer.errors import KafkaStoppedError, SettingsError
+from model.files import FileError, read_trusted
 from schemas.dead_letter import DeadLetter
 
 if TYPE_CHECKING:
@@ -77,14 +78,16 @@ def read_keys(file: Path) -> Keys:
     """The keys in DEAD_LETTER_KEY_FILE, one a line.
 
     Raises:
-        SettingsError: the file cannot be read, or a line is no key; no key is in the message.
+        SettingsError: the file cannot be read, everybody may replace it, or a line is not a key;
+            no key is in the message.
     """
     try:
-        lines = file.read_text(encoding="ascii").split()
+        lines = read_trusted(file).decode("ascii").split()
         keys = [base64.b64decode(line, validate=True) for line in lines]
-    except (OSError, UnicodeDecodeError) as error:
-        told = error.strerror if isinstance(error, OSError) else "not ASCII"
-        raise SettingsError(f"DEAD_LETTER_KEY_FILE={file} cannot be read: {told}") from None
+    except FileError as error:
+        raise SettingsError(f"DEAD_LETTER_KEY_FILE={file} cannot be read: {error}") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"DEAD_LETTER_KEY_FILE={file} cannot be read: not ASCII") from None
     except binascii.Error:
         keys = []
     if not keys or any(len(key) != KEY_BYTES for key in keys):

@@ -1,6 +1,7 @@
 """Values of environment variables: each read, checked, and refused by its name."""
 
 import enum
+import os
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 from consumer.errors import SettingsError
+from model.files import FileError, read_trusted, refuse_writable
 
 Number = TypeVar("Number", int, float)
 Choice = TypeVar("Choice", bound=enum.StrEnum)
@@ -23,6 +25,19 @@ SECRETS: Final = frozenset(
     }
 )
 """librdkafka properties that may come from a file (``KAFKA_SASL_PASSWORD_FILE``), never logged."""
+
+FILES: Final = frozenset(
+    {
+        "sasl.kerberos.keytab",
+        "ssl.ca.location",
+        "ssl.certificate.location",
+        "ssl.crl.location",
+        "ssl.engine.location",
+        "ssl.key.location",
+        "ssl.keystore.location",
+    }
+)
+"""librdkafka properties that name a file, or for the CA a folder, which decides whom to trust."""
 
 OWNED: Final = {
     "group.id": "CONSUMER_GROUP",
@@ -68,6 +83,18 @@ def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
 def read_optional_path(environ: Mapping[str, str], name: str) -> Path | None:
     """A path, None where the variable is not set."""
     return Path(read_text(environ, name, "")) if name in environ else None
+
+
+def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
+    """A file that a library opens, None where the variable is not set.
+
+    Raises:
+        SettingsError: see `check_file`.
+    """
+    path = read_optional_path(environ, name)
+    if path is not None:
+        check_file(name, path)
+    return path
 
 
 def read_url(environ: Mapping[str, str], name: str) -> str | None:
@@ -201,6 +228,8 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
         if prop in found:
             raise SettingsError(f"{name}: {prop} is set twice; leave one of the variables out")
+        if prop in FILES:
+            check_file(name, Path(value))
         found[prop] = value
     return found
 
@@ -209,9 +238,27 @@ def read_secret(name: str, path: str) -> str:
     """The content of the file that the variable names, without the line's end.
 
     Raises:
-        SettingsError: it cannot be read.
+        SettingsError: it cannot be read, or everybody may replace it.
     """
     try:
-        return Path(path).read_text(encoding="utf-8-sig").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{name}={path!r} cannot be read: {error}") from error
+        return read_trusted(Path(path)).decode("utf-8-sig").rstrip("\r\n")
+    except FileError as error:
+        raise SettingsError(f"{name}={path!r} cannot be used: {error}") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}={path!r} cannot be used: not UTF-8") from None
+
+
+def check_file(name: str, path: Path) -> None:
+    """Check a file that a library is going to open; one that is missing is left to it.
+
+    Raises:
+        SettingsError: everybody may replace it, or opening it would wait for ever.
+    """
+    if not os.access(path, os.R_OK):
+        return
+    try:
+        refuse_writable(path)
+    except FileError as error:
+        raise SettingsError(f"{name}={path}: {error}") from error
+    if path.is_fifo():
+        raise SettingsError(f"{name}={path} is a named pipe, not a file")

@@ -12,19 +12,28 @@ from consumer.errors import ModelRefusedError, SettingsError
 from consumer.metrics import Metrics
 from consumer.settings import Settings
 from model import artifact
-from model.artifact import ArtifactError, Verify, anything
+from model.artifact import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    ArtifactError,
+    Verify,
+    anything,
+)
 from model.rules import Rules
 from model.scorer import Scorer
-from model.signing import KeyFileError, public_key, signed_by
+from model.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 2.0
+WATCHED: Final = (MANIFEST_FILE, MODEL_FILE, REFERENCE_FILE, SIGNATURE_FILE)
 COLLECT_EVERY: Final = 10_000
 """Objects more than were freed before the collector looks for cycles (the default is 700)."""
-MANIFEST: Final = "manifest.json"
 
-Identity = tuple[Path, int, int, int, Path | None]
+Stamp = tuple[int, int, int, int] | None
+"""Number, size and times of a file; None when there is none."""
+Identity = tuple[Path, int, tuple[Stamp, ...], Path | None]
 
 
 def signature_check(settings: Settings) -> Verify:
@@ -103,14 +112,7 @@ class Models:
         try:
             self._current = artifact.load(self._folder, self._rules, self._verify)
         except ArtifactError as error:
-            self._metrics.models_refused.inc()
-            log.error(  # noqa: TRY400 - the message says it all, a traceback nothing more
-                "the new model in %s is refused, %s %s stays in service: %s",
-                self._folder,
-                self._current.name,
-                self._current.version,
-                error,
-            )
+            self._refused(error)
             return
         self._report()
         keep_out_of_collections()
@@ -118,21 +120,39 @@ class Models:
 
     def _watch(self) -> None:
         while not self._stopped.wait(LOOK_EVERY_S):
-            self.look()
+            try:
+                self.look()
+            except BaseException as error:  # noqa: BLE001 - a thread that ends is never missed
+                self._refused(error)
+
+    def _refused(self, error: BaseException) -> None:
+        self._metrics.models_refused.inc()
+        log.error(
+            "the new model in %s is refused, %s %s stays in service: %s",
+            self._folder,
+            self._current.name,
+            self._current.version,
+            error,
+            # Of a refusal the message says it all, a traceback nothing more.
+            exc_info=None if isinstance(error, ArtifactError) else error,
+        )
 
     def _identity(self) -> Identity | None:
         """What changes when another model is put there; None in the midst of the change.
 
-        The folder's own time changes with each file that comes: so a model that was refused is
-        looked at again when it has been signed, or when it is no longer everybody's to write.
+        A model that was refused is looked at again with every change of its files: when it has
+        been signed, is no longer everybody's to write, or has been copied to its end.
         """
         try:
             folder = self._folder.resolve()
-            stat, changed = (folder / MANIFEST).stat(), folder.stat().st_ctime_ns
-            is_open = artifact.open_place(self._folder)
+            stamps = tuple(_stamp(folder / name) for name in WATCHED)
+            if stamps[0] is None:
+                return None
+            return folder, folder.stat().st_ctime_ns, stamps, artifact.open_place(self._folder)
+        except PermissionError:  # loading says what cannot be read
+            return self._folder, 0, (), None
         except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
             return None
-        return folder, stat.st_ino, stat.st_mtime_ns, changed, is_open
 
     def _report(self) -> None:
         scorer = self._current
@@ -146,6 +166,14 @@ class Models:
         )
         self._metrics.model_loaded_at.set_to_current_time()
         self._metrics.model_created_at.set(scorer.manifest.created_at.timestamp())
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def keep_out_of_collections() -> None:

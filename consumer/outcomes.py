@@ -7,8 +7,8 @@ topics, so nothing has to be stored. One instance is enough.
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Annotated, Final, Protocol
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
@@ -19,13 +19,15 @@ from consumer.decode import RefusedError
 from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
-from consumer.quality import LiveQuality
+from consumer.quality import LiveQuality, precision, recall
 from consumer.settings import Settings
 from consumer.wire import json_of
 from schemas.outcome import FraudOutcome
 
 log = logging.getLogger(__name__)
 
+VERSIONS: Final = 20
+"""Model versions with series of their own; all others are summed up in one more."""
 BATCH: Final = 2_000
 TIMEOUT_S: Final = 30.0
 CLOCKS_DIFFER: Final = dt.timedelta(days=1)
@@ -36,7 +38,7 @@ class _AlertView(msgspec.Struct, frozen=True):
     """What is needed of an alert."""
 
     claim_id: str
-    model_version: str
+    model_version: Annotated[str, msgspec.Meta(max_length=200)]
     fraudulent: bool
 
 
@@ -77,18 +79,26 @@ class OutcomeMetrics:
         )
 
     def show(self, quality: LiveQuality) -> None:
-        """Set every gauge; a share of nothing is not shown, also if it was one of something."""
-        for cell, count in quality.cells.items():
-            self.decided.labels(cell.model_version, str(cell.referred), str(cell.fraud)).set(count)
-        for version in {cell.model_version for cell in quality.cells}:
-            for gauge, value in (
-                (self.precision, quality.precision(version)),
-                (self.recall, quality.recall(version)),
-            ):
-                if value is not None:
-                    gauge.labels(version).set(value)
-                else:
-                    gauge.remove_by_labels({"model_version": version})
+        """Set every gauge; what is nothing any more is no longer shown."""
+        cells = quality.summed(VERSIONS)
+        versions = {cell.model_version for cell in cells}
+        _set(
+            self.decided,
+            {(c.model_version, str(c.referred), str(c.fraud)): cells[c] for c in cells},
+        )
+        _set(self.precision, {(v,): precision(cells, v) for v in versions})
+        _set(self.recall, {(v,): recall(cells, v) for v in versions})
+
+
+def _set(gauge: Gauge, values: Mapping[tuple[str, ...], float | None]) -> None:
+    """Set the series that have a value and remove all others, without a moment in between."""
+    shown = {labels: value for labels, value in values.items() if value is not None}
+    for labels, value in shown.items():
+        gauge.labels(*labels).set(value)
+    for sample in next(iter(gauge.collect())).samples:
+        labels = tuple(sample.labels.values())
+        if labels not in shown:
+            gauge.remove(*labels)
 
 
 def follow(

@@ -2,11 +2,15 @@
 
 import datetime as dt
 from collections import Counter, OrderedDict
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from schemas.outcome import Finding
+
+OTHER_VERSIONS: Final = "(other)"
+"""What the versions are called that are summed up: see `LiveQuality.summed`."""
 
 
 class Cell(NamedTuple):
@@ -43,6 +47,8 @@ class LiveQuality:
         self._keep = keep
         self._claims: OrderedDict[str, _Known] = OrderedDict()
         self.cells: Counter[Cell] = Counter()
+        self._latest: OrderedDict[str, None] = OrderedDict()
+        """Versions in the order of their last alerts."""
 
     def alert(self, claim_id: str, model_version: str, *, referred: bool) -> None:
         """A claim was scored; a later scoring of it replaces an earlier one."""
@@ -50,6 +56,10 @@ class LiveQuality:
         self._count(known, -1)
         known.version, known.referred = model_version, referred
         self._count(known, +1)
+        self._latest[model_version] = None
+        self._latest.move_to_end(model_version)
+        if len(self._latest) > self._keep:
+            self._latest.popitem(last=False)
 
     def outcome(self, claim_id: str, finding: Finding, decided_at: dt.datetime | None) -> None:
         """A claim was decided; the latest decision holds, in whatever order they come.
@@ -67,17 +77,30 @@ class LiveQuality:
 
     def precision(self, model_version: str) -> float | None:
         """Frauds among the decided claims that were referred; None without any."""
-        hits = self.cells[Cell(model_version, True, True)]
-        return _share(hits, hits + self.cells[Cell(model_version, True, False)])
+        return precision(self.cells, model_version)
 
     def recall(self, model_version: str) -> float | None:
         """Referred claims among the decided frauds; None without any."""
-        hits = self.cells[Cell(model_version, True, True)]
-        return _share(hits, hits + self.cells[Cell(model_version, False, True)])
+        return recall(self.cells, model_version)
 
     def versions(self) -> list[str]:
         """Model versions with a decided claim."""
         return sorted({cell.model_version for cell, count in self.cells.items() if count})
+
+    def summed(self, versions: int) -> Counter[Cell]:
+        """The cells of so many versions, and those of all others in one called `OTHER_VERSIONS`.
+
+        Of the versions with a decided claim, those with the latest alerts are kept apart.
+        """
+        decided = {cell.model_version for cell, count in self.cells.items() if count}
+        latest = [version for version in reversed(self._latest) if version in decided]
+        apart = set(latest[:versions]) - {OTHER_VERSIONS}
+        found: Counter[Cell] = Counter()
+        for cell, count in self.cells.items():
+            name = cell.model_version if cell.model_version in apart else OTHER_VERSIONS
+            if cell.model_version in decided:
+                found[cell._replace(model_version=name)] += count
+        return found
 
     def _claim(self, claim_id: str) -> _Known:
         known = self._claims.setdefault(claim_id, _Known())
@@ -90,6 +113,20 @@ class LiveQuality:
         cell = known.cell()
         if cell is not None:
             self.cells[cell] += step
+            if not self.cells[cell]:
+                del self.cells[cell]  # versions come and go for years
+
+
+def precision(cells: Mapping[Cell, int], model_version: str) -> float | None:
+    """Frauds among the decided claims that were referred; None without any."""
+    hits = cells.get(Cell(model_version, True, True), 0)
+    return _share(hits, hits + cells.get(Cell(model_version, True, False), 0))
+
+
+def recall(cells: Mapping[Cell, int], model_version: str) -> float | None:
+    """Referred claims among the decided frauds; None without any."""
+    hits = cells.get(Cell(model_version, True, True), 0)
+    return _share(hits, hits + cells.get(Cell(model_version, False, True), 0))
 
 
 def _share(part: int, whole: int) -> float | None:

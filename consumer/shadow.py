@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,14 @@ from model.artifact import ArtifactError, Verify, anything
 from schemas.claim import Claim
 
 log = logging.getLogger(__name__)
+
+
+class Comparison(NamedTuple):
+    """What the challenger says of a batch."""
+
+    probabilities: npt.NDArray[np.float64]
+    pairs: list[int]
+    """Claims by who refers them: nobody, the challenger, the model in service, both."""
 
 
 class Shadow:
@@ -38,22 +47,26 @@ class Shadow:
         claims: Sequence[Claim],
         probabilities: npt.NDArray[np.float64],
         threshold: float,
-    ) -> None:
-        """Score the claims again and count where the two models agree.
+    ) -> Comparison | None:
+        """Score the claims again and see where the two models agree; `count` makes it a metric.
 
         A challenger that raises is switched off and reported: the model in service goes on.
         """
         if self._failed or not claims:
-            return
+            return None
         try:
             other = self._scorer.score(claims)
+            pairs = 2 * (probabilities >= threshold) + (other >= self._scorer.threshold)
+            return Comparison(other, np.bincount(pairs, minlength=4).tolist())
         except Exception:
             self._failed = True
             self._metrics.shadow_failed.set(1)
             log.exception("the shadow model raised and is switched off until the next start")
-            return
-        self._metrics.shadow_probability.observe(other)
-        pairs = 2 * (probabilities >= threshold) + (other >= self._scorer.threshold)
-        for index, count in enumerate(np.bincount(pairs, minlength=4).tolist()):
+            return None
+
+    def count(self, found: Comparison) -> None:
+        """Add a comparison to the metrics."""
+        self._metrics.shadow_probability.observe(found.probabilities)
+        for index, count in enumerate(found.pairs):
             labels = str(index >= 2).lower(), str(index % 2 == 1).lower()
             self._metrics.shadow_agreement.labels(*labels).inc(count)

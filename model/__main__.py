@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from model import commands, lifecycle, studies
-from model.arguments import add_data, add_features, add_policy, add_split
+from model.arguments import add_data, add_features, add_policy, add_split, version
 from model.artifact import ArtifactError
 from model.datasets import SYNTHETIC, DatasetError
 from model.estimators import ALGORITHMS
@@ -38,7 +38,9 @@ def _add_train(verbs: Verbs) -> None:
         help="folder of the artifact; with --algorithm all, of one folder for each",
     )
     train.add_argument("--name", default="", help="name of the model (default: the algorithm)")
-    train.add_argument("--model-version", default="", metavar="V", help="default: date and time")
+    train.add_argument(
+        "--model-version", type=version, default="", metavar="V", help="default: date and time"
+    )
     train.add_argument(
         "--prequential",
         action="store_true",

@@ -7,6 +7,16 @@ from model.columns import DERIVED, FIELDS
 from model.datasets import FORMATS, SYNTHETIC
 from model.estimators import DEFAULT_SEED
 from model.evaluate import DEFAULT_THRESHOLD
+from model.versions import is_name
+
+
+def version(text: str) -> str:
+    """The version of a model, which may become the name of a folder; empty for the default."""
+    if text and not is_name(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be the name of a folder: no slash, no dot in front, not 'current'"
+        )
+    return text
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:

@@ -11,6 +11,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,8 @@ import msgspec
 import numpy as np
 
 from model.compiled import agrees
+from model.drift import Window
+from model.files import FileError, decode, read
 from model.manifest import FORMAT_VERSION, Manifest, Versions
 from model.reference import GOLDEN_TOLERANCE, Reference
 from model.rules import Rules
@@ -29,6 +32,8 @@ from model.writable import open_to_all
 MODEL_FILE: Final = "model.joblib"
 REFERENCE_FILE: Final = "reference.json"
 MANIFEST_FILE: Final = "manifest.json"
+_LONGEST_REASON: Final = 500
+"""Characters of an exception's message that are passed on."""
 
 Verify = Callable[[Path, bytes], None]
 """Told an artifact's folder and the bytes of its manifest; raises `ArtifactError` to refuse it."""
@@ -133,8 +138,8 @@ def described(folder: Path) -> tuple[bytes, Manifest]:
     """
     content = _read(folder / MANIFEST_FILE)
     try:
-        manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.DecodeError as error:
+        manifest = decode(content, Manifest)
+    except FileError as error:
         raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
     if manifest.format_version != FORMAT_VERSION:
         raise ArtifactError(
@@ -144,28 +149,67 @@ def described(folder: Path) -> tuple[bytes, Manifest]:
     return content, manifest
 
 
-def load(path: str | Path, rules: Rules | None = None, verify: Verify = lambda *_: None) -> Scorer:
+def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything) -> Scorer:
     """Read an artifact and make it ready to score.
 
     Args:
         path: its folder, or a link to it.
-        rules: to hold claims against beside the model; None for those that come with it.
+        rules: to hold claims against in addition to the model; None for those that come with it.
         verify: asked before any other file is read.
 
     Raises:
         ArtifactError: it is missing, damaged, made for other versions, refused by `verify`, or
-            anybody may write there; nothing was unpickled before all of it was found right.
+            anybody may write there; nothing was unpickled before all of it was found right. Or
+            what it holds raised while it was unpickled and tried: a model may raise anything.
     """
-    _refuse_open(Path(path))
-    folder = Path(path).resolve()  # a link that is turned while we read must not mix two models
+    try:
+        return _loaded(Path(path), rules, verify)
+    except (ArtifactError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # also SystemExit, which would end a thread without a word
+        raise ArtifactError(
+            f"{path} cannot be loaded ({_in_words(error)}): it was made by another release, or "
+            "is damaged: train again, or go back to the version before"
+        ) from error
+
+
+def _loaded(path: Path, rules: Rules | None, verify: Verify) -> Scorer:
+    _refuse_open(path)
+    folder = path.resolve()  # a link that is turned while we read must not mix two models
     said, manifest = described(folder)
     verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
     model, content = verified(folder, manifest)
-    reference = msgspec.json.decode(content, type=Reference)
+    reference = _reference(folder, content)
     scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference, rules)
     _refuse_other_scores(folder, scorer, reference)
+    _try_out(scorer, reference)
     return scorer
+
+
+def _in_words(error: BaseException) -> str:
+    """One short line; the exception is of the model's own making and may not even print itself."""
+    lines = traceback.format_exception_only(error)
+    return " ".join(" ".join(lines).split())[:_LONGEST_REASON]
+
+
+def _reference(folder: Path, content: bytes) -> Reference:
+    try:
+        reference = decode(content, Reference)
+    except FileError as error:
+        raise ArtifactError(f"{folder / REFERENCE_FILE} is not a reference: {error}") from error
+    if not reference.scores or not reference.golden:
+        raise ArtifactError(f"{folder / REFERENCE_FILE} holds no scores or no golden examples")
+    return reference
+
+
+def _try_out(scorer: Scorer, reference: Reference) -> None:
+    """Do with the golden examples all that is done with claims: what raises shall raise now."""
+    found = scorer.assess([golden.claim for golden in reference.golden])
+    window = Window(reference.columns)
+    window.add(found.codes, scorer.features, found.probability)
+    window.index()
+    scorer.compiled.contributions(found.codes)
 
 
 def verified(folder: Path, manifest: Manifest) -> Contents:
@@ -235,9 +279,9 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> 
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"cannot read {path}: {error.strerror}") from error
+        return read(path)
+    except FileError as error:
+        raise ArtifactError(f"cannot read {path}: {error}") from error
 
 
 def _refuse_other_versions(folder: Path, made_with: Versions) -> None:

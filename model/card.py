@@ -4,6 +4,7 @@ After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -36,6 +37,10 @@ LIMITS: Final = (
     "A group with few frauds has uncertain figures; the intervals cover chance only, not a change "
     "of the claims.",
 )
+
+
+# An underscore inside a word marks nothing, so that names of fields stay readable.
+_MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=](?=\s)|(?<=^\d)[.)]")
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,15 +93,22 @@ def _excluded(features: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {role: names for role, names in unseen.items() if names}
 
 
+def plain(text: str) -> str:
+    """Text of somebody else's as Markdown that shows it: one line, no markup, no HTML."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return _MARKUP.sub(r"\\\g<0>", " ".join(shown.split()))
+
+
 def markdown(of: Card) -> str:
     """The card as a Markdown document."""
     return "\n".join(
         [
-            f"# Model card: {of.name} {of.version}",
+            f"# Model card: {plain(of.name)} {plain(of.version)}",
             "",
-            f"{of.algorithm}, made {of.created_at:%Y-%m-%d %H:%M} UTC, sha256 `{of.sha256}`.",
+            f"{plain(of.algorithm)}, made {of.created_at:%Y-%m-%d %H:%M} UTC, "
+            f"sha256 `{of.sha256}`.",
             "",
-            f"Approved by: {of.approver or '(nobody yet)'}",
+            f"Approved by: {plain(of.approver or '(nobody yet)')}",
             *_listed("Intended use", of.intended_use),
             *_listed("Not intended for", of.not_intended_for),
             *_data(of),
@@ -121,7 +133,7 @@ def _data(of: Card) -> list[str]:
     return _listed(
         "Data",
         [
-            f"{data.name} ({data.format}), sha256 `{data.sha256}`",
+            f"{plain(data.name)} ({plain(data.format)}), sha256 `{data.sha256}`",
             f"{data.rows} claims read, {data.rejected} refused, {data.duplicates.text()}",
             f"trained on {data.training_rows}: {period}, {data.fraud_rate:.2%} fraud",
             f"split: {split.kind}{cut}; seed {split.seed}",
@@ -132,21 +144,25 @@ def _data(of: Card) -> list[str]:
 def _features(of: Card) -> list[str]:
     derived = [name for name in of.features if name in DERIVED]
     stated = [name for name in of.features if name not in DERIVED]
-    unseen = (f"not seen, {role}: {', '.join(names)}" for role, names in of.excluded.items())
+    unseen = (f"not seen, {role}: {_names(names)}" for role, names in of.excluded.items())
     return _listed(
         "Features",
         [
-            f"fields: {', '.join(stated) or 'none'}",
-            f"derived: {', '.join(derived) or 'none'}",
+            f"fields: {_names(stated)}",
+            f"derived: {_names(derived)}",
             *unseen,
         ],
     )
 
 
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(plain(name) for name in names) or "none"
+
+
 def _leaks(checked: LeakCheck | None) -> list[str]:
     if checked is None:
         return _listed("Leak check", ["not made"])
-    return _listed("Leak check", [leak_summary(checked), *leak_lines(checked)])
+    return _listed("Leak check", [leak_summary(checked), *map(plain, leak_lines(checked))])
 
 
 def leak_summary(checked: LeakCheck) -> str:
@@ -193,12 +209,12 @@ def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
     gaps = ", ".join(f"{f} {v:.3f}" for f, v in gap(rows, lambda g: g.top_recall).items())
     return [
         "",
-        f"## Groups (of protected fields, the model sees {', '.join(seen) or 'none'})",
+        f"## Groups (of protected fields, the model sees {_names(seen)})",
         "",
         "| field | group | claims | frauds | mean score | referred | in top 10 % | recall there |",
         "|---|---|---|---|---|---|---|---|",
         *(
-            f"| {g.field} | {g.group}{' *' if g.small else ''} | {g.n} | {g.frauds} "
+            f"| {plain(g.field)} | {plain(g.group)}{' *' if g.small else ''} | {g.n} | {g.frauds} "
             f"| {g.mean_score:.4f} | {g.referral_rate:.4f} | {g.top_rate:.4f} "
             f"| {number(g.top_recall)} |"
             for g in rows

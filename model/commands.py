@@ -14,7 +14,7 @@ from rich.progress import Progress
 from model import artifact, datasets, leaks
 from model.artifact import ArtifactError
 from model.datasets import Dataset
-from model.decide import Cost, Fixed, PerDay, Policy, Top
+from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.details import details
 from model.documents import can_draw, documents
 from model.estimators import ALGORITHMS
@@ -59,6 +59,7 @@ def train(options: argparse.Namespace) -> None:
         sys.stderr.write("no report.html: install the extra 'report' for it\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     for trained, folder in zip(family, folders, strict=True):
+        _warn_of_budget(trained)
         steps = _steps(dataset, trained, _features(options)) if options.prequential else ()
         write(
             trained,
@@ -69,6 +70,17 @@ def train(options: argparse.Namespace) -> None:
             documents=documents(trained, family, dataset, steps, checked),
         )
         sys.stdout.write(f"saved {folder}\n")
+
+
+def _warn_of_budget(trained: Trained) -> None:
+    warning = over_budget(
+        trained.policy,
+        trained.levels.threshold,
+        np.array(trained.reference.scores),
+        trained.data.claims_per_day,
+    )
+    if warning is not None:
+        sys.stderr.write(f"warning: {trained.algorithm}: {warning}\n")
 
 
 def _progress() -> Progress:

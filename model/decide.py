@@ -85,6 +85,10 @@ class Levels(Struct, frozen=True, kw_only=True):
     high: Probability
     """Band high; never below `medium`."""
 
+    def __post_init__(self) -> None:
+        if self.review > self.threshold or self.medium > self.high:
+            raise ValueError("review must not be above threshold, nor medium above high")
+
 
 class Decisions(NamedTuple):
     """What the scores of a batch advise: each list as long as the batch."""
@@ -119,14 +123,39 @@ def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
     )
 
 
+def over_budget(
+    policy: Policy, threshold: float, reference: Scores, claims_per_day: float
+) -> str | None:
+    """What to say when not even the threshold 1 keeps the policy's budget; None when one does.
+
+    Args:
+        policy: how the threshold was chosen.
+        threshold: the outcome.
+        reference: out-of-fold scores of the training claims, shape (n_claims,).
+        claims_per_day: of the training period.
+    """
+    if threshold < 1 or not isinstance(policy, Top | PerDay):
+        return None
+    referred = float((reference >= threshold).mean())
+    if referred <= _budget(policy, claims_per_day):
+        return None
+    return (
+        f"{referred:.1%} of the training claims score 1, the highest there is, so the budget "
+        f"({policy}) cannot be kept: all of them are referred"
+    )
+
+
+def _budget(policy: Top | PerDay, claims_per_day: float) -> float:
+    """The highest share of claims to refer."""
+    return policy.share if isinstance(policy, Top) else min(1.0, policy.alerts / claims_per_day)
+
+
 def _threshold(policy: Policy, reference: Scores, claims_per_day: float) -> float:
     match policy:
         case Fixed(threshold):
             return threshold
-        case Top(share):
-            return top_share(reference, share)
-        case PerDay(alerts):
-            return top_share(reference, min(1.0, alerts / claims_per_day))
+        case Top() | PerDay():
+            return top_share(reference, _budget(policy, claims_per_day))
         case Cost(missed_fraud, investigation):
             if investigation >= missed_fraud:
                 raise ValueError(
@@ -139,7 +168,8 @@ def top_share(reference: Scores, share: float) -> float:
     """The lowest score that at most `share` of the reference is at or above.
 
     A budget is not exceeded: where ties at the cut would, all of them stay below. If even the
-    highest score is too common, the result is the next number above it.
+    highest score is too common, the result is the next number above it; above 1 there is none,
+    see `over_budget`.
     """
     ordered = np.sort(reference)[::-1]
     budget = math.floor(share * len(ordered) + 1e-9)

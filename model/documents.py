@@ -11,6 +11,7 @@ from model.artifact import ArtifactError
 from model.card import card, markdown
 from model.datasets import Dataset
 from model.details import Details, details
+from model.files import FileError, decode, read
 from model.leaks import LeakCheck
 from model.manifest import Manifest
 from model.prequential import Step
@@ -90,8 +91,8 @@ def read_evaluation(folder: Path) -> Details:
     """
     path = folder / EVALUATION_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Details)
-    except (OSError, msgspec.DecodeError) as error:
+        return decode(read(path), Details)
+    except FileError as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error
 
 

@@ -102,6 +102,12 @@ class Window:
             if name in self._counts:
                 self._counts[name] += self._reference[name].count(values)
 
+    def merge(self, other: "Window") -> None:
+        """Count what another window over the same reference has counted."""
+        self.claims += other.claims
+        for name, counts in other._counts.items():
+            self._counts[name] += counts
+
     def index(self) -> dict[str, float]:
         """Population stability index of each column and of the score; empty before any claim."""
         if not self.claims:

@@ -24,6 +24,8 @@ COST_RATIOS: Final = (5, 10, 20, 50)
 FEWEST_FRAUDS: Final = 5
 """A month with fewer has no point in a picture: one fraud found is not a recall of 100 %."""
 
+_LONGEST_NAME: Final = 40
+
 Draw = Callable[[Axes], None]
 
 
@@ -37,7 +39,14 @@ class Scored(NamedTuple):
 
 def svg(draw: Draw) -> bytes:
     """The picture that `draw` makes; the same calls give the same bytes."""
-    with mpl.rc_context({"svg.hashsalt": "claims", "font.size": 9, "svg.fonttype": "path"}):
+    with mpl.rc_context(
+        {
+            "svg.hashsalt": "claims",
+            "font.size": 9,
+            "svg.fonttype": "path",
+            "text.parse_math": False,  # a dollar sign in a model's name is a dollar sign
+        }
+    ):
         figure = Figure(figsize=(4.8, 3.5), layout="constrained")
         axes = figure.subplots()
         axes.spines[["top", "right"]].set_visible(False)
@@ -54,7 +63,7 @@ def roc(models: Sequence[Scored]) -> Draw:
         axes.plot([0, 1], [0, 1], color=QUIET, linestyle=":", label="chance")
         for model, colour in zip(models, PALETTE, strict=False):
             false, true, _ = roc_curve(model.y, model.p)
-            axes.plot(false, true, color=colour, label=model.name)
+            axes.plot(false, true, color=colour, label=_label(model.name))
         axes.set(xlabel="honest claims referred", ylabel="frauds found (recall)")
         _percent(axes, "xy")
         axes.legend(frameon=False, loc="lower right")
@@ -70,7 +79,7 @@ def precision_recall(models: Sequence[Scored]) -> Draw:
         axes.axhline(rate, color=QUIET, linestyle=":", label=f"chance ({rate:.1%})")
         for model, colour in zip(models, PALETTE, strict=False):
             precision, recall, _ = precision_recall_curve(model.y, model.p)
-            axes.plot(recall[:-1], precision[:-1], color=colour, label=model.name)
+            axes.plot(recall[:-1], precision[:-1], color=colour, label=_label(model.name))
         axes.set(xlabel="frauds found (recall)", ylabel="frauds among referrals (precision)")
         axes.set_ylim(0, 1.02)
         _percent(axes, "xy")
@@ -131,7 +140,7 @@ def gain(models: Sequence[Scored]) -> Draw:
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=QUIET, linestyle=":", label="chance")
         for model, colour in zip(models, PALETTE, strict=False):
-            axes.plot(*_gained(model), color=colour, label=model.name)
+            axes.plot(*_gained(model), color=colour, label=_label(model.name))
         axes.set(xlabel="claims looked at", ylabel="frauds found")
         _percent(axes, "xy")
         axes.legend(frameon=False, loc="lower right")
@@ -230,6 +239,14 @@ def stepwise(steps: Sequence[Step]) -> Draw:
         _months(axes, [s.month for s in steps])
 
     return draw
+
+
+def _label(name: str) -> str:
+    """A name as a legend shows it: matplotlib leaves out what begins with an underscore."""
+    shown = "".join(c if c.isprintable() else " " for c in name)
+    if len(shown) > _LONGEST_NAME:
+        shown = shown[: _LONGEST_NAME - 1] + "…"
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _gained(model: Scored) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:

@@ -72,7 +72,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     version: str
     algorithm: str
-    created_at: dt.datetime
+    created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     sha256: Sha256
     """Of the model file's bytes."""
     reference_sha256: Sha256

@@ -1,5 +1,7 @@
 """Transparent rules beside the model: read from a small file, evaluated on columns of a batch."""
 
+import datetime as dt
+import math
 import operator
 import re
 import tomllib
@@ -12,9 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from model.columns import Fields
+from model.files import FileError, read_trusted
 from model.vocabulary import clean
 from schemas.alert import Decision, RuleHit
-from schemas.claim import field_schemas
+from schemas.claim import Role, field_schemas, role_of
 
 DEFAULT_FILE: Final = Path(__file__).with_name("rules.toml")
 
@@ -32,6 +35,8 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+SENSITIVE: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
+"""Roles of fields that a rule may look at only if it says so."""
 _CONDITION: Final = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(.+?)\s*")
 _KINDS: Final[Mapping[str, Kind]] = {"boolean": "flag", "integer": "number", "number": "number"}
 
@@ -52,16 +57,19 @@ class _Condition(NamedTuple):
     left: _Side
     compare: Callable[[Any, Any], Any]
     right: _Side
+    written: str
+    """The right side as the file has it, without quotation marks."""
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One rule as the file has it."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
     when: list[str]
     outcome: Decision
     text: str
+    sensitive: list[str] = []
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -94,11 +102,11 @@ def load(path: Path = DEFAULT_FILE) -> Rules:
     """Read a rule file.
 
     Raises:
-        RuleError: it is missing or wrong.
+        RuleError: it is missing or wrong, or everybody may replace it.
     """
     try:
-        return parse(path.read_text(encoding="utf-8-sig"), path.name)
-    except (OSError, UnicodeDecodeError) as error:
+        return parse(read_trusted(path).decode("utf-8-sig"), path.name)
+    except (FileError, UnicodeDecodeError) as error:
         raise RuleError(f"{path}: {error}") from error
 
 
@@ -107,11 +115,13 @@ def parse(text: str, name: str = "rules") -> Rules:
 
     Raises:
         RuleError: not TOML, not of the form that `rules.toml` describes, an id used twice, a
-            condition about no field of a claim or between things that cannot be compared.
+            condition about no field of a claim, between things that cannot be compared or that
+            says nothing; or about a personal or protected field that the rule does not list in
+            `sensitive`, or whose value its text would show.
     """
     try:
         content = msgspec.convert(tomllib.loads(text), _File)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: TOML's, and a number too long
         raise RuleError(f"{name}: {error}") from error
     ids = [rule.id for rule in content.rule]
     for rule_id in ids:
@@ -124,7 +134,39 @@ def _prepared(rule: _Rule, name: str) -> tuple[RuleHit, list[_Condition]]:
     hit = RuleHit(id=rule.id, version=rule.version, outcome=rule.outcome, text=rule.text)
     if not rule.when:
         raise RuleError(f"{name}, rule {rule.id}: no condition")
-    return hit, [_condition(c, f"{name}, rule {rule.id}: {c!r}") for c in rule.when]
+    conditions = [_condition(c, f"{name}, rule {rule.id}: {c!r}") for c in rule.when]
+    _check_sensitive(rule, conditions, f"{name}, rule {rule.id}")
+    return hit, conditions
+
+
+def _check_sensitive(rule: _Rule, conditions: Sequence[_Condition], where: str) -> None:
+    """A rule looks at personal or protected fields on purpose or not at all.
+
+    Its id and text go out in alerts, so they must not name what the field is compared with.
+    """
+    used = {side.field for c in conditions for side in (c.left, c.right) if side.field}
+    sensitive = sorted(name for name in used if role_of(name) in SENSITIVE)
+    for name in sensitive:
+        if name not in rule.sensitive:
+            raise RuleError(
+                f"{where}: {name} is a {role_of(name).value} field; if the rule is meant to look "
+                f'at it, add sensitive = ["{name}"]'
+            )
+    for name in rule.sensitive:
+        if name not in sensitive:
+            raise RuleError(f"{where}: sensitive lists {name}, which no condition needs it for")
+    for condition in conditions:
+        if condition.left.field in sensitive and condition.right.field is None:
+            _check_text(rule, condition.written, where)
+
+
+def _check_text(rule: _Rule, value: str, where: str) -> None:
+    shown = f"{rule.id} {rule.text}"
+    if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", shown, re.IGNORECASE):
+        raise RuleError(
+            f"{where}: its id or text shows the value {value} of a personal or protected field, "
+            "and both are published in alerts: put it in other words"
+        )
 
 
 def _condition(text: str, where: str) -> _Condition:
@@ -138,7 +180,13 @@ def _condition(text: str, where: str) -> _Condition:
         raise RuleError(f"{where} compares a {left.kind} with a {right.kind}")
     if left.kind in ("text", "flag") and parts[2] not in ("==", "!="):
         raise RuleError(f"{where}: of a {left.kind} only == and != can be asked")
-    return _Condition(left, _OPERATORS[parts[2]], right)
+    if _says_nothing(right.constant):
+        raise RuleError(f"{where}: comparing with {parts[3]} says nothing, as no claim holds it")
+    return _Condition(left, _OPERATORS[parts[2]], right, parts[3].strip("\"'"))
+
+
+def _says_nothing(constant: float | str) -> bool:
+    return constant == "" or (isinstance(constant, float) and not math.isfinite(constant))
 
 
 def _field(name: str) -> _Side | None:
@@ -155,15 +203,17 @@ def _value(text: str) -> _Side | None:
     # A value is written as in TOML, whose parser knows numbers, flags, texts and dates.
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        if isinstance(value, bool):
+            return _Side("flag", None, float(value))
+        if isinstance(value, int | float):
+            return _Side("number", None, float(value))
+    except (ValueError, OverflowError, RecursionError):  # not TOML, or a number too large
         return None
-    if isinstance(value, bool):
-        return _Side("flag", None, float(value))
-    if isinstance(value, int | float):
-        return _Side("number", None, float(value))
     if isinstance(value, str):
         return _Side("text", None, clean(value) or "")
-    return _Side("date", None, float(value.toordinal())) if hasattr(value, "toordinal") else None
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return _Side("date", None, float(value.toordinal()))
+    return None
 
 
 class _Columns:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from model.artifact import MANIFEST_FILE, ArtifactError, Verify, described, verified
+from model.files import FileError, read, read_trusted
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -72,15 +73,15 @@ def signed_by(key: "Ed25519PublicKey") -> Verify:
 
     def verify(folder: Path, manifest: bytes) -> None:
         file = folder / SIGNATURE_FILE
-        try:
-            key.verify(file.read_bytes(), manifest)
-        except FileNotFoundError:
+        if not file.exists():
             raise ArtifactError(
                 f"{folder} is not signed, it has no {SIGNATURE_FILE}: "
                 f"python -m model sign --model {folder} --key FILE"
-            ) from None
-        except OSError as error:
-            raise ArtifactError(f"cannot read {file}: {error.strerror}") from error
+            )
+        try:
+            key.verify(read(file), manifest)
+        except FileError as error:
+            raise ArtifactError(f"cannot read {file}: {error}") from error
         except InvalidSignature:
             raise ArtifactError(
                 f"{file} is not the signature of {folder / MANIFEST_FILE}: "
@@ -90,12 +91,14 @@ def signed_by(key: "Ed25519PublicKey") -> Verify:
     return verify
 
 
-def _key(file: Path, read: Callable[[bytes], Any], kind: type[Key], word: str) -> Key:
+def _key(file: Path, parse: Callable[[bytes], Any], kind: type[Key], word: str) -> Key:
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - as below
+
     try:
-        found = read(file.read_bytes())
-    except OSError as error:
-        raise KeyFileError(f"cannot read {file}: {error.strerror}") from error
-    except (ValueError, TypeError) as error:  # TypeError: it has a password
+        found = parse(read_trusted(file))
+    except FileError as error:
+        raise KeyFileError(f"cannot use {file}: {error}") from error
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it has a password
         raise KeyFileError(f"{file} is no {word} key in PEM: {error}") from error
     if not isinstance(found, kind):
         raise KeyFileError(f"{file} holds {type(found).__name__}, not an Ed25519 {word} key")

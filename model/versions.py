@@ -7,7 +7,8 @@ reader sees the old version or the new one; whoever changes link and log does so
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,11 +16,14 @@ import msgspec
 
 from model import artifact
 from model.artifact import MANIFEST_FILE, ArtifactError
-from model.lock import alone
+from model.files import FileError, decode, read
+from model.lock import LIMIT_S, LockedError, alone
 from model.manifest import Manifest
 
 CURRENT: Final = "current"
 LOG: Final = "promotions.jsonl"
+_LONGEST_NAME: Final = 200
+"""Bytes; file systems allow 255, and a name is used with a prefix while it is written."""
 
 
 class Version(NamedTuple):
@@ -74,10 +78,8 @@ def promote(root: Path, version: str, now: dt.datetime, approver: str | None = N
     Raises:
         ArtifactError: no such version, or it cannot be loaded; the one in service stays.
     """
-    folder = root / version
-    if not version or Path(version).name != version or version == CURRENT or not folder.is_dir():
-        raise ArtifactError(f"{root} has no version {version!r}")
-    with alone(root):
+    folder = _folder(root, version)
+    with _alone(root):
         if in_service(root) == version:
             raise ArtifactError(f"{version} is in service already")
         log = history(root)
@@ -92,12 +94,12 @@ def rollback(root: Path, now: dt.datetime) -> Promotion:
     Raises:
         ArtifactError: there is none, or it cannot be loaded.
     """
-    with alone(root):
+    with _alone(root):
         log = history(root)
-        standing = _standing(log)
+        standing = _standing(root, log)
         if len(standing) < 2:
             raise ArtifactError(f"{root / LOG} tells of no earlier version to go back to")
-        artifact.load(root / standing[-2])
+        artifact.load(_folder(root, standing[-2]))
         entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
         return _turn(root, log, entry)
 
@@ -112,11 +114,32 @@ def history(root: Path) -> list[Promotion]:
     if not path.exists():
         return []
     try:
-        return [
-            msgspec.json.decode(line, type=Promotion) for line in path.read_bytes().splitlines()
-        ]
-    except msgspec.DecodeError as error:
-        raise ArtifactError(f"{path}: {error}") from error
+        return [decode(line, Promotion) for line in read(path).splitlines()]
+    except FileError as error:
+        raise ArtifactError(f"cannot read {path}: {error}") from error
+
+
+def is_name(version: str) -> bool:
+    """Whether a version can be the name of its own folder, next to `current` and hidden files."""
+    plain = version.isprintable() and "/" not in version and len(version.encode()) <= _LONGEST_NAME
+    return plain and version not in ("", CURRENT, LOG) and not version.startswith(".")
+
+
+def _folder(root: Path, version: str) -> Path:
+    if not is_name(version) or not (root / version).is_dir():
+        raise ArtifactError(f"{root} has no version {version!r}")
+    return root / version
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    if not root.is_dir():
+        raise ArtifactError(f"{root} is not a folder")
+    try:
+        with alone(root, LIMIT_S):
+            yield
+    except LockedError as error:
+        raise ArtifactError(str(error)) from error
 
 
 def approver_of(folder: Path) -> str | None:
@@ -125,11 +148,16 @@ def approver_of(folder: Path) -> str | None:
     return entries[-1].approver if entries else None
 
 
-def _standing(log: Sequence[Promotion]) -> list[str]:
+def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
     """The versions on top of each other: a rollback takes the topmost away."""
     standing: list[str] = []
-    for entry in log:
+    for number, entry in enumerate(log, start=1):
         if entry.rollback:
+            if not standing:
+                raise ArtifactError(
+                    f"{root / LOG}, line {number}: nothing was promoted that could be rolled "
+                    "back; promote a version by its name instead"
+                )
             standing.pop()
             continue
         if standing and standing[-1] == entry.version:
@@ -160,7 +188,13 @@ def _keep(root: Path) -> str | None:
     folder = root / CURRENT
     if folder.is_symlink() or not folder.is_dir():
         return in_service(root)
-    kept = root / artifact.read_manifest(folder).version
+    version = artifact.read_manifest(folder).version
+    if not is_name(version):
+        raise ArtifactError(
+            f"{folder} is a folder, not a link, and its version {version!r} cannot be the name of "
+            "a folder: move it away"
+        )
+    kept = root / version
     if kept.exists():
         raise ArtifactError(f"{folder} is a folder, not a link, and {kept} exists: move one away")
     folder.rename(kept)

@@ -14,29 +14,45 @@ from typing import Final
 HAS_MODES: Final = os.name == "posix"
 
 
-def open_to_all(path: Path, files: tuple[str, ...] = ()) -> Path | None:
+def open_to_all(
+    path: Path, files: tuple[str, ...] = (), *, read_only_is_closed: bool = False
+) -> Path | None:
     """The first place on the way to `path` that others may write to; None when there is none.
 
     A folder with the sticky bit, like ``/tmp``, may be passed through: nobody can rename there
-    what is not theirs. What a group may write to is left to whoever says who is in it.
+    what is not theirs. The bit of a file means nothing. What a group may write to is left to
+    the operator, who decides who belongs to it.
 
     Args:
-        path: a folder, or a link to one.
+        path: a file or a folder, or a link to one.
         files: names in the folder that count as well; a missing one does not.
+        read_only_is_closed: a file system that is mounted read-only counts as closed whatever
+            its modes: a ConfigMap of Kubernetes is a folder of mode 0777 on such a mount.
 
     Raises:
         OSError: `path` does not exist.
     """
-    folder = path.resolve(strict=True)
-    own = folder.stat()
-    there = (folder / name for name in files if (folder / name).exists())
+    end = path.resolve(strict=True)
+    there = (end / name for name in files if (end / name).exists())
     for target in (path.absolute(), *there):
         for place in _on_the_way(target):
-            found = place.stat()
-            passable = found.st_mode & stat.S_ISVTX and not os.path.samestat(found, own)
-            if HAS_MODES and found.st_mode & stat.S_IWOTH and not passable:
+            if not HAS_MODES or not _open(place, end):
+                continue
+            if not read_only_is_closed or not _read_only(place):
                 return place.resolve()
     return None
+
+
+def _open(place: Path, end: Path) -> bool:
+    """Whether others may write there; a sticky folder is passable unless the way ends in it."""
+    found = place.stat()
+    sticky = found.st_mode & stat.S_ISVTX and stat.S_ISDIR(found.st_mode)
+    passable = sticky and not os.path.samestat(found, end.stat())
+    return bool(found.st_mode & stat.S_IWOTH) and not passable
+
+
+def _read_only(place: Path) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def _on_the_way(path: Path) -> Iterator[Path]:

@@ -1,8 +1,11 @@
 """Taking up promoted models, and the shadow model."""
 
+import contextlib
 import datetime as dt
 import logging
 import shutil
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from model.rules import Rules
 from model.signing import private_key, sign
 from model.train import train, write
 from schemas.claim import Claim
+from tests.model.test_refusals import Raising, model_bytes, put
 from tests.model.test_signing import Keys, make_keys
 
 
@@ -50,6 +54,23 @@ def served(artifacts: Path, tmp_path: Path) -> Path:
     current = tmp_path / "current"
     current.symlink_to(artifacts / "1")
     return current
+
+
+@contextlib.contextmanager
+def short_waits() -> Iterator[None]:
+    """Look for models at once, not every two seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("consumer.models.LOOK_EVERY_S", 0.01)
+        yield
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what another thread does; a minute is for ever."""
+    for _ in range(6_000):
+        if holds():
+            return
+        time.sleep(0.01)
+    pytest.fail("it never happened")
 
 
 def promote(current: Path, target: Path) -> None:
@@ -109,7 +130,9 @@ def test_the_shadow_counts_agreement(artifacts: Path, dataset: Dataset) -> None:
     claims = dataset.claims[:400]
     own = shadow._scorer.score(claims)
     served = np.where(np.arange(400) < 100, 0.9, 0.1)
-    shadow.compare(claims, served, 0.5)
+    found = shadow.compare(claims, served, 0.5)
+    assert found is not None
+    shadow.count(found)
     referred = int((own[:100] >= 0.5).sum())
     name = "fraud_scorer_shadow_claims_total"
     assert value(metrics, name, referred="true", shadow_referred="true") == referred
@@ -130,7 +153,7 @@ def test_a_shadow_that_raises_is_switched_off(
 
     monkeypatch.setattr(shadow._scorer, "score", score)
     for _ in range(2):
-        shadow.compare(dataset.claims[:3], np.zeros(3), 0.5)
+        assert shadow.compare(dataset.claims[:3], np.zeros(3), 0.5) is None
     assert calls == [3]
     assert value(metrics, "fraud_scorer_shadow_failed") == 1
 
@@ -237,3 +260,94 @@ def test_the_commands_ask_for_the_signature(
     monkeypatch.setenv("MODEL_PUBLIC_KEY_FILE", str(keys.private))
     assert main([command]) == 2
     assert f"error: MODEL_PUBLIC_KEY_FILE={keys.private}: " in capsys.readouterr().err
+
+
+def test_a_model_that_raises_is_refused_and_a_good_one_after_it_is_loaded(
+    served: Path, artifacts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The thread that looks outlives it: by itself it loads what is promoted next."""
+    metrics = Metrics()
+    models = Models(served, metrics)
+    broken = tmp_path / "broken"
+    shutil.copytree(artifacts / "2", broken)
+    put(broken, "model.joblib", model_bytes(Raising("SystemExit")))
+    with short_waits(), models.watched():
+        promote(served, broken)
+        until(lambda: value(metrics, "fraud_scorer_models_refused_total") == 1)
+        promote(served, artifacts / "2")
+        until(lambda: models.current().version == "2")
+    assert "is refused, logistic_regression 1 stays in service: " in caplog.text
+    assert "SystemExit" in caplog.text
+
+
+def test_the_thread_that_looks_outlives_whatever_is_raised(
+    served: Path, artifacts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    models = Models(served, metrics)
+    look, raised = models.look, [KeyError("x"), SystemExit(), ZeroDivisionError()]
+
+    def failing() -> None:
+        if raised:
+            raise raised.pop()
+        look()
+
+    monkeypatch.setattr(models, "look", failing)
+    with short_waits(), models.watched():
+        promote(served, artifacts / "2")
+        until(lambda: models.current().version == "2")
+    assert value(metrics, "fraud_scorer_models_refused_total") == 3
+
+
+def test_a_model_that_raises_at_the_start_has_its_exit_code(
+    artifacts: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(artifacts / "2", broken)
+    put(broken, "model.joblib", model_bytes(Raising("OwnError")))
+    for start in (lambda: Models(broken, Metrics()), lambda: Shadow(broken, Metrics())):
+        with pytest.raises(ModelRefusedError, match="cannot be loaded") as refused:
+            start()
+        assert refused.value.exit_code == 3
+
+
+def test_a_model_that_is_copied_in_place_manifest_first_is_loaded_once_it_is_whole(
+    served: Path, artifacts: Path, tmp_path: Path
+) -> None:
+    metrics, copied = Metrics(), tmp_path / "copied"
+    models = Models(served, metrics)
+    copied.mkdir()
+    promote(served, copied)
+    for name in ("manifest.json", "model.joblib", "reference.json"):
+        content = (artifacts / "2" / name).read_bytes()
+        with (copied / name).open("wb") as file:
+            for part in (content[:100], content[100:]):
+                models.look()
+                assert models.current().version == "1"
+                file.write(part)
+                file.flush()
+    models.look()
+    assert models.current().version == "2"
+    refused = value(metrics, "fraud_scorer_models_refused_total")
+    models.look()
+    assert value(metrics, "fraud_scorer_models_refused_total") == refused
+
+
+def test_a_shadow_whose_scores_do_not_fit_is_switched_off(
+    artifacts: Path, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = Metrics()
+    shadow = Shadow(artifacts / "1", metrics)
+    monkeypatch.setattr(shadow._scorer, "score", lambda _: np.zeros(2))
+    assert shadow.compare(dataset.claims[:3], np.zeros(3), 0.5) is None
+    assert value(metrics, "fraud_scorer_shadow_failed") == 1
+
+
+def test_a_rule_file_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text("rule = []")
+    settings = Settings(instance_id="i", rules_file=file)
+    assert own_rules(settings) is not None
+    file.chmod(0o666)
+    with pytest.raises(SettingsError, match=f"^RULES_FILE={file}: .*chmod o-w {file}$"):
+        own_rules(settings)

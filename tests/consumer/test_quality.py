@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.outcomes import credible, published_at
-from consumer.quality import Cell, LiveQuality
+from consumer.metrics import Metrics
+from consumer.outcomes import VERSIONS, OutcomeMetrics, credible, published_at
+from consumer.quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
 from schemas.outcome import Finding
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
@@ -102,3 +103,68 @@ def test_memory_is_bounded_and_the_oldest_is_forgotten(keep: int) -> None:
     for number in range(10):
         decided(quality, str(number), referred=True, fraud=True)
     assert quality.cells[Cell("v1", True, True)] == keep
+
+
+def test_old_versions_are_summed_up() -> None:
+    quality = LiveQuality()
+    for number in range(30):
+        quality.alert(str(number), f"v{number}", referred=True)
+        quality.outcome(str(number), Finding.FRAUD if number % 3 else Finding.NOT_FRAUD, MONDAY)
+    quality.alert("undecided", "v-new", referred=True)
+    cells = quality.summed(5)
+    apart = {f"v{number}" for number in range(25, 30)}
+    assert {cell.model_version for cell in cells} == {*apart, OTHER_VERSIONS}
+    assert cells[Cell(OTHER_VERSIONS, True, False)] == 9
+    assert precision(cells, OTHER_VERSIONS) == 16 / 25
+    assert recall(cells, "v29") == 1
+    assert sum(cells.values()) == sum(quality.cells.values()) == 30
+
+
+def test_a_version_may_be_called_as_the_sum_is() -> None:
+    quality = LiveQuality()
+    quality.alert("a", OTHER_VERSIONS, referred=True)
+    quality.outcome("a", Finding.FRAUD, MONDAY)
+    assert quality.summed(5) == {Cell(OTHER_VERSIONS, True, True): 1}
+
+
+def test_versions_of_claims_that_are_forgotten_are_forgotten() -> None:
+    quality = LiveQuality(keep=3)
+    for number in range(20):
+        quality.alert(str(number), f"v{number}", referred=True)
+        quality.outcome(str(number), Finding.FRAUD, MONDAY)
+    assert {cell.model_version for cell in quality.cells} == {"v17", "v18", "v19"}
+    assert len(quality._latest) == 3
+
+
+def samples(metrics: Metrics, name: str) -> dict[str, float]:
+    """Values by version."""
+    found = next(m for m in metrics.registry.collect() if m.name == name)
+    return {sample.labels["model_version"]: sample.value for sample in found.samples}
+
+
+def test_the_series_of_metrics_are_bounded_and_old_ones_go() -> None:
+    quality, metrics = LiveQuality(), Metrics()
+    shown = OutcomeMetrics(metrics)
+    for number in range(2 * VERSIONS):
+        quality.alert(str(number), f"v{number}", referred=True)
+        quality.outcome(str(number), Finding.FRAUD, MONDAY)
+        shown.show(quality)
+    for name in ("precision", "recall"):
+        found = samples(metrics, f"fraud_scorer_live_{name}")
+        assert len(found) == VERSIONS + 1
+        assert f"v{VERSIONS - 1}" not in found
+        assert found[OTHER_VERSIONS] == 1
+    decided = samples(metrics, "fraud_scorer_decided_claims")
+    assert len(decided) == VERSIONS + 1
+    assert decided[OTHER_VERSIONS] == VERSIONS
+
+
+def test_a_share_of_nothing_is_no_longer_shown() -> None:
+    quality, metrics = LiveQuality(), Metrics()
+    shown = OutcomeMetrics(metrics)
+    decided(quality, "a", referred=True, fraud=True)
+    shown.show(quality)
+    quality.alert("a", "v2", referred=True)
+    shown.show(quality)
+    assert samples(metrics, "fraud_scorer_live_precision") == {"v2": 1}
+    assert samples(metrics, "fraud_scorer_decided_claims") == {"v2": 1}

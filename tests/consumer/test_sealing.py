@@ -195,6 +195,14 @@ def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, content: bytes 
         assert content.decode().strip() not in str(refused.value)
 
 
+def test_keys_that_anybody_may_replace_are_refused(tmp_path: Path) -> None:
+    file = key(tmp_path)
+    assert read_keys(file)
+    file.chmod(0o666)
+    with pytest.raises(SettingsError, match=f"^DEAD_LETTER_KEY_FILE={file} .*chmod o-w {file}$"):
+        read_keys(file)
+
+
 def test_one_wrong_line_spoils_the_file(tmp_path: Path) -> None:
     file = key(tmp_path)
     file.write_text(file.read_text() + "c2hvcnQ=\n")

@@ -1,5 +1,6 @@
 """Settings from the environment: defaults, every variable, and refusals that name it."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from consumer.settings import (
     Tracing,
     read_settings,
 )
+from model.writable import HAS_MODES
 from schemas.dead_letter import Form
 
 EXAMPLES: dict[str, tuple[str, Any, Any]] = {
@@ -282,3 +284,44 @@ def test_settings_do_not_change() -> None:
     with pytest.raises(AttributeError):
         settings.batch_size = 1  # type: ignore[misc]
     assert msgspec.structs.replace(settings, batch_size=1) != settings
+
+
+READ_FILES = (
+    "KAFKA_SASL_PASSWORD_FILE",
+    "KAFKA_SSL_CA_LOCATION",
+    "KAFKA_SSL_KEY_LOCATION",
+    "API_TOKEN_FILE",
+    "METRICS_TOKEN_FILE",
+    "API_TLS_CERT",
+    "METRICS_TLS_CERT",
+    "SCHEMA_REGISTRY_TLS_CA",
+)
+
+
+@pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
+@pytest.mark.parametrize("name", READ_FILES)
+def test_a_file_that_anybody_may_replace_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "folder" / "file"
+    file.parent.mkdir()
+    file.write_text("a-token-of-16-or-more\n")
+    assert read_settings({name: str(file)})
+    for place, mode in ((file, 0o646), (file, 0o1646), (file.parent, 0o757)):
+        before = place.stat().st_mode
+        place.chmod(mode)
+        with pytest.raises(SettingsError, match=f"^{name}=.*anybody .* chmod o-w {place}$"):
+            read_settings({name: str(file)})
+        place.chmod(before)
+    assert read_settings({name: str(file)})
+
+
+@pytest.mark.skipif(not HAS_MODES, reason="named pipes are of POSIX")
+@pytest.mark.parametrize("name", READ_FILES)
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDWR)  # what waits for a writer fails instead
+    os.write(end, b"a-token-of-16-or-more")
+    try:
+        with pytest.raises(SettingsError, match=f"^{name}=.*(named pipe|not a regular file)"):
+            read_settings({name: str(tmp_path / "pipe")})
+    finally:
+        os.close(end)

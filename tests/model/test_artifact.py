@@ -81,7 +81,7 @@ def test_a_changed_model_is_refused_before_it_is_unpickled(folder: Path, tmp_pat
     assert not trace.exists()
     # The bomb is live: with its own digest in the manifest it goes off.
     change(folder, sha256=hashlib.sha256((folder / "model.joblib").read_bytes()).hexdigest())
-    with pytest.raises(TypeError):  # what came out is no pipeline
+    with pytest.raises(ArtifactError, match="TypeError"):  # what came out is not a pipeline
         load(folder)
     assert trace.exists()
 

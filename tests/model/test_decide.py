@@ -1,12 +1,14 @@
 """Thresholds by policy, bands, decisions, percentiles."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.__main__ import main
 from model.decide import (
     Cost,
     Fixed,
@@ -16,6 +18,7 @@ from model.decide import (
     Top,
     decide,
     levels,
+    over_budget,
     top_share,
 )
 from schemas.alert import Band, Decision
@@ -114,3 +117,34 @@ def test_what_cannot_be_chosen_is_refused() -> None:
         levels(Cost(missed_fraud=100, investigation=100), HUNDRED, 20)
     with pytest.raises(ValueError, match="no reference scores"):
         levels(Fixed(), np.empty(0), 20)
+
+
+TIED = np.array([0.2] * 70 + [1.0] * 30)
+
+
+@pytest.mark.parametrize("policy", [Top(0.05), PerDay(1)])
+def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
+    at = levels(policy, TIED, claims_per_day=20)
+    assert (at.threshold <= TIED).mean() == 0.3
+    said = over_budget(policy, at.threshold, TIED, claims_per_day=20)
+    assert said is not None
+    assert said.startswith("30.0% of the training claims score 1")
+    assert f"({policy})" in said
+
+
+def test_training_warns_of_a_budget_that_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("model.train.out_of_fold", lambda seen, *_, **__: np.ones(len(seen)))
+    given = ["train", "--data", "synthetic", "--rows", "500", "--output", str(tmp_path / "m")]
+    assert main([*given, "--algorithm", "logistic_regression", "--alert-share", "0.05"]) == 0
+    assert "warning: logistic_regression: 100.0% of the training" in capsys.readouterr().err
+
+
+@given(scores, st.sampled_from([Top(0.05), Top(0.3), PerDay(3), Fixed(1.0), Cost(10, 1)]))
+def test_a_budget_is_kept_or_it_is_reported(reference: np.ndarray, policy: Policy) -> None:
+    threshold = levels(policy, reference, claims_per_day=30).threshold
+    share = {"Top": getattr(policy, "share", 0), "PerDay": getattr(policy, "alerts", 0) / 30}
+    budget = share.get(type(policy).__name__, 1)
+    kept = (reference >= threshold).mean() <= budget
+    assert kept == (over_budget(policy, threshold, reference, 30) is None)

@@ -10,13 +10,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.artifact import ArtifactError, read_manifest
 from model.card import Card, card, markdown, number
 from model.decide import Top
 from model.documents import documents, read_evaluation
-from model.figures import Scored
+from model.figures import Scored, roc, svg
 from model.manifest import SplitPlan
 from model.report import html
 from model.shares import wilson
@@ -187,3 +188,59 @@ def test_intervals_of_shares_are_wilsons() -> None:
     ]
     assert low == pytest.approx([e.low for e in expected], abs=1e-4)
     assert high == pytest.approx([e.high for e in expected], abs=1e-4)
+
+
+HOSTILE = (
+    "a | b",
+    "<script>alert(1)</script>",
+    "[click](http://example.com)",
+    "# head\n\n## second",
+    "*bold* `code` &lt;",
+    "_under_ score_d",
+    "\x1b[31mred\x00\u202e",
+)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_of_others_cannot_become_markdown(folder: Path, text: str) -> None:
+    manifest = read_manifest(folder)
+    data = msgspec.structs.replace(manifest.trained_on, name=text)
+    changed = msgspec.structs.replace(manifest, name=text, version=text, trained_on=data)
+    group = msgspec.structs.replace(read_evaluation(folder).groups[0], group=text)
+    found = msgspec.structs.replace(read_evaluation(folder), groups=(group,))
+    before = markdown(card(manifest, found, "A. Reviewer")).splitlines()
+    after = markdown(card(changed, found, text)).splitlines()
+    assert len(after) == len(before)
+    own = [new for old, new in zip(before, after, strict=True) if old != new]
+    own += [line for line in after if line.startswith(f"| {group.field} ")]
+    assert len(own) == 4  # heading, approver, data, and the group's row
+    for line in own:
+        bare = re.sub(r"\\.", "", line.removeprefix("# "))
+        assert line.isprintable()
+        assert not set("<>[]*&") & set(bare.replace(" *", ""))
+        assert "`" not in re.sub(r"`[0-9a-f]{64}`", "", bare)
+    rows = [re.sub(r"\\.", "", line).count("|") for line in after if line.startswith("| ")]
+    assert len(set(rows[-2:])) == 1  # head of the groups and the group
+
+
+def test_names_of_fields_stay_readable(folder: Path) -> None:
+    text = markdown(card(read_manifest(folder), read_evaluation(folder)))
+    assert "policyholder_sex" in text
+    assert "gradient_boosting" in text.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["$x^{2$", "$\\frac{$", "_hidden", "x" * 300, "a\x00b\x1b", "--><b>"]
+)
+def test_any_name_of_a_model_can_be_drawn(name: str) -> None:
+    trained = FAMILY[0]
+    scored = Scored(name, DATA.labels[trained.test_rows], trained.test_scores)
+    assert ET.fromstring(svg(roc([scored, scored]))).tag.endswith("svg")
+
+
+def test_a_name_with_an_underscore_in_front_is_in_the_legend() -> None:
+    scored = Scored("_v1", np.array([0, 1]), np.array([0.1, 0.9]))
+    figure = Figure()
+    roc([scored])(figure.subplots())
+    (axes,) = figure.axes
+    assert " _v1" in axes.get_legend_handles_labels()[1]

@@ -112,6 +112,15 @@ def test_conditions(condition: str, claim: Claim, met: bool) -> None:
         (one("witnesses > many"), "many is no field of a claim"),
         (one("witnesses > [1]"), r"\[1\] is no field of a claim"),
         (one("witnesses > loss_date"), "compares a number with a date"),
+        (one("claim_amount != nan"), "comparing with nan says nothing"),
+        (one("claim_amount < +inf"), r"comparing with \+inf says nothing"),
+        (one("claim_amount < 1e999"), "comparing with 1e999 says nothing"),
+        (one('fault != " "'), "says nothing"),
+        (one("loss_date > 2024-05-10T12:00:00"), "T12:00:00 is no field of a claim"),
+        (one(f"witnesses < 1{400 * '0'}"), "is no field of a claim"),
+        (one("witnesses > 1").replace("= 3", f"= {5_000 * '1'}"), "mine: "),
+        (one("witnesses > 1").replace("version = 3", "version = 0"), r"mine: .*version"),
+        (one("witnesses > 1") + f"x = {5_000 * '['}", "mine: "),
         (one('fault > "a"'), "of a text only == and != can be asked"),
         (one("witnesses > 1").replace("when = ['witnesses > 1']", "when = []"), "no condition"),
     ],
@@ -134,3 +143,58 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 
 def test_no_claims() -> None:
     assert rules.load().hits(Fields([])) == []
+
+
+def sensitive(condition: str, text: str = "Told.", names: str = "") -> str:
+    """A rule that says which sensitive fields it looks at."""
+    rule = one(condition).replace("Told.", text)
+    return f"{rule}sensitive = [{names}]\n" if names else rule
+
+
+@pytest.mark.parametrize(
+    ("condition", "name"),
+    [
+        ("policyholder_age < 25", "policyholder_age"),
+        ('policyholder_sex == "female"', "policyholder_sex"),
+        ('occupation == "craft repair"', "occupation"),
+    ],
+)
+def test_a_rule_looks_at_sensitive_fields_only_if_it_says_so(condition: str, name: str) -> None:
+    with pytest.raises(RuleError, match=rf'{name} is a \w+ field; .* sensitive = \["{name}"\]'):
+        parse(sensitive(condition))
+    assert len(parse(sensitive(condition, names=f'"{name}"'))) == 1
+
+
+def test_what_is_listed_without_need_is_refused() -> None:
+    for name in ("policyholder_age", "witnesses", "nonsense"):
+        with pytest.raises(RuleError, match=f"sensitive lists {name}, which no condition"):
+            parse(sensitive("witnesses > 1", names=f'"{name}"'))
+
+
+@pytest.mark.parametrize(
+    ("condition", "text", "shown"),
+    [
+        ("policyholder_age < 25", "Younger than 25.", True),
+        ("policyholder_age < 25", "One of 250 rules.", False),
+        ('policyholder_sex == "Female"', "The policyholder is female.", True),
+        ('policyholder_sex == "Female"', "As rule 7 has it.", False),
+    ],
+)
+def test_the_text_of_such_a_rule_does_not_show_the_value(
+    condition: str, text: str, shown: bool
+) -> None:
+    rule = sensitive(condition, text, f'"{condition.split(maxsplit=1)[0]}"')
+    if not shown:
+        assert len(parse(rule)) == 1
+        return
+    with pytest.raises(RuleError, match="id or text shows the value"):
+        parse(rule)
+
+
+def test_a_file_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(one("witnesses > 1"))
+    assert len(rules.load(file)) == 1
+    file.chmod(0o666)
+    with pytest.raises(RuleError, match=f"chmod o-w {file}$"):
+        rules.load(file)

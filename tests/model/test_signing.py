@@ -157,3 +157,12 @@ def test_without_the_library_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
     assert main(["sign", "--model", str(folder), "--key", str(keys.private)]) == 1
     assert "claims-fraud-scorer[crypto]" in capsys.readouterr().err
+
+
+def test_a_key_that_anybody_may_replace_is_refused(tmp_path: Path) -> None:
+    keys = make_keys(tmp_path)
+    for read, file in ((private_key, keys.private), (public_key, keys.public)):
+        assert read(file)
+        file.chmod(0o666)
+        with pytest.raises(KeyFileError, match=f"chmod o-w {file}$"):
+            read(file)

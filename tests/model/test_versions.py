@@ -1,18 +1,23 @@
 """Versions, and which of them is in service."""
 
 import datetime as dt
+import fcntl
 import os
 import shutil
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from model.__main__ import main
 from model.artifact import ArtifactError, load
+from model.lock import LOCK_FILE, alone
 from model.manifest import SplitPlan
 from model.train import train, write
-from model.versions import approver_of, history, in_service, listed, promote, rollback
+from model.versions import Promotion, approver_of, history, in_service, listed, promote, rollback
 from tests.model.examples import dataset
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -178,3 +183,134 @@ def test_what_cannot_be_read_is_told(root: Path) -> None:
     (root / "promotions.jsonl").write_text("nonsense\n")
     with pytest.raises(ArtifactError, match=r"promotions\.jsonl"):
         rollback(root, NOW)
+
+
+@pytest.mark.parametrize(
+    "version", ["..", "v1/.", ".hidden", "promotions.jsonl", "a\nb", "x" * 201]
+)
+def test_a_folder_elsewhere_or_of_something_else_is_not_a_version(root: Path, version: str) -> None:
+    if "/" not in version and version != ".." and len(version) < 200:
+        (root / version).mkdir()
+    with pytest.raises(ArtifactError, match="has no version"):
+        promote(root, version, NOW)
+    assert in_service(root) is None
+
+
+def test_a_version_that_leads_out_of_the_folder_is_not_kept_there(tmp_path: Path) -> None:
+    root = tmp_path / "models"
+    write(TRAINED, root / "current", created_at=NOW, version="../../x")
+    write(TRAINED, root / "v2", created_at=NOW, version="v2")
+    with pytest.raises(ArtifactError, match=r"'../../x' cannot be the name of a folder"):
+        promote(root, "v2", NOW)
+    assert load(root / "current").version == "../../x"
+
+
+def test_a_log_cannot_lead_out_of_the_folder(root: Path) -> None:
+    promote(root, "v1", NOW)
+    promote(root, "v2", NOW)
+    log = root / "promotions.jsonl"
+    log.write_text(log.read_text().replace('"v1"', '"../v1"'))
+    with pytest.raises(ArtifactError, match=r"has no version '\.\./v1'"):
+        rollback(root, NOW)
+
+
+def test_a_log_that_begins_with_a_rollback_is_refused(root: Path) -> None:
+    entry = Promotion(at=NOW, version="v1", replaced="v2", rollback=True)
+    (root / "promotions.jsonl").write_bytes(msgspec.json.encode(entry) + b"\n")
+    with pytest.raises(ArtifactError, match=r"promotions\.jsonl, line 1: nothing was promoted"):
+        rollback(root, NOW)
+    assert promote(root, "v1", NOW).version == "v1"
+
+
+def test_the_version_of_a_new_model_is_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["train", "--data", "synthetic", "--output", str(tmp_path / "m")]
+    with pytest.raises(SystemExit):
+        main([*given, "--model-version", "../../x"])
+    assert "cannot be the name of a folder" in capsys.readouterr().err
+
+
+def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """A command in a process of its own; one that waits for ever fails the test."""
+    return subprocess.run(
+        [sys.executable, "-m", "model", *arguments, "--root", str(root)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_lock_of_the_folder_itself_which_any_account_may_take_keeps_nobody_waiting(
+    root: Path,
+) -> None:
+    folder = os.open(root, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    try:
+        done = command(root, "promote", "v1")
+    finally:
+        os.close(folder)
+    assert done.returncode == 0, done.stderr
+    assert in_service(root) == "v1"
+
+
+def test_a_promotion_that_takes_too_long_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.versions.LIMIT_S", 0.0)
+    with alone(root), pytest.raises(ArtifactError) as refused:
+        promote(root, "v1", NOW)
+    assert str(root / LOCK_FILE) in str(refused.value)
+    assert f"process {os.getpid()} of user {os.geteuid()} on " in str(refused.value)
+    assert promote(root, "v1", NOW).version == "v1"
+
+
+def test_a_lock_that_a_killed_promotion_left_is_in_nobodys_way(root: Path) -> None:
+    (root / LOCK_FILE).write_text("process 1 of user 0 on elsewhere")
+    promote(root, "v1", NOW)
+    assert not (root / LOCK_FILE).exists()
+
+
+@pytest.mark.parametrize(("folder", "mode"), [(0o755, 0o600), (0o775, 0o660)])
+def test_only_those_who_may_write_to_the_folder_may_lock_it(
+    root: Path, folder: int, mode: int
+) -> None:
+    root.chmod(folder)
+    with alone(root):
+        assert stat.S_IMODE((root / LOCK_FILE).stat().st_mode) == mode
+        assert (root / LOCK_FILE).stat().st_gid == root.stat().st_gid
+
+
+AS_ANOTHER = """
+import os, sys
+from pathlib import Path
+from model.lock import LockedError, alone
+
+root = Path(sys.argv[1])
+os.setgid(65534)
+os.setuid(65534)
+try:
+    with alone(root, 0):
+        print("locked")
+except LockedError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")
+def test_a_lock_file_of_another_account_is_named(root: Path) -> None:
+    (root / LOCK_FILE).touch(0o600)
+    for place in (root, *root.parents[:2]):
+        place.chmod(0o1777)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_ANOTHER, str(root)], check=False, capture_output=True, text=True
+    )
+    assert f"{root / LOCK_FILE} belongs to another account (root)" in done.stdout, done.stderr
+
+
+def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match="none has no version"):
+        promote(tmp_path / "none", "v1", NOW)
+    with pytest.raises(ArtifactError, match="none is not a folder"):
+        rollback(tmp_path / "none", NOW)

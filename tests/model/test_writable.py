@@ -119,3 +119,9 @@ def test_it_is_not_promoted(link: Path, capsys: pytest.CaptureFixture[str]) -> N
     chmod(root / "1", 0o757)
     assert main(["promote", "1", "--root", str(root)]) == 1
     assert "chmod o-w" in capsys.readouterr().err
+
+
+def test_the_sticky_bit_of_a_file_does_not_close_it(link: Path) -> None:
+    file = chmod(link.resolve() / "model.joblib", 0o1666)
+    with pytest.raises(ArtifactError, match=f"chmod o-w {file}$"):
+        load(link)

@@ -1,0 +1,96 @@
+"""What is counted of a batch: only what was committed, and that once."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from consumer.batch import Outcome
+from consumer.drift import DriftMonitor
+from consumer.metrics import Metrics
+from consumer.observe import Observer
+from consumer.shadow import Shadow
+from model.artifact import load
+from model.datasets import load as load_claims
+from model.scorer import Scorer
+from schemas.claim import Claim
+
+CLAIMS = load_claims("synthetic", "jsonl", rows=60).claims
+
+
+@pytest.fixture(scope="module")
+def scorer(model_dir: Path) -> Scorer:
+    return load(model_dir)
+
+
+def outcome(scorer: Scorer, claims: Sequence[Claim]) -> Outcome:
+    """Of a batch with nothing but good claims."""
+    return Outcome(
+        alerts=[],
+        dead_letters=[],
+        offsets={},
+        outcomes={},
+        reasons=Counter(),
+        referred=0,
+        claims=list(claims),
+        assessment=scorer.assess(claims),
+    )
+
+
+class Watched:
+    """An observer with a shadow, and what it has counted so far."""
+
+    def __init__(self, model_dir: Path) -> None:
+        self.metrics = Metrics()
+        self.observer = Observer(self.metrics, Shadow(model_dir, self.metrics))
+        self.observer._drift = self.drift = DriftMonitor(self.metrics, window=1_000)
+
+    def counted(self) -> tuple[int, int]:
+        """Claims counted for drift, and for the shadow model."""
+        name = "fraud_scorer_shadow_probability_count"
+        return self.drift._window.claims, int(self.metrics.registry.get_sample_value(name) or 0)
+
+
+@pytest.fixture
+def watched(model_dir: Path) -> Watched:
+    return Watched(model_dir)
+
+
+def test_a_batch_counts_once_it_is_committed(watched: Watched, scorer: Scorer) -> None:
+    batch = outcome(scorer, CLAIMS[:10])
+    watched.observer.scored(batch, scorer)
+    assert watched.counted() == (0, 0)
+    watched.observer.committed(batch, np.zeros(10))
+    assert watched.counted() == (10, 10)
+
+
+def test_a_batch_that_is_committed_first_counts_once_it_is_measured(
+    watched: Watched, scorer: Scorer
+) -> None:
+    batch = outcome(scorer, CLAIMS[:10])
+    watched.observer.committed(batch, np.zeros(10))
+    assert watched.counted() == (0, 0)
+    watched.observer.scored(batch, scorer)
+    assert watched.counted() == (10, 10)
+
+
+def test_an_aborted_batch_that_is_read_again_counts_once(watched: Watched, scorer: Scorer) -> None:
+    aborted, again = outcome(scorer, CLAIMS[:10]), outcome(scorer, CLAIMS[:10])
+    watched.observer.scored(aborted, scorer)
+    watched.observer.scored(again, scorer)
+    watched.observer.committed(again, np.zeros(10))
+    assert watched.counted() == (10, 10)
+
+
+def test_batches_add_up_in_either_order(watched: Watched, scorer: Scorer) -> None:
+    sizes = [(0, 10), (10, 15), (15, 40), (40, 60)]
+    for number, (begin, end) in enumerate(sizes):
+        batch = outcome(scorer, CLAIMS[begin:end])
+        if number % 2:
+            watched.observer.committed(batch, np.zeros(end - begin))
+        watched.observer.scored(batch, scorer)
+        if not number % 2:
+            watched.observer.committed(batch, np.zeros(end - begin))
+        assert watched.counted() == (end, end)
