@@ -22,7 +22,7 @@ from consumer.settings import Settings, read_settings
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model.scorer import Scorer
-from schemas.dead_letter import ATTEMPT_HEADER, VALUE_HEADER, Form, Header, Reason
+from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, VALUE_HEADER, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of
 
 ALL = 1_000
@@ -78,7 +78,9 @@ def test_an_encrypted_dead_letter_comes_back_as_it_was(tmp_path: Path) -> None:
     assert b"claim" not in record.value
     assert len(record.value) == len(BAD) + 33
     again = sent_back(record, settings(file=chosen.dead_letter_key_file))
-    assert again == Record(b"key", BAD, [*own, (ATTEMPT_HEADER, "1")])
+    assert again == Record(
+        b"key", BAD, [*own, (ATTEMPT_HEADER, "1"), (REDRIVEN_HEADER, "dead-0-0")]
+    )
 
 
 def test_the_same_record_never_encrypts_to_the_same(tmp_path: Path) -> None:
@@ -151,7 +153,10 @@ def test_redacted_ones_are_kept_and_counted(tmp_path: Path) -> None:
     messages = [read(record, offset) for offset, record in enumerate(records)]
     step = plan(messages, Filter(), ALL, make_opener(settings(file=key(tmp_path))))
     assert [record.value for record in step.claims] == [BAD]
-    assert step.kept == [Record(m.key(), m.value(), headers_of(m)) for m in messages[:2]]
+    assert step.kept == [
+        Record(m.key(), m.value(), [*headers_of(m), (REDRIVEN_HEADER, f"dead-0-{m.offset()}")])
+        for m in messages[:2]
+    ]
     assert Redriven(1, 1, 1).and_then(step) == Redriven(2, 3, 3)
     other = Filter(reasons=frozenset({Reason.EMPTY}))
     assert plan(messages, other, ALL, make_opener(settings())).gone == []
@@ -164,7 +169,9 @@ def test_a_claim_cannot_say_what_its_dead_letter_is(form: str) -> None:
     """Whoever may send claims could stop the redrive otherwise."""
     record = dead(settings(), headers=[(VALUE_HEADER, form.encode())])
     assert letter_of(record).value is Form.ORIGINAL
-    assert sent_back(record, settings()) == Record(b"key", BAD, [(ATTEMPT_HEADER, "1")])
+    assert sent_back(record, settings()) == Record(
+        b"key", BAD, [(ATTEMPT_HEADER, "1"), (REDRIVEN_HEADER, "dead-0-0")]
+    )
 
 
 def test_a_claim_cannot_say_so_of_a_sealed_one_either(tmp_path: Path) -> None:

@@ -150,15 +150,15 @@ def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one(
     assert client.assigned_at == [20]
 
 
-@pytest.mark.parametrize(("lost", "begun"), [(False, 50), (True, 80)])
-def test_latest_is_asked_once_unless_another_worker_may_have_read(
+@pytest.mark.parametrize(("lost", "begun"), [(False, 10), (True, 30)])
+def test_the_beginning_is_asked_once_unless_another_worker_may_have_read(
     monkeypatch: pytest.MonkeyPatch, lost: bool, begun: int
 ) -> None:
-    """What comes in while an eager group rebalances is not skipped."""
-    source, client = made(monkeypatch, "latest")
+    """What is deleted while an eager group rebalances is reported, not skipped unseen."""
+    source, client = made(monkeypatch, "earliest")
     place = [TopicPartition("claims", 0)]
     source._on_assign(client, place)
-    client.ends = (10, 80)
+    client.ends = (30, 80)
     (source._on_lost if lost else source._on_revoke)(client, place)
     source._on_assign(client, place)
     assert client.assigned_at == [begun]
@@ -167,14 +167,14 @@ def test_latest_is_asked_once_unless_another_worker_may_have_read(
 def test_a_partition_that_was_another_workers_is_begun_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source, client = made(monkeypatch, "latest")
+    source, client = made(monkeypatch, "earliest")
     place = [TopicPartition("claims", 0)]
     source._on_assign(client, place)
     source._on_revoke(client, place)
     source._on_assign(client, [])
-    client.ends = (10, 80)
+    client.ends = (30, 80)
     source._on_assign(client, place)
-    assert client.assigned_at == [80]
+    assert client.assigned_at == [30]
 
 
 def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,6 +181,7 @@ class Once:
     """A source with one batch; a publisher that aborts it."""
 
     assigned: frozenset[tuple[str, int]] = frozenset()
+    void = False
     group_metadata = None
 
     def __init__(self) -> None:
