@@ -120,8 +120,12 @@ def producer_config(settings: Settings) -> Config:
 
 
 def transactional_id(settings: Settings) -> str:
-    """The id that this worker's transactions have, the same after every restart."""
-    return f"{settings.consumer_group}-{settings.instance_id}"
+    """The id that this worker's transactions have, the same after every restart.
+
+    Neither part may hold a slash, so no two workers of two groups have one id, and a right on the
+    prefix ``CONSUMER_GROUP/`` reaches no other group.
+    """
+    return f"{settings.consumer_group}/{settings.instance_id}"
 
 
 def transaction_timeout_s(settings: Settings) -> float:
@@ -193,7 +197,7 @@ _HINTS: Final = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "; the principal lacks a right on a topic",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "; the principal may not read as CONSUMER_GROUP",
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
-        "; the principal may not write with the transactional id CONSUMER_GROUP-INSTANCE_ID"
+        "; the principal may not write with the transactional id CONSUMER_GROUP/INSTANCE_ID"
     ),
     KafkaError.MSG_SIZE_TOO_LARGE: (
         "; a record is larger than the output topic takes: raise its max.message.bytes"

@@ -83,6 +83,14 @@ class Leftovers:
         finally:
             probe.close()
 
+    def reachable(self) -> bool:
+        """Whether Kafka answers at all; without it nothing can be ended."""
+        try:
+            return bool(self._source.places())
+        except KafkaException as error:
+            log.warning("Kafka does not answer: %s", kafka_error(error).str())
+            return False
+
     def _open(self) -> bool:
         """Whether a transaction in the outputs is older than this call, and does not end soon."""
         ends = self._outputs.written()

@@ -4,6 +4,7 @@ import enum
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -24,6 +25,9 @@ from consumer.environment import (
 from consumer.errors import SettingsError
 from consumer.otel import check_otel
 from schemas.dead_letter import Form
+
+OWN_GROUPS: Final = ("-outcomes", "-redrive")
+"""What these commands add to CONSUMER_GROUP."""
 
 
 class Delivery(enum.StrEnum):
@@ -178,6 +182,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         alert_format=read_choice(environ, "ALERT_FORMAT", AlertFormat, AlertFormat.JSON),
         librdkafka=read_librdkafka(environ),
     )
+    _check_names(settings)
     _check_together(settings)
     if settings.tracing is not Tracing.OFF:
         check_otel(environ)
@@ -188,6 +193,21 @@ def _default_membership(environ: Mapping[str, str]) -> Membership:
     # A static id is fatal under the consumer protocol until the old session ends.
     modern = environ.get("KAFKA_GROUP_PROTOCOL") == "consumer"
     return Membership.DYNAMIC if modern else Membership.STATIC
+
+
+def _check_names(settings: Settings) -> None:
+    """Names of groups and transactional ids are made of these two, and must not collide."""
+    for name, value in (
+        ("CONSUMER_GROUP", settings.consumer_group),
+        ("INSTANCE_ID", settings.instance_id),
+    ):
+        if "/" in value:
+            raise SettingsError(f"{name}={value!r} has a slash in it: it separates the two names")
+    if settings.consumer_group.endswith(OWN_GROUPS):
+        raise SettingsError(
+            f"CONSUMER_GROUP={settings.consumer_group!r} would be the group of a command of "
+            f"another one: choose a name that does not end in {' or '.join(OWN_GROUPS)}"
+        )
 
 
 def _check_together(settings: Settings) -> None:

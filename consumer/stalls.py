@@ -80,10 +80,18 @@ class Stalls:
             KafkaStoppedError: nothing helped within `LIMIT_S`.
         """
         now = time.monotonic()
-        if stall.waited_s >= OWN_AFTER_S and now >= self._own_due:
+        own = stall.waited_s >= OWN_AFTER_S and now >= self._own_due
+        others = stall.waited_s >= self._others_after and now >= self._others_due
+        if not (own or others):
+            return
+        if not self._leftovers.reachable():
+            if stall.waited_s > LIMIT_S:
+                raise KafkaStoppedError(f"no answer from Kafka for {stall.waited_s:.0f} s")
+            return
+        if own:
             self._own_due = now + AGAIN_S
             self._sweep()
-        if stall.waited_s >= self._others_after and now >= self._others_due:
+        if others:
             self._others_due = now + AGAIN_S
             self._sweep_others(stall)
 

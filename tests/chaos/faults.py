@@ -201,7 +201,7 @@ def all_killed(stage: Stage) -> None:
 def coordinator_moved(stage: Stage) -> None:
     """The node that coordinates a worker's transactions goes away and comes back."""
     stage.running()
-    port = coordinator_of(stage.kafka.direct, f"{stage.names.group}-w0")
+    port = coordinator_of(stage.kafka.direct, f"{stage.names.group}/w0")
     node = next(n for n in stage.kafka.nodes if n.direct_port == port)
     if stage.random.random() < 0.5:
         node.kill()

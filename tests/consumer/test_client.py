@@ -54,7 +54,7 @@ def test_the_consumer_protocol_takes_no_classic_properties() -> None:
 
 def test_the_transactional_id_is_stable_for_an_instance() -> None:
     config = producer_config(settings())
-    assert config["transactional.id"] == "g-w1"
+    assert config["transactional.id"] == "g/w1"
     assert config["enable.idempotence"] is True
     assert config["transaction.timeout.ms"] == 15_000
     assert producer_config(settings()) == config
@@ -151,7 +151,7 @@ def test_a_refusal_without_a_property_says_so() -> None:
         (KafkaError.UNKNOWN_TOPIC_OR_PART, "python -m consumer topics"),
         (KafkaError.TOPIC_AUTHORIZATION_FAILED, "right on a topic"),
         (KafkaError.GROUP_AUTHORIZATION_FAILED, "CONSUMER_GROUP"),
-        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "CONSUMER_GROUP-INSTANCE_ID"),
+        (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "CONSUMER_GROUP/INSTANCE_ID"),
         (KafkaError.MSG_SIZE_TOO_LARGE, "max.message.bytes"),
     ],
 )

@@ -256,7 +256,7 @@ def test_starting_waits_for_kafka(
     ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls)).close()
     assert calls == ["init", "init", "clear"]
     faults["init"] = KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "no")
-    with pytest.raises(KafkaStoppedError, match="CONSUMER_GROUP-INSTANCE_ID"):
+    with pytest.raises(KafkaStoppedError, match="CONSUMER_GROUP/INSTANCE_ID"):
         ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls))
 
 

@@ -166,6 +166,20 @@ def test_what_the_guarantee_rests_on_is_not_passed_through(prop: str) -> None:
         read_settings({name: "x"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CONSUMER_GROUP", "eu/scorer"),
+        ("INSTANCE_ID", "eu/1"),
+        ("CONSUMER_GROUP", "x-redrive"),
+        ("CONSUMER_GROUP", "x-outcomes"),
+    ],
+)
+def test_names_that_could_be_those_of_another_group_are_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}='{value}'"):
+        read_settings({name: value})
+
+
 @pytest.mark.parametrize("value", sorted(LATEST))
 def test_skipping_what_is_not_committed_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match=r"KAFKA_AUTO_OFFSET_RESET=.* --to-latest"):

@@ -215,7 +215,7 @@ class TestTheWorkersPrincipalCanDoNothingElse:
         assert consumed(client, "claims", "fraud-scorer") in DENIED
 
     def test_take_over_the_transactions_of_another_group(self, client: dict[str, str]) -> None:
-        producer = Producer({**client, "transactional.id": "fraud-scorer-1"})
+        producer = Producer({**client, "transactional.id": "fraud-scorer/1"})
         with pytest.raises(KafkaException) as caught:
             producer.init_transactions(30)
         assert caught.value.args[0].code() in DENIED
