@@ -151,7 +151,7 @@ def test_a_missing_right_stops_the_worker_and_is_named(
     expected = {
         ResourceType.TOPIC: missing.name,
         ResourceType.GROUP: "CONSUMER_GROUP",
-        ResourceType.TRANSACTIONAL_ID: "CONSUMER_GROUP-INSTANCE_ID",
+        ResourceType.TRANSACTIONAL_ID: "CONSUMER_GROUP/INSTANCE_ID",
     }
     assert expected[missing.kind] in last
     assert "right" in last or "may not" in last
