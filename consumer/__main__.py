@@ -16,19 +16,21 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from consumer import client, logs, server
+from consumer import client, logs
 from consumer.access import BearerToken
 from consumer.api import scoring_app
-from consumer.connection import Limits
 from consumer.errors import ScorerError, SettingsError
 from consumer.health import Health
+from consumer.limits import PROBES, Limits
+from consumer.listen import everywhere, listen, tls
 from consumer.metrics import Metrics
 from consumer.models import Models, signature_check
-from consumer.operations import PROBES, operations_app
+from consumer.operations import operations_app
 from consumer.outcomes import follow
 from consumer.ownership import GroupWatch
 from consumer.redrive import redrive
 from consumer.redrive_plan import Filter
+from consumer.server import Server, beside, serve_until_stopped
 from consumer.settings import Settings, read_settings
 from consumer.shadow import Shadow
 from consumer.topics import create_topics, require_topics
@@ -68,11 +70,12 @@ def operations(
     Raises:
         SettingsError: the port is taken, or the certificate is wrong.
     """
-    sock = server.listen("0.0.0.0", settings.metrics_port, "METRICS_PORT")  # noqa: S104 - scraped
+    sock = listen(everywhere(), settings.metrics_port, "METRICS_PORT")
     token = settings.metrics_token
     access = [BearerToken(token, PROBES)] if token else []
-    context = server.tls(settings.metrics_tls_cert, settings.metrics_tls_key, "METRICS_TLS")
-    return server.beside(operations_app(metrics, health, *access), sock, context)
+    context = tls(settings.metrics_tls_cert, settings.metrics_tls_key, "METRICS_TLS")
+    app = operations_app(metrics, health, *access)
+    return beside(Server(app, refused=metrics.answered, context=context), sock)
 
 
 def run(settings: Settings, _: argparse.Namespace) -> None:
@@ -110,8 +113,8 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
     verify = signature_check(settings)
     models = Models(settings.model_dir, metrics, own_rules(settings), verify)
     health.model, health.assigned = models.current().version, 1
-    sock = server.listen(settings.api_host, settings.api_port, "API_PORT")
-    context = server.tls(settings.api_tls_cert, settings.api_tls_key)
+    sock = listen(settings.api_host, settings.api_port, "API_PORT")
+    context = tls(settings.api_tls_cert, settings.api_tls_key)
     limits = Limits(
         connections=settings.api_max_connections, seconds=settings.api_request_timeout_s
     )
@@ -120,7 +123,7 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
     with traced(settings) as traces, models.watched():
         own = traces.middleware()
         app = scoring_app(models.current, metrics, health, settings.api_token, *own)
-        server.serve(server.make_server(app, limits, metrics.answered, context), sock)
+        serve_until_stopped(Server(app, limits, metrics.answered, context), sock)
 
 
 def outcomes(settings: Settings, _: argparse.Namespace) -> None:

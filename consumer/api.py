@@ -14,8 +14,9 @@ from consumer.alerts import BatchScorer, fraud_alerts
 from consumer.batch import checked_assessment
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.health import Health
+from consumer.limits import PROBES
 from consumer.metrics import Metrics
-from consumer.operations import PROBES, Application, operations_app
+from consumer.operations import Application, operations_app
 from consumer.page import Page
 from consumer.problem import ProblemError
 from schemas.answer import Verdict
@@ -76,6 +77,13 @@ async def _body(request: Request) -> bytes:
     media_type = (request.content_type or "").partition(";")[0].strip().lower()
     if media_type != JSON:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the claim as {JSON}")
+    coding = (request.get_header("Content-Encoding") or "identity").strip().lower()
+    if coding != "identity":
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send the claim without Content-Encoding; {coding[:40]!r} is not supported",
+            headers={"Accept-Encoding": "identity"},
+        )
     body: bytes = b""
     if (request.content_length or 0) <= MAX_CLAIM_BYTES:
         body = await request.stream.read(MAX_CLAIM_BYTES + 1)

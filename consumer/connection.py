@@ -1,159 +1,252 @@
-"""One HTTP connection, with limits on what its client may send and how long it may take.
-
-uvicorn limits neither the size of a header nor the time a request takes to arrive, and answers
-what it refuses itself as plain text. Here such answers are problem+json like all others.
-"""
+"""One HTTP connection: its requests in order, and how long each state of it may last."""
 
 import asyncio
+import contextlib
+import math
+import socket
+from collections import deque
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from consumer.connections import Connections
+from consumer.exchange import Exchange, refusal
+from consumer.limits import PROBES, BodyBudget, Limits, RefusalError
+from consumer.parsing import Head, RequestParser
 
-from consumer.problem import PROBLEM_JSON, problem
-
-PROBES: Final = (b"/healthz", b"/readyz")
-"""Answered over the limit of connections too: a busy process is not a dead one."""
-
-
-class Limits(NamedTuple):
-    """What a client may do."""
-
-    head_bytes: int = 16_384
-    """Of the request line and the headers together."""
-    connections: int = 512
-    """At a time; each has at most one request under way."""
-    seconds: float = 10.0
-    """For a whole request to arrive, from the connection or the request's first byte. What a
-    client goes on sending after a refusal counts too, so it is thrown away no longer than that."""
+UNREAD_BYTES: Final = 65_536
+"""Of answers the client has not taken: above it nothing more is read from it, nor answered."""
 
 
-def _ignore(status: int) -> None:
-    """Count nothing."""
+class Port(NamedTuple):
+    """What the connections of one port share."""
+
+    app: Any
+    limits: Limits
+    connections: Connections
+    bodies: BodyBudget
+    refused: Callable[[int], None]
+    """Receives the status of each answer given by the server, not by the app."""
+    buffer: memoryview
+    """Where each read goes; it is parsed before the next one, so one buffer serves all."""
+    scheme: str
 
 
-class LimitedConnection(HttpToolsProtocol):
-    """A connection of uvicorn's that keeps to the limits."""
+class Connection(asyncio.BufferedProtocol):
+    """A client, from the moment it is accepted."""
 
-    def __init__(
-        self, limits: Limits, refused: Callable[[int], None] = _ignore, **uvicorn: Any
-    ) -> None:
-        """Wrap uvicorn's protocol.
+    def __init__(self, port: Port, sock: socket.socket) -> None:
+        self._port = port
+        self._limits = port.limits
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._parser = RequestParser(port.limits, self)
+        self._queue: deque[Exchange] = deque()  # not answered yet; the app is at work on the first
+        self._arriving: Exchange | None = None  # has a head, and no end yet
+        self._begun = False
+        self._deaf = False  # whatever else arrives is thrown away
+        self._paused = False  # the client does not read
+        self._parting: RefusalError | None = None  # goes out after the last answer
+        self.due = self._after(port.limits.silent_seconds)
 
-        Args:
-            limits: what the client may do.
-            refused: told the status of each answer given here, not by the app.
-            uvicorn: what uvicorn passes to a protocol.
-        """
-        super().__init__(**uvicorn)
-        self._limits = limits
-        self._refused = refused
-        self._serve = self.app
-        self._deadline: asyncio.TimerHandle | None = None
-        self._arriving = True
-        self._head_bytes = 0  # -1 once the headers are complete
+    def _after(self, seconds: float) -> float:
+        return self._loop.time() + min(seconds, self._limits.seconds)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client connected; its first request is due."""
-        super().connection_made(transport)
-        self._watch()
+    # The transport calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP, and TLS if there is any, are set up; a request is due."""
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is not registered
+        # By default it is eight times as much over TLS.
+        self._open.set_write_buffer_limits(high=UNREAD_BYTES)
+        self.due = self._after(self._limits.silent_seconds)
+
+    @property
+    def _open(self) -> asyncio.Transport:
+        assert self._transport is not None
+        return self._transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client, or this side, closed."""
-        self._arriving = False
-        self._watch()
-        super().connection_lost(exc)
+        self._port.connections.leave(self)
+        self._deaf, self._parting = True, None
+        while self._queue:
+            self._abandon(self._queue.pop())
 
-    def data_received(self, data: bytes) -> None:
+    def eof_received(self) -> bool:
+        """The client sends no more; it may be waiting for answers."""
+        self._deaf = True
+        if not self._queue or self._arriving is not None:
+            return False
+        self._queue[-1].keep_alive = False
+        return True
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next read goes."""
+        return self._port.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Some bytes came: part of a request, one or several."""
-        in_head = self._head_bytes >= 0
-        super().data_received(data)
-        if in_head and self._head_bytes >= 0:
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
-                self._refuse(431, "the headers are too large")
-        self._watch()
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._arriving = True
-        self._head_bytes = 0
-
-    def on_headers_complete(self) -> None:
-        """The headers of a request are here: serve it, or refuse it."""
-        self._head_bytes = -1
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._limits.head_bytes:
-            self.app = self._answer(431, "the headers are too large")
-        elif len(self.connections) > self._limits.connections and self.url not in PROBES:
-            self.app = self._answer(503, "too many connections at a time; try again")
-        super().on_headers_complete()
-        self.app = self._serve
-
-    def on_message_complete(self) -> None:
-        """A request is here as a whole."""
-        self._arriving = False
-        super().on_message_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        """What came is no HTTP."""
-        self._refuse(400, msg)
-
-    def _watch(self) -> None:
-        """Keep a deadline while a request is arriving, and only then."""
-        if self._arriving and self._deadline is None:
-            self._deadline = self.loop.call_later(self._limits.seconds, self._late)
-        elif not self._arriving and self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _late(self) -> None:
-        self._deadline = None
-        if self._arriving and self.cycle is None and not self._head_bytes:
-            self.transport.close()  # connected, and never said a word
-        elif self._arriving:
-            self._refuse(408, f"the request took more than {self._limits.seconds:g} s to arrive")
-
-    def _refuse(self, status: int, detail: str) -> None:
-        """Answer in place of the app, if it has not answered, and close."""
-        if self.transport.is_closing():
+        if self._deaf:
             return
-        cycle = self.cycle
-        between = cycle is None or (cycle.response_complete and self._head_bytes >= 0)
-        if between or not cycle.response_started:
-            self._refused(status)
-            self.transport.write(_raw(status, detail))
-        if cycle is not None and not cycle.response_complete:
-            # Whoever waits for the rest of the body is told that the client is gone.
-            cycle.disconnected = True
-            cycle.message_event.set()
-        self.transport.close()
+        try:
+            self._parser.feed(self._port.buffer[:nbytes])
+        except RefusalError as error:
+            # After the last request a client may send what it likes: it is not looked at.
+            if not self._deaf:
+                self._refuse(error)
 
-    def _answer(self, status: int, detail: str) -> Any:
-        """An app that refuses."""
+    def pause_writing(self) -> None:
+        """The client does not take what is written: nothing more is read from it meanwhile."""
+        self._paused = True
+        if not self._open.is_closing():
+            self._open.pause_reading()
+        self.due = self._after(self._limits.seconds)
 
-        async def refuse(scope: Any, receive: Any, send: Any) -> None:
-            self._refused(status)
-            body = problem(status, detail)
-            await send({"type": "http.response.start", "status": status, "headers": _headers(body)})
-            await send({"type": "http.response.body", "body": body})
+    def resume_writing(self) -> None:
+        """The client has taken all of it."""
+        self._paused = False
+        if not self._open.is_closing():
+            self._open.resume_reading()
+            self._proceed()
 
-        return refuse
+    # The parser calls these; what they raise comes out of its `feed`.
 
+    def begin(self) -> None:
+        """A request begins to arrive."""
+        if len(self._queue) >= self._limits.pipelined:
+            raise RefusalError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"at most {self._limits.pipelined} requests may wait for their answers",
+            )
+        self._begun = True
+        self.due = self._after(self._limits.seconds)
 
-def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"content-type", PROBLEM_JSON.encode()),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
-        (b"retry-after", b"1"),
-    ]
+    def head(self, head: Head) -> None:
+        """The head of a request: serve it, or refuse it."""
+        if head.path not in PROBES and not self._port.connections.serves(self._loop.time()):
+            raise RefusalError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections at a time; try again"
+            )
+        self._arriving = Exchange(head, self._port.scheme, self._write, self._answered)
+        self._queue.append(self._arriving)
+        if len(self._queue) == 1:
+            self._proceed()
 
+    def body(self, part: bytes) -> None:
+        """A part of the body; of no use once the request is answered."""
+        exchange = self._arriving
+        if exchange is not None and not exchange.answered:
+            self._port.bodies.take(len(part))
+            exchange.feed(part)
 
-def _raw(status: int, detail: str) -> bytes:
-    body = problem(status, detail)
-    head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()]
-    head += [name + b": " + value for name, value in _headers(body)]
-    return b"\r\n".join([*head, b"", body])
+    def end(self) -> None:
+        """A request is whole."""
+        exchange, self._arriving, self._begun = self._arriving, None, False
+        assert exchange is not None
+        self._port.connections.heard(self)
+        exchange.complete()
+        self._deaf = not exchange.keep_alive
+        self._proceed()
+
+    # The rest is the order of answers.
+
+    def _write(self, data: bytes) -> None:
+        if not self._open.is_closing():
+            self._open.write(data)
+
+    def _answered(self, exchange: Exchange, data: bytes) -> None:
+        """The app answered the first request of the queue."""
+        self._queue.popleft()
+        self._port.bodies.release(exchange.size)
+        if exchange.failed:
+            self._port.refused(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self._write(data)
+        if exchange.keep_alive:
+            self._proceed()
+        elif exchange.whole:
+            self._close()
+        else:
+            self._linger()
+
+    def _proceed(self) -> None:
+        """Whatever is next: an answer, the rest of a request, or the next one."""
+        if self._paused:
+            return
+        if self._queue:
+            if not self._begun:
+                self.due = math.inf
+            self._queue[0].start(self._port.app)
+        elif self._parting is not None:
+            self._part()
+        elif not self._begun and not self._deaf:
+            self.due = self._after(self._limits.silent_seconds)
+
+    def _refuse(self, error: RefusalError) -> None:
+        """Answer in place of the app, after what is still to be answered, and close."""
+        self._deaf, self._begun = True, False
+        exchange, self._arriving = self._arriving, None
+        if exchange is not None and exchange.answered:
+            self._linger()
+            return
+        if exchange is not None:
+            self._abandon(self._queue.pop())
+        self._parting = error
+        self._proceed()
+
+    def _part(self) -> None:
+        error, self._parting = self._parting, None
+        assert error is not None
+        self._port.refused(error.status)
+        self._write(refusal(error.status, str(error)))
+        self._linger()
+
+    def _abandon(self, exchange: Exchange) -> None:
+        self._port.bodies.release(exchange.size)
+        exchange.cancel()
+
+    def _linger(self) -> None:
+        """Let the client read the answer: closing with bytes unread would take it away."""
+        self._deaf = True
+        if self._open.can_write_eof() and not self._open.is_closing():
+            self._open.write_eof()
+        self.due = self._after(self._limits.linger_seconds)
+
+    def _close(self) -> None:
+        self._deaf = True
+        self._open.close()
+        # The transport waits for the client to take what is written, and for its word of farewell
+        # over TLS.
+        unread = self._open.get_write_buffer_size() > 0
+        self.due = self._after(self._limits.seconds if unread else self._limits.linger_seconds)
+
+    # The sweep, and the end of the server, call these.
+
+    def expire(self) -> None:
+        """What was awaited did not come in time."""
+        if not self._begun or self._paused or self._deaf:
+            self.drop()
+        else:
+            self._refuse(
+                RefusalError(
+                    HTTPStatus.REQUEST_TIMEOUT,
+                    f"the request took more than {self._limits.seconds:g} s to arrive",
+                )
+            )
+
+    def drop(self) -> None:
+        """Close at once, in whatever state."""
+        if self._transport is not None:
+            self._transport.abort()
+            return
+        # Before the end of the handshake the transport is not ours; it sees its peer gone.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        """Close once what is under way is answered."""
+        if not self._queue:
+            self._close() if self._transport is not None else self.drop()
+        for exchange in self._queue:
+            exchange.keep_alive = False

@@ -1,5 +1,6 @@
 """One record's bytes to a claim, or the reason why not. Pure."""
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final, Protocol
 
@@ -96,9 +97,26 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
         # The error's own text has the byte, which may be of a name.
         raise RefusedError(Reason.NOT_UTF8, f"not UTF-8: {error.reason}", root) from None
     except msgspec.DecodeError as error:
-        raise RefusedError(Reason.NOT_JSON, str(error), root) from None
+        raise RefusedError(Reason.NOT_JSON, _malformed(error, value), root) from None
     except RecursionError:
         raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
+
+
+def _malformed(error: msgspec.DecodeError, value: bytes) -> str:
+    """What is wrong with JSON; msgspec calls a string that is cut inside an emoji truncated."""
+    message = str(error)
+    if "surrogate" in message or ("truncated" in message and _is_json(value)):
+        return "a string has half of a surrogate pair, as when it is cut inside an emoji"
+    return message
+
+
+def _is_json(value: bytes) -> bool:
+    """Whether it is JSON to a reader that lets half of a surrogate pair pass."""
+    try:
+        json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def invalid(error: msgspec.ValidationError, root: str) -> RefusedError:
@@ -123,5 +141,6 @@ def is_structured(headers: Iterable[Header]) -> bool:
     """Whether the record says it is a structured-mode CloudEvent."""
     for name, value in headers:
         if name.lower() == "content-type" and value is not None:
-            return (value.encode() if isinstance(value, str) else value).startswith(STRUCTURED)
+            media_type = (value.encode() if isinstance(value, str) else value).partition(b";")[0]
+            return media_type.strip().lower() == STRUCTURED
     return False

@@ -27,9 +27,10 @@ from rich.table import Table
 from consumer.client import refused_property
 from consumer.errors import SettingsError
 from consumer.health import Health
+from consumer.listen import listen
 from consumer.metrics import Metrics
 from consumer.operations import operations_app
-from consumer.server import beside, listen
+from consumer.server import Server, beside
 from consumer.settings import Settings
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
@@ -108,7 +109,8 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
         metrics, watchdog = Metrics(), Watchdog(settings.step_timeout_s)
         health = Health(watchdog.overdue)
         health.model = scorer.version
-        with embedded_broker(settings) as embedded, beside(operations_app(metrics, health), sock):
+        operations = Server(operations_app(metrics, health), refused=metrics.answered)
+        with embedded_broker(settings) as embedded, beside(operations, sock):
             console.print(
                 f"embedded broker at {embedded.kafka_bootstrap_servers}, "
                 f"metrics at http://127.0.0.1:{sock.getsockname()[1]}/metrics",

@@ -64,4 +64,3 @@ def configure(level: str) -> None:
     out.setFormatter(JsonLines())
     out.addFilter(Sparse(SAME_MESSAGE_S))
     logging.basicConfig(level=level, handlers=[out], force=True)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any
 
 from falcon.asgi import App, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -12,9 +12,6 @@ from consumer.metrics import Metrics
 from consumer.problem import write_problem
 
 Application = App[Request, Response]
-
-PROBES: Final = ("/healthz", "/readyz")
-"""Paths that never need a token: whoever probes has none, and they tell nothing but a state."""
 
 
 class Check:

@@ -1,118 +1,152 @@
-"""Serving an HTTP app: in the main thread, or beside the worker."""
+"""Serving an HTTP app: in the main thread, or next to the worker."""
 
+import asyncio
+import errno
 import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
+from consumer.connection import Connection, Port
+from consumer.connections import Connections
+from consumer.limits import READ_BYTES, BodyBudget, Limits
 
-from consumer.connection import LimitedConnection, Limits
-from consumer.errors import SettingsError
+if sys.platform != "win32":
+    import uvloop
 
 log = logging.getLogger(__name__)
 
 GRACE_S: Final = 10
+TICK_S: Final = 0.1
+FULL: Final = (errno.EMFILE, errno.ENFILE)
+LOOP: Final = None if sys.platform == "win32" else uvloop.new_event_loop
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
-    """Take the port now, so that a taken one is refused at start by the setting's name.
+class Server:
+    """Accepts connections of one port, and ends those that take too long."""
 
-    Raises:
-        SettingsError: the address cannot be listened on.
-    """
-    try:
-        return socket.create_server((host, port), backlog=1_024)
-    except OSError as error:
-        raise SettingsError(f"{setting}={port}: cannot listen on {host}: {error}") from error
+    def __init__(
+        self,
+        app: Any,
+        limits: Limits = Limits(),  # noqa: B008 - an immutable value
+        refused: Callable[[int], None] = lambda _: None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Prepare to serve.
 
-
-def tls(
-    certificate: Path | None, key: Path | None, settings: str = "API_TLS"
-) -> ssl.SSLContext | None:
-    """TLS 1.2 or newer with this certificate chain, None without one.
-
-    Args:
-        certificate: PEM file; the server's certificate first.
-        key: PEM file; None when the key is in the certificate's file.
-        settings: how the names of the two settings begin.
-
-    Raises:
-        SettingsError: a file cannot be read, or the two do not match.
-    """
-    if certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        # An empty password instead of a prompt for one: nobody is there to answer it.
-        context.load_cert_chain(certificate, key, password="")
-    except OSError as error:
-        raise SettingsError(
-            f"{settings}_CERT={certificate} {settings}_KEY={key}: {error}"
-        ) from error
-    return context
-
-
-def make_server(
-    app: Any,
-    limits: Limits = Limits(),  # noqa: B008 - an immutable value
-    refused: Callable[[int], None] = lambda _: None,
-    context: ssl.SSLContext | None = None,
-) -> uvicorn.Server:
-    """A server without an access log.
-
-    Args:
-        app: the ASGI app.
-        limits: what a client may do.
-        refused: told the status of each answer that is not the app's.
-        context: for TLS.
-    """
-    return uvicorn.Server(
-        uvicorn.Config(
+        Args:
+            app: the ASGI app.
+            limits: what a client may do.
+            refused: receives the status of each answer that is not the app's.
+            context: for TLS.
+        """
+        self._context = context
+        self._stopping = False
+        self._connections = Connections(limits)
+        self._setups: set[asyncio.Task[None]] = set()
+        self._port = Port(
             app,
-            http=partial(LimitedConnection, limits, refused),  # type: ignore[arg-type]
-            ssl_context_factory=(lambda *_: context) if context else None,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            timeout_graceful_shutdown=GRACE_S,
+            limits,
+            self._connections,
+            BodyBudget(limits.body_bytes),
+            refused,
+            memoryview(bytearray(READ_BYTES)),
+            "http" if context is None else "https",
         )
-    )
+
+    def stop(self) -> None:
+        """End soon: requests under way are answered first. From any thread or signal handler."""
+        self._stopping = True
+
+    def run(self, sock: socket.socket) -> None:
+        """Serve until `stop` was called; then the socket is closed."""
+        with asyncio.Runner(loop_factory=LOOP) as runner:
+            runner.run(self._serve(sock))
+
+    async def _serve(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        sock.setblocking(False)
+        accepting = loop.create_task(self._accept(sock))
+        while not self._stopping and not accepting.done():
+            await asyncio.sleep(TICK_S)
+            self._connections.sweep(loop.time())
+        accepting.cancel()
+        await asyncio.wait([accepting])
+        sock.close()
+        await self._drain(loop.time() + GRACE_S)
+        if not accepting.cancelled():
+            accepting.result()
+
+    async def _drain(self, give_up: float) -> None:
+        """Answer what is under way, for so long."""
+        loop = asyncio.get_running_loop()
+        for connection in self._connections:
+            connection.finish()
+        while len(self._connections) and loop.time() < give_up:
+            await asyncio.sleep(TICK_S / 4)
+            self._connections.sweep(loop.time())
+        for connection in self._connections:
+            connection.drop()
+
+    async def _accept(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                client, _ = await loop.sock_accept(sock)
+            except ConnectionAbortedError:
+                continue  # the client went away while it queued
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                log.warning("out of file descriptors: closing the connection idle for longest")
+                self._connections.evict()
+                await asyncio.sleep(TICK_S)
+                continue
+            self._welcome(client)
+            # Accepting may need no wait at all; those accepted have their turn first.
+            await asyncio.sleep(0)
+
+    def _welcome(self, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        connection = Connection(self._port, client)
+        self._connections.admit(connection, loop.time())
+        setup = loop.create_task(self._set_up(connection, client))
+        self._setups.add(setup)
+        setup.add_done_callback(self._setups.discard)
+
+    async def _set_up(self, connection: Connection, client: socket.socket) -> None:
+        """The TLS handshake, if there is one; from there on the transport calls."""
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(lambda: connection, client, ssl=self._context)
+        except OSError as error:
+            # Whatever went wrong is the client's: it speaks no TLS, or was gone or too slow.
+            log.debug("a connection was not set up: %s", error)
+            self._connections.leave(connection)
 
 
 @contextmanager
-def beside(app: Any, sock: socket.socket, context: ssl.SSLContext | None = None) -> Iterator[None]:
-    """Serve from a thread while the body runs, over TLS when there is a context."""
-    server = make_server(app, context=context)
-    thread = threading.Thread(target=server.run, args=([sock],), name="http", daemon=True)
+def beside(server: Server, sock: socket.socket) -> Iterator[None]:
+    """Serve from a thread while the body runs."""
+    thread = threading.Thread(target=server.run, args=(sock,), name="http", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        server.should_exit = True
+        server.stop()
         thread.join(GRACE_S + 1)
         sock.close()
 
 
-def serve(server: uvicorn.Server, sock: socket.socket) -> None:
+def serve_until_stopped(server: Server, sock: socket.socket) -> None:
     """Serve until SIGTERM or SIGINT; requests under way are answered first."""
-
-    def stop(*_: object) -> None:
-        server.should_exit = True
-
-    # uvicorn has handlers of its own while it runs, and afterwards sends itself the signal again
-    # for those that were there before it: these.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+        signal.signal(number, lambda *_: server.stop())
     log.info("listening on port %d", sock.getsockname()[1])
-    server.run([sock])
+    server.run(sock)
     log.info("stopped; every request under way was answered")

@@ -13,7 +13,7 @@ MAY_IMPORT = {
     "model": {"schemas", "model"},
     "consumer": {"schemas", "model", "consumer"},
 }
-NO_WORLD = {"confluent_kafka", "falcon", "uvicorn", "prometheus_client", "socket", "httpx"}
+NO_WORLD = {"confluent_kafka", "falcon", "httptools", "prometheus_client", "socket", "httpx"}
 """What the inner packages do without: Kafka, HTTP, metrics."""
 READS_ENVIRONMENT = {"consumer/settings.py", "consumer/__main__.py"}
 

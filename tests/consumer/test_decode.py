@@ -44,6 +44,36 @@ def event(**changes: Any) -> bytes:
     return json.dumps({**whole, **changes}).encode()
 
 
+@pytest.mark.parametrize(
+    "media_type",
+    ["Application/CloudEvents+JSON", b"application/cloudevents+json ;charset=UTF-8"],
+)
+def test_a_media_type_is_the_same_in_any_case(media_type: str | bytes) -> None:
+    assert decode(event(), [("Content-Type", media_type)]).claim_id == "c"
+
+
+def test_a_media_type_that_only_begins_alike_is_another() -> None:
+    with pytest.raises(RefusedError):
+        decode(event(), [("content-type", b"application/cloudevents+jsonl")])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (rb'{"claim_id": "\ud83d"}', "half of a surrogate pair"),
+        (rb'{"claim_id": "cut \ud83d", "claim_amount": 1}', "half of a surrogate pair"),
+        (rb'{"claim_id": "\ude00"}', "half of a surrogate pair"),
+        (rb'{"claim_id": "\ud83d', "truncated"),
+        (b'{"claim_id": "c', "truncated"),
+        (b'{"claim_id": NaN}', "malformed"),
+        (b'{"a": ' + b"[" * 100_000, "nested"),
+    ],
+)
+def test_what_is_wrong_with_the_json_is_reported(value: bytes, message: str) -> None:
+    with pytest.raises(RefusedError, match=message):
+        decode(value)
+
+
 def test_a_structured_event_holds_a_claim() -> None:
     assert decode(event(), STRUCTURED).claim_id == "c"
     assert decode(b'{"claim_id": "c"}', [("content-type", b"application/json")]).claim_id == "c"

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from consumer.errors import SettingsError
-from consumer.server import tls
+from consumer.listen import tls
 from consumer.settings import read_settings
 from schemas import examples
 from tests.http.running import Server, running

@@ -1,5 +1,6 @@
 """Every error is problem+json, and says what is wrong and where."""
 
+import gzip
 from typing import Any
 
 import httpx
@@ -74,6 +75,22 @@ def test_another_media_type(client: httpx.Client, media_type: str) -> None:
     response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
     assert response.status_code == 415
     assert "application/json" in problem(response).detail
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
+def test_a_compressed_claim_is_refused_by_its_coding(client: httpx.Client, coding: str) -> None:
+    body = gzip.compress(b'{"claim_id": "x"}')
+    headers = {**JSON, "content-encoding": coding}
+    response = client.post("/fraud-detection", content=body, headers=headers)
+    assert response.status_code == 415
+    assert coding in problem(response).detail
+    assert response.headers["accept-encoding"] == "identity"
+
+
+def test_no_coding_may_be_named(client: httpx.Client) -> None:
+    headers = {**JSON, "content-encoding": "Identity"}
+    response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
+    assert response.status_code == 200
 
 
 @pytest.mark.parametrize("query", ["detail=", "detail=1", "detail=True", "detail=true&detail=true"])

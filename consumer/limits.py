@@ -1,0 +1,68 @@
+"""How much a client of an HTTP port may send and how long it may take, and what is too much."""
+
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+PROBES: Final = ("/healthz", "/readyz")
+"""Paths that need no token and are answered over the limit of connections too.
+
+A busy process is not a dead one, and they say nothing but a state."""
+READ_BYTES: Final = 16_384
+"""Read from a connection at a time; by so much a limit on unfinished lines may be passed."""
+
+
+class Limits(NamedTuple):
+    """Bounds of one port. All of them together bound its memory."""
+
+    head_bytes: int = 16_384
+    """Of request line, headers and trailers together."""
+    headers: int = 100
+    """Headers and trailers of a request."""
+    pipelined: int = 16
+    """Requests of one connection that are not answered yet."""
+    connections: int = 512
+    """Open at a time that are served; over it 503, except for probes."""
+    spare: int = 64
+    """Open beyond that, for probes and refusals; the next one takes the place of the oldest."""
+    body_bytes: int = 67_108_864
+    """Of all request bodies in flight together."""
+    seconds: float = 10.0
+    """For a request to arrive once its first byte has, and for an answer to be read."""
+    silent_seconds: float = 5.0
+    """For the first byte; over TLS also for the handshake. Between two requests as well."""
+    linger_seconds: float = 2.0
+    """For a refused client to read why; what it goes on sending is thrown away."""
+
+
+class RefusalError(Exception):
+    """A request that the server answers itself, without the app, and closes the connection."""
+
+    def __init__(self, status: HTTPStatus, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+class BodyBudget:
+    """Bytes of request bodies in flight, over all connections of a port."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.used = 0
+
+    def take(self, size: int) -> None:
+        """Count bytes that have arrived.
+
+        Raises:
+            RefusalError: 503; there is no room for them.
+        """
+        if self.used + size > self._limit:
+            raise RefusalError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"all requests in flight have more than {self._limit} bytes together; try again",
+            )
+        self.used += size
+
+    def release(self, size: int) -> None:
+        """Forget bytes whose request is answered or gone."""
+        self.used -= size

@@ -1,0 +1,75 @@
+"""Sockets to listen on, and their certificates."""
+
+import socket
+import ssl
+from pathlib import Path
+from typing import Final
+
+from consumer.errors import SettingsError
+
+BACKLOG: Final = 1_024
+EVERYWHERE: Final = "::"
+"""Every address of this host, IPv6 and IPv4."""
+
+
+def listen(host: str, port: int, setting: str) -> socket.socket:
+    """Take the port now, so that a taken one is refused at start by the setting's name.
+
+    Args:
+        host: a name or an address; ``::`` takes IPv4 connections too.
+        port: 0 for any that is free.
+        setting: the name of the port's setting.
+
+    Raises:
+        SettingsError: the address cannot be listened on.
+    """
+    try:
+        family, address = _resolved(host.strip("[]"), port)
+        dual = family == socket.AF_INET6 and address[0] == EVERYWHERE
+        return socket.create_server(
+            address,
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=dual and socket.has_dualstack_ipv6(),
+        )
+    except OSError as error:
+        raise SettingsError(f"{setting}={port}: cannot listen on {host}: {error}") from error
+
+
+def everywhere() -> str:
+    """The host that stands for every address: IPv6 and IPv4 where both exist, else IPv4."""
+    return EVERYWHERE if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - scraped, probed
+
+
+def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
+    """The family and address of a host; IPv4 where a name has both."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+    return family, address  # type: ignore[return-value]  # of an IPv6 address two more numbers
+
+
+def tls(
+    certificate: Path | None, key: Path | None, settings: str = "API_TLS"
+) -> ssl.SSLContext | None:
+    """TLS 1.2 or newer with this certificate chain, None without one.
+
+    Args:
+        certificate: PEM file; the server's certificate first.
+        key: PEM file; None when the key is in the certificate's file.
+        settings: how the names of the two settings begin.
+
+    Raises:
+        SettingsError: a file cannot be read, or the two do not match.
+    """
+    if certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        # An empty password instead of a prompt for one: nobody is there to answer it.
+        context.load_cert_chain(certificate, key, password="")
+    except OSError as error:
+        raise SettingsError(
+            f"{settings}_CERT={certificate} {settings}_KEY={key}: {error}"
+        ) from error
+    return context
