@@ -163,10 +163,18 @@ class Stage:
         """Committed offsets of the claims topic's partitions."""
         return committed(self.bootstrap, self.group, self.claims)
 
+    def claim_ends(self) -> dict[int, int]:
+        """Where the partitions of the claims topic end that hold anything."""
+        ends = end_offsets(self.bootstrap, [self.claims])
+        return {p: end for (_, p), end in ends.items() if end}
+
+    def wait_published(self, count: int, worker: Worker) -> None:
+        """Wait until about so much was written to the outputs, by a worker that runs."""
+        wait.until(lambda: worker._alive() and self.published() > count, "some alerts")
+
     def drained(self) -> bool:
         """Whether every claim is committed."""
-        ends = end_offsets(self.bootstrap, [self.claims])
-        return self.committed() == {p: end for (_, p), end in ends.items() if end}
+        return self.committed() == self.claim_ends()
 
     def wait_drained(self) -> None:
         """Wait until every claim is committed; fails when a worker ends by itself."""
