@@ -45,6 +45,8 @@ class Victim:
         self._bootstrap = bootstrap
         self.id = topics.fresh_name("victim")
         self.topic = topics.create(bootstrap, self.id, PARTITIONS)
+        # Of no generation: nobody joins the group, so nobody is fenced.
+        self._member = self._consumer().consumer_group_metadata()
         self._producer: Producer | None = self._new_producer()
         self._transaction(b"first", FIRST, PARTITIONS)
         self._producer.commit_transaction(60)
@@ -80,12 +82,8 @@ class Victim:
         for partition in range(partitions):
             self._producer.produce(self.topic, value, partition=partition)
         self._producer.flush(60)
-        # Of no generation: nobody has joined the group, so nobody is fenced.
-        member = self._consumer()
-        self._producer.send_offsets_to_transaction(
-            [TopicPartition(self.topic, place, offset)], member.consumer_group_metadata(), 60
-        )
-        member.close()
+        offsets = [TopicPartition(self.topic, place, offset)]
+        self._producer.send_offsets_to_transaction(offsets, self._member, 60)
 
     def begin(self) -> None:
         """Bring a transaction to the point where only its commit is missing."""
