@@ -54,7 +54,6 @@ def test_exactly_once_outlives(
     assert result.records > 0
 
 
-@pytest.mark.skip(reason="workers do not end yet what a broker leaves open")
 @pytest.mark.parametrize(("protocol", "membership"), [("classic", "static")])
 def test_exactly_once_outlives_a_broker_that_leaves_transactions_open(
     arena: Arena, protocol: Protocol, membership: Membership
@@ -63,7 +62,6 @@ def test_exactly_once_outlives_a_broker_that_leaves_transactions_open(
     assert not (result := arena.play(case)).broken, "\n".join(result.broken)
 
 
-@pytest.mark.skip(reason="cooperative and static members leave partitions to nobody")
 def test_no_partition_is_left_to_nobody(arena: Arena) -> None:
     case = Case(BY_NAME["killed-while-revoking"], "classic", "static", "smoke")
     assert not (result := arena.play(case)).broken, "\n".join(result.broken)

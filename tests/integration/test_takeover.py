@@ -77,6 +77,18 @@ def test_claims_whose_outcomes_are_lost_are_scored(stage: Stage, scorer: Scorer)
     check(read(stage), scorer)
 
 
+def test_a_worker_that_believes_offsets_alone_is_caught(stage: Stage) -> None:
+    """The states made here are ones that only the look at the outputs gets right."""
+    stage.send(mixed(200))
+    score(stage)
+    done = ends(stage)
+    leave(stage, {p: (end // 2, receipt(0, end // 2)) for p, end in done.items()})
+    flawed = stage.command("sweep-believed", module="tests.integration.flawed", **DYNAMIC).ready()
+    stage.wait_drained()
+    flawed.kill()
+    assert max(read(stage).places().values()) == 2
+
+
 def test_it_is_found_again_when_the_worker_dies_on_the_way(stage: Stage, scorer: Scorer) -> None:
     """Outcomes beyond the offset stay known until the last of them is passed."""
     stage.send(mixed(2_000))
