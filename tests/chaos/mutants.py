@@ -36,6 +36,7 @@ def fresh_metadata() -> None:
         return batch
 
     _patch(ClaimSource, "poll", naive)
+    _without_receipts()
 
 
 def dropped_messages() -> None:
@@ -49,6 +50,17 @@ def dropped_messages() -> None:
             rewind(self, aborted=aborted)
 
     _patch(ClaimSource, "rewind", naive)
+    _without_receipts()
+
+
+def _without_receipts() -> None:
+    """Plain offsets: receipts refuse partitions that were never taken over."""
+    from consumer.receipts import Receipts
+
+    def plain(_: Receipts, offsets: Any, __: Any, ___: Any) -> list[TopicPartition]:
+        return [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]
+
+    _patch(Receipts, "write", plain)
 
 
 def random_id() -> None:
