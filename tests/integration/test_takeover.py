@@ -7,10 +7,11 @@ visible while the offsets were taken back, and offsets that are committed while 
 import time
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from consumer.receipts import Receipt
 from model.scorer import Scorer
+from schemas.dead_letter import Header
 from tests.broker import wait
 from tests.broker.read import committed
 from tests.integration.outcomes import check, read
@@ -109,6 +110,38 @@ def test_at_least_once_scores_what_exactly_once_has_lost(stage: Stage, scorer: S
     sent = stage.send(mixed(500))
     leave(stage, {p: (end, receipt(0, end)) for p, end in stage.claim_ends().items()})
     score(stage, sent, DELIVERY="at-least-once")
+    check(read(stage), scorer)
+
+
+def test_what_a_worker_that_never_comes_back_left_open_is_ended(
+    stage: Stage, scorer: Scorer
+) -> None:
+    stage.send(mixed(500))
+    gone = f"{stage.group}/gone"
+    leave(stage, {p: (0, Receipt(LONG_AGO_MS, 0, 0, gone)) for p in stage.claim_ends()})
+    left = Producer(
+        {
+            "bootstrap.servers": stage.bootstrap,
+            "transactional.id": gone,
+            "transaction.timeout.ms": 600_000,
+        }
+    )
+    left.init_transactions(60)
+    left.begin_transaction()
+    headers: list[Header] = [
+        ("ce_id", f"{stage.claims}-0-0-abc"),
+        ("ce_source", f"/{stage.claims}/0"),
+    ]
+    left.produce(stage.alerts, b"{}", b"k", partition=0, headers=headers)
+    assert left.flush(60) == 0
+    reader = Consumer({"bootstrap.servers": stage.bootstrap, "group.id": stage.group})
+    left.send_offsets_to_transaction(
+        [TopicPartition(stage.claims, 0, 9)], reader.consumer_group_metadata(), 60
+    )
+    reader.close()
+    log = score(stage, KAFKA_TRANSACTION_TIMEOUT_MS="2000")
+    assert f"swept what {gone} had left open" in log
+    assert f"{stage.alerts}[0]@0 (transactional id: {gone})" in log
     check(read(stage), scorer)
 
 

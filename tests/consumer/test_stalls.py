@@ -1,0 +1,119 @@
+"""What is done about an open transaction, and when; the brokers are the test's word."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from consumer import stalls as stalls_module
+from consumer.errors import KafkaStoppedError
+from consumer.leftovers import Leftovers
+from consumer.settings import Settings
+from consumer.stalls import AGAIN_S, LIMIT_S, Blocked, Stall, Stalls
+
+SETTINGS = Settings(
+    instance_id="w1", consumer_group="g", librdkafka={"transaction.timeout.ms": "15000"}
+)
+BLOCKED = Blocked("alerts", 3, 41, frozenset({"g/w1", "g/w2"}))
+
+
+class Reached(Leftovers):
+    def __init__(self) -> None:
+        self.answers = True
+
+    def reachable(self) -> bool:
+        return self.answers
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(stalls_module, "time", made)
+    return made
+
+
+class Told:
+    """What was swept and shown."""
+
+    def __init__(self) -> None:
+        self.own = 0
+        self.others: list[str] = []
+        self.shown: list[tuple[list[Blocked], float]] = []
+
+    def sweep(self) -> None:
+        self.own += 1
+
+    def show(self, blocked: Sequence[Blocked], seconds: float) -> None:
+        self.shown.append((list(blocked), seconds))
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def leftovers() -> Reached:
+    return Reached()
+
+
+@pytest.fixture
+def stalls(told: Told, leftovers: Reached, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Stalls:
+    made = Stalls(SETTINGS, told.sweep, leftovers, told.show)
+    monkeypatch.setattr(made, "_blocked", lambda _: [BLOCKED])
+
+    def swept(_: Settings, other: str, __: Any) -> None:
+        told.others.append(other)
+
+    monkeypatch.setattr(stalls_module, "sweep_for", swept)
+    return made
+
+
+def stall(waited_s: float) -> Stall:
+    return Stall(waited_s, [], {("alerts", 3): 41})
+
+
+def test_its_own_first_and_not_again_at_once(stalls: Stalls, told: Told, clock: Clock) -> None:
+    for waited, swept in ((0.5, 0), (1.0, 1), (3.0, 1)):
+        stalls(stall(waited))
+        assert told.own == swept
+    clock.now += AGAIN_S
+    stalls(stall(16.0))
+    assert (told.own, told.others) == (2, [])
+
+
+def test_others_once_nothing_alive_can_be_open(stalls: Stalls, told: Told) -> None:
+    stalls(stall(19.9))
+    assert told.others == []
+    stalls(stall(20.0))
+    assert told.others == ["g/w2"]
+    assert told.shown == [([BLOCKED], 20.0)]
+    stalls.over()
+    assert told.shown[-1] == ([], 0.0)
+
+
+def test_what_does_not_help_ends_with_the_way_to_help(stalls: Stalls) -> None:
+    with pytest.raises(KafkaStoppedError) as stopped:
+        stalls(stall(LIMIT_S + 1))
+    text = str(stopped.value)
+    assert "alerts[3]@41 (transactional id: g/w1, g/w2)" in text
+    assert "kafka-transactions.sh" in text
+    assert "abort --topic" in text
+
+
+def test_nothing_is_swept_while_kafka_does_not_answer(
+    stalls: Stalls, told: Told, leftovers: Reached
+) -> None:
+    leftovers.answers = False
+    stalls(stall(25.0))
+    assert (told.own, told.others, told.shown) == (0, [], [])
+    with pytest.raises(KafkaStoppedError, match="no answer from Kafka for 201 s"):
+        stalls(stall(LIMIT_S + 1))
