@@ -154,8 +154,11 @@ class Worker:
             self._publish_offsets(nothing_but(batch.offsets)._replace(outcomes=dict(batch.done)))
 
     def _stale(self) -> dict[Place, int]:
-        """Offsets whose receipts have to be written again; asked for once a second."""
-        if not self._exactly_once or time.monotonic() < self._renew_due:
+        """Offsets whose receipts have to be written again; asked for once a second.
+
+        None while partitions are taken over: another worker may have read them meanwhile.
+        """
+        if not self._exactly_once or self._source.void or time.monotonic() < self._renew_due:
             return {}
         self._renew_due = time.monotonic() + LAG_EVERY_S
         old = time.time_ns() // 1_000_000 - RENEW_MS

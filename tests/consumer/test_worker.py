@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from consumer import worker as worker_module
+from consumer.batch import Outcome
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
@@ -50,6 +51,11 @@ class Publisher:
     def __init__(self) -> None:
         self.failures = 0
         self.settled = 0
+        self.published: list[Outcome] = []
+
+    def publish(self, outcome: Outcome, _: object, done: Callable[[], None]) -> None:
+        self.published.append(outcome)
+        done()
 
     def settle(self) -> None:
         self.settled += 1
@@ -112,3 +118,21 @@ def test_stopping_settles_first(made: tuple[Worker, Source, Publisher]) -> None:
     worker.stop()
     worker.run()
     assert publisher.settled == 1
+
+
+def test_no_receipt_is_renewed_of_what_another_worker_may_have_read(
+    made: tuple[Worker, Source, Publisher],
+) -> None:
+    """A partition that comes back may have been read by others: its old offset must not return."""
+    worker, source, publisher = made
+    place = ("claims", 0)
+    worker._receipts.taken(place, 10, 1_000)
+    worker._receipts.write({place: 20}, {place: 10}, 1_000)
+    worker._receipts.committed()
+    source.assigned = frozenset({place})
+    source.void = True
+    worker.run()
+    assert publisher.published == []
+    source.void, source.polls, worker._stopping = False, 0, False
+    worker.run()
+    assert [outcome.offsets for outcome in publisher.published] == [{place: 20}]
