@@ -36,7 +36,7 @@ def fresh_metadata() -> None:
         return batch
 
     _patch(ClaimSource, "poll", naive)
-    _without_receipts()
+    _trusting()
 
 
 def dropped_messages() -> None:
@@ -50,17 +50,24 @@ def dropped_messages() -> None:
             rewind(self, aborted=aborted)
 
     _patch(ClaimSource, "rewind", naive)
-    _without_receipts()
+    _trusting()
 
 
-def _without_receipts() -> None:
-    """Plain offsets: receipts refuse partitions that were never taken over."""
+def _trusting() -> None:
+    """As other loops are: no receipts, no sweep, no look at the outputs before reading."""
+    from consumer.leftovers import Leftovers
     from consumer.receipts import Receipts
+    from consumer.takeover import TakeOver
 
     def plain(_: Receipts, offsets: Any, __: Any, ___: Any) -> list[TopicPartition]:
         return [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]
 
+    def nothing(*_: Any) -> None: ...
+
     _patch(Receipts, "write", plain)
+    _patch(Leftovers, "clear", nothing)
+    _patch(Leftovers, "sweep", nothing)
+    _patch(TakeOver, "step", _believing)
 
 
 def random_id() -> None:
@@ -75,6 +82,7 @@ def random_id() -> None:
         consumer_config,
         lambda settings: {**consumer_config(settings), "isolation.level": "read_uncommitted"},
     )
+    _trusting()
 
 
 def commit_first() -> None:
@@ -104,14 +112,7 @@ def commit_first() -> None:
 
 def no_sweep() -> None:
     """What a broker left open stays open until the next commit of the same id ends it."""
-    from consumer.leftovers import Leftovers
-    from consumer.takeover import TakeOver
-
-    def nothing(*_: Any) -> None: ...
-
-    _patch(Leftovers, "clear", nothing)
-    _patch(Leftovers, "sweep", nothing)
-    _patch(TakeOver, "step", _believing)
+    _trusting()
 
 
 def sweep_believed() -> None:
