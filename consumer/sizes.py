@@ -22,10 +22,19 @@ from consumer.settings import Delivery, Settings
 from schemas.alert import Source
 
 TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
-CUT_SHORT: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
-"""What a step of a transaction meets that has failed before, for a reason it does not say."""
+CUT_SHORT: Final = frozenset(
+    {
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._STATE,
+    }
+)
+"""What the client says instead when it meets a transaction that has failed already."""
 COMPRESSED: Final = {"compression.type": "zstd", "compression.level": "9"}
-ALONE: Final = {**COMPRESSED, "batch.size": "1"}
+# One at a time: after one that is refused, those on their way behind it would be refused for their
+# sequence numbers, some of them only after a time-out.
+ALONE: Final = {**COMPRESSED, "batch.size": "1", "max.in.flight": "1"}
 
 
 def is_too_large(error: KafkaException) -> bool:

@@ -149,10 +149,10 @@ class ExactlyOnce:
         log.warning("transaction given up: %s: %s", inner.name(), inner.str())
         aborted = inner.txn_requires_abort() and self._aborted()
         if self._sizes.suspected(error):
-            # Aborting has served the reports, so that it is known what was refused.
-            alone, refused = self._sizes.alone, self._sizes.refused(error)
-            if not (aborted and alone):
-                self._discard("records may not fit: each is sent on its own, compressed")
+            # The reports have been served, so that it is known what was refused. The next
+            # transaction of the same producer would fail for the sequence numbers skipped here.
+            refused = self._sizes.refused(error)
+            self._discard("records may not fit: each is sent on its own, compressed")
             raise refused from error
         if not aborted:
             self._discard("its last outcome is unknown")
