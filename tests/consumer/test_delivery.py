@@ -266,7 +266,7 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
     with pytest.raises(TooLargeError) as refused:
         publish(publisher, outcome, calls)
     assert refused.value.sources == frozenset(), "not known yet"
-    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "abort", "purge", "init"]
+    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "abort", "purge", "init", "clear"]
     assert producers[-1].properties == ALONE
     calls.clear()
     nothing = outcome._replace(alerts=[], dead_letters=[], alert_sources=[], letter_sources=[])
@@ -275,7 +275,7 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
     assert len(producers) == 2, "offsets alone prove nothing"
     calls.clear()
     publish(publisher, outcome, calls)
-    assert calls == ["purge", "init", *WHOLE, "done"]
+    assert calls == ["purge", "init", "clear", *WHOLE, "done"]
     assert producers[-1].properties == {}
 
 
