@@ -31,10 +31,11 @@ CUT_SHORT: Final = frozenset(
     }
 )
 """What the client says instead when it meets a transaction that has failed already."""
+POLL_S: Final = 0.1
 COMPRESSED: Final = {"compression.type": "zstd", "compression.level": "9"}
 # One at a time: after one that is refused, those on their way behind it would be refused for their
 # sequence numbers, some of them only after a time-out.
-ALONE: Final = {**COMPRESSED, "batch.size": "1", "max.in.flight": "1"}
+ALONE: Final = {**COMPRESSED, "batch.size": "1", "max.in.flight": "1", "linger.ms": "0"}
 
 
 def is_too_large(error: KafkaException) -> bool:
@@ -74,10 +75,10 @@ class Sizes:
         return _with(self._settings, ALONE) if self.alone else self._settings
 
     def queue(self, producer: Producer, outcome: Outcome) -> None:
-        """Queue all records of an outcome.
+        """Queue all records of an outcome; if each goes alone, wait until all are delivered.
 
         Raises:
-            KafkaException: the client refuses one.
+            KafkaException: one is refused.
         """
         self._refused.clear()
         self._failed = None
@@ -85,6 +86,11 @@ class Sizes:
         if self.alone:
             self._queue_alone(producer, alerts, outcome.alerts, outcome.alert_sources)
             self._queue_alone(producer, letters, outcome.dead_letters, outcome.letter_sources)
+            # Behind one that is refused the others are not sent: a commit would wait for them until
+            # the transaction has timed out.
+            while len(producer) and self._failed is None:
+                producer.poll(POLL_S)
+            self.check_delivered()
         else:
             produce(producer, alerts, outcome.alerts, self._report)
             produce(producer, letters, outcome.dead_letters, self._report)
@@ -113,7 +119,7 @@ class Sizes:
         self._failed = error or self._failed
 
     def check_delivered(self) -> None:
-        """Of a producer without transactions, flushed.
+        """Of a producer without transactions, flushed, or of records that went alone.
 
         Raises:
             KafkaException: a record was not delivered.
@@ -136,7 +142,7 @@ class Sizes:
         return relaxed
 
     def refused(self, error: KafkaException) -> TooLargeError:
-        """What to raise once nothing of the outcome is published, all reports being served.
+        """What to raise once it is clear that nothing of the outcome is published.
 
         The next outcome is sent by a producer of other settings if this one was not sent so.
         """
