@@ -52,6 +52,10 @@ class FromMemory:
         """The claim."""
         return self._value
 
+    def set_headers(self, headers: object) -> None:
+        """Nobody does: they can be read."""
+        raise NotImplementedError
+
     def headers(self) -> None:
         """There are none."""
 

@@ -179,10 +179,11 @@ def send_back(settings: Settings, options: argparse.Namespace) -> None:
             f"{done.gone} cannot be sent back: they are redacted (DEAD_LETTER_VALUE) or cut, so "
             "that the claims as they were are not in the topic, or larger than a claim may be\n"
         )
-    if done.unread:
+    for place in done.unread:
+        # Not logged: of lines that are alike the log shows the first only.
         sys.stderr.write(
-            f"{done.unread} are left where they are, and not looked at again: the name of a header "
-            "is not UTF-8, so that they cannot be copied; the log has their places\n"
+            f"left where it is, and not looked at again: {place.topic}[{place.partition}]@"
+            f"{place.offset}: the name of a header is not UTF-8, so it cannot be copied\n"
         )
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
 

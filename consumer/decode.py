@@ -35,6 +35,9 @@ class Envelope(msgspec.Struct, frozen=True):
     data: msgspec.Raw
 
 
+_UNREADABLE: Final[list[Header]] = [("\udcff", None)]
+"""Stands for headers that cannot be read: no name that came from Kafka is so."""
+
 _claims: Final = msgspec.json.Decoder(Claim)
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
@@ -43,6 +46,7 @@ class HasHeaders(Protocol):
     """A consumed record, as far as its headers go."""
 
     def headers(self) -> Headers | None: ...  # noqa: D102
+    def set_headers(self, headers: list[Header]) -> None: ...  # noqa: D102
 
 
 def headers_of(message: HasHeaders) -> list[Header]:
@@ -57,9 +61,11 @@ def headers_of(message: HasHeaders) -> list[Header]:
     except (SystemError, UnicodeDecodeError) as error:
         if not isinstance(error.__cause__ or error, UnicodeDecodeError):
             raise
-        raise RefusedError(
-            Reason.NOT_UTF8, "the name of a header is not UTF-8", "headers"
-        ) from None
+        # Asked again, the client hands over names that are no objects: touching one is a crash.
+        message.set_headers(_UNREADABLE)
+        headers = _UNREADABLE
+    if headers == _UNREADABLE:
+        raise RefusedError(Reason.NOT_UTF8, "the name of a header is not UTF-8", "headers")
     return list(headers.items()) if isinstance(headers, dict) else headers
 
 

@@ -65,7 +65,7 @@ class Redriven(NamedTuple):
     kept: int
     gone: int = 0
     """Of those kept: asked for, but redacted, cut, or too large for a claim."""
-    unread: int = 0
+    unread: tuple[Source, ...] = ()
     """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
 
     def and_then(self, step: Step) -> "Redriven":
@@ -74,7 +74,7 @@ class Redriven(NamedTuple):
             self.sent + len(step.claims),
             self.kept + len(step.kept),
             self.gone + len(step.gone),
-            self.unread + len(step.unread),
+            (*self.unread, *step.unread),
         )
 
 
@@ -91,8 +91,7 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
     for message in messages:
         try:
             headers = headers_of(message)
-        except RefusedError as error:
-            log.warning("left where it is: %s cannot be copied: %s", _where(message), error)
+        except RefusedError:
             step.unread.append(coordinates(message))
             continue
         letter = read_letter(message)

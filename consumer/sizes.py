@@ -22,10 +22,20 @@ from consumer.settings import Delivery, Settings
 from schemas.alert import Source
 
 TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
-CUT_SHORT: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})
-"""What a step of a transaction meets that has failed before, for a reason it does not say."""
+CUT_SHORT: Final = frozenset(
+    {
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._STATE,
+    }
+)
+"""What the client says instead when it meets a transaction that has failed already."""
+POLL_S: Final = 0.1
 COMPRESSED: Final = {"compression.type": "zstd", "compression.level": "9"}
-ALONE: Final = {**COMPRESSED, "batch.size": "1"}
+# One at a time: after one that is refused, those on their way behind it would be refused for their
+# sequence numbers, some of them only after a time-out.
+ALONE: Final = {**COMPRESSED, "batch.size": "1", "max.in.flight": "1", "linger.ms": "0"}
 
 
 def is_too_large(error: KafkaException) -> bool:
@@ -65,10 +75,10 @@ class Sizes:
         return _with(self._settings, ALONE) if self.alone else self._settings
 
     def queue(self, producer: Producer, outcome: Outcome) -> None:
-        """Queue all records of an outcome.
+        """Queue all records of an outcome; if each goes alone, wait until all are delivered.
 
         Raises:
-            KafkaException: the client refuses one.
+            KafkaException: one is refused.
         """
         self._refused.clear()
         self._failed = None
@@ -76,6 +86,11 @@ class Sizes:
         if self.alone:
             self._queue_alone(producer, alerts, outcome.alerts, outcome.alert_sources)
             self._queue_alone(producer, letters, outcome.dead_letters, outcome.letter_sources)
+            # Behind one that is refused the others are not sent: a commit would wait for them until
+            # the transaction has timed out.
+            while len(producer) and self._failed is None:
+                producer.poll(POLL_S)
+            self.check_delivered()
         else:
             produce(producer, alerts, outcome.alerts, self._report)
             produce(producer, letters, outcome.dead_letters, self._report)
@@ -104,7 +119,7 @@ class Sizes:
         self._failed = error or self._failed
 
     def check_delivered(self) -> None:
-        """Of a producer without transactions, flushed.
+        """Of a producer without transactions, flushed, or of records that went alone.
 
         Raises:
             KafkaException: a record was not delivered.
@@ -127,7 +142,7 @@ class Sizes:
         return relaxed
 
     def refused(self, error: KafkaException) -> TooLargeError:
-        """What to raise once nothing of the outcome is published, all reports being served.
+        """What to raise once it is clear that nothing of the outcome is published.
 
         The next outcome is sent by a producer of other settings if this one was not sent so.
         """

@@ -147,14 +147,13 @@ class ExactlyOnce:
         if inner.fatal() or inner.code() in HOPELESS:
             raise stopped(error, "publishing") from error
         log.warning("transaction given up: %s: %s", inner.name(), inner.str())
-        aborted = inner.txn_requires_abort() and self._aborted()
         if self._sizes.suspected(error):
-            # Aborting has served the reports, so that it is known what was refused.
-            alone, refused = self._sizes.alone, self._sizes.refused(error)
-            if not (aborted and alone):
-                self._discard("records may not fit: each is sent on its own, compressed")
+            # Not aborted: the next transaction of this producer would fail for the sequence numbers
+            # it has skipped. The next producer ends this one.
+            refused = self._sizes.refused(error)
+            self._discard("records may not fit: each is sent on its own, compressed")
             raise refused from error
-        if not aborted:
+        if not (inner.txn_requires_abort() and self._aborted()):
             self._discard("its last outcome is unknown")
         raise AbortedError(inner.str()) from error
 

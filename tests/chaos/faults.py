@@ -283,9 +283,9 @@ def topic_missing(stage: Stage) -> None:
 
 
 def too_large(stage: Stage) -> None:
-    """A dead letter does not fit its topic until somebody raises the topic's limit."""
+    """Not even a cut dead letter fits its topic until somebody raises the topic's limit."""
     stage.running()
-    stage.traffic.bad = (b"x" * 20_000,)
+    stage.traffic.bad = (stage.random.randbytes(20_000),)
     stage.fleet.until(lambda: any(w.codes for w in stage.fleet.workers), "a worker to refuse")
     limit = ConfigEntry("max.message.bytes", "1000000", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(
@@ -339,7 +339,7 @@ ALL: Sequence[Fault] = (
     Fault("offsets-answer-lost", answer_lost(TXN_OFFSET_COMMIT)),
     Fault("slow-model", slow_model),
     Fault("topic-missing", topic_missing, bad_from_start=False, live_dead_letters=False),
-    Fault("record-too-large", too_large, bad_from_start=False, dead_letter_bytes=5_000),
+    Fault("record-too-large", too_large, bad_from_start=False, dead_letter_bytes=500),
     Fault("model-replaced", model_replaced),
 )
 BY_NAME = {fault.name: fault for fault in ALL}

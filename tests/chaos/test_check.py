@@ -1,13 +1,14 @@
 """The checker finds each kind of broken promise, and only that one."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Callable
 
 import msgspec
 import pytest
 
 from schemas.alert import FraudAlert, Source
-from schemas.dead_letter import DeadLetter, Reason
+from schemas.dead_letter import DeadLetter, Form, Reason
 from tests.broker.read import Record
 from tests.chaos.check import Expected, Observation, check
 
@@ -32,7 +33,8 @@ def alert(offset: int, at: int, *, key: bytes = b"k", score: float = 0.25, model
     return Record("alerts", 0, at, key, msgspec.json.encode(value), (), 0)
 
 
-def dead(offset: int, at: int, value: bytes | None = b"bad") -> Record:
+def dead(offset: int, at: int, value: bytes | None = b"bad", of: bytes | None = None) -> Record:
+    """A dead letter; one that is cut says that it is of `of`."""
     letter = DeadLetter(
         reason=Reason.NOT_JSON,
         message="no",
@@ -41,6 +43,9 @@ def dead(offset: int, at: int, value: bytes | None = b"bad") -> Record:
         partition=0,
         offset=offset,
         failed_at=NOW,
+        value=Form.CUT if of else Form.ORIGINAL,
+        sha256=hashlib.sha256(of).hexdigest() if of else "",
+        length=len(of) if of else 0,
     )
     headers = tuple((n, str(v).encode()) for n, v in letter.headers())
     return Record("dead", 0, at, b"k", value, headers, 0)
@@ -76,6 +81,10 @@ def with_dead(*letters: Record) -> Observation:
 
 def test_a_sound_run_breaks_nothing() -> None:
     assert check(sound()) == []
+
+
+def test_a_dead_letter_may_be_cut() -> None:
+    assert check(with_dead(dead(4, 0, of=b"bad"))) == []
 
 
 BROKEN: dict[str, tuple[Callable[[], Observation], list[str]]] = {
@@ -125,6 +134,14 @@ BROKEN: dict[str, tuple[Callable[[], Observation], list[str]]] = {
     "key": (
         lambda: with_alerts(alert(0, 0), alert(1, 1, key=b"other"), alert(3, 3)),
         ["a claim has an alert that is not its own"],
+    ),
+    "bytes of one that is cut": (
+        lambda: with_dead(dead(4, 0, b"ba", of=b"bad")),
+        ["a dead letter is not its record"],
+    ),
+    "digest of one that is cut": (
+        lambda: with_dead(dead(4, 0, of=b"worse")),
+        ["a dead letter is not its record"],
     ),
     "dead letter's bytes": (
         lambda: with_dead(dead(4, 0, b"x")),

@@ -16,7 +16,7 @@ from model.decide import Levels, decide
 from model.scorer import Assessment
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, Header
 
 NOW = dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
 
@@ -56,6 +56,9 @@ class FakeMessage:
 
     def headers(self) -> Headers | None:
         return self._headers
+
+    def set_headers(self, headers: list[Header]) -> None:
+        self._headers = headers
 
     def timestamp(self) -> tuple[int, int]:
         return 1, 1_700_000_000_000

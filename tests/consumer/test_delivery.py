@@ -11,15 +11,23 @@ from confluent_kafka import KafkaError, KafkaException
 from consumer import delivery, transactions
 from consumer.batch import Outcome, process
 from consumer.delivery import AtLeastOnce
-from consumer.errors import AbortedError, KafkaStoppedError
+from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.leftovers import Leftovers
 from consumer.receipts import Receipts
 from consumer.settings import Settings
+from consumer.sizes import ALONE
 from consumer.transactions import ExactlyOnce
 from consumer.watchdog import Watchdog
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
 
 SETTINGS = Settings(instance_id="w1")
+
+
+TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large", txn_requires_abort=True)
+PURGED = KafkaError(KafkaError._PURGE_QUEUE, "purged", txn_requires_abort=True)
+SKIPPED = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "skipped", txn_requires_abort=True)
+HIDDEN = [("commit", TOO_LARGE), ("offsets [(0, 43)] generation 1", PURGED), ("commit", SKIPPED)]
+"""How a transaction fails of which a record was refused for its size."""
 
 
 class FakeProducer:
@@ -29,7 +37,10 @@ class FakeProducer:
         self.calls = calls
         self.faults = faults
         self.undelivered: KafkaError | None = None
-        self._reports: list[Callable[[KafkaError | None, Any], None]] = []
+        self.properties: dict[str, str] = {}
+        self.unfit: set[str] = set()
+        """Topics whose records are reported as too large."""
+        self._reports: list[tuple[str, Callable[[KafkaError | None, Any], None]]] = []
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
@@ -47,7 +58,7 @@ class FakeProducer:
     ) -> None:
         self._called(f"produce {topic}")
         if on_delivery is not None:
-            self._reports.append(on_delivery)
+            self._reports.append((topic, on_delivery))
 
     def send_offsets_to_transaction(self, offsets: Any, metadata: object, _: float) -> None:
         self._called(f"offsets {[(p.partition, p.offset) for p in offsets]} {metadata}")
@@ -57,19 +68,27 @@ class FakeProducer:
 
     def abort_transaction(self, _: float) -> None:
         self._called("abort")
+        self._served()
 
     def flush(self) -> int:
         self._called("flush")
-        for report in self._reports:
-            report(self.undelivered, None)
-        self._reports.clear()
+        self._served()
         return 0
+
+    def _served(self) -> None:
+        for topic, report in self._reports:
+            report(TOO_LARGE if topic in self.unfit else self.undelivered, None)
+        self._reports.clear()
 
     def purge(self) -> None:
         self._called("purge")
 
     def poll(self, _: float) -> int:
+        self._served()
         return 0
+
+    def __len__(self) -> int:
+        return len(self._reports)
 
 
 class FakeLeftovers(Leftovers):
@@ -113,8 +132,9 @@ def producers(
     """Every producer that was made."""
     made: list[FakeProducer] = []
 
-    def make(_: Settings, __: str | None = None) -> FakeProducer:
+    def make(settings: Settings, _: str | None = None) -> FakeProducer:
         made.append(FakeProducer(calls, faults))
+        made[-1].properties = settings.librdkafka
         return made[-1]
 
     for module in (delivery, transactions):
@@ -235,6 +255,65 @@ def test_a_fatal_error_stops_the_worker(
     assert len(producers) == 1
 
 
+@pytest.mark.parametrize(("step", "error"), HIDDEN)
+def test_records_that_may_not_fit_are_sent_one_by_one(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+    step: str,
+    error: KafkaError,
+) -> None:
+    """Once more compressed and alone; if they fit then, the next batch is sent as before."""
+    faults[step] = error
+    with pytest.raises(TooLargeError) as refused:
+        publish(publisher, outcome, calls)
+    assert refused.value.sources == frozenset(), "not known yet"
+    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init", "clear"]
+    assert producers[-1].properties == ALONE
+    calls.clear()
+    nothing = outcome._replace(alerts=[], dead_letters=[], alert_sources=[], letter_sources=[])
+    publish(publisher, nothing, calls)
+    publish(publisher, outcome, calls)
+    assert len(producers) == 2, "offsets alone prove nothing"
+    calls.clear()
+    publish(publisher, outcome, calls)
+    assert calls == ["purge", "init", "clear", *WHOLE, "done"]
+    assert producers[-1].properties == {}
+
+
+def test_what_does_not_fit_alone_is_named(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+) -> None:
+    faults["commit"] = TOO_LARGE
+    with pytest.raises(TooLargeError):
+        publish(publisher, outcome, calls)
+    for _ in range(2):
+        calls.clear()
+        producers[-1].unfit = {"claims-dead-letter"}
+        with pytest.raises(TooLargeError, match=r"publishing: MSG_SIZE_TOO_LARGE") as refused:
+            publish(publisher, outcome, calls)
+        assert [source.offset for source in refused.value.sources] == [42]
+        # Neither offsets nor a commit, which would wait for what is queued behind it.
+        assert calls == ["begin", *PRODUCED, "purge", "init", "clear"]
+    assert [p.properties for p in producers] == [{}, ALONE, ALONE, ALONE]
+
+
+def test_a_record_the_client_refuses_is_named_too(
+    publisher: ExactlyOnce, outcome: Outcome, calls: list[str], faults: dict[str, KafkaError]
+) -> None:
+    for offsets in ([], [41]):
+        faults["produce fraud-alerts"] = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "client's limit")
+        with pytest.raises(TooLargeError) as refused:
+            publish(publisher, outcome, calls)
+        assert [s.offset for s in refused.value.sources] == offsets
+
+
 def test_nothing_is_published_after_a_batch_that_was_not(
     publisher: ExactlyOnce, outcome: Outcome, calls: list[str], faults: dict[str, KafkaError]
 ) -> None:
@@ -290,6 +369,25 @@ def test_at_least_once_commits_nothing_that_was_not(
     with pytest.raises(KafkaStoppedError, match="publishing"):
         publish(at_least_once, outcome, calls)
     assert calls == [*PRODUCED, "flush"]
+
+
+def test_at_least_once_finds_what_does_not_fit(
+    at_least_once: AtLeastOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+) -> None:
+    for offsets in ([], [42]):
+        producers[-1].unfit = {"claims-dead-letter"}
+        with pytest.raises(TooLargeError) as refused:
+            publish(at_least_once, outcome, calls)
+        assert [s.offset for s in refused.value.sources] == offsets
+    assert [p.properties for p in producers] == [{}, ALONE, ALONE]
+    assert not any(call.startswith("commit") for call in calls)
+    publish(at_least_once, outcome, calls)
+    publish(at_least_once, outcome, calls)
+    assert producers[-1].properties == {}
+    assert calls[-1] == "done"
 
 
 def test_offsets_of_a_batch_without_outcomes_are_committed(

@@ -37,11 +37,17 @@ def test_ten_thousand_strange_records(stage: Stage, scorer: Scorer) -> None:
     assert len(found.alerts) == len(expected.alerts)
 
 
-def test_a_header_whose_name_is_no_unicode(stage: Stage) -> None:
+@pytest.mark.parametrize("tracing", ["off", "otlp"])
+def test_a_header_whose_name_is_no_unicode(stage: Stage, tracing: str) -> None:
+    """Also where the headers are asked for more than once: a crash of the client."""
     for partition, value in enumerate((b'{"claim_id": "c1"}', b"bad", None)):
         produce_raw(stage.bootstrap, stage.claims, partition, b"k", value, [(b"\xff", b"v")])
     stage.send([Row(b"k", b'{"claim_id": "c2"}')])
-    worker = stage.worker()
+    nobody = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+    }
+    worker = stage.worker(TRACING=tracing, **nobody if tracing == "otlp" else {})
     stage.wait_drained()
     assert worker.stop() == 0, worker.log
     found = outcomes.read_outputs(stage)

@@ -137,14 +137,13 @@ def test_what_does_not_fit_is_cut(new_stage: NewStage, form: str, delivery: str)
         Row(b"small", b"bad", [("trace", b"2")]),
     ]
     stage.send([*GOOD[:10], *rows, *GOOD[10:]])
-    log = worked_off(
+    worked_off(
         stage,
         DELIVERY=delivery,
         DEAD_LETTER_TOPIC=topic,
         DEAD_LETTER_VALUE=form,
         DEAD_LETTER_KEY_FILE=str(keys),
     )
-    assert log.count("does not fit its topic") == 3
     assert {*scored(stage)} == {f"c{n}" for n in range(20)}
     found = {letter(r).offset: r for r in dead(stage, topic)}
     value, key, headers, small = (found[offset] for offset in range(10, 14))
@@ -188,13 +187,13 @@ def test_many_at_once_are_found_one_after_the_other(new_stage: NewStage) -> None
     """More of them in a batch than transactions may be aborted in a row."""
     stage = new_stage(partitions=1)
     topic = small_topic(stage)
-    rows = [Row(b"n%d" % n, noise(6_000, n)) for n in range(60)]
-    stage.send([row for pair in zip(rows, GOOD * 3, strict=True) for row in pair])
+    rows = [Row(b"n%d" % n, noise(6_000, n)) for n in range(30)]
+    stage.send([row for pair in zip(rows, [*GOOD, *GOOD[:10]], strict=True) for row in pair])
     worked_off(stage, DEAD_LETTER_TOPIC=topic)
     found = dead(stage, topic)
     assert sorted(r.key or b"" for r in found) == sorted(row.key or b"" for row in rows)
     assert {letter(r).value for r in found} == {Form.CUT}
-    assert len(scored(stage)) == 60
+    assert len(scored(stage)) == 30
 
 
 def test_an_alert_that_does_not_fit_becomes_a_dead_letter(new_stage: NewStage) -> None:
