@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import signal
 import threading
 import time
 import uuid
@@ -16,6 +15,7 @@ from consumer.client import stopped
 from consumer.errors import KafkaStoppedError
 from consumer.producing import make_producer
 from consumer.settings import Delivery, Settings
+from consumer.stop import Stop
 from model.synthetic import generate as synthetic_claims
 
 log = logging.getLogger(__name__)
@@ -80,12 +80,23 @@ class Sender:
         if left:
             raise KafkaStoppedError(f"{left} claims were not acknowledged in {FLUSH_S:.0f} s")
 
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator."""
+        left = len(self._producer)
+        return f"whether the last {left} claims are in {self._topic} is unknown" if left else None
+
     def _note(self, error: KafkaError | None, _: Message) -> None:
         self._failed = self._failed or error
 
 
 def generate(
-    settings: Settings, *, rate: float, claims: int | None, broken_every: int, seed: int
+    settings: Settings,
+    *,
+    rate: float,
+    claims: int | None,
+    broken_every: int,
+    seed: int,
+    stop: Stop,
 ) -> int:
     """Send claims to CLAIMS_TOPIC at a rate until SIGTERM, SIGINT or the number is reached.
 
@@ -95,6 +106,7 @@ def generate(
         claims: stop after so many, None for no end.
         broken_every: every so-manieth record is no claim; 0 for none.
         seed: of the claims; their ids are new in each run.
+        stop: ends it.
 
     Returns:
         How many were sent, all acknowledged.
@@ -103,9 +115,8 @@ def generate(
         KafkaStoppedError: the topic is missing, or a record was refused.
     """
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     sender = Sender(settings)
+    stop.gracefully(ended.set, sender.unknown)
     source = itertools.islice(rows(uuid.uuid4().hex[:12], seed, broken_every), claims)
     sent, start = 0, time.monotonic()
     while not ended.is_set():

@@ -12,7 +12,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 from confluent_kafka import (
@@ -36,6 +37,7 @@ from consumer.redrive_plan import Filter, Redriven, Step, plan, read_letter, red
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
 from consumer.sizes import compressed
+from consumer.stop import Stop
 from consumer.takeover import Start, TakeOver
 from consumer.topics import admin
 from schemas.alert import Source
@@ -53,6 +55,7 @@ def redrive(
     limit: int | None = None,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    stop: Stop | None = None,
 ) -> Redriven:
     """Send dead letters back to the claims topic.
 
@@ -65,11 +68,13 @@ def redrive(
         limit: stop after so many were sent.
         dry_run: print them as JSON lines and change nothing.
         progress: told how many records were looked at.
+        stop: ends it between two transactions.
 
     Raises:
         KafkaStoppedError: Kafka refuses, another redrive runs, or a value was changed.
         SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
     """
+    stop = stop or Stop(service=False)
     # The producer comes first: it ends what a killed redrive left open and fences one that still
     # runs, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
@@ -79,11 +84,15 @@ def redrive(
     try:
         starts = _starts(settings, consumer, receipts)
         ends = _assign(consumer, starts)
-        batches = _batches(consumer, ends, starts)
+        batches = _batches(consumer, ends, starts, stop)
         if producer is None or opener is None:
-            return _show(batches, wanted, limit)
-        sending = _Sending(settings, producer, consumer, receipts, wanted, limit, opener)
-        return sending.send(batches, progress)
+            stop.gracefully()
+            done = _show(batches, wanted, limit)
+        else:
+            sending = _Sending(settings, producer, consumer, receipts, wanted, limit, opener)
+            stop.gracefully(unknown=sending.unknown)
+            done = sending.send(batches, progress)
+        return done._replace(stopped=stop.asked)
     except KafkaException as error:
         raise stopped(error, "redriving") from error
     finally:
@@ -166,12 +175,12 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
 
 
 def _batches(
-    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start]
+    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start], stop: Stop
 ) -> Iterable[list[Message]]:
     """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
     done = {partition: start.done for (_, partition), start in starts.items()}
     left = dict(ends)
-    while left:
+    while left and not stop.asked:
         messages = [m for m in consumer.consume(BATCH, 0.2) if m.error() is None]
         places = [(m, coordinates(m)) for m in messages]
         wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
@@ -203,7 +212,8 @@ def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
     return value
 
 
-class _Sending(NamedTuple):
+@dataclass
+class _Sending:
     """What sending needs."""
 
     settings: Settings
@@ -213,6 +223,16 @@ class _Sending(NamedTuple):
     wanted: Filter
     limit: int | None
     opener: Opener
+    in_flight: bool = False
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator."""
+        if not self.in_flight:
+            return None
+        return (
+            "whether the last dead letters were sent is unknown; the next redrive finds out, and "
+            "sends none twice"
+        )
 
     def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
         """One transaction a batch, after one that leaves receipts where there are none."""
@@ -238,6 +258,7 @@ class _Sending(NamedTuple):
         self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
     ) -> None:
         now_ms = time.time_ns() // 1_000_000
+        self.in_flight = True
         self.receipts.began(now_ms)
         self.producer.begin_transaction()
         produce(self.producer, self.settings.claims_topic, step.claims)
@@ -249,6 +270,7 @@ class _Sending(NamedTuple):
         )
         self.producer.commit_transaction(TIMEOUT_S)
         self.receipts.committed()
+        self.in_flight = False
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:

@@ -67,14 +67,16 @@ class Redriven(NamedTuple):
     """Of those kept: asked for, but redacted, cut, or too large for a claim."""
     unread: int = 0
     """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
+    stopped: bool = False
+    """By a signal, so that some were not looked at."""
 
     def and_then(self, step: Step) -> "Redriven":
         """With one more batch."""
-        return Redriven(
-            self.sent + len(step.claims),
-            self.kept + len(step.kept),
-            self.gone + len(step.gone),
-            self.unread + len(step.unread),
+        return self._replace(
+            sent=self.sent + len(step.claims),
+            kept=self.kept + len(step.kept),
+            gone=self.gone + len(step.gone),
+            unread=self.unread + len(step.unread),
         )
 
 

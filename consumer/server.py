@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import logging
-import signal
 import socket
 import ssl
 import sys
@@ -144,9 +143,7 @@ def beside(server: Server, sock: socket.socket) -> Iterator[None]:
 
 
 def serve_until_stopped(server: Server, sock: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
+    """Serve until `Server.stop`; requests under way are answered first."""
     log.info("listening on port %d", sock.getsockname()[1])
     server.run(sock)
     log.info("stopped; every request under way was answered")
