@@ -11,9 +11,10 @@ from typing import Final
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from consumer.client import stopped
+from consumer.client import last_reason, stopped
 from consumer.errors import KafkaStoppedError
 from consumer.producing import make_producer
+from consumer.reading import Patience
 from consumer.settings import Delivery, Settings
 from consumer.stop import Stop
 from model.synthetic import generate as synthetic_claims
@@ -51,13 +52,19 @@ class Sender:
         self._producer = make_producer(plain)
 
     def send(self, row: Row) -> None:
-        """Queue one row, waiting for room."""
+        """Queue one row, waiting for room.
+
+        Raises:
+            KafkaStoppedError: there is none for `FLUSH_S`.
+        """
+        patience = Patience(f"writing to {self._topic}", FLUSH_S)
         while True:
             try:
                 self._producer.produce(self._topic, row[1], row[0], on_delivery=self._note)
                 return
             except BufferError:
                 self._producer.poll(TICK_S)
+                patience.check()
 
     def check(self) -> None:
         """Serve delivery reports.
@@ -78,7 +85,9 @@ class Sender:
         left = self._producer.flush(FLUSH_S)
         self.check()
         if left:
-            raise KafkaStoppedError(f"{left} claims were not acknowledged in {FLUSH_S:.0f} s")
+            raise KafkaStoppedError(
+                f"{left} claims were not acknowledged in {FLUSH_S:.0f} s{last_reason()}"
+            )
 
     def unknown(self) -> str | None:
         """What Kafka has not answered, for the operator."""

@@ -8,6 +8,7 @@ A dead letter that a filter leaves out, that was tried too often or is redacted,
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
 """
 
+import logging
 import sys
 import time
 from collections import Counter
@@ -19,6 +20,7 @@ import msgspec
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    KafkaError,
     KafkaException,
     Message,
     Producer,
@@ -26,11 +28,21 @@ from confluent_kafka import (
 )
 
 from consumer.batch import next_offsets
-from consumer.client import consumer_config, refused_property, stopped, transactional_id
+from consumer.client import (
+    UNANSWERED,
+    consumer_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    serve,
+    stopped,
+    transactional_id,
+)
 from consumer.errors import KafkaStoppedError
 from consumer.leftovers import Leftovers
 from consumer.outputs import Ends
 from consumer.producing import make_producer, produce
+from consumer.reading import Patience, records
 from consumer.receipts import Place, Receipts
 from consumer.records import coordinates
 from consumer.redrive_plan import Filter, Redriven, Step, plan, read_letter, redriven_from
@@ -39,13 +51,14 @@ from consumer.settings import Delivery, Membership, Settings
 from consumer.sizes import compressed
 from consumer.stop import Stop
 from consumer.takeover import Start, TakeOver
-from consumer.topics import admin
+from consumer.topics import admin, without_coordinator
 from schemas.alert import Source
 from schemas.dead_letter import DeadLetter
 
+log = logging.getLogger(__name__)
+
 BATCH: Final = 500
 TIMEOUT_S: Final = 30.0
-BLOCKED_S: Final = 60.0
 
 
 def redrive(
@@ -94,6 +107,7 @@ def redrive(
             done = sending.send(batches, progress)
         return done._replace(stopped=stop.asked)
     except KafkaException as error:
+        serve(consumer)
         raise stopped(error, "redriving") from error
     finally:
         consumer.close()
@@ -116,7 +130,11 @@ def _producer(settings: Settings) -> Producer:
         producer.init_transactions(TIMEOUT_S)
         Leftovers(_own(settings), settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S)
     except KafkaException as error:
-        raise stopped(error, "starting the transactional producer") from error
+        serve(producer)
+        why = stopped(error, "starting the transactional producer")
+        if kafka_error(error).code() not in UNANSWERED:
+            raise why from error
+        raise KafkaStoppedError(f"{why}{without_coordinator(settings)}") from error
     return producer
 
 
@@ -124,6 +142,8 @@ def _consumer(settings: Settings) -> Consumer:
     config: dict[str, Any] = {
         **consumer_config(_own(settings)),
         "isolation.level": "read_committed",
+        "error_cb": report_client_error,
+        "logger": log,
     }
     try:
         return Consumer(config)
@@ -140,14 +160,15 @@ def _starts(settings: Settings, consumer: Consumer, receipts: Receipts) -> dict[
     places = [TopicPartition(topic, partition) for partition in found.partitions]
     outputs = Ends(admin(settings), (settings.claims_topic, topic))
     over = TakeOver(_own(settings), receipts, outputs, redriven_from)
-    deadline = time.monotonic() + BLOCKED_S
+    patience = Patience("finding out where the last redrive ended")
+    seen = 0
     while (starts := over.step(_committed(consumer, places))) is None:
-        if time.monotonic() > deadline:
-            held = ", ".join(f"{t}[{p}]@{offset}" for (t, p), offset in over.open.items())
-            raise KafkaStoppedError(
-                f"a transaction has been open for {BLOCKED_S:.0f} s: {held}; see docs/runbook.md, "
-                "a transaction that hangs"
-            )
+        if over.seen != seen:
+            seen = over.seen
+            patience.progressed()
+        held = ", ".join(f"{t}[{p}]@{offset}" for (t, p), offset in over.open.items())
+        about = ", a transaction is open: {}; see docs/runbook.md, a transaction that hangs"
+        patience.check(about.format(held) if held else "")
         time.sleep(0.1)
     return starts
 
@@ -163,7 +184,10 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
     assigned, ends = [], {}
     for (topic, partition), (offset, _) in starts.items():
         place = TopicPartition(topic, partition)
-        low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        found = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        if not found:  # the client's answer when time is up
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"the end of {topic}"))
+        low, high = found
         start = max(low, offset)
         assigned.append(
             TopicPartition(topic, partition, start if start > low else OFFSET_BEGINNING)
@@ -179,16 +203,23 @@ def _batches(
 ) -> Iterable[list[Message]]:
     """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
     done = {partition: start.done for (_, partition), start in starts.items()}
-    left = dict(ends)
+    left, at = dict(ends), dict[int, int]()
+    topic = ", ".join({topic for topic, _ in starts})
+    patience = Patience(f"reading {topic}")
     while left and not stop.asked:
-        messages = [m for m in consumer.consume(BATCH, 0.2) if m.error() is None]
+        messages = records(consumer.consume(BATCH, 0.2), topic)
         places = [(m, coordinates(m)) for m in messages]
         wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
         for place in consumer.position(consumer.assignment()):
+            if at.get(place.partition) != place.offset:
+                at[place.partition] = place.offset
+                patience.progressed()
             if place.offset >= left.get(place.partition, sys.maxsize):
                 del left[place.partition]
+        patience.check(f", before the end of partitions {sorted(left)}")
         if wanted:
             yield wanted
+            patience.progressed()
 
 
 def _before(place: Source, ends: dict[int, int]) -> bool:
