@@ -185,6 +185,12 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
             f"{done.gone} cannot be sent back: they are redacted (DEAD_LETTER_VALUE) or cut, so "
             "that the claims as they were are not in the topic, or larger than a claim may be\n"
         )
+    if done.forged:
+        sys.stderr.write(
+            f"{done.forged} are kept and not believed: they are not encrypted although "
+            "DEAD_LETTER_VALUE=encrypted, so that anybody may have written them; if a worker did, "
+            "before they were encrypted, redrive with DEAD_LETTER_VALUE=original\n"
+        )
     if done.unread:
         sys.stderr.write(
             f"{done.unread} are left where they are, and not looked at again: the name of a header "

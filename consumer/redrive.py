@@ -45,7 +45,16 @@ from consumer.producing import make_producer, produce
 from consumer.reading import Patience, records
 from consumer.receipts import Place, Receipts
 from consumer.records import coordinates
-from consumer.redrive_plan import Filter, Redriven, Step, plan, read_letter, redriven_from
+from consumer.redrive_plan import (
+    Filter,
+    Redriven,
+    Step,
+    goes_back,
+    listed,
+    plan,
+    read_letter,
+    redriven_from,
+)
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
 from consumer.sizes import compressed
@@ -53,7 +62,7 @@ from consumer.stop import Stop
 from consumer.takeover import Start, TakeOver
 from consumer.topics import admin, without_coordinator
 from schemas.alert import Source
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, Form
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +97,7 @@ def redrive(
         SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
     """
     stop = stop or Stop(service=False)
+    wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
     # The producer comes first: it ends what a killed redrive left open and fences one that still
     # runs, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
@@ -229,9 +239,10 @@ def _before(place: Source, ends: dict[int, int]) -> bool:
 def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -> Redriven:
     done = Redriven(0, 0)
     for messages in batches:
-        step = plan(messages, wanted, _room(limit, done.sent), _unopened)
-        for letter in step.letters:
-            sys.stdout.write(msgspec.json.encode(letter).decode() + "\n")
+        cut = _cut(messages, wanted, _room(limit, done.sent))
+        step = plan(cut, wanted, _room(limit, done.sent), _unopened)
+        for letter, record in zip(step.letters, step.claims, strict=True):
+            sys.stdout.write(listed(letter, record).decode() + "\n")
         done = done.and_then(step)
         if _room(limit, done.sent) == 0:
             break
@@ -271,7 +282,7 @@ class _Sending:
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
         if new:
-            self._commit(Step([], [], [], [], []), new, {})
+            self._commit(Step([], [], [], [], [], []), new, {})
         done = Redriven(0, 0)
         for messages in batches:
             cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
@@ -291,6 +302,9 @@ class _Sending:
         now_ms = time.time_ns() // 1_000_000
         self.in_flight = True
         self.receipts.began(now_ms)
+        self.receipts.older(
+            offsets, min((r.timestamp_ms or now_ms for r in step.kept), default=now_ms)
+        )
         self.producer.begin_transaction()
         produce(self.producer, self.settings.claims_topic, step.claims)
         produce(self.producer, self.settings.dead_letter_topic, step.kept)
@@ -308,7 +322,7 @@ def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
     """The batch up to the last dead letter that the limit has room for."""
     for index, message in enumerate(messages):
         letter = read_letter(message)
-        room -= letter is not None and wanted.matches(letter)
+        room -= letter is not None and goes_back(message, letter, wanted)
         if room == 0:
             return messages[: index + 1]
     return messages
