@@ -5,7 +5,7 @@ import re
 import time
 from typing import Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from consumer.errors import KafkaStoppedError, SettingsError
@@ -217,8 +217,15 @@ def last_reason() -> str:
 
 
 def serve(client: Consumer | Producer | AdminClient) -> None:
-    """Let a client say what went wrong, before it is given up."""
-    client.poll(0)
+    """Let a client say what went wrong, before it is given up.
+
+    Raises:
+        KafkaStoppedError: it lacks a right, which some calls report as no answer.
+    """
+    said = client.poll(0)
+    error = said.error() if isinstance(said, Message) else None
+    if error is not None and error.code() in REFUSED:
+        raise stopped(KafkaException(error), "asking Kafka")
 
 
 def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:
