@@ -7,10 +7,14 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from consumer.stop import LIMIT_S, Stop, end_at_once
+
+if __name__ == "__main__":
+    end_at_once()  # the imports below take a second
+
 import argparse
 import contextlib
 import logging
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -30,7 +34,7 @@ from consumer.outcomes import follow
 from consumer.ownership import GroupWatch
 from consumer.redrive import redrive
 from consumer.redrive_plan import Filter
-from consumer.server import Server, beside, serve_until_stopped
+from consumer.server import GRACE_S, Server, beside, serve_until_stopped
 from consumer.settings import Settings, read_settings
 from consumer.shadow import Shadow
 from consumer.topics import create_topics, require_topics
@@ -78,7 +82,7 @@ def operations(
     return beside(Server(app, refused=metrics.answered, context=context), sock)
 
 
-def run(settings: Settings, _: argparse.Namespace) -> None:
+def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Score claims from Kafka until SIGTERM or SIGINT."""
     for name in client.ignored(settings):
         log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
@@ -93,8 +97,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         worker = Worker(settings, models.current, metrics, health, watchdog, shadow, traces)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
+        stop.gracefully(worker.stop, worker.unknown)
         log.info(
             "scoring %s with %s %s, %s",
             settings.claims_topic,
@@ -107,7 +110,7 @@ def run(settings: Settings, _: argparse.Namespace) -> None:
     log.info("stopped; every batch in hand was committed")
 
 
-def serve(settings: Settings, _: argparse.Namespace) -> None:
+def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
     metrics, health = Metrics(), Health(loops=False)
     verify = signature_check(settings)
@@ -123,34 +126,36 @@ def serve(settings: Settings, _: argparse.Namespace) -> None:
     with traced(settings) as traces, models.watched():
         own = traces.middleware()
         app = scoring_app(models.current, metrics, health, settings.api_token, *own)
-        serve_until_stopped(Server(app, limits, metrics.answered, context), sock)
+        server = Server(app, limits, metrics.answered, context)
+        stop.gracefully(server.stop, within_s=GRACE_S + LIMIT_S)
+        serve_until_stopped(server, sock)
 
 
-def outcomes(settings: Settings, _: argparse.Namespace) -> None:
+def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
     """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
-    metrics, health, stopping = Metrics(), Health(), threading.Event()
+    # It writes nothing and is in no group, so that a signal may end it anywhere.
+    metrics, health = Metrics(), Health()
     health.model = "none needed"
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     with operations(settings, metrics, health):
-        follow(settings, metrics, health, stopping)
+        follow(settings, metrics, health, threading.Event())
 
 
-def demo(settings: Settings, options: argparse.Namespace) -> None:
+def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Train, start an embedded broker and stream claims through the worker."""
+    stop.by_interrupt()  # temporary files are removed, and the terminal is put in order
     from consumer.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
 
     run_demo(settings, options.data, options.format, options.claims)
 
 
-def topics(settings: Settings, options: argparse.Namespace) -> None:
+def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
     """Create the topics that are missing."""
     created = create_topics(settings, options.partitions, options.replication_factor)
     for name, new in created.items():
         sys.stdout.write(f"{name}: {'created' if new else 'exists, left as it is'}\n")
 
 
-def generate(settings: Settings, options: argparse.Namespace) -> None:
+def generate(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Send synthetic claims to CLAIMS_TOPIC, to try things out."""
     from consumer.generate import generate  # noqa: PLC0415 - not for the worker
 
@@ -160,11 +165,12 @@ def generate(settings: Settings, options: argparse.Namespace) -> None:
         claims=options.claims,
         broken_every=options.broken_every,
         seed=options.seed,
+        stop=stop,
     )
     sys.stdout.write(f"{sent} claims sent to {settings.claims_topic}\n")
 
 
-def send_back(settings: Settings, options: argparse.Namespace) -> None:
+def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
     """Send dead letters back through the worker."""
     wanted = Filter(
         frozenset(Reason(reason) for reason in options.reason),
@@ -172,12 +178,18 @@ def send_back(settings: Settings, options: argparse.Namespace) -> None:
         options.until,
         options.max_attempts,
     )
-    done = redrive(settings, wanted, limit=options.limit, dry_run=options.dry_run)
+    done = redrive(settings, wanted, limit=options.limit, dry_run=options.dry_run, stop=stop)
     verb = "would be sent" if options.dry_run else "sent"
     if done.gone:
         sys.stderr.write(
             f"{done.gone} cannot be sent back: they are redacted (DEAD_LETTER_VALUE) or cut, so "
             "that the claims as they were are not in the topic, or larger than a claim may be\n"
+        )
+    if done.forged:
+        sys.stderr.write(
+            f"{done.forged} are kept and not believed: they are not encrypted although "
+            "DEAD_LETTER_VALUE=encrypted, so that anybody may have written them; if a worker did, "
+            "before they were encrypted, redrive with DEAD_LETTER_VALUE=original\n"
         )
     for place in done.unread:
         # Not logged: of lines that are alike the log shows the first only.
@@ -186,6 +198,9 @@ def send_back(settings: Settings, options: argparse.Namespace) -> None:
             f"{place.offset}: the name of a header is not UTF-8, so it cannot be copied\n"
         )
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
+    if done.stopped:
+        sys.stderr.write("stopped by a signal before the end; run it again to go on\n")
+    return stop.code if done.stopped else 0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -198,15 +213,18 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(
-        name: str, act: Callable[[Settings, argparse.Namespace], None]
+        name: str,
+        act: Callable[[Settings, argparse.Namespace, Stop], int | None],
+        *,
+        service: bool = False,
     ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=act.__doc__, description=act.__doc__)
-        made.set_defaults(act=act)
+        made.set_defaults(act=act, service=service)
         return made
 
-    command("run", run)
-    command("serve", serve)
-    command("outcomes", outcomes)
+    command("run", run, service=True)
+    command("serve", serve, service=True)
+    command("outcomes", outcomes, service=True)
     showing = command("demo", demo)
     showing.add_argument("--data", default="synthetic", metavar="FILE|synthetic")
     showing.add_argument(
@@ -216,7 +234,7 @@ def parser() -> argparse.ArgumentParser:
     making = command("topics", topics)
     making.add_argument("--partitions", type=small, default=8)
     making.add_argument("--replication-factor", type=small, default=1)
-    loading = command("generate", generate)
+    loading = command("generate", generate, service=True)
     loading.add_argument("--rate", type=rate, default=20.0, help="per second; 0: no limit (20)")
     loading.add_argument("--claims", type=whole, help="stop after so many")
     loading.add_argument(
@@ -243,14 +261,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code (see docs/settings.md)."""
     accept_any_text()
     options = parser().parse_args(arguments)
-    try:
-        settings = read_settings(os.environ)
-        logs.configure(settings.log_level)
-        options.act(settings, options)
-    except ScorerError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return error.exit_code
-    return 0
+    with Stop(service=options.service).listening() as stop:
+        try:
+            settings = read_settings(os.environ)
+            logs.configure(settings.log_level)
+            return options.act(settings, options, stop) or 0
+        except ScorerError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return error.exit_code
+        except KeyboardInterrupt:
+            return stop.code
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 import logging
 import re
-from typing import Final
+import time
+from typing import Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
 
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.settings import Delivery, Membership, Settings
@@ -47,6 +49,29 @@ PRODUCER_ONLY: Final = (
 MANAGED_BY_BROKER: Final = ("heartbeat.interval.ms", "session.timeout.ms")
 """Refused by the client under ``group.protocol=consumer``."""
 
+UNANSWERED: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+    }
+)
+"""Errors that say only that there was no answer."""
+REFUSED: Final = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+"""Errors that waiting does not end."""
+REASON_S: Final = 120.0
+"""What a client reported earlier has healed meanwhile."""
+
 Config = dict[str, str | int | float | bool]
 
 
@@ -62,6 +87,8 @@ def common_config(settings: Settings) -> Config:
         "client.id": f"{settings.consumer_group}-{settings.instance_id}",
         "reconnect.backoff.ms": 250,
         "reconnect.backoff.max.ms": 5_000,
+        # An address that swallows packets is reported before the first wait for an answer ends.
+        "socket.connection.setup.timeout.ms": 10_000,
         **shared,
     }
 
@@ -164,15 +191,47 @@ def kafka_error(error: KafkaException) -> KafkaError:
     return inner
 
 
+class _Reason(NamedTuple):
+    text: str
+    at_s: float
+
+
+_reasons: list[_Reason] = []
+"""The last one, of whichever client of this process; callbacks come in any thread."""
+
+
 def report_client_error(error: KafkaError) -> None:
-    """Callback of a client for what it heals by itself (a lost connection) or is fatal."""
+    """Callback of a client for what it heals by itself (a lost connection) or is fatal.
+
+    Clients call it from their `poll` only.
+    """
     log.warning("kafka client: %s", error.str())
+    if error.code() != KafkaError._ALL_BROKERS_DOWN:  # follows the one that says why
+        _reasons[:] = [_Reason(error.str(), time.monotonic())]
+
+
+def last_reason() -> str:
+    """Why there was no answer, with the address, as the end of a message; empty if unknown."""
+    recent = [r.text for r in _reasons if time.monotonic() - r.at_s < REASON_S]
+    return f"; the client's last error: {recent[-1]}" if recent else ""
+
+
+def serve(client: Consumer | Producer | AdminClient) -> None:
+    """Let a client say what went wrong, before it is given up.
+
+    Raises:
+        KafkaStoppedError: it lacks a right, which some calls report as no answer.
+    """
+    said = client.poll(0)
+    error = said.error() if isinstance(said, Message) else None
+    if error is not None and error.code() in REFUSED:
+        raise stopped(KafkaException(error), "asking Kafka")
 
 
 def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:
     """What the operator reads when Kafka refuses to go on."""
     inner = kafka_error(error)
-    hint = _HINTS.get(inner.code(), "")
+    hint = last_reason() if inner.code() in UNANSWERED else _HINTS.get(inner.code(), "")
     return KafkaStoppedError(f"{doing}: {inner.name()}: {inner.str()}{hint}")
 
 

@@ -30,6 +30,7 @@ from consumer.health import Health
 from consumer.listen import listen
 from consumer.metrics import Metrics
 from consumer.operations import operations_app
+from consumer.reading import Patience, records
 from consumer.server import Server, beside
 from consumer.settings import Settings
 from consumer.watchdog import Watchdog
@@ -194,8 +195,10 @@ def check(failed: Sequence[Exception]) -> None:
 def wait_for_assignment(console: Console, health: Health, failed: Sequence[Exception]) -> None:
     """Return once the worker has partitions."""
     with console.status("the worker joins its group"):
+        patience = Patience("joining the group")
         while not health.assigned:
             check(failed)
+            patience.check()
             time.sleep(0.05)
 
 
@@ -217,14 +220,19 @@ def stream(
     task = bar.add_task("", total=total)
     start = time.monotonic()
     with Live(bar, console=console, refresh_per_second=8) as live:
+        patience = Patience("streaming claims")
         while len(seen) < total:
             check(failed)
+            patience.check(f", {len(seen)} of {total} have an outcome")
             until = min(total, len(seen) + OUTSTANDING)
             for key, value in sent.records[produced:until]:
                 producer.produce(settings.claims_topic, value, key)
             produced = max(produced, until)
             producer.poll(0)
+            before = len(seen)
             take(reader, settings, seen)
+            if len(seen) > before:
+                patience.progressed()
             bar.update(task, completed=len(seen))
             live.update(Group(table(seen), bar))
     seconds = time.monotonic() - start
@@ -247,9 +255,7 @@ def reader_of(servers: dict[str, Any], topics: Sequence[str]) -> Consumer:
 
 def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
     """Read what was published since."""
-    for message in reader.consume(1_000, 0.01):
-        if message.error() is not None:
-            continue
+    for message in records(reader.consume(1_000, 0.01), "the embedded broker"):
         if message.topic() == settings.dead_letter_topic:
             headers = message.headers() or []
             assert isinstance(headers, list)

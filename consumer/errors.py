@@ -57,6 +57,10 @@ class DeadLetterBudgetError(ScorerError):
     exit_code = 6
 
 
+UNKNOWN_EXIT_CODE = 9
+"""Ended by a signal before Kafka answered: whether the work in flight was committed is unknown."""
+
+
 class RegistryStoppedError(ScorerError):
     """The schema registry does not answer, or refuses."""
 

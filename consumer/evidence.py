@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.client import common_config
+from consumer.client import REFUSED, common_config, stopped
 from consumer.decode import RefusedError, headers_of
 from consumer.receipts import Place
 from consumer.records import Message
@@ -53,6 +53,8 @@ class Evidence:
         """
         self.found: dict[Place, set[int]] = defaultdict(set)
         """Offsets of claims with a visible outcome, by partition."""
+        self.seen = 0
+        """Records looked at so far."""
         self._of = frozenset(of)
         self._origin = origin
         self._consumer = Consumer(_config(settings))
@@ -80,7 +82,8 @@ class Evidence:
         """Read on for about that long; True once everything was read.
 
         Raises:
-            KafkaException: Kafka refuses.
+            KafkaStoppedError: there is no right to read one of the topics.
+            KafkaException: Kafka refuses otherwise.
         """
         end = time.monotonic() + seconds
         while self._left and time.monotonic() < end:
@@ -88,6 +91,8 @@ class Evidence:
                 error = message.error()
                 if error is None:
                     self._note(message)
+                elif error.code() in REFUSED:
+                    raise stopped(KafkaException(error), f"reading {message.topic()}")
                 elif error.fatal() or not error.retriable():
                     raise KafkaException(error)
             for place in self._consumer.position([TopicPartition(*p) for p in self._left]):
@@ -97,6 +102,7 @@ class Evidence:
         return not self._left
 
     def _note(self, message: Message) -> None:
+        self.seen += 1
         source = self._origin(message)
         if source is not None and source[0] in self._of:
             self.found[source[0]].add(source[1])

@@ -2,7 +2,6 @@
 
 import itertools
 import logging
-import signal
 import threading
 import time
 import uuid
@@ -12,10 +11,12 @@ from typing import Final
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from consumer.client import stopped
+from consumer.client import last_reason, stopped
 from consumer.errors import KafkaStoppedError
 from consumer.producing import make_producer
+from consumer.reading import Patience
 from consumer.settings import Delivery, Settings
+from consumer.stop import Stop
 from model.synthetic import generate as synthetic_claims
 
 log = logging.getLogger(__name__)
@@ -51,13 +52,19 @@ class Sender:
         self._producer = make_producer(plain)
 
     def send(self, row: Row) -> None:
-        """Queue one row, waiting for room."""
+        """Queue one row, waiting for room.
+
+        Raises:
+            KafkaStoppedError: there is none for `FLUSH_S`.
+        """
+        patience = Patience(f"writing to {self._topic}", FLUSH_S)
         while True:
             try:
                 self._producer.produce(self._topic, row[1], row[0], on_delivery=self._note)
                 return
             except BufferError:
                 self._producer.poll(TICK_S)
+                patience.check()
 
     def check(self) -> None:
         """Serve delivery reports.
@@ -78,14 +85,27 @@ class Sender:
         left = self._producer.flush(FLUSH_S)
         self.check()
         if left:
-            raise KafkaStoppedError(f"{left} claims were not acknowledged in {FLUSH_S:.0f} s")
+            raise KafkaStoppedError(
+                f"{left} claims were not acknowledged in {FLUSH_S:.0f} s{last_reason()}"
+            )
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator."""
+        left = len(self._producer)
+        return f"whether the last {left} claims are in {self._topic} is unknown" if left else None
 
     def _note(self, error: KafkaError | None, _: Message) -> None:
         self._failed = self._failed or error
 
 
 def generate(
-    settings: Settings, *, rate: float, claims: int | None, broken_every: int, seed: int
+    settings: Settings,
+    *,
+    rate: float,
+    claims: int | None,
+    broken_every: int,
+    seed: int,
+    stop: Stop,
 ) -> int:
     """Send claims to CLAIMS_TOPIC at a rate until SIGTERM, SIGINT or the number is reached.
 
@@ -95,6 +115,7 @@ def generate(
         claims: stop after so many, None for no end.
         broken_every: every so-manieth record is no claim; 0 for none.
         seed: of the claims; their ids are new in each run.
+        stop: ends it.
 
     Returns:
         How many were sent, all acknowledged.
@@ -103,9 +124,8 @@ def generate(
         KafkaStoppedError: the topic is missing, or a record was refused.
     """
     ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
     sender = Sender(settings)
+    stop.gracefully(ended.set, sender.unknown)
     source = itertools.islice(rows(uuid.uuid4().hex[:12], seed, broken_every), claims)
     sent, start = 0, time.monotonic()
     while not ended.is_set():

@@ -14,12 +14,13 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from prometheus_client import Counter, Gauge
 
-from consumer.client import common_config, refused_property, stopped
+from consumer.client import common_config, refused_property, report_client_error, serve, stopped
 from consumer.decode import RefusedError
 from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.quality import LiveQuality, precision, recall
+from consumer.reading import records
 from consumer.settings import Settings
 from consumer.wire import json_of
 from schemas.outcome import FraudOutcome
@@ -109,6 +110,7 @@ def follow(
     Raises:
         KafkaStoppedError: a topic is missing, or Kafka refuses to go on.
     """
+    topics = f"{settings.alerts_topic} and {settings.outcomes_topic}"
     quality, instruments, opened = LiveQuality(), OutcomeMetrics(metrics), json_of(settings)
     try:
         consumer = Consumer(
@@ -117,6 +119,7 @@ def follow(
                 "group.id": f"{settings.consumer_group}-outcomes",
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
+                "error_cb": report_client_error,
                 "logger": log,
             }
         )
@@ -127,13 +130,14 @@ def follow(
         health.assigned = 1
         while not stopping.is_set():
             messages = consumer.consume(BATCH, 0.2)
-            for message in messages:
+            for message in records(messages, topics):
                 _take(message, settings, quality, instruments, opened)
             if messages:
                 instruments.show(quality)
             health.turned()
     except KafkaException as error:
-        raise stopped(error, "reading outcomes") from error
+        serve(consumer)
+        raise stopped(error, f"reading {topics}") from error
     finally:
         consumer.close()
     return quality
@@ -173,12 +177,6 @@ def _take(
     instruments: OutcomeMetrics,
     opened: Callable[[bytes], bytes],
 ) -> None:
-    error = message.error()
-    if error is not None:
-        if error.fatal() or not error.retriable():
-            raise KafkaException(error)
-        log.warning("kafka consumer: %s", error.str())
-        return
     value = message.value() or b""
     try:
         if message.topic() == settings.alerts_topic:

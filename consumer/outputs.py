@@ -24,7 +24,7 @@ class Ends:
             topics: names; one that does not exist has no partitions.
         """
         self._client = client
-        self._topics = tuple(topics)
+        self.topics = tuple(topics)
 
     def written(self) -> dict[Place, int]:
         """High watermark of each partition.
@@ -50,7 +50,7 @@ class Ends:
             KafkaException: Kafka does not answer.
         """
         found = []
-        for name in self._topics:
+        for name in self.topics:
             topic = self._client.list_topics(name, timeout=TIMEOUT_S).topics[name]
             found += [(name, partition) for partition in topic.partitions]
         return found

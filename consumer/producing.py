@@ -47,12 +47,17 @@ def produce(
     Raises:
         KafkaException: the client refuses a record, one that its queue has no room for among them.
     """
-    for key, value, headers in records:
+    for key, value, headers, timestamp_ms in records:
         waiting = True
         while True:
             try:
                 producer.produce(
-                    topic, value, key, headers=list(headers or ()), on_delivery=on_delivery
+                    topic,
+                    value,
+                    key,
+                    headers=list(headers or ()),
+                    on_delivery=on_delivery,
+                    timestamp=timestamp_ms,
                 )
                 break
             except BufferError as error:

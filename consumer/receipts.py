@@ -100,6 +100,13 @@ class Receipts:
         with self._lock:
             self._began_ms = now_ms
 
+    def older(self, places: Iterable[Place], since_ms: int) -> None:
+        """Outcomes of these partitions are about to be written with a timestamp of the past."""
+        with self._lock:
+            for place in places:
+                stretch = self._stretches[place]
+                stretch.since_ms = min(stretch.since_ms, since_ms)
+
     def write(
         self, offsets: Mapping[Place, int], outcomes: Mapping[Place, int], now_ms: int
     ) -> list[TopicPartition]:

@@ -27,6 +27,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[Header] | None
+    timestamp_ms: int = 0
+    """Milliseconds since the epoch; 0 for when it is published."""
 
 
 def coordinates(message: Message) -> Source:

@@ -8,16 +8,19 @@ A dead letter that a filter leaves out, that was tried too often or is redacted,
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
 """
 
+import logging
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final
 
 import msgspec
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    KafkaError,
     KafkaException,
     Message,
     Producer,
@@ -25,25 +28,46 @@ from confluent_kafka import (
 )
 
 from consumer.batch import next_offsets
-from consumer.client import consumer_config, refused_property, stopped, transactional_id
+from consumer.client import (
+    UNANSWERED,
+    consumer_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    serve,
+    stopped,
+    transactional_id,
+)
 from consumer.errors import KafkaStoppedError
 from consumer.leftovers import Leftovers
 from consumer.outputs import Ends
 from consumer.producing import make_producer, produce
+from consumer.reading import Patience, records
 from consumer.receipts import Place, Receipts
 from consumer.records import coordinates
-from consumer.redrive_plan import Filter, Redriven, Step, plan, read_letter, redriven_from
+from consumer.redrive_plan import (
+    Filter,
+    Redriven,
+    Step,
+    goes_back,
+    listed,
+    plan,
+    read_letter,
+    redriven_from,
+)
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
 from consumer.sizes import compressed
+from consumer.stop import Stop
 from consumer.takeover import Start, TakeOver
-from consumer.topics import admin
+from consumer.topics import admin, without_coordinator
 from schemas.alert import Source
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, Form
+
+log = logging.getLogger(__name__)
 
 BATCH: Final = 500
 TIMEOUT_S: Final = 30.0
-BLOCKED_S: Final = 60.0
 
 
 def redrive(
@@ -53,6 +77,7 @@ def redrive(
     limit: int | None = None,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    stop: Stop | None = None,
 ) -> Redriven:
     """Send dead letters back to the claims topic.
 
@@ -65,11 +90,14 @@ def redrive(
         limit: stop after so many were sent.
         dry_run: print them as JSON lines and change nothing.
         progress: told how many records were looked at.
+        stop: ends it between two transactions.
 
     Raises:
         KafkaStoppedError: Kafka refuses, another redrive runs, or a value was changed.
         SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
     """
+    stop = stop or Stop(service=False)
+    wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
     # The producer comes first: it ends what a killed redrive left open and fences one that still
     # runs, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
@@ -79,12 +107,17 @@ def redrive(
     try:
         starts = _starts(settings, consumer, receipts)
         ends = _assign(consumer, starts)
-        batches = _batches(consumer, ends, starts)
+        batches = _batches(consumer, ends, starts, stop)
         if producer is None or opener is None:
-            return _show(batches, wanted, limit)
-        sending = _Sending(settings, producer, consumer, receipts, wanted, limit, opener)
-        return sending.send(batches, progress)
+            stop.gracefully()
+            done = _show(batches, wanted, limit)
+        else:
+            sending = _Sending(settings, producer, consumer, receipts, wanted, limit, opener)
+            stop.gracefully(unknown=sending.unknown)
+            done = sending.send(batches, progress)
+        return done._replace(stopped=stop.asked)
     except KafkaException as error:
+        serve(consumer)
         raise stopped(error, "redriving") from error
     finally:
         consumer.close()
@@ -107,7 +140,11 @@ def _producer(settings: Settings) -> Producer:
         producer.init_transactions(TIMEOUT_S)
         Leftovers(_own(settings), settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S)
     except KafkaException as error:
-        raise stopped(error, "starting the transactional producer") from error
+        serve(producer)
+        why = stopped(error, "starting the transactional producer")
+        if kafka_error(error).code() not in UNANSWERED:
+            raise why from error
+        raise KafkaStoppedError(f"{why}{without_coordinator(settings)}") from error
     return producer
 
 
@@ -115,6 +152,8 @@ def _consumer(settings: Settings) -> Consumer:
     config: dict[str, Any] = {
         **consumer_config(_own(settings)),
         "isolation.level": "read_committed",
+        "error_cb": report_client_error,
+        "logger": log,
     }
     try:
         return Consumer(config)
@@ -131,14 +170,15 @@ def _starts(settings: Settings, consumer: Consumer, receipts: Receipts) -> dict[
     places = [TopicPartition(topic, partition) for partition in found.partitions]
     outputs = Ends(admin(settings), (settings.claims_topic, topic))
     over = TakeOver(_own(settings), receipts, outputs, redriven_from)
-    deadline = time.monotonic() + BLOCKED_S
+    patience = Patience("finding out where the last redrive ended")
+    seen = 0
     while (starts := over.step(_committed(consumer, places))) is None:
-        if time.monotonic() > deadline:
-            held = ", ".join(f"{t}[{p}]@{offset}" for (t, p), offset in over.open.items())
-            raise KafkaStoppedError(
-                f"a transaction has been open for {BLOCKED_S:.0f} s: {held}; see docs/runbook.md, "
-                "a transaction that hangs"
-            )
+        if over.seen != seen:
+            seen = over.seen
+            patience.progressed()
+        held = ", ".join(f"{t}[{p}]@{offset}" for (t, p), offset in over.open.items())
+        about = ", a transaction is open: {}; see docs/runbook.md, a transaction that hangs"
+        patience.check(about.format(held) if held else "")
         time.sleep(0.1)
     return starts
 
@@ -154,7 +194,10 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
     assigned, ends = [], {}
     for (topic, partition), (offset, _) in starts.items():
         place = TopicPartition(topic, partition)
-        low, high = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        found = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        if not found:  # the client's answer when time is up
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"the end of {topic}"))
+        low, high = found
         start = max(low, offset)
         assigned.append(
             TopicPartition(topic, partition, start if start > low else OFFSET_BEGINNING)
@@ -166,20 +209,27 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
 
 
 def _batches(
-    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start]
+    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start], stop: Stop
 ) -> Iterable[list[Message]]:
     """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
     done = {partition: start.done for (_, partition), start in starts.items()}
-    left = dict(ends)
-    while left:
-        messages = [m for m in consumer.consume(BATCH, 0.2) if m.error() is None]
+    left, at = dict(ends), dict[int, int]()
+    topic = ", ".join({topic for topic, _ in starts})
+    patience = Patience(f"reading {topic}")
+    while left and not stop.asked:
+        messages = records(consumer.consume(BATCH, 0.2), topic)
         places = [(m, coordinates(m)) for m in messages]
         wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
         for place in consumer.position(consumer.assignment()):
+            if at.get(place.partition) != place.offset:
+                at[place.partition] = place.offset
+                patience.progressed()
             if place.offset >= left.get(place.partition, sys.maxsize):
                 del left[place.partition]
+        patience.check(f", before the end of partitions {sorted(left)}")
         if wanted:
             yield wanted
+            patience.progressed()
 
 
 def _before(place: Source, ends: dict[int, int]) -> bool:
@@ -189,9 +239,10 @@ def _before(place: Source, ends: dict[int, int]) -> bool:
 def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -> Redriven:
     done = Redriven(0, 0)
     for messages in batches:
-        step = plan(messages, wanted, _room(limit, done.sent), _unopened)
-        for letter in step.letters:
-            sys.stdout.write(msgspec.json.encode(letter).decode() + "\n")
+        cut = _cut(messages, wanted, _room(limit, done.sent))
+        step = plan(cut, wanted, _room(limit, done.sent), _unopened)
+        for letter, record in zip(step.letters, step.claims, strict=True):
+            sys.stdout.write(listed(letter, record).decode() + "\n")
         done = done.and_then(step)
         if _room(limit, done.sent) == 0:
             break
@@ -203,7 +254,8 @@ def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
     return value
 
 
-class _Sending(NamedTuple):
+@dataclass
+class _Sending:
     """What sending needs."""
 
     settings: Settings
@@ -213,6 +265,16 @@ class _Sending(NamedTuple):
     wanted: Filter
     limit: int | None
     opener: Opener
+    in_flight: bool = False
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator."""
+        if not self.in_flight:
+            return None
+        return (
+            "whether the last dead letters were sent is unknown; the next redrive finds out, and "
+            "sends none twice"
+        )
 
     def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
         """One transaction a batch, after one that leaves receipts where there are none."""
@@ -220,7 +282,7 @@ class _Sending(NamedTuple):
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
         if new:
-            self._commit(Step([], [], [], [], []), new, {})
+            self._commit(Step([], [], [], [], [], []), new, {})
         done = Redriven(0, 0)
         for messages in batches:
             cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
@@ -238,7 +300,11 @@ class _Sending(NamedTuple):
         self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
     ) -> None:
         now_ms = time.time_ns() // 1_000_000
+        self.in_flight = True
         self.receipts.began(now_ms)
+        self.receipts.older(
+            offsets, min((r.timestamp_ms or now_ms for r in step.kept), default=now_ms)
+        )
         self.producer.begin_transaction()
         produce(self.producer, self.settings.claims_topic, step.claims)
         produce(self.producer, self.settings.dead_letter_topic, step.kept)
@@ -249,13 +315,14 @@ class _Sending(NamedTuple):
         )
         self.producer.commit_transaction(TIMEOUT_S)
         self.receipts.committed()
+        self.in_flight = False
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
     """The batch up to the last dead letter that the limit has room for."""
     for index, message in enumerate(messages):
         letter = read_letter(message)
-        room -= letter is not None and wanted.matches(letter)
+        room -= letter is not None and goes_back(message, letter, wanted)
         if room == 0:
             return messages[: index + 1]
     return messages

@@ -3,7 +3,9 @@
 import datetime as dt
 import logging
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
 
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, headers_of
 from consumer.encryption import is_compressed
@@ -31,6 +33,8 @@ class Filter(NamedTuple):
     since: dt.datetime | None = None
     until: dt.datetime | None = None
     max_attempts: int = 3
+    encrypted_only: bool = False
+    """Dead letters are encrypted: anybody may have written a plain one, so it is not believed."""
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether this dead letter is to be sent back: it is asked for, and its claim is there."""
@@ -54,6 +58,8 @@ class Step(NamedTuple):
     letters: list[DeadLetter]
     gone: list[DeadLetter]
     """Of those kept: asked for, but not to be scored: redacted, cut, or too large for a claim."""
+    forged: list[DeadLetter]
+    """Of those kept: asked for, but not encrypted although dead letters are."""
     unread: list[Source]
     """Neither sent nor kept, but left where they are: the client cannot copy them."""
 
@@ -67,14 +73,19 @@ class Redriven(NamedTuple):
     """Of those kept: asked for, but redacted, cut, or too large for a claim."""
     unread: tuple[Source, ...] = ()
     """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
+    forged: int = 0
+    """Of those kept: asked for, but not encrypted although dead letters are."""
+    stopped: bool = False
+    """By a signal, so that some were not looked at."""
 
     def and_then(self, step: Step) -> "Redriven":
         """With one more batch."""
-        return Redriven(
-            self.sent + len(step.claims),
-            self.kept + len(step.kept),
-            self.gone + len(step.gone),
-            (*self.unread, *step.unread),
+        return self._replace(
+            sent=self.sent + len(step.claims),
+            kept=self.kept + len(step.kept),
+            gone=self.gone + len(step.gone),
+            unread=(*self.unread, *step.unread),
+            forged=self.forged + len(step.forged),
         )
 
 
@@ -87,7 +98,7 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
         room: send at most so many.
         opener: gives the value of a record that is sent.
     """
-    step = Step([], [], [], [], [])
+    step = Step([], [], [], [], [], [])
     for message in messages:
         try:
             headers = headers_of(message)
@@ -95,19 +106,53 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
             step.unread.append(coordinates(message))
             continue
         letter = read_letter(message)
-        fits = letter is not None and not _too_large(message.value(), letter)
-        if letter is not None and fits and len(step.claims) < room and wanted.matches(letter):
+        if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
             step.claims.append(claim_again(message, letter, opener))
             step.letters.append(letter)
-        else:
-            if (
-                letter is not None
-                and wanted.asks_for(letter)
-                and (letter.value in GONE or not fits)
-            ):
+            continue
+        if letter is not None and wanted.asks_for(letter):
+            if letter.value in GONE or _too_large(message.value(), letter):
                 step.gone.append(letter)
-            step.kept.append(Record(message.key(), message.value(), _kept(headers, message)))
+            elif not _believed(message, letter, wanted):
+                step.forged.append(letter)
+        step.kept.append(kept_as_it_is(message, headers))
     return step
+
+
+def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
+    """Whether this dead letter is to be sent back, and can be."""
+    return (
+        wanted.matches(letter)
+        and not _too_large(message.value(), letter)
+        and _believed(message, letter, wanted)
+    )
+
+
+def _believed(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
+    """Whether the worker can have written it; it encrypts what has a value."""
+    return not (wanted.encrypted_only and letter.value is Form.ORIGINAL and message.value())
+
+
+def kept_as_it_is(message: Message, headers: Iterable[Header]) -> Record:
+    """To be appended to the topic again, as old as it is: so it ages out all the same."""
+    _, stated_ms = message.timestamp()
+    return Record(message.key(), message.value(), _kept(headers, message), max(0, stated_ms))
+
+
+class _Named(msgspec.Struct):
+    claim_id: Any = None
+
+
+def listed(letter: DeadLetter, record: Record) -> bytes:
+    """A dead letter as a line of JSON, with its key and the claim's id, null where unknown."""
+    key = None if record.key is None else record.key.decode(errors="backslashreplace")
+    try:
+        claim_id = msgspec.json.decode(record.value or b"", type=_Named).claim_id
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        claim_id = None
+    return msgspec.json.encode(
+        {"key": key, "claim_id": claim_id, **msgspec.to_builtins(letter)}, order="deterministic"
+    )
 
 
 def _too_large(value: bytes | None, letter: DeadLetter) -> bool:

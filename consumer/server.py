@@ -3,12 +3,12 @@
 import asyncio
 import errno
 import logging
-import signal
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -144,9 +144,9 @@ def beside(server: Server, sock: socket.socket) -> Iterator[None]:
 
 
 def serve_until_stopped(server: Server, sock: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; requests under way are answered first."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: server.stop())
+    """Serve until `Server.stop`; requests under way are answered first."""
     log.info("listening on port %d", sock.getsockname()[1])
-    server.run(sock)
+    # A loop in the main thread would take the descriptor that signals are written to.
+    with ThreadPoolExecutor(1, thread_name_prefix="http") as pool:
+        pool.submit(server.run, sock).result()
     log.info("stopped; every request under way was answered")

@@ -7,7 +7,13 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.client import common_config, kafka_error, transaction_timeout_s, transactional_id
+from consumer.client import (
+    common_config,
+    kafka_error,
+    last_reason,
+    transaction_timeout_s,
+    transactional_id,
+)
 from consumer.errors import KafkaStoppedError
 from consumer.evidence import source_of
 from consumer.leftovers import Leftovers, sweep_for
@@ -86,7 +92,9 @@ class Stalls:
             return
         if not self._leftovers.reachable():
             if stall.waited_s > LIMIT_S:
-                raise KafkaStoppedError(f"no answer from Kafka for {stall.waited_s:.0f} s")
+                raise KafkaStoppedError(
+                    f"no answer from Kafka for {stall.waited_s:.0f} s{last_reason()}"
+                )
             return
         if own:
             self._own_due = now + AGAIN_S

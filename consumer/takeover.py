@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException, TopicPartition
 
+from consumer.client import REFUSED, kafka_error, stopped
 from consumer.evidence import Evidence, Origin, source_of
 from consumer.outputs import Ends
 from consumer.receipts import Place, Receipt, Receipts
@@ -78,6 +79,11 @@ class TakeOver:
         self.open: dict[Place, int] = {}
         """Output partitions held up by an open transaction, with its first offset."""
 
+    @property
+    def seen(self) -> int:
+        """Records of the outputs that were looked at in this step and those before it."""
+        return 0 if self._evidence is None else self._evidence.seen
+
     def restart(self, *, distrust: bool) -> None:
         """Begin anew, as after every rebalance.
 
@@ -96,12 +102,17 @@ class TakeOver:
 
         Args:
             committed: what the group has committed, stable, with metadata.
+
+        Raises:
+            KafkaStoppedError: there is no right to look at the outputs.
         """
         if not committed:
             return {}
         try:
             return self._step({(p.topic, p.partition): p for p in committed})
         except KafkaException as error:
+            if kafka_error(error).code() in REFUSED:
+                raise stopped(error, f"checking {', '.join(self._outputs.topics)}") from error
             log.warning("the outputs cannot be checked yet: %s", error.args[0].str())
             self.restart(distrust=False)
             return None

@@ -10,8 +10,10 @@ from confluent_kafka.cimpl import NewTopic
 from consumer.client import (
     common_config,
     kafka_error,
+    last_reason,
     refused_property,
     report_client_error,
+    serve,
     stopped,
 )
 from consumer.errors import KafkaStoppedError
@@ -20,6 +22,7 @@ from consumer.settings import Settings
 log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 30.0
+ASK_S: Final = 5.0
 WEEK_MS: Final = str(7 * 24 * 3_600 * 1_000)
 MONTH_MS: Final = str(30 * 24 * 3_600 * 1_000)
 # A dead letter is the claim's record and some headers, an alert has the claim's key, which may be
@@ -61,6 +64,7 @@ def create_topics(settings: Settings, partitions: int, replication: int) -> dict
             future.result()
             created[name] = True
         except KafkaException as error:
+            serve(client)
             if kafka_error(error).code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise stopped(error, f"creating topic {name}") from error
             created[name] = False
@@ -87,6 +91,28 @@ def require_topics(settings: Settings) -> None:
             f"no topic {', '.join(missing)} at {settings.kafka_bootstrap_servers}, "
             "or no right to use it; create the topics with: python -m consumer topics"
         )
+
+
+INTERNAL: Final = {
+    "__transaction_state": "transaction.state.log.replication.factor",
+    "__consumer_offsets": "offsets.topic.replication.factor",
+}
+"""Topics that Kafka makes for its coordinators, and the broker setting that may prevent it."""
+
+
+def without_coordinator(settings: Settings) -> str:
+    """What keeps coordinators away, as the end of a message; empty if nothing is known."""
+    try:
+        found = admin(settings).list_topics(timeout=ASK_S)
+    except KafkaException:
+        return last_reason()  # that of the call before: this one adds nothing
+    missing = [
+        f"{name} is missing or may not be seen: with {len(found.brokers)} brokers it cannot be "
+        f"created if {setting} is larger"
+        for name, setting in INTERNAL.items()
+        if name not in found.topics
+    ]
+    return "".join(f"; {text}" for text in missing) + last_reason()
 
 
 def admin(settings: Settings) -> AdminClient:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from consumer.batch import Outcome
-from consumer.client import kafka_error, stopped
+from consumer.client import kafka_error, serve, stopped
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.leftovers import Leftovers
 from consumer.offsets import TRANSIENT
@@ -17,6 +17,7 @@ from consumer.producing import make_producer
 from consumer.receipts import Receipts
 from consumer.settings import Settings
 from consumer.sizes import Sizes
+from consumer.topics import without_coordinator
 from consumer.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ class ExactlyOnce:
                 self._leftovers.clear(producer, self._timeout)
                 return producer
             except KafkaException as error:
+                serve(producer)
                 inner = kafka_error(error)
                 if not inner.retriable() and inner.code() not in TRANSIENT:
                     raise stopped(error, "starting the transactional producer") from error
@@ -86,6 +88,7 @@ class ExactlyOnce:
                 )
         raise KafkaStoppedError(
             f"no transaction coordinator at {self._settings.kafka_bootstrap_servers}"
+            f"{without_coordinator(self._settings)}"
         )
 
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:

@@ -105,10 +105,22 @@ class Worker:
         self._lag_due = 0.0
         self._aborts = 0
         self._stopping = False
+        self._in_flight: Outcome | None = None
 
     def stop(self) -> None:
         """Finish the batch in hand, commit it and return from `run`. Safe in a signal handler."""
         self._stopping = self._health.stopping = True
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator; None for nothing."""
+        if self._in_flight is None:
+            return None
+        if self._exactly_once:
+            return (
+                "whether the batch in flight was committed is unknown; the next start finds out, "
+                "and neither loses nor repeats a claim"
+            )
+        return "the batch in flight was not committed; the next start may repeat its alerts"
 
     def run(self) -> None:
         """Score until `stop`.
@@ -166,6 +178,7 @@ class Worker:
 
     def _publish_offsets(self, outcome: Outcome) -> bool:
         """Commit offsets alone; False when it was not possible, and everything is rewound."""
+        self._in_flight = outcome
         try:
             self._publisher.publish(
                 outcome, self._source.group_metadata, partial(self._moved, outcome)
@@ -186,6 +199,7 @@ class Worker:
         trace.scored(outcome, scorer)
         self._budget.check(len(messages), len(outcome.dead_letters))
         done = partial(self._done, outcome, timestamps(messages), trace)
+        self._in_flight = outcome
         try:
             with self._metrics.stage.labels("publish").time():
                 self._publisher.publish(outcome, self._source.group_metadata, done)
@@ -209,6 +223,8 @@ class Worker:
 
     def _moved(self, outcome: Outcome) -> None:
         self._committed.update(outcome.offsets)
+        if self._in_flight is outcome:
+            self._in_flight = None
         self._aborts = 0
         self._health.progressed()
 
@@ -236,6 +252,7 @@ class Worker:
         self._rewind(aborted=True)
 
     def _aborted(self, error: AbortedError) -> None:
+        self._in_flight = None
         self._metrics.transactions.labels("aborted").inc()
         self._traces.aborted(str(error))
         if isinstance(error, TooLargeError) and self._misfits.learnt(error):

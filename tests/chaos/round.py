@@ -13,7 +13,7 @@ from typing import Literal
 
 from confluent_kafka import KafkaException
 
-from consumer.errors import STUCK_EXIT_CODE, KafkaStoppedError
+from consumer.errors import STUCK_EXIT_CODE, UNKNOWN_EXIT_CODE, KafkaStoppedError
 from tests.broker import jars, ports, topics, wait
 from tests.broker.hanging import hanging
 from tests.broker.native import NativeKafka
@@ -219,7 +219,8 @@ def disorderly(worker: Worker) -> bool:
     """
     last = worker.codes[-1] if worker.codes else None
     early = last == -signal.SIGTERM and not worker.up()
-    return not (worker.gone or early or last in {0, KafkaStoppedError.exit_code, STUCK_EXIT_CODE})
+    orderly = {0, KafkaStoppedError.exit_code, STUCK_EXIT_CODE, UNKNOWN_EXIT_CODE}
+    return not (worker.gone or early or last in orderly)
 
 
 def observe(

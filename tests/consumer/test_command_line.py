@@ -21,7 +21,8 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_error_has_an_exit_code_of_its_own() -> None:
     kinds = [k for k in vars(errors).values() if isinstance(k, type)]
     codes = [k.exit_code for k in kinds if issubclass(k, errors.ScorerError)]
-    assert sorted([*codes, errors.STUCK_EXIT_CODE]) == [1, 2, 3, 4, 5, 6, 7, 8]
+    others = errors.STUCK_EXIT_CODE, errors.UNKNOWN_EXIT_CODE
+    assert sorted([*codes, *others]) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
 @pytest.mark.parametrize("command", ["run", "serve", "demo", "topics", "redrive"])

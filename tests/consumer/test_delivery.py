@@ -54,7 +54,14 @@ class FakeProducer:
         self._called("begin")
 
     def produce(
-        self, topic: str, value: bytes, key: bytes, *, headers: Any, on_delivery: Any
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes,
+        *,
+        headers: Any,
+        on_delivery: Any,
+        timestamp: int,
     ) -> None:
         self._called(f"produce {topic}")
         if on_delivery is not None:

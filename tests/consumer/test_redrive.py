@@ -1,6 +1,7 @@
 """Which dead letters go back, and as what."""
 
 import datetime as dt
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,14 +12,15 @@ from hypothesis import strategies as st
 from consumer.batch import process
 from consumer.decode import headers_of
 from consumer.records import Record
-from consumer.redrive_plan import Filter, Step
+from consumer.redrive_plan import Filter, Step, listed
 from consumer.redrive_plan import plan as plan_of
 from consumer.sealing import make_opener
 from consumer.settings import Settings
-from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Header, Reason
+from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of
 
 ALL = 1_000
+TIME_MS = FakeMessage(b"").timestamp()[1]
 FROM = (REDRIVEN_HEADER, "dead-0-0")
 
 
@@ -57,7 +59,7 @@ def test_a_tombstone_goes_back_as_one() -> None:
 def test_what_is_left_out_is_kept_as_it_was() -> None:
     message = dead(reason=Reason.EMPTY)
     step = plan([message], Filter(reasons=frozenset({Reason.INVALID})), ALL)
-    assert step.kept == [Record(b"key", b"value", [*headers_of(message), FROM])]
+    assert step.kept == [Record(b"key", b"value", [*headers_of(message), FROM], TIME_MS)]
     assert (step.claims, step.letters) == ([], [])
 
 
@@ -121,7 +123,7 @@ def test_what_is_no_dead_letter_of_ours_is_kept(headers: list[Header] | None) ->
     step = plan([FakeMessage(b"value", headers=headers)], Filter(since=NOW - HOUR), ALL)
     assert step.claims == []
     here = (REDRIVEN_HEADER, "claims-0-0")
-    assert step.kept == [Record(b"key", b"value", [*(headers or []), here])]
+    assert step.kept == [Record(b"key", b"value", [*(headers or []), here], TIME_MS)]
 
 
 def test_a_record_refused_again_and_again_comes_to_rest() -> None:
@@ -141,6 +143,34 @@ def test_a_record_refused_again_and_again_comes_to_rest() -> None:
 
 def as_read(record: Record) -> list[Header]:
     return [(n, v.encode() if isinstance(v, str) else v) for n, v in record.headers or ()]
+
+
+def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
+    headers = headers_of(dead())
+    forged, empty = dead(0), FakeMessage(None, 1, headers=headers)
+    sealed = dead(2, value=Form.ENCRYPTED)
+    wanted = Filter(encrypted_only=True)
+    step = plan_of([forged, empty, sealed], wanted, ALL, lambda value, _: value)
+    assert [record.value for record in step.claims] == [None, b"value"]
+    assert (len(step.forged), len(step.kept)) == (1, 1)
+    other = Filter(encrypted_only=True, reasons=frozenset({Reason.EMPTY}))
+    assert plan([forged], other, ALL).forged == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "named"),
+    [
+        (b"k1", b'{"claim_id": "c1", "x": 1}', ("k1", "c1")),
+        (b"\xff", b"\xff", ("\\xff", None)),
+        (None, None, (None, None)),
+    ],
+)
+def test_a_listed_one_has_its_key_and_claim_id(
+    key: bytes | None, value: bytes | None, named: tuple[str | None, str | None]
+) -> None:
+    line = json.loads(listed(letter(), Record(key, value, None)))
+    assert (line["key"], line["claim_id"]) == named
+    assert line["reason"] == "invalid"
 
 
 @given(

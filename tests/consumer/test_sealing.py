@@ -154,7 +154,12 @@ def test_redacted_ones_are_kept_and_counted(tmp_path: Path) -> None:
     step = plan(messages, Filter(), ALL, make_opener(settings(file=key(tmp_path))))
     assert [record.value for record in step.claims] == [BAD]
     assert step.kept == [
-        Record(m.key(), m.value(), [*headers_of(m), (REDRIVEN_HEADER, f"dead-0-{m.offset()}")])
+        Record(
+            m.key(),
+            m.value(),
+            [*headers_of(m), (REDRIVEN_HEADER, f"dead-0-{m.offset()}")],
+            m.timestamp()[1],
+        )
         for m in messages[:2]
     ]
     assert Redriven(1, 1, 1).and_then(step) == Redriven(2, 3, 3)

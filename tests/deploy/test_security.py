@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
@@ -171,6 +172,41 @@ def test_the_other_commands_do_their_work_with_the_documented_rights(
     env = by_password(filled, tmp_path, "topics")
     made = succeeds("topics", env=env)
     assert made.stdout.count("exists, left as it is") == len(TOPICS)
+
+
+@pytest.mark.parametrize("arguments", [("redrive",), ("redrive", "--dry-run")], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "named"), [(ResourceType.TOPIC, "claims-dead-letter"), (ResourceType.GROUP, "GROUP")]
+)
+def test_a_redrive_that_may_not_read_says_so(
+    filled: Secured, tmp_path: Path, kind: ResourceType, named: str, arguments: tuple[str, ...]
+) -> None:
+    missing = [r for r in RIGHTS["redrive"] if r.kind is kind and r.operation is AclOperation.READ]
+    assert len(missing) == 1
+    name = topics.fresh_name("unread")
+    rights = [right for right in RIGHTS["redrive"] if right not in missing]
+    filled.allow(name, of_group(rights, name))
+    topics.fill(filled.admin_address, "claims-dead-letter", [(b"k", b"no dead letter")])
+    env = {**by_password(filled, tmp_path, name), "CONSUMER_GROUP": name}
+    done = processes.run(*arguments, env=env)
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert named in last
+
+
+@pytest.mark.parametrize("arguments", [("redrive",), ("redrive", "--dry-run")], ids=str)
+def test_a_redrive_with_a_wrong_password_says_so(
+    filled: Secured, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    env = by_password(filled, tmp_path, "mistaken")
+    (tmp_path / "password").write_text("wrong-4711")
+    done = processes.run(*arguments, env=env)
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "uthentication" in last
+    assert filled.scram in last
+    assert "wrong-4711" not in done.stderr
 
 
 def succeeds(*arguments: str, env: Env) -> processes.Done:

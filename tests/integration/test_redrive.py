@@ -94,6 +94,28 @@ def test_what_a_filter_leaves_out_waits(stage: Stage) -> None:
     assert waiting(stage) == []
 
 
+def test_what_is_kept_ages_and_nothing_is_sent_twice(new_stage: NewStage) -> None:
+    """Copies have timestamps of the past: the next redrive has to find them all the same."""
+    stage = new_stage(partitions=1)
+    produce(stage.bootstrap, stage.dead, letters(30))
+    written = {int(r.header("number") or b""): r.timestamp for r in dead(stage)}
+    wanted = Filter(reasons=frozenset({Reason.EMPTY}))
+    for sent in (10, 0, 0):
+        assert redrive(stage.settings(), wanted) == Redriven(sent, 20)
+    for record in waiting(stage):
+        assert record.timestamp == written[int(record.header("number") or b"")]
+    assert redrive(stage.settings(), Filter()) == Redriven(20, 0)
+    assert numbers(claims(stage)) == list(range(30))
+
+
+def test_a_dry_run_counts_as_the_real_run(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    produce(stage.bootstrap, stage.dead, letters(400))
+    wanted = Filter(reasons=frozenset({Reason.EMPTY}))
+    shown = redrive(stage.settings(), wanted, dry_run=True)
+    assert len(capsys.readouterr().out.splitlines()) == shown.sent
+    assert redrive(stage.settings(), wanted) == shown
+
+
 def test_a_limit_leaves_the_rest_for_the_next(new_stage: NewStage) -> None:
     stage = new_stage(partitions=2)
     produce(stage.bootstrap, stage.dead, letters(700))

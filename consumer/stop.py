@@ -1,0 +1,150 @@
+"""SIGTERM and SIGINT, obeyed within seconds whatever Kafka does.
+
+Python runs signal handlers between two steps of the main thread, and a call into the Kafka client
+is one step, however long it waits. So a thread learns of a signal from the descriptor that the
+interpreter writes to at once, asks the command to stop, and ends the process if it does not.
+"""
+
+import logging
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn, Self
+
+from consumer.errors import UNKNOWN_EXIT_CODE
+
+log = logging.getLogger(__name__)
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+LIMIT_S: Final = 8.0
+"""From the first signal to the end of the process."""
+SAME_S: Final = 0.5
+"""`make`, `timeout` and terminals may deliver one request twice."""
+
+
+def end_at_once() -> None:
+    """Until `Stop` listens: process 1 of a container has no default action of its own."""
+
+    def end(number: int, _: object) -> NoReturn:
+        os._exit(128 + number)
+
+    for number in SIGNALS:
+        signal.signal(number, end)
+
+
+class Stop:
+    """A request to stop. Until a command says how it is asked, a signal ends the process at once:
+    nothing is in flight by then.
+    """
+
+    def __init__(self, *, service: bool, end: Callable[[int], object] = os._exit) -> None:
+        """Nobody has asked yet.
+
+        Args:
+            service: stopping is how the command ends, so the exit code is 0. The others have not
+                done what they were started for: 128 and the signal's number.
+            end: ends the process with an exit code.
+        """
+        self._service = service
+        self._end = end
+        self._ask: Callable[[], object] | None = None
+        self._unknown: Callable[[], str | None] = lambda: None
+        self._within_s = LIMIT_S
+        self._interrupts = False
+        self._since = 0.0
+        self.number: int | None = None
+        """The first signal."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return self.number is not None
+
+    @property
+    def code(self) -> int:
+        """Exit code of a command that was stopped."""
+        return 0 if self._service or self.number is None else 128 + self.number
+
+    def gracefully(
+        self,
+        ask: Callable[[], object] = lambda: None,
+        unknown: Callable[[], str | None] = lambda: None,
+        within_s: float = LIMIT_S,
+    ) -> None:
+        """From now on ask; the process ends by itself, or is ended when time is up.
+
+        Args:
+            ask: called once, in another thread.
+            unknown: what of the work in flight has an unknown outcome, None for nothing.
+            within_s: seconds from the signal to the end.
+        """
+        self._unknown, self._within_s, self._ask = unknown, within_s, ask
+
+    def by_interrupt(self) -> None:
+        """From now on a signal raises KeyboardInterrupt in the main thread, once."""
+        self._interrupts = True
+        self.gracefully()
+
+    @contextmanager
+    def listening(self) -> Iterator[Self]:
+        """Obey signals while the body runs. Only in the main thread."""
+        read_end, write_end = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(write_end, False)
+        wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+        handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        thread = threading.Thread(target=self._watch, args=(read_end,), name="stop", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            signal.set_wakeup_fd(wakeup)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            os.close(write_end)
+            thread.join()
+            os.close(read_end)
+
+    def _handle(self, *_: object) -> None:
+        if self._interrupts:
+            self._interrupts = False
+            raise KeyboardInterrupt
+
+    def _watch(self, read_end: int) -> None:
+        while True:
+            ready, _, _ = select.select([read_end], [], [], self._left())
+            if not ready:
+                log.warning("not stopped within %.0f s: ending without it", self._within_s)
+                self._finish()
+                return
+            received = os.read(read_end, 64)
+            if not received:
+                return
+            for number in received:
+                if number in SIGNALS:
+                    self._received(number)
+
+    def _left(self) -> float | None:
+        if self.number is None:
+            return None
+        return max(0.0, self._since + self._within_s - time.monotonic())
+
+    def _received(self, number: int) -> None:
+        if self.number is None:
+            self.number, self._since = number, time.monotonic()
+            if self._ask is None:
+                self._finish()
+            else:
+                self._ask()
+        elif number == signal.SIGINT and time.monotonic() - self._since > SAME_S:
+            self._service, self.number = False, number
+            self._finish()
+
+    def _finish(self) -> None:
+        unknown = self._unknown()
+        if unknown is not None:
+            log.error("ended without an answer from Kafka: %s", unknown)
+        self._end(self.code if unknown is None else UNKNOWN_EXIT_CODE)

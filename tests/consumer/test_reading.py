@@ -1,0 +1,71 @@
+"""No error of the client is passed over, and no wait is without a limit."""
+
+from typing import Any
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+
+from consumer import client
+from consumer.client import last_reason, report_client_error, stopped
+from consumer.errors import KafkaStoppedError
+from consumer.reading import Patience, records
+
+WHY = "sasl_ssl://kafka:9093/bootstrap: Connect to ipv4#10.0.0.1:9093 failed: Connection refused"
+
+
+@pytest.fixture(autouse=True)
+def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No client of another test has reported anything."""
+    monkeypatch.setattr(client, "_reasons", [])
+
+
+class Returned:
+    """What a consumer returns: a record, or an error in its place."""
+
+    def __init__(self, code: int | None = None, topic: str | None = None) -> None:
+        self._error = None if code is None else KafkaError(code)
+        self._topic = topic
+
+    def error(self) -> KafkaError | None:
+        return self._error
+
+    def topic(self) -> str | None:
+        return self._topic
+
+
+@pytest.mark.parametrize("topic", ["letters", None])
+def test_an_error_that_stays_ends_it_and_names_the_topic(topic: str | None) -> None:
+    messages: list[Any] = [Returned(), Returned(KafkaError.TOPIC_AUTHORIZATION_FAILED, topic)]
+    with pytest.raises(KafkaStoppedError, match=r"^reading letters: TOPIC_AUTHORIZATION_FAILED"):
+        records(messages, "letters")
+
+
+def test_what_the_client_recovers_from_does_not() -> None:
+    messages: list[Any] = [Returned(KafkaError._TRANSPORT), Returned()]
+    assert records(messages, "letters") == messages[1:]
+
+
+def test_a_wait_has_a_limit_and_a_reason() -> None:
+    report_client_error(KafkaError(KafkaError._TRANSPORT, WHY))
+    Patience("reading letters").check()
+    with pytest.raises(KafkaStoppedError, match=r"reading letters: no progress") as why:
+        Patience("reading letters", -1.0).check(", at the start")
+    assert ", at the start" in str(why.value)
+    assert WHY in str(why.value)
+
+
+def test_the_last_reason_is_the_one_that_says_why() -> None:
+    assert last_reason() == ""
+    report_client_error(KafkaError(KafkaError._RESOLVE, "an earlier one"))
+    report_client_error(KafkaError(KafkaError._TRANSPORT, WHY))
+    report_client_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
+    unanswered = stopped(KafkaException(KafkaError(KafkaError._TIMED_OUT)), "redriving")
+    assert str(unanswered).endswith(WHY)
+    refused = stopped(KafkaException(KafkaError(KafkaError._FENCED)), "redriving")
+    assert WHY not in str(refused)
+
+
+def test_an_old_reason_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    report_client_error(KafkaError(KafkaError._TRANSPORT, WHY))
+    monkeypatch.setattr(client, "REASON_S", -1.0)
+    assert last_reason() == ""

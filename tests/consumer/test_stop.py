@@ -1,0 +1,151 @@
+"""SIGTERM and SIGINT, whatever the main thread waits for."""
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from consumer import stop as stop_module
+from consumer.errors import UNKNOWN_EXIT_CODE
+from consumer.stop import Stop
+from tests.broker import wait
+
+ROOT = Path(__file__).parents[2]
+BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+
+
+class Ends(queue.Queue[int]):
+    """What the process would have ended with."""
+
+    def __call__(self, code: int) -> None:
+        self.put(code)
+
+    def code(self) -> int:
+        return self.get(timeout=wait.GENEROUS)
+
+
+@contextmanager
+def listening(*, service: bool = False) -> Iterator[tuple[Stop, Ends]]:
+    ends = Ends()
+    with Stop(service=service, end=ends).listening() as stop:
+        yield stop, ends
+
+
+def send(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+@BOTH
+@pytest.mark.parametrize("service", [True, False])
+def test_until_it_can_be_asked_it_ends_at_once(number: signal.Signals, service: bool) -> None:
+    with listening(service=service) as (_, ends):
+        send(number)
+        assert ends.code() == (0 if service else 128 + number)
+
+
+@BOTH
+def test_it_is_asked_and_ends_by_itself(number: signal.Signals) -> None:
+    asked = Ends()
+    with listening() as (stop, ends):
+        stop.gracefully(lambda: asked(1))
+        assert not stop.asked
+        send(number)
+        assert asked.code() == 1
+        assert stop.asked
+        assert stop.code == 128 + number
+    assert ends.empty()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "code"), [(None, 0), ("whether it was committed is unknown", UNKNOWN_EXIT_CODE)]
+)
+def test_when_time_is_up_it_is_ended(unknown: str | None, code: int) -> None:
+    with listening(service=True) as (stop, ends):
+        stop.gracefully(unknown=lambda: unknown, within_s=0.05)
+        send(signal.SIGTERM)
+        assert ends.code() == code
+
+
+def test_a_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop_module, "SAME_S", -1.0)
+    asked = Ends()
+    with listening(service=True) as (stop, ends):
+        stop.gracefully(lambda: asked(1), within_s=wait.GENEROUS)
+        send(signal.SIGTERM)
+        asked.code()
+        send(signal.SIGTERM)
+        send(signal.SIGINT)
+        assert ends.code() == 128 + signal.SIGINT
+    assert asked.empty()
+
+
+def test_one_request_that_arrives_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stop_module, "SAME_S", wait.GENEROUS)
+    with listening() as (stop, ends):
+        stop.gracefully(within_s=wait.GENEROUS)
+        for _ in range(3):
+            send(signal.SIGINT)
+    assert ends.empty()
+
+
+def test_a_command_with_something_to_put_in_order_is_interrupted() -> None:
+    with listening() as (stop, _):
+        stop.by_interrupt()
+        with pytest.raises(KeyboardInterrupt):
+            send(signal.SIGTERM)
+
+
+def test_handlers_are_as_they_were_before() -> None:
+    before = [signal.getsignal(number) for number in stop_module.SIGNALS]
+    with listening():
+        pass
+    assert [signal.getsignal(number) for number in stop_module.SIGNALS] == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+@contextmanager
+def mute() -> Iterator[tuple[str, socket.socket]]:
+    """The address of a broker that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}", server
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("run",), 0),
+        (("outcomes",), 0),
+        (("topics",), 143),
+        (("redrive",), 143),
+        (("redrive", "--dry-run"), 143),
+    ],
+    ids=str,
+)
+def test_a_command_that_waits_for_kafka_ends(
+    command: tuple[str, ...], code: int, model_dir: Path
+) -> None:
+    with mute() as (address, server):
+        environ = {
+            "PATH": os.environ["PATH"],
+            "KAFKA_BOOTSTRAP_SERVERS": address,
+            "INSTANCE_ID": "w",
+            "METRICS_PORT": "0",
+            "MODEL_DIR": str(model_dir),
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "consumer", *command],
+            cwd=ROOT, env=environ, text=True, stderr=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        with process:
+            server.accept()
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=wait.GENEROUS)
+        assert process.returncode == code
+        assert "Traceback" not in "".join(said)
