@@ -34,20 +34,23 @@ def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
         return
     yield durability(found)
     yield retention(found)
-    yield rights(use, found)
+    if use.by_worker:
+        yield rights(use, found)
 
 
 def judge_absent(use: Use, error: KafkaError) -> Finding:
     """A topic that is missing, or hidden from this principal."""
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        text = f"no topic {use.topic}, or no right to see it"
+        text = f"no topic {use.topic}"
         advice = "create it with: python -m consumer topics"
+        if not use.by_worker:
+            return warning(use.topic, f"{text}; python -m consumer outcomes needs it", advice)
     else:
         text = f"no answer about topic {use.topic}: {error.str()}"
-        advice = "look at the rights of this principal (docs/security.md) and at the brokers"
-    if use.by_worker:
-        return wrong(use.topic, text, advice, STOPS)
-    return warning(use.topic, f"{text}; python -m consumer outcomes needs it", advice)
+        advice = "look at the rights of this principal (docs/security.md)"
+        if not use.by_worker:
+            return unknown(use.topic, text, advice)
+    return wrong(use.topic, text, advice, STOPS)
 
 
 def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
@@ -57,8 +60,8 @@ def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
     if found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return unknown(
             name,
-            "does not exist yet, or no right to see it",
-            "look again once a worker has run; see docs/security.md for the rights",
+            "does not exist yet",
+            "look again once a worker has run",
         )
     return unknown(name, found.str(), "give this principal Describe and DescribeConfigs on it")
 
@@ -91,10 +94,7 @@ def rights(use: Use, topic: Topic) -> Finding:
     if use.right in topic.rights:
         return ok(check, f"{use.right.title()} is allowed")
     text = f"this principal may not {use.right.title()}"
-    advice = "add the right (docs/security.md)"
-    if use.by_worker:
-        return wrong(check, text, advice, STOPS)
-    return warning(check, f"{text}; python -m consumer outcomes needs it", advice)
+    return wrong(check, text, "add the right (docs/security.md)", STOPS)
 
 
 def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Finding:

@@ -29,7 +29,15 @@ from consumer.doctor_findings import (
 from consumer.doctor_group import judge_clock, judge_group, judge_open, judge_progress
 from consumer.doctor_ports import Port, judge
 from consumer.doctor_ports import look_at as look_at_port
-from consumer.doctor_topics import Use, judge_absent, judge_internal, retention, rights, sizes
+from consumer.doctor_topics import (
+    Use,
+    judge_absent,
+    judge_internal,
+    judge_topic,
+    retention,
+    rights,
+    sizes,
+)
 from consumer.settings import read_settings
 
 SAFE = {
@@ -121,7 +129,11 @@ class TestTopics:
         assert "python -m consumer topics" in found.advice
 
     def test_the_worker_does_without_outcomes(self) -> None:
-        assert judge_absent(Use("o", "READ", by_worker=False), ABSENT).state is State.WARNING
+        outcomes = Use("o", "READ", by_worker=False)
+        assert judge_absent(outcomes, ABSENT).state is State.WARNING
+        assert judge_absent(outcomes, DENIED).state is State.UNKNOWN
+        own = {found.check for found in judge_topic(outcomes, topic())}
+        assert own == {"claims", "claims retention"}
 
     @pytest.mark.parametrize("error", [ABSENT, DENIED])
     def test_an_internal_topic_that_is_not_shown(self, error: KafkaError) -> None:
@@ -131,16 +143,16 @@ class TestTopics:
         ("config", "state", "said"),
         [
             ({}, State.OK, "delete, 7 days"),
-            ({"retention_ms": "-1"}, State.OK, "for ever"),
-            ({"retention_ms": "3600000"}, State.WARNING, "1 hours"),
-            ({"retention_bytes": "1000"}, State.WARNING, "retention.bytes=1000"),
-            ({"cleanup_policy": "compact,delete"}, State.WRONG, "cleanup.policy=compact,delete"),
+            ({"retention.ms": "-1"}, State.OK, "for ever"),
+            ({"retention.ms": "3600000"}, State.WARNING, "1 hours"),
+            ({"retention.bytes": "1000"}, State.WARNING, "retention.bytes=1000"),
+            ({"cleanup.policy": "compact,delete"}, State.WRONG, "cleanup.policy=compact,delete"),
         ],
     )
     def test_records_stay_until_they_are_read(
         self, config: dict[str, str], state: State, said: str
     ) -> None:
-        found = retention(topic(**config))
+        found = retention(topic()._replace(config={**SAFE, **config}))
         assert found.state is state
         assert said in found.text
 
@@ -149,7 +161,6 @@ class TestTopics:
         found = rights(Use("claims", "WRITE"), topic())
         assert (found.state, found.exit_code) == (State.WRONG, 4)
         assert "may not Write" in found.text
-        assert rights(Use("c", "WRITE", by_worker=False), topic()).state is State.WARNING
         silent = topic()._replace(rights=frozenset())
         assert rights(Use("claims", "READ"), silent).state is State.UNKNOWN
 
