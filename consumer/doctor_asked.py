@@ -11,7 +11,7 @@ from confluent_kafka.admin._resource import ResourceType
 
 from consumer.client import kafka_error
 
-ANSWER_S: Final = 8.0
+ANSWER_S: Final = 5.0
 """Longest that a request may take."""
 
 Config = Mapping[str, str | None] | KafkaError
