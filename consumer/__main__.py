@@ -1,4 +1,4 @@
-"""The command line: ``python -m consumer run | serve | demo | generate | redrive | topics``."""
+"""The command line: ``python -m consumer run | serve | doctor | topics | redrive | …``."""
 
 import os
 
@@ -23,12 +23,14 @@ from typing import Final
 from consumer import client, logs
 from consumer.access import BearerToken
 from consumer.api import scoring_app
-from consumer.errors import ScorerError, SettingsError
+from consumer.doctor import examine
+from consumer.doctor_findings import exit_code, json_line, line
+from consumer.errors import ScorerError
 from consumer.health import Health
 from consumer.limits import PROBES, Limits
 from consumer.listen import everywhere, listen, tls
 from consumer.metrics import Metrics
-from consumer.models import Models, signature_check
+from consumer.models import Models, own_rules, signature_check
 from consumer.operations import operations_app
 from consumer.outcomes import follow
 from consumer.ownership import GroupWatch
@@ -41,29 +43,13 @@ from consumer.topics import create_topics, require_topics
 from consumer.tracing import traced
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
-from model import rules
 from model.argument_types import from_zero, moment, rate, seed, small, whole
-from model.rules import Rules
 from model.streams import accept_any_text
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
 
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
-
-
-def own_rules(settings: Settings) -> Rules | None:
-    """The rules of RULES_FILE, None without one.
-
-    Raises:
-        SettingsError: the file is missing or wrong.
-    """
-    if settings.rules_file is None:
-        return None
-    try:
-        return rules.load(settings.rules_file)
-    except rules.RuleError as error:
-        raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
 
 
 def operations(
@@ -203,6 +189,16 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
     return stop.code if done.stopped else 0
 
 
+def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
+    """Check what the guarantees rest on: Kafka, topics, rights, group, model, keys and ports."""
+    show, found = json_line if options.json else line, []
+    for finding in examine(settings):
+        sys.stdout.write(show(finding) + "\n")
+        sys.stdout.flush()
+        found.append(finding)
+    return exit_code(found)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     root = argparse.ArgumentParser(
@@ -254,6 +250,8 @@ def parser() -> argparse.ArgumentParser:
         "--max-attempts", type=whole, default=3, help="keep what was tried so often (3)"
     )
     again.add_argument("--dry-run", action="store_true", help="list them as JSON, change nothing")
+    looking = command("doctor", doctor)
+    looking.add_argument("--json", action="store_true", help="a JSON object a line, for programs")
     return root
 
 

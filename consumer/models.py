@@ -20,7 +20,8 @@ from model.artifact import (
     Verify,
     anything,
 )
-from model.rules import Rules
+from model.rules import RuleError, Rules
+from model.rules import load as load_rules
 from model.scorer import Scorer
 from model.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
 
@@ -49,6 +50,20 @@ def signature_check(settings: Settings) -> Verify:
         return signed_by(public_key(file))
     except KeyFileError as error:
         raise SettingsError(f"MODEL_PUBLIC_KEY_FILE={file}: {error}") from error
+
+
+def own_rules(settings: Settings) -> Rules | None:
+    """The rules of RULES_FILE, None without one.
+
+    Raises:
+        SettingsError: the file is missing or wrong.
+    """
+    if settings.rules_file is None:
+        return None
+    try:
+        return load_rules(settings.rules_file)
+    except RuleError as error:
+        raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
 
 
 class Models:

@@ -1,6 +1,7 @@
 """Create the topics with settings that fit the guarantee."""
 
 import logging
+from collections.abc import Callable
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException
@@ -115,10 +116,20 @@ def without_coordinator(settings: Settings) -> str:
     return "".join(f"; {text}" for text in missing) + last_reason()
 
 
-def admin(settings: Settings) -> AdminClient:
-    """An admin client of these settings."""
+def admin(
+    settings: Settings, on_error: Callable[[KafkaError], None] = report_client_error
+) -> AdminClient:
+    """An admin client of these settings.
+
+    Args:
+        settings: connection.
+        on_error: receives what the client recovers from by itself, when it is polled.
+
+    Raises:
+        SettingsError: the client refuses its configuration.
+    """
     try:
-        config: dict[str, Any] = {**common_config(settings), "error_cb": report_client_error}
+        config: dict[str, Any] = {**common_config(settings), "error_cb": on_error}
         return AdminClient(config, logger=log)
     except KafkaException as error:
         raise refused_property(error) from error

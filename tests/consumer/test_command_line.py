@@ -25,7 +25,7 @@ def test_each_error_has_an_exit_code_of_its_own() -> None:
     assert sorted([*codes, *others]) == [1, 2, 3, 4, 5, 6, 7, 8, 9]
 
 
-@pytest.mark.parametrize("command", ["run", "serve", "demo", "topics", "redrive"])
+@pytest.mark.parametrize("command", ["run", "serve", "demo", "topics", "redrive", "doctor"])
 def test_a_wrong_setting_ends_every_command(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,7 +99,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert ended.value.code == 0
     shown = capsys.readouterr().out
-    for command in ("run", "serve", "demo", "redrive", "topics"):
+    for command in ("run", "serve", "demo", "redrive", "topics", "doctor"):
         assert re.search(rf"^ +{command} +[A-Z]", shown, re.MULTILINE)
 
 

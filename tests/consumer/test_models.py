@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.__main__ import main, own_rules
+from consumer.__main__ import main
 from consumer.errors import ModelRefusedError, SettingsError
 from consumer.metrics import Metrics
-from consumer.models import Models, signature_check
+from consumer.models import Models, own_rules, signature_check
 from consumer.settings import Settings
 from consumer.shadow import Shadow
 from model.datasets import Dataset, load

@@ -13,8 +13,13 @@ KINDS: Final = {
     "topic": ResourceType.TOPIC,
     "group": ResourceType.GROUP,
     "transactional id": ResourceType.TRANSACTIONAL_ID,
+    "cluster": ResourceType.BROKER,
 }
-_ROW = re.compile(r"^\| `(\w+)` \| (topic|group|transactional id) \| `([^`]+)` \| (\w+) \|", re.M)
+OPERATIONS: Final = {operation.name.replace("_", ""): operation for operation in AclOperation}
+"""By name as Kafka's tools write it, in capitals."""
+_ROW = re.compile(
+    r"^\| `(\w+)` \| (topic|group|transactional id|cluster) \| `([^`]+)` \| (\w+) \|", re.M
+)
 
 
 def documented() -> dict[str, list[Right]]:
@@ -22,7 +27,7 @@ def documented() -> dict[str, list[Right]]:
     found: dict[str, list[Right]] = {}
     for command, kind, name, operation in _ROW.findall((ROOT / "docs/security.md").read_text()):
         right = Right(
-            KINDS[kind], name.removesuffix("*"), AclOperation[operation.upper()], name[-1] == "*"
+            KINDS[kind], name.removesuffix("*"), OPERATIONS[operation.upper()], name[-1] == "*"
         )
         found.setdefault(command, []).append(right)
     return found

@@ -11,6 +11,7 @@ from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from consumer.doctor_asked import Group, ask_group
 from schemas.claim import Claim
 from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
@@ -32,6 +33,7 @@ DENIED = {
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
+NEVER_KNOWN = {"transactional id rights", "clock"}
 Env = dict[str, str]
 
 
@@ -221,6 +223,67 @@ def test_outcomes_are_followed_with_the_documented_rights(filled: Secured, tmp_p
     env = {**by_password(filled, tmp_path, "outcomes"), "METRICS_PORT": str(port)}
     with processes.scorer("outcomes", env, tmp_path / "outcomes.log", port) as process:
         assert process.end() == 0, process.log
+
+
+class TestDoctor:
+    @pytest.fixture
+    def principal(self, filled: Secured, tmp_path: Path) -> tuple[str, Env]:
+        """One with a worker's rights, on a cluster that has had a group and a transaction."""
+        name = topics.fresh_name("doctor")
+        env = {**by_password(filled, tmp_path, name), "CONSUMER_GROUP": name, "INSTANCE_ID": "1"}
+        filled.allow(name, of_group(RIGHTS["run"], name))
+        Producer(
+            {"bootstrap.servers": filled.admin_address, "transactional.id": name}
+        ).init_transactions(60)
+        admin = AdminClient({"bootstrap.servers": filled.admin_address})
+        wait.until(lambda: isinstance(ask_group(admin, name), Group), "the coordinator of groups")
+        return name, {**env, "METRICS_PORT": "0", "API_PORT": "0"}
+
+    def states(self, env: Env, model: Path) -> tuple[int, dict[str, str]]:
+        done = processes.run("doctor", "--json", env={**env, "MODEL_DIR": str(model)})
+        found = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+        return done.returncode, {f["check"]: f["state"] for f in found}
+
+    def test_it_knows_all_with_the_documented_rights(
+        self, filled: Secured, model: Path, principal: tuple[str, Env]
+    ) -> None:
+        name, env = principal
+        filled.allow(name, RIGHTS["doctor"])
+        code, states = self.states(env, model)
+        assert code == 1  # one node
+        assert {c for c, s in states.items() if s == "unknown"} == NEVER_KNOWN
+
+    def test_with_a_workers_rights_it_says_what_it_does_not_know(
+        self, model: Path, principal: tuple[str, Env]
+    ) -> None:
+        _, env = principal
+        code, states = self.states(env, model)
+        assert code == 1
+        own = {right.name for right in RIGHTS["doctor"] if right.kind is ResourceType.TOPIC}
+        assert own == {*TOPICS, "__consumer_offsets", "__transaction_state"}
+        retention = {f"{name} retention" for name in TOPICS[:3]}
+        others = {"max.message.bytes", "broker settings"}
+        unknown = {check for check, state in states.items() if state == "unknown"}
+        assert unknown == NEVER_KNOWN | own | retention | others
+        assert "wrong" not in states.values()
+
+    def test_a_right_that_a_worker_lacks(
+        self, filled: Secured, model: Path, tmp_path: Path
+    ) -> None:
+        name = topics.fresh_name("reader")
+        filled.allow(
+            name, [Right(ResourceType.TOPIC, topic, AclOperation.READ) for topic in TOPICS]
+        )
+        env = {
+            **by_password(filled, tmp_path, name),
+            "CONSUMER_GROUP": name,
+            "METRICS_PORT": "0",
+            "API_PORT": "0",
+        }
+        code, states = self.states(env, model)
+        assert code == 4
+        wrong = {check for check, state in states.items() if state == "wrong"}
+        assert wrong == {"fraud-alerts rights", "claims-dead-letter rights", f"group {name}"}
 
 
 class TestTheWorkersPrincipalCanDoNothingElse:

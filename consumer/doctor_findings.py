@@ -1,0 +1,86 @@
+"""What `doctor` found: one finding per check, as a line or as JSON, and the exit code of all."""
+
+import enum
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from consumer.errors import ScorerError
+
+
+class State(enum.StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+    """It could not be asked; this does not change the exit code."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The result of one check."""
+
+    check: str
+    state: State
+    text: str
+    advice: str = ""
+    """What to do; empty when there is nothing to do."""
+    exit_code: int = 0
+    """Of `doctor` if this were the only finding."""
+
+
+def ok(check: str, text: str) -> Finding:
+    """Nothing to do."""
+    return Finding(check, State.OK, text)
+
+
+def unknown(check: str, text: str, advice: str) -> Finding:
+    """It cannot be asked, or not with the rights of this principal."""
+    return Finding(check, State.UNKNOWN, text, advice)
+
+
+def warning(check: str, text: str, advice: str) -> Finding:
+    """A worker runs with it, but less safely than it could."""
+    return Finding(check, State.WARNING, text, advice, 1)
+
+
+def wrong(check: str, text: str, advice: str, exit_code: int = 1) -> Finding:
+    """It breaks the guarantee, or ends a worker.
+
+    Args:
+        check: what was looked at.
+        text: what is wrong with it.
+        advice: the way out.
+        exit_code: the worker's; 1 if a worker would not notice.
+    """
+    return Finding(check, State.WRONG, text, advice, exit_code)
+
+
+def tried(check: str, act: Callable[[], str], advice: str) -> Finding:
+    """Do what a worker does at its start: ok with the returned text, wrong if it is refused."""
+    try:
+        return ok(check, act())
+    except ScorerError as error:
+        return wrong(check, str(error), advice, error.exit_code)
+
+
+def line(finding: Finding) -> str:
+    """The finding as one line of text."""
+    advice = f" -> {finding.advice}" if finding.advice else ""
+    text = " ".join(f"{finding.check}: {finding.text}{advice}".split())
+    return f"{finding.state.value:<8} {text}"
+
+
+def json_line(finding: Finding) -> str:
+    """The finding as one line of JSON."""
+    return msgspec.json.encode(finding).decode()
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0 without warnings, else 1, or what a worker would end with: of several what it meets first.
+
+    A worker looks at its settings (2) before the model (3), and at Kafka (4) last.
+    """
+    codes = {finding.exit_code for finding in findings}
+    return min((code for code in codes if code > 1), default=max(codes, default=0))
