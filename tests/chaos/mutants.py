@@ -3,39 +3,37 @@
 They are made by patching the launched worker, so that everything else is the real thing.
 """
 
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import TopicPartition
 
 from tests.chaos.hooks import replace
 
 
 def fresh_metadata() -> None:
-    """Group metadata is fetched for each batch, and a rebalance voids no batch.
+    """Group metadata is fetched when offsets are sent, and giving up partitions waits for nothing.
 
-    So the fence is always the newest, also for records of partitions that are lost by now.
+    So the fence is always the newest, also for offsets of partitions that are lost by now.
     """
-    from consumer.source import ClaimSource, Poll
+    from consumer.source import ClaimSource
+    from consumer.transactions import ExactlyOnce
 
-    poll = ClaimSource.poll
+    made, commit, consumers = ClaimSource.__init__, ExactlyOnce._commit, []
 
-    def naive(self: ClaimSource) -> Poll:
-        take = self._take
+    def impatient(self: Any, *arguments: Any) -> None:
+        made(self, *arguments)
+        self._settle = lambda: None
+        consumers.append(self._consumer)
 
-        def kept() -> list[Message]:
-            found = take()
-            self._rebalanced = False
-            return found
+    def late(self: ExactlyOnce, outcome: Any, offsets: Any, _: Any, done: Any) -> None:
+        time.sleep(0.2)  # a rebalance is served meanwhile, if one is due
+        commit(self, outcome, offsets, consumers[-1].consumer_group_metadata(), done)
 
-        self._take = kept  # type: ignore[method-assign]
-        batch = poll(self)
-        self._take = take  # type: ignore[method-assign]
-        self.group_metadata = self._consumer.consumer_group_metadata()
-        return batch
-
-    _patch(ClaimSource, "poll", naive)
+    _patch(ClaimSource, "__init__", impatient)
+    _patch(ExactlyOnce, "_commit", late)
     _trusting()
 
 
