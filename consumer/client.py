@@ -258,6 +258,10 @@ _HINTS: Final = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
         "; the principal may not write with the transactional id CONSUMER_GROUP/INSTANCE_ID"
     ),
+    KafkaError._BAD_COMPRESSION: (
+        "; the batch is damaged, or unpacks to more than KAFKA_RECEIVE_MESSAGE_MAX_BYTES (100 MB): "
+        "see 'A batch that cannot be unpacked' in docs/runbook.md"
+    ),
     KafkaError.MSG_SIZE_TOO_LARGE: (
         "; a record is larger than the output topic takes: raise its max.message.bytes"
     ),

@@ -113,10 +113,10 @@ class Sizes:
     def _delivered(self, source: Source, error: KafkaError | None, _: Message) -> None:
         if error is not None and error.code() in TOO_LARGE:
             self._refused.add(source)
-        self._failed = error or self._failed
+        self._failed = self._failed or error
 
     def _noted(self, error: KafkaError | None, _: Message) -> None:
-        self._failed = error or self._failed
+        self._failed = self._failed or error
 
     def check_delivered(self) -> None:
         """Of a producer without transactions, flushed, or of records that went alone.

@@ -153,6 +153,7 @@ def test_a_refusal_without_a_property_says_so() -> None:
         (KafkaError.GROUP_AUTHORIZATION_FAILED, "CONSUMER_GROUP"),
         (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "CONSUMER_GROUP/INSTANCE_ID"),
         (KafkaError.MSG_SIZE_TOO_LARGE, "max.message.bytes"),
+        (KafkaError._BAD_COMPRESSION, "KAFKA_RECEIVE_MESSAGE_MAX_BYTES"),
     ],
 )
 def test_what_stops_the_worker_comes_with_advice(code: int, hint: str) -> None:
