@@ -20,11 +20,14 @@ from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
 from tests.broker.read import committed, read_all
 from tests.broker.transactions import open_transactions, unstable_partitions
+from tests.broker.wait import GENEROUS
 from tests.chaos.check import Expected, Observation, Place, check
 from tests.chaos.faults import Fault
 from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
+
+FLAWED_S = 45.0
 
 Protocol = Literal["classic", "consumer"]
 Membership = Literal["static", "dynamic"]
@@ -195,8 +198,10 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
 
 
 def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:
+    # A flawed worker may have set offsets back for good: that is seen soon enough.
+    seconds = GENEROUS if stage.mutant is None else FLAWED_S
     try:
-        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
+        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed", seconds)
     except TimeoutError:
         return False
     return True
