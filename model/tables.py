@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import msgspec
-from rich.markup import escape
 from rich.table import Table
 
 from model.card import number
@@ -14,10 +13,10 @@ from model.versions import Version
 
 def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
     """Figures side by side, one column a model."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("")
     for name, _ in reports:
-        table.add_column(escape(name), justify="right", overflow="fold")
+        table.add_column(name, justify="right", overflow="fold")
     for field in msgspec.structs.fields(Report):
         table.add_row(field.name, *(number(getattr(report, field.name)) for _, report in reports))
     return table
@@ -30,13 +29,13 @@ def version_list(found: Sequence[Version]) -> Table:
         manifest = version.manifest
         table.add_row(
             "*" if version.current else "",
-            escape(version.folder.name),
-            escape(manifest.algorithm),
+            version.folder.name,
+            manifest.algorithm,
             f"{manifest.created_at:%Y-%m-%d %H:%M}",
             number(manifest.metrics.roc_auc),
             number(manifest.metrics.average_precision),
             f"{manifest.levels.threshold:.4f} ({manifest.policy})",
-            escape(f"{manifest.trained_on.training_rows:,} of {manifest.trained_on.name}"),
+            f"{manifest.trained_on.training_rows:,} of {manifest.trained_on.name}",
         )
     return table
 
