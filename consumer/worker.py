@@ -282,6 +282,8 @@ def _with(outcome: Outcome, batch: Poll, stale: Mapping[Place, int]) -> Outcome:
     if not batch.offsets and not stale:
         return outcome
     counts = Counter(outcome.outcomes) + Counter(batch.done)
-    return outcome._replace(
-        outcomes=dict(counts), offsets={**stale, **outcome.offsets, **batch.offsets}
-    )
+    offsets = {**stale, **outcome.offsets}
+    for place, offset in batch.offsets.items():
+        # Claims may follow the last one that was left out, or the other way round.
+        offsets[place] = max(offset, outcome.offsets.get(place, 0))
+    return outcome._replace(outcomes=dict(counts), offsets=offsets)

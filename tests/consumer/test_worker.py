@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from consumer import worker as worker_module
-from consumer.batch import Outcome
+from consumer.batch import Outcome, nothing_but
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
@@ -136,3 +136,14 @@ def test_no_receipt_is_renewed_of_what_another_worker_may_have_read(
     source.void, source.polls, worker._stopping = False, 0, False
     worker.run()
     assert [outcome.offsets for outcome in publisher.published] == [{place: 20}]
+
+
+@pytest.mark.parametrize(("left_out", "scored", "end"), [(29, 40, 40), (40, 30, 40)])
+def test_the_end_of_a_batch_is_committed_wherever_claims_were_left_out(
+    left_out: int, scored: int, end: int
+) -> None:
+    p0, p1 = ("claims", 0), ("claims", 1)
+    outcome = nothing_but({p0: scored})._replace(outcomes={p0: 5})
+    batch = Poll([], rebalanced=False, done={p0: 3}, offsets={p0: left_out})
+    merged = worker_module._with(outcome, batch, {p0: 7, p1: 9})
+    assert (merged.offsets, merged.outcomes) == ({p0: end, p1: 9}, {p0: 8})
