@@ -120,6 +120,22 @@ def consumer_config(settings: Settings) -> Config:
     return config
 
 
+def onlooker_config(settings: Settings, isolation: str) -> Config:
+    """A consumer that asks about the group, or reads, without being a member of it.
+
+    Args:
+        settings: connection and group.
+        isolation: ``read_committed`` or ``read_uncommitted``, of records and of offsets.
+    """
+    return {
+        **common_config(settings),
+        "group.id": settings.consumer_group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": isolation,
+    }
+
+
 def producer_config(settings: Settings) -> Config:
     """The worker's producer; transactional in exactly-once mode.
 

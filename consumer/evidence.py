@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from consumer.client import REFUSED, common_config, stopped
+from consumer.client import REFUSED, onlooker_config, stopped
 from consumer.decode import RefusedError, headers_of
 from consumer.receipts import Place
 from consumer.records import Message
@@ -143,11 +143,7 @@ def _text(value: str | bytes | None) -> str:
 
 def _config(settings: Settings) -> dict[str, Any]:
     return {
-        **common_config(settings),
-        "group.id": settings.consumer_group,
-        "enable.auto.commit": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",
+        **onlooker_config(settings, "read_committed"),
         "fetch.queue.backoff.ms": 10,
         "queued.max.messages.kbytes": 32_768,
         "logger": log,

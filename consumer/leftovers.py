@@ -11,11 +11,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from consumer.client import common_config, kafka_error
+from consumer.client import kafka_error, onlooker_config
 from consumer.offsets import FENCED, TRANSIENT
 from consumer.outputs import Ends
 from consumer.producing import make_producer
@@ -65,7 +65,7 @@ class Leftovers:
         Raises:
             KafkaException: Kafka refuses, or does not answer.
         """
-        probe = self._probe("read_committed")
+        probe = self._probe()
         try:
             started = time.monotonic()
             _await_coordinator(probe, self._some())
@@ -77,7 +77,7 @@ class Leftovers:
 
     def sweep(self, producer: Producer, timeout_s: float) -> None:
         """End it in any case; see `clear`."""
-        probe = self._probe("read_committed")
+        probe = self._probe()
         try:
             self._sweep(producer, timeout_s, probe)
         finally:
@@ -137,15 +137,8 @@ class Leftovers:
     def _some(self) -> TopicPartition:
         return TopicPartition(*self._source.places()[0], 0)
 
-    def _probe(self, isolation: str) -> Consumer:
-        config: dict[str, Any] = {
-            **common_config(self._settings),
-            "group.id": self._settings.consumer_group,
-            "enable.auto.commit": False,
-            "isolation.level": isolation,
-            "logger": log,
-        }
-        return Consumer(config)
+    def _probe(self) -> Consumer:
+        return Consumer({**onlooker_config(self._settings, "read_committed"), "logger": log})
 
 
 def _await_coordinator(probe: Consumer, place: TopicPartition) -> None:

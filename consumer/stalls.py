@@ -3,14 +3,14 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.client import (
-    common_config,
     kafka_error,
     last_reason,
+    onlooker_config,
     transaction_timeout_s,
     transactional_id,
 )
@@ -129,7 +129,7 @@ class Stalls:
                 log.warning("%s could not be swept: %s", other, kafka_error(error).str())
 
     def _blocked(self, stall: Stall) -> list[Blocked]:
-        probe = Consumer(_config(self._settings))
+        probe = Consumer({**onlooker_config(self._settings, "read_uncommitted"), "logger": log})
         try:
             return [
                 *(_offsets(probe, place) for place in stall.unstable),
@@ -156,14 +156,3 @@ def _output(probe: Consumer, place: Place, offset: int) -> Blocked:
     claim = source_of(messages[0]) if messages else None
     ids = frozenset[str]() if claim is None else _offsets(probe, claim[0]).ids
     return Blocked(*place, offset, ids)
-
-
-def _config(settings: Settings) -> dict[str, Any]:
-    return {
-        **common_config(settings),
-        "group.id": settings.consumer_group,
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "isolation.level": "read_uncommitted",
-        "logger": log,
-    }

@@ -168,7 +168,7 @@ class Worker:
     def _stale(self) -> dict[Place, int]:
         """Offsets whose receipts have to be written again; asked for once a second.
 
-        None while partitions are taken over: another worker may have read them meanwhile.
+        Nothing while partitions are taken over: another worker may have read them meanwhile.
         """
         if not self._exactly_once or self._source.void or time.monotonic() < self._renew_due:
             return {}
