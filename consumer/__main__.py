@@ -20,6 +20,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from confluent_kafka import KafkaException
+
 from consumer import client, logs
 from consumer.access import BearerToken
 from consumer.api import scoring_app
@@ -39,7 +41,7 @@ from consumer.redrive_plan import Filter
 from consumer.server import GRACE_S, Server, beside, serve_until_stopped
 from consumer.settings import Settings, read_settings
 from consumer.shadow import Shadow
-from consumer.topics import create_topics, require_topics
+from consumer.topics import COUNTS_AND_WRITES, READS, create_topics, require_topics
 from consumer.tracing import traced
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
@@ -79,7 +81,9 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         verify = signature_check(settings)
         models = Models(settings.model_dir, metrics, own_rules(settings), verify)
         health.model = models.current().version
-        require_topics(settings)
+        outputs = settings.alerts_topic, settings.dead_letter_topic
+        needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
+        require_topics(settings, {settings.claims_topic: READS, **needed})
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         worker = Worker(settings, models.current, metrics, health, watchdog, shadow, traces)
@@ -267,6 +271,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except ScorerError as error:
             sys.stderr.write(f"error: {error}\n")
             return error.exit_code
+        except KafkaException as error:  # a client that has failed for good raises it anywhere
+            refusal = client.stopped(error, "talking to Kafka")
+            sys.stderr.write(f"error: {refusal}\n")
+            return refusal.exit_code
         except KeyboardInterrupt:
             return stop.code
 

@@ -238,10 +238,16 @@ def serve(client: Consumer | Producer | AdminClient) -> None:
     Raises:
         KafkaStoppedError: it lacks a right, which some calls report as no answer.
     """
-    said = client.poll(0)
-    error = said.error() if isinstance(said, Message) else None
-    if error is not None and error.code() in REFUSED:
-        raise stopped(KafkaException(error), "asking Kafka")
+    try:
+        said = client.poll(0)
+    except KafkaException as error:  # a producer that has failed for good says so here
+        raise stopped(error, "asking Kafka") from error
+    if not isinstance(said, Message):
+        return
+    refusal = said.error()
+    if refusal is not None and refusal.code() in REFUSED:
+        topic = said.topic()
+        raise stopped(KafkaException(refusal), f"reading {topic}" if topic else "asking Kafka")
 
 
 def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:

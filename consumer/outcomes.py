@@ -7,21 +7,29 @@ topics, so nothing has to be stored. One instance is enough.
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Final, Protocol
 
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from prometheus_client import Counter, Gauge
 
-from consumer.client import common_config, refused_property, report_client_error, serve, stopped
+from consumer.client import (
+    common_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    serve,
+    stopped,
+)
 from consumer.decode import RefusedError
-from consumer.errors import KafkaStoppedError
 from consumer.health import Health
 from consumer.metrics import Metrics
 from consumer.quality import LiveQuality, precision, recall
 from consumer.reading import records
 from consumer.settings import Settings
+from consumer.topics import READS, require_topics
 from consumer.wire import json_of
 from schemas.outcome import FraudOutcome
 
@@ -31,6 +39,7 @@ VERSIONS: Final = 20
 """Model versions with series of their own; all others are summed up in one more."""
 BATCH: Final = 2_000
 TIMEOUT_S: Final = 30.0
+LOOK_EVERY_S: Final = 10.0
 CLOCKS_DIFFER: Final = dt.timedelta(days=1)
 """Also covers local times that were published as UTC."""
 
@@ -125,10 +134,13 @@ def follow(
         )
     except KafkaException as error:
         raise refused_property(error) from error
+    wanted = settings.alerts_topic, settings.outcomes_topic
+    require_topics(settings, dict.fromkeys(wanted, READS))
+    partitions = _Partitions(consumer, wanted)
     try:
-        consumer.assign(_everything(consumer, settings.alerts_topic, settings.outcomes_topic))
-        health.assigned = 1
         while not stopping.is_set():
+            partitions.look()
+            health.assigned = 1
             messages = consumer.consume(BATCH, 0.2)
             for message in records(messages, topics):
                 _take(message, settings, quality, instruments, opened)
@@ -160,14 +172,42 @@ def published_at(message: HasTimestamp, now: dt.datetime) -> dt.datetime:
     return dt.datetime.fromtimestamp(ms / 1_000, dt.UTC) if ms > 0 else now
 
 
-def _everything(consumer: Consumer, *topics: str) -> list[TopicPartition]:
-    places = []
-    for topic in topics:
-        found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
-        if found.error is not None:
-            raise KafkaStoppedError(f"{topic}: {found.error.str()}")
-        places += [TopicPartition(topic, p, OFFSET_BEGINNING) for p in found.partitions]
-    return places
+class _Partitions:
+    """Every partition of some topics, those that are added later among them, from its beginning."""
+
+    def __init__(self, consumer: Consumer, topics: Iterable[str]) -> None:
+        self._consumer = consumer
+        self._topics = tuple(topics)
+        self._known: set[tuple[str, int]] = set()
+        self._due = 0.0
+
+    def look(self) -> None:
+        """Begin to read what is new, if a look is due.
+
+        Raises:
+            KafkaException: Kafka refuses, or a topic is gone.
+        """
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + LOOK_EVERY_S
+        found = {(topic, p) for topic in self._topics for p in self._of(topic)} - self._known
+        if found:
+            self._consumer.incremental_assign(
+                [TopicPartition(*place, OFFSET_BEGINNING) for place in sorted(found)]
+            )
+            self._known |= found
+
+    def _of(self, topic: str) -> Iterable[int]:
+        try:
+            found = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+        except KafkaException as error:
+            if not self._known:
+                raise
+            log.warning("no look for new partitions of %s: %s", topic, kafka_error(error).str())
+            return ()
+        if found.error is not None and not found.error.retriable():
+            raise KafkaException(found.error)
+        return list(found.partitions)
 
 
 def _take(

@@ -60,7 +60,13 @@ from consumer.settings import Delivery, Membership, Settings
 from consumer.sizes import compressed
 from consumer.stop import Stop
 from consumer.takeover import Start, TakeOver
-from consumer.topics import admin, without_coordinator
+from consumer.topics import (
+    COUNTS_AND_WRITES,
+    READS,
+    admin,
+    require_topics,
+    without_coordinator,
+)
 from schemas.alert import Source
 from schemas.dead_letter import DeadLetter, Form
 
@@ -97,6 +103,8 @@ def redrive(
         SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
     """
     stop = stop or Stop(service=False)
+    rights = READS if dry_run else COUNTS_AND_WRITES
+    require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
     # The producer comes first: it ends what a killed redrive left open and fences one that still
     # runs, so that nobody moves the offsets that are read next.

@@ -1,10 +1,10 @@
 """Create the topics with settings that fit the guarantee."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -24,6 +24,14 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 30.0
 ASK_S: Final = 5.0
+ABSENT: Final = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+"""A topic that is not there, or may not be seen: brokers do not tell which."""
 WEEK_MS: Final = str(7 * 24 * 3_600 * 1_000)
 MONTH_MS: Final = str(30 * 24 * 3_600 * 1_000)
 # A dead letter is the claim's record and some headers, an alert has the claim's key, which may be
@@ -72,21 +80,47 @@ def create_topics(settings: Settings, partitions: int, replication: int) -> dict
     return created
 
 
-def require_topics(settings: Settings) -> None:
-    """Refuse to start without the topics.
+READS: Final = frozenset({"READ"})
+COUNTS_AND_WRITES: Final = frozenset({"READ", "WRITE"})
+"""Of an output: before a partition is read on, what was published of it is counted."""
+
+
+def require_topics(settings: Settings, needed: Mapping[str, frozenset[str]]) -> None:
+    """Refuse to start without the topics, or without a right that may be needed only later.
+
+    Args:
+        settings: connection.
+        needed: by topic, what this principal has to be authorized for.
 
     Raises:
-        KafkaStoppedError: a topic is missing, or Kafka is not there.
+        KafkaStoppedError: a topic or a right is missing, or Kafka is not there.
     """
     client = admin(settings)
-    try:
-        present = client.list_topics(timeout=TIMEOUT_S).topics
-    except KafkaException as error:
-        # The error says only that there was no answer; the client's log says why.
-        client.poll(1)
-        raise stopped(error, f"asking {settings.kafka_bootstrap_servers} for its topics") from error
-    names = (settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic)
-    missing = [name for name in names if name not in present]
+    asked = client.describe_topics(
+        TopicCollection(list(needed)),
+        include_authorized_operations=True,
+        request_timeout=TIMEOUT_S,
+    )
+    missing = []
+    for name, answer in asked.items():
+        try:
+            found = answer.result()
+        except KafkaException as error:
+            if kafka_error(error).code() not in ABSENT:
+                # The error may say only that there was no answer; the client's log says why.
+                client.poll(1)
+                asked_for = f"asking {settings.kafka_bootstrap_servers} for its topics"
+                raise stopped(error, asked_for) from error
+            missing.append(name)
+            continue
+        # None from a broker that does not say.
+        granted = {operation.name for operation in found.authorized_operations or ()}
+        lacking = sorted(needed[name] - granted) if granted else []
+        if lacking:
+            raise KafkaStoppedError(
+                f"{name}: the principal lacks the right {' and '.join(lacking)} "
+                "(docs/security.md lists what each command needs)"
+            )
     if missing:
         raise KafkaStoppedError(
             f"no topic {', '.join(missing)} at {settings.kafka_bootstrap_servers}, "

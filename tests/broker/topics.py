@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.broker import wait
 
@@ -36,6 +36,15 @@ def _led(admin: AdminClient, name: str, partitions: int) -> bool:
 def delete(bootstrap: str, name: str) -> None:
     admin = AdminClient({"bootstrap.servers": bootstrap})  # kept until its answer is in
     admin.delete_topics([name])[name].result(60)
+
+
+def grow(bootstrap: str, name: str) -> int:
+    """Add a partition; returns its number once it has a leader."""
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    added = len(admin.list_topics(name, timeout=60).topics[name].partitions)
+    admin.create_partitions([NewPartitions(name, added + 1)])[name].result(60)
+    wait.until(lambda: _led(admin, name, added + 1), f"leaders of {name}")
+    return added
 
 
 def fill(bootstrap: str, topic: str, rows: Rows, partitions: int | None = None) -> int:

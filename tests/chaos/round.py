@@ -27,7 +27,8 @@ from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stag
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
 
-FLAWED_S = 45.0
+FLAWED_S = 30.0
+"""A flawed worker may stand still for good, or have set offsets back: that is seen soon enough."""
 
 Protocol = Literal["classic", "consumer"]
 Membership = Literal["static", "dynamic"]
@@ -154,7 +155,9 @@ class Arena:
             stack.callback(traffic.finish)
             if proxy is not None:
                 stack.callback(proxy.heal)
-            fleet = stack.enter_context(Fleet(self.launcher, folder, env))
+            fleet = stack.enter_context(
+                Fleet(self.launcher, folder, env, GENEROUS if case.mutant is None else FLAWED_S)
+            )
             traffic.start()
             yield Stage(
                 kafka=kafka,
@@ -198,10 +201,8 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
 
 
 def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:
-    # A flawed worker may have set offsets back for good: that is seen soon enough.
-    seconds = GENEROUS if stage.mutant is None else FLAWED_S
     try:
-        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed", seconds)
+        stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
     except TimeoutError:
         return False
     return True

@@ -14,7 +14,6 @@ from typing import Self
 
 import msgspec
 
-from tests.broker.wait import GENEROUS
 from tests.chaos.hooks import Plan
 from tests.chaos.launch import Event, Request
 
@@ -107,7 +106,10 @@ class Launcher:
 class Fleet:
     """The workers of one round."""
 
-    def __init__(self, launcher: Launcher, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, launcher: Launcher, folder: Path, env: Mapping[str, str], patience_s: float
+    ) -> None:
+        self.patience_s = patience_s
         self._launcher = launcher
         self._folder = folder
         self._env = dict(env)
@@ -174,12 +176,15 @@ class Fleet:
         while time.monotonic() < end:
             self.tick()
 
-    def until(self, condition: Callable[[], object], what: str, seconds: float = GENEROUS) -> None:
-        """Wait, with restarts, until the condition holds.
+    def until(
+        self, condition: Callable[[], object], what: str, seconds: float | None = None
+    ) -> None:
+        """Wait, with restarts, until the condition holds; `patience_s` if nothing else is said.
 
         Raises:
             TimeoutError: it does not.
         """
+        seconds = self.patience_s if seconds is None else seconds
         end = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > end:

@@ -95,7 +95,7 @@ class Secured:
             )
             for right in rights
         ]
-        for future in self._admin.create_acls(bindings).values():
+        for future in (self._admin.create_acls(bindings) if bindings else {}).values():
             future.result(60)
 
 

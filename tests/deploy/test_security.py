@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pytest
@@ -90,6 +91,13 @@ def by_certificate(broker: Secured, folder: Path, name: str) -> Env:
     }
 
 
+EXPECTED: Final = {
+    ResourceType.GROUP: "CONSUMER_GROUP",
+    ResourceType.TRANSACTIONAL_ID: "CONSUMER_GROUP/INSTANCE_ID",
+}
+"""How a message names what is not a topic."""
+
+
 def as_worker(name: str, model: Path, port: int) -> Env:
     """A worker of a group of its own."""
     return {
@@ -151,12 +159,7 @@ def test_a_missing_right_stops_the_worker_and_is_named(
     assert done.returncode == 4, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: ")
-    expected = {
-        ResourceType.TOPIC: missing.name,
-        ResourceType.GROUP: "CONSUMER_GROUP",
-        ResourceType.TRANSACTIONAL_ID: "CONSUMER_GROUP/INSTANCE_ID",
-    }
-    assert expected[missing.kind] in last
+    assert EXPECTED.get(missing.kind, missing.name) in last
     assert "right" in last or "may not" in last
 
 
@@ -176,25 +179,32 @@ def test_the_other_commands_do_their_work_with_the_documented_rights(
     assert made.stdout.count("exists, left as it is") == len(TOPICS)
 
 
-@pytest.mark.parametrize("arguments", [("redrive",), ("redrive", "--dry-run")], ids=str)
-@pytest.mark.parametrize(
-    ("kind", "named"), [(ResourceType.TOPIC, "claims-dead-letter"), (ResourceType.GROUP, "GROUP")]
-)
-def test_a_redrive_that_may_not_read_says_so(
-    filled: Secured, tmp_path: Path, kind: ResourceType, named: str, arguments: tuple[str, ...]
+def lacking() -> Iterator[tuple[str, Right, tuple[str, ...]]]:
+    """Each right of each other command, with the arguments of a run that needs it."""
+    arguments = {"generate": ("--claims", "1")}
+    for command in ("redrive", "outcomes", "topics", "generate"):
+        for right in RIGHTS[command]:
+            yield command, right, arguments.get(command, ())
+    for right in RIGHTS["redrive"]:
+        if right.operation is AclOperation.READ:
+            yield "redrive", right, ("--dry-run",)
+
+
+@pytest.mark.parametrize(("command", "missing", "arguments"), list(lacking()), ids=str)
+def test_a_missing_right_ends_the_command_and_is_named(
+    filled: Secured, tmp_path: Path, command: str, missing: Right, arguments: tuple[str, ...]
 ) -> None:
-    missing = [r for r in RIGHTS["redrive"] if r.kind is kind and r.operation is AclOperation.READ]
-    assert len(missing) == 1
-    name = topics.fresh_name("unread")
-    rights = [right for right in RIGHTS["redrive"] if right not in missing]
-    filled.allow(name, of_group(rights, name))
+    name = topics.fresh_name("poor")
+    filled.allow(name, of_group([r for r in RIGHTS[command] if r != missing], name))
     topics.fill(filled.admin_address, "claims-dead-letter", [(b"k", b"no dead letter")])
-    env = {**by_password(filled, tmp_path, name), "CONSUMER_GROUP": name}
-    done = processes.run(*arguments, env=env)
+    (port,) = ports.free_ports(1)
+    env = {**by_password(filled, tmp_path, name), "CONSUMER_GROUP": name, "METRICS_PORT": str(port)}
+    done = processes.run(command, *arguments, env=env)
     assert done.returncode == 4, done.stderr
     last = done.stderr.splitlines()[-1]
     assert last.startswith("error: ")
-    assert named in last
+    assert EXPECTED.get(missing.kind, missing.name) in last
+    assert "right" in last or "may not" in last
 
 
 @pytest.mark.parametrize("arguments", [("redrive",), ("redrive", "--dry-run")], ids=str)

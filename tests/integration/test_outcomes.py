@@ -13,7 +13,7 @@ from consumer.revisions import headers_after
 from model.__main__ import main
 from schemas.alert import FraudAlert
 from schemas.outcome import Finding, FraudOutcome
-from tests.broker import wait
+from tests.broker import topics, wait
 from tests.integration.outcomes import read
 from tests.integration.stage import Stage, Worker
 from tests.integration.traffic import Row, good, produce
@@ -144,6 +144,19 @@ def test_outcomes_become_live_figures_of_each_model(stage: Stage, newer: Path) -
 
     # Another process comes to the same from the topics alone.
     agrees(stage.command("outcomes").ready(), expected)
+
+
+def test_partitions_that_are_added_are_read_as_well(stage: Stage) -> None:
+    process = stage.command("outcomes").ready()
+    alerts = scored(stage, list(good(50)))
+    topic = stage.settings().outcomes_topic
+    added = topics.grow(stage.bootstrap, topic)
+    claim = alerts[0].claim_id
+    outcome = FraudOutcome(claim_id=claim, outcome=Finding.FRAUD, decided_at=MONDAY)
+    producer = Producer({"bootstrap.servers": stage.bootstrap})
+    producer.produce(topic, msgspec.json.encode(outcome), partition=added)
+    assert producer.flush(120) == 0
+    agrees(process, cells(alerts, {claim: True}))
 
 
 def _claim_id(row: Row) -> str:

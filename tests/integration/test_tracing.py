@@ -55,16 +55,19 @@ def test_batches_are_linked_to_their_claims(new_stage: NewStage, delivery: str) 
 @pytest.mark.kafka
 def test_a_batch_that_kafka_refuses_ends_with_an_error(kafka: str, new_stage: NewStage) -> None:
     stage = new_stage(partitions=1)
-    small = topics.create(kafka, topics.fresh_name("small"), config={"max.message.bytes": "5000"})
+    tight = {"max.message.bytes": "5000"}
+    small, smaller = (topics.create(kafka, topics.fresh_name(n), config=tight) for n in "ab")
     with receiving() as found:
-        worker = stage.worker(ALERTS_TOPIC=small, **found.environ).ready()
+        worker = stage.worker(
+            ALERTS_TOPIC=small, DEAD_LETTER_TOPIC=smaller, **found.environ
+        ).ready()
         stage.send([Row(b"k" * 6_000, b'{"claim_id": "secret-claim"}')])
         assert worker.wait() == 4, worker.log
     (about,) = found.spans
     assert about.span.status.code == ERROR
     assert about.span.status.message == "aborted: stopped before the commit"
     assert about.attributes["scorer.alerts"] == 1
-    assert read_all(kafka, small) == []
+    assert read_all(kafka, small) == read_all(kafka, smaller) == []
     assert b"secret" not in found.raw
 
 
