@@ -17,6 +17,7 @@ from consumer.producing import make_producer
 from consumer.reading import Patience
 from consumer.settings import Delivery, Settings
 from consumer.stop import Stop
+from consumer.topics import WRITES, require_topics
 from model.synthetic import generate as synthetic_claims
 
 log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ def generate(
     Raises:
         KafkaStoppedError: the topic is missing, or a record was refused.
     """
+    require_topics(settings, {settings.claims_topic: WRITES})
     ended = threading.Event()
     sender = Sender(settings)
     stop.gracefully(ended.set, sender.unknown)

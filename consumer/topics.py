@@ -81,6 +81,7 @@ def create_topics(settings: Settings, partitions: int, replication: int) -> dict
 
 
 READS: Final = frozenset({"READ"})
+WRITES: Final = frozenset({"WRITE"})
 COUNTS_AND_WRITES: Final = frozenset({"READ", "WRITE"})
 """Of an output: before a partition is read on, what was published of it is counted."""
 
