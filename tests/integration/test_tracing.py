@@ -63,10 +63,13 @@ def test_a_batch_that_kafka_refuses_ends_with_an_error(kafka: str, new_stage: Ne
         ).ready()
         stage.send([Row(b"k", b'{"claim_id": "secret-claim"}')])
         assert worker.wait() == 4, worker.log
-    about = found.spans[-1]
-    assert about.span.status.code == ERROR
-    assert about.span.status.message.startswith("aborted: publishing: MSG_SIZE_TOO_LARGE: ")
-    assert about.attributes["scorer.alerts"] == 1
+    assert {sent.span.status.code for sent in found.spans} == {ERROR}
+    assert all(
+        sent.span.status.message.startswith("aborted: publishing: MSG_SIZE_TOO_LARGE: ")
+        for sent in found.spans
+    )
+    assert found.spans[0].attributes["scorer.alerts"] == 1
+    assert found.spans[-1].attributes["scorer.dead_letters"] == 1
     assert read_all(kafka, small) == read_all(kafka, smaller) == []
     assert b"secret" not in found.raw
 
