@@ -31,7 +31,7 @@ from consumer.errors import ScorerError
 from consumer.health import Health
 from consumer.limits import PROBES, Limits
 from consumer.listen import everywhere, listen, tls
-from consumer.metrics import Metrics
+from consumer.metrics import Metrics, ProcessMetrics, ServingMetrics
 from consumer.models import Models, own_rules, signature_check
 from consumer.operations import operations_app
 from consumer.outcomes import follow
@@ -55,7 +55,7 @@ LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 def operations(
-    settings: Settings, metrics: Metrics, health: Health
+    settings: Settings, metrics: ProcessMetrics, health: Health
 ) -> contextlib.AbstractContextManager[None]:
     """Serve /metrics and the probes on METRICS_PORT while the body runs.
 
@@ -102,7 +102,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
-    metrics, health = Metrics(), Health(loops=False)
+    metrics, health = ServingMetrics(), Health(loops=False)
     verify = signature_check(settings)
     models = Models(settings.model_dir, metrics, own_rules(settings), verify)
     health.model, health.assigned = models.current().version, 1
@@ -124,7 +124,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
     """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
     # It writes nothing and is in no group, so that a signal may end it anywhere.
-    metrics, health = Metrics(), Health()
+    metrics, health = ProcessMetrics(), Health()
     health.model = "none needed"
     with operations(settings, metrics, health):
         follow(settings, metrics, health, threading.Event())

@@ -15,7 +15,7 @@ from consumer.batch import checked_assessment
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
 from consumer.health import Health
 from consumer.limits import PROBES
-from consumer.metrics import Metrics
+from consumer.metrics import ServingMetrics
 from consumer.operations import Application, operations_app
 from consumer.page import Page
 from consumer.problem import ProblemError
@@ -40,7 +40,7 @@ _encoder: Final = msgspec.json.Encoder()
 class FraudDetection:
     """POST /fraud-detection: one claim as JSON."""
 
-    def __init__(self, scorer: Callable[[], BatchScorer], metrics: Metrics) -> None:
+    def __init__(self, scorer: Callable[[], BatchScorer], metrics: ServingMetrics) -> None:
         self._scorer = scorer
         self._metrics = metrics
 
@@ -118,7 +118,7 @@ class Document:
 
 def scoring_app(
     scorer: Callable[[], BatchScorer],
-    metrics: Metrics,
+    metrics: ServingMetrics,
     health: Health,
     token: str | None = None,
     *before: Any,

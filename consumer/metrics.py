@@ -1,10 +1,11 @@
-"""Every instrument of the product, declared once. Updated once a batch, never per claim."""
+"""Every instrument of the product, declared once. Updated once a batch, never per claim.
 
-from collections.abc import Iterable, Iterator, Sequence
+A process registers those of its own kind: what it never counts has no series.
+"""
+
+from collections.abc import Iterable
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from prometheus_client import (
     GC_COLLECTOR,
     PLATFORM_COLLECTOR,
@@ -15,9 +16,8 @@ from prometheus_client import (
     Info,
     ProcessCollector,
 )
-from prometheus_client.core import HistogramMetricFamily, Metric
-from prometheus_client.registry import Collector
 
+from consumer.histogram import BulkHistogram
 from schemas.dead_letter import Reason
 
 LATENCY_BOUNDS_S: Final = (
@@ -33,51 +33,66 @@ PROBABILITY_BOUNDS: Final = (
 )  # fmt: skip
 
 
-class BulkHistogram(Collector):
-    """A histogram that observes an array at once.
-
-    The client library's own takes one value a call, 3 µs each: too much for every claim.
-    """
-
-    def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
-        self._name, self._documentation = name, documentation
-        self._bounds = np.asarray(bounds, dtype=float)
-        self._counts = np.zeros(len(bounds) + 1, dtype=np.int64)
-        self._sum = 0.0
-
-    def observe(self, values: npt.NDArray[np.float64]) -> None:
-        """Add values of shape (n,). Call from one thread only."""
-        places = np.searchsorted(self._bounds, values, side="left")
-        counts = np.bincount(places, minlength=len(self._counts))
-        # One assignment: a scrape in another thread sees the counts before or after, never between.
-        self._counts = self._counts + counts
-        self._sum += float(values.sum())
-
-    def quantile(self, share: float) -> float:
-        """The bound at or below which this share of the values lies, NaN before any value."""
-        cumulated = np.cumsum(self._counts)
-        if not cumulated[-1]:
-            return float("nan")
-        place = int(np.searchsorted(cumulated, share * cumulated[-1]))
-        return float([*self._bounds, np.inf][place])
-
-    def collect(self) -> Iterator[Metric]:
-        """The histogram as Prometheus wants it: cumulative counts by upper bound."""
-        names = [f"{bound:g}" for bound in self._bounds] + ["+Inf"]
-        cumulated = np.cumsum(self._counts).tolist()
-        yield HistogramMetricFamily(
-            self._name,
-            self._documentation,
-            buckets=list(zip(names, cumulated, strict=True)),
-            sum_value=self._sum,
-        )
-
-
-class Metrics:
-    """The instruments, in a registry of their own."""
+class ProcessMetrics:
+    """Of every process that answers /metrics, in a registry of its own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "fraud_scorer_http_requests", "HTTP requests by status.", ["status"], registry=registry
+        )
+        ProcessCollector(registry=registry)
+        for standard in (PLATFORM_COLLECTOR, GC_COLLECTOR):
+            registry.register(standard)
+
+    def answered(self, status: int) -> None:
+        """Count an HTTP request by its status."""
+        self.requests.labels(str(status)).inc()
+
+
+class ModelMetrics(ProcessMetrics):
+    """Of a process with a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        registry = self.registry
+        self.model = Info("fraud_scorer_model", "The model in service.", registry=registry)
+        self.model_loaded_at = Gauge(
+            "fraud_scorer_model_loaded_timestamp_seconds",
+            "When the model in service was loaded.",
+            registry=registry,
+        )
+        self.model_created_at = Gauge(
+            "fraud_scorer_model_created_timestamp_seconds",
+            "When the model in service was trained.",
+            registry=registry,
+        )
+        self.models_refused = Counter(
+            "fraud_scorer_models_refused",
+            "Promoted models that could not be loaded.",
+            registry=registry,
+        )
+
+
+class ServingMetrics(ModelMetrics):
+    """Of the scorer behind POST /fraud-detection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.request_seconds = Histogram(
+            "fraud_scorer_http_request_seconds",
+            "Seconds to answer POST /fraud-detection.",
+            buckets=STAGE_BOUNDS_S,
+            registry=self.registry,
+        )
+
+
+class Metrics(ModelMetrics):
+    """Of the worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        registry = self.registry
         self.consumed = Counter(
             "fraud_scorer_claims_consumed", "Records consumed and committed.", registry=registry
         )
@@ -132,26 +147,6 @@ class Metrics:
         self.rebalances = Counter(
             "fraud_scorer_rebalances", "Rebalances served.", registry=registry
         )
-        self.requests = Counter(
-            "fraud_scorer_http_requests", "HTTP requests by status.", ["status"], registry=registry
-        )
-        self.request_seconds = Histogram(
-            "fraud_scorer_http_request_seconds",
-            "Seconds to answer POST /fraud-detection.",
-            buckets=STAGE_BOUNDS_S,
-            registry=registry,
-        )
-        self.model = Info("fraud_scorer_model", "The model in service.", registry=registry)
-        self.model_loaded_at = Gauge(
-            "fraud_scorer_model_loaded_timestamp_seconds",
-            "When the model in service was loaded.",
-            registry=registry,
-        )
-        self.model_created_at = Gauge(
-            "fraud_scorer_model_created_timestamp_seconds",
-            "When the model in service was trained.",
-            registry=registry,
-        )
         self.drift_psi = Gauge(
             "fraud_scorer_drift_psi",
             "Population stability index of a feature over the last window of claims.",
@@ -165,11 +160,6 @@ class Metrics:
         )
         self.drift_windows = Counter(
             "fraud_scorer_drift_windows", "Windows of claims measured for drift.", registry=registry
-        )
-        self.models_refused = Counter(
-            "fraud_scorer_models_refused",
-            "Promoted models that could not be loaded.",
-            registry=registry,
         )
         self.shadow_probability = BulkHistogram(
             "fraud_scorer_shadow_probability",
@@ -189,17 +179,10 @@ class Metrics:
         )
         for collector in (self.latency, self.probability, self.shadow_probability):
             registry.register(collector)
-        ProcessCollector(registry=registry)
-        for standard in (PLATFORM_COLLECTOR, GC_COLLECTOR):
-            registry.register(standard)
         for outcome in ("committed", "aborted"):
             self.transactions.labels(outcome)
         for reason in Reason:
             self.dead_lettered.labels(reason.value)
-
-    def answered(self, status: int) -> None:
-        """Count an HTTP request by its status."""
-        self.requests.labels(str(status)).inc()
 
     def set_blocked(
         self, blocked: Iterable[tuple[str, int, int, frozenset[str]]], seconds: float

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from consumer.errors import ModelRefusedError, SettingsError
-from consumer.metrics import Metrics
+from consumer.metrics import ModelMetrics
 from consumer.settings import Settings
 from model import artifact
 from model.artifact import (
@@ -72,7 +72,7 @@ class Models:
     def __init__(
         self,
         folder: Path,
-        metrics: Metrics,
+        metrics: ModelMetrics,
         rules: Rules | None = None,
         verify: Verify = anything,
     ) -> None:

@@ -8,7 +8,7 @@ from falcon.asgi import App, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from consumer.health import Health
-from consumer.metrics import Metrics
+from consumer.metrics import ProcessMetrics
 from consumer.problem import write_problem
 
 Application = App[Request, Response]
@@ -33,7 +33,7 @@ class Check:
 class Scrape:
     """GET /metrics for Prometheus."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
 
     async def on_get(self, _: Request, response: Response) -> None:
@@ -47,7 +47,7 @@ class Scrape:
 class CountRequests:
     """Counts every answer by its status."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
 
     async def process_response(
@@ -57,7 +57,7 @@ class CountRequests:
         self._metrics.answered(response.status_code)
 
 
-def operations_app(metrics: Metrics, health: Health, *before: Any) -> Application:
+def operations_app(metrics: ProcessMetrics, health: Health, *before: Any) -> Application:
     """``/healthz``, ``/readyz`` and ``/metrics``.
 
     Args:

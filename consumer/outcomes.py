@@ -25,7 +25,7 @@ from consumer.client import (
 )
 from consumer.decode import RefusedError
 from consumer.health import Health
-from consumer.metrics import Metrics
+from consumer.metrics import ProcessMetrics
 from consumer.quality import LiveQuality, precision, recall
 from consumer.reading import records
 from consumer.settings import Settings
@@ -61,7 +61,7 @@ class HasTimestamp(Protocol):
 class OutcomeMetrics:
     """Instruments of the outcomes process."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: ProcessMetrics) -> None:
         registry, label = metrics.registry, ["model_version"]
         self.precision = Gauge(
             "fraud_scorer_live_precision",
@@ -112,7 +112,7 @@ def _set(gauge: Gauge, values: Mapping[tuple[str, ...], float | None]) -> None:
 
 
 def follow(
-    settings: Settings, metrics: Metrics, health: Health, stopping: threading.Event
+    settings: Settings, metrics: ProcessMetrics, health: Health, stopping: threading.Event
 ) -> LiveQuality:
     """Read alerts and outcomes until told to stop.
 

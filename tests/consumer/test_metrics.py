@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.metrics import LATENCY_BOUNDS_S, PROBABILITY_BOUNDS, BulkHistogram, Metrics
+from consumer.histogram import BulkHistogram
+from consumer.metrics import (
+    LATENCY_BOUNDS_S,
+    PROBABILITY_BOUNDS,
+    Metrics,
+    ProcessMetrics,
+    ServingMetrics,
+)
+from consumer.outcomes import OutcomeMetrics
 
 BOUNDS = (0.1, 0.5, 1.0, 2.5, 10.0)
 values = st.lists(st.sampled_from([0.0, *BOUNDS, 99.0]) | st.floats(0, 20), max_size=50)
@@ -77,6 +85,28 @@ def test_every_instrument_is_described_and_named_alike() -> None:
     for family in ours:
         assert family.name.startswith("fraud_scorer_")
         assert family.documentation.endswith(".")
+
+
+def own(metrics: ProcessMetrics) -> set[str]:
+    """Names of the product's instruments, without those every process has."""
+    names = {found.name for found in metrics.registry.collect()}
+    return {name for name in names if name.startswith("fraud_scorer_")} - {
+        "fraud_scorer_http_requests"
+    }
+
+
+def test_a_process_has_no_series_of_what_it_never_counts() -> None:
+    outcomes = ProcessMetrics()
+    OutcomeMetrics(outcomes)
+    assert own(outcomes) == {
+        "fraud_scorer_live_precision",
+        "fraud_scorer_live_recall",
+        "fraud_scorer_decided_claims",
+        "fraud_scorer_outcomes_unreadable",
+    }
+    serving, worker = own(ServingMetrics()), own(Metrics())
+    assert serving - worker == {"fraud_scorer_http_request_seconds"}
+    assert {name for name in serving & worker if "model" not in name} == set()
 
 
 def test_registries_do_not_share_counts() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.metrics import Metrics
+from consumer.metrics import ProcessMetrics
 from consumer.outcomes import VERSIONS, OutcomeMetrics, credible, published_at
 from consumer.quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
 from schemas.outcome import Finding
@@ -136,14 +136,14 @@ def test_versions_of_claims_that_are_forgotten_are_forgotten() -> None:
     assert len(quality._latest) == 3
 
 
-def samples(metrics: Metrics, name: str) -> dict[str, float]:
+def samples(metrics: ProcessMetrics, name: str) -> dict[str, float]:
     """Values by version."""
     found = next(m for m in metrics.registry.collect() if m.name == name)
     return {sample.labels["model_version"]: sample.value for sample in found.samples}
 
 
 def test_the_series_of_metrics_are_bounded_and_old_ones_go() -> None:
-    quality, metrics = LiveQuality(), Metrics()
+    quality, metrics = LiveQuality(), ProcessMetrics()
     shown = OutcomeMetrics(metrics)
     for number in range(2 * VERSIONS):
         quality.alert(str(number), f"v{number}", referred=True)
@@ -160,7 +160,7 @@ def test_the_series_of_metrics_are_bounded_and_old_ones_go() -> None:
 
 
 def test_a_share_of_nothing_is_no_longer_shown() -> None:
-    quality, metrics = LiveQuality(), Metrics()
+    quality, metrics = LiveQuality(), ProcessMetrics()
     shown = OutcomeMetrics(metrics)
     decided(quality, "a", referred=True, fraud=True)
     shown.show(quality)

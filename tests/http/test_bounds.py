@@ -16,7 +16,7 @@ from consumer.api import scoring_app
 from consumer.health import Health
 from consumer.limits import Limits
 from consumer.listen import everywhere, listen, tls
-from consumer.metrics import Metrics
+from consumer.metrics import ServingMetrics
 from consumer.server import Server, beside
 from tests.consumer.fakes import FakeScorer
 from tests.http.running import Answer, answer, head
@@ -31,7 +31,7 @@ NEVER = 600.0
 
 class Bounded(NamedTuple):
     port: int
-    metrics: Metrics
+    metrics: ServingMetrics
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
@@ -51,7 +51,7 @@ class Bounded(NamedTuple):
 def bounded(
     limits: Limits, token: str | None = None, context: ssl.SSLContext | None = None
 ) -> Iterator[Bounded]:
-    metrics, health = Metrics(), Health(loops=False)
+    metrics, health = ServingMetrics(), Health(loops=False)
     health.model, health.assigned = "1", 1
     app = scoring_app(FakeScorer, metrics, health, token)
     sock = listen("127.0.0.1", 0, "API_PORT")
@@ -228,7 +228,7 @@ def test_an_app_that_raises_is_a_500_and_counted() -> None:
     counted: list[int] = []
     sock = listen("127.0.0.1", 0, "API_PORT")
     with beside(Server(broken, refused=counted.append), sock):
-        found = Bounded(sock.getsockname()[1], Metrics()).ask(PROBE)
+        found = Bounded(sock.getsockname()[1], ServingMetrics()).ask(PROBE)
     is_problem(found, 500)
     assert b"secret" not in found.body
     assert counted == [500]
@@ -275,7 +275,7 @@ def test_addresses_of_both_families(host: str, four: bool, six: bool) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("IPv6 is not tried: this host has none")
     health = Health(loops=False)
-    app = scoring_app(FakeScorer, Metrics(), health)
+    app = scoring_app(FakeScorer, ServingMetrics(), health)
     sock = listen(host, 0, "API_PORT")
     with beside(Server(app), sock):
         assert (answers_at("127.0.0.1", sock), answers_at("::1", sock)) == (four, six)

@@ -12,7 +12,7 @@ from falcon.testing import TestClient
 from consumer.api import scoring_app
 from consumer.decode import MAX_CLAIM_BYTES
 from consumer.health import Health
-from consumer.metrics import Metrics
+from consumer.metrics import ServingMetrics
 from schemas.answer import Problem
 from tests.consumer.fakes import FakeScorer, claim
 
@@ -120,7 +120,7 @@ class BrokenScorer(FakeScorer):
 
 @pytest.mark.parametrize("scorer", [FakeScorer(raises_on="c1"), BrokenScorer()])
 def test_a_model_that_fails_is_a_500_that_tells_nothing_of_the_claim(scorer: FakeScorer) -> None:
-    app = scoring_app(lambda: scorer, Metrics(), Health())
+    app = scoring_app(lambda: scorer, ServingMetrics(), Health())
     response = TestClient(app).simulate_post("/fraud-detection", body=claim("c1"), headers=JSON)
     assert response.status_code == 500
     assert response.headers["content-type"] == "application/problem+json"
@@ -128,6 +128,6 @@ def test_a_model_that_fails_is_a_500_that_tells_nothing_of_the_claim(scorer: Fak
 
 
 def test_unready_is_a_503_with_the_reason() -> None:
-    app = scoring_app(FakeScorer, Metrics(), Health())
+    app = scoring_app(FakeScorer, ServingMetrics(), Health())
     response = TestClient(app).simulate_get("/readyz")
     assert (response.status_code, response.text) == (503, "no model loaded")
