@@ -51,6 +51,7 @@ from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
 
+PROGRAM: Final = "python -m consumer"
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -203,10 +204,10 @@ def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
     return exit_code(found)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
     root = argparse.ArgumentParser(
-        prog="python -m consumer",
+        prog=program,
         description="Score insurance claims from Kafka or over HTTP. "
         "Settings come from the environment; see docs/settings.md.",
     )
@@ -259,10 +260,10 @@ def parser() -> argparse.ArgumentParser:
     return root
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run a command; returns the exit code (see docs/settings.md)."""
     accept_any_text()
-    options = parser().parse_args(arguments)
+    options = parser(program).parse_args(arguments)
     with Stop(service=options.service).listening() as stop:
         try:
             settings = read_settings(os.environ)

@@ -14,6 +14,7 @@ from model.estimators import ALGORITHMS
 from model.signing import KeyFileError
 from model.streams import accept_any_text
 
+PROGRAM = "python -m model"
 FAILURE = 1
 Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -128,34 +129,35 @@ def _add_sign(verbs: Verbs) -> None:
     sign.set_defaults(run=lifecycle.sign)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m model", description=__doc__)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    root = argparse.ArgumentParser(prog=program, description=__doc__)
+    verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_studies):
         add(verbs)
-    return parser
+    return root
 
 
-def _check(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """What argparse cannot see: options that need each other."""
     if getattr(options, "data", None) is not None and options.format is None:
         if options.data != SYNTHETIC:
-            parser.error(f"--format is needed with --data {options.data}")
+            grammar.error(f"--format is needed with --data {options.data}")
         options.format = SYNTHETIC
     if options.verb == "train" and options.cutoff and options.split != "time":
-        parser.error("--cutoff needs --split time")
+        grammar.error("--cutoff needs --split time")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; the result is the exit code."""
     accept_any_text()
-    parser = _parser()
-    options = parser.parse_args(arguments)
-    _check(parser, options)
+    grammar = parser(program)
+    options = grammar.parse_args(arguments)
+    _check(grammar, options)
     try:
         options.run(options)
     except (ArtifactError, KeyFileError, DatasetError, ValueError, OSError) as error:
-        sys.stderr.write(f"{parser.prog} {options.verb}: {error}\n")
+        sys.stderr.write(f"{program} {options.verb}: {error}\n")
         return FAILURE
     return 0
 

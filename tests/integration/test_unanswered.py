@@ -83,7 +83,7 @@ def test_a_coordinator_that_cannot_be_is_explained(
 ) -> None:
     with native(settings={setting: "3"}) as kafka:
         stage = Stage(kafka.bootstrap, tmp_path, model_dir)
-        said = last_line(stage.command(command))
+        said = last_line(stage.command(command, STEP_TIMEOUT_S="4"))
     assert said.startswith("error: ")
     assert topic in said
     assert setting in said

@@ -1,0 +1,1 @@
+"""Every command of the product under one name: ``fraud-scorer VERB``."""

@@ -1,0 +1,78 @@
+"""``fraud-scorer VERB …``: the commands of ``consumer`` and ``model`` under one name."""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module, metadata
+from typing import Final
+
+from consumer.stop import end_at_once
+
+PROGRAM: Final = "fraud-scorer"
+USAGE_ERROR: Final = 2
+VERBS: Final = {
+    "consumer": ("run", "serve", "outcomes", "demo", "topics", "generate", "redrive", "doctor"),
+    "model": (
+        *("train", "evaluate", "list", "promote", "rollback", "card", "compare"),
+        *("search", "quality", "sign"),
+    ),
+}
+"""By the package whose command line has them. Listed here as importing one takes a second, and only
+the one that is asked for should be imported."""
+HEADINGS: Final = {"consumer": "Scoring claims", "model": "Making models"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    verb = given[0] if given else "--help"
+    if verb in {"-h", "--help"}:
+        sys.stdout.write("\n".join(_help()) + "\n")
+        return 0 if given else USAGE_ERROR
+    if verb == "--version":
+        sys.stdout.write(f"{PROGRAM} {_version()}\n")
+        return 0
+    for package, verbs in VERBS.items():
+        if verb in verbs:
+            return _command_line(package)(given)
+    sys.stderr.write(f"{PROGRAM}: there is no command {verb!r}; {PROGRAM} --help lists them\n")
+    return USAGE_ERROR
+
+
+def _command_line(package: str) -> Callable[[Sequence[str]], int]:
+    def run(arguments: Sequence[str]) -> int:
+        code: int = import_module(f"{package}.__main__").main(arguments, PROGRAM)
+        return code
+
+    return run
+
+
+def _help() -> Iterator[str]:
+    yield f"usage: {PROGRAM} VERB …        {PROGRAM} VERB --help explains one"
+    for package, verbs in VERBS.items():
+        texts = _texts(import_module(f"{package}.__main__").parser())
+        yield f"\n{HEADINGS[package]}:"
+        yield from (f"  {verb:10} {texts[verb]}" for verb in verbs)
+
+
+def _texts(grammar: argparse.ArgumentParser) -> dict[str, str]:
+    """What each command does, as the package's own --help says it."""
+    (verbs,) = (a for a in grammar._actions if isinstance(a, argparse._SubParsersAction))
+    return {choice.dest: choice.help or "" for choice in verbs._choices_actions}
+
+
+def _version() -> str:
+    try:
+        return metadata.version("claims-fraud-scorer")
+    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
+        return "(not installed)"
+
+
+def console() -> int:
+    """The installed script: a signal ends it at once until a command says otherwise."""
+    end_at_once()
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(console())
