@@ -21,26 +21,41 @@ export OMP_NUM_THREADS ?= 1
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint audit train run serve topics bench chaos up claims down schemas lock clean
+.PHONY: help setup runtime demo test check lint audit train run serve topics bench chaos up claims down schemas lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.ready: requirements/dev.lock
+INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
+
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: make PYTHON=python3.13 …" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+
+$(VENV)/.runtime: requirements/runtime.lock | $(BIN)/pip
+	$(INSTALL) --require-hashes -r requirements/runtime.lock
 	@touch $@
 
-setup: $(VENV)/.ready ## make the environment from the lock
+# What is needed to work on the product: all that the runtime needs is part of it.
+$(VENV)/.ready: requirements/dev.lock pyproject.toml | $(BIN)/pip
+	$(INSTALL) --require-hashes -r requirements/dev.lock
+	$(INSTALL) --no-deps --no-index --no-build-isolation --editable .
+	@touch $@ $(VENV)/.runtime
 
-demo: setup ## the main job on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
+setup: $(VENV)/.ready ## make the environment for developers, with the command .venv/bin/fraud-scorer
+
+runtime: $(VENV)/.runtime # what a worker needs, half as large
+
+demo: runtime ## the main job on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --claims $(CLAIMS)
 
 test: setup lint ## lint, type check and run every test, on a real Apache Kafka
 	$(BIN)/python -m pytest
+
+check: setup lint ## lint, type check and the tests that need neither a broker nor patience
+	$(BIN)/python -m pytest --quiet -m "not kafka and not slow"
 
 lint: setup ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
@@ -51,17 +66,17 @@ audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv ask
 	$(BIN)/python -m pytest --quiet tests/test_licences.py
 	$(BIN)/python -m tests.audit --service $(SERVICE)
 
-train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
+train: runtime ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
 	$(BIN)/python -m model train --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --algorithm $(ALGORITHM) --split $(SPLIT) --output $(call quoted,$(OUTPUT))
 
-run: setup ## score claims from Kafka (settings from the environment)
+run: runtime ## score claims from Kafka (settings from the environment)
 	$(BIN)/python -m consumer run
 
-serve: setup ## answer POST /fraud-detection
+serve: runtime ## answer POST /fraud-detection
 	$(BIN)/python -m consumer serve
 
-topics: setup ## create the topics
+topics: runtime ## create the topics
 	$(BIN)/python -m consumer topics
 
 bench: setup ## measure against the bare client and its peers on a real broker
