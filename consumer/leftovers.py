@@ -55,12 +55,16 @@ class Leftovers:
         self._source = Ends(admin(settings), [source])
         self._outputs = Ends(admin(settings), outputs)
 
-    def clear(self, producer: Producer, timeout_s: float) -> None:
+    def clear(self, producer: Producer, timeout_s: float) -> bool:
         """End what the producer's id may have left open, if anything is open at all.
 
         Args:
             producer: initialised, and in no transaction.
             timeout_s: for each step of the sweep.
+
+        Returns:
+            Whether anything was. If so the producer has aborted a transaction, and must not be
+            used for another one (docs/decisions/0019).
 
         Raises:
             KafkaException: Kafka refuses, or does not answer.
@@ -69,14 +73,16 @@ class Leftovers:
         try:
             started = time.monotonic()
             _await_coordinator(probe, self._some())
-            if self._open() or not self._stable(probe):
+            swept = self._open() or not self._stable(probe)
+            if swept:
                 self._sweep(producer, timeout_s, probe)
                 log.info("swept open transactions in %.0f ms", 1e3 * (time.monotonic() - started))
+            return swept
         finally:
             probe.close()
 
     def sweep(self, producer: Producer, timeout_s: float) -> None:
-        """End it in any case; see `clear`."""
+        """End it in any case. As after `clear`, the producer must not be used again."""
         probe = self._probe()
         try:
             self._sweep(producer, timeout_s, probe)

@@ -142,11 +142,14 @@ def _own(settings: Settings) -> Settings:
 
 
 def _producer(settings: Settings) -> Producer:
-    producer = make_producer(compressed(_own(settings)))
+    own = compressed(_own(settings))
+    producer = make_producer(own)
     outputs = settings.claims_topic, settings.dead_letter_topic
     try:
         producer.init_transactions(TIMEOUT_S)
-        Leftovers(_own(settings), settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S)
+        if Leftovers(own, settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S):
+            producer = make_producer(own)
+            producer.init_transactions(TIMEOUT_S)
     except KafkaException as error:
         serve(producer)
         why = stopped(error, "starting the transactional producer")

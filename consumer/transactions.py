@@ -69,12 +69,13 @@ class ExactlyOnce:
         self._producer = self._new_producer()
 
     def _new_producer(self) -> Producer:
-        producer = make_producer(self._sizes.settings)
         for _ in range(INIT_ATTEMPTS):
+            producer = make_producer(self._sizes.settings)
             try:
-                with self._watchdog.step("init_transactions"):
-                    producer.init_transactions(self._timeout)
-                self._leftovers.clear(producer, self._timeout)
+                self._initialise(producer)
+                if self._leftovers.clear(producer, self._timeout):
+                    producer = make_producer(self._sizes.settings)
+                    self._initialise(producer)
                 return producer
             except KafkaException as error:
                 serve(producer)
@@ -90,6 +91,10 @@ class ExactlyOnce:
             f"no transaction coordinator at {self._settings.kafka_bootstrap_servers}"
             f"{without_coordinator(self._settings)}"
         )
+
+    def _initialise(self, producer: Producer) -> None:
+        with self._watchdog.step("init_transactions"):
+            producer.init_transactions(self._timeout)
 
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
         """Publish in one transaction, after the one before it; see `Publisher.publish`."""
@@ -139,7 +144,12 @@ class ExactlyOnce:
             self._give_up(error)
 
     def _give_up(self, error: KafkaException) -> None:
-        """Abort what can be aborted, discard the producer when the outcome is unknown.
+        """Abort what can be aborted, and go on with another producer.
+
+        librdkafka gives the sequence numbers of records that an abort purges to the records that
+        follow. If the broker has written one of the purged, and only its answer was lost, it takes
+        the next record for the same one sent again: acknowledges it, and does not write it. A new
+        producer has another epoch and counts from the start (docs/decisions/0019).
 
         Raises:
             AbortedError: always, unless the error is fatal (KafkaStoppedError).
@@ -156,19 +166,20 @@ class ExactlyOnce:
             refused = self._sizes.refused(error)
             self._discard("records may not fit: each is sent on its own, compressed")
             raise refused from error
-        if not (inner.txn_requires_abort() and self._aborted()):
-            self._discard("its last outcome is unknown")
+        if inner.txn_requires_abort():
+            self._abort()
+        self._discard("it has given a transaction up")
         raise AbortedError(inner.str()) from error
 
-    def _aborted(self) -> bool:
+    def _abort(self) -> None:
+        """Spare the next producer the wait for the end of the transaction, if that is possible."""
         try:
             with self._watchdog.step("abort_transaction"):
                 self._producer.abort_transaction(self._timeout)
         except KafkaException as error:
             if kafka_error(error).fatal():
                 raise stopped(error, "aborting") from error
-            return False
-        return True
+            log.warning("not aborted, which the next producer does: %s", kafka_error(error).str())
 
     def _discard(self, why: str) -> None:
         # init_transactions on a new producer with the same id completes or aborts what the old
@@ -184,6 +195,7 @@ class ExactlyOnce:
             self._leftovers.sweep(self._producer, self._timeout)
         except KafkaException as error:
             self._give_up(error)
+        self._discard("it has ended what was open")
 
     def close(self) -> None:
         """Let go; an open transaction is aborted by the broker or the next start."""

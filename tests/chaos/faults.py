@@ -10,7 +10,7 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from tests.broker import topics
-from tests.broker.proxy import END_TXN, TXN_OFFSET_COMMIT, Direction
+from tests.broker.proxy import END_TXN, PRODUCE, TXN_OFFSET_COMMIT, Direction
 from tests.broker.transactions import coordinator_of
 from tests.chaos.hooks import Action, Plan, Point
 from tests.chaos.stage import PARTITIONS, SESSION_S, TRANSACTION_S, Stage
@@ -221,6 +221,18 @@ def network_cut(stage: Stage) -> None:
     stage.progress()
 
 
+def records_unanswered(stage: Stage) -> None:
+    """Records are written, but the answer is lost with the network, until the session is over."""
+    stage.running()
+    met = stage.network().met.get(PRODUCE, 0)
+    stage.network().cut_answers(PRODUCE, stage.random.choice((1, 2, 4)))
+    stage.fleet.until(lambda: stage.network().met.get(PRODUCE, 0) > met, "a lost answer")
+    stage.network().cut()
+    stage.fleet.sleep(SESSION_S + stage.random.uniform(0.2, 2))
+    stage.network().heal()
+    stage.progress()
+
+
 def network_held(stage: Stage) -> None:
     """One direction goes silent; what was under way arrives later."""
     stage.running()
@@ -302,8 +314,9 @@ def model_replaced(stage: Stage) -> None:
     for model in (stage.pool.models[1], stage.pool.models[0]):
         stage.replace_model(model)
         stage.progress()
+        ends = len(worker.codes)
         worker.signal(signal.SIGKILL)
-        stage.back(worker)
+        stage.back(worker, ends + 1)
 
 
 ALL: Sequence[Fault] = (
@@ -332,6 +345,7 @@ ALL: Sequence[Fault] = (
     Fault("coordinator-move", coordinator_moved, nodes=3),
     Fault("network-cut", network_cut),
     Fault("network-hold", network_held),
+    Fault("records-unanswered", records_unanswered),
     Fault("network-delay", network_slow),
     Fault("commit-answer-late", answer_late(END_TXN)),
     Fault("commit-answer-lost", answer_lost(END_TXN)),

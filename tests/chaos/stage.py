@@ -90,9 +90,11 @@ class Stage:
         target = len(self.live.rows) + outcomes
         self.fleet.until(lambda: len(self.live.rows) >= target, f"{outcomes} more outcomes")
 
-    def back(self, worker: Worker) -> None:
-        """Wait until the worker that ended runs again, and more outcomes are there."""
-        self.fleet.until(lambda: worker.codes and worker.up(), f"{worker.name} to be back")
+    def back(self, worker: Worker, ends: int = 1) -> None:
+        """Wait until the worker has ended so often and runs again, and more outcomes are there."""
+        self.fleet.until(
+            lambda: len(worker.codes) >= ends and worker.up(), f"{worker.name} to be back"
+        )
         self.progress()
 
     def hit(self) -> None:

@@ -101,11 +101,13 @@ class FakeProducer:
 class FakeLeftovers(Leftovers):
     """Writes down when it is asked to end what was left open."""
 
-    def __init__(self, calls: list[str]) -> None:
+    def __init__(self, calls: list[str], *, found: bool = False) -> None:
         self.calls = calls
+        self.found = found
 
-    def clear(self, producer: Any, timeout_s: float) -> None:
+    def clear(self, producer: Any, timeout_s: float) -> bool:
         self.calls.append("clear")
+        return self.found
 
     def sweep(self, producer: Any, timeout_s: float) -> None:
         self.calls.append("sweep")
@@ -195,7 +197,7 @@ LATE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abor
 
 @pytest.mark.parametrize("step", ["produce fraud-alerts", OFFSETS, "commit"])
 @pytest.mark.parametrize("error", [ABORTABLE, LATE])
-def test_an_abortable_error_aborts_and_keeps_the_producer(
+def test_after_an_abort_the_producer_is_never_used_again(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
     outcome: Outcome,
@@ -207,8 +209,8 @@ def test_an_abortable_error_aborts_and_keeps_the_producer(
     faults[step] = error
     with pytest.raises(AbortedError):
         publish(publisher, outcome, calls)
-    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "abort"]
-    assert len(producers) == 1
+    assert calls == [*WHOLE[: WHOLE.index(step) + 1], "abort", "purge", "init", "clear"]
+    assert len(producers) == 2
     calls.clear()
     publish(publisher, outcome, calls)
     assert calls == [*WHOLE, "done"]
@@ -228,6 +230,15 @@ def test_after_an_unknown_outcome_the_producer_is_never_used_again(
         publish(publisher, outcome, calls)
     assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init", "clear"]
     assert len(producers) == 2
+
+
+def test_the_producer_that_swept_at_the_start_publishes_nothing(
+    producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
+) -> None:
+    made = ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls, found=True))
+    assert calls == ["init", "clear", "init"]
+    assert id(made._producer) == id(producers[1])
+    made.close()
 
 
 def test_an_abort_of_unknown_outcome_discards_the_producer(
@@ -329,7 +340,7 @@ def test_nothing_is_published_after_a_batch_that_was_not(
     publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
     with pytest.raises(AbortedError):
         publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
-    assert calls == [*WHOLE, "abort"]
+    assert calls == [*WHOLE, "abort", "purge", "init", "clear"]
 
 
 def test_starting_waits_for_kafka(

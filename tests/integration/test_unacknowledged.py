@@ -1,0 +1,121 @@
+"""Records that the broker has written and the client does not know of (docs/decisions/0019)."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, KafkaError, KafkaException
+
+from consumer.batch import Outcome, process
+from consumer.errors import AbortedError
+from consumer.leftovers import Leftovers
+from consumer.receipts import Receipts
+from consumer.settings import Settings, read_settings
+from consumer.topics import create_topics
+from consumer.transactions import ExactlyOnce
+from consumer.watchdog import Watchdog
+from tests.broker import ports, topics, wait
+from tests.broker.native import NativeKafka
+from tests.broker.proxy import PRODUCE, Proxy
+from tests.broker.read import read_all
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
+
+pytestmark = [pytest.mark.kafka]
+
+LATE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abort=True)
+OFFLINE_S = 0.5
+
+
+@pytest.fixture
+def proxy(native: type[NativeKafka]) -> Iterator[Proxy]:
+    (port,) = ports.free_ports(1)
+    with native(advertised=[port]) as kafka, Proxy(port, kafka.node.port) as made:
+        yield made
+
+
+@pytest.fixture
+def settings(proxy: Proxy) -> Settings:
+    name = topics.fresh_name("t")
+    made = read_settings(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{proxy.port}",
+            "CLAIMS_TOPIC": "claims",
+            "ALERTS_TOPIC": f"{name}.alerts",
+            "DEAD_LETTER_TOPIC": f"{name}.dead",
+            "OUTCOMES_TOPIC": f"{name}.outcomes",
+            "CONSUMER_GROUP": name,
+            "INSTANCE_ID": "w1",
+        }
+    )
+    create_topics(made, 1, 1)
+    return made
+
+
+@pytest.fixture
+def publisher(settings: Settings) -> Iterator[ExactlyOnce]:
+    watchdog, receipts = Watchdog(3_600), Receipts("w1")
+    receipts.taken(("claims", 0), 0, int(NOW.timestamp() * 1_000))
+    outputs = settings.alerts_topic, settings.dead_letter_topic
+    leftovers = Leftovers(settings, settings.claims_topic, outputs)
+    made = ExactlyOnce(settings, watchdog, receipts, leftovers)
+    yield made
+    made.close()
+    watchdog.close()
+
+
+def outcome_of(offset: int) -> Outcome:
+    return process([FakeMessage(claim(f"c{offset}"), offset)], FakeScorer(), NOW)
+
+
+def test_what_follows_an_abort_is_not_taken_for_what_it_purged(
+    settings: Settings, publisher: ExactlyOnce, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer to a record is lost with the connection, then the group rebalances."""
+    reader = Consumer(
+        {"bootstrap.servers": f"127.0.0.1:{proxy.port}", "group.id": settings.consumer_group}
+    )
+    metadata = reader.consumer_group_metadata()
+    commit = publisher._commit
+
+    def publish(offset: int) -> None:
+        publisher.publish(outcome_of(offset), metadata, lambda: None)
+        publisher.settle()
+
+    def rebalanced(*_: Any) -> None:
+        publisher._producer.flush(0.05)  # send what lingers
+        wait.until(lambda: PRODUCE in proxy.met, "the record to be written")
+        proxy.cut()
+        time.sleep(OFFLINE_S)  # the client has the record in its queue again
+        threading.Timer(OFFLINE_S, proxy.heal).start()
+        raise KafkaException(LATE)
+
+    publish(0)
+    proxy.cut_answers(PRODUCE)
+    with monkeypatch.context() as patched, pytest.raises(AbortedError):
+        patched.setattr(publisher, "_commit", rebalanced)
+        publish(1)
+    assert publisher._commit == commit
+    publish(1)
+    publish(2)
+    keys = [
+        record.value for record in read_all(settings.kafka_bootstrap_servers, settings.alerts_topic)
+    ]
+    assert [f"c{n}".encode() in (value or b"") for n, value in enumerate(keys)] == [True] * 3
+    reader.close()
+
+
+def test_what_follows_a_sweep_is_not_taken_for_it(
+    settings: Settings, publisher: ExactlyOnce, proxy: Proxy
+) -> None:
+    reader = Consumer(
+        {"bootstrap.servers": f"127.0.0.1:{proxy.port}", "group.id": settings.consumer_group}
+    )
+    swept = publisher._producer
+    publisher.sweep()
+    assert publisher._producer is not swept
+    publisher.publish(outcome_of(0), reader.consumer_group_metadata(), lambda: None)
+    publisher.settle()
+    assert len(read_all(settings.kafka_bootstrap_servers, settings.alerts_topic)) == 1
+    reader.close()
