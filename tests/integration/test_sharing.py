@@ -44,7 +44,7 @@ def test_from_an_earlier_release_without_loss(stage: Stage, scorer: Scorer) -> N
     assert "stop every worker of the group" in mixed_in.log
     for worker in old:
         assert worker.stop() == 0, worker.log
-    assert 0 < sum(stage.committed().values())
+    assert sum(stage.committed().values()) > 0
     stage.send(mixed(500))
     for name in names:
         wait.until(lambda n=name: stays(stage.worker(n, **SESSION)), f"{name} in the group")  # type: ignore[misc]
