@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from consumer.client import kafka_error, onlooker_config
 from consumer.offsets import FENCED, TRANSIENT
@@ -52,8 +52,9 @@ class Leftovers:
         """
         self._settings = settings
         self._step = step
-        self._source = Ends(admin(settings), [source])
-        self._outputs = Ends(admin(settings), outputs)
+        self._admin = admin(settings)
+        self._source = Ends(self._admin, [source])
+        self._outputs = Ends(self._admin, outputs)
 
     def clear(self, producer: Producer, timeout_s: float) -> bool:
         """End what the producer's id may have left open, if anything is open at all.
@@ -72,7 +73,7 @@ class Leftovers:
         probe = self._probe()
         try:
             started = time.monotonic()
-            _await_coordinator(probe, self._some())
+            self._await_coordinator(timeout_s)
             swept = self._open() or not self._stable(probe)
             if swept:
                 self._sweep(producer, timeout_s, probe)
@@ -121,7 +122,7 @@ class Leftovers:
 
     def _sweep(self, producer: Producer, timeout_s: float, probe: Consumer) -> None:
         some = self._some()
-        _await_coordinator(probe, some)
+        self._await_coordinator(timeout_s)
         producer.begin_transaction()
         for topic, partition in self._outputs.places():
             producer.produce(topic, None, SWEEP_KEY, partition=partition)
@@ -140,28 +141,33 @@ class Leftovers:
         with self._step("abort_transaction of a sweep"):
             producer.abort_transaction(timeout_s)
 
+    def _await_coordinator(self, timeout_s: float) -> None:
+        """Wait until the group's coordinator answers: offsets sent before can block for ever.
+
+        Raises:
+            KafkaException: it does not, or there is no right to ask.
+        """
+        group = self._settings.consumer_group
+        deadline = time.monotonic() + min(COORDINATOR_S, timeout_s)
+        while True:
+            left = max(ASK_S, deadline - time.monotonic())
+            asked = self._admin.describe_consumer_groups([group], request_timeout=left)
+            try:
+                asked[group].result()
+                return
+            except KafkaException as error:
+                code = kafka_error(error).code()
+                if code == KafkaError.GROUP_ID_NOT_FOUND:  # nobody has joined yet
+                    return
+                if time.monotonic() > deadline or code not in TRANSIENT:
+                    raise
+                time.sleep(0.1)
+
     def _some(self) -> TopicPartition:
         return TopicPartition(*self._source.places()[0], 0)
 
     def _probe(self) -> Consumer:
         return Consumer({**onlooker_config(self._settings, "read_committed"), "logger": log})
-
-
-def _await_coordinator(probe: Consumer, place: TopicPartition) -> None:
-    """Offsets that are sent while the group's coordinator still loads can block for ever."""
-    deadline = time.monotonic() + COORDINATOR_S
-    while True:
-        try:
-            probe.committed([place], timeout=ASK_S)
-            return
-        except KafkaException as error:
-            inner = kafka_error(error)
-            timed_out = inner.code() == inner._TIMED_OUT  # open offsets, or no answer
-            if timed_out or time.monotonic() > deadline:
-                return
-            if not inner.retriable() and inner.code() not in TRANSIENT:
-                raise
-            time.sleep(0.1)
 
 
 def sweep_for(settings: Settings, transactional_id: str, leftovers: Leftovers) -> None:
