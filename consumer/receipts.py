@@ -17,7 +17,10 @@ from confluent_kafka import TopicPartition
 Place = tuple[str, int]
 """Topic and partition."""
 
-_TEXT: Final = re.compile(r"v1 since=(\d{1,15}) begin=(\d{1,19}) outcomes=(\d{1,9}) by=(.+)")
+_TEXT: Final = re.compile(
+    r"v1 since=(\d{1,15}) begin=(\d{1,19}) outcomes=(\d{1,9}) by=(.+?)"
+    r"(?: key=([0-9a-f]{32}))?"
+)
 
 
 class Receipt(NamedTuple):
@@ -30,16 +33,23 @@ class Receipt(NamedTuple):
     outcomes: int
     by: str
     """Transactional id of the writer."""
+    key: str = ""
+    """Secret of the writer and those who come after it; see `consumer.redrive_marks`."""
 
     def text(self) -> str:
         """As the metadata of a committed offset."""
-        return f"v1 since={self.since_ms} begin={self.begin} outcomes={self.outcomes} by={self.by}"
+        key = f" key={self.key}" if self.key else ""
+        numbers = f"since={self.since_ms} begin={self.begin} outcomes={self.outcomes}"
+        return f"v1 {numbers} by={self.by}{key}"
 
     @classmethod
     def parse(cls, text: str | None) -> "Receipt | None":
         """Read it back; None where the offset was committed by something else."""
         found = _TEXT.fullmatch(text or "")
-        return cls(int(found[1]), int(found[2]), int(found[3]), found[4]) if found else None
+        if found is None:
+            return None
+        since_ms, begin, outcomes = map(int, found.groups()[:3])
+        return cls(since_ms, begin, outcomes, found[4], found[5] or "")
 
 
 class _Stretch:
@@ -73,6 +83,8 @@ class Receipts:
             by: the worker's transactional id.
         """
         self._by = by
+        self.key = ""
+        """Goes on every receipt."""
         self._stretches: dict[Place, _Stretch] = {}
         self._lock = threading.Lock()
         self._began_ms: int | None = None
@@ -127,7 +139,7 @@ class Receipts:
     def _written(self, place: Place, offset: int, more: int, now_ms: int) -> TopicPartition:
         stretch = self._stretches[place]
         count = stretch.outcomes + more
-        text = Receipt(stretch.since_ms, stretch.begin, count, self._by).text()
+        text = Receipt(stretch.since_ms, stretch.begin, count, self._by, self.key).text()
         self._pending.append((stretch, offset, more, text))
         stretch.written_ms = now_ms
         return TopicPartition(*place, offset, text)

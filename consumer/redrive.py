@@ -45,6 +45,7 @@ from consumer.producing import make_producer, produce
 from consumer.reading import Patience, records
 from consumer.receipts import Place, Receipts
 from consumer.records import coordinates
+from consumer.redrive_marks import Marks
 from consumer.redrive_plan import (
     Filter,
     Redriven,
@@ -53,7 +54,6 @@ from consumer.redrive_plan import (
     listed,
     plan,
     read_letter,
-    redriven_from,
 )
 from consumer.sealing import Opener, make_opener
 from consumer.settings import Delivery, Membership, Settings
@@ -103,24 +103,26 @@ def redrive(
         SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
     """
     stop = stop or Stop(service=False)
-    rights = READS if dry_run else COUNTS_AND_WRITES
-    require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
     # The producer comes first: it ends what a killed redrive left open and fences one that still
     # runs, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
+    rights = READS if dry_run else COUNTS_AND_WRITES
+    require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
     producer = None if dry_run else _producer(settings)
     receipts = Receipts(transactional_id(_own(settings)))
     consumer = _consumer(settings)
     try:
-        starts = _starts(settings, consumer, receipts)
+        marks = Marks()
+        starts = _starts(settings, consumer, receipts, marks)
+        receipts.key = marks.key
         ends = _assign(consumer, starts)
         batches = _batches(consumer, ends, starts, stop)
         if producer is None or opener is None:
             stop.gracefully()
-            done = _show(batches, wanted, limit)
+            done = _show(batches, wanted, limit, marks)
         else:
-            sending = _Sending(settings, producer, consumer, receipts, wanted, limit, opener)
+            sending = _Sending(settings, producer, consumer, receipts, marks, wanted, limit, opener)
             stop.gracefully(unknown=sending.unknown)
             done = sending.send(batches, progress)
         return done._replace(stopped=stop.asked)
@@ -172,7 +174,9 @@ def _consumer(settings: Settings) -> Consumer:
         raise refused_property(error) from error
 
 
-def _starts(settings: Settings, consumer: Consumer, receipts: Receipts) -> dict[Place, Start]:
+def _starts(
+    settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks
+) -> dict[Place, Start]:
     """Where the last redrive ended, or where what it lost begins (see `consumer.takeover`)."""
     topic = settings.dead_letter_topic
     found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
@@ -180,10 +184,15 @@ def _starts(settings: Settings, consumer: Consumer, receipts: Receipts) -> dict[
         raise KafkaStoppedError(f"{topic}: {found.error.str()}")
     places = [TopicPartition(topic, partition) for partition in found.partitions]
     outputs = Ends(admin(settings), (settings.claims_topic, topic))
-    over = TakeOver(_own(settings), receipts, outputs, redriven_from)
+    over = TakeOver(_own(settings), receipts, outputs, marks.origin)
     patience = Patience("finding out where the last redrive ended")
     seen = 0
-    while (starts := over.step(_committed(consumer, places))) is None:
+    while True:
+        committed = _committed(consumer, places)
+        marks.learn(place.metadata for place in committed)
+        starts = over.step(committed)
+        if starts is not None:
+            return starts
         if over.seen != seen:
             seen = over.seen
             patience.progressed()
@@ -191,7 +200,6 @@ def _starts(settings: Settings, consumer: Consumer, receipts: Receipts) -> dict[
         about = ", a transaction is open: {}; see docs/runbook.md, a transaction that hangs"
         patience.check(about.format(held) if held else "")
         time.sleep(0.1)
-    return starts
 
 
 def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
@@ -247,11 +255,13 @@ def _before(place: Source, ends: dict[int, int]) -> bool:
     return place.offset < ends.get(place.partition, 0)
 
 
-def _show(batches: Iterable[list[Message]], wanted: Filter, limit: int | None) -> Redriven:
+def _show(
+    batches: Iterable[list[Message]], wanted: Filter, limit: int | None, marks: Marks
+) -> Redriven:
     done = Redriven(0, 0)
     for messages in batches:
         cut = _cut(messages, wanted, _room(limit, done.sent))
-        step = plan(cut, wanted, _room(limit, done.sent), _unopened)
+        step = plan(cut, wanted, _room(limit, done.sent), _unopened, marks.header)
         for letter, record in zip(step.letters, step.claims, strict=True):
             sys.stdout.write(listed(letter, record).decode() + "\n")
         done = done.and_then(step)
@@ -273,6 +283,7 @@ class _Sending:
     producer: Producer
     consumer: Consumer
     receipts: Receipts
+    marks: Marks
     wanted: Filter
     limit: int | None
     opener: Opener
@@ -297,7 +308,9 @@ class _Sending:
         done = Redriven(0, 0)
         for messages in batches:
             cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
-            step = plan(cut, self.wanted, _room(self.limit, done.sent), self.opener)
+            step = plan(
+                cut, self.wanted, _room(self.limit, done.sent), self.opener, self.marks.header
+            )
             letters = list(map(coordinates, cut))
             counts = Counter((p.topic, p.partition) for p in letters if p not in step.unread)
             self._commit(step, next_offsets(letters), counts)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -89,7 +89,13 @@ class Redriven(NamedTuple):
         )
 
 
-def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener) -> Step:
+Mark = Callable[[Source], Header]
+"""Marks what comes of a dead letter, given its place; see `consumer.redrive_marks`."""
+
+
+def plan(
+    messages: Sequence[Message], wanted: Filter, room: int, opener: Opener, mark: Mark
+) -> Step:
     """Sort a batch of dead letters into those to send back and those to keep; pure.
 
     Args:
@@ -97,6 +103,7 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
         wanted: which to send.
         room: send at most so many.
         opener: gives the value of a record that is sent.
+        mark: goes on each record that is written.
     """
     step = Step([], [], [], [], [], [])
     for message in messages:
@@ -107,7 +114,7 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
             continue
         letter = read_letter(message)
         if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
-            step.claims.append(claim_again(message, letter, opener))
+            step.claims.append(claim_again(message, letter, opener, mark))
             step.letters.append(letter)
             continue
         if letter is not None and wanted.asks_for(letter):
@@ -115,7 +122,7 @@ def plan(messages: Sequence[Message], wanted: Filter, room: int, opener: Opener)
                 step.gone.append(letter)
             elif not _believed(message, letter, wanted):
                 step.forged.append(letter)
-        step.kept.append(kept_as_it_is(message, headers))
+        step.kept.append(kept_as_it_is(message, headers, mark))
     return step
 
 
@@ -133,10 +140,12 @@ def _believed(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
     return not (wanted.encrypted_only and letter.value is Form.ORIGINAL and message.value())
 
 
-def kept_as_it_is(message: Message, headers: Iterable[Header]) -> Record:
+def kept_as_it_is(message: Message, headers: Iterable[Header], mark: Mark) -> Record:
     """To be appended to the topic again, as old as it is: so it ages out all the same."""
     _, stated_ms = message.timestamp()
-    return Record(message.key(), message.value(), _kept(headers, message), max(0, stated_ms))
+    own = [header for header in headers if header[0] != REDRIVEN_HEADER]
+    marked = [*own, mark(coordinates(message))]
+    return Record(message.key(), message.value(), marked, max(0, stated_ms))
 
 
 class _Named(msgspec.Struct):
@@ -162,32 +171,11 @@ def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
     return letter.value is Form.ORIGINAL and len(value or b"") > MAX_CLAIM_BYTES
 
 
-def claim_again(message: Message, letter: DeadLetter, opener: Opener) -> Record:
+def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: Mark) -> Record:
     """The original record, with the count of its attempts."""
     headers = without_error_headers(headers_of(message))
-    headers += [(ATTEMPT_HEADER, str(letter.attempt)), _redriven_from(message)]
+    headers += [(ATTEMPT_HEADER, str(letter.attempt)), mark(coordinates(message))]
     return Record(message.key(), opener(message.value(), letter), headers)
-
-
-def _kept(headers: Iterable[Header], message: Message) -> list[Header]:
-    own = [header for header in headers if header[0] != REDRIVEN_HEADER]
-    return [*own, _redriven_from(message)]
-
-
-def _redriven_from(message: Message) -> Header:
-    place = coordinates(message)
-    return REDRIVEN_HEADER, f"{place.topic}-{place.partition}-{place.offset}"
-
-
-def redriven_from(message: Message) -> tuple[tuple[str, int], int] | None:
-    """Of which dead letter a record is that a redrive wrote; None where none did."""
-    try:
-        found = dict(headers_of(message)).get(REDRIVEN_HEADER)
-        text = found.decode() if isinstance(found, bytes) else found or ""
-        topic, partition, offset = text.rsplit("-", 2)
-        return (topic, int(partition)), int(offset)
-    except (RefusedError, ValueError):  # written by somebody else
-        return None
 
 
 def read_letter(message: Message) -> DeadLetter | None:

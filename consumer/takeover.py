@@ -46,7 +46,7 @@ class Judged(NamedTuple):
 
 def judge(committed: int, receipt: Receipt | None, visible: Iterable[int]) -> Judged:
     """Where to begin, given the offsets of claims with a visible outcome; pure."""
-    if receipt is None:
+    if receipt is None or receipt.begin > committed:  # such a receipt was not written by a worker
         return Judged(Start(committed), 0)
     seen = frozenset(offset for offset in visible if offset >= receipt.begin)
     missing = receipt.outcomes - sum(offset < committed for offset in seen)

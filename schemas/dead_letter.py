@@ -21,7 +21,8 @@ _SCORER: Final = "scorer.errors."
 ATTEMPT_HEADER: Final = _SCORER + "attempt"
 VALUE_HEADER: Final = _SCORER + "value"
 REDRIVEN_HEADER: Final = _SCORER + "redriven_from"
-"""On what a redrive wrote: topic, partition and offset of the dead letter, joined by hyphens."""
+"""On what a redrive wrote: topic, partition and offset of the dead letter, and a code that proves
+that a redrive wrote it, joined by hyphens."""
 HEADER_OF: Final = {
     "reason": _STREAMS + "exception",
     "message": _STREAMS + "message",
@@ -36,7 +37,9 @@ HEADER_OF: Final = {
     "length": _SCORER + "bytes",
 }
 """Name of the header that holds each field of a `DeadLetter`, as text."""
-NOT_OF_THE_RECORD: Final = frozenset(HEADER_OF[f] for f in ("attempt", "sha256", "length"))
+NOT_OF_THE_RECORD: Final = frozenset(
+    {*(HEADER_OF[field] for field in ("attempt", "sha256", "length")), REDRIVEN_HEADER}
+)
 """Headers that a dead letter does not take over from the record: only its own are there."""
 OPTIONAL: Final = ("value", "sha256", "length")
 """Fields whose header may be missing; the latter two are only written of a value that is cut."""

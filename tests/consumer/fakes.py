@@ -14,9 +14,9 @@ from consumer.records import Record
 from consumer.takeover import Start, TakeOver
 from model.decide import Levels, decide
 from model.scorer import Assessment
-from schemas.alert import FraudAlert
+from schemas.alert import FraudAlert, Source
 from schemas.claim import Claim
-from schemas.dead_letter import DeadLetter, Header
+from schemas.dead_letter import REDRIVEN_HEADER, DeadLetter, Header
 
 NOW = dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
 
@@ -102,6 +102,11 @@ class Trusting(TakeOver):
 
     def step(self, committed: Sequence[TopicPartition]) -> dict[Place, Start] | None:
         return {(p.topic, p.partition): Start(p.offset) for p in committed}
+
+
+def mark(letter: Source) -> Header:
+    """What a redrive puts on a record, without the proof."""
+    return REDRIVEN_HEADER, f"{letter.topic}-{letter.partition}-{letter.offset}"
 
 
 def claim(claim_id: str = "c1", amount: float | None = None) -> bytes:

@@ -20,7 +20,7 @@ from consumer.sealing import HEAD_BYTES, make_opener, make_seal
 from consumer.settings import Settings, read_settings
 from schemas.alert import Source
 from schemas.dead_letter import HEADER_OF, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
 from tests.consumer.test_sealing import read
 
 BAD = b'{"claim_id": "c", "claimant_name": "Wilhelmina", "claim_amount": "%s"}'
@@ -65,7 +65,7 @@ def test_it_keeps_head_digest_and_length(form: Form, tmp_path: Path) -> None:
         assert head == value[:HEAD_BYTES]
     if form is not Form.ORIGINAL:
         assert b"Wilhelmina" not in (record.value or b"")
-    step = plan([read(record)], Filter(), 10, make_opener(chosen))
+    step = plan([read(record)], Filter(), 10, make_opener(chosen), mark)
     assert (step.claims, len(step.gone), len(step.kept)) == ([], 1, 1)
     with pytest.raises(KafkaStoppedError, match="is cut"):
         make_opener(chosen)(record.value, found)
@@ -134,11 +134,10 @@ def test_what_is_larger_than_a_claim_does_not_go_back(tmp_path: Path) -> None:
         chosen = settings(form, tmp_path)
         record = letter(FakeMessage(value), chosen, 0)
         assert make_opener(chosen)(record.value, letter_of(record)) == value
-        step = plan([read(record)], Filter(), 10, make_opener(chosen))
+        step = plan([read(record)], Filter(), 10, make_opener(chosen), mark)
         assert (step.claims, len(step.gone), len(step.kept)) == ([], 1, 1)
-        other = plan(
-            [read(record)], Filter(reasons=frozenset({Reason.EMPTY})), 10, make_opener(chosen)
-        )
+        empty = Filter(reasons=frozenset({Reason.EMPTY}))
+        other = plan([read(record)], empty, 10, make_opener(chosen), mark)
         assert (other.gone, len(other.kept)) == ([], 1)
 
 

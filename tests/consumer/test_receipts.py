@@ -28,8 +28,9 @@ def commit(receipts: Receipts, offset: int, outcomes: int, at: int, place: Place
     return found
 
 
-def test_a_receipt_is_read_back_whatever_the_id() -> None:
-    receipt = Receipt(1_700_000_000_123, 42, 7, "group by=x outcomes=3-w 1")
+@pytest.mark.parametrize("key", ["", "0123456789abcdef" * 2])
+def test_a_receipt_is_read_back_whatever_the_id(key: str) -> None:
+    receipt = Receipt(1_700_000_000_123, 42, 7, "group by=x outcomes=3-w 1", key)
     assert Receipt.parse(receipt.text()) == receipt
 
 

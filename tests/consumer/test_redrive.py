@@ -17,7 +17,7 @@ from consumer.redrive_plan import plan as plan_of
 from consumer.sealing import make_opener
 from consumer.settings import Settings
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of, mark
 
 ALL = 1_000
 TIME_MS = FakeMessage(b"").timestamp()[1]
@@ -25,7 +25,7 @@ FROM = (REDRIVEN_HEADER, "dead-0-0")
 
 
 def plan(messages: Sequence[Any], wanted: Filter, room: int) -> Step:
-    return plan_of(messages, wanted, room, make_opener(Settings(instance_id="i")))
+    return plan_of(messages, wanted, room, make_opener(Settings(instance_id="i")), mark)
 
 
 def letter(**changes: Any) -> DeadLetter:
@@ -150,7 +150,7 @@ def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
     forged, empty = dead(0), FakeMessage(None, 1, headers=headers)
     sealed = dead(2, value=Form.ENCRYPTED)
     wanted = Filter(encrypted_only=True)
-    step = plan_of([forged, empty, sealed], wanted, ALL, lambda value, _: value)
+    step = plan_of([forged, empty, sealed], wanted, ALL, lambda value, _: value, mark)
     assert [record.value for record in step.claims] == [None, b"value"]
     assert (len(step.forged), len(step.kept)) == (1, 1)
     other = Filter(encrypted_only=True, reasons=frozenset({Reason.EMPTY}))

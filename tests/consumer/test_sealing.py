@@ -23,7 +23,7 @@ from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model.scorer import Scorer
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, VALUE_HEADER, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of
+from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
 
 ALL = 1_000
 BAD = b'{"claim_id": "c", "claimant_name": "Wilhelmina", "claim_amount": "much"}'
@@ -62,7 +62,7 @@ def read(record: Record, offset: int = 0) -> FakeMessage:
 
 
 def sent_back(record: Record, chosen: Settings) -> Record:
-    step = plan([read(record)], Filter(), ALL, make_opener(chosen))
+    step = plan([read(record)], Filter(), ALL, make_opener(chosen), mark)
     (claim_again,) = step.claims
     return claim_again
 
@@ -139,7 +139,7 @@ def test_what_was_changed_is_not_sent(tmp_path: Path) -> None:
 def test_one_the_filter_leaves_out_needs_no_key(tmp_path: Path) -> None:
     record = dead(settings(Form.ENCRYPTED, key(tmp_path)))
     wanted = Filter(reasons=frozenset({Reason.EMPTY}))
-    step = plan([read(record)], wanted, ALL, make_opener(settings()))
+    step = plan([read(record)], wanted, ALL, make_opener(settings()), mark)
     assert (step.claims, len(step.kept)) == ([], 1)
     assert step.kept[0].value == record.value
 
@@ -151,7 +151,7 @@ def test_redacted_ones_are_kept_and_counted(tmp_path: Path) -> None:
         dead(settings()),
     ]
     messages = [read(record, offset) for offset, record in enumerate(records)]
-    step = plan(messages, Filter(), ALL, make_opener(settings(file=key(tmp_path))))
+    step = plan(messages, Filter(), ALL, make_opener(settings(file=key(tmp_path))), mark)
     assert [record.value for record in step.claims] == [BAD]
     assert step.kept == [
         Record(
@@ -164,7 +164,7 @@ def test_redacted_ones_are_kept_and_counted(tmp_path: Path) -> None:
     ]
     assert Redriven(1, 1, 1).and_then(step) == Redriven(2, 3, 3)
     other = Filter(reasons=frozenset({Reason.EMPTY}))
-    assert plan(messages, other, ALL, make_opener(settings())).gone == []
+    assert plan(messages, other, ALL, make_opener(settings()), mark).gone == []
     with pytest.raises(KafkaStoppedError, match="is redacted"):
         make_opener(settings())(b"x", letter_of(records[0]))
 

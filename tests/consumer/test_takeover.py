@@ -14,7 +14,7 @@ from consumer.evidence import source_of
 from consumer.outputs import Ends
 from consumer.receipts import Place, Receipt, Receipts
 from consumer.settings import Settings
-from consumer.takeover import Start, TakeOver, judge
+from consumer.takeover import Judged, Start, TakeOver, judge
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
 
 P0 = ("claims", 0)
@@ -57,6 +57,12 @@ def test_every_claim_has_one_outcome_whatever_was_marked(
     again = {o for o in published if o >= start.offset and o not in start.done}
     assert visible | again == published
     assert not visible & again
+
+
+@pytest.mark.parametrize("begin", [101, 9_999_999_999_999_999_999])
+def test_a_receipt_that_begins_after_its_offset_is_none(begin: int) -> None:
+    found = judge(100, Receipt(0, begin, 3, "w"), {101, 102})
+    assert found == Judged(Start(100), 0)
 
 
 class Outputs(Ends):
