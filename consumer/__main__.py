@@ -46,7 +46,7 @@ from consumer.tracing import traced
 from consumer.watchdog import Watchdog
 from consumer.worker import Worker
 from model.argument_types import from_zero, moment, rate, seed, small, whole
-from model.streams import accept_any_text
+from model.streams import written
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
@@ -262,7 +262,10 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run a command; returns the exit code (see docs/settings.md)."""
-    accept_any_text()
+    return written(lambda: _run(arguments, program))
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int:
     options = parser(program).parse_args(arguments)
     with Stop(service=options.service).listening() as stop:
         try:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from consumer.errors import SettingsError
 from model.files import FileError, read_trusted, refuse_writable
@@ -51,6 +51,7 @@ OWNED: Final = {
     "enable.partition.eof": "the worker",
     "statistics.interval.ms": "the worker",
     "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
+    "default.topic.config": "each property of topics, as a setting of its own,",
 }
 """librdkafka properties the guarantee rests on, and the setting that decides each."""
 
@@ -65,6 +66,7 @@ _NO_LATEST: Final = (
 )
 
 MIN_TOKEN: Final = 16
+MOST_CHARACTERS: Final = 200
 _VISIBLE: Final = re.compile(r"[!-~]+")
 
 
@@ -74,7 +76,7 @@ def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
     Raises:
         SettingsError: it is empty.
     """
-    value = environ.get(name, default).strip()
+    value = _utf8(name, environ.get(name, default).strip())
     if not value:
         raise SettingsError(f"{name} is empty; leave it out for the default {default!r}")
     return value
@@ -102,11 +104,49 @@ def read_url(environ: Mapping[str, str], name: str) -> str | None:
     if name not in environ:
         return None
     value = read_text(environ, name, "")
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError(f"{name} is no URL with http:// or https://")
+    parts = split_url(name, value)
+    if not parts.hostname:
+        raise SettingsError(f"{name} is not a URL with a host")
     if parts.username is not None:
         raise SettingsError(f"{name} has credentials in it; give them as settings of their own")
+    return value
+
+
+def split_url(name: str, value: str) -> SplitResult:
+    """The parts of an address with http:// or https://.
+
+    Raises:
+        SettingsError: it is not one.
+    """
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # checked when it is asked for
+    except ValueError as error:
+        raise SettingsError(f"{name} is not a URL: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(f"{name} is not a URL with http:// or https://")
+    return parts
+
+
+def read_name(environ: Mapping[str, str], name: str, default: str) -> str:
+    """A name that Kafka and this product make other names of.
+
+    Raises:
+        SettingsError: it is empty, too long, or has characters that cannot be seen.
+    """
+    value = read_text(environ, name, default)
+    if not value.isprintable():
+        raise SettingsError(f"{name}={value!r} has characters in it that cannot be printed")
+    if len(value) > MOST_CHARACTERS:
+        raise SettingsError(f"{name} has {len(value)} characters; {MOST_CHARACTERS} are allowed")
+    return value
+
+
+def _utf8(name: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"{name} is not UTF-8") from None
     return value
 
 
@@ -117,7 +157,7 @@ def read_credential(environ: Mapping[str, str], name: str) -> str | None:
         raise SettingsError(f"set {name} or {file}, not both")
     if file in environ:
         return read_secret(file, environ[file])
-    return environ.get(name)
+    return _utf8(name, environ[name]) if name in environ else None
 
 
 def read_yes_or_no(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
@@ -141,7 +181,9 @@ def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
     value = read_text(environ, name, default)
     legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
     if not legal or len(value) > 249 or value in {".", ".."}:
-        raise SettingsError(f"{name}={value!r} is no legal topic name")
+        raise SettingsError(f"{name}={value!r} is not a legal topic name")
+    if value.startswith("__"):
+        raise SettingsError(f"{name}={value!r}: topics that begin so are Kafka's own")
     return value
 
 
@@ -182,6 +224,8 @@ def read_number(
         value = kind(text)
     except ValueError:
         raise SettingsError(f"{name}={text!r} is not a number") from None
+    if "_" in text or not text.isascii():  # spellings that only Python knows
+        raise SettingsError(f"{name}={text!r} is not a number in plain digits")
     if not low <= value <= high:
         raise SettingsError(f"{name}={text} is outside {low} to {high}")
     return value
@@ -230,7 +274,7 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"{name}: {prop} is set twice; leave one of the variables out")
         if prop in FILES:
             check_file(name, Path(value))
-        found[prop] = value
+        found[prop] = _utf8(name, value)
     return found
 
 

@@ -20,6 +20,8 @@ from schemas.dead_letter import Header, Reason
 
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
+MOST_IDS: Final = 2**31
+"""Ids of schemas are Java integers; a registry answers a larger one as if its URL were wrong."""
 
 
 class FramedClaims:
@@ -72,7 +74,7 @@ class Frames:
         if len(value) <= PREFIX_BYTES:
             raise RefusedError(Reason.INVALID, "a schema registry's frame with nothing in it")
         schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
-        kind = self._registry.kind(schema_id)
+        kind = self._registry.kind(schema_id) if schema_id < MOST_IDS else None
         if kind == "JSON":
             return Content(value[PREFIX_BYTES:])
         if kind == "AVRO":

@@ -32,7 +32,7 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             backlog=BACKLOG,
             dualstack_ipv6=dual and socket.has_dualstack_ipv6(),
         )
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         raise SettingsError(f"{setting}={port}: cannot listen on {host}: {error}") from error
 
 

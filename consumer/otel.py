@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
+from consumer.environment import split_url
 from consumer.errors import SettingsError
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 PROTOCOL: Final = "http/protobuf"
+COUNTS: Final = (
+    "OTEL_BSP_EXPORT_TIMEOUT",
+    "OTEL_BSP_MAX_EXPORT_BATCH_SIZE",
+    "OTEL_BSP_MAX_QUEUE_SIZE",
+    "OTEL_BSP_SCHEDULE_DELAY",
+)
 SAMPLERS: Final = (
     "always_on",
     "always_off",
@@ -28,9 +34,12 @@ def check_otel(environ: Mapping[str, str]) -> None:
     """
     for name in ENDPOINTS:
         value = environ.get(name, "").strip()
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.netloc):
-            raise SettingsError(f"{name}={value!r} is no URL with http:// or https://")
+        if value:
+            split_url(name, value)
+    for name in COUNTS:
+        value = environ.get(name, "").strip()
+        if value and not (value.isascii() and value.isdigit() and int(value)):
+            raise SettingsError(f"{name}={value!r} is not a whole number of 1 or more")
     for name in PROTOCOLS:
         value = environ.get(name, "").strip()
         if value not in {"", PROTOCOL}:

@@ -32,6 +32,7 @@ from consumer.settings import Settings
 from consumer.topics import READS, require_topics
 from consumer.wire import json_of
 from schemas.outcome import FraudOutcome
+from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -236,7 +237,7 @@ def _take(
                     message.offset(),
                 )
             quality.outcome(outcome.claim_id, outcome.outcome, decided_at)
-    except (msgspec.DecodeError, UnicodeDecodeError, RefusedError) as fault:
+    except (*UNREADABLE, RefusedError) as fault:
         instruments.unreadable.labels(message.topic()).inc()
         log.warning(
             "unreadable: %s[%s]@%s: %s",

@@ -14,6 +14,7 @@ import msgspec
 
 from consumer.decode import MAX_CLAIM_BYTES
 from schemas.claim import Claim, Role, role_of
+from schemas.unreadable import UNREADABLE
 
 MARK: Final = "[redacted]"
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
@@ -52,7 +53,7 @@ def redacted(value: bytes, *, structured: bool = False) -> bytes:
         if structured:
             return _encoder.encode(_left(found, _envelope) | _data(found))
         return _encoder.encode(_left(found, _kept))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return digest(value)
 
 
@@ -86,6 +87,6 @@ def _fits(name: str, value: msgspec.Raw, kept: Decoders) -> bool:
         return bytes(value) == b"null"
     try:
         kept[name].decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True

@@ -22,6 +22,7 @@ from schemas.dead_letter import (
     Reason,
     without_error_headers,
 )
+from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
@@ -157,7 +158,7 @@ def listed(letter: DeadLetter, record: Record) -> bytes:
     key = None if record.key is None else record.key.decode(errors="backslashreplace")
     try:
         claim_id = msgspec.json.decode(record.value or b"", type=_Named).claim_id
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         claim_id = None
     return msgspec.json.encode(
         {"key": key, "claim_id": claim_id, **msgspec.to_builtins(letter)}, order="deterministic"

@@ -11,6 +11,7 @@ from confluent_kafka.schema_registry import (
     SchemaRegistryError,
 )
 
+from consumer.avro_bounds import SchemaError
 from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.settings import Settings
 
@@ -18,7 +19,9 @@ TIMEOUT_S: Final = 5.0
 RETRIES: Final = 3
 LONGEST_WAIT_MS: Final = 2_000
 SCHEMA_NOT_FOUND: Final = 40403
-"""Error code of the registry's API; any other 404 is a wrong URL."""
+"""Error code of the registry's API; any other 404 for an id is a wrong URL."""
+REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
+"""Subject, version or schema: what a schema refers to was deleted."""
 FORGET_S: Final = 10.0
 """How long an id that the registry does not know is not asked for again."""
 MOST_UNKNOWN: Final = 1_000
@@ -56,6 +59,7 @@ class Registry:
         """A schema that is known, after those it refers to.
 
         Raises:
+            SchemaError: one that it refers to is not there.
             RegistryStoppedError: the registry does not say.
         """
         found: dict[tuple[str, int], str] = {}
@@ -63,6 +67,8 @@ class Registry:
             schema = self.client.get_schema(schema_id)
             self._collect(schema.references or (), found)
         except FAILURES as error:
+            if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
+                raise SchemaError("a schema that it refers to is not in the registry") from error
             raise stopped(error, f"asking for schema {schema_id}") from error
         return [*found.values(), schema.schema_str or ""]
 

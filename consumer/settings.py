@@ -13,6 +13,7 @@ from consumer.environment import (
     read_credential,
     read_level,
     read_librdkafka,
+    read_name,
     read_number,
     read_optional_file,
     read_optional_path,
@@ -129,14 +130,14 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: naming the variable, what it holds and what it may hold.
     """
-    instance = read_text(environ, "INSTANCE_ID", socket.gethostname())
+    instance = read_name(environ, "INSTANCE_ID", socket.gethostname())
     settings = Settings(
         kafka_bootstrap_servers=read_text(environ, "KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
         claims_topic=read_topic(environ, "CLAIMS_TOPIC", "claims"),
         alerts_topic=read_topic(environ, "ALERTS_TOPIC", "fraud-alerts"),
         dead_letter_topic=read_topic(environ, "DEAD_LETTER_TOPIC", "claims-dead-letter"),
         outcomes_topic=read_topic(environ, "OUTCOMES_TOPIC", "fraud-outcomes"),
-        consumer_group=read_text(environ, "CONSUMER_GROUP", "fraud-scorer"),
+        consumer_group=read_name(environ, "CONSUMER_GROUP", "fraud-scorer"),
         instance_id=instance,
         membership=read_choice(environ, "MEMBERSHIP", Membership, _default_membership(environ)),
         model_dir=Path(read_text(environ, "MODEL_DIR", "artifacts/current")),

@@ -7,6 +7,7 @@ from importlib import import_module, metadata
 from typing import Final
 
 from consumer.stop import end_at_once
+from model.streams import written
 
 PROGRAM: Final = "fraud-scorer"
 USAGE_ERROR: Final = 2
@@ -24,6 +25,10 @@ HEADINGS: Final = {"consumer": "Scoring claims", "model": "Making models"}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
+    return written(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = sys.argv[1:] if arguments is None else list(arguments)
     verb = given[0] if given else "--help"
     if verb in {"-h", "--help"}:

@@ -12,7 +12,7 @@ from model.artifact import ArtifactError
 from model.datasets import SYNTHETIC, DatasetError
 from model.estimators import ALGORITHMS
 from model.signing import KeyFileError
-from model.streams import accept_any_text
+from model.streams import written
 
 PROGRAM = "python -m model"
 FAILURE = 1
@@ -150,12 +150,17 @@ def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; the result is the exit code."""
-    accept_any_text()
+    return written(lambda: _run(arguments, program))
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int:
     grammar = parser(program)
     options = grammar.parse_args(arguments)
     _check(grammar, options)
     try:
         options.run(options)
+    except BrokenPipeError:
+        raise
     except (ArtifactError, KeyFileError, DatasetError, ValueError, OSError) as error:
         sys.stderr.write(f"{program} {options.verb}: {error}\n")
         return FAILURE

@@ -31,6 +31,7 @@ from model.records import (
     verdict,
 )
 from schemas.claim import Claim
+from schemas.unreadable import UNREADABLE
 
 __all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "write_jsonl"]
 
@@ -117,7 +118,7 @@ def _read_jsonl(path: Path, rows: int | None) -> Rows:
 def _labelled(line: bytes) -> Labelled:
     try:
         claim, outcome = _claim_decoder.decode(line), _outcome_decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise RowError(str(error)) from error
     try:
         return Labelled(claim, verdict(outcome.fraud))

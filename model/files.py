@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from model.writable import open_to_all
+from schemas.unreadable import UNREADABLE
 
 Kind = TypeVar("Kind")
 
@@ -69,5 +70,5 @@ def decode(content: bytes, kind: type[Kind]) -> Kind:
     """
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise FileError(str(error)) from error

@@ -1,9 +1,18 @@
-"""Standard output and error that take any text, whatever the terminal's encoding."""
+"""Standard output and error: any text, whatever the terminal's encoding, and readers that leave."""
 
 import codecs
+import errno
 import io
+import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Final
+
+NOBODY_READS: Final = 141
+"""Exit code when the reader of the output has left; a shell's for the signal SIGPIPE."""
+NOT_WRITTEN: Final = 1
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _ESCAPE: Final = "claims.escape"
 
@@ -14,9 +23,36 @@ def accept_any_text() -> None:
     The escapes are those of JSON, in pairs beyond the first plane, so that JSON stays JSON.
     """
     codecs.register_error(_ESCAPE, _escaped)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None where there is no console
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the program
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ESCAPE)
+
+
+def written(command: Callable[[], int]) -> int:
+    """Run a command and see to it that its output is written; returns the exit code.
+
+    Without a traceback when the reader of the output has left (``… | head -1``) or a disk is full.
+    """
+    accept_any_text()
+    try:
+        try:
+            code = command()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still in the buffer would be tried, and complained of, again at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
+    except OSError as error:
+        if error.errno not in _DISK:
+            raise
+        sys.stderr.write(f"error: the output was not written: {error.strerror}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOT_WRITTEN
+    return code
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

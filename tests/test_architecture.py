@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "schemas": {"schemas"},
     "model": {"schemas", "model"},
     "consumer": {"schemas", "model", "consumer"},
-    "fraud_scorer": {"consumer", "fraud_scorer"},
+    "fraud_scorer": {"consumer", "model", "fraud_scorer"},
 }
 NO_WORLD = {"confluent_kafka", "falcon", "httptools", "prometheus_client", "socket", "httpx"}
 """What the inner packages do without: Kafka, HTTP, metrics."""

@@ -163,6 +163,7 @@ def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
         (b"k1", b'{"claim_id": "c1", "x": 1}', ("k1", "c1")),
         (b"\xff", b"\xff", ("\\xff", None)),
         (None, None, (None, None)),
+        (b"k", b'{"claim_id":"c","x":' + b"[" * 99_999 + b"]" * 99_999 + b"}", ("k", None)),
     ],
 )
 def test_a_listed_one_has_its_key_and_claim_id(

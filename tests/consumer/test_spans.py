@@ -241,12 +241,16 @@ WRONG = [
     *((name, text) for name in ENDPOINTS for text in ("collector:4318", "grpc://c:1", "http://")),
     *((name, text) for name in PROTOCOLS for text in ("grpc", "http/json")),
     ("OTEL_TRACES_SAMPLER", "sometimes"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://[::1"),
+    ("OTEL_BSP_SCHEDULE_DELAY", "abc"),
+    ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ("OTEL_BSP_EXPORT_TIMEOUT", "-1"),
 ]
 
 
 @pytest.mark.parametrize(("name", "text"), WRONG)
 def test_a_wrong_variable_is_refused_by_name(name: str, text: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{name}=") as refused:
+    with pytest.raises(SettingsError, match=rf"^{name}\b") as refused:
         read_settings({"TRACING": "otlp", name: text})
     assert refused.value.exit_code == 2
     assert read_settings({name: text}).tracing is Tracing.OFF, "of no concern while it is off"

@@ -124,11 +124,12 @@ def test_outcomes_become_live_figures_of_each_model(stage: Stage, newer: Path) -
     report(stage, revised, TUESDAY)
     report(stage, found, MONDAY - dt.timedelta(days=7))
     abandon(stage, [alert.claim_id for alert in alerts[1::3]])
-    produce(stage.bootstrap, stage.settings().outcomes_topic, [Row(None, b"{}")])
+    deep = b'{"note":' + b"[" * 99_999 + b"]" * 99_999 + b"}"
+    produce(stage.bootstrap, stage.settings().outcomes_topic, [Row(None, b"{}"), Row(None, deep)])
     found |= revised
     agrees(process, cells(alerts, found))
     unreadable = ("fraud_scorer_outcomes_unreadable_total", stage.settings().outcomes_topic)
-    wait.until(lambda: process.metrics().get(unreadable) == 1, "the unreadable outcome")
+    wait.until(lambda: process.metrics().get(unreadable) == 2, "the unreadable outcomes")
 
     # Claims sent again are judged by the newer model: their alerts replace the former ones.
     former = {alert.claim_id: alert for alert in alerts[:800]}

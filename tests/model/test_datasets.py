@@ -378,6 +378,7 @@ def test_a_byte_order_mark_is_not_part_of_the_data(tmp_path: Path) -> None:
         (b'{"claim_id":"a","witnesses":"two","fraud":1}', r"\$\.witnesses"),
         (b"not json", "malformed"),
         (b'{"claim_id":"\xff","fraud":1}', "utf-8"),
+        (b'{"claim_id":"a","fraud":1,"x":' + b"[" * 99_999 + b"]" * 99_999 + b"}", "recursion"),
     ],
 )
 def test_jsonl_refuses_by_line_and_path(tmp_path: Path, line: bytes, expected: str) -> None:

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from tests.serving import serving
 
 Answer = tuple[int, Any]
+JAVA_INTEGERS = 2**31
+VERSION_NOT_FOUND: Answer = (404, {"error_code": 40402, "message": "Version not found"})
 NOT_FOUND: Answer = (404, {"error_code": 40403, "message": "Schema not found"})
 
 
@@ -44,12 +46,14 @@ class SmallRegistry:
             return 401, {"error_code": 40101, "message": "Unauthorized"}
         if path == "/schemas/types":
             return 200, ["JSON", "AVRO"]
-        if found := re.fullmatch(r"/schemas/ids/(\d+)", path):
+        found = re.fullmatch(r"/schemas/ids/(\d+)", path)
+        if found and int(found[1]) < JAVA_INTEGERS:
             return self._by_id(int(found[1]))
         if found := re.fullmatch(r"/subjects/([^/]+)/versions/latest", path):
             return self._lookup(next(s for s in self.schemas.values() if s.subject == found[1]))
         if found := re.fullmatch(r"/subjects/[^/]+/versions/(\d+)", path):
-            return self._by_id(int(found[1]))
+            known = int(found[1]) in self.schemas
+            return self._by_id(int(found[1])) if known else VERSION_NOT_FOUND
         if found := re.fullmatch(r"/subjects/([^/]+)/versions", path):
             return 200, {"id": self.register(found[1], body["schema"], body.get("schemaType"))}
         if found := re.fullmatch(r"/subjects/([^/]+)", path):

@@ -147,6 +147,13 @@ def test_names_of_other_subjects_are_measured_too(small: SmallRegistry) -> None:
     assert letters(found)[0].message.endswith("its arrays may hold values that take no bytes")
 
 
+def test_a_reference_to_nothing_is_refused(small: SmallRegistry) -> None:
+    number = small.register("one", json.dumps(holding("Two")))
+    small.refer(number, ("two", "Two", 99))
+    found = outcome(Wire(read_from(small)), b"\0" + number.to_bytes(4, "big") + b"\2a")
+    assert letters(found)[0].message.endswith("it refers to is not in the registry")
+
+
 def test_a_circle_of_references_ends(small: SmallRegistry) -> None:
     number = small.register("one", json.dumps(holding("Two")))
     other = small.register("two", json.dumps(record("Two", "Theirs")))

@@ -209,6 +209,12 @@ def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(
     assert letters(outcome(other, b"\0\0\0\0\x02{}"))[0].message.startswith("Object missing")
 
 
+@pytest.mark.parametrize("number", [2**31, 2**32 - 1])
+def test_an_id_that_no_registry_can_have_is_refused(small: SmallRegistry, number: int) -> None:
+    found = outcome(make_wire(settings(small.url)), b"\0" + number.to_bytes(4, "big") + b"x")
+    assert letters(found)[0].message == f"schema {number} is not in the registry"
+
+
 def test_other_kinds_of_schema_are_refused_by_name(small: SmallRegistry) -> None:
     number = small.register("p", 'syntax = "proto3";', "PROTOBUF")
     found = outcome(make_wire(settings(small.url)), b"\0" + number.to_bytes(4, "big") + b"x")

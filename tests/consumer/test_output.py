@@ -1,0 +1,57 @@
+"""Output that nobody reads any more, or that cannot be written."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from model.streams import NOBODY_READS, NOT_WRITTEN
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys
+from model.streams import written
+
+def command():
+    for number in range(100_000):
+        sys.stdout.write(f"{number}\\n")
+    return 0
+
+sys.exit(written(command))
+"""
+Ended = subprocess.CompletedProcess[bytes]
+
+
+def run(arguments: list[str], redirected: str) -> Ended:
+    command = " ".join([sys.executable, *arguments])
+    return subprocess.run(
+        ["bash", "-c", f"{command} {redirected}"], cwd=ROOT, capture_output=True, check=False
+    )
+
+
+def test_a_reader_that_leaves_is_no_error() -> None:
+    done = run(["-c", f"'{PROGRAM}'"], "| head -1; exit ${PIPESTATUS[0]}")
+    assert done.stdout == b"0\n"
+    assert (done.returncode, done.stderr) == (NOBODY_READS, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_told() -> None:
+    done = run(["-c", f"'{PROGRAM}'"], "> /dev/full")
+    assert done.returncode == NOT_WRITTEN
+    assert done.stderr == b"error: the output was not written: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_streams_that_are_closed_are_nothing_to_fail_at(closed: str) -> None:
+    done = run(["-c", f"'{PROGRAM}'"], closed)
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_command_whose_help_is_not_written() -> None:
+    done = run(["-m", "fraud_scorer", "--help"], "> /dev/full")
+    assert done.returncode == NOT_WRITTEN
+    assert done.stderr == b"error: the output was not written: No space left on device\n"
