@@ -125,7 +125,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def head(self, head: Head) -> None:
         """The head of a request: serve it, or refuse it."""
-        if head.path not in PROBES and not self._port.connections.serves(self._loop.time()):
+        if head.path not in PROBES and not self._port.connections.serves(self, self._loop.time()):
             raise RefusalError(
                 HTTPStatus.SERVICE_UNAVAILABLE, "too many connections at a time; try again"
             )

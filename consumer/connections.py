@@ -57,11 +57,11 @@ class Connections:
         self._silent.pop(connection, None)
         self._known.pop(connection, None)
 
-    def serves(self, now: float) -> bool:
-        """Whether one more request may be served: there is room, or room could be made."""
+    def serves(self, asking: Member, now: float) -> bool:
+        """Whether its request may be served: there is room, or room could be made."""
         if len(self) <= self._limits.connections:
             return True
-        oldest = next(iter(self._silent), None)
+        oldest = next((one for one in self._silent if one is not asking), None)
         if oldest is None or now - self._silent[oldest] < PATIENCE_S:
             return False
         self._drop(oldest)
