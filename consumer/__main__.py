@@ -27,7 +27,7 @@ from consumer.access import BearerToken
 from consumer.api import scoring_app
 from consumer.doctor import examine
 from consumer.doctor_findings import exit_code, json_line, line
-from consumer.errors import ScorerError
+from consumer.errors import ScorerError, UnopenedError
 from consumer.health import Health
 from consumer.limits import PROBES, Limits
 from consumer.listen import everywhere, listen, tls
@@ -182,6 +182,11 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
             "DEAD_LETTER_VALUE=encrypted, so that anybody may have written them; if a worker did, "
             "before they were encrypted, redrive with DEAD_LETTER_VALUE=original\n"
         )
+    if done.unopened:
+        sys.stderr.write(
+            f"{done.unopened} are kept, as they cannot be decrypted; the first: "
+            f"{done.why_unopened}\n"
+        )
     for place in done.unread:
         # Not logged: of lines that are alike the log shows the first only.
         sys.stderr.write(
@@ -191,7 +196,8 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
     if done.stopped:
         sys.stderr.write("stopped by a signal before the end; run it again to go on\n")
-    return stop.code if done.stopped else 0
+        return stop.code
+    return UnopenedError.exit_code if done.unopened else 0
 
 
 def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:

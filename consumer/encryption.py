@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from consumer.decode import MAX_CLAIM_BYTES
-from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.errors import SettingsError, UnopenedError
 from model.files import FileError, read_trusted
 from schemas.dead_letter import DeadLetter
 
@@ -51,14 +51,14 @@ class Keys:
         """The value as it was.
 
         Raises:
-            SettingsError: none of the keys has sealed it.
-            KafkaStoppedError: it was changed, or is not of this dead letter.
+            UnopenedError: none of the keys has sealed it, it was changed, or it is not of this
+                dead letter.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - optional
 
         cipher = self._ciphers.get(sealed[len(VERSION) : _HEAD])
         if cipher is None:
-            raise SettingsError(
+            raise UnopenedError(
                 f"DEAD_LETTER_KEY_FILE does not hold the key {key_name(sealed)}…, which the dead "
                 f"letter of {place_of(letter)} is encrypted with"
             )
@@ -68,9 +68,8 @@ class Keys:
             value = cipher.decrypt(nonce, text, _bound_to(version, letter))
             return zlib.decompress(value) if version == COMPRESSED else value
         except (InvalidTag, ValueError) as error:  # ValueError: no room for a nonce
-            raise KafkaStoppedError(
-                f"the dead letter of {place_of(letter)} cannot be decrypted, so nothing after it "
-                "is sent: it was changed, or belongs to another record"
+            raise UnopenedError(
+                f"the dead letter of {place_of(letter)} was changed, or belongs to another record"
             ) from error
 
 

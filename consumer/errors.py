@@ -41,6 +41,10 @@ class ModelRefusedError(ScorerError):
     exit_code = 3
 
 
+class UnopenedError(SettingsError):
+    """An encrypted dead letter that the keys at hand do not open: it is kept."""
+
+
 class KafkaStoppedError(ScorerError):
     """Kafka refuses to go on: fenced by a newer instance, unauthorised, no such topic."""
 

@@ -100,7 +100,8 @@ def redrive(
 
     Raises:
         KafkaStoppedError: Kafka refuses, another redrive runs, or a value was changed.
-        SettingsError: the key of an encrypted dead letter is missing; those before it were sent.
+        SettingsError: DEAD_LETTER_KEY_FILE is not set and a dead letter is encrypted; those before
+            it were sent.
     """
     stop = stop or Stop(service=False)
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
@@ -304,7 +305,7 @@ class _Sending:
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
         if new:
-            self._commit(Step([], [], [], [], [], []), new, {})
+            self._commit(Step([], [], [], [], [], [], []), new, {})
         done = Redriven(0, 0)
         for messages in batches:
             cut = _cut(messages, self.wanted, _room(self.limit, done.sent))

@@ -9,6 +9,7 @@ import msgspec
 
 from consumer.decode import MAX_CLAIM_BYTES, RefusedError, headers_of
 from consumer.encryption import is_compressed
+from consumer.errors import UnopenedError
 from consumer.records import Message, Record, coordinates
 from consumer.sealing import Opener
 from schemas.alert import Source
@@ -63,6 +64,8 @@ class Step(NamedTuple):
     """Of those kept: asked for, but not encrypted although dead letters are."""
     unread: list[Source]
     """Neither sent nor kept, but left where they are: the client cannot copy them."""
+    unopened: list[UnopenedError]
+    """Why some of those kept could not be decrypted."""
 
 
 class Redriven(NamedTuple):
@@ -76,6 +79,10 @@ class Redriven(NamedTuple):
     """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
     forged: int = 0
     """Of those kept: asked for, but not encrypted although dead letters are."""
+    unopened: int = 0
+    """Of those kept: asked for, but not to be decrypted with the keys at hand."""
+    why_unopened: str = ""
+    """Of the first of them."""
     stopped: bool = False
     """By a signal, so that some were not looked at."""
 
@@ -87,6 +94,8 @@ class Redriven(NamedTuple):
             gone=self.gone + len(step.gone),
             unread=(*self.unread, *step.unread),
             forged=self.forged + len(step.forged),
+            unopened=self.unopened + len(step.unopened),
+            why_unopened=self.why_unopened or next(map(str, step.unopened), ""),
         )
 
 
@@ -106,7 +115,7 @@ def plan(
         opener: gives the value of a record that is sent.
         mark: goes on each record that is written.
     """
-    step = Step([], [], [], [], [], [])
+    step = Step([], [], [], [], [], [], [])
     for message in messages:
         try:
             headers = headers_of(message)
@@ -115,10 +124,14 @@ def plan(
             continue
         letter = read_letter(message)
         if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
-            step.claims.append(claim_again(message, letter, opener, mark))
-            step.letters.append(letter)
-            continue
-        if letter is not None and wanted.asks_for(letter):
+            try:
+                step.claims.append(claim_again(message, letter, opener, mark))
+            except UnopenedError as error:
+                step.unopened.append(error)
+            else:
+                step.letters.append(letter)
+                continue
+        elif letter is not None and wanted.asks_for(letter):
             if letter.value in GONE or _too_large(message.value(), letter):
                 step.gone.append(letter)
             elif not _believed(message, letter, wanted):

@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -67,6 +68,16 @@ def sent_back(record: Record, chosen: Settings) -> Record:
     return claim_again
 
 
+def kept(record: Record, chosen: Settings) -> str:
+    """Why it is not sent back but stays in the topic."""
+    step = plan([read(record)], Filter(), ALL, make_opener(chosen), mark)
+    assert not step.claims
+    assert not step.letters
+    assert [one.value for one in step.kept] == [record.value]
+    (why,) = step.unopened
+    return str(why)
+
+
 def test_an_encrypted_dead_letter_comes_back_as_it_was(tmp_path: Path) -> None:
     chosen = settings(Form.ENCRYPTED, key(tmp_path))
     own: list[Header] = [("trace", b"\xff")]
@@ -116,8 +127,8 @@ def test_a_key_that_was_replaced_still_opens(tmp_path: Path) -> None:
     assert sent_back(before, both).value == sent_back(after, both).value == BAD
     only_new = settings(file=key(tmp_path, new, name="new"))
     assert sent_back(after, only_new).value == BAD
-    with pytest.raises(SettingsError, match=r"^DEAD_LETTER_KEY_FILE does not hold the key \w{8}…"):
-        sent_back(before, only_new)
+    why = kept(before, only_new)
+    assert re.match(r"DEAD_LETTER_KEY_FILE does not hold the key \w{8}…", why)
 
 
 def test_without_the_key_it_is_named_with_the_record(tmp_path: Path) -> None:
@@ -132,8 +143,8 @@ def test_what_was_changed_is_not_sent(tmp_path: Path) -> None:
     assert record.value is not None
     flipped = record.value[:-1] + bytes([record.value[-1] ^ 1])
     for value in (flipped, record.value[:-1], record.value[:9], record.value[:5], other.value):
-        with pytest.raises(KafkaStoppedError, match=r"claims\[0\]@4 cannot be decrypted"):
-            sent_back(Record(record.key, value, record.headers), chosen)
+        why = kept(Record(record.key, value, record.headers), chosen)
+        assert re.search(r"claims\[0\]@4|does not hold the key", why)
 
 
 def test_one_the_filter_leaves_out_needs_no_key(tmp_path: Path) -> None:
