@@ -66,7 +66,7 @@ audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv ask
 	$(BIN)/python -m pytest --quiet tests/test_licences.py
 	$(BIN)/python -m tests.audit --service $(SERVICE)
 
-train: runtime ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
+train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
 	$(BIN)/python -m model train --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --algorithm $(ALGORITHM) --split $(SPLIT) --output $(call quoted,$(OUTPUT))
 
