@@ -20,7 +20,8 @@ def environment(tmp_path: Path) -> Path:
     python.parent.mkdir()
     python.write_text(SHOWS)
     python.chmod(0o755)
-    (tmp_path / ".ready").touch()
+    for made in ("bin/pip", ".ready", ".runtime"):
+        (tmp_path / made).touch()
     return tmp_path
 
 

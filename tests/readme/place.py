@@ -13,7 +13,9 @@ from pathlib import Path
 from tests.broker import ports, topics, wait
 
 ROOT = Path(__file__).parents[2]
-CLONED = ("Makefile", "pyproject.toml", "schemas", "model", "consumer")
+CLONED = ("Makefile", "pyproject.toml", "schemas", "model", "consumer", "fraud_scorer")
+STAMPS = (".ready", ".runtime")
+"""What `make` looks at to see that the environment is complete."""
 BROKER, ENDPOINT = "localhost:9092", "localhost:8080"
 
 
@@ -33,9 +35,10 @@ class Place:
         environment = folder / ".venv"
         environment.mkdir()
         for part in Path(sys.prefix).iterdir():
-            if part.name != ".ready":
+            if part.name not in STAMPS:
                 (environment / part.name).symlink_to(part)
-        (environment / ".ready").touch()
+        for stamp in STAMPS:
+            (environment / stamp).touch()
         api, metrics = ports.free_ports(2)
         self.endpoint = f"localhost:{api}"
         self.operations = f"http://127.0.0.1:{metrics}"
