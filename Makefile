@@ -40,7 +40,7 @@ $(VENV)/.runtime: requirements/runtime.lock | $(BIN)/pip
 # What is needed to work on the product: all that the runtime needs is part of it.
 $(VENV)/.ready: requirements/dev.lock pyproject.toml | $(BIN)/pip
 	$(INSTALL) --require-hashes -r requirements/dev.lock
-	$(INSTALL) --no-deps --no-index --no-build-isolation --editable .
+	PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-index --no-build-isolation --editable .
 	@touch $@ $(VENV)/.runtime
 
 setup: $(VENV)/.ready ## make the environment for developers, with the command .venv/bin/fraud-scorer
