@@ -75,8 +75,13 @@ class Connection(asyncio.BufferedProtocol):
             self._abandon(self._queue.pop())
 
     def eof_received(self) -> bool:
-        """The client sends no more; it may be waiting for answers."""
+        """The client sends no more; it may be waiting for answers.
+
+        Over TLS it cannot: a connection of which one side is closed is closed (RFC 5246, 7.2.1).
+        """
         self._deaf = True
+        if self._open.get_extra_info("ssl_object") is not None:
+            return False
         if not self._queue or self._arriving is not None:
             return False
         self._queue[-1].keep_alive = False

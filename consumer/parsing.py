@@ -138,6 +138,9 @@ class RequestParser:
         if upgrade and any(name in names for name in FRAMING):
             # httptools passes such a body over: it would be read as the next request.
             raise RefusalError(HTTPStatus.BAD_REQUEST, "send a body without Upgrade")
+        codings = [value.lower() for name, value in self._headers if name == b"transfer-encoding"]
+        if codings not in ([], [b"chunked"]):
+            raise RefusalError(HTTPStatus.BAD_REQUEST, "send Transfer-Encoding: chunked alone")
         path, query = self._target()
         return Head(
             version,
@@ -146,8 +149,9 @@ class RequestParser:
             path,
             query,
             self._headers,
-            self._parser.should_keep_alive() and not upgrade,
-            b"expect" in names and (b"expect", b"100-continue") in self._headers,
+            # Of HTTP/1.0 a client would have to be told that its connection stays open.
+            self._parser.should_keep_alive() and not upgrade and version == "1.1",
+            any(n == b"expect" and value.lower() == b"100-continue" for n, value in self._headers),
         )
 
     def _target(self) -> tuple[bytes, bytes]:

@@ -61,6 +61,9 @@ def refused(parts: Iterable[bytes], limits: Limits = Limits()) -> int:  # noqa: 
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length : 3\r\n\r\nabc",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding : chunked\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\x0bchunked\r\n\r\n",
@@ -95,6 +98,18 @@ def test_a_body_with_upgrade_is_not_read_as_the_next_request() -> None:
     assert refused([head + b"Content-Length: %d\r\n\r\n" % len(hidden) + hidden]) == 400
     kept = parsed(head + b"\r\n" + hidden)
     assert [(found.path, found.keep_alive) for found in kept.heads] == [("/", False)]
+
+
+def test_a_connection_of_http_1_0_ends_with_its_answer() -> None:
+    (head,) = parsed(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").heads
+    assert not head.keep_alive
+
+
+@pytest.mark.parametrize("value", [b"100-continue", b"100-Continue"])
+def test_a_client_that_waits_for_a_word(value: bytes) -> None:
+    request = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: %s\r\nContent-Length: 1\r\n\r\n"
+    (head,) = parsed(request % value).heads
+    assert head.awaits_continue
 
 
 @pytest.mark.parametrize("version", ["0.9", "2.0"])
