@@ -191,12 +191,17 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
     ends = next_offsets(expected)
     if not _caught_up(stage, ends):
         broken += ["stuck after the fault: not every offset was committed", *why_stuck(stage.kafka)]
+        if case.mutant is not None:  # what a transaction holds back would be waited for in vain
+            return broken, len(expected)
     try:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck when told to stop: {error}")
     broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
-    seen = observe(case, stage, expected, ends)
+    try:
+        seen = observe(case, stage, expected, ends)
+    except TimeoutError as error:
+        return [*broken, f"what Kafka holds cannot be read: {error}"], len(expected)
     return [*broken, *map(str, check(seen))], len(expected)
 
 
