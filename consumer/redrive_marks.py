@@ -3,7 +3,9 @@
 The next redrive reads them to find out what was sent (`consumer.takeover`), in a topic that
 others may write to. A mark that anybody could make would let a sender of claims have dead letters
 of others passed over. So a mark ends with a code that only redrives can compute (HMAC, RFC 2104):
-their key is part of the receipts next to the committed offsets of their group.
+their key is part of the receipts next to the committed offsets of their group. The code is of the
+record's content, too: a mark that is copied from a redrive that was given up holds for nothing but
+the very record that it was to send.
 """
 
 import hashlib
@@ -39,10 +41,10 @@ class Marks:
         self._keys = self._keys or (secrets.token_hex(16),)
         return self._keys[0]
 
-    def header(self, letter: Source) -> Header:
-        """The mark of what comes of this dead letter."""
+    def header(self, letter: Source, key: bytes | None, value: bytes | None) -> Header:
+        """The mark of what comes of this dead letter, a record with this key and value."""
         place = f"{letter.topic}-{letter.partition}-{letter.offset}"
-        return REDRIVEN_HEADER, f"{place}-{_code(self.key, place)}"
+        return REDRIVEN_HEADER, f"{place}-{_code(self.key, place, key, value)}"
 
     def origin(self, message: Message) -> tuple[Place, int] | None:
         """Of which dead letter a record is; None where no redrive wrote it."""
@@ -54,10 +56,12 @@ class Marks:
             letter = (topic, int(partition)), int(offset)
         except (RefusedError, ValueError):  # written by somebody else
             return None
-        codes = [_code(key, place) for key in self._keys]
+        codes = [_code(key, place, message.key(), message.value()) for key in self._keys]
         real = any(hmac.compare_digest(code.encode(), one.encode()) for one in codes)
         return letter if real else None
 
 
-def _code(key: str, place: str) -> str:
-    return hmac.digest(bytes.fromhex(key), place.encode(), hashlib.sha256)[:_CODE_BYTES].hex()
+def _code(secret: str, place: str, key: bytes | None, value: bytes | None) -> str:
+    parts = (place.encode(), key, value)
+    told = b"".join(b"-" if p is None else b"%d:%s" % (len(p), p) for p in parts)
+    return hmac.digest(bytes.fromhex(secret), told, hashlib.sha256)[:_CODE_BYTES].hex()

@@ -99,8 +99,8 @@ class Redriven(NamedTuple):
         )
 
 
-Mark = Callable[[Source], Header]
-"""Marks what comes of a dead letter, given its place; see `consumer.redrive_marks`."""
+Mark = Callable[[Source, bytes | None, bytes | None], Header]
+"""Marks what comes of a dead letter, given its place, key and value (`consumer.redrive_marks`)."""
 
 
 def plan(
@@ -158,7 +158,7 @@ def kept_as_it_is(message: Message, headers: Iterable[Header], mark: Mark) -> Re
     """To be appended to the topic again, as old as it is: so it ages out all the same."""
     _, stated_ms = message.timestamp()
     own = [header for header in headers if header[0] != REDRIVEN_HEADER]
-    marked = [*own, mark(coordinates(message))]
+    marked = [*own, mark(coordinates(message), message.key(), message.value())]
     return Record(message.key(), message.value(), marked, max(0, stated_ms))
 
 
@@ -188,8 +188,9 @@ def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
 def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: Mark) -> Record:
     """The original record, with the count of its attempts."""
     headers = without_error_headers(headers_of(message))
-    headers += [(ATTEMPT_HEADER, str(letter.attempt)), mark(coordinates(message))]
-    return Record(message.key(), opener(message.value(), letter), headers)
+    value = opener(message.value(), letter)
+    mine = mark(coordinates(message), message.key(), value)
+    return Record(message.key(), value, [*headers, (ATTEMPT_HEADER, str(letter.attempt)), mine])
 
 
 def read_letter(message: Message) -> DeadLetter | None:

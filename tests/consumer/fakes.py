@@ -104,7 +104,7 @@ class Trusting(TakeOver):
         return {(p.topic, p.partition): Start(p.offset) for p in committed}
 
 
-def mark(letter: Source) -> Header:
+def mark(letter: Source, *_: bytes | None) -> Header:
     """What a redrive puts on a record, without the proof."""
     return REDRIVEN_HEADER, f"{letter.topic}-{letter.partition}-{letter.offset}"
 

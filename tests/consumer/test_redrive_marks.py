@@ -14,8 +14,8 @@ LETTER = Source("dead-letters", 3, 42)
 PLACE = ("dead-letters", 3), 42
 
 
-def marked(value: str | bytes | None) -> FakeMessage:
-    return FakeMessage(b"claim", headers=[("own", b"1"), (REDRIVEN_HEADER, value)])
+def marked(value: str | bytes | None, content: bytes | None = b"claim") -> FakeMessage:
+    return FakeMessage(content, headers=[("own", b"1"), (REDRIVEN_HEADER, value)])
 
 
 def receipt(key: str) -> str:
@@ -30,7 +30,7 @@ def marks() -> Marks:
 
 
 def value(marks: Marks, letter: Source = LETTER) -> str:
-    name, found = marks.header(letter)
+    name, found = marks.header(letter, b"key", b"claim")
     assert name == REDRIVEN_HEADER
     assert isinstance(found, str)
     return found
@@ -73,6 +73,27 @@ def test_what_others_wrote_is_no_evidence(
     marks: Marks, forge: Callable[[str], str | bytes | None]
 ) -> None:
     assert marks.origin(marked(forge(value(marks)))) is None
+
+
+@pytest.mark.parametrize("content", [b"claim2", b"", None])
+def test_a_mark_is_of_what_it_was_written_on(marks: Marks, content: bytes | None) -> None:
+    """As when somebody copies it from a redrive whose transaction was aborted."""
+    assert marks.origin(marked(value(marks), content)) is None
+
+
+def test_key_and_value_are_told_apart(marks: Marks) -> None:
+    headers = {
+        marks.header(LETTER, k, v)
+        for k, v in [
+            (b"ab", b"c"),
+            (b"a", b"bc"),
+            (None, b""),
+            (b"", None),
+            (b"", b""),
+            (None, None),
+        ]
+    }
+    assert len(headers) == 6
 
 
 def test_without_a_receipt_nothing_is_believed(marks: Marks) -> None:
