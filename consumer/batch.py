@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, compress
 from operator import attrgetter
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,11 @@ class Outcome(NamedTuple):
 
 
 Misfits = Mapping[Source, int]
+
+
+MOST_HEADERS: Final = 1_000
+OF_THE_PRODUCT: Final = ("scorer.", "__streams.errors.")
+"""How the names of headers begin that a redrive adds to a record."""
 
 
 class AlertMisfitError(RefusedError):
@@ -111,7 +116,7 @@ def process(
     for message, source in zip(messages, sources, strict=True):
         headers: list[Header] = []
         try:
-            headers = headers_of(message)
+            headers = _few_headers(message)
             claim = read(message.value(), headers)
             if misfits and source in misfits:
                 raise AlertMisfitError
@@ -162,6 +167,27 @@ def nothing_but(offsets: Mapping[tuple[str, int], int]) -> Outcome:
 def next_offsets(sources: Iterable[Source]) -> dict[tuple[str, int], int]:
     """First offset after the batch, by topic and partition."""
     return {(source.topic, source.partition): source.offset + 1 for source in sources}
+
+
+def _few_headers(message: Message) -> list[Header]:
+    """The record's headers, as many as an alert or a dead letter can take over.
+
+    Raises:
+        RefusedError: see `headers_of`; or there are more than `MOST_HEADERS` of its sender. The
+            Kafka client reads none at all of a record with more than 100,000, so that nobody could
+            tell of what a dead letter with these and its own is; and they take memory.
+    """
+    headers = headers_of(message)
+    if len(headers) > MOST_HEADERS:
+        own = sum(not name.startswith(OF_THE_PRODUCT) for name, _ in headers)
+        if own > MOST_HEADERS:
+            message.set_headers([])
+            raise RefusedError(
+                Reason.TOO_LARGE,
+                f"{own:,} headers, which are left out; {MOST_HEADERS:,} are allowed",
+                "headers",
+            )
+    return headers
 
 
 def dead_letter(

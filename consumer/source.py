@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
 BATCH_BYTES: Final = 16 * 1024 * 1024
+FEW: Final = 16
+"""Records that are taken at once before any size is known: a fetch may hold large ones."""
 OFFSETS_TIMEOUT_S: Final = 2.0
 PATIENCE_S: Final = 30.0
 """A broker that has just started may report an end that is too low for a moment."""
@@ -167,20 +169,26 @@ class ClaimSource:
         if first is None:
             return []
         messages = [first]
-        room = BATCH_BYTES - len(first)
+        room = BATCH_BYTES - _bytes(first)
         size = self._settings.batch_size
         end = time.monotonic() + self._settings.batch_wait_ms / 1_000
+        most = FEW
         while len(messages) < size and room > 0 and not self._rebalanced:
-            found = self._consumer.consume(size - len(messages), 0)
+            asked = min(size - len(messages), most)
+            found = self._consumer.consume(asked, 0)
             messages += found
-            room -= sum(map(len, found))
+            sizes = list(map(_bytes, found))
+            room -= sum(sizes)
+            if len(found) == asked and room > 0:
+                most = max(1, min(2 * most, room // max(1, *sizes)))
+                continue
             left = end - time.monotonic()
             if len(messages) >= size or room <= 0 or (left <= 0 and not self._busy()):
                 break
             one = self._consumer.poll(max(left, BUSY_POLL_S))
             if one is not None:
                 messages.append(one)
-                room -= len(one)
+                room -= _bytes(one)
         return messages
 
     def _checked(self, messages: list[Message]) -> list[Message]:
@@ -340,6 +348,10 @@ class ClaimSource:
             self._consumer.poll(0)
         finally:
             self._consumer.close()
+
+
+def _bytes(message: Message) -> int:
+    return len(message) + len(message.key() or b"")
 
 
 def _place(message: Message) -> tuple[Place, int]:

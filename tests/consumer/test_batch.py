@@ -268,3 +268,22 @@ def test_time_is_given_not_taken() -> None:
     made = process([FakeMessage(claim()), FakeMessage(b"bad", 1)], FakeScorer(), later)
     assert alert_of(made.alerts[0]).scored_at == later
     assert letter_of(made.dead_letters[0]).failed_at == later
+
+
+@pytest.mark.parametrize("value", [claim(), b"bad"])
+@pytest.mark.parametrize(("count", "kept"), [(1_000, 1_000), (1_001, 0), (99_999, 0)])
+def test_more_headers_than_can_be_told_with_its_own_are_refused(
+    value: bytes, count: int, kept: int
+) -> None:
+    own: list[Header] = [("a", b"")] * count
+    redriven: list[Header] = [("scorer.errors.attempt", b"1"), ("scorer.errors.redriven_from", b"")]
+    outcome = process([FakeMessage(value, headers=[*own, *redriven])], FakeScorer(), NOW)
+    assert outcome.outcomes == {("claims", 0): 1}
+    if kept and value != b"bad":
+        assert not outcome.dead_letters
+        return
+    (record,) = outcome.dead_letters
+    assert [name for name, _ in record.headers or ()].count("a") == kept
+    letter = letter_of(record)
+    assert letter.path == ("headers" if not kept else "$")
+    assert (letter.reason is Reason.TOO_LARGE) == (not kept)

@@ -11,7 +11,7 @@ from consumer import source as source_module
 from consumer.errors import KafkaStoppedError
 from consumer.membership import generation
 from consumer.settings import Membership, Settings
-from consumer.source import ClaimSource
+from consumer.source import FEW, ClaimSource
 from tests.consumer.fakes import Trusting
 
 
@@ -283,13 +283,17 @@ def test_the_forms_of_group_metadata() -> None:
 
 
 class Sized:
-    """A record of so many bytes."""
+    """A record whose value and key have so many bytes."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, key: int = 0) -> None:
         self.size = size
+        self._key = b"k" * key
 
     def __len__(self) -> int:
         return self.size
+
+    def key(self) -> bytes:
+        return self._key
 
     def error(self) -> None: ...
 
@@ -304,11 +308,40 @@ def test_a_batch_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 16 <= len(source.poll().messages) <= 18
 
 
+@pytest.mark.parametrize(("value", "key"), [(1_000_000, 0), (0, 1_000_000), (40_000_000, 0)])
+def test_no_more_is_taken_at_once_than_was_small_before(
+    monkeypatch: pytest.MonkeyPatch, value: int, key: int
+) -> None:
+    """A fetch may hold any number of records that are large once they are unpacked."""
+    source, client = made(monkeypatch, "earliest")
+    monkeypatch.setattr(client, "poll", lambda _: Sized(100))
+    monkeypatch.setattr(
+        client, "consume", lambda most, _: [Sized(value, key)] * most, raising=False
+    )
+    assert len(source.poll().messages) <= 2 + FEW
+
+
+def test_small_records_fill_a_batch_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, client = made(monkeypatch, "earliest")
+    asked: list[int] = []
+
+    def consume(most: int, _: float) -> list[Sized]:
+        asked.append(most)
+        return [Sized(500, 20)] * most
+
+    monkeypatch.setattr(client, "poll", lambda _: Sized(500))
+    monkeypatch.setattr(client, "consume", consume, raising=False)
+    assert len(source.poll().messages) == 1_000
+    assert len(asked) < 8
+
+
 class Failure:
     """What a poll brings when the client has failed for good."""
 
     def __len__(self) -> int:
         return 0
+
+    def key(self) -> None: ...
 
     def error(self) -> KafkaError:
         return KafkaError(KafkaError._FATAL, "fenced", True)
