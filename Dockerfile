@@ -11,6 +11,7 @@ RUN python -m venv --without-pip /opt/venv \
 COPY schemas /opt/app/schemas
 COPY model /opt/app/model
 COPY consumer /opt/app/consumer
+COPY fraud_scorer /opt/app/fraud_scorer
 # Compiled here: the file system is read-only where it runs.
 RUN python -m compileall -q /opt/app
 
