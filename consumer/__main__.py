@@ -27,7 +27,7 @@ from consumer.access import BearerToken
 from consumer.api import scoring_app
 from consumer.doctor import examine
 from consumer.doctor_findings import exit_code, json_line, line
-from consumer.errors import ScorerError, UnopenedError
+from consumer.errors import ScorerError, SettingsError
 from consumer.health import Health
 from consumer.limits import PROBES, Limits
 from consumer.listen import everywhere, listen, tls
@@ -197,7 +197,7 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
     if done.stopped:
         sys.stderr.write("stopped by a signal before the end; run it again to go on\n")
         return stop.code
-    return UnopenedError.exit_code if done.unopened else 0
+    return SettingsError.exit_code if done.unopened else 0
 
 
 def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:

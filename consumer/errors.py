@@ -41,7 +41,7 @@ class ModelRefusedError(ScorerError):
     exit_code = 3
 
 
-class UnopenedError(SettingsError):
+class UnopenedError(Exception):
     """An encrypted dead letter that the keys at hand do not open: it is kept."""
 
 

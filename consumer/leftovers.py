@@ -30,6 +30,8 @@ GRACE_S: Final = 0.5
 """Transactions of others that are under way end sooner than this, as a rule."""
 ASK_S: Final = 0.3
 COORDINATOR_S: Final = 20.0
+ANSWERS: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError._UNSUPPORTED_FEATURE})
+"""Nobody has joined yet; or the broker is the demo's, which has no such request."""
 
 
 class Leftovers:
@@ -157,7 +159,7 @@ class Leftovers:
                 return
             except KafkaException as error:
                 code = kafka_error(error).code()
-                if code == KafkaError.GROUP_ID_NOT_FOUND:  # nobody has joined yet
+                if code in ANSWERS:
                     return
                 if time.monotonic() > deadline or code not in TRANSIENT:
                     raise
