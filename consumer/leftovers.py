@@ -30,6 +30,7 @@ GRACE_S: Final = 0.5
 """Transactions of others that are under way end sooner than this, as a rule."""
 ASK_S: Final = 0.3
 COORDINATOR_S: Final = 20.0
+ANSWER_S: Final = 3.0
 ANSWERS: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError._UNSUPPORTED_FEATURE})
 """Nobody has joined yet; or the broker is the demo's, which has no such request."""
 
@@ -151,9 +152,10 @@ class Leftovers:
         """
         group = self._settings.consumer_group
         deadline = time.monotonic() + min(COORDINATOR_S, timeout_s)
+        client = self._admin
         while True:
-            left = max(ASK_S, deadline - time.monotonic())
-            asked = self._admin.describe_consumer_groups([group], request_timeout=left)
+            left = max(ASK_S, min(ANSWER_S, deadline - time.monotonic()))
+            asked = client.describe_consumer_groups([group], request_timeout=left)
             try:
                 asked[group].result()
                 return
@@ -164,6 +166,8 @@ class Leftovers:
                 if time.monotonic() > deadline or code not in TRANSIENT:
                     raise
                 time.sleep(0.1)
+                # A client that has lost its connection may ask for a coordinator in vain for ever.
+                client = admin(self._settings)
 
     def _some(self) -> TopicPartition:
         return TopicPartition(*self._source.places()[0], 0)
