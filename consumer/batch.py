@@ -25,7 +25,14 @@ from consumer.wire import PLAIN, Wire
 from model.scorer import Assessment
 from schemas.alert import Source
 from schemas.claim import Claim
-from schemas.dead_letter import ATTEMPT_HEADER, NOT_OF_THE_RECORD, DeadLetter, Header, Reason
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    NOT_OF_THE_RECORD,
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Header,
+    Reason,
+)
 
 
 class Outcome(NamedTuple):
@@ -57,8 +64,8 @@ Misfits = Mapping[Source, int]
 
 
 MOST_HEADERS: Final = 1_000
-OF_THE_PRODUCT: Final = ("scorer.", "__streams.errors.")
-"""How the names of headers begin that a redrive adds to a record."""
+ADDED: Final = frozenset({ATTEMPT_HEADER, REDRIVEN_HEADER})
+"""What a redrive adds to a record, each once."""
 
 
 class AlertMisfitError(RefusedError):
@@ -178,16 +185,17 @@ def _few_headers(message: Message) -> list[Header]:
             tell of what a dead letter with these and its own is; and they take memory.
     """
     headers = headers_of(message)
-    if len(headers) > MOST_HEADERS:
-        own = sum(not name.startswith(OF_THE_PRODUCT) for name, _ in headers)
-        if own > MOST_HEADERS:
-            message.set_headers([])
-            raise RefusedError(
-                Reason.TOO_LARGE,
-                f"{own:,} headers, which are left out; {MOST_HEADERS:,} are allowed",
-                "headers",
-            )
-    return headers
+    if len(headers) <= MOST_HEADERS:
+        return headers
+    own = len(headers) - len(ADDED & {name for name, _ in headers})
+    if own <= MOST_HEADERS:
+        return headers
+    message.set_headers([])
+    raise RefusedError(
+        Reason.TOO_LARGE,
+        f"{own:,} headers, which are left out; {MOST_HEADERS:,} are allowed",
+        "headers",
+    )
 
 
 def dead_letter(

@@ -271,6 +271,17 @@ def test_time_is_given_not_taken() -> None:
 
 
 @pytest.mark.parametrize("value", [claim(), b"bad"])
+@pytest.mark.parametrize(
+    "name", ["scorer.errors.x", "scorer.revision", "__streams.errors.x", ATTEMPT_HEADER]
+)
+def test_headers_named_like_those_of_the_product_count_as_well(value: bytes, name: str) -> None:
+    outcome = process([FakeMessage(value, headers=[(name, b"")] * 1_002)], FakeScorer(), NOW)
+    (record,) = outcome.dead_letters
+    assert letter_of(record).reason is Reason.TOO_LARGE
+    assert len(record.headers or ()) < 20
+
+
+@pytest.mark.parametrize("value", [claim(), b"bad"])
 @pytest.mark.parametrize(("count", "kept"), [(1_000, 1_000), (1_001, 0), (99_999, 0)])
 def test_more_headers_than_can_be_told_with_its_own_are_refused(
     value: bytes, count: int, kept: int
