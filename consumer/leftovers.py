@@ -89,6 +89,7 @@ class Leftovers:
         """End it in any case. As after `clear`, the producer must not be used again."""
         probe = self._probe()
         try:
+            self._await_coordinator(timeout_s)
             self._sweep(producer, timeout_s, probe)
         finally:
             probe.close()
@@ -125,7 +126,6 @@ class Leftovers:
 
     def _sweep(self, producer: Producer, timeout_s: float, probe: Consumer) -> None:
         some = self._some()
-        self._await_coordinator(timeout_s)
         producer.begin_transaction()
         for topic, partition in self._outputs.places():
             producer.produce(topic, None, SWEEP_KEY, partition=partition)

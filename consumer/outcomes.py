@@ -121,6 +121,8 @@ def follow(
         KafkaStoppedError: a topic is missing, or Kafka refuses to go on.
     """
     topics = f"{settings.alerts_topic} and {settings.outcomes_topic}"
+    wanted = settings.alerts_topic, settings.outcomes_topic
+    require_topics(settings, dict.fromkeys(wanted, READS))
     quality, instruments, opened = LiveQuality(), OutcomeMetrics(metrics), json_of(settings)
     try:
         consumer = Consumer(
@@ -135,8 +137,6 @@ def follow(
         )
     except KafkaException as error:
         raise refused_property(error) from error
-    wanted = settings.alerts_topic, settings.outcomes_topic
-    require_topics(settings, dict.fromkeys(wanted, READS))
     partitions = _Partitions(consumer, wanted)
     try:
         while not stopping.is_set():

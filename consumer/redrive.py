@@ -99,7 +99,7 @@ def redrive(
         stop: ends it between two transactions.
 
     Raises:
-        KafkaStoppedError: Kafka refuses, another redrive runs, or a value was changed.
+        KafkaStoppedError: Kafka refuses, or another redrive runs.
         SettingsError: DEAD_LETTER_KEY_FILE is not set and a dead letter is encrypted; those before
             it were sent.
     """

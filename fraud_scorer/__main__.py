@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module, metadata
 from typing import Final
 
@@ -39,17 +39,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 0
     for package, verbs in VERBS.items():
         if verb in verbs:
-            return _command_line(package)(given)
+            code: int = import_module(f"{package}.__main__").main(given, PROGRAM)
+            return code
     sys.stderr.write(f"{PROGRAM}: there is no command {verb!r}; {PROGRAM} --help lists them\n")
     return USAGE_ERROR
-
-
-def _command_line(package: str) -> Callable[[Sequence[str]], int]:
-    def run(arguments: Sequence[str]) -> int:
-        code: int = import_module(f"{package}.__main__").main(arguments, PROGRAM)
-        return code
-
-    return run
 
 
 def _help() -> Iterator[str]:
