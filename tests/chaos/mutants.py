@@ -3,6 +3,7 @@
 They are made by patching the launched worker, so that everything else is the real thing.
 """
 
+import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -12,27 +13,50 @@ from confluent_kafka import TopicPartition
 
 from tests.chaos.hooks import replace
 
+REBALANCE_S = 10.0
+"""A rebalance that takes longer is not waited for."""
+
 
 def fresh_metadata() -> None:
     """Group metadata is fetched when offsets are sent, and giving up partitions waits for nothing.
 
-    So the fence is always the newest, also for offsets of partitions that are lost by now.
+    So the fence is always the newest, also for offsets of partitions that are lost by now. A commit
+    that a rebalance overtakes goes on when it is over: no race has to be lost for the flaw to show.
     """
     from consumer.source import ClaimSource
     from consumer.transactions import ExactlyOnce
+    from consumer.worker import Worker
 
-    made, commit, consumers = ClaimSource.__init__, ExactlyOnce._commit, []
+    made, settled, commit = ClaimSource.__init__, Worker._settled, ExactlyOnce._commit
+    revoked, assigned = ClaimSource._on_revoke, ClaimSource._on_assign
+    consumers: list[Any] = []
+    over = threading.Event()
 
     def impatient(self: Any, *arguments: Any) -> None:
         made(self, *arguments)
         self._settle = lambda: None
         consumers.append(self._consumer)
 
+    def going_on(self: Any) -> bool:
+        return self._busy() or settled(self)
+
+    def give_up(self: Any, *arguments: Any) -> None:
+        over.clear()
+        revoked(self, *arguments)
+
+    def take(self: Any, *arguments: Any) -> None:
+        assigned(self, *arguments)
+        over.set()
+
     def late(self: ExactlyOnce, outcome: Any, offsets: Any, _: Any, done: Any) -> None:
         time.sleep(0.2)  # a rebalance is served meanwhile, if one is due
+        over.wait(REBALANCE_S)
         commit(self, outcome, offsets, consumers[-1].consumer_group_metadata(), done)
 
     _patch(ClaimSource, "__init__", impatient)
+    _patch(ClaimSource, "_on_revoke", give_up)
+    _patch(ClaimSource, "_on_assign", take)
+    _patch(Worker, "_settled", going_on)
     _patch(ExactlyOnce, "_commit", late)
     _trusting()
 

@@ -190,8 +190,9 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
     expected = sources(stage.kafka.direct, stage.names.claims, stage.pool)
     ends = next_offsets(expected)
     if not _caught_up(stage, ends):
-        broken += ["stuck after the fault: not every offset was committed", *why_stuck(stage.kafka)]
-        if case.mutant is not None:  # what a transaction holds back would be waited for in vain
+        held = why_stuck(stage.kafka)
+        broken += ["stuck after the fault: not every offset was committed", *held]
+        if case.mutant is not None and held:  # what they hold back would be waited for in vain
             return broken, len(expected)
     try:
         stage.fleet.stop_all()

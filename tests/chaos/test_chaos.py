@@ -31,7 +31,7 @@ LEAKY = "4.3.1"
 FLAWS = [
     ("commit-first", "kill-after-produce", "has no outcome", SOUND),
     ("dropped-messages", "join-leave", "has no outcome", SOUND),
-    ("fresh-metadata", "join-leave", "a source record has", SOUND),
+    ("fresh-metadata", "join-leave", "more than one outcome", SOUND),
     ("random-id", "stop-before-commit", "more than one outcome", SOUND),
     ("no-sweep", "broker-outage", "stuck after the fault", LEAKY),
 ]
