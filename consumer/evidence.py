@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.client import REFUSED, onlooker_config, stopped
 from consumer.decode import RefusedError, headers_of
+from consumer.portions import take
 from consumer.receipts import Place
 from consumer.records import Message
 from consumer.settings import Settings
@@ -87,7 +88,7 @@ class Evidence:
         """
         end = time.monotonic() + seconds
         while self._left and time.monotonic() < end:
-            for message in self._consumer.consume(_AT_ONCE, 0.02):
+            for message in take(self._consumer, _AT_ONCE, 0.02):
                 error = message.error()
                 if error is None:
                     self._note(message)

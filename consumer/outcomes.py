@@ -26,6 +26,7 @@ from consumer.client import (
 from consumer.decode import RefusedError
 from consumer.health import Health
 from consumer.metrics import ProcessMetrics
+from consumer.portions import take
 from consumer.quality import LiveQuality, precision, recall
 from consumer.reading import records
 from consumer.settings import Settings
@@ -142,7 +143,7 @@ def follow(
         while not stopping.is_set():
             partitions.look()
             health.assigned = 1
-            messages = consumer.consume(BATCH, 0.2)
+            messages = take(consumer, BATCH, 0.2)
             for message in records(messages, topics):
                 _take(message, settings, quality, instruments, opened)
             if messages:

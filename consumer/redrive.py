@@ -41,6 +41,7 @@ from consumer.client import (
 from consumer.errors import KafkaStoppedError
 from consumer.leftovers import Leftovers
 from consumer.outputs import Ends
+from consumer.portions import take
 from consumer.producing import make_producer, produce
 from consumer.reading import Patience, records
 from consumer.receipts import Place, Receipts
@@ -237,7 +238,7 @@ def _batches(
     topic = ", ".join({topic for topic, _ in starts})
     patience = Patience(f"reading {topic}")
     while left and not stop.asked:
-        messages = records(consumer.consume(BATCH, 0.2), topic)
+        messages = records(take(consumer, BATCH, 0.2), topic)
         places = [(m, coordinates(m)) for m in messages]
         wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
         for place in consumer.position(consumer.assignment()):

@@ -98,7 +98,7 @@ def cut(record: Record, seal: Seal) -> Record:
         left.append(f"the first {HEAD_BYTES} of {len(value)} bytes of the value")
     if len(record.key or b"") > HEAD_BYTES:
         left.append(f"the first {HEAD_BYTES} of {len(record.key or b'')} bytes of the key")
-    if sum(len(name) + len(value or b"") for name, value in own) > HEAD_BYTES:
+    if sum(len(name.encode()) + len(value or b"") for name, value in own) > HEAD_BYTES:
         own = []
         left.append("none of its own headers")
     about = msgspec.structs.replace(

@@ -29,6 +29,7 @@ from consumer.client import (
 )
 from consumer.membership import assign, snapshot, unassign
 from consumer.offsets import TRANSIENT, Offsets
+from consumer.portions import FEW, MOST_BYTES, more_at_once, size_of
 from consumer.receipts import Place, Receipt
 from consumer.records import coordinates
 from consumer.settings import Settings
@@ -40,9 +41,6 @@ log = logging.getLogger(__name__)
 
 IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
-BATCH_BYTES: Final = 16 * 1024 * 1024
-FEW: Final = 16
-"""Records that are taken at once before any size is known: a fetch may hold large ones."""
 OFFSETS_TIMEOUT_S: Final = 2.0
 PATIENCE_S: Final = 30.0
 """A broker that has just started may report an end that is too low for a moment."""
@@ -169,7 +167,7 @@ class ClaimSource:
         if first is None:
             return []
         messages = [first]
-        room = BATCH_BYTES - _bytes(first)
+        room = MOST_BYTES - size_of(first)
         size = self._settings.batch_size
         end = time.monotonic() + self._settings.batch_wait_ms / 1_000
         most = FEW
@@ -177,10 +175,10 @@ class ClaimSource:
             asked = min(size - len(messages), most)
             found = self._consumer.consume(asked, 0)
             messages += found
-            sizes = list(map(_bytes, found))
+            sizes = list(map(size_of, found))
             room -= sum(sizes)
             if len(found) == asked and room > 0:
-                most = max(1, min(2 * most, room // max(1, *sizes)))
+                most = more_at_once(most, room, sizes)
                 continue
             left = end - time.monotonic()
             if len(messages) >= size or room <= 0 or (left <= 0 and not self._busy()):
@@ -188,7 +186,7 @@ class ClaimSource:
             one = self._consumer.poll(max(left, BUSY_POLL_S))
             if one is not None:
                 messages.append(one)
-                room -= _bytes(one)
+                room -= size_of(one)
         return messages
 
     def _checked(self, messages: list[Message]) -> list[Message]:
@@ -348,10 +346,6 @@ class ClaimSource:
             self._consumer.poll(0)
         finally:
             self._consumer.close()
-
-
-def _bytes(message: Message) -> int:
-    return len(message) + len(message.key() or b"")
 
 
 def _place(message: Message) -> tuple[Place, int]:

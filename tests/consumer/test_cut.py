@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from consumer.batch import process
@@ -42,7 +42,7 @@ def letter(message: FakeMessage, chosen: Settings, misfit: int) -> Record:
 
 
 def size(record: Record) -> int:
-    headers = sum(len(n) + len(v or b"") for n, v in record.headers or ())
+    headers = sum(len(n.encode()) + len(v or b"") for n, v in record.headers or ())
     return len(record.key or b"") + len(record.value or b"") + headers
 
 
@@ -71,6 +71,7 @@ def test_it_keeps_head_digest_and_length(form: Form, tmp_path: Path) -> None:
         make_opener(chosen)(record.value, found)
 
 
+@example(b"k" * 9_000, b"v" * 9_000, [("\U0001f600" * 1_000, None)], Form.ORIGINAL)
 @given(
     st.none() | st.binary(max_size=9_000),
     st.none() | st.binary(max_size=9_000),

@@ -10,8 +10,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from consumer import source as source_module
 from consumer.errors import KafkaStoppedError
 from consumer.membership import generation
+from consumer.portions import FEW
 from consumer.settings import Membership, Settings
-from consumer.source import FEW, ClaimSource
+from consumer.source import ClaimSource
 from tests.consumer.fakes import Trusting
 
 
