@@ -6,6 +6,7 @@ from http import HTTPStatus
 from importlib import resources
 from typing import Any, Final
 
+import falcon
 import msgspec
 from falcon.asgi import Request, Response
 
@@ -25,6 +26,7 @@ from schemas.dead_letter import Reason
 
 DOCUMENT: Final = resources.files("schemas") / "json" / "openapi.json"
 JSON: Final = "application/json"
+CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 STATUS_OF: Final = {
     Reason.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -74,9 +76,14 @@ def _wants_detail(request: Request) -> bool:
 
 async def _body(request: Request) -> bytes:
     """The bytes of the claim; reads no more than a claim may have."""
-    media_type = (request.content_type or "").partition(";")[0].strip().lower()
-    if media_type != JSON:
+    media_type, parameters = falcon.parse_header(request.content_type or "")
+    if media_type.strip().lower() != JSON:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the claim as {JSON}")
+    charset = parameters.get("charset", "utf-8").lower()
+    if charset not in CHARSETS:
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"JSON is UTF-8; {charset[:40]!r} is not supported"
+        )
     coding = (request.get_header("Content-Encoding") or "identity").strip().lower()
     if coding != "identity":
         raise ProblemError(

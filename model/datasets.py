@@ -77,7 +77,8 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
         rows: read or generate at most this many.
 
     Raises:
-        DatasetError: unknown format, unreadable file, columns missing, or too many refused rows.
+        DatasetError: unknown format, unreadable file (a pipe cannot be read twice: for the rows and
+            for the digest), columns missing, or too many refused rows.
     """
     if SYNTHETIC in (data, format):
         return _synthetic(DEFAULT_ROWS if rows is None else rows, seed)
@@ -85,6 +86,8 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
         raise DatasetError(f"format {format!r} is none of {', '.join(FORMATS)}")
     path = Path(data)
     try:
+        if path.exists() and not path.is_file():
+            raise DatasetError(f"{path}: not a regular file: save the data in one")
         return _dataset(path, format, _READERS[format](path, rows))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: {error}") from error

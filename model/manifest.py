@@ -70,7 +70,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known of an artifact beside the model itself."""
 
     name: str
-    version: str
+    version: Annotated[str, msgspec.Meta(max_length=200)]
     algorithm: str
     created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     sha256: Sha256

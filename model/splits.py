@@ -10,6 +10,7 @@ their days differ, the latest counts for all: nothing is trained on that comes a
 """
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -48,6 +49,13 @@ def random_split(
     """
     groups = np.arange(len(labels)) if groups is None else groups
     merged = group_labels(labels, groups)
+    rarest = int(np.bincount(merged, minlength=2).min())
+    tested = math.ceil(test_size * len(merged))
+    if rarest < 2 or not 2 <= tested <= len(merged) - 2:
+        raise ValueError(
+            f"both sides of a split need frauds and other claims: there are {len(merged)} claims, "
+            f"copies counted once, {rarest} of the rarer kind, and {tested} would be tested on"
+        )
     train, test = train_test_split(
         np.arange(len(merged)), test_size=test_size, random_state=seed, stratify=merged
     )

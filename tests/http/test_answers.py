@@ -101,8 +101,9 @@ def test_the_same_bytes_score_the_same_over_http_and_from_kafka(
     assert post(client, body).json()["fraud_probability"] == published.fraud_probability
 
 
-def test_the_media_type_may_have_a_charset(client: httpx.Client) -> None:
-    headers = {"content-type": "Application/JSON; charset=utf-8"}
+@pytest.mark.parametrize("charset", ["utf-8", '"UTF-8"', "utf8; version=1", "us-ascii"])
+def test_the_media_type_may_have_a_charset(client: httpx.Client, charset: str) -> None:
+    headers = {"content-type": f"Application/JSON; charset={charset}"}
     response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
     assert response.status_code == 200
 

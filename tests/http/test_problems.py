@@ -77,6 +77,14 @@ def test_another_media_type(client: httpx.Client, media_type: str) -> None:
     assert "application/json" in problem(response).detail
 
 
+@pytest.mark.parametrize("charset", ["utf-16", '"UTF-16"', "latin1", '"', "utf-8-sig"])
+def test_another_charset(client: httpx.Client, charset: str) -> None:
+    headers = {"content-type": f"application/json; charset={charset}"}
+    response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
+    assert response.status_code == 415
+    assert "UTF-8" in problem(response).detail
+
+
 @pytest.mark.parametrize("coding", ["gzip", "br", "gzip, identity"])
 def test_a_compressed_claim_is_refused_by_its_coding(client: httpx.Client, coding: str) -> None:
     body = gzip.compress(b'{"claim_id": "x"}')

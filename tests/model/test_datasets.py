@@ -1,6 +1,7 @@
 import csv
 import datetime as dt
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -328,6 +329,14 @@ def test_unreadable_files_and_formats_are_refused(tmp_path: Path) -> None:
         datasets.load(str(tmp_path / "bytes.csv"), "carclaims")
     with pytest.raises(DatasetError, match="'parquet' is none of carclaims"):
         datasets.load("x", "parquet")
+
+
+def test_what_can_be_read_only_once_is_refused(tmp_path: Path) -> None:
+    """And not waited for: a named pipe may have no writer."""
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path, Path(os.devnull)):
+        with pytest.raises(DatasetError, match="not a regular file"):
+            datasets.load(str(place), "carclaims")
 
 
 def test_jsonl_round_trip(tmp_path: Path) -> None:

@@ -109,6 +109,14 @@ def test_a_reference_that_would_fail_at_the_first_claim_is_refused_now(
         load(folder)
 
 
+def test_a_version_that_is_longer_than_readers_of_alerts_take(folder: Path) -> None:
+    path = folder / "manifest.json"
+    manifest = msgspec.json.decode(path.read_bytes())
+    path.write_bytes(msgspec.json.encode({**manifest, "version": "v" * 201}))
+    with pytest.raises(ArtifactError, match=r"length <= 200 - at `\$\.version`"):
+        load(folder)
+
+
 def test_a_string_of_the_manifest_that_is_not_utf_8(folder: Path) -> None:
     path = folder / "manifest.json"
     path.write_bytes(path.read_bytes().replace(b'"logistic_regression"', b'"logistic\xff"', 1))

@@ -30,6 +30,22 @@ def test_random_split_is_stratified_disjoint_and_repeatable() -> None:
     assert rows(split) != rows(random_split(labels, 0.2, seed=43))
 
 
+@pytest.mark.parametrize(
+    ("fraud", "others", "share"), [(0, 1, 0.2), (1, 50, 0.2), (9, 0, 0.2), (2, 3, 0.1), (2, 3, 0.9)]
+)
+def test_random_split_needs_claims_of_both_kinds_on_both_sides(
+    fraud: int, others: int, share: float
+) -> None:
+    labels = np.array([1] * fraud + [0] * others, dtype=np.int8)
+    with pytest.raises(ValueError, match=f"there are {fraud + others} claims, copies counted once"):
+        random_split(labels, share, seed=42)
+
+
+def test_random_split_of_the_fewest_claims() -> None:
+    split = random_split(np.array([1, 1, 0, 0], dtype=np.int8), 0.5, seed=42)
+    assert (len(split.train), len(split.test)) == (2, 2)
+
+
 def test_time_split_tests_on_the_latest_days() -> None:
     assert rows(time_split(losses(5, 1, 4, 2, 3), 0.4)) == ([1, 3, 4], [0, 2])
 
