@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from benchmarks.process import Program
-from consumer.client import kafka_error
+from consumer.kafka.client import kafka_error
 
 Sign = Literal["group", "output"]
 """``group``: offsets the group committed, exact for transactions, whose markers take up offsets of

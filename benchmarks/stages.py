@@ -9,11 +9,11 @@ from typing import Any, Final
 import msgspec
 
 from benchmarks.workload import Workload
-from consumer.alerts import alert_records
-from consumer.batch import process
-from consumer.decode import decode
-from consumer.records import coordinates
-from model.columns import claim_columns
+from consumer.batch.alerts import alert_records
+from consumer.batch.decode import decode
+from consumer.batch.process import process
+from consumer.batch.records import coordinates
+from model.features.columns import claim_columns
 from schemas.claim import Claim
 
 BATCH: Final = 1_000

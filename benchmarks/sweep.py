@@ -10,10 +10,10 @@ from functools import partial
 
 from confluent_kafka import Producer
 
-from consumer.leftovers import Leftovers
-from consumer.producing import make_producer
-from consumer.settings import Settings, read_settings
-from consumer.topics import create_topics
+from consumer.kafka.producing import make_producer
+from consumer.kafka.topics import create_topics
+from consumer.publishing.leftovers import Leftovers
+from consumer.settings.settings import Settings, read_settings
 from tests.broker import topics
 from tests.broker.native import NativeKafka
 

@@ -15,13 +15,13 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from benchmarks.loops import stock
-from model import artifact
-from model.columns import DEFAULT_FEATURES, is_category
-from model.datasets import Dataset, load
+from model.artifact.manifest import SplitPlan
+from model.datasets.dataset import Dataset, load
 from model.decide import Top
-from model.manifest import SplitPlan
-from model.scorer import Scorer
-from model.train import train, write
+from model.features.columns import DEFAULT_FEATURES, is_category
+from model.scoring.load import load as load_model
+from model.scoring.scorer import Scorer
+from model.training.train import train, write
 from schemas.claim import Claim
 
 DISTINCT: Final = 20_000
@@ -105,7 +105,7 @@ def _train(dataset: Dataset, model: Path) -> Scorer:
         dataset, "gradient_boosting", plan, features=features, policy=Top(share=REFERRED)
     )
     write(trained, model, created_at=dt.datetime.now(dt.UTC))
-    return artifact.load(model)
+    return load_model(model)
 
 
 def _stock_form(scorer: Scorer, claims: Sequence[Claim]) -> Pipeline:

@@ -22,31 +22,32 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from consumer import client, logs
-from consumer.access import BearerToken
-from consumer.api import scoring_app
-from consumer.doctor import examine
-from consumer.doctor_findings import exit_code, json_line, line
+from consumer.dead_letters.plan import Filter
+from consumer.dead_letters.redrive import redrive
+from consumer.doctor.examine import examine
+from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError, SettingsError
-from consumer.health import Health
-from consumer.limits import PROBES, Limits
-from consumer.listen import everywhere, listen, tls
-from consumer.metrics import Metrics, ProcessMetrics, ServingMetrics
-from consumer.models import Models, own_rules, signature_check
-from consumer.operations import operations_app
-from consumer.outcomes import follow
-from consumer.ownership import GroupWatch
-from consumer.redrive import redrive
-from consumer.redrive_plan import Filter
-from consumer.server import GRACE_S, Server, beside, serve_until_stopped
-from consumer.settings import Settings, read_settings
-from consumer.shadow import Shadow
-from consumer.topics import COUNTS_AND_WRITES, READS, create_topics, require_topics
-from consumer.tracing import traced
-from consumer.watchdog import Watchdog
-from consumer.worker import Worker
-from model.argument_types import from_zero, moment, rate, seed, small, whole
-from model.streams import written
+from consumer.kafka import client
+from consumer.kafka.topics import COUNTS_AND_WRITES, READS, create_topics, require_topics
+from consumer.kafka.watchdog import Watchdog
+from consumer.models.service import Models, own_rules, signature_check
+from consumer.models.shadow import Shadow
+from consumer.monitoring.outcomes import follow
+from consumer.monitoring.ownership import GroupWatch
+from consumer.server.limits import PROBES, Limits
+from consumer.server.listen import everywhere, listen, tls
+from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
+from consumer.settings.settings import Settings, read_settings
+from consumer.telemetry import logs
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics, ProcessMetrics, ServingMetrics
+from consumer.telemetry.tracing import traced
+from consumer.web.access import BearerToken
+from consumer.web.api import scoring_app
+from consumer.web.operations import operations_app
+from consumer.worker.worker import Worker
+from model.cli.argument_types import from_zero, moment, rate, seed, small, whole
+from model.files.streams import written
 from schemas.dead_letter import Reason
 
 log = logging.getLogger("consumer")
@@ -134,7 +135,7 @@ def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Train, start an embedded broker and stream claims through the worker."""
     stop.by_interrupt()  # temporary files are removed, and the terminal is put in order
-    from consumer.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
+    from consumer.tools.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
 
     run_demo(settings, options.data, options.format, options.claims)
 
@@ -148,7 +149,7 @@ def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
 
 def generate(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Send synthetic claims to CLAIMS_TOPIC, to try things out."""
-    from consumer.generate import generate  # noqa: PLC0415 - not for the worker
+    from consumer.tools.generate import generate  # noqa: PLC0415 - not for the worker
 
     sent = generate(
         settings,

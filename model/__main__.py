@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from model import commands, lifecycle, studies
-from model.arguments import add_data, add_features, add_policy, add_split, version
-from model.artifact import ArtifactError
-from model.datasets import SYNTHETIC, DatasetError
-from model.estimators import ALGORITHMS
-from model.signing import KeyFileError
-from model.streams import written
+from model.artifact.store import ArtifactError
+from model.cli import commands, lifecycle
+from model.cli.arguments import add_data, add_features, add_policy, add_split, version
+from model.datasets.dataset import SYNTHETIC, DatasetError
+from model.families.estimators import ALGORITHMS
+from model.files.streams import written
+from model.releases.signing import KeyFileError
+from model.studies import commands as studies
 
 PROGRAM = "python -m model"
 FAILURE = 1

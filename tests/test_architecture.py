@@ -16,7 +16,7 @@ MAY_IMPORT = {
 }
 NO_WORLD = {"confluent_kafka", "falcon", "httptools", "prometheus_client", "socket", "httpx"}
 """What the inner packages do without: Kafka, HTTP, metrics."""
-READS_ENVIRONMENT = {"consumer/settings.py", "consumer/__main__.py"}
+READS_ENVIRONMENT = {"consumer/settings/settings.py", "consumer/__main__.py"}
 
 SOURCES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
 

@@ -20,10 +20,10 @@ def scoring(job: Job) -> Score:
 def _product(job: Job) -> Score:
     import msgspec  # noqa: PLC0415
 
-    from model import artifact  # noqa: PLC0415
+    from model.scoring.load import load as load_model  # noqa: PLC0415
     from schemas.claim import Claim  # noqa: PLC0415
 
-    scorer = artifact.load(job.model)
+    scorer = load_model(job.model)
     decoder, encoder = msgspec.json.Decoder(Claim), msgspec.json.Encoder()
 
     def score(values: Sequence[bytes]) -> list[bytes]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from consumer.sealing import HEAD_BYTES
+from consumer.batch.cut import HEAD_BYTES
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter, Form
 from tests.broker.read import Record

@@ -8,8 +8,8 @@ import os
 from confluent_kafka import ConsumerGroupState, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from consumer.settings import read_settings
-from consumer.source import ClaimSource
+from consumer.intake.source import ClaimSource
+from consumer.settings.settings import read_settings
 from tests.broker import wait
 from tests.consumer.fakes import Trusting
 

@@ -138,7 +138,7 @@ def consumer_class(trap: Trap) -> type[confluent_kafka.Consumer]:
 
 def install(plan: Plan | None) -> None:
     """Wrap the clients and the scoring of this process's worker."""
-    from consumer.batch import process
+    from consumer.batch.process import process
 
     trap = Trap(plan)
     replace(confluent_kafka.Producer, producer_class(trap))

@@ -100,8 +100,8 @@ def worker(request: Request) -> int:
         from tests.chaos import mutants
 
         mutants.install(request.mutant)
-    from consumer import logs
     from consumer.__main__ import main
+    from consumer.telemetry import logs
 
     logs.SAME_MESSAGE_S = 0.0  # type: ignore[misc] # a round's log tells everything
 

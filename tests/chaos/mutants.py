@@ -23,9 +23,9 @@ def fresh_metadata() -> None:
     So the fence is always the newest, also for offsets of partitions that are lost by now. A commit
     that a rebalance overtakes goes on when it is over: no race has to be lost for the flaw to show.
     """
-    from consumer.source import ClaimSource
-    from consumer.transactions import ExactlyOnce
-    from consumer.worker import Worker
+    from consumer.intake.source import ClaimSource
+    from consumer.publishing.transactions import ExactlyOnce
+    from consumer.worker.worker import Worker
 
     made, settled, commit = ClaimSource.__init__, Worker._settled, ExactlyOnce._commit
     revoked, assigned = ClaimSource._on_revoke, ClaimSource._on_assign
@@ -63,7 +63,7 @@ def fresh_metadata() -> None:
 
 def dropped_messages() -> None:
     """What a poll brought together with a rebalance is dropped, and nothing is rewound."""
-    from consumer.source import ClaimSource
+    from consumer.intake.source import ClaimSource
 
     rewind = ClaimSource.rewind
 
@@ -77,9 +77,9 @@ def dropped_messages() -> None:
 
 def _trusting() -> None:
     """As other loops are: no receipts, no sweep, no look at the outputs before reading."""
-    from consumer.leftovers import Leftovers
-    from consumer.receipts import Receipts
-    from consumer.takeover import TakeOver
+    from consumer.intake.takeover import TakeOver
+    from consumer.kafka.receipts import Receipts
+    from consumer.publishing.leftovers import Leftovers
 
     def plain(_: Receipts, offsets: Any, __: Any, ___: Any) -> list[TopicPartition]:
         return [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]
@@ -94,7 +94,7 @@ def _trusting() -> None:
 
 def random_id() -> None:
     """A transactional id of its own for each start, and claims read uncommitted."""
-    from consumer.client import consumer_config, producer_config
+    from consumer.kafka.client import consumer_config, producer_config
 
     replace(
         producer_config,
@@ -109,9 +109,9 @@ def random_id() -> None:
 
 def commit_first() -> None:
     """Offsets are committed before the outcomes are produced, without a transaction."""
-    from consumer.client import producer_config
-    from consumer.delivery import AtLeastOnce, make_publisher
-    from consumer.producing import produce
+    from consumer.kafka.client import producer_config
+    from consumer.kafka.producing import produce
+    from consumer.publishing.delivery import AtLeastOnce, make_publisher
 
     def plain(settings: Any) -> Any:
         config = producer_config(settings)
@@ -139,14 +139,14 @@ def no_sweep() -> None:
 
 def sweep_believed() -> None:
     """What was open is swept as aborted, and nobody looks whether it had been committed."""
-    from consumer.takeover import TakeOver
+    from consumer.intake.takeover import TakeOver
 
     _patch(TakeOver, "step", _believing)
 
 
 def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
     """Begin at the committed offsets, whatever the outputs hold."""
-    from consumer.takeover import Start
+    from consumer.intake.takeover import Start
 
     starts = {(p.topic, p.partition): Start(p.offset) for p in committed}
     for place, start in starts.items():

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 
-from model.artifact import load
-from model.synthetic import generate
+from model.datasets.synthetic import generate
+from model.scoring.load import load
 from tests.broker.read import QUIET, Record, partitions_of, read_all, record
 from tests.chaos.check import Expected, Place
 

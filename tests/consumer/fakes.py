@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import TopicPartition
 
-from consumer.decode import Headers
-from consumer.receipts import Place
-from consumer.records import Record
-from consumer.takeover import Start, TakeOver
+from consumer.batch.decode import Headers
+from consumer.batch.records import Record
+from consumer.intake.takeover import Start, TakeOver
+from consumer.kafka.receipts import Place
 from model.decide import Levels, decide
-from model.scorer import Assessment
+from model.scoring.scorer import Assessment
 from schemas.alert import FraudAlert, Source
 from schemas.claim import Claim
 from schemas.dead_letter import REDRIVEN_HEADER, DeadLetter, Header

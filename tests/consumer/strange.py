@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from model.datasets import load
+from model.datasets.dataset import load
 from schemas.claim import Claim
 from schemas.dead_letter import ATTEMPT_HEADER, Header
 

@@ -6,8 +6,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumer.alerts import alert_records, fraud_alerts, severest
-from consumer.records import coordinates
+from consumer.batch.alerts import alert_records, fraud_alerts, severest
+from consumer.batch.records import coordinates
 from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.claim import Claim, Role, fields_by_role
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch import Outcome, process
-from consumer.decode import RefusedError, headers_of
-from model import artifact
-from model.scorer import Scorer
+from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.process import Outcome, process
+from model.scoring.load import load as load_model
+from model.scoring.scorer import Scorer
 from schemas.dead_letter import Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, letter_of
 from tests.consumer.strange import Strange, headers, keys, strange_records
@@ -20,7 +20,7 @@ from tests.consumer.strange import Strange, headers, keys, strange_records
 
 @pytest.fixture(scope="module")
 def scorer(model_dir: Path) -> Scorer:
-    return artifact.load(model_dir)
+    return load_model(model_dir)
 
 
 @pytest.fixture(scope="module")

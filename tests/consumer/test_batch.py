@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch import Outcome, next_offsets, process
-from consumer.decode import MAX_CLAIM_BYTES, RefusedError, decode
+from consumer.batch.decode import MAX_CLAIM_BYTES, RefusedError, decode
+from consumer.batch.process import Outcome, next_offsets, process
+from consumer.batch.records import coordinates
 from consumer.errors import ScoringBugError
-from consumer.records import coordinates
-from model.scorer import Assessment
+from model.scoring.scorer import Assessment
 from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.budget import DeadLetterBudget
 from consumer.errors import DeadLetterBudgetError
-from consumer.settings import Settings
+from consumer.settings.settings import Settings
+from consumer.worker.budget import DeadLetterBudget
 
 Batch = tuple[int, int]
 

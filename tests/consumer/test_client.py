@@ -3,7 +3,8 @@
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.client import (
+from consumer.errors import SettingsError
+from consumer.kafka.client import (
     common_config,
     consumer_config,
     ignored,
@@ -11,9 +12,8 @@ from consumer.client import (
     refused_property,
     stopped,
 )
-from consumer.errors import SettingsError
-from consumer.producing import make_producer
-from consumer.settings import Settings, read_settings
+from consumer.kafka.producing import make_producer
+from consumer.settings.settings import Settings, read_settings
 
 
 def settings(**environ: str) -> Settings:

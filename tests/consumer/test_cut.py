@@ -9,15 +9,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from consumer.batch import process
-from consumer.decode import MAX_CLAIM_BYTES
-from consumer.encryption import read_keys
+from consumer.batch.cut import HEAD_BYTES
+from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.batch.process import process
+from consumer.batch.records import Record, coordinates
+from consumer.dead_letters.encryption import read_keys
+from consumer.dead_letters.plan import Filter, plan
+from consumer.dead_letters.sealing import make_opener, make_seal
 from consumer.errors import KafkaStoppedError, SettingsError, TooLargeError, UnopenedError
-from consumer.misfits import Misfits
-from consumer.records import Record, coordinates
-from consumer.redrive_plan import Filter, plan
-from consumer.sealing import HEAD_BYTES, make_opener, make_seal
-from consumer.settings import Settings, read_settings
+from consumer.publishing.misfits import Misfits
+from consumer.settings.settings import Settings, read_settings
 from schemas.alert import Source
 from schemas.dead_letter import HEADER_OF, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from consumer.decode import Headers, RefusedError, decode, headers_of
+from consumer.batch.decode import Headers, RefusedError, decode, headers_of
 from schemas.dead_letter import Header, Reason
 
 STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer import delivery, transactions
-from consumer.batch import Outcome, process
-from consumer.delivery import AtLeastOnce
+from consumer.batch.process import Outcome, process
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
-from consumer.leftovers import Leftovers
-from consumer.receipts import Receipts
-from consumer.settings import Settings
-from consumer.sizes import ALONE
-from consumer.transactions import ExactlyOnce
-from consumer.watchdog import Watchdog
+from consumer.kafka.receipts import Receipts
+from consumer.kafka.watchdog import Watchdog
+from consumer.publishing import delivery, transactions
+from consumer.publishing.delivery import AtLeastOnce
+from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.sizes import ALONE
+from consumer.publishing.transactions import ExactlyOnce
+from consumer.settings.settings import Settings
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
 
 SETTINGS = Settings(instance_id="w1")

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer import group
-from consumer.doctor_asked import Group, Node, Replicas, Topic
-from consumer.doctor_brokers import reached, settings_of, unreachable, version
-from consumer.doctor_durability import durability
-from consumer.doctor_files import files, judge_secret, look_at
-from consumer.doctor_findings import (
+from consumer.doctor.asked import Group, Node, Replicas, Topic
+from consumer.doctor.brokers import reached, settings_of, unreachable, version
+from consumer.doctor.durability import durability
+from consumer.doctor.files import files, judge_secret, look_at
+from consumer.doctor.findings import (
     Finding,
     State,
     exit_code,
@@ -26,10 +25,10 @@ from consumer.doctor_findings import (
     warning,
     wrong,
 )
-from consumer.doctor_group import judge_clock, judge_group, judge_open, judge_progress
-from consumer.doctor_ports import Port, judge
-from consumer.doctor_ports import look_at as look_at_port
-from consumer.doctor_topics import (
+from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
+from consumer.doctor.ports import Port, judge
+from consumer.doctor.ports import look_at as look_at_port
+from consumer.doctor.topics import (
     Use,
     judge_absent,
     judge_internal,
@@ -38,7 +37,8 @@ from consumer.doctor_topics import (
     rights,
     sizes,
 )
-from consumer.settings import read_settings
+from consumer.kafka import group
+from consumer.settings.settings import read_settings
 
 SAFE = {
     "min.insync.replicas": "2",

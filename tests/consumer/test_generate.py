@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from consumer.decode import RefusedError, decode
-from consumer.generate import BLOCK, BROKEN, rows
+from consumer.batch.decode import RefusedError, decode
+from consumer.tools.generate import BLOCK, BROKEN, rows
 
 
 def test_rows_are_claims_under_their_own_id() -> None:

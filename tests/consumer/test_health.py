@@ -2,7 +2,7 @@
 
 import pytest
 
-from consumer.health import LOOP_LIMIT_S, PROGRESS_LIMIT_S, Health
+from consumer.telemetry.health import LOOP_LIMIT_S, PROGRESS_LIMIT_S, Health
 
 
 class Clock:

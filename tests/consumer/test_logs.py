@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer import logs
+from consumer.telemetry import logs
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +24,11 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
 
 def test_one_json_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("INFO")
-    logging.getLogger("consumer.worker").info("read %d\nrecords \u20ac", 5)
-    logging.getLogger("consumer.worker").debug("not this")
+    logging.getLogger("consumer.worker.worker").info("read %d\nrecords \u20ac", 5)
+    logging.getLogger("consumer.worker.worker").debug("not this")
     (line,) = lines(capsys)
     assert line["message"] == "read 5\nrecords \u20ac"
-    assert (line["level"], line["logger"]) == ("info", "consumer.worker")
+    assert (line["level"], line["logger"]) == ("info", "consumer.worker.worker")
     assert line["time"].endswith("+00:00")
 
 

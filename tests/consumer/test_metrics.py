@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.histogram import BulkHistogram
-from consumer.metrics import (
+from consumer.monitoring.outcomes import OutcomeMetrics
+from consumer.telemetry.histogram import BulkHistogram
+from consumer.telemetry.metrics import (
     LATENCY_BOUNDS_S,
     PROBABILITY_BOUNDS,
     Metrics,
     ProcessMetrics,
     ServingMetrics,
 )
-from consumer.outcomes import OutcomeMetrics
 
 BOUNDS = (0.1, 0.5, 1.0, 2.5, 10.0)
 values = st.lists(st.sampled_from([0.0, *BOUNDS, 99.0]) | st.floats(0, 20), max_size=50)

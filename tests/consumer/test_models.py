@@ -13,15 +13,15 @@ import pytest
 
 from consumer.__main__ import main
 from consumer.errors import ModelRefusedError, SettingsError
-from consumer.metrics import Metrics
-from consumer.models import Models, own_rules, signature_check
-from consumer.settings import Settings
-from consumer.shadow import Shadow
-from model.datasets import Dataset, load
-from model.manifest import SplitPlan
-from model.rules import Rules
-from model.signing import private_key, sign
-from model.train import train, write
+from consumer.models.service import Models, own_rules, signature_check
+from consumer.models.shadow import Shadow
+from consumer.settings.settings import Settings
+from consumer.telemetry.metrics import Metrics
+from model.artifact.manifest import SplitPlan
+from model.datasets.dataset import Dataset, load
+from model.releases.signing import private_key, sign
+from model.scoring.rules import Rules
+from model.training.train import train, write
 from schemas.claim import Claim
 from tests.model.test_refusals import Raising, model_bytes, put
 from tests.model.test_signing import Keys, make_keys
@@ -60,7 +60,7 @@ def served(artifacts: Path, tmp_path: Path) -> Path:
 def short_waits() -> Iterator[None]:
     """Look for models at once, not every two seconds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("consumer.models.LOOK_EVERY_S", 0.01)
+        patch.setattr("consumer.models.service.LOOK_EVERY_S", 0.01)
         yield
 
 

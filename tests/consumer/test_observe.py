@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.batch import Outcome
-from consumer.drift import DriftMonitor
-from consumer.metrics import Metrics
-from consumer.observe import Observer
-from consumer.shadow import Shadow
-from model.artifact import load
-from model.datasets import load as load_claims
-from model.scorer import Scorer
+from consumer.batch.process import Outcome
+from consumer.models.drift import DriftMonitor
+from consumer.models.shadow import Shadow
+from consumer.telemetry.metrics import Metrics
+from consumer.worker.observe import Observer
+from model.datasets.dataset import load as load_claims
+from model.scoring.load import load
+from model.scoring.scorer import Scorer
 from schemas.claim import Claim
 
 CLAIMS = load_claims("synthetic", "jsonl", rows=60).claims

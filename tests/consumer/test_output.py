@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from model.streams import NOBODY_READS, NOT_WRITTEN
+from model.files.streams import NOBODY_READS, NOT_WRITTEN
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
-from model.streams import written
+from model.files.streams import written
 
 def command():
     for number in range(100_000):

@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer
 
-from consumer.portions import FEW, MOST_BYTES, take
+from consumer.kafka.portions import FEW, MOST_BYTES, take
 
 
 class Held:

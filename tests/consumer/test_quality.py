@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.metrics import ProcessMetrics
-from consumer.outcomes import VERSIONS, OutcomeMetrics, credible, published_at
-from consumer.quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
+from consumer.monitoring.live_quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
+from consumer.monitoring.outcomes import VERSIONS, OutcomeMetrics, credible, published_at
+from consumer.telemetry.metrics import ProcessMetrics
 from schemas.outcome import Finding
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)

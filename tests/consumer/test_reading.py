@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer import client
-from consumer.client import last_reason, report_client_error, stopped
 from consumer.errors import KafkaStoppedError
-from consumer.reading import Patience, records
+from consumer.kafka import client
+from consumer.kafka.client import last_reason, report_client_error, stopped
+from consumer.kafka.reading import Patience, records
 
 WHY = "sasl_ssl://kafka:9093/bootstrap: Connect to ipv4#10.0.0.1:9093 failed: Connection refused"
 

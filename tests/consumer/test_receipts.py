@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from consumer.receipts import Place, Receipt, Receipts
+from consumer.kafka.receipts import Place, Receipt, Receipts
 
 P0, P1 = ("claims", 0), ("claims", 1)
 START = 1_000

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch import process
-from consumer.redaction import MARK, redacted
-from consumer.sealing import make_seal
-from consumer.settings import Settings
+from consumer.batch.process import process
+from consumer.dead_letters.redaction import MARK, redacted
+from consumer.dead_letters.sealing import make_seal
+from consumer.settings.settings import Settings
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import Form, Header
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch import process
-from consumer.decode import headers_of
-from consumer.records import Record
-from consumer.redrive_plan import Filter, Step, listed
-from consumer.redrive_plan import plan as plan_of
-from consumer.sealing import make_opener
-from consumer.settings import Settings
+from consumer.batch.decode import headers_of
+from consumer.batch.process import process
+from consumer.batch.records import Record
+from consumer.dead_letters.plan import Filter, Step, listed
+from consumer.dead_letters.plan import plan as plan_of
+from consumer.dead_letters.sealing import make_opener
+from consumer.settings.settings import Settings
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of, mark
 

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.alerts import alert_records
-from consumer.records import coordinates
-from consumer.revisions import (
+from consumer.batch.alerts import alert_records
+from consumer.batch.records import coordinates
+from consumer.batch.revisions import (
     REVISION_HEADER,
     SUPERSEDES_HEADER,
     HeaderError,

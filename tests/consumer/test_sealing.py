@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from consumer.__main__ import main
-from consumer.batch import process
-from consumer.decode import headers_of
-from consumer.encryption import read_keys
+from consumer.batch.decode import headers_of
+from consumer.batch.process import process
+from consumer.batch.records import Record
+from consumer.dead_letters.encryption import read_keys
+from consumer.dead_letters.plan import Filter, Redriven, plan
+from consumer.dead_letters.sealing import make_opener, make_seal
 from consumer.errors import KafkaStoppedError, SettingsError
-from consumer.health import Health
-from consumer.metrics import Metrics
-from consumer.records import Record
-from consumer.redrive_plan import Filter, Redriven, plan
-from consumer.sealing import make_opener, make_seal
-from consumer.settings import Settings, read_settings
-from consumer.watchdog import Watchdog
-from consumer.worker import Worker
-from model.scorer import Scorer
+from consumer.kafka.watchdog import Watchdog
+from consumer.settings.settings import Settings, read_settings
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from consumer.worker.worker import Worker
+from model.scoring.scorer import Scorer
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, VALUE_HEADER, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
 

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from consumer.environment import LATEST, OWNED, SECRETS
 from consumer.errors import SettingsError
-from consumer.settings import (
+from consumer.settings.environment import LATEST, OWNED, SECRETS
+from consumer.settings.settings import (
     AlertFormat,
     Delivery,
     Membership,
@@ -18,7 +18,7 @@ from consumer.settings import (
     Tracing,
     read_settings,
 )
-from model.writable import HAS_MODES
+from model.files.permissions import HAS_MODES
 from schemas.dead_letter import Form
 
 EXAMPLES: dict[str, tuple[str, Any, Any]] = {

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from consumer import source as source_module
 from consumer.errors import KafkaStoppedError
-from consumer.membership import generation
-from consumer.portions import FEW
-from consumer.settings import Membership, Settings
-from consumer.source import ClaimSource
+from consumer.intake import source as source_module
+from consumer.intake.membership import generation
+from consumer.intake.source import ClaimSource
+from consumer.kafka.portions import FEW
+from consumer.settings.settings import Membership, Settings
 from tests.consumer.fakes import Trusting
 
 

@@ -13,18 +13,18 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from consumer import worker as worker_module
-from consumer.batch import process
+from consumer.batch.process import process
 from consumer.errors import AbortedError, SettingsError
-from consumer.health import Health
-from consumer.metrics import Metrics
-from consumer.otel import ENDPOINTS, PROTOCOLS
-from consumer.settings import Settings, Tracing, read_settings
-from consumer.source import Poll
-from consumer.spans import MAX_LINKS, Spans, otlp_provider, span_context
-from consumer.tracing import UNTRACED, traced
-from consumer.watchdog import Watchdog
-from consumer.worker import Worker
+from consumer.intake.source import Poll
+from consumer.kafka.watchdog import Watchdog
+from consumer.settings.otel import ENDPOINTS, PROTOCOLS
+from consumer.settings.settings import Settings, Tracing, read_settings
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from consumer.telemetry.spans import MAX_LINKS, Spans, otlp_provider, span_context
+from consumer.telemetry.tracing import UNTRACED, traced
+from consumer.worker import worker as worker_module
+from consumer.worker.worker import Worker
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import Header
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
@@ -268,7 +268,7 @@ def test_right_variables_are_taken() -> None:
 
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "consumer.spans")
+    monkeypatch.delitem(sys.modules, "consumer.telemetry.spans")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     settings = msgspec.structs.replace(SETTINGS, tracing=Tracing.OTLP)
     with (
@@ -282,6 +282,6 @@ def test_off_is_nothing_and_loads_nothing() -> None:
     with traced(SETTINGS) as traces:
         assert traces is UNTRACED
         assert traces.middleware() == []
-    asked = "import consumer.__main__, sys; print([m for m in sys.modules if 'telemetry' in m])"
+    asked = "import consumer.__main__, sys; print([m for m in sys.modules if 'opentelemetry' in m or m.endswith('.spans')])"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from consumer import stalls as stalls_module
 from consumer.errors import KafkaStoppedError
-from consumer.leftovers import Leftovers
-from consumer.settings import Settings
-from consumer.stalls import AGAIN_S, LIMIT_S, Blocked, Stall, Stalls
+from consumer.intake import stalls as stalls_module
+from consumer.intake.stalls import AGAIN_S, LIMIT_S, Blocked, Stall, Stalls
+from consumer.publishing.leftovers import Leftovers
+from consumer.settings.settings import Settings
 
 SETTINGS = Settings(
     instance_id="w1", consumer_group="g", librdkafka={"transaction.timeout.ms": "15000"}

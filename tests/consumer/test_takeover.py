@@ -8,13 +8,13 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer import takeover
-from consumer.batch import process
-from consumer.evidence import source_of
-from consumer.outputs import Ends
-from consumer.receipts import Place, Receipt, Receipts
-from consumer.settings import Settings
-from consumer.takeover import Judged, Start, TakeOver, judge
+from consumer.batch.process import process
+from consumer.intake import takeover
+from consumer.intake.evidence import source_of
+from consumer.intake.takeover import Judged, Start, TakeOver, judge
+from consumer.kafka.outputs import Ends
+from consumer.kafka.receipts import Place, Receipt, Receipts
+from consumer.settings.settings import Settings
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
 
 P0 = ("claims", 0)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from consumer.watchdog import Watchdog
+from consumer.kafka.watchdog import Watchdog
 from tests.broker import wait
 
 

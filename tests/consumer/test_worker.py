@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from consumer import worker as worker_module
-from consumer.batch import Outcome, nothing_but
+from consumer.batch.process import Outcome, nothing_but
 from consumer.errors import AbortedError, KafkaStoppedError
-from consumer.health import Health
-from consumer.metrics import Metrics
-from consumer.settings import Settings
-from consumer.source import Poll
-from consumer.watchdog import Watchdog
-from consumer.worker import MAX_ABORTS_IN_A_ROW, Worker
+from consumer.intake.source import Poll
+from consumer.kafka.watchdog import Watchdog
+from consumer.settings.settings import Settings
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from consumer.worker import worker as worker_module
+from consumer.worker.worker import MAX_ABORTS_IN_A_ROW, Worker
 
 
 class Source:

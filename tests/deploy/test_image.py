@@ -40,7 +40,7 @@ def test_the_worker_refuses_to_start_without_a_model(image: str) -> None:
 def test_a_model_is_trained_and_loaded_without_a_writable_file_system(image: str) -> None:
     script = (
         "python -m model train --data synthetic --rows 2000 --output /models/current"
-        " && python -c 'from model.artifact import load; print(load(\"/models/current\").name)'"
+        " && python -c 'from model.scoring.load import load; print(load(\"/models/current\").name)'"
     )
     command = [
         "docker", "run", "--rm", *HARDENED, "--tmpfs", "/tmp", "--volume", "/models",

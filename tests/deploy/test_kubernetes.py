@@ -12,7 +12,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from consumer.settings import read_settings
+from consumer.settings.settings import read_settings
 from tests.deploy.tools import DEPLOY, need
 
 FOLDER = DEPLOY / "kubernetes"

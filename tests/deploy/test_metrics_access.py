@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from consumer.__main__ import main, operations
-from consumer.health import Health
-from consumer.metrics import Metrics
-from consumer.settings import Settings
+from consumer.settings.settings import Settings
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
 from tests.broker import ports, wait
 from tests.deploy import processes
 from tests.deploy.tools import ROOT, need

@@ -12,7 +12,7 @@ from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from consumer.doctor_asked import Group, ask_group
+from consumer.doctor.asked import Group, ask_group
 from schemas.claim import Claim
 from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from consumer.errors import SettingsError
-from consumer.listen import tls
-from consumer.settings import read_settings
+from consumer.server.listen import tls
+from consumer.settings.settings import read_settings
 from schemas import examples
 from tests.http.running import Server, running
 

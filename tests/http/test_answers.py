@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consumer.batch import process
-from model.artifact import load
-from model.scorer import Scorer
+from consumer.batch.process import process
+from model.scoring.load import load
+from model.scoring.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim

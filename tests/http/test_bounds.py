@@ -12,12 +12,12 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from consumer.api import scoring_app
-from consumer.health import Health
-from consumer.limits import Limits
-from consumer.listen import everywhere, listen, tls
-from consumer.metrics import ServingMetrics
-from consumer.server import Server, beside
+from consumer.server.limits import Limits
+from consumer.server.listen import everywhere, listen, tls
+from consumer.server.server import Server, beside
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import ServingMetrics
+from consumer.web.api import scoring_app
 from tests.consumer.fakes import FakeScorer
 from tests.http.running import Answer, answer, head
 from tests.http.test_access import self_signed

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from consumer.connections import PATIENCE_S, Connections
-from consumer.limits import Limits
+from consumer.server.connections import PATIENCE_S, Connections
+from consumer.server.limits import Limits
 
 
 @dataclasses.dataclass(eq=False)

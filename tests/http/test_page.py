@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from consumer.page import EXAMPLES, SECTIONS, form_fields, page, policy
+from consumer.web.page import EXAMPLES, SECTIONS, form_fields, page, policy
 from schemas import examples
 from schemas.claim import Claim
 from tests.http.browser import Browser, browser

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from consumer.limits import Limits, RefusalError
-from consumer.parsing import Head, RequestParser
+from consumer.server.limits import Limits, RefusalError
+from consumer.server.parsing import Head, RequestParser
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from falcon.testing import TestClient
 
-from consumer.api import scoring_app
-from consumer.decode import MAX_CLAIM_BYTES
-from consumer.health import Health
-from consumer.metrics import ServingMetrics
+from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import ServingMetrics
+from consumer.web.api import scoring_app
 from schemas.answer import Problem
 from tests.consumer.fakes import FakeScorer, claim
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model import artifact
-from model.scorer import Scorer
+from model.scoring.load import load as load_model
+from model.scoring.scorer import Scorer
 from tests.consumer.small_model import train_small
 from tests.integration.stage import Stage
 from tests.integration.traffic import CARCLAIMS, source
@@ -27,7 +27,7 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def scorer(model_dir: Path) -> Scorer:
-    return artifact.load(model_dir)
+    return load_model(model_dir)
 
 
 @pytest.fixture

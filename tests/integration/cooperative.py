@@ -4,10 +4,10 @@ import sys
 
 from confluent_kafka import Consumer, TopicPartition
 
-from consumer import source
 from consumer.__main__ import main
-from consumer.client import Config, consumer_config
-from consumer.settings import Settings
+from consumer.intake import source
+from consumer.kafka.client import Config, consumer_config
+from consumer.settings.settings import Settings
 
 
 def config(settings: Settings) -> Config:

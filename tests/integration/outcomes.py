@@ -6,8 +6,8 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
-from consumer.decode import decode
-from model.scorer import Scorer
+from consumer.batch.decode import decode
+from model.scoring.scorer import Scorer
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter
 from tests.broker.read import Record, read_all

@@ -14,8 +14,8 @@ from typing import NamedTuple
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.settings import Settings, read_settings
-from consumer.topics import create_topics
+from consumer.kafka.topics import create_topics
+from consumer.settings.settings import Settings, read_settings
 from tests.broker import ports, topics, wait
 from tests.broker.native import _die_with_parent
 from tests.broker.read import committed, end_offsets

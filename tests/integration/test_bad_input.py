@@ -2,8 +2,8 @@
 
 import pytest
 
-from consumer.batch import process
-from model.scorer import Scorer
+from consumer.batch.process import process
+from model.scoring.scorer import Scorer
 from tests.broker.read import Record
 from tests.consumer.fakes import NOW, FakeMessage
 from tests.consumer.strange import strange_records

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from consumer import logs
 from consumer.__main__ import main
+from consumer.telemetry import logs
 from tests.broker import ports, topics, wait
 from tests.integration.stage import Stage
 from tests.integration.traffic import good

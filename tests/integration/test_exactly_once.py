@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from model.scorer import Scorer
+from model.scoring.scorer import Scorer
 from tests.broker import wait
 from tests.broker.read import read_all
 from tests.integration.outcomes import check, read

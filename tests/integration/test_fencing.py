@@ -5,8 +5,8 @@ import struct
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
-from consumer.client import kafka_error
-from consumer.membership import generation, snapshot
+from consumer.intake.membership import generation, snapshot
+from consumer.kafka.client import kafka_error
 from tests.broker import wait
 from tests.conftest import NewTopic
 

@@ -8,7 +8,7 @@ from confluent_kafka.admin import AdminClient
 from prometheus_client import CollectorRegistry
 
 from benchmarks.members import Member, Mode, killed_revoking
-from consumer.ownership import GroupWatch
+from consumer.monitoring.ownership import GroupWatch
 from tests.broker import wait
 from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage, Worker
@@ -118,7 +118,7 @@ def reported(worker: Worker, stage: Stage) -> tuple[float | None, float | None]:
 
 
 def test_without_an_answer_it_is_unknown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.group.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("consumer.kafka.group.TIMEOUT_S", 0.5)
     registry = CollectorRegistry()
     watch = GroupWatch(stage.settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), registry)
     watch._metrics.unowned.labels(stage.claims).set(1)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from model.scorer import Scorer
+from model.scoring.scorer import Scorer
 from tests.broker import wait
 from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage, Worker

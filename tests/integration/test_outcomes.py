@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from confluent_kafka import Producer
 
-from consumer.revisions import headers_after
+from consumer.batch.revisions import headers_after
 from model.__main__ import main
 from schemas.alert import FraudAlert
 from schemas.outcome import Finding, FraudOutcome

@@ -7,11 +7,11 @@ from functools import partial
 
 import pytest
 
-from consumer import redrive as redrive_module
-from consumer.batch import process
+from consumer.batch.process import process
+from consumer.dead_letters import redrive as redrive_module
+from consumer.dead_letters.plan import Filter, Redriven
+from consumer.dead_letters.redrive import redrive
 from consumer.errors import KafkaStoppedError
-from consumer.redrive import redrive
-from consumer.redrive_plan import Filter, Redriven
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Reason
 from tests.broker import wait
 from tests.broker.read import Record, committed, end_offsets, read_all

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from consumer import logs
 from consumer.__main__ import main
 from consumer.errors import ScoringBugError
-from consumer.health import Health
-from consumer.metrics import Metrics
-from consumer.settings import Settings
-from consumer.watchdog import Watchdog
-from consumer.worker import Worker
-from model.scorer import Assessment, Scorer
+from consumer.kafka.watchdog import Watchdog
+from consumer.settings.settings import Settings
+from consumer.telemetry import logs
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from consumer.worker.worker import Worker
+from model.scoring.scorer import Assessment, Scorer
 from schemas.claim import Claim
 from tests.integration.conftest import NewStage
 from tests.integration.outcomes import check, read

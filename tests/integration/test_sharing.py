@@ -4,8 +4,8 @@ import pytest
 
 from benchmarks.members import PARTITIONS, Mode, killed_revoking
 from benchmarks.recovery import NEVER, seconds
-from consumer.client import consumer_config
-from model.scorer import Scorer
+from consumer.kafka.client import consumer_config
+from model.scoring.scorer import Scorer
 from tests.broker import wait
 from tests.conftest import NewTopic
 from tests.integration.outcomes import check, read

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import pytest
 from confluent_kafka import Producer
 
-from consumer.decode import MAX_CLAIM_BYTES
-from consumer.encryption import read_keys
-from consumer.sealing import HEAD_BYTES
+from consumer.batch.cut import HEAD_BYTES
+from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.dead_letters.encryption import read_keys
 from schemas.dead_letter import DeadLetter, Form, Reason
 from tests.broker import topics
 from tests.broker.read import Record, read_all

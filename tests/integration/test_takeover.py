@@ -10,8 +10,8 @@ import time
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from consumer.receipts import Receipt
-from model.scorer import Scorer
+from consumer.kafka.receipts import Receipt
+from model.scoring.scorer import Scorer
 from schemas.dead_letter import Header
 from tests.broker import wait
 from tests.broker.read import committed

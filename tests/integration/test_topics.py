@@ -7,8 +7,8 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from consumer import logs
 from consumer.__main__ import main
+from consumer.telemetry import logs
 from tests.broker import topics, wait
 
 pytestmark = pytest.mark.kafka

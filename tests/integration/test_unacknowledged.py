@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.batch import Outcome, process
+from consumer.batch.process import Outcome, process
 from consumer.errors import AbortedError
-from consumer.leftovers import Leftovers
-from consumer.receipts import Receipts
-from consumer.settings import Settings, read_settings
-from consumer.topics import create_topics
-from consumer.transactions import ExactlyOnce
-from consumer.watchdog import Watchdog
+from consumer.kafka.receipts import Receipts
+from consumer.kafka.topics import create_topics
+from consumer.kafka.watchdog import Watchdog
+from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.transactions import ExactlyOnce
+from consumer.settings.settings import Settings, read_settings
 from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import PRODUCE, Proxy

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from consumer.errors import UNKNOWN_EXIT_CODE
-from model.scorer import Scorer
+from model.scoring.scorer import Scorer
 from tests.broker import ports, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import END_TXN, Proxy

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
-from model.datasets import load
+from model.datasets.dataset import load
 from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
 

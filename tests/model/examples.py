@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from model.datasets import Dataset
+from model.datasets.dataset import Dataset
 from schemas.claim import Claim
 
 T = TypeVar("T")

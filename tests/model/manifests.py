@@ -4,9 +4,9 @@ import datetime as dt
 
 import numpy as np
 
+from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.decide import Fixed, Levels
-from model.evaluate import evaluate
-from model.manifest import Manifest, SplitPlan, TrainingData, Versions
+from model.metrics import evaluate
 
 DIGEST = "ab" * 32
 

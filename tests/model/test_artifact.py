@@ -12,11 +12,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from model import artifact
-from model.artifact import ArtifactError, load, read_manifest, save
-from model.columns import claim_columns
-from model.manifest import Manifest, SplitPlan
-from model.train import train, write
+from model.artifact import store as artifact
+from model.artifact.manifest import Manifest, SplitPlan
+from model.artifact.store import ArtifactError, read_manifest, save
+from model.features.columns import claim_columns
+from model.scoring.load import load
+from model.training.train import train, write
 from tests.model.examples import dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -184,9 +185,9 @@ def test_serving_does_not_need_pandas(folder: Path) -> None:
         "        if name.partition('.')[0] == 'pandas':\n"
         "            raise ModuleNotFoundError(name)\n"
         "sys.meta_path.insert(0, NoPandas())\n"
-        "import model.artifact, model.scorer\n"
+        "import model.scoring.load\n"
         "from schemas.claim import Claim\n"
-        f"scorer = model.artifact.load({str(folder)!r})\n"
+        f"scorer = model.scoring.load.load({str(folder)!r})\n"
         "assert 'pandas' not in sys.modules\n"
         "print(scorer.score([Claim(claim_id='a', fault='Third Party')])[0])\n"
     )

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from model.bootstrap import figures, intervals
-from model.evaluate import evaluate
+from model.evaluation.bootstrap import figures, intervals
+from model.metrics import evaluate
 from tests.model.examples import dataset
 
 DATA = dataset()

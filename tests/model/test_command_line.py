@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from model import datasets, quality, search
 from model.__main__ import main
-from model.artifact import read_manifest
-from model.datasets import load, write_jsonl
-from model.evaluate import Report
+from model.artifact.store import read_manifest
+from model.datasets import dataset as datasets
+from model.datasets.dataset import load, write_jsonl
+from model.metrics import Report
+from model.studies import quality, search
 from tests.model.examples import dataset
 from tests.model.sources import shared
 

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from model.compiled import agrees, compile_classifier
-from model.datasets import load
-from model.estimators import ALGORITHMS, build
-from model.features import DEFAULT_FEATURES, claim_columns, varying
+from model.compiled.classifier import agrees, compile_classifier
+from model.datasets.dataset import load
+from model.families.estimators import ALGORITHMS, build
+from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
 
 MADE = load("synthetic", "synthetic", rows=3_000)
 COLUMNS = claim_columns(MADE.claims, DEFAULT_FEATURES)

@@ -8,8 +8,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import KBinsDiscretizer
 
-from model.compiled_crosses import CompiledCrosses
-from model.crosses import CrossEncoder
+from model.compiled.crosses import CompiledCrosses
+from model.families.crosses import CrossEncoder
 
 Matrix = npt.NDArray[np.float64]
 CATEGORICAL = (False, True, False, True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import datasets
-from model.datasets import Dataset, DatasetError
+from model.datasets import dataset as datasets
+from model.datasets.dataset import Dataset, DatasetError
 from schemas.claim import Claim
 from tests.model.sources import shared
 

@@ -135,7 +135,9 @@ def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
 def test_training_warns_of_a_budget_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("model.train.out_of_fold", lambda seen, *_, **__: np.ones(len(seen)))
+    monkeypatch.setattr(
+        "model.training.train.out_of_fold", lambda seen, *_, **__: np.ones(len(seen))
+    )
     given = ["train", "--data", "synthetic", "--rows", "500", "--output", str(tmp_path / "m")]
     assert main([*given, "--algorithm", "logistic_regression", "--alert-share", "0.05"]) == 0
     assert "warning: logistic_regression: 100.0% of the training" in capsys.readouterr().err

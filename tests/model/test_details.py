@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
-from model.details import budget, calibration_error, details, months, reliability
-from model.evaluate import evaluate
+from model.evaluation.details import budget, calibration_error, details, months, reliability
+from model.metrics import evaluate
 from schemas.claim import Claim
 from tests.model.examples import dataset
 

@@ -13,15 +13,15 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.stats import binomtest  # type: ignore[attr-defined]
 
-from model.artifact import ArtifactError, read_manifest
-from model.card import Card, card, markdown, number
+from model.artifact.manifest import SplitPlan
+from model.artifact.store import ArtifactError, read_manifest
 from model.decide import Top
-from model.documents import documents, read_evaluation
-from model.figures import Scored, roc, svg
-from model.manifest import SplitPlan
-from model.report import html
-from model.shares import wilson
-from model.train import train, write
+from model.evaluation.shares import wilson
+from model.reports.card import Card, card, markdown, number
+from model.reports.documents import documents, read_evaluation
+from model.reports.figures import Scored, roc, svg
+from model.reports.report import html
+from model.training.train import train, write
 from tests.model.examples import dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -123,8 +123,8 @@ def test_text_of_the_claims_cannot_become_markup(folder: Path) -> None:
 
 
 def test_a_report_without_frauds_is_drawn_too(folder: Path) -> None:
-    from model.details import details
-    from model.train import pick
+    from model.evaluation.details import details
+    from model.training.train import pick
 
     trained = FAMILY[0]
     honest = DATA.labels[trained.test_rows] * 0

@@ -8,18 +8,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from model import datasets, leaks, quality, search, splits
 from model.__main__ import main
-from model.artifact import read_manifest
-from model.bootstrap import intervals
-from model.datasets import Dataset, write_jsonl
-from model.duplicates import Duplicates, groups_of
-from model.features import DEFAULT_FEATURES
-from model.lift import CHANCE, chance_error, cross_validated, encoded
-from model.manifest import SplitPlan
-from model.prequential import windows
-from model.splits import Indices
-from model.train import out_of_fold, split, train
+from model.artifact.manifest import SplitPlan
+from model.artifact.store import read_manifest
+from model.datasets import dataset as datasets
+from model.datasets.dataset import Dataset, write_jsonl
+from model.datasets.duplicates import Duplicates, groups_of
+from model.evaluation.bootstrap import intervals
+from model.evaluation.walk_forward import windows
+from model.features.encoder import DEFAULT_FEATURES
+from model.leaks import check as leaks
+from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded
+from model.studies import quality, search
+from model.training import splits
+from model.training.splits import Indices
+from model.training.train import out_of_fold, split, train
 from schemas.claim import Claim
 from tests.model.examples import dataset
 

@@ -6,8 +6,8 @@ from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_score
 
-from model.estimators import ALGORITHMS, build
-from model.features import DEFAULT_FEATURES, claim_columns, claim_frame, varying
+from model.families.estimators import ALGORITHMS, build
+from model.features.encoder import DEFAULT_FEATURES, claim_columns, claim_frame, varying
 from tests.model.examples import dataset
 
 DATA = dataset(900)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from model.evaluate import evaluate, recall_at
+from model.metrics import evaluate, recall_at
 
 Y = np.array([1, 0, 0, 1, 0, 0, 0, 0, 0, 0])
 P = np.array([0.9, 0.8, 0.1, 0.6, 0.2, 0.3, 0.05, 0.5, 0.0, 0.15])

@@ -13,7 +13,7 @@ from fairlearn.metrics import (  # type: ignore[attr-defined]
 from sklearn.metrics import precision_score
 
 from model.decide import top_share
-from model.fairness import Group, gap, group_of, groups
+from model.evaluation.fairness import Group, gap, group_of, groups
 from schemas.claim import Claim
 from tests.model.examples import dataset
 

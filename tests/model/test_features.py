@@ -12,8 +12,8 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OrdinalEncoder
 
-from model.features import ClaimEncoder, Column, claim_columns, claim_frame, varying
-from model.vocabulary import clean
+from model.features.encoder import ClaimEncoder, Column, claim_columns, claim_frame, varying
+from model.features.vocabulary import clean
 from tests.model.examples import dataset
 
 CATEGORIES = ("fault", "vehicle_make")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from model.files import FileError, decode, read, read_trusted
-from model.writable import HAS_MODES, open_to_all
+from model.files.permissions import HAS_MODES, open_to_all
+from model.files.trusted import FileError, decode, read, read_trusted
 
 pytestmark = pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
 

@@ -5,10 +5,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model import leaks, lift, splits
-from model.columns import DEFAULT_FEATURES
-from model.datasets import load
-from model.leaks import Finding, LeakCheck, LeakError, check
+from model.datasets.dataset import load
+from model.features.columns import DEFAULT_FEATURES
+from model.leaks import check as leaks
+from model.leaks import lift
+from model.leaks.check import Finding, LeakCheck, LeakError, check
+from model.training import splits
 from schemas.claim import Claim
 from tests.model.sources import shared
 

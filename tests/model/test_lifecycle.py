@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from model.__main__ import main
-from model.artifact import read_manifest
-from model.datasets import write_jsonl
-from model.versions import in_service
+from model.artifact.store import read_manifest
+from model.datasets.dataset import write_jsonl
+from model.releases.versions import in_service
 from tests.model.examples import dataset
 
 
@@ -108,7 +108,7 @@ def test_evaluate_writes_a_report(
 def test_a_report_that_cannot_be_drawn_is_told_before_the_work(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.commands.can_draw", lambda: False)
+    monkeypatch.setattr("model.cli.commands.can_draw", lambda: False)
     given = ["evaluate", "--model", str(tmp_path), "--data", "none", "--format", "jsonl"]
     assert main([*given, "--report", str(tmp_path / "r.html")]) == 1
     assert "--report needs matplotlib" in capsys.readouterr().err

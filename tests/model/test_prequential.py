@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from model.prequential import prequential, windows
+from model.evaluation.walk_forward import prequential, windows
 from schemas.claim import Claim
 from tests.model.examples import dataset
 

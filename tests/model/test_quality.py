@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from model import quality, splits
-from model.columns import DEFAULT_FEATURES
-from model.datasets import DatasetError, load
-from model.quality import Figure, figures, predict, summarise
+from model.datasets.dataset import DatasetError, load
+from model.features.columns import DEFAULT_FEATURES
+from model.studies import quality
+from model.studies.quality import Figure, figures, predict, summarise
+from model.training import splits
 
 MADE = load("synthetic", "synthetic", rows=6_000)
 

@@ -2,14 +2,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from model.columns import DEFAULT_FEATURES, DERIVED
-from model.compiled import compile_classifier
-from model.compiled_trees import Unit
-from model.datasets import load
-from model.estimators import ALGORITHMS, build
-from model.features import claim_columns, varying
-from model.phrases import phrase
-from model.reasons import TOLERANCE, Explainer
+from model.compiled.classifier import compile_classifier
+from model.compiled.trees import Unit
+from model.datasets.dataset import load
+from model.families.estimators import ALGORITHMS, build
+from model.features.columns import DEFAULT_FEATURES, DERIVED
+from model.features.encoder import claim_columns, varying
+from model.scoring.phrases import phrase
+from model.scoring.reasons import TOLERANCE, Explainer
 from schemas.claim import Claim
 
 Matrix = npt.NDArray[np.float64]

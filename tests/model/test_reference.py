@@ -8,14 +8,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from model.artifact import ArtifactError, Contents, dump, load, read_manifest, save
+from model.artifact.manifest import SplitPlan
+from model.artifact.reference import Golden, Reference, data_quality, describe, ranked
+from model.artifact.store import ArtifactError, Contents, dump, read_manifest, save
 from model.decide import Top, levels
 from model.drift import SCORE, Bins, Window
-from model.features import ClaimEncoder, claim_columns, claim_frame
-from model.manifest import SplitPlan
-from model.reference import Golden, Reference, data_quality, describe, ranked
-from model.scorer import Scorer
-from model.train import fit, out_of_fold, pick, predict, split, train, write
+from model.features.encoder import ClaimEncoder, claim_columns, claim_frame
+from model.scoring.load import load
+from model.scoring.scorer import Scorer
+from model.training.train import fit, out_of_fold, pick, predict, split, train, write
 from schemas.alert import Decision
 from schemas.claim import Claim, Role, fields_by_role
 from tests.model.examples import dataset

@@ -14,10 +14,11 @@ import pytest
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
-from model.artifact import ArtifactError, load, read_manifest
-from model.documents import documents
-from model.manifest import SplitPlan
-from model.train import train, write
+from model.artifact.manifest import SplitPlan
+from model.artifact.store import ArtifactError, read_manifest
+from model.reports.documents import documents
+from model.scoring.load import load
+from model.training.train import train, write
 from tests.model.test_artifact import DATA, NOW
 
 TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from model import rules
-from model.columns import Fields
-from model.rules import RuleError, parse
+from model.features.columns import Fields
+from model.scoring import rules
+from model.scoring.rules import RuleError, parse
 from schemas.alert import Decision, RuleHit
 from schemas.claim import Claim
 

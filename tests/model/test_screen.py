@@ -3,9 +3,9 @@ import pytest
 from scipy.stats.contingency import chi2_contingency, crosstab
 from sklearn.pipeline import Pipeline
 
-from model.compiled import agrees, compile_classifier
-from model.estimators import ALGORITHMS, build
-from model.screen import Screen
+from model.compiled.classifier import agrees, compile_classifier
+from model.families.estimators import ALGORITHMS, build
+from model.families.screen import Screen
 
 RNG = np.random.default_rng(0)
 ROWS = 1_500

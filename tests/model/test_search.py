@@ -3,9 +3,9 @@ import datetime as dt
 import numpy as np
 import pytest
 
-from model.datasets import load
-from model.estimators import ALGORITHMS, build
-from model.search import Candidate, before, candidates, validate
+from model.datasets.dataset import load
+from model.families.estimators import ALGORITHMS, build
+from model.studies.search import Candidate, before, candidates, validate
 
 MADE = load("synthetic", "synthetic", rows=6_000)
 

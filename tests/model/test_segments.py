@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.decide import top_share
-from model.report_tables import segments as shown
-from model.segments import SEGMENTS, Segment, segments
+from model.evaluation.segments import SEGMENTS, Segment, segments
+from model.reports.tables import segments as shown
 from schemas.claim import Claim, Role, role_of
 from tests.model.examples import dataset
 

@@ -9,10 +9,18 @@ from typing import NamedTuple
 import pytest
 
 from model.__main__ import main
-from model.artifact import ArtifactError, load
-from model.manifest import SplitPlan
-from model.signing import SIGNATURE_FILE, KeyFileError, private_key, public_key, sign, signed_by
-from model.train import train, write
+from model.artifact.manifest import SplitPlan
+from model.artifact.store import ArtifactError
+from model.releases.signing import (
+    SIGNATURE_FILE,
+    KeyFileError,
+    private_key,
+    public_key,
+    sign,
+    signed_by,
+)
+from model.scoring.load import load
+from model.training.train import train, write
 from tests.model.test_artifact import DATA, NOW
 
 TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))

@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from model.splits import Split, cutoff_split, forward_folds, random_split, time_split
+from model.training.splits import Split, cutoff_split, forward_folds, random_split, time_split
 from schemas.claim import Claim
 
 START = dt.date(2024, 1, 1)

@@ -4,7 +4,7 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 
-from model.synthetic import generate
+from model.datasets.synthetic import generate
 from schemas.claim import Claim
 
 Generated = tuple[list[Claim], npt.NDArray[np.int8]]

@@ -11,8 +11,8 @@ from rich.table import Table
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
-from model.artifact import MANIFEST_FILE
-from model.terminal import plain_lines, show
+from model.artifact.store import MANIFEST_FILE
+from model.cli.terminal import plain_lines, show
 from tests.model.manifests import manifest
 
 LONG = "20261123.152149-a-version-with-a-name-that-has-to-be-copied-" + "x" * 60

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from model.datasets import load
+from model.artifact.manifest import SplitPlan
+from model.datasets.dataset import load
 from model.decide import Fixed
-from model.evaluate import evaluate
-from model.features import claim_columns
-from model.manifest import SplitPlan
-from model.train import fit, out_of_fold, pick, predict, split, train
+from model.features.encoder import claim_columns
+from model.metrics import evaluate
+from model.training.train import fit, out_of_fold, pick, predict, split, train
 from tests.model.examples import dataset
 from tests.model.sources import shared
 

@@ -13,11 +13,20 @@ import msgspec
 import pytest
 
 from model.__main__ import main
-from model.artifact import ArtifactError, load
-from model.lock import LOCK_FILE, alone
-from model.manifest import SplitPlan
-from model.train import train, write
-from model.versions import Promotion, approver_of, history, in_service, listed, promote, rollback
+from model.artifact.manifest import SplitPlan
+from model.artifact.store import ArtifactError
+from model.releases.lock import LOCK_FILE, alone
+from model.releases.versions import (
+    Promotion,
+    approver_of,
+    history,
+    in_service,
+    listed,
+    promote,
+    rollback,
+)
+from model.scoring.load import load
+from model.training.train import train, write
 from tests.model.examples import dataset
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -114,8 +123,7 @@ def test_a_current_folder_is_not_thrown_away(root: Path) -> None:
 PROMOTE_SLOWLY = """
 import datetime as dt, sys, time
 from pathlib import Path
-from model import artifact
-from model.versions import promote
+from model.releases import versions
 
 root, version = Path(sys.argv[1]), sys.argv[2]
 
@@ -127,8 +135,8 @@ def meet(folder):
             return
         time.sleep(0.01)
 
-artifact.load = meet
-promote(root, version, dt.datetime.now(dt.UTC))
+versions.load_model = meet
+versions.promote(root, version, dt.datetime.now(dt.UTC))
 """
 
 
@@ -258,7 +266,7 @@ def test_a_lock_of_the_folder_itself_which_any_account_may_take_keeps_nobody_wai
 def test_a_promotion_that_takes_too_long_is_named(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.versions.LIMIT_S", 0.0)
+    monkeypatch.setattr("model.releases.versions.LIMIT_S", 0.0)
     with alone(root), pytest.raises(ArtifactError) as refused:
         promote(root, "v1", NOW)
     assert str(root / LOCK_FILE) in str(refused.value)
@@ -285,7 +293,7 @@ def test_only_those_who_may_write_to_the_folder_may_lock_it(
 AS_ANOTHER = """
 import os, sys
 from pathlib import Path
-from model.lock import LockedError, alone
+from model.releases.lock import LockedError, alone
 
 root = Path(sys.argv[1])
 os.setgid(65534)

@@ -6,10 +6,11 @@ import pytest
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
-from model.artifact import ArtifactError, load
-from model.manifest import SplitPlan
-from model.train import train, write
-from model.writable import HAS_MODES, open_to_all
+from model.artifact.manifest import SplitPlan
+from model.artifact.store import ArtifactError
+from model.files.permissions import HAS_MODES, open_to_all
+from model.scoring.load import load
+from model.training.train import train, write
 from tests.model.test_artifact import DATA, NOW
 
 pytestmark = pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from model import datasets
-from model.datasets import write_jsonl
+from model.datasets import dataset as datasets
+from model.datasets.dataset import write_jsonl
 from tests.broker import wait
 from tests.broker.read import Record, read_all
 from tests.readme.examples import (

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from consumer.avro_bounds import MAX_DEPTH, SchemaError, TooDeepError
-from consumer.avro_reader import avro_reader
-from consumer.decode import MAX_CLAIM_BYTES
-from consumer.framed import FramedClaims
-from consumer.registry import Registry
-from consumer.wire import Wire
+from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.batch.edges import Wire
+from consumer.registry.avro_bounds import MAX_DEPTH, SchemaError, TooDeepError
+from consumer.registry.avro_reader import avro_reader
+from consumer.registry.claims import FramedClaims
+from consumer.registry.client import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Reason
 from tests.registry.small import Registered, SmallRegistry

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from consumer.alert_format import plain
-from consumer.batch import process
+from consumer.batch.process import process
+from consumer.registry.alerts import plain
 from model.decide import Levels, decide
-from model.reasons import Explainer
-from model.scorer import Assessment
+from model.scoring.reasons import Explainer
+from model.scoring.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, ReasonItem, RuleHit
 from schemas.avro import alert_avro
 from schemas.claim import MAX_AMOUNT, Claim

@@ -19,17 +19,18 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from consumer import registry
-from consumer.alert_format import plain
-from consumer.batch import Outcome, process
-from consumer.decode import RefusedError
+from consumer.batch.decode import RefusedError
+from consumer.batch.edges import PLAIN, Wire
+from consumer.batch.process import Outcome, process
 from consumer.errors import RegistryStoppedError, SettingsError
-from consumer.framed import FramedClaims
-from consumer.registry import Registry
-from consumer.settings import Settings, read_settings
-from consumer.wire import PLAIN, Wire, json_of, make_wire
-from model.datasets import load
-from model.scorer import Scorer
+from consumer.registry import client as registry
+from consumer.registry.alerts import plain
+from consumer.registry.claims import FramedClaims
+from consumer.registry.client import Registry
+from consumer.registry.wire import json_of, make_wire
+from consumer.settings.settings import Settings, read_settings
+from model.datasets.dataset import load
+from model.scoring.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter, Reason
@@ -300,7 +301,11 @@ def test_a_wrong_file_is_refused(small: SmallRegistry) -> None:
 
 
 def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("consumer.alert_format", "consumer.framed", "consumer.registry"):
+    for name in (
+        "consumer.registry.alerts",
+        "consumer.registry.claims",
+        "consumer.registry.client",
+    ):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "confluent_kafka.schema_registry", None)
     with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry'"):

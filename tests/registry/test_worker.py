@@ -9,8 +9,8 @@ import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer
 
-from consumer.batch import process
-from model.scorer import Scorer
+from consumer.batch.process import process
+from model.scoring.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.export import FOLDER

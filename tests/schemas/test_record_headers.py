@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from consumer.batch import process
-from consumer.revisions import headers_after
+from consumer.batch.process import process
+from consumer.batch.revisions import headers_after
 from schemas.dead_letter import Header, without_error_headers
 from schemas.record_headers import FRAMED
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim

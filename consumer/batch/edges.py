@@ -1,0 +1,31 @@
+"""Where the pure core meets the forms outside: how claims are read, how records go out."""
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from consumer.batch.decode import decode
+from consumer.batch.records import Record
+from schemas.claim import Claim
+from schemas.dead_letter import Header
+
+Seal = Callable[[Record], Record]
+"""What becomes of a dead letter's record before it is published."""
+Read = Callable[[bytes | None, Iterable[Header]], Claim]
+"""Reads one claim from a record's value and headers; see `consumer.batch.decode.decode`."""
+Frame = Callable[[Record], Record]
+"""What becomes of an alert's record before it is published."""
+
+
+def as_it_is(record: Record) -> Record:
+    """The seal, and the frame, that change nothing."""
+    return record
+
+
+class Wire(NamedTuple):
+    """How a worker reads claims and writes alerts; plain JSON without more."""
+
+    read: Read = decode
+    frame: Frame = as_it_is
+
+
+PLAIN: Final = Wire()

@@ -1,0 +1,271 @@
+"""The pure heart: a batch of records in; alerts, dead letters and offsets out.
+
+Nothing here touches Kafka, a clock or a file: the same records, scorer and time always give the
+same bytes. With a schema registry the ids in claims are looked up, each once.
+"""
+
+import datetime as dt
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, compress
+from operator import attrgetter
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from consumer.batch.alerts import BatchScorer, alert_records
+from consumer.batch.cut import cut
+from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.edges import PLAIN, Seal, Wire, as_it_is
+from consumer.batch.records import Message, Record, coordinates
+from consumer.errors import ScoringBugError
+from model.scoring.scorer import Assessment
+from schemas.alert import Source
+from schemas.claim import Claim
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    NOT_OF_THE_RECORD,
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Header,
+    Reason,
+)
+
+
+class Outcome(NamedTuple):
+    """Everything that follows from one batch."""
+
+    alerts: list[Record]
+    dead_letters: list[Record]
+    offsets: dict[tuple[str, int], int]
+    """Next offset to read, by topic and partition: last of the batch + 1."""
+    outcomes: dict[tuple[str, int], int]
+    """How many records are published, by topic and partition of their claims."""
+    reasons: Counter[Reason]
+    referred: int
+    claims: list[Claim]
+    assessment: Assessment | None
+    """Of `claims`, in their order; None when there are none."""
+    alert_sources: Sequence[Source] = ()
+    """Records of the claims that `alerts` are about, in their order."""
+    letter_sources: Sequence[Source] = ()
+    """Records that `dead_letters` are of, in their order."""
+
+    @property
+    def probabilities(self) -> npt.NDArray[np.float64]:
+        """Fraud probabilities of `claims`, shape (n_claims,)."""
+        return np.empty(0) if self.assessment is None else self.assessment.probability
+
+
+Misfits = Mapping[Source, int]
+
+
+MOST_HEADERS: Final = 1_000
+ADDED: Final = frozenset({ATTEMPT_HEADER, REDRIVEN_HEADER})
+"""What a redrive adds to a record, each once."""
+
+
+class AlertMisfitError(RefusedError):
+    """A claim is refused because its alert fits no record of the alerts topic."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Reason.TOO_LARGE,
+            "the claim's alert does not fit the alerts topic: its key and trace headers, which the "
+            "alert has too, are too large",
+        )
+
+
+class _Accepted(NamedTuple):
+    """The records of a batch that are claims, side by side."""
+
+    messages: list[Message]
+    sources: list[Source]
+    headers: list[list[Header]]
+    claims: list[Claim]
+
+
+def process(
+    messages: Sequence[Message],
+    scorer: BatchScorer,
+    now: dt.datetime,
+    *,
+    referrals_only: bool = False,
+    seal: Seal = as_it_is,
+    wire: Wire = PLAIN,
+    misfits: Misfits = MappingProxyType({}),
+) -> Outcome:
+    """Decode, score and turn one batch into what is to be published.
+
+    Args:
+        messages: consumed records, in the order of each partition.
+        scorer: the model; called once for the whole batch.
+        now: becomes ``scored_at`` and ``failed_at``.
+        referrals_only: leave out alerts below the threshold.
+        seal: what a dead letter keeps of the record; see `consumer.dead_letters.sealing`.
+        wire: in what form claims come and alerts go; see `consumer.registry.wire`.
+        misfits: records of which what was to be published did not fit its topic, and how often: a
+            dead letter takes the place of an alert, and one that is cut that of a dead letter.
+
+    Raises:
+        ScoringBugError: the model raised on a valid claim, which the message names.
+        RegistryStoppedError: the schema registry does not answer.
+    """
+    read, frame = wire
+    accepted = _Accepted([], [], [], [])
+    sources = list(map(coordinates, messages))
+    dead_letters: list[Record] = []
+    letter_sources: list[Source] = []
+    reasons: Counter[Reason] = Counter()
+    for message, source in zip(messages, sources, strict=True):
+        headers: list[Header] = []
+        try:
+            headers = _few_headers(message)
+            claim = read(message.value(), headers)
+            if misfits and source in misfits:
+                raise AlertMisfitError
+        except RefusedError as refused:
+            reasons[refused.reason] += 1
+            letter = dead_letter(message, source, headers, refused, now)
+            whole = misfits.get(source, 0) <= isinstance(refused, AlertMisfitError)
+            dead_letters.append(seal(letter) if whole else cut(letter, seal))
+            letter_sources.append(source)
+        else:
+            accepted.messages.append(message)
+            accepted.sources.append(source)
+            accepted.headers.append(headers)
+            accepted.claims.append(claim)
+    assessment = _assess(accepted, scorer) if accepted.claims else None
+    alerts, alert_sources, referred = [], accepted.sources, 0
+    if assessment is not None:
+        fraudulent = assessment.probability >= scorer.threshold
+        referred = int(fraudulent.sum())
+        alerts = alert_records(*accepted, assessment, scorer, now)
+        if referrals_only:
+            alerts = list(compress(alerts, fraudulent.tolist()))
+            alert_sources = list(compress(accepted.sources, fraudulent.tolist()))
+        if frame is not as_it_is:
+            alerts = list(map(frame, alerts))
+    return Outcome(
+        alerts=alerts,
+        dead_letters=dead_letters,
+        offsets=next_offsets(sources),
+        outcomes=dict(Counter(map(_partition, chain(alert_sources, letter_sources)))),
+        reasons=reasons,
+        referred=referred,
+        claims=accepted.claims,
+        assessment=assessment,
+        alert_sources=alert_sources,
+        letter_sources=letter_sources,
+    )
+
+
+_partition = attrgetter("topic", "partition")
+
+
+def nothing_but(offsets: Mapping[tuple[str, int], int]) -> Outcome:
+    """An outcome that publishes nothing and commits these offsets."""
+    return Outcome([], [], dict(offsets), {}, Counter(), 0, [], None)
+
+
+def next_offsets(sources: Iterable[Source]) -> dict[tuple[str, int], int]:
+    """First offset after the batch, by topic and partition."""
+    return {(source.topic, source.partition): source.offset + 1 for source in sources}
+
+
+def _few_headers(message: Message) -> list[Header]:
+    """The record's headers, as many as an alert or a dead letter can take over.
+
+    Raises:
+        RefusedError: see `headers_of`; or there are more than `MOST_HEADERS` of its sender. The
+            Kafka client reads none at all of a record with more than 100,000, so that nobody could
+            tell of what a dead letter with these and its own is; and they take memory.
+    """
+    headers = headers_of(message)
+    if len(headers) <= MOST_HEADERS:
+        return headers
+    own = len(headers) - len(ADDED & {name for name, _ in headers})
+    if own <= MOST_HEADERS:
+        return headers
+    message.set_headers([])
+    raise RefusedError(
+        Reason.TOO_LARGE,
+        f"{own:,} headers, which are left out; {MOST_HEADERS:,} are allowed",
+        "headers",
+    )
+
+
+def dead_letter(
+    message: Message,
+    source: Source,
+    headers: Sequence[Header],
+    refused: RefusedError,
+    now: dt.datetime,
+) -> Record:
+    """The refused record itself, with the reason in headers."""
+    letter = DeadLetter(
+        reason=refused.reason,
+        message=str(refused),
+        path=refused.path,
+        topic=source.topic,
+        partition=source.partition,
+        offset=source.offset,
+        failed_at=now,
+        attempt=_attempts(headers) + 1,
+    )
+    kept = [header for header in headers if header[0] not in NOT_OF_THE_RECORD]
+    return Record(message.key(), message.value(), [*kept, *letter.headers()])
+
+
+def _attempts(headers: Iterable[Header]) -> int:
+    """How often this record was a dead letter before; a redrive carries the count along."""
+    for name, value in headers:
+        if name == ATTEMPT_HEADER and value and len(value) < 6 and value.isdigit():
+            return int(value)
+    return 0
+
+
+def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
+    try:
+        return checked_assessment(accepted.claims, scorer)
+    except Exception as error:
+        index = _first_bad(accepted.claims, scorer)
+        place = accepted.sources[index]
+        raise ScoringBugError(
+            f"model {scorer.name} {scorer.version} raised {error!r} on a valid claim: "
+            f"{place.topic}[{place.partition}]@{place.offset}. Nothing of the batch was published; "
+            "fix or roll back the model and start again"
+        ) from error
+
+
+def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessment:
+    """What the model says of the claims.
+
+    Raises:
+        ValueError: its answer is not one probability for each claim, or a contribution to one
+            is not a finite number: no alert could hold it.
+    """
+    found = scorer.assess(claims)
+    p = found.probability
+    if p.shape != (len(claims),) or not ((p >= 0) & (p <= 1)).all():
+        raise ValueError("its answer is not one probability for each claim")
+    if not all(math.isfinite(item.contribution) for items in found.reasons for item in items):
+        raise ValueError("a contribution to a score is not a finite number")
+    return found
+
+
+def _first_bad(claims: Sequence[Claim], scorer: BatchScorer) -> int:
+    """Index of a claim the model raises on, by bisection; 0 when only the whole batch fails."""
+    low, high = 0, len(claims)
+    while high - low > 1:
+        middle = (low + high) // 2
+        try:
+            checked_assessment(claims[low:middle], scorer)
+        except Exception:  # noqa: BLE001 - the search is for whatever the model raises
+            high = middle
+        else:
+            low = middle
+    return low

@@ -1,0 +1,36 @@
+"""What goes in and comes out of a batch: records, and what is used of a consumed one."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from consumer.batch.decode import Headers
+from schemas.alert import Source
+from schemas.dead_letter import Header
+
+
+class Message(Protocol):
+    """What is used of a consumed record (confluent_kafka.Message has this form)."""
+
+    def topic(self) -> str | None: ...  # noqa: D102
+    def partition(self) -> int | None: ...  # noqa: D102
+    def offset(self) -> int | None: ...  # noqa: D102
+    def key(self) -> bytes | None: ...  # noqa: D102
+    def value(self) -> bytes | None: ...  # noqa: D102
+    def headers(self) -> Headers | None: ...  # noqa: D102
+    def set_headers(self, headers: list[Header]) -> None: ...  # noqa: D102
+    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
+
+
+class Record(NamedTuple):
+    """One record to publish; its topic is chosen by whoever publishes it."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[Header] | None
+    timestamp_ms: int = 0
+    """Milliseconds since the epoch; 0 for when it is published."""
+
+
+def coordinates(message: Message) -> Source:
+    """Topic, partition and offset of a consumed record."""
+    return Source(message.topic(), message.partition(), message.offset())  # type: ignore[arg-type]

@@ -1,0 +1,209 @@
+"""Which dead letters go back, and as what. Pure."""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from consumer.batch.decode import MAX_CLAIM_BYTES, RefusedError, headers_of
+from consumer.batch.records import Message, Record, coordinates
+from consumer.dead_letters.encryption import is_compressed
+from consumer.dead_letters.sealing import Opener
+from consumer.errors import UnopenedError
+from schemas.alert import Source
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    GONE,
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Form,
+    Header,
+    Reason,
+    without_error_headers,
+)
+from schemas.unreadable import UNREADABLE
+
+log = logging.getLogger(__name__)
+
+
+class Filter(NamedTuple):
+    """Which dead letters to send back."""
+
+    reasons: frozenset[Reason] = frozenset()
+    since: dt.datetime | None = None
+    until: dt.datetime | None = None
+    max_attempts: int = 3
+    encrypted_only: bool = False
+    """Dead letters are encrypted: anybody may have written a plain one, so it is not believed."""
+
+    def matches(self, letter: DeadLetter) -> bool:
+        """Whether this dead letter is to be sent back: it is asked for, and its claim is there."""
+        return self.asks_for(letter) and letter.value not in GONE
+
+    def asks_for(self, letter: DeadLetter) -> bool:
+        """Whether this dead letter is among those to be sent back."""
+        return (
+            (not self.reasons or letter.reason in self.reasons)
+            and (self.since is None or letter.failed_at >= self.since)
+            and (self.until is None or letter.failed_at < self.until)
+            and letter.attempt < self.max_attempts
+        )
+
+
+class Step(NamedTuple):
+    """What follows from one batch of dead letters."""
+
+    claims: list[Record]
+    kept: list[Record]
+    letters: list[DeadLetter]
+    gone: list[DeadLetter]
+    """Of those kept: asked for, but not to be scored: redacted, cut, or too large for a claim."""
+    forged: list[DeadLetter]
+    """Of those kept: asked for, but not encrypted although dead letters are."""
+    unread: list[Source]
+    """Neither sent nor kept, but left where they are: the client cannot copy them."""
+    unopened: list[UnopenedError]
+    """Why some of those kept could not be decrypted."""
+
+
+class Redriven(NamedTuple):
+    """How a redrive ended."""
+
+    sent: int
+    kept: int
+    gone: int = 0
+    """Of those kept: asked for, but redacted, cut, or too large for a claim."""
+    unread: tuple[Source, ...] = ()
+    """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
+    forged: int = 0
+    """Of those kept: asked for, but not encrypted although dead letters are."""
+    unopened: int = 0
+    """Of those kept: asked for, but not to be decrypted with the keys at hand."""
+    why_unopened: str = ""
+    """Of the first of them."""
+    stopped: bool = False
+    """By a signal, so that some were not looked at."""
+
+    def and_then(self, step: Step) -> "Redriven":
+        """With one more batch."""
+        return self._replace(
+            sent=self.sent + len(step.claims),
+            kept=self.kept + len(step.kept),
+            gone=self.gone + len(step.gone),
+            unread=(*self.unread, *step.unread),
+            forged=self.forged + len(step.forged),
+            unopened=self.unopened + len(step.unopened),
+            why_unopened=self.why_unopened or next(map(str, step.unopened), ""),
+        )
+
+
+Mark = Callable[[Source, bytes | None, bytes | None], Header]
+"""The mark of what comes of a dead letter, by its place, key and value; see `marks`."""
+
+
+def plan(
+    messages: Sequence[Message], wanted: Filter, room: int, opener: Opener, mark: Mark
+) -> Step:
+    """Sort a batch of dead letters into those to send back and those to keep; pure.
+
+    Args:
+        messages: records of the dead-letter topic.
+        wanted: which to send.
+        room: send at most so many.
+        opener: gives the value of a record that is sent.
+        mark: goes on each record that is written.
+    """
+    step = Step([], [], [], [], [], [], [])
+    for message in messages:
+        try:
+            headers = headers_of(message)
+        except RefusedError:
+            step.unread.append(coordinates(message))
+            continue
+        letter = read_letter(message)
+        if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
+            try:
+                step.claims.append(claim_again(message, letter, opener, mark))
+            except UnopenedError as error:
+                step.unopened.append(error)
+            else:
+                step.letters.append(letter)
+                continue
+        elif letter is not None and wanted.asks_for(letter):
+            if letter.value in GONE or _too_large(message.value(), letter):
+                step.gone.append(letter)
+            elif not _believed(message, letter, wanted):
+                step.forged.append(letter)
+        step.kept.append(kept_as_it_is(message, headers, mark))
+    return step
+
+
+def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
+    """Whether this dead letter is to be sent back, and can be."""
+    return (
+        wanted.matches(letter)
+        and not _too_large(message.value(), letter)
+        and _believed(message, letter, wanted)
+    )
+
+
+def _believed(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
+    """Whether the worker can have written it; it encrypts what has a value."""
+    return not (wanted.encrypted_only and letter.value is Form.ORIGINAL and message.value())
+
+
+def kept_as_it_is(message: Message, headers: Iterable[Header], mark: Mark) -> Record:
+    """To be appended to the topic again, as old as it is: so it ages out all the same."""
+    _, stated_ms = message.timestamp()
+    own = [header for header in headers if header[0] != REDRIVEN_HEADER]
+    marked = [*own, mark(coordinates(message), message.key(), message.value())]
+    return Record(message.key(), message.value(), marked, max(0, stated_ms))
+
+
+class _Named(msgspec.Struct):
+    claim_id: Any = None
+
+
+def listed(letter: DeadLetter, record: Record) -> bytes:
+    """A dead letter as a line of JSON, with its key and the claim's id, null where unknown."""
+    key = None if record.key is None else record.key.decode(errors="backslashreplace")
+    try:
+        claim_id = msgspec.json.decode(record.value or b"", type=_Named).claim_id
+    except UNREADABLE:
+        claim_id = None
+    return msgspec.json.encode(
+        {"key": key, "claim_id": claim_id, **msgspec.to_builtins(letter)}, order="deterministic"
+    )
+
+
+def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
+    """Whether the worker would refuse it again, whatever it is."""
+    if letter.value is Form.ENCRYPTED:
+        return is_compressed(value or b"")
+    return letter.value is Form.ORIGINAL and len(value or b"") > MAX_CLAIM_BYTES
+
+
+def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: Mark) -> Record:
+    """The original record, with the count of its attempts."""
+    headers = without_error_headers(headers_of(message))
+    value = opener(message.value(), letter)
+    mine = mark(coordinates(message), message.key(), value)
+    return Record(message.key(), value, [*headers, (ATTEMPT_HEADER, str(letter.attempt)), mine])
+
+
+def read_letter(message: Message) -> DeadLetter | None:
+    """What the record says of itself, None when it is not a dead letter of this product."""
+    try:
+        return DeadLetter.from_headers(headers_of(message))
+    except RefusedError:
+        return None
+    except (KeyError, ValueError) as error:
+        log.warning("kept: %s is not a dead letter: %r", _where(message), error)
+        return None
+
+
+def _where(message: Message) -> str:
+    place = coordinates(message)
+    return f"{place.topic}[{place.partition}]@{place.offset}"

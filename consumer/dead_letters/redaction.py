@@ -1,0 +1,92 @@
+"""A refused record without what is personal or protected in it. Pure.
+
+What is left of a claim are the values that fit a field whose role is neither personal nor
+protected. A value that does not fit its field is marked as well: where columns have slipped, a
+name stands in the field of an amount. So is every field `Claim` does not know.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from consumer.batch.decode import MAX_CLAIM_BYTES
+from schemas.claim import Claim, Role, role_of
+from schemas.unreadable import UNREADABLE
+
+MARK: Final = "[redacted]"
+NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+"""A field's name that is kept; another may be a name of somebody."""
+
+Fields = dict[str, msgspec.Raw]
+Decoders = Mapping[str, msgspec.json.Decoder[Any]]
+
+_fields: Final = msgspec.json.Decoder(Fields)
+_encoder: Final = msgspec.json.Encoder()
+_kept: Final[Decoders] = {
+    field.name: msgspec.json.Decoder(field.type)
+    for field in msgspec.structs.fields(Claim)
+    if role_of(field.name) not in {Role.PERSONAL, Role.PROTECTED}
+}
+_envelope: Final[Decoders] = {
+    name: msgspec.json.Decoder(str)
+    for name in ("specversion", "id", "source", "type", "time", "datacontenttype", "dataschema")
+}
+"""Attributes of a CloudEvent (1.0, section 3.1) but `subject`, which may name a person."""
+
+
+def redacted(value: bytes, *, structured: bool = False) -> bytes:
+    """The record's value with a mark instead of what is personal, protected or unknown.
+
+    Args:
+        value: of the refused record.
+        structured: it is a structured-mode CloudEvent, the claim is its `data`.
+
+    Returns:
+        JSON: the fields that are left, or the sha256 and the length of a value that cannot be
+        parsed as an object.
+    """
+    try:
+        found = _parsed(value)
+        if structured:
+            return _encoder.encode(_left(found, _envelope) | _data(found))
+        return _encoder.encode(_left(found, _kept))
+    except UNREADABLE:
+        return digest(value)
+
+
+def digest(value: bytes) -> bytes:
+    """What is left of a value that cannot be parsed: enough to recognise it by."""
+    return _encoder.encode({"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)})
+
+
+def _parsed(value: bytes) -> Fields:
+    if len(value) > MAX_CLAIM_BYTES:
+        raise msgspec.DecodeError("too large")
+    return _fields.decode(value)
+
+
+def _data(event: Fields) -> dict[str, object]:
+    if "data" not in event:
+        return {}
+    try:
+        return {"data": _left(_fields.decode(event["data"]), _kept)}
+    except msgspec.ValidationError:
+        return {"data": MARK}
+
+
+def _left(fields: Fields, kept: Decoders) -> dict[str, msgspec.Raw | str]:
+    named = {name: value for name, value in fields.items() if NAME.fullmatch(name)}
+    return {name: value if _fits(name, value, kept) else MARK for name, value in named.items()}
+
+
+def _fits(name: str, value: msgspec.Raw, kept: Decoders) -> bool:
+    if name not in kept:
+        return bytes(value) == b"null"
+    try:
+        kept[name].decode(value)
+    except UNREADABLE:
+        return False
+    return True

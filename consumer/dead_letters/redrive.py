@@ -1,0 +1,358 @@
+"""Dead letters back to the claims topic, exactly once and without loops.
+
+The original record (key, value, its own headers) is produced to the claims topic with the count
+of its attempts in a header; the worker scores it like any other claim, and when it is refused
+again, the next dead letter carries the count on. Each batch of dead letters is one transaction
+with its offsets, in a group of its own (``CONSUMER_GROUP-redrive``), so that none is sent twice.
+A dead letter that a filter leaves out, that was tried too often or is redacted, is appended to
+the dead-letter topic again in the same transaction: it waits there for the next redrive.
+"""
+
+import logging
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from consumer.batch.process import next_offsets
+from consumer.batch.records import coordinates
+from consumer.dead_letters.marks import Marks
+from consumer.dead_letters.plan import (
+    Filter,
+    Redriven,
+    Step,
+    goes_back,
+    listed,
+    plan,
+    read_letter,
+)
+from consumer.dead_letters.sealing import Opener, make_opener
+from consumer.errors import KafkaStoppedError
+from consumer.intake.takeover import Start, TakeOver
+from consumer.kafka.client import (
+    UNANSWERED,
+    consumer_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    serve,
+    stopped,
+    transactional_id,
+)
+from consumer.kafka.outputs import Ends
+from consumer.kafka.portions import take
+from consumer.kafka.producing import make_producer, produce
+from consumer.kafka.reading import Patience, records
+from consumer.kafka.receipts import Place, Receipts
+from consumer.kafka.topics import (
+    COUNTS_AND_WRITES,
+    READS,
+    admin,
+    require_topics,
+    without_coordinator,
+)
+from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.sizes import compressed
+from consumer.settings.settings import Delivery, Membership, Settings
+from consumer.stop import Stop
+from schemas.alert import Source
+from schemas.dead_letter import DeadLetter, Form
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 500
+TIMEOUT_S: Final = 30.0
+
+
+def redrive(
+    settings: Settings,
+    wanted: Filter,
+    *,
+    limit: int | None = None,
+    dry_run: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    stop: Stop | None = None,
+) -> Redriven:
+    """Send dead letters back to the claims topic.
+
+    Reads from where the last redrive ended to the end as it is now, so that what is kept or
+    refused again meanwhile is not met a second time.
+
+    Args:
+        settings: topics and connection.
+        wanted: which dead letters to send.
+        limit: stop after so many were sent.
+        dry_run: print them as JSON lines and change nothing.
+        progress: told how many records were looked at.
+        stop: ends it between two transactions.
+
+    Raises:
+        KafkaStoppedError: Kafka refuses, or another redrive runs.
+        SettingsError: DEAD_LETTER_KEY_FILE is not set and a dead letter is encrypted; those before
+            it were sent.
+    """
+    stop = stop or Stop(service=False)
+    wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
+    # The producer comes first: it ends what a killed redrive left open and fences one that still
+    # runs, so that nobody moves the offsets that are read next.
+    opener = None if dry_run else make_opener(settings)
+    rights = READS if dry_run else COUNTS_AND_WRITES
+    require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
+    producer = None if dry_run else _producer(settings)
+    receipts = Receipts(transactional_id(_own(settings)))
+    consumer = _consumer(settings)
+    try:
+        marks = Marks()
+        starts = _starts(settings, consumer, receipts, marks)
+        receipts.key = marks.key
+        ends = _assign(consumer, starts)
+        batches = _batches(consumer, ends, starts, stop)
+        if producer is None or opener is None:
+            stop.gracefully()
+            done = _show(batches, wanted, limit, marks)
+        else:
+            sending = _Sending(settings, producer, consumer, receipts, marks, wanted, limit, opener)
+            stop.gracefully(unknown=sending.unknown)
+            done = sending.send(batches, progress)
+        return done._replace(stopped=stop.asked)
+    except KafkaException as error:
+        serve(consumer)
+        raise stopped(error, "redriving") from error
+    finally:
+        consumer.close()
+
+
+def _own(settings: Settings) -> Settings:
+    return msgspec.structs.replace(
+        settings,
+        consumer_group=f"{settings.consumer_group}-redrive",
+        instance_id="redrive",
+        membership=Membership.DYNAMIC,
+        delivery=Delivery.EXACTLY_ONCE,
+    )
+
+
+def _producer(settings: Settings) -> Producer:
+    own = compressed(_own(settings))
+    producer = make_producer(own)
+    outputs = settings.claims_topic, settings.dead_letter_topic
+    try:
+        producer.init_transactions(TIMEOUT_S)
+        if Leftovers(own, settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S):
+            producer = make_producer(own)
+            producer.init_transactions(TIMEOUT_S)
+    except KafkaException as error:
+        serve(producer)
+        why = stopped(error, "starting the transactional producer")
+        if kafka_error(error).code() not in UNANSWERED:
+            raise why from error
+        raise KafkaStoppedError(f"{why}{without_coordinator(settings)}") from error
+    return producer
+
+
+def _consumer(settings: Settings) -> Consumer:
+    config: dict[str, Any] = {
+        **consumer_config(_own(settings)),
+        "isolation.level": "read_committed",
+        "error_cb": report_client_error,
+        "logger": log,
+    }
+    try:
+        return Consumer(config)
+    except KafkaException as error:
+        raise refused_property(error) from error
+
+
+def _starts(
+    settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks
+) -> dict[Place, Start]:
+    """Where the last redrive ended, or where what it lost begins; see `TakeOver`."""
+    topic = settings.dead_letter_topic
+    found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
+    if found.error is not None:
+        raise KafkaStoppedError(f"{topic}: {found.error.str()}")
+    places = [TopicPartition(topic, partition) for partition in found.partitions]
+    outputs = Ends(admin(settings), (settings.claims_topic, topic))
+    over = TakeOver(_own(settings), receipts, outputs, marks.origin)
+    patience = Patience("finding out where the last redrive ended")
+    seen = 0
+    while True:
+        committed = _committed(consumer, places)
+        marks.learn(place.metadata for place in committed)
+        starts = over.step(committed)
+        if starts is not None:
+            return starts
+        if over.seen != seen:
+            seen = over.seen
+            patience.progressed()
+        held = ", ".join(f"{t}[{p}]@{offset}" for (t, p), offset in over.open.items())
+        about = ", a transaction is open: {}; see docs/runbook.md, a transaction that hangs"
+        patience.check(about.format(held) if held else "")
+        time.sleep(0.1)
+
+
+def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    """What earlier redrives committed; the beginning where none did."""
+    found: list[TopicPartition] = consumer.committed(places, timeout=TIMEOUT_S)
+    return [p if p.offset >= 0 else TopicPartition(p.topic, p.partition, 0) for p in found]
+
+
+def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]:
+    """Begin there; returns the ends, by partition."""
+    assigned, ends = [], {}
+    for (topic, partition), (offset, _) in starts.items():
+        place = TopicPartition(topic, partition)
+        found = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        if not found:  # the client's answer when time is up
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"the end of {topic}"))
+        low, high = found
+        start = max(low, offset)
+        assigned.append(
+            TopicPartition(topic, partition, start if start > low else OFFSET_BEGINNING)
+        )
+        if start < high:
+            ends[partition] = high
+    consumer.assign(assigned)
+    return ends
+
+
+def _batches(
+    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start], stop: Stop
+) -> Iterable[list[Message]]:
+    """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
+    done = {partition: start.done for (_, partition), start in starts.items()}
+    left, at = dict(ends), dict[int, int]()
+    topic = ", ".join({topic for topic, _ in starts})
+    patience = Patience(f"reading {topic}")
+    while left and not stop.asked:
+        messages = records(take(consumer, BATCH, 0.2), topic)
+        places = [(m, coordinates(m)) for m in messages]
+        wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
+        for place in consumer.position(consumer.assignment()):
+            if at.get(place.partition) != place.offset:
+                at[place.partition] = place.offset
+                patience.progressed()
+            if place.offset >= left.get(place.partition, sys.maxsize):
+                del left[place.partition]
+        patience.check(f", before the end of partitions {sorted(left)}")
+        if wanted:
+            yield wanted
+            patience.progressed()
+
+
+def _before(place: Source, ends: dict[int, int]) -> bool:
+    return place.offset < ends.get(place.partition, 0)
+
+
+def _show(
+    batches: Iterable[list[Message]], wanted: Filter, limit: int | None, marks: Marks
+) -> Redriven:
+    done = Redriven(0, 0)
+    for messages in batches:
+        cut = _cut(messages, wanted, _room(limit, done.sent))
+        step = plan(cut, wanted, _room(limit, done.sent), _unopened, marks.header)
+        for letter, record in zip(step.letters, step.claims, strict=True):
+            sys.stdout.write(listed(letter, record).decode() + "\n")
+        done = done.and_then(step)
+        if _room(limit, done.sent) == 0:
+            break
+    return done
+
+
+def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
+    """A dry run sends nothing, and whoever lists dead letters needs no key."""
+    return value
+
+
+@dataclass
+class _Sending:
+    """What sending needs."""
+
+    settings: Settings
+    producer: Producer
+    consumer: Consumer
+    receipts: Receipts
+    marks: Marks
+    wanted: Filter
+    limit: int | None
+    opener: Opener
+    in_flight: bool = False
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator."""
+        if not self.in_flight:
+            return None
+        return (
+            "whether the last dead letters were sent is unknown; the next redrive finds out, and "
+            "sends none twice"
+        )
+
+    def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
+        """One transaction a batch, after one that leaves receipts where there are none."""
+        places = self.consumer.assignment()
+        committed = _committed(self.consumer, places) if places else []
+        new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
+        if new:
+            self._commit(Step([], [], [], [], [], [], []), new, {})
+        done = Redriven(0, 0)
+        for messages in batches:
+            cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
+            step = plan(
+                cut, self.wanted, _room(self.limit, done.sent), self.opener, self.marks.header
+            )
+            letters = list(map(coordinates, cut))
+            counts = Counter((p.topic, p.partition) for p in letters if p not in step.unread)
+            self._commit(step, next_offsets(letters), counts)
+            done = done.and_then(step)
+            progress(done.sent + done.kept)
+            if _room(self.limit, done.sent) == 0:
+                break
+        return done
+
+    def _commit(
+        self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
+    ) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        self.in_flight = True
+        self.receipts.began(now_ms)
+        self.receipts.older(
+            offsets, min((r.timestamp_ms or now_ms for r in step.kept), default=now_ms)
+        )
+        self.producer.begin_transaction()
+        produce(self.producer, self.settings.claims_topic, step.claims)
+        produce(self.producer, self.settings.dead_letter_topic, step.kept)
+        self.producer.send_offsets_to_transaction(
+            self.receipts.write(offsets, counts, now_ms),
+            self.consumer.consumer_group_metadata(),
+            TIMEOUT_S,
+        )
+        self.producer.commit_transaction(TIMEOUT_S)
+        self.receipts.committed()
+        self.in_flight = False
+
+
+def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
+    """The batch up to the last dead letter that the limit has room for."""
+    for index, message in enumerate(messages):
+        letter = read_letter(message)
+        room -= letter is not None and goes_back(message, letter, wanted)
+        if room == 0:
+            return messages[: index + 1]
+    return messages
+
+
+def _room(limit: int | None, sent: int) -> int:
+    return sys.maxsize if limit is None else limit - sent

@@ -1,0 +1,75 @@
+"""What a dead letter's record keeps of the value it was refused with: DEAD_LETTER_VALUE."""
+
+from collections.abc import Callable
+
+from consumer.batch.decode import is_structured
+from consumer.batch.edges import Seal, as_it_is
+from consumer.batch.records import Record
+from consumer.dead_letters.encryption import key_name, place_of, read_keys
+from consumer.dead_letters.redaction import redacted
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.settings.settings import Settings
+from schemas.dead_letter import GONE, VALUE_HEADER, DeadLetter, Form
+
+Opener = Callable[[bytes | None, DeadLetter], bytes | None]
+"""Turns the value of a dead letter into the one that was refused."""
+
+
+def make_seal(settings: Settings) -> Seal:
+    """What DEAD_LETTER_VALUE asks for.
+
+    Raises:
+        SettingsError: the key cannot be read.
+    """
+    if settings.dead_letter_value is Form.REDACTED:
+        return _redact
+    if settings.dead_letter_value is Form.ORIGINAL:
+        return as_it_is
+    assert settings.dead_letter_key_file is not None  # the settings have been checked together
+    keys = read_keys(settings.dead_letter_key_file)
+
+    def encrypt(record: Record) -> Record:
+        if not record.value:
+            return record
+        letter = DeadLetter.from_headers(record.headers or ())
+        return _with(record, keys.seal(record.value, letter), Form.ENCRYPTED)
+
+    return encrypt
+
+
+def make_opener(settings: Settings) -> Opener:
+    """For a redrive, with the keys of DEAD_LETTER_KEY_FILE if there are any.
+
+    What it returns raises `SettingsError` or `KafkaStoppedError` where that cannot be done.
+
+    Raises:
+        SettingsError: the key cannot be read.
+    """
+    file = settings.dead_letter_key_file
+    keys = read_keys(file) if file else None
+
+    def opened(value: bytes | None, letter: DeadLetter) -> bytes | None:
+        if letter.value is Form.ORIGINAL or value is None:
+            return value
+        if letter.value in GONE:
+            raise KafkaStoppedError(f"the dead letter of {place_of(letter)} is {letter.value}")
+        if keys is None:
+            raise SettingsError(
+                f"DEAD_LETTER_KEY_FILE is not set: the dead letter of {place_of(letter)} is "
+                f"encrypted with the key {key_name(value)}…"
+            )
+        return keys.open(value, letter)
+
+    return opened
+
+
+def _redact(record: Record) -> Record:
+    if not record.value:
+        return record
+    structured = is_structured(record.headers or ())
+    return _with(record, redacted(record.value, structured=structured), Form.REDACTED)
+
+
+def _with(record: Record, value: bytes, form: Form) -> Record:
+    headers = [(name, held) for name, held in record.headers or () if name != VALUE_HEADER]
+    return Record(record.key, value, [*headers, (VALUE_HEADER, form.value)])

@@ -1,0 +1,1 @@
+"""One look at what the guarantees rest on."""

@@ -1,0 +1,104 @@
+"""What `doctor` thinks of the brokers: reached, their version, and settings of the cluster."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from confluent_kafka import KafkaError
+
+from consumer.doctor.asked import Node
+from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.errors import KafkaStoppedError
+
+REFUSED_NOT_SILENT: Final = frozenset(
+    {KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED}
+)
+"""A broker that says no has been reached."""
+DAY_MINUTES: Final = 24 * 60
+LEAKY: Final = "4.3.0, 4.3.1 and 4.4.0"
+"""One-node Apache Kafka of these versions can leave transactions open after a kill."""
+
+
+def judge_nodes(nodes: Sequence[Node], timeout_ms: int | None) -> Iterator[Finding]:
+    """Everything about the brokers.
+
+    Args:
+        nodes: each asked at its advertised address.
+        timeout_ms: longest a transaction may take; None without transactions.
+    """
+    yield reached(nodes)
+    yield version(len(nodes))
+    yield settings_of(nodes, timeout_ms)
+
+
+def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Finding:
+    """No broker answers.
+
+    Args:
+        servers: where they were looked for.
+        reasons: errors of the client in the meantime, as they came.
+        waited_s: for how long.
+    """
+    why = "; ".join(dict.fromkeys(reasons)) or "the client does not say why"
+    return wrong(
+        "brokers",
+        f"no answer from {servers} within {waited_s:g} s: {why}",
+        "look at KAFKA_BOOTSTRAP_SERVERS, at the security settings and at the brokers",
+        KafkaStoppedError.exit_code,
+    )
+
+
+def reached(nodes: Sequence[Node]) -> Finding:
+    """Whether every broker answers under the address that it advertises."""
+    where = ", ".join(f"{node.id} at {node.address}" for node in nodes)
+    silent = [
+        f"{node.id} at {node.address} ({node.config.str()})"
+        for node in nodes
+        if isinstance(node.config, KafkaError) and node.config.code() not in REFUSED_NOT_SILENT
+    ]
+    if silent:
+        return wrong(
+            "brokers",
+            f"{len(nodes)} advertised, no answer from {', '.join(silent)}",
+            "advertised.listeners of a broker must be an address this machine can reach",
+            KafkaStoppedError.exit_code,
+        )
+    return ok("brokers", f"{len(nodes)} reached at the advertised addresses: {where}")
+
+
+def version(nodes: int) -> Finding:
+    """The client cannot ask for the version; it matters on one node."""
+    if nodes > 1:
+        return unknown("broker version", "clients cannot ask for it", "ask who runs the brokers")
+    return warning(
+        "broker version",
+        f"unknown, and there is one node: Kafka {LEAKY} on one node can leave a transaction open "
+        "after a kill",
+        "make sure that it is another version, or run three nodes (docs/exactly-once.md)",
+    )
+
+
+def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Finding:
+    """Limits of the brokers that end a worker's start, or its committed offsets."""
+    known = [node.config for node in nodes if not isinstance(node.config, KafkaError)]
+    if not known:
+        text = "not known: no right to ask for them"
+        return unknown(
+            "broker settings", text, "give this principal DescribeConfigs on the cluster"
+        )
+    longest_ms = min(int(config.get("transaction.max.timeout.ms") or 900_000) for config in known)
+    kept = min(int(config.get("offsets.retention.minutes") or 10_080) for config in known)
+    text = f"transaction.max.timeout.ms {longest_ms}, offsets.retention.minutes {kept}"
+    if timeout_ms is not None and timeout_ms > longest_ms:
+        return wrong(
+            "broker settings",
+            f"{text}: KAFKA_TRANSACTION_TIMEOUT_MS is {timeout_ms}, longer than the brokers allow",
+            "lower KAFKA_TRANSACTION_TIMEOUT_MS",
+            KafkaStoppedError.exit_code,
+        )
+    if kept < DAY_MINUTES:
+        return warning(
+            "broker settings",
+            f"{text}: a group without workers for that long loses its offsets, and scores again",
+            "raise offsets.retention.minutes above the longest outage",
+        )
+    return ok("broker settings", text)

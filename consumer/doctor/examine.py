@@ -1,0 +1,144 @@
+"""``python -m consumer doctor``: looks at what the guarantees rest on, and changes nothing."""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
+
+from consumer.doctor.asked import ANSWER_S, Group, Topic, ask_group, ask_nodes, ask_topics
+from consumer.doctor.brokers import judge_nodes, unreachable
+from consumer.doctor.files import files
+from consumer.doctor.findings import Finding, unknown, wrong
+from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
+from consumer.doctor.ports import ports
+from consumer.doctor.topics import INTERNAL, Use, judge_internal, judge_topic, sizes
+from consumer.errors import SettingsError
+from consumer.kafka import group
+from consumer.kafka.client import (
+    TRANSACTION_TIMEOUT_MS,
+    kafka_error,
+    transaction_timeout_s,
+    transactional_id,
+)
+from consumer.kafka.outputs import Ends
+from consumer.kafka.topics import admin
+from consumer.settings.settings import Delivery, Settings
+
+APART_S: Final = 1.0
+"""Between two looks at open transactions."""
+
+Topics = Mapping[str, Topic | KafkaError]
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """All checks, each as soon as it is done."""
+    yield from ports(settings)
+    yield from files(settings)
+    reasons: list[str] = []
+    try:
+        client = admin(settings, lambda error: reasons.append(error.str()))
+    except SettingsError as error:
+        yield wrong("kafka client", str(error), "correct the setting", error.exit_code)
+        return
+    try:
+        nodes = ask_nodes(client)
+    except KafkaException as error:
+        client.poll(0.1)  # the error says only that there was no answer; these say why
+        why = reasons or [kafka_error(error).str()]
+        yield unreachable(settings.kafka_bootstrap_servers, why, ANSWER_S)
+        yield unknown("topics, group, transactions", "not asked", "reach a broker first")
+        return
+    exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
+    yield from judge_nodes(nodes, _timeout_ms(settings) if exactly_once else None)
+    yield from _kafka(settings, client)
+
+
+def _timeout_ms(settings: Settings) -> int:
+    return int(settings.librdkafka.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
+
+
+def _kafka(settings: Settings, client: AdminClient) -> Iterator[Finding]:
+    uses = uses_of(settings)
+    found = ask_topics(client, [*(use.topic for use in uses), *INTERNAL])
+    for use in uses:
+        yield from judge_topic(use, found[use.topic])
+    outputs = settings.alerts_topic, settings.dead_letter_topic
+    yield sizes(settings.claims_topic, outputs, found)
+    members = ask_group(client, settings.consumer_group)
+    yield from judge_group(members, settings.consumer_group, settings.group_protocol)
+    yield _progress(settings, client, members)
+    yield transactional_right(settings)
+    for name in INTERNAL:
+        yield judge_internal(name, found[name])
+    yield _open(settings, client, found)
+    yield _clock(client, [topic for name in outputs if isinstance(topic := found[name], Topic)])
+
+
+def uses_of(settings: Settings) -> list[Use]:
+    """The topics, and what the product does with each."""
+    return [
+        Use(settings.claims_topic, "READ"),
+        Use(settings.alerts_topic, "WRITE"),
+        Use(settings.dead_letter_topic, "WRITE"),
+        Use(settings.outcomes_topic, "READ", by_worker=False),
+    ]
+
+
+def transactional_right(settings: Settings) -> Finding:
+    """Never asked: the only way is to begin, and that fences a worker with the same id."""
+    check = "transactional id rights"
+    if settings.delivery is not Delivery.EXACTLY_ONCE:
+        return unknown(check, "not needed with DELIVERY=at-least-once", "nothing to do")
+    return unknown(
+        check,
+        f"Write on {transactional_id(settings)} cannot be asked for without fencing its worker",
+        "start the worker: without the right it ends with exit code 4 and names it",
+    )
+
+
+def _progress(settings: Settings, client: AdminClient, members: Group | KafkaError) -> Finding:
+    try:
+        found = group.ask(client, settings.consumer_group, settings.claims_topic, _wait)
+    except KafkaException as error:
+        text = kafka_error(error).str()
+        return unknown("progress", text, "look again once claims topic and group are in order")
+    return judge_progress(found, isinstance(members, Group) and bool(members.members))
+
+
+def _wait(asked: Iterable[Future[Any]]) -> None:
+    wait(list(asked))
+
+
+def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:
+    looked = settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic
+    ends = Ends(client, [name for name in looked if isinstance(found[name], Topic)])
+    try:
+        written = ends.written()
+        first = ends.open(written)
+        time.sleep(APART_S)
+        second = ends.open(written)
+    except KafkaException as error:
+        return unknown("open transactions", kafka_error(error).str(), "look again")
+    return judge_open(first, second, APART_S, transaction_timeout_s(settings))
+
+
+def _clock(client: AdminClient, topics: list[Topic]) -> Finding:
+    newest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
+    places = [TopicPartition(t.name, n) for t in topics for n in range(len(t.partitions))]
+    latest: dict[str, int] = {}
+    asked = (
+        client.list_offsets(dict.fromkeys(places, newest), request_timeout=ANSWER_S)
+        if places
+        else {}
+    )
+    try:
+        for place, answer in asked.items():
+            at = answer.result().timestamp
+            latest[place.topic] = max(at, latest.get(place.topic, -1))
+    except KafkaException as error:
+        return unknown("clock", kafka_error(error).str(), "look again")
+    return judge_clock(latest, time.time_ns() // 1_000_000)

@@ -1,0 +1,137 @@
+"""What `doctor` checks in files: the models, rules, keys and certificates."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from consumer.dead_letters.encryption import read_keys
+from consumer.doctor.findings import Finding, State, ok, tried, unknown, warning, wrong
+from consumer.errors import ModelRefusedError
+from consumer.models.service import own_rules, signature_check
+from consumer.server.listen import tls
+from consumer.settings.settings import Settings
+from model.artifact.store import ArtifactError
+from model.scoring.load import load as load_model
+
+EVERYBODY_READS: Final = 0o004
+OF_THE_CLIENT: Final = {
+    "ssl.key.location": "KAFKA_SSL_KEY_LOCATION",
+    "ssl.keystore.location": "KAFKA_SSL_KEYSTORE_LOCATION",
+    "sasl.kerberos.keytab": "KAFKA_SASL_KERBEROS_KEYTAB",
+}
+
+
+class SecretFile(NamedTuple):
+    """A file with a secret in it."""
+
+    setting: str
+    path: Path
+    mode: int | None
+    """Permission bits; None when there is no such file."""
+    readable: bool
+
+
+def files(settings: Settings) -> Iterator[Finding]:
+    """Everything that settings name and that is loaded at a start, as a worker loads it."""
+    rules = tried("rules", lambda: _rules(settings), "fix the file that RULES_FILE names")
+    key = tried("signing key", lambda: _signing(settings), "name a PEM file with a public key")
+    yield rules
+    yield key
+    if State.WRONG in {rules.state, key.state}:
+        yield unknown("model", "not loaded", "fix RULES_FILE and MODEL_PUBLIC_KEY_FILE first")
+    else:
+        yield _model(settings, "model", "MODEL_DIR", settings.model_dir)
+        if settings.shadow_model_dir is not None:
+            yield _model(settings, "shadow model", "SHADOW_MODEL_DIR", settings.shadow_model_dir)
+    yield from _loaded_keys(settings)
+    for setting, path in secret_files(settings):
+        yield judge_secret(look_at(setting, path))
+
+
+def _rules(settings: Settings) -> str:
+    found = own_rules(settings)
+    if found is None:
+        return "those that come with the product"
+    return f"{len(found)} in {settings.rules_file}"
+
+
+def _signing(settings: Settings) -> str:
+    signature_check(settings)
+    file = settings.model_public_key_file
+    return "none: models need no signature" if file is None else f"{file}: models must be signed"
+
+
+def _model(settings: Settings, check: str, setting: str, folder: Path) -> Finding:
+    def load() -> str:
+        try:
+            found = load_model(folder, own_rules(settings), signature_check(settings))
+        except ArtifactError as error:
+            raise ModelRefusedError(f"{setting}={folder}: {error}") from error
+        signed = "not asked for" if settings.model_public_key_file is None else "valid"
+        return (
+            f"{found.name} {found.version} loads, format {found.manifest.format_version}, "
+            f"{len(found.features)} features, golden examples as recorded, signature {signed}"
+        )
+
+    return tried(check, load, "train again, roll back, sign, or chmod o-w, as the message says")
+
+
+def _loaded_keys(settings: Settings) -> Iterator[Finding]:
+    letters = settings.dead_letter_key_file
+    if letters is not None:
+
+        def keys() -> str:
+            read_keys(letters)
+            return f"{letters} has keys"
+
+        yield tried("dead-letter keys", keys, "make one with: openssl rand -base64 32")
+    for name, certificate, key in (
+        ("METRICS_TLS", settings.metrics_tls_cert, settings.metrics_tls_key),
+        ("API_TLS", settings.api_tls_cert, settings.api_tls_key),
+    ):
+        if certificate is not None:
+
+            def pair(
+                name: str = name, certificate: Path = certificate, key: Path | None = key
+            ) -> str:
+                tls(certificate, key, name)
+                return f"{certificate} and its key match"
+
+            yield tried(name, pair, "name the PEM files of a certificate and its private key")
+
+
+def secret_files(settings: Settings) -> list[tuple[str, Path]]:
+    """Files with private keys, by the setting that names them."""
+    named = [
+        ("DEAD_LETTER_KEY_FILE", settings.dead_letter_key_file),
+        ("METRICS_TLS_KEY", settings.metrics_tls_key),
+        ("API_TLS_KEY", settings.api_tls_key),
+        ("SCHEMA_REGISTRY_TLS_KEY", settings.schema_registry_tls_key),
+    ]
+    of_client = [
+        (setting, Path(settings.librdkafka[name]))
+        for name, setting in OF_THE_CLIENT.items()
+        if name in settings.librdkafka
+    ]
+    return [*((setting, path) for setting, path in named if path is not None), *of_client]
+
+
+def look_at(setting: str, path: Path) -> SecretFile:
+    """What the operating system says of the file."""
+    mode = path.stat().st_mode if path.exists() else None
+    return SecretFile(setting, path, mode, os.access(path, os.R_OK))
+
+
+def judge_secret(file: SecretFile) -> Finding:
+    """A secret has to be readable for this process, and must not be for everybody."""
+    if file.mode is None or not file.readable:
+        what = "does not exist" if file.mode is None else "cannot be read by this user"
+        return wrong(file.setting, f"{file.path} {what}", "name a file this user can read", 2)
+    if file.mode & EVERYBODY_READS:
+        return warning(
+            file.setting,
+            f"everybody on this machine can read {file.path}",
+            f"chmod o-r {file.path}",
+        )
+    return ok(file.setting, f"{file.path} is readable, and not for everybody")

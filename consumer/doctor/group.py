@@ -1,0 +1,150 @@
+"""What `doctor` thinks of the group, of open transactions and of clocks."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from confluent_kafka import KafkaError
+
+from consumer.doctor.asked import Group
+from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.errors import KafkaStoppedError
+from consumer.intake.evidence import CLOCK_MARGIN_MS
+from consumer.kafka import group
+from consumer.kafka.receipts import Place
+
+STOPS: Final = KafkaStoppedError.exit_code
+LISTED: Final = 5
+"""At most so many partitions are named."""
+
+
+def judge_group(found: Group | KafkaError, name: str, protocol: str) -> list[Finding]:
+    """Members, and the right to be one."""
+    if isinstance(found, KafkaError):
+        return [_no_group(found, name)]
+    return [_members(found, name, protocol), _rights(found, name)]
+
+
+def _no_group(error: KafkaError, name: str) -> Finding:
+    check = f"group {name}"
+    if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+        return wrong(
+            check, "this principal may not Read", "add the right (docs/security.md)", STOPS
+        )
+    if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
+        return ok(check, "does not exist yet: no worker has run")
+    return unknown(check, error.str(), "look again")
+
+
+def _members(found: Group, name: str, protocol: str) -> Finding:
+    check = f"group {name}"
+    if not found.members:
+        return ok(check, "no members: no worker runs")
+    who = ", ".join(f"{client} on {host.lstrip('/')}" for client, host in found.members)
+    text = f"{found.kind}, {found.assignor or 'no assignor'}, {found.state}, members: {who}"
+    if found.kind != protocol:
+        return warning(
+            check,
+            f"{text}; KAFKA_GROUP_PROTOCOL is {protocol} here",
+            "let all workers of the group have the same KAFKA_GROUP_PROTOCOL",
+        )
+    if found.state != "stable":
+        return warning(check, text, "it rebalances: look again in some seconds")
+    if protocol == "classic" and found.assignor != "range":
+        return wrong(
+            check,
+            f"{text}; a worker shares partitions by range and would be refused",
+            "stop all members first (docs/runbook.md, from an earlier release)",
+            STOPS,
+        )
+    return ok(check, text)
+
+
+def _rights(found: Group, name: str) -> Finding:
+    check = f"group {name} rights"
+    if not found.rights:
+        return unknown(check, "the brokers do not say", "look at the access rules")
+    if "READ" not in found.rights:
+        return wrong(
+            check, "this principal may not Read", "add the right (docs/security.md)", STOPS
+        )
+    return ok(check, "Read is allowed")
+
+
+def judge_progress(found: group.Group, running: bool) -> Finding:
+    """How far the group is, and what nobody reads.
+
+    Args:
+        found: offsets and owners of all partitions of the claims topic.
+        running: whether the group has members.
+    """
+    places = found.partitions
+    lag = sum(place.lag for place in places.values())
+    text = f"{lag} claims behind, {len(found.unowned)} of {len(places)} partitions without an owner"
+    if beyond := [n for n, p in places.items() if p.committed > p.end]:
+        return wrong(
+            "progress",
+            f"{text}; committed offsets beyond the end of partitions {beyond[:LISTED]}",
+            "decide where to go on (docs/runbook.md, offsets beyond the end)",
+            STOPS,
+        )
+    if lost := sum(max(0, p.first - p.committed) for p in places.values() if p.committed >= 0):
+        return warning(
+            "progress",
+            f"{text}; {lost} offsets were deleted before they were committed",
+            "raise retention.ms of the claims topic; run more workers",
+        )
+    if not running:
+        advice = "start a worker: python -m consumer run"
+        return warning("progress", f"{text}, no worker", advice) if lag else ok("progress", text)
+    if found.unowned:
+        return warning(
+            "progress", text, "look again; docs/runbook.md, FraudScorerPartitionsUnowned"
+        )
+    return ok("progress", text)
+
+
+def judge_open(
+    first: Mapping[Place, int], second: Mapping[Place, int], apart_s: float, timeout_s: float
+) -> Finding:
+    """Transactions that were open at two looks.
+
+    Args:
+        first: first open offset of each blocked partition.
+        second: the same, later.
+        apart_s: how much later.
+        timeout_s: longest that a transaction of a worker lasts.
+    """
+    stay = [place for place, offset in second.items() if first.get(place) == offset]
+    if not stay:
+        return ok("open transactions", f"none that lasts {apart_s:g} s")
+    shown = ", ".join(f"{topic}[{part}]@{second[topic, part]}" for topic, part in stay[:LISTED])
+    more = f" and {len(stay) - LISTED} more" if len(stay) > LISTED else ""
+    return warning(
+        "open transactions",
+        f"open for {apart_s:g} s or longer: {shown}{more}",
+        f"look again: after {timeout_s:g} s Kafka ends it; if it stays for longer see "
+        "docs/runbook.md, a transaction that hangs",
+    )
+
+
+def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Finding:
+    """This machine's clock against the newest outcomes, as Kafka gives out no time of its own.
+
+    Args:
+        newest_ms: largest timestamp by topic, milliseconds since the epoch; negative for none.
+        now_ms: this machine's time.
+    """
+    ahead = {name: at - now_ms for name, at in newest_ms.items() if at - now_ms > CLOCK_MARGIN_MS}
+    if ahead:
+        shown = ", ".join(f"{name} by {by / 1_000:.0f} s" for name, by in ahead.items())
+        return warning(
+            "clock",
+            f"records are ahead of this machine's time: {shown}",
+            "set the clocks of all workers by NTP; they may differ by "
+            f"{CLOCK_MARGIN_MS / 1_000:g} s at most",
+        )
+    return unknown(
+        "clock",
+        "Kafka gives out no time to compare with; no outcome is ahead of this machine's",
+        "see that NTP runs here and on the brokers (timedatectl)",
+    )

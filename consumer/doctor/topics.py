@@ -1,0 +1,121 @@
+"""What `doctor` thinks of the topics: how long records stay, how large, and who may use them."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from confluent_kafka import KafkaError
+
+from consumer.doctor.asked import Topic
+from consumer.doctor.durability import durability
+from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.errors import KafkaStoppedError
+
+STOPS: Final = KafkaStoppedError.exit_code
+INTERNAL: Final = ("__consumer_offsets", "__transaction_state")
+DAY_MS: Final = 24 * 3_600 * 1_000
+HEADROOM_BYTES: Final = 100_000
+"""What an alert or a dead letter may need more than its claim."""
+
+
+class Use(NamedTuple):
+    """What the product does with a topic."""
+
+    topic: str
+    right: str
+    """The operation it needs, in capitals."""
+    by_worker: bool = True
+    """Whether a worker ends without it."""
+
+
+def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
+    """Everything about one topic of the product."""
+    if isinstance(found, KafkaError):
+        yield judge_absent(use, found)
+        return
+    yield durability(found)
+    yield retention(found)
+    if use.by_worker:
+        yield rights(use, found)
+
+
+def judge_absent(use: Use, error: KafkaError) -> Finding:
+    """A topic that is missing, or hidden from this principal."""
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        text = f"no topic {use.topic}"
+        advice = "create it with: python -m consumer topics"
+        if not use.by_worker:
+            return warning(use.topic, f"{text}; python -m consumer outcomes needs it", advice)
+    else:
+        text = f"no answer about topic {use.topic}: {error.str()}"
+        advice = "look at the rights of this principal (docs/security.md)"
+        if not use.by_worker:
+            return unknown(use.topic, text, advice)
+    return wrong(use.topic, text, advice, STOPS)
+
+
+def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
+    """A topic of Kafka's own, on which offsets and transactions rest."""
+    if isinstance(found, Topic):
+        return durability(found)
+    if found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return unknown(
+            name,
+            "does not exist yet",
+            "look again once a worker has run",
+        )
+    return unknown(name, found.str(), "give this principal Describe and DescribeConfigs on it")
+
+
+def retention(topic: Topic) -> Finding:
+    """Whether records stay until they are read."""
+    check = f"{topic.name} retention"
+    config = topic.config
+    if isinstance(config, KafkaError):
+        return unknown(check, config.str(), f"give this principal DescribeConfigs on {topic.name}")
+    policy = config.get("cleanup.policy") or "delete"
+    if "compact" in policy:
+        text = f"cleanup.policy={policy}: a record is removed once its key comes again"
+        return wrong(check, text, "set cleanup.policy=delete")
+    if config.get("retention.bytes") not in {None, "-1"}:
+        text = f"retention.bytes={config['retention.bytes']}: records go however young they are"
+        return warning(check, text, "set retention.bytes=-1, and retention.ms as long as you need")
+    kept_ms = int(config.get("retention.ms") or -1)
+    if 0 <= kept_ms < DAY_MS:
+        text = f"{kept_ms / 3_600_000:g} hours: what is not read by then is gone"
+        return warning(check, text, "raise retention.ms above the longest outage")
+    return ok(check, f"delete, {'for ever' if kept_ms < 0 else f'{kept_ms / DAY_MS:g} days'}")
+
+
+def rights(use: Use, topic: Topic) -> Finding:
+    """Whether this principal may do with the topic what the product does with it."""
+    check = f"{topic.name} rights"
+    if not topic.rights:
+        return unknown(check, "the brokers do not say", "look at the access rules")
+    if use.right in topic.rights:
+        return ok(check, f"{use.right.title()} is allowed")
+    text = f"this principal may not {use.right.title()}"
+    return wrong(check, text, "add the right (docs/security.md)", STOPS)
+
+
+def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Finding:
+    """Whether the outcome of a claim of the largest size fits its topic."""
+    limits = {name: _limit(found[name]) for name in (claims, *outputs)}
+    largest = limits[claims]
+    if largest is None or None in limits.values():
+        advice = "give this principal DescribeConfigs on the topics"
+        return unknown("max.message.bytes", "not known of every topic", advice)
+    shown = ", ".join(f"{name} {limit:,}" for name, limit in limits.items())
+    short = [name for name in outputs if (limits[name] or 0) < largest + HEADROOM_BYTES]
+    if not short:
+        return ok("max.message.bytes", shown)
+    return warning(
+        "max.message.bytes",
+        f"{shown}: an outcome of a large claim may not fit {', '.join(short)}, and is cut",
+        f"set max.message.bytes={2 * largest} there",
+    )
+
+
+def _limit(topic: object) -> int | None:
+    if not isinstance(topic, Topic) or isinstance(topic.config, KafkaError):
+        return None
+    return int(topic.config.get("max.message.bytes") or 0)

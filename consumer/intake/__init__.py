@@ -1,0 +1,1 @@
+"""Claims in: polling, rebalances, and taking over what another worker left."""

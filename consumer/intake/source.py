@@ -1,0 +1,358 @@
+"""Claims in: polling, rebalances, and going back to what the group has committed.
+
+The rules exactly-once rests on (KIP-447 fences a transaction's offsets by member and generation,
+not by partition):
+
+* group metadata is taken before the broker is asked where to read from, never at commit: metadata
+  fetched after a rebalance would be accepted for partitions this worker has already lost;
+* any rebalance makes the records in hand void, also those returned by the very poll that served
+  it: they are read again from what the group has committed;
+* nothing is read before the last transactions of its partition are known to be whole
+  (`consumer.intake.takeover`).
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from consumer.batch.records import coordinates
+from consumer.intake.membership import assign, snapshot, unassign
+from consumer.intake.offsets import Offsets
+from consumer.intake.stable import StableOffsets
+from consumer.intake.stalls import Stall
+from consumer.intake.takeover import Start, TakeOver
+from consumer.kafka.client import (
+    TRANSIENT,
+    consumer_config,
+    kafka_error,
+    refused_property,
+    report_client_error,
+    stopped,
+)
+from consumer.kafka.portions import FEW, MOST_BYTES, more_at_once, size_of
+from consumer.kafka.receipts import Place, Receipt
+from consumer.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+IDLE_POLL_S: Final = 0.2
+BUSY_POLL_S: Final = 0.001
+OFFSETS_TIMEOUT_S: Final = 2.0
+PATIENCE_S: Final = 30.0
+"""A broker that has just started may report an end that is too low for a moment."""
+NOT_FETCHED_YET: Final = frozenset({KafkaError._STATE, KafkaError._PREV_IN_PROGRESS})
+
+
+class Poll(NamedTuple):
+    """What one poll brought."""
+
+    messages: list[Message]
+    rebalanced: bool
+    first: Mapping[Place, int] = MappingProxyType({})
+    """Where partitions begin of which nothing is committed by a worker of this release."""
+    done: Mapping[Place, int] = MappingProxyType({})
+    """How many claims were left out because their outcomes are there, by partition."""
+    offsets: Mapping[Place, int] = MappingProxyType({})
+    """Next offsets of those partitions: after what was left out and what is in `messages`."""
+
+
+class _Ready(NamedTuple):
+    """Where to begin, found out by the member that `metadata` is of."""
+
+    starts: Mapping[Place, Start]
+    first: dict[Place, int]
+    metadata: bytes | None
+
+
+class ClaimSource:
+    """The worker's consumer. Used from one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        settle: Callable[[], object],
+        busy: Callable[[], bool],
+        take_over: TakeOver,
+        stalled: Callable[[Stall], object],
+    ) -> None:
+        """Join the group.
+
+        Args:
+            settings: topic, group, batch size and waiting time.
+            settle: called before partitions are given up; returns when no transaction that
+                holds offsets of theirs is under way.
+            busy: whether a batch could not be published yet anyway.
+            take_over: finds out where to begin.
+            stalled: called again and again while an open transaction keeps partitions from being
+                taken over.
+        """
+        self._settings = settings
+        self._settle = settle
+        self._busy = busy
+        self._take_over = take_over
+        self._stalled = stalled
+        self._ready: _Ready | None = None
+        self._first: dict[Place, int] = {}
+        self._done: dict[Place, frozenset[int]] = {}
+        self._rebalanced = False
+        self._closing = False
+        self._void_since: float | None = None
+        self._refresh = False
+        self._idle = False
+        self._stable = StableOffsets()
+        config: dict[str, Any] = {
+            **consumer_config(settings),
+            "error_cb": report_client_error,
+            "stats_cb": self._stable.note,
+            "logger": log,
+        }
+        try:
+            self._consumer = Consumer(config)
+        except KafkaException as error:
+            raise refused_property(error) from error
+        self.group_metadata: bytes | None = None
+        self._offsets = Offsets(self._consumer, str(config["auto.offset.reset"]))
+        self._consumer.subscribe(
+            [settings.claims_topic],
+            on_assign=self._on_assign,
+            on_revoke=self._on_revoke,
+            on_lost=self._on_lost,
+        )
+
+    def poll(self) -> Poll:
+        """The next batch: blocks for a first record, then takes what follows it at once.
+
+        A batch is cut at BATCH_SIZE records or 16 MiB, or BATCH_WAIT_MS after its first record
+        but not while the batch before it is being committed: so batches grow with the load. When
+        a rebalance was served, nothing is returned: the records in hand are void.
+
+        Raises:
+            KafkaStoppedError: no such topic, not authorised, or fenced.
+        """
+        self._rebalanced = False
+        # An error counts even where a rebalance voids the records it came with: a fatal one is told
+        # once, and the client brings nothing any more.
+        messages = self._checked(self._take()) if self._rewound() else []
+        self._idle = not (messages or self._rebalanced or self._void_since)
+        if self._rebalanced:
+            return Poll([], rebalanced=True)
+        return self._sorted(messages) if self._first or self._done else Poll(messages, False)
+
+    def _sorted(self, messages: list[Message]) -> Poll:
+        """Leave out what has its outcome; the first time after partitions were taken over only."""
+        first, done, offsets, rest = {}, Counter[Place](), {}, []
+        for message in messages:
+            place, offset = _place(message)
+            if place in self._first:
+                first[place] = self._first.pop(place)
+            left_out = self._done.get(place)
+            if left_out is None:
+                rest.append(message)
+                continue
+            offsets[place] = offset + 1
+            if offset in left_out:
+                done[place] += 1
+            else:
+                rest.append(message)
+            if offset >= max(left_out):
+                del self._done[place]
+        return Poll(rest, False, first, done, offsets)
+
+    def _take(self) -> list[Message]:
+        first = self._consumer.poll(IDLE_POLL_S)
+        if first is None:
+            return []
+        messages = [first]
+        room = MOST_BYTES - size_of(first)
+        size = self._settings.batch_size
+        end = time.monotonic() + self._settings.batch_wait_ms / 1_000
+        most = FEW
+        while len(messages) < size and room > 0 and not self._rebalanced:
+            asked = min(size - len(messages), most)
+            found = self._consumer.consume(asked, 0)
+            messages += found
+            sizes = list(map(size_of, found))
+            room -= sum(sizes)
+            if len(found) == asked and room > 0:
+                most = more_at_once(most, room, sizes)
+                continue
+            left = end - time.monotonic()
+            if len(messages) >= size or room <= 0 or (left <= 0 and not self._busy()):
+                break
+            one = self._consumer.poll(max(left, BUSY_POLL_S))
+            if one is not None:
+                messages.append(one)
+                room -= size_of(one)
+        return messages
+
+    def _checked(self, messages: list[Message]) -> list[Message]:
+        good = []
+        for message in messages:
+            error = message.error()
+            if error is None:
+                good.append(message)
+            elif error.code() in TRANSIENT or (error.retriable() and not error.fatal()):
+                log.warning("kafka consumer: %s", error.str())
+            else:
+                raise stopped(KafkaException(error), f"reading {self._settings.claims_topic}")
+        return good
+
+    def rewind(self, *, aborted: bool) -> None:
+        """Void everything in hand: the next poll goes back to what the group has committed.
+
+        Args:
+            aborted: a transaction was refused or given up. Under the classic protocol the
+                snapshot stays all the same: if the generation has moved on, a rebalance is due
+                whose callback brings the next one. Under the consumer protocol the member's
+                epoch moves on without a callback, so a new snapshot is needed.
+        """
+        self._refresh |= aborted and self._settings.group_protocol == "consumer"
+        self._take_over.restart(distrust=aborted)
+        self._ready = None
+        if self._void_since is None:
+            self._void_since = time.monotonic()
+
+    def _rewound(self) -> bool:
+        """Go back, if that is due; False while the broker does not tell where to.
+
+        Callbacks are served in between: under the consumer protocol a member that is fenced is
+        told no offsets before it has given up its partitions in a callback. So a snapshot taken
+        before offsets are told is of a member that the broker knew, in the epoch it knew.
+        """
+        if self._void_since is None:
+            return True
+        if self._ready is None:
+            self._ready = self._where_to_begin()
+        if self._ready is None or not self._begin(self._ready.starts):
+            message = self._consumer.poll(0)
+            self._checked([] if message is None else [message])  # a record is void, an error not
+            return False
+        self._first = self._ready.first
+        self.group_metadata = self._ready.metadata
+        self._refresh = False
+        self._void_since = self._ready = None
+        return True
+
+    def _where_to_begin(self) -> _Ready | None:
+        assert self._void_since is not None
+        fresh = snapshot(self._consumer) if self._refresh else self.group_metadata
+        assigned = self._consumer.assignment()
+        found = self._offsets.find(assigned, OFFSETS_TIMEOUT_S)
+        starts = None if found is None else self._take_over.step(found)
+        waited = time.monotonic() - self._void_since
+        if found is None or starts is None or (assigned and fresh is None):
+            unstable = [(p.topic, p.partition) for p in assigned] if found is None else []
+            self._stalled(Stall(waited, unstable, self._take_over.open))
+            return None
+        places = {(p.topic, p.partition): Receipt.parse(p.metadata) for p in found}
+        first = {p: starts[p].offset for p, receipt in places.items() if receipt is None}
+        within = self._offsets.within_log(starts, patient=waited < PATIENCE_S)
+        return None if within is None else _Ready(within, first, fresh)
+
+    def _begin(self, starts: Mapping[Place, Start]) -> bool:
+        """Set every partition to its start; False while one is not being fetched yet."""
+        for place, start in starts.items():
+            try:
+                self._consumer.seek(TopicPartition(*place, start.offset))
+            except KafkaException as error:
+                if kafka_error(error).code() not in NOT_FETCHED_YET:
+                    raise
+                return False
+        self._done = {place: start.done for place, start in starts.items() if start.done}
+        return True
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalanced = True
+        if self._closing:  # nothing is read any more
+            assign(consumer, partitions, self._settings.group_protocol)
+            return
+        self.group_metadata = snapshot(consumer)
+        self._refresh = False
+        if self._settings.group_protocol == "classic":
+            self._offsets.keep(partitions)
+        # When the broker does not tell yet, the rewind that follows finds the place: waiting here
+        # would keep a callback from being served that may be the reason.
+        start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
+        known = partitions if start is None else start
+        assign(consumer, known, self._settings.group_protocol)
+        log.info("assigned %s", _names(partitions))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._rebalanced = True
+        self._settle()
+        unassign(consumer, partitions, self._settings.group_protocol)
+        if self._settings.group_protocol == "consumer":
+            self._offsets.forget(partitions)
+        log.info("revoked %s", _names(partitions))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        log.warning("lost %s", _names(partitions))
+        self.group_metadata = None
+        self._on_revoke(consumer, partitions)
+        self._offsets.forget(partitions)
+
+    @property
+    def void(self) -> bool:
+        """Whether partitions are being taken over, and nothing is read."""
+        return self._void_since is not None
+
+    @property
+    def assigned(self) -> set[tuple[str, int]]:
+        """Topic and partition of what this worker reads now."""
+        held = {(place.topic, place.partition) for place in self._consumer.assignment()}
+        return held & self._offsets.begun.keys()
+
+    def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
+        """Records that can be read and are not committed, by partition, from the last fetch.
+
+        Neither what was deleted nor what an open transaction holds back can be read. When nothing
+        is in hand the position counts: unlike what is committed it is also past the markers that
+        transactions of the producers leave at the end of a partition.
+
+        Args:
+            committed: next offsets this worker committed, by topic and partition.
+        """
+        lags = {}
+        for place in self._consumer.position([TopicPartition(*where) for where in self.assigned]):
+            where = place.topic, place.partition
+            low, high = self._consumer.get_watermark_offsets(place, cached=True)
+            start = max(low, self._offsets.begun[where])
+            done = max(start, committed.get(where, start), place.offset if self._idle else start)
+            lags[where] = max(0, self._stable.ends.get(where, high) - done)
+        return lags
+
+    def commit(self, offsets: list[TopicPartition]) -> None:
+        """Commit without a transaction (at-least-once).
+
+        Raises:
+            KafkaException: not all of them were committed.
+        """
+        for place in self._consumer.commit(offsets=offsets, asynchronous=False) or []:
+            if place.error is not None:
+                raise KafkaException(place.error)
+
+    def close(self) -> None:
+        """Leave the group; static members keep their partitions until the session ends.
+
+        Callbacks that wait are served first: librdkafka may take an assignment that it makes
+        while it closes for its end, and then wait for ever on the callback that gives it back.
+        """
+        self._closing = True
+        try:
+            self._consumer.poll(0)
+        finally:
+            self._consumer.close()
+
+
+def _place(message: Message) -> tuple[Place, int]:
+    claim = coordinates(message)
+    return (claim.topic, claim.partition), claim.offset
+
+
+def _names(partitions: Iterable[TopicPartition]) -> str:
+    return ", ".join(f"{p.topic}[{p.partition}]" for p in partitions) or "nothing"

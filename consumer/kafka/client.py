@@ -1,0 +1,316 @@
+"""librdkafka configurations: what the guarantee rests on, and what the environment adds."""
+
+import logging
+import re
+import time
+from typing import Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka.admin import AdminClient
+
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.settings.settings import Delivery, Membership, Settings
+
+log = logging.getLogger(__name__)
+
+TRANSACTION_TIMEOUT_MS: Final = 15_000
+STATISTICS_EVERY_MS: Final = 1_000
+
+CONSUMER_ONLY: Final = (
+    "auto.offset.reset",
+    "check.crcs",
+    "fetch.",
+    "group.",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.poll.interval.ms",
+    "queued.",
+    "session.timeout.ms",
+)
+PRODUCER_ONLY: Final = (
+    "acks",
+    "batch.",
+    "compression.",
+    "delivery.timeout.ms",
+    "linger.ms",
+    "max.in.flight",
+    "message.max.bytes",
+    "message.send.max.retries",
+    "message.timeout.ms",
+    "partitioner",
+    "queue.buffering.",
+    "request.required.acks",
+    "request.timeout.ms",
+    "retries",
+    "retry.backoff.",
+    "sticky.partitioning.",
+    "transaction.",
+)
+MANAGED_BY_BROKER: Final = ("heartbeat.interval.ms", "session.timeout.ms")
+"""Refused by the client under ``group.protocol=consumer``."""
+
+UNANSWERED: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+    }
+)
+"""Errors that say only that there was no answer."""
+REFUSED: Final = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    }
+)
+"""Errors that waiting does not end."""
+FENCED: Final = frozenset(
+    {
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNKNOWN_MEMBER_ID,
+    }
+)
+"""Refusals of a member whose rebalance callback is still to come."""
+
+TRANSIENT: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._MAX_POLL_EXCEEDED,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TRANSPORT,
+        KafkaError._WAIT_COORD,
+    }
+)
+"""What the client heals by itself."""
+
+REASON_S: Final = 120.0
+"""What a client reported earlier has healed meanwhile."""
+
+Config = dict[str, str | int | float | bool]
+
+
+def common_config(settings: Settings) -> Config:
+    """Connection and security: what every client shares."""
+    shared = {
+        name: value
+        for name, value in settings.librdkafka.items()
+        if not name.startswith(CONSUMER_ONLY + PRODUCER_ONLY)
+    }
+    return {
+        "bootstrap.servers": settings.kafka_bootstrap_servers,
+        "client.id": f"{settings.consumer_group}-{settings.instance_id}",
+        "reconnect.backoff.ms": 250,
+        "reconnect.backoff.max.ms": 5_000,
+        # An address that swallows packets is reported before the first wait for an answer ends.
+        "socket.connection.setup.timeout.ms": 10_000,
+        **shared,
+    }
+
+
+def consumer_config(settings: Settings) -> Config:
+    """The worker's consumer: never commits by itself, reads committed records only."""
+    config: Config = {
+        **common_config(settings),
+        "group.id": settings.consumer_group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "queued.max.messages.kbytes": 32_768,
+        "fetch.queue.backoff.ms": 10,
+        "statistics.interval.ms": STATISTICS_EVERY_MS,
+        **_only(settings, CONSUMER_ONLY),
+    }
+    if settings.group_protocol == "classic":
+        # Eager: a static member that dies between the two phases of a cooperative rebalance
+        # leaves partitions that nobody owns (docs/decisions/0013).
+        config["partition.assignment.strategy"] = "range"
+        config.setdefault("session.timeout.ms", 15_000)
+    else:
+        for name in MANAGED_BY_BROKER:
+            config.pop(name, None)
+    if settings.membership is Membership.STATIC:
+        config["group.instance.id"] = settings.instance_id
+    return config
+
+
+def onlooker_config(settings: Settings, isolation: str) -> Config:
+    """A consumer that asks about the group, or reads, without being a member of it.
+
+    Args:
+        settings: connection and group.
+        isolation: ``read_committed`` or ``read_uncommitted``, of records and of offsets.
+    """
+    return {
+        **common_config(settings),
+        "group.id": settings.consumer_group,
+        "enable.auto.commit": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": isolation,
+    }
+
+
+def producer_config(settings: Settings) -> Config:
+    """The worker's producer; transactional in exactly-once mode.
+
+    ``retry.backoff.ms`` is what a transactional producer waits when the next transaction meets
+    the last one still completing (CONCURRENT_TRANSACTIONS): the default of 100 ms would bound
+    the worker to ten transactions a second. The partitioner is the Java client's, so that an
+    alert lands where other producers put the same key.
+    """
+    config: Config = {
+        # The broker's own limits decide what is too large, not the client's.
+        "message.max.bytes": 100_000_000,
+        **common_config(settings),
+        "enable.idempotence": True,
+        # A commit sends what lingers at once, so this delays nothing and saves small requests.
+        "linger.ms": 5,
+        "partitioner": "murmur2_random",
+        "retry.backoff.ms": 1,
+        "queue.buffering.max.kbytes": 131_072,
+        **_only(settings, PRODUCER_ONLY),
+    }
+    if settings.delivery is Delivery.EXACTLY_ONCE:
+        config["transactional.id"] = transactional_id(settings)
+        config.setdefault("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)
+    return config
+
+
+def transactional_id(settings: Settings) -> str:
+    """The id that this worker's transactions have, the same after every restart.
+
+    Neither part may hold a slash, so no two workers of two groups have one id, and a right on the
+    prefix ``CONSUMER_GROUP/`` reaches no other group.
+    """
+    return f"{settings.consumer_group}/{settings.instance_id}"
+
+
+def transaction_timeout_s(settings: Settings) -> float:
+    """After this the coordinator ends a transaction that nobody ended, in seconds."""
+    return int(settings.librdkafka.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)) / 1_000
+
+
+def ignored(settings: Settings) -> list[str]:
+    """Variables that have no effect with these settings."""
+    if settings.group_protocol == "classic":
+        return []
+    return [variable_of(name) for name in MANAGED_BY_BROKER if name in settings.librdkafka]
+
+
+def variable_of(name: str) -> str:
+    """The variable that sets a property of the client."""
+    return "KAFKA_" + name.upper().replace(".", "_")
+
+
+def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
+    return {n: v for n, v in settings.librdkafka.items() if n.startswith(prefixes)}
+
+
+def refused_property(error: KafkaException) -> SettingsError:
+    """A client's refusal of its configuration, in terms of the environment."""
+    text = kafka_error(error).str()
+    named = re.search(r'"([a-z0-9.]+)"', text)
+    name = variable_of(named[1]) if named else "a KAFKA_* setting"
+    return SettingsError(f"{name} is refused by the Kafka client: {text}")
+
+
+def kafka_error(error: KafkaException) -> KafkaError:
+    """The error inside the exception."""
+    inner = error.args[0]
+    assert isinstance(inner, KafkaError)
+    return inner
+
+
+class _Reason(NamedTuple):
+    text: str
+    at_s: float
+
+
+_reasons: list[_Reason] = []
+"""The last one, of whichever client of this process; callbacks come in any thread."""
+
+
+def report_client_error(error: KafkaError) -> None:
+    """Callback of a client for what it heals by itself (a lost connection) or is fatal.
+
+    Clients call it from their `poll` only.
+    """
+    log.warning("kafka client: %s", error.str())
+    if error.code() != KafkaError._ALL_BROKERS_DOWN:  # follows the one that says why
+        _reasons[:] = [_Reason(error.str(), time.monotonic())]
+
+
+def last_reason() -> str:
+    """Why there was no answer, with the address, as the end of a message; empty if unknown."""
+    recent = [r.text for r in _reasons if time.monotonic() - r.at_s < REASON_S]
+    return f"; the client's last error: {recent[-1]}" if recent else ""
+
+
+def serve(client: Consumer | Producer | AdminClient) -> None:
+    """Let a client say what went wrong, before it is given up.
+
+    Raises:
+        KafkaStoppedError: it lacks a right, which some calls report as no answer.
+    """
+    try:
+        said = client.poll(0)
+    except KafkaException as error:  # a producer that has failed for good says so here
+        raise stopped(error, "asking Kafka") from error
+    if not isinstance(said, Message):
+        return
+    refusal = said.error()
+    if refusal is not None and refusal.code() in REFUSED:
+        topic = said.topic()
+        raise stopped(KafkaException(refusal), f"reading {topic}" if topic else "asking Kafka")
+
+
+def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:
+    """What the operator reads when Kafka refuses to go on."""
+    inner = kafka_error(error)
+    hint = last_reason() if inner.code() in UNANSWERED else _HINTS.get(inner.code(), "")
+    return KafkaStoppedError(f"{doing}: {inner.name()}: {inner.str()}{hint}")
+
+
+_FENCED_HINT: Final = (
+    "; another process took over with the same INSTANCE_ID (give each worker its own), or this one "
+    "was stopped for longer than a transaction may last: a restart is safe"
+)
+_HINTS: Final = {
+    KafkaError._FENCED: _FENCED_HINT,
+    KafkaError.PRODUCER_FENCED: _FENCED_HINT,
+    KafkaError.INVALID_PRODUCER_EPOCH: _FENCED_HINT,
+    KafkaError.FENCED_INSTANCE_ID: _FENCED_HINT,
+    KafkaError.UNRELEASED_INSTANCE_ID: "; the old session of this INSTANCE_ID has not ended yet",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
+        "; another member of CONSUMER_GROUP (a worker of an earlier release?) shares partitions in "
+        "a different way: stop every worker of the group, wait until their sessions "
+        "have ended (KAFKA_SESSION_TIMEOUT_MS, 15 s by default), then start them again. Committed "
+        "offsets stay; see 'From an earlier release' in docs/runbook.md"
+    ),
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "; create the topics with: python -m consumer topics",
+    KafkaError._UNKNOWN_TOPIC: "; create the topics with: python -m consumer topics",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "; the principal lacks a right on a topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "; the principal may not read as CONSUMER_GROUP",
+    KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED: (
+        "; the principal may not write with the transactional id CONSUMER_GROUP/INSTANCE_ID"
+    ),
+    KafkaError._BAD_COMPRESSION: (
+        "; the batch is damaged, or unpacks to more than KAFKA_RECEIVE_MESSAGE_MAX_BYTES (100 MB): "
+        "see 'A batch that cannot be unpacked' in docs/runbook.md"
+    ),
+    KafkaError.MSG_SIZE_TOO_LARGE: (
+        "; a record is larger than the output topic takes: raise its max.message.bytes"
+    ),
+}

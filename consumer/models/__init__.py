@@ -1,0 +1,1 @@
+"""The model in service: loaded, replaced, shadowed, watched for drift."""

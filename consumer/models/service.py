@@ -1,0 +1,204 @@
+"""The model in service: loaded at start, replaced between two batches when another is promoted."""
+
+import contextlib
+import gc
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from consumer.errors import ModelRefusedError, SettingsError
+from consumer.settings.settings import Settings
+from consumer.telemetry.metrics import ModelMetrics
+from model.artifact import store as artifact
+from model.artifact.store import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    ArtifactError,
+    Verify,
+    anything,
+)
+from model.releases.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
+from model.scoring.load import load as load_model
+from model.scoring.rules import RuleError, Rules
+from model.scoring.rules import load as load_rules
+from model.scoring.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 2.0
+WATCHED: Final = (MANIFEST_FILE, MODEL_FILE, REFERENCE_FILE, SIGNATURE_FILE)
+COLLECT_EVERY: Final = 10_000
+"""Objects more than were freed before the collector looks for cycles (the default is 700)."""
+
+Stamp = tuple[int, int, int, int] | None
+"""Number, size and times of a file; None when there is none."""
+Identity = tuple[Path, int, tuple[Stamp, ...], Path | None]
+
+
+def signature_check(settings: Settings) -> Verify:
+    """What every model is asked before it is loaded: nothing, without MODEL_PUBLIC_KEY_FILE.
+
+    Raises:
+        SettingsError: the file is missing, or holds no such key.
+    """
+    file = settings.model_public_key_file
+    if file is None:
+        return anything
+    try:
+        return signed_by(public_key(file))
+    except KeyFileError as error:
+        raise SettingsError(f"MODEL_PUBLIC_KEY_FILE={file}: {error}") from error
+
+
+def own_rules(settings: Settings) -> Rules | None:
+    """The rules of RULES_FILE, None without one.
+
+    Raises:
+        SettingsError: the file is missing or wrong.
+    """
+    if settings.rules_file is None:
+        return None
+    try:
+        return load_rules(settings.rules_file)
+    except RuleError as error:
+        raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
+
+
+class Models:
+    """Hands out the model for the next batch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        metrics: ModelMetrics,
+        rules: Rules | None = None,
+        verify: Verify = anything,
+    ) -> None:
+        """Load the model.
+
+        Args:
+            folder: the artifact, or a link to it.
+            metrics: told which model is in service.
+            rules: to hold claims against beside the model; None for those that come with it.
+            verify: refuses a model, this one and those promoted later; see `signature_check`.
+
+        Raises:
+            ModelRefusedError: it is missing, altered, made by other versions, or refused.
+        """
+        self._folder = folder
+        self._metrics = metrics
+        self._rules = rules
+        self._verify = verify
+        self._seen = self._identity()
+        try:
+            self._current = load_model(folder, rules, verify)
+        except ArtifactError as error:
+            raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
+        self._report()
+        keep_out_of_collections()
+        self._stopped = threading.Event()
+
+    def current(self) -> Scorer:
+        """The model to score the next batch with."""
+        return self._current
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look for another model while the body runs."""
+        thread = threading.Thread(target=self._watch, name="models", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
+
+    def look(self) -> None:
+        """Load the model that is in the folder now, unless it is the one seen last.
+
+        One that is refused is reported, and the model in service stays.
+        """
+        found = self._identity()
+        if found is None or found == self._seen:
+            return
+        self._seen = found
+        try:
+            self._current = load_model(self._folder, self._rules, self._verify)
+        except ArtifactError as error:
+            self._refused(error)
+            return
+        self._report()
+        keep_out_of_collections()
+        log.info("model in service: %s %s", self._current.name, self._current.version)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY_S):
+            try:
+                self.look()
+            except BaseException as error:  # noqa: BLE001 - a thread that ends is never missed
+                self._refused(error)
+
+    def _refused(self, error: BaseException) -> None:
+        self._metrics.models_refused.inc()
+        log.error(
+            "the new model in %s is refused, %s %s stays in service: %s",
+            self._folder,
+            self._current.name,
+            self._current.version,
+            error,
+            # Of a refusal the message says it all, a traceback nothing more.
+            exc_info=None if isinstance(error, ArtifactError) else error,
+        )
+
+    def _identity(self) -> Identity | None:
+        """What changes when another model is put there; None in the midst of the change.
+
+        A model that was refused is looked at again with every change of its files: when it has
+        been signed, is no longer everybody's to write, or has been copied to its end.
+        """
+        try:
+            folder = self._folder.resolve()
+            stamps = tuple(_stamp(folder / name) for name in WATCHED)
+            if stamps[0] is None:
+                return None
+            return folder, folder.stat().st_ctime_ns, stamps, artifact.open_place(self._folder)
+        except PermissionError:  # loading says what cannot be read
+            return self._folder, 0, (), None
+        except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+            return None
+
+    def _report(self) -> None:
+        scorer = self._current
+        self._metrics.model.info(
+            {
+                "name": scorer.name,
+                "version": scorer.version,
+                "sha256": scorer.sha256,
+                "threshold": f"{scorer.threshold:g}",
+            }
+        )
+        self._metrics.model_loaded_at.set_to_current_time()
+        self._metrics.model_created_at.set(scorer.manifest.created_at.timestamp())
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def keep_out_of_collections() -> None:
+    """Tell the garbage collector to leave the model and the libraries alone.
+
+    They live as long as the process; walking them again and again, together with a collection
+    every few hundred claims, costs a fifth of the time it takes to score a claim.
+    """
+    gc.unfreeze()  # what an earlier model left behind
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_EVERY)

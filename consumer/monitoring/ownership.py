@@ -1,0 +1,133 @@
+"""Watches, next to the loop, what nobody owns and how far the whole group is behind."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, wait
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from consumer.kafka.group import Group, ask
+from consumer.kafka.topics import admin
+from consumer.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 10.0
+STEP_S: Final = 0.2
+
+
+class GroupMetrics:
+    """Instruments of the group. Without a recent answer from Kafka they have no series, not 0."""
+
+    def __init__(self, registry: CollectorRegistry, topic: str) -> None:
+        self._topic = topic
+        self._stable: Mapping[int, int] = {}
+        self.unowned = Gauge(
+            "fraud_scorer_unowned_partitions",
+            "Partitions of the claims topic that no member of the group has been assigned.",
+            ["topic"],
+            registry=registry,
+        )
+        self.lag = Gauge(
+            "fraud_scorer_group_lag",
+            "Offsets the group could read and has not committed, whoever owns the partition.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.held_back = Gauge(
+            "fraud_scorer_held_back",
+            "Offsets behind a producer's transaction that was open at the last two looks.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.checked_at = Gauge(
+            "fraud_scorer_group_checked_timestamp_seconds",
+            "When Kafka last answered where the group stands; 0 before it has.",
+            registry=registry,
+        )
+        self.failed = Counter(
+            "fraud_scorer_group_checks_failed",
+            "Looks at the group that Kafka did not answer.",
+            registry=registry,
+        )
+
+    def show(self, group: Group) -> None:
+        """Report an answer. Series are replaced in place: a scrape never finds them missing."""
+        for number, found in group.partitions.items():
+            label = self._topic, str(number)
+            stuck = self._stable.get(number) == found.stable
+            self.lag.labels(*label).set(found.lag)
+            self.held_back.labels(*label).set(found.held_back if stuck else 0)
+        self._stable = {number: found.stable for number, found in group.partitions.items()}
+        self.unowned.labels(self._topic).set(len(group.unowned))
+        self.checked_at.set(time.time())
+
+    def unknown(self) -> None:
+        """Report that there was no answer."""
+        self.failed.inc()
+        for gauge in (self.unowned, self.lag, self.held_back):
+            gauge.clear()
+
+
+class GroupWatch:
+    """Asks Kafka in a thread of its own; neither waits for the loop nor delays it."""
+
+    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+        """Connect.
+
+        Raises:
+            SettingsError: the client refuses its configuration.
+        """
+        self._group, self._topic = settings.consumer_group, settings.claims_topic
+        self._client = admin(settings)
+        self._metrics = GroupMetrics(registry, settings.claims_topic)
+        self._unowned: frozenset[int] = frozenset()
+        self._stopped = threading.Event()
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look every `LOOK_EVERY_S` seconds while the body runs."""
+        thread = threading.Thread(target=self._watch, name="group", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            thread.join()
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            self.look()
+            self._stopped.wait(LOOK_EVERY_S)
+
+    def look(self) -> None:
+        """Ask and report; what fails is logged and counted, and the last answer withdrawn."""
+        self._client.poll(0)  # serves the client's log lines
+        try:
+            found = ask(self._client, self._group, self._topic, self._wait)
+        except _StoppedError:
+            return
+        except Exception as error:  # noqa: BLE001 - a watch that ended would report for ever
+            log.warning("group %s: where it stands is unknown: %s", self._group, error)
+            self._metrics.unknown()
+        else:
+            self._metrics.show(found)
+            # Once is a rebalance, or a group that is only starting.
+            if lasting := found.unowned & self._unowned:
+                log.warning("partitions without an owner: %s", sorted(lasting))
+            self._unowned = found.unowned
+
+    def _wait(self, futures: Iterable[Future[Any]]) -> None:
+        """Until all have ended; each has the client's own time limit."""
+        asked = list(futures)
+        while wait(asked, STEP_S).not_done:
+            if self._stopped.is_set():
+                raise _StoppedError
+
+
+class _StoppedError(Exception):
+    """The worker ends; nobody needs the answer any more."""

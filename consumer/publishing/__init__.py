@@ -1,0 +1,1 @@
+"""Outcomes out, exactly once or at least once."""

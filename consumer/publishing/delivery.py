@@ -1,0 +1,127 @@
+"""How outcomes leave the worker: the promise of DELIVERY, and the choice between its two forms."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from confluent_kafka import KafkaException, TopicPartition
+
+from consumer.batch.process import Outcome
+from consumer.errors import AbortedError
+from consumer.kafka.client import stopped, transactional_id
+from consumer.kafka.producing import make_producer, partitions
+from consumer.kafka.receipts import Receipts
+from consumer.kafka.watchdog import Watchdog
+from consumer.publishing.leftovers import Leftovers, sweep_for
+from consumer.publishing.sizes import Sizes, is_too_large
+from consumer.publishing.transactions import ExactlyOnce
+from consumer.settings.settings import Delivery, Settings
+
+
+class Publisher(Protocol):
+    """Publishes the outcomes of batches, in order."""
+
+    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
+        """Publish one outcome and its offsets; `done` is called once they are committed.
+
+        Raises:
+            AbortedError: this outcome, or the one before it, was not committed.
+            KafkaStoppedError: Kafka refuses to go on.
+        """
+
+    def busy(self) -> bool:
+        """Whether an outcome published now would have to wait for the one before it."""
+
+    def settle(self) -> None:
+        """Wait until nothing is under way.
+
+        Raises:
+            AbortedError: what was under way was not committed.
+        """
+
+    def sweep(self) -> None:
+        """End what an earlier process with this worker's transactional id left open.
+
+        Raises:
+            AbortedError: what was under way was not committed, or the sweep did not work.
+            KafkaStoppedError: Kafka refuses to go on.
+        """
+
+    def close(self) -> None:
+        """Settle nothing and let go of the connection."""
+
+
+class AtLeastOnce:
+    """Alerts and dead letters acknowledged by the brokers before the offsets are committed."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        watchdog: Watchdog,
+        commit: Callable[[list[TopicPartition]], None],
+        leftovers: Leftovers,
+    ) -> None:
+        self._settings = settings
+        self._watchdog = watchdog
+        self._commit = commit
+        self._leftovers = leftovers
+        self._sizes = Sizes(settings)
+        self._producer = make_producer(settings)
+
+    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
+        """Produce, wait for every acknowledgement, commit; see `Publisher.publish`."""
+        if self._sizes.relax():
+            self._producer = make_producer(self._sizes.settings)
+        try:
+            with self._watchdog.step("produce"):
+                self._sizes.queue(self._producer, outcome)
+            with self._watchdog.step("flush"):
+                self._producer.flush()
+            self._sizes.check_delivered()
+        except KafkaException as error:
+            self._give_up(error)
+        self._sizes.committed(outcome)
+        with self._watchdog.step("commit"):
+            try:
+                self._commit(partitions(outcome.offsets))
+            except KafkaException as error:
+                raise AbortedError(str(error)) from error
+        done()
+
+    def _give_up(self, error: KafkaException) -> None:
+        if not is_too_large(error):
+            raise stopped(error, "publishing") from error
+        with self._watchdog.step("flush"):
+            self._producer.flush()
+        refused = self._sizes.refused(error)
+        self._producer = make_producer(self._sizes.settings)
+        raise refused from error
+
+    def busy(self) -> bool:
+        """Never between two batches."""
+        return False
+
+    def settle(self) -> None:
+        """Nothing is ever under way between two batches."""
+
+    def sweep(self) -> None:
+        """Of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
+        try:
+            sweep_for(self._settings, transactional_id(self._settings), self._leftovers)
+        except KafkaException as error:
+            raise stopped(error, "ending an open transaction") from error
+
+    def close(self) -> None:
+        """Everything published was acknowledged already."""
+
+
+def make_publisher(
+    settings: Settings,
+    watchdog: Watchdog,
+    commit: Callable[[list[TopicPartition]], None],
+    receipts: Receipts,
+    leftovers: Leftovers,
+) -> Publisher:
+    """The publisher that DELIVERY asks for."""
+    if settings.delivery is Delivery.EXACTLY_ONCE:
+        return ExactlyOnce(settings, watchdog, receipts, leftovers)
+    return AtLeastOnce(settings, watchdog, commit, leftovers)

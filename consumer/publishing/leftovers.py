@@ -1,0 +1,187 @@
+"""What earlier processes with a transactional id left open, and how it is ended.
+
+A broker that dies and comes back can hold a transaction open for ever although its coordinator
+has noted the end of it, and the next commit of the same producer then commits the dead one
+(docs/exactly-once.md). A *sweep* ends it in every partition it can have touched: a transaction
+that writes to all of them and is aborted. What should have been committed is not lost by that:
+whoever takes the partitions over looks at what is there (`consumer.intake.takeover`).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from consumer.kafka.client import FENCED, TRANSIENT, kafka_error, onlooker_config
+from consumer.kafka.outputs import Ends
+from consumer.kafka.producing import make_producer
+from consumer.kafka.topics import admin
+from consumer.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SWEEP_KEY: Final = b"scorer.sweep"
+"""Key of the records of a sweep: aborted, without a value, seen by uncommitted readers only."""
+GRACE_S: Final = 0.5
+"""Transactions of others that are under way end sooner than this, as a rule."""
+ASK_S: Final = 0.3
+COORDINATOR_S: Final = 20.0
+ANSWER_S: Final = 3.0
+ANSWERS: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError._UNSUPPORTED_FEATURE})
+"""Nobody has joined yet; or the broker is the demo's, which has no such request."""
+
+
+class Leftovers:
+    """Open transactions around one group: its offsets of one topic, and its output topics."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        source: str,
+        outputs: Sequence[str],
+        step: Callable[[str], AbstractContextManager[None]] = lambda _: nullcontext(),
+    ) -> None:
+        """Connect.
+
+        Args:
+            settings: connection and group.
+            source: the topic that is read.
+            outputs: the topics that are written.
+            step: watches each call that may outlive its own time-out.
+        """
+        self._settings = settings
+        self._step = step
+        self._admin = admin(settings)
+        self._source = Ends(self._admin, [source])
+        self._outputs = Ends(self._admin, outputs)
+
+    def clear(self, producer: Producer, timeout_s: float) -> bool:
+        """End what the producer's id may have left open, if anything is open at all.
+
+        Args:
+            producer: initialised, and in no transaction.
+            timeout_s: for each step of the sweep.
+
+        Returns:
+            Whether anything was. If so the producer has aborted a transaction, and must not be
+            used for another one (docs/decisions/0019).
+
+        Raises:
+            KafkaException: Kafka refuses, or does not answer.
+        """
+        probe = self._probe()
+        try:
+            started = time.monotonic()
+            self._await_coordinator(timeout_s)
+            swept = self._open() or not self._stable(probe)
+            if swept:
+                self._sweep(producer, timeout_s, probe)
+                log.info("swept open transactions in %.0f ms", 1e3 * (time.monotonic() - started))
+            return swept
+        finally:
+            probe.close()
+
+    def sweep(self, producer: Producer, timeout_s: float) -> None:
+        """End it in any case. As after `clear`, the producer must not be used again."""
+        probe = self._probe()
+        try:
+            self._await_coordinator(timeout_s)
+            self._sweep(producer, timeout_s, probe)
+        finally:
+            probe.close()
+
+    def reachable(self) -> bool:
+        """Whether Kafka answers at all; without it nothing can be ended."""
+        try:
+            return bool(self._source.places())
+        except KafkaException as error:
+            log.warning("Kafka does not answer: %s", kafka_error(error).str())
+            return False
+
+    def _open(self) -> bool:
+        """Whether a transaction in the outputs is older than this call, and does not end soon."""
+        ends = self._outputs.written()
+        deadline = time.monotonic() + GRACE_S
+        while self._outputs.open(ends):
+            if time.monotonic() > deadline:
+                return True
+            time.sleep(0.02)
+        return False
+
+    def _stable(self, probe: Consumer) -> bool:
+        """Whether no transaction holds offsets of the group; False also when nobody answers."""
+        places = [TopicPartition(*place) for place in self._source.places()]
+        try:
+            probe.committed(places, timeout=ASK_S)
+        except KafkaException as error:
+            inner = kafka_error(error)
+            if inner.retriable() or inner.code() in TRANSIENT | FENCED:
+                return False
+            raise
+        return True
+
+    def _sweep(self, producer: Producer, timeout_s: float, probe: Consumer) -> None:
+        some = self._some()
+        producer.begin_transaction()
+        for topic, partition in self._outputs.places():
+            producer.produce(topic, None, SWEEP_KEY, partition=partition)
+        with self._step("flush of a sweep"):
+            producer.flush(timeout_s)
+        try:
+            # A group with members refuses offsets of nobody, but the partition that holds the
+            # group's offsets is part of the transaction by then, and gets its marker.
+            with self._step("send_offsets_to_transaction of a sweep"):
+                producer.send_offsets_to_transaction(
+                    [some], probe.consumer_group_metadata(), timeout_s
+                )
+        except KafkaException as error:
+            if not kafka_error(error).txn_requires_abort():
+                raise
+        with self._step("abort_transaction of a sweep"):
+            producer.abort_transaction(timeout_s)
+
+    def _await_coordinator(self, timeout_s: float) -> None:
+        """Wait until the group's coordinator answers: offsets sent before can block for ever.
+
+        Raises:
+            KafkaException: it does not, or there is no right to ask.
+        """
+        group = self._settings.consumer_group
+        deadline = time.monotonic() + min(COORDINATOR_S, timeout_s)
+        client = self._admin
+        while True:
+            left = max(ASK_S, min(ANSWER_S, deadline - time.monotonic()))
+            asked = client.describe_consumer_groups([group], request_timeout=left)
+            try:
+                asked[group].result()
+                return
+            except KafkaException as error:
+                code = kafka_error(error).code()
+                if code in ANSWERS:
+                    return
+                if time.monotonic() > deadline or code not in TRANSIENT:
+                    raise
+                time.sleep(0.1)
+                # A client that has lost its connection may ask for a coordinator in vain for ever.
+                client = admin(self._settings)
+
+    def _some(self) -> TopicPartition:
+        return TopicPartition(*self._source.places()[0], 0)
+
+    def _probe(self) -> Consumer:
+        return Consumer({**onlooker_config(self._settings, "read_committed"), "logger": log})
+
+
+def sweep_for(settings: Settings, transactional_id: str, leftovers: Leftovers) -> None:
+    """End what another worker left open, which fences it if it still runs.
+
+    Raises:
+        KafkaException: Kafka refuses, or does not answer.
+    """
+    timeout_s = settings.step_timeout_s / 2
+    producer = make_producer(settings, transactional_id)
+    producer.init_transactions(timeout_s)
+    leftovers.sweep(producer, timeout_s)

@@ -1,0 +1,151 @@
+"""Records that do not fit their topic: how they are found.
+
+How large a topic's records may be is the topic's own setting, counts what is left after
+compression, and may change at any time. So nothing is computed beforehand: when the brokers refuse
+a transaction for its size, the same records are sent once more by a producer that compresses them
+and sends each on its own. What is refused then does not fit, and it is known which claim it is of.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from consumer.batch.process import Outcome
+from consumer.batch.records import Record
+from consumer.errors import TooLargeError
+from consumer.kafka.client import kafka_error, stopped
+from consumer.kafka.producing import produce
+from consumer.settings.settings import Delivery, Settings
+from schemas.alert import Source
+
+TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+CUT_SHORT: Final = frozenset(
+    {
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._STATE,
+    }
+)
+"""What the client says instead when it meets a transaction that has failed already."""
+POLL_S: Final = 0.1
+COMPRESSED: Final = {"compression.type": "zstd", "compression.level": "9"}
+# One at a time: after one that is refused, those on their way behind it would be refused for their
+# sequence numbers, some of them only after a time-out.
+ALONE: Final = {**COMPRESSED, "batch.size": "1", "max.in.flight": "1", "linger.ms": "0"}
+
+
+def is_too_large(error: KafkaException) -> bool:
+    """Whether the client or the broker refused a record, or several together, for the size."""
+    return kafka_error(error).code() in TOO_LARGE
+
+
+def compressed(settings: Settings) -> Settings:
+    """For a producer that sends all that the topic takes."""
+    return _with(settings, COMPRESSED)
+
+
+def _with(settings: Settings, properties: dict[str, str]) -> Settings:
+    return msgspec.structs.replace(settings, librdkafka={**settings.librdkafka, **properties})
+
+
+class Sizes:
+    """Queues the records of outcomes; knows how, and which of them were refused for their size.
+
+    Attributes:
+        alone: each record is compressed and sent on its own.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.alone = False
+        self._settings = settings
+        self._refused: set[Source] = set()
+        self._passed = False
+        self._failed: KafkaError | None = None
+        # The outcome of a transaction is that of all its records: no report is needed of each.
+        transactional = settings.delivery is Delivery.EXACTLY_ONCE
+        self._report = None if transactional else self._noted
+
+    @property
+    def settings(self) -> Settings:
+        """For the producer that the records are queued in."""
+        return _with(self._settings, ALONE) if self.alone else self._settings
+
+    def queue(self, producer: Producer, outcome: Outcome) -> None:
+        """Queue all records of an outcome; if each goes alone, wait until all are delivered.
+
+        Raises:
+            KafkaException: one is refused.
+        """
+        self._refused.clear()
+        self._failed = None
+        alerts, letters = self._settings.alerts_topic, self._settings.dead_letter_topic
+        if self.alone:
+            self._queue_alone(producer, alerts, outcome.alerts, outcome.alert_sources)
+            self._queue_alone(producer, letters, outcome.dead_letters, outcome.letter_sources)
+            # Behind one that is refused the others are not sent: a commit would wait for them until
+            # the transaction has timed out.
+            while len(producer) and self._failed is None:
+                producer.poll(POLL_S)
+            self.check_delivered()
+        else:
+            produce(producer, alerts, outcome.alerts, self._report)
+            produce(producer, letters, outcome.dead_letters, self._report)
+
+    def _queue_alone(
+        self,
+        producer: Producer,
+        topic: str,
+        records: Iterable[Record],
+        sources: Sequence[Source],
+    ) -> None:
+        for record, source in zip(records, sources, strict=True):
+            try:
+                produce(producer, topic, [record], partial(self._delivered, source))
+            except KafkaException as error:
+                if is_too_large(error):
+                    self._refused.add(source)
+                raise
+
+    def _delivered(self, source: Source, error: KafkaError | None, _: Message) -> None:
+        if error is not None and error.code() in TOO_LARGE:
+            self._refused.add(source)
+        self._failed = self._failed or error
+
+    def _noted(self, error: KafkaError | None, _: Message) -> None:
+        self._failed = self._failed or error
+
+    def check_delivered(self) -> None:
+        """Of a producer without transactions, flushed, or of records that went alone.
+
+        Raises:
+            KafkaException: a record was not delivered.
+        """
+        if self._failed is not None:
+            raise KafkaException(self._failed)
+
+    def suspected(self, error: KafkaException) -> bool:
+        """Whether nothing of the outcome was published because a record may not fit."""
+        return bool(self._refused) or kafka_error(error).code() in TOO_LARGE | CUT_SHORT
+
+    def committed(self, outcome: Outcome) -> None:
+        """What was queued is published; runs in the committing thread."""
+        self._passed = self.alone and bool(outcome.alerts or outcome.dead_letters)
+
+    def relax(self) -> bool:
+        """Whether to go on with a producer of the settings as they are, and from now on so."""
+        relaxed, self._passed = self._passed, False
+        self.alone = self.alone and not relaxed
+        return relaxed
+
+    def refused(self, error: KafkaException) -> TooLargeError:
+        """What to raise once it is clear that nothing of the outcome is published.
+
+        The next outcome is sent by a producer of other settings if this one was not sent so.
+        """
+        found = frozenset(self._refused)
+        self.alone = True
+        return TooLargeError(str(stopped(error, "publishing")), found)

@@ -1,0 +1,201 @@
+"""Outcomes out exactly once: alerts, dead letters and offsets of a batch in one transaction."""
+
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+
+from consumer.batch.process import Outcome
+from consumer.errors import AbortedError, KafkaStoppedError
+from consumer.kafka.client import TRANSIENT, kafka_error, serve, stopped
+from consumer.kafka.producing import make_producer
+from consumer.kafka.receipts import Receipts
+from consumer.kafka.topics import without_coordinator
+from consumer.kafka.watchdog import Watchdog
+from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.sizes import Sizes
+from consumer.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+INIT_ATTEMPTS: Final = 10
+
+HOPELESS = frozenset(
+    {
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+        KafkaError._UNKNOWN_PARTITION,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        KafkaError._FENCED,
+        KafkaError.PRODUCER_FENCED,
+        KafkaError.INVALID_PRODUCER_EPOCH,
+    }
+)
+"""Trying the same batch again would meet the same error."""
+
+
+class ExactlyOnce:
+    """Alerts, dead letters and offsets in one transaction per batch.
+
+    The commit runs in a thread of its own while the worker decodes and scores the next batch
+    (the client releases the interpreter lock): at most one transaction is under way.
+    """
+
+    def __init__(
+        self, settings: Settings, watchdog: Watchdog, receipts: Receipts, leftovers: Leftovers
+    ) -> None:
+        """Start, which waits for Kafka, and end what an earlier process left open.
+
+        Args:
+            settings: topics, ids and time-outs.
+            watchdog: ends the process when a step is stuck.
+            receipts: committed with the offsets.
+            leftovers: of this worker's group and topics.
+        """
+        self._settings = settings
+        self._watchdog = watchdog
+        self._receipts = receipts
+        self._leftovers = leftovers
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._under_way: Future[None] | None = None
+        self._timeout = settings.step_timeout_s / 2
+        self._sizes = Sizes(settings)
+        self._producer = self._new_producer()
+
+    def _new_producer(self) -> Producer:
+        for _ in range(INIT_ATTEMPTS):
+            producer = make_producer(self._sizes.settings)
+            try:
+                self._initialise(producer)
+                if self._leftovers.clear(producer, self._timeout):
+                    producer = make_producer(self._sizes.settings)
+                    self._initialise(producer)
+                return producer
+            except KafkaException as error:
+                serve(producer)
+                inner = kafka_error(error)
+                if not inner.retriable() and inner.code() not in TRANSIENT:
+                    raise stopped(error, "starting the transactional producer") from error
+                log.warning(
+                    "waiting for Kafka at %s: %s",
+                    self._settings.kafka_bootstrap_servers,
+                    kafka_error(error).str(),
+                )
+        raise KafkaStoppedError(
+            f"no transaction coordinator at {self._settings.kafka_bootstrap_servers}"
+            f"{without_coordinator(self._settings)}"
+        )
+
+    def _initialise(self, producer: Producer) -> None:
+        with self._watchdog.step("init_transactions"):
+            producer.init_transactions(self._timeout)
+
+    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
+        """Publish in one transaction, after the one before it; see `Publisher.publish`."""
+        self.settle()
+        if self._sizes.relax():
+            self._discard("what did not fit is published")
+        now_ms = time.time_ns() // 1_000_000
+        self._receipts.began(now_ms)
+        try:
+            with self._watchdog.step("produce"):
+                self._producer.begin_transaction()
+                self._sizes.queue(self._producer, outcome)
+        except KafkaException as error:
+            self._give_up(error)
+        offsets = self._receipts.write(outcome.offsets, outcome.outcomes, now_ms)
+        self._under_way = self._committer.submit(
+            self._commit, outcome, offsets, group_metadata, done
+        )
+
+    def _commit(
+        self,
+        outcome: Outcome,
+        offsets: list[TopicPartition],
+        group_metadata: Any,
+        done: Callable[[], None],
+    ) -> None:
+        with self._watchdog.step("send_offsets_to_transaction"):
+            self._producer.send_offsets_to_transaction(offsets, group_metadata, self._timeout)
+        with self._watchdog.step("commit_transaction"):
+            self._producer.commit_transaction(self._timeout)
+        self._receipts.committed()
+        self._sizes.committed(outcome)
+        done()
+
+    def busy(self) -> bool:
+        """Whether a commit is under way; see `Publisher.busy`."""
+        return self._under_way is not None and not self._under_way.done()
+
+    def settle(self) -> None:
+        """Wait for the commit under way; see `Publisher.settle`."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return
+        try:
+            under_way.result()
+        except KafkaException as error:
+            self._give_up(error)
+
+    def _give_up(self, error: KafkaException) -> None:
+        """Abort what can be aborted, and go on with another producer.
+
+        librdkafka gives the sequence numbers of records that an abort purges to the records that
+        follow. If the broker has written one of the purged, and only its answer was lost, it takes
+        the next record for the same one sent again: acknowledges it, and does not write it. A new
+        producer has another epoch and counts from the start (docs/decisions/0019).
+
+        Raises:
+            AbortedError: always, unless the error is fatal (KafkaStoppedError).
+            TooLargeError: of records that do not fit.
+        """
+        self._receipts.aborted()
+        inner = kafka_error(error)
+        if inner.fatal() or inner.code() in HOPELESS:
+            raise stopped(error, "publishing") from error
+        log.warning("transaction given up: %s: %s", inner.name(), inner.str())
+        if self._sizes.suspected(error):
+            # Not aborted: the next transaction of this producer would fail for the sequence numbers
+            # it has skipped. The next producer ends this one.
+            refused = self._sizes.refused(error)
+            self._discard("records may not fit: each is sent on its own, compressed")
+            raise refused from error
+        if inner.txn_requires_abort():
+            self._abort()
+        self._discard("it has given a transaction up")
+        raise AbortedError(inner.str()) from error
+
+    def _abort(self) -> None:
+        """Spare the next producer the wait for the end of the transaction, if that is possible."""
+        try:
+            with self._watchdog.step("abort_transaction"):
+                self._producer.abort_transaction(self._timeout)
+        except KafkaException as error:
+            if kafka_error(error).fatal():
+                raise stopped(error, "aborting") from error
+            log.warning("not aborted, which the next producer does: %s", kafka_error(error).str())
+
+    def _discard(self, why: str) -> None:
+        # init_transactions on a new producer with the same id completes or aborts what the old
+        # one left behind; reusing the old one after an unknown outcome could commit twice.
+        log.warning("transactional producer discarded: %s", why)
+        self._producer.purge()
+        self._producer = self._new_producer()
+
+    def sweep(self) -> None:
+        """End what this worker's id left open; see `Publisher.sweep`."""
+        self.settle()
+        try:
+            self._leftovers.sweep(self._producer, self._timeout)
+        except KafkaException as error:
+            self._give_up(error)
+        self._discard("it has ended what was open")
+
+    def close(self) -> None:
+        """Let go; an open transaction is aborted by the broker or the next start."""
+        self._committer.shutdown(wait=True)

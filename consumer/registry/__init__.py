@@ -1,0 +1,1 @@
+"""Claims and alerts in the forms of a Schema Registry."""

@@ -1,0 +1,120 @@
+"""Claims in the frame of a Schema Registry: JSON Schema and Avro.
+
+Source: Confluent wire format, version 0: a zero byte, the schema's id in four bytes (big-endian),
+the payload. No JSON text begins with a zero byte, so plain claims are told apart by it and take
+the way they always take. What the writer's schema says decides how the payload is read; whether
+it is a claim is decided by `Claim`, as for any other.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from consumer.batch.decode import RefusedError, check_size, decode, invalid
+from consumer.registry.avro_bounds import SchemaError, TooDeepError
+from consumer.registry.avro_reader import avro_reader
+from consumer.registry.client import Registry
+from schemas.claim import Claim
+from schemas.dead_letter import Header, Reason
+
+MAGIC: Final = 0
+PREFIX_BYTES: Final = 5
+MOST_IDS: Final = 2**31
+"""Ids of schemas are Java integers; a registry answers a larger one as if its URL were wrong."""
+
+
+class FramedClaims:
+    """Decodes claims, framed or plain."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._frames = Frames(registry, Claim.__struct_fields__)
+
+    def __call__(self, value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
+        """Read one claim from a record; see `consumer.batch.decode.decode`.
+
+        Raises:
+            RefusedError: what is in the frame is no claim, or of no known schema.
+            RegistryStoppedError: the registry does not tell the schema.
+        """
+        if not value or value[0] != MAGIC:
+            return decode(value, headers)
+        check_size(value)
+        content = self._frames.opened(value)
+        return decode(content.json) if content.json is not None else _claim(content.built)
+
+
+class Content(NamedTuple):
+    """What was in a frame: JSON, or of Avro what it was written from."""
+
+    json: bytes | None
+    built: Any = None
+
+
+class Frames:
+    """Opens frames.
+
+    Args:
+        registry: knows the schemas.
+        fields: of a record in Avro, build only these; None builds all.
+    """
+
+    def __init__(self, registry: Registry, fields: Collection[str] | None = None) -> None:
+        self._registry = registry
+        self._fields = fields
+        self._readers: dict[int, Callable[[bytes], Any] | RefusedError] = {}
+
+    def opened(self, value: bytes) -> Content:
+        """What is in a framed value.
+
+        Raises:
+            RefusedError: nothing that can be read.
+            RegistryStoppedError: the registry does not tell the schema.
+        """
+        if len(value) <= PREFIX_BYTES:
+            raise RefusedError(Reason.INVALID, "a schema registry's frame with nothing in it")
+        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
+        kind = self._registry.kind(schema_id) if schema_id < MOST_IDS else None
+        if kind == "JSON":
+            return Content(value[PREFIX_BYTES:])
+        if kind == "AVRO":
+            return Content(None, self._read_avro(value[PREFIX_BYTES:], schema_id))
+        what = "is not in the registry" if kind is None else f"is {kind}, not JSON or AVRO"
+        raise RefusedError(Reason.INVALID, f"schema {schema_id} {what}")
+
+    def as_json(self, value: bytes) -> bytes:
+        """The JSON of a value, framed or plain; see `opened`."""
+        if value[:1] != bytes([MAGIC]):
+            return value
+        content = self.opened(value)
+        return msgspec.json.encode(content.built) if content.json is None else content.json
+
+    def _read_avro(self, payload: bytes, schema_id: int) -> Any:
+        if schema_id not in self._readers:
+            self._readers[schema_id] = self._reader(schema_id)
+        read = self._readers[schema_id]
+        if isinstance(read, RefusedError):
+            raise RefusedError(read.reason, str(read))
+        try:
+            return read(payload)
+        except Exception as error:  # noqa: BLE001 - whatever the reader meets in others' bytes
+            # Without the error's own text, which may have some of the record in it.
+            raise RefusedError(
+                Reason.INVALID,
+                f"the payload is not Avro of schema {schema_id}: {type(error).__name__}",
+            ) from None
+
+    def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:
+        """What reads payloads of the schema, or why none is read."""
+        try:
+            return avro_reader(self._registry.texts(schema_id), self._fields)
+        except SchemaError as error:
+            reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
+            return RefusedError(reason, f"schema {schema_id} is not used: {error}")
+
+
+def _claim(found: Any) -> Claim:
+    try:
+        return msgspec.convert(found, Claim)
+    except msgspec.ValidationError as error:
+        raise invalid(error, "$") from None

@@ -1,0 +1,137 @@
+"""A Schema Registry, through confluent-kafka's own client: which schema has which id."""
+
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import httpx2
+from confluent_kafka.schema_registry import (
+    SchemaReference,
+    SchemaRegistryClient,
+    SchemaRegistryError,
+)
+
+from consumer.errors import RegistryStoppedError, SettingsError
+from consumer.registry.avro_bounds import SchemaError
+from consumer.settings.settings import Settings
+
+TIMEOUT_S: Final = 5.0
+RETRIES: Final = 3
+LONGEST_WAIT_MS: Final = 2_000
+SCHEMA_NOT_FOUND: Final = 40403
+"""Error code of the registry's API; any other 404 for an id is a wrong URL."""
+REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
+"""Subject, version or schema: what a schema refers to was deleted."""
+FORGET_S: Final = 10.0
+"""How long an id that the registry does not know is not asked for again."""
+MOST_UNKNOWN: Final = 1_000
+
+FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
+
+
+def connect(settings: Settings) -> "Registry":
+    """The registry that SCHEMA_REGISTRY_URL names.
+
+    Raises:
+        SettingsError: a SCHEMA_REGISTRY_* setting is refused by the client.
+        RegistryStoppedError: no registry answers.
+    """
+    try:
+        client = SchemaRegistryClient(client_config(settings))
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"SCHEMA_REGISTRY_* is refused by its client: {error}") from error
+    try:
+        client.get_schema_types()
+    except FAILURES as error:
+        raise stopped(error, "connecting") from error
+    return Registry(client)
+
+
+class Registry:
+    """Ids of schemas and what kind each is, asked for once."""
+
+    def __init__(self, client: SchemaRegistryClient) -> None:
+        self.client = client
+        self._kinds: dict[int, str] = {}
+        self._unknown: dict[int, float] = {}
+
+    def texts(self, schema_id: int) -> list[str]:
+        """A schema that is known, after those it refers to.
+
+        Raises:
+            SchemaError: one that it refers to is not there.
+            RegistryStoppedError: the registry does not say.
+        """
+        found: dict[tuple[str, int], str] = {}
+        try:
+            schema = self.client.get_schema(schema_id)
+            self._collect(schema.references or (), found)
+        except FAILURES as error:
+            if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
+                raise SchemaError("a schema that it refers to is not in the registry") from error
+            raise stopped(error, f"asking for schema {schema_id}") from error
+        return [*found.values(), schema.schema_str or ""]
+
+    def _collect(
+        self, references: Iterable[SchemaReference], found: dict[tuple[str, int], str]
+    ) -> None:
+        """Add what is referred to, each once, whatever it refers to itself first."""
+        for reference in references:
+            place = reference.subject or "", reference.version or 0
+            if place not in found:
+                found[place] = ""  # so that a circle of references ends
+                schema = self.client.get_version(*place).schema
+                self._collect(schema.references or (), found)
+                del found[place]
+                found[place] = schema.schema_str or ""
+
+    def kind(self, schema_id: int) -> str | None:
+        """``JSON``, ``AVRO``, …; None for an id that nobody registered.
+
+        Raises:
+            RegistryStoppedError: the registry does not say.
+        """
+        known = self._kinds.get(schema_id)
+        if known is not None:
+            return known
+        if time.monotonic() < self._unknown.get(schema_id, 0.0):
+            return None
+        try:
+            found = self.client.get_schema(schema_id).schema_type or "AVRO"
+        except FAILURES as error:
+            if getattr(error, "error_code", None) != SCHEMA_NOT_FOUND:
+                raise stopped(error, f"asking for schema {schema_id}") from error
+            if len(self._unknown) >= MOST_UNKNOWN:
+                self._unknown.clear()
+            self._unknown[schema_id] = time.monotonic() + FORGET_S
+            return None
+        self._kinds[schema_id] = found
+        return found
+
+
+def client_config(settings: Settings) -> dict[str, object]:
+    """The client's configuration."""
+    wanted: dict[str, object] = {
+        "url": settings.schema_registry_url,
+        "timeout": TIMEOUT_S,
+        "max.retries": RETRIES,
+        "retries.wait.ms": 200,
+        "retries.max.wait.ms": LONGEST_WAIT_MS,
+    }
+    if settings.schema_registry_username is not None:
+        user, password = settings.schema_registry_username, settings.schema_registry_password
+        wanted["basic.auth.user.info"] = f"{user}:{password}"
+    files = {
+        "ssl.ca.location": settings.schema_registry_tls_ca,
+        "ssl.certificate.location": settings.schema_registry_tls_cert,
+        "ssl.key.location": settings.schema_registry_tls_key,
+    }
+    return wanted | {name: str(path) for name, path in files.items() if path is not None}
+
+
+def stopped(error: Exception, doing: str) -> RegistryStoppedError:
+    """What the operator reads when the registry does not do its part."""
+    return RegistryStoppedError(
+        f"schema registry: {doing}: {type(error).__name__}: {error}; nothing of the batch was "
+        "published, a restart is safe"
+    )

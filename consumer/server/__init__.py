@@ -1,0 +1,1 @@
+"""An HTTP server that bounds whatever a client sends or leaves undone."""

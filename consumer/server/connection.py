@@ -1,0 +1,257 @@
+"""One HTTP connection: its requests in order, and how long each state of it may last."""
+
+import asyncio
+import contextlib
+import math
+import socket
+from collections import deque
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple
+
+from consumer.server.connections import Connections
+from consumer.server.exchange import Exchange, refusal
+from consumer.server.limits import PROBES, BodyBudget, Limits, RefusalError
+from consumer.server.parsing import Head, RequestParser
+
+UNREAD_BYTES: Final = 65_536
+"""Of answers the client has not taken: above it nothing more is read from it, nor answered."""
+
+
+class Port(NamedTuple):
+    """What the connections of one port share."""
+
+    app: Any
+    limits: Limits
+    connections: Connections
+    bodies: BodyBudget
+    refused: Callable[[int], None]
+    """Receives the status of each answer given by the server, not by the app."""
+    buffer: memoryview
+    """Where each read goes; it is parsed before the next one, so one buffer serves all."""
+    scheme: str
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A client, from the moment it is accepted."""
+
+    def __init__(self, port: Port, sock: socket.socket) -> None:
+        self._port = port
+        self._limits = port.limits
+        self._loop = asyncio.get_running_loop()
+        self._sock = sock
+        self._transport: asyncio.Transport | None = None
+        self._parser = RequestParser(port.limits, self)
+        self._queue: deque[Exchange] = deque()  # not answered yet; the app is at work on the first
+        self._arriving: Exchange | None = None  # has a head, and no end yet
+        self._begun = False
+        self._deaf = False  # whatever else arrives is thrown away
+        self._paused = False  # the client does not read
+        self._parting: RefusalError | None = None  # goes out after the last answer
+        self.due = self._after(port.limits.silent_seconds)
+
+    def _after(self, seconds: float) -> float:
+        return self._loop.time() + min(seconds, self._limits.seconds)
+
+    # The transport calls these.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """TCP, and TLS if there is any, are set up; a request is due."""
+        self._transport = transport  # type: ignore[assignment]  # uvloop's is not registered
+        # By default it is eight times as much over TLS.
+        self._open.set_write_buffer_limits(high=UNREAD_BYTES)
+        self.due = self._after(self._limits.silent_seconds)
+
+    @property
+    def _open(self) -> asyncio.Transport:
+        assert self._transport is not None
+        return self._transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client, or this side, closed."""
+        self._port.connections.leave(self)
+        self._deaf, self._parting = True, None
+        while self._queue:
+            self._abandon(self._queue.pop())
+
+    def eof_received(self) -> bool:
+        """The client sends no more; it may be waiting for answers.
+
+        Over TLS it cannot: a connection of which one side is closed is closed (RFC 5246, 7.2.1).
+        """
+        self._deaf = True
+        if self._open.get_extra_info("ssl_object") is not None:
+            return False
+        if not self._queue or self._arriving is not None:
+            return False
+        self._queue[-1].keep_alive = False
+        return True
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next read goes."""
+        return self._port.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Some bytes came: part of a request, one or several."""
+        if self._deaf:
+            return
+        try:
+            self._parser.feed(self._port.buffer[:nbytes])
+        except RefusalError as error:
+            # After the last request a client may send what it likes: it is not looked at.
+            if not self._deaf:
+                self._refuse(error)
+
+    def pause_writing(self) -> None:
+        """The client does not take what is written: nothing more is read from it meanwhile."""
+        self._paused = True
+        if not self._open.is_closing():
+            self._open.pause_reading()
+        self.due = self._after(self._limits.seconds)
+
+    def resume_writing(self) -> None:
+        """The client has taken all of it."""
+        self._paused = False
+        if not self._open.is_closing():
+            self._open.resume_reading()
+            self._proceed()
+
+    # The parser calls these; what they raise comes out of its `feed`.
+
+    def begin(self) -> None:
+        """A request begins to arrive."""
+        if len(self._queue) >= self._limits.pipelined:
+            raise RefusalError(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                f"at most {self._limits.pipelined} requests may wait for their answers",
+            )
+        self._begun = True
+        self.due = self._after(self._limits.seconds)
+
+    def head(self, head: Head) -> None:
+        """The head of a request: serve it, or refuse it."""
+        if head.path not in PROBES and not self._port.connections.serves(self, self._loop.time()):
+            raise RefusalError(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections at a time; try again"
+            )
+        self._arriving = Exchange(head, self._port.scheme, self._write, self._answered)
+        self._queue.append(self._arriving)
+        if len(self._queue) == 1:
+            self._proceed()
+
+    def body(self, part: bytes) -> None:
+        """A part of the body; of no use once the request is answered."""
+        exchange = self._arriving
+        if exchange is not None and not exchange.answered:
+            self._port.bodies.take(len(part))
+            exchange.feed(part)
+
+    def end(self) -> None:
+        """A request is whole."""
+        exchange, self._arriving, self._begun = self._arriving, None, False
+        assert exchange is not None
+        self._port.connections.heard(self)
+        exchange.complete()
+        self._deaf = not exchange.keep_alive
+        self._proceed()
+
+    # The rest is the order of answers.
+
+    def _write(self, data: bytes) -> None:
+        if not self._open.is_closing():
+            self._open.write(data)
+
+    def _answered(self, exchange: Exchange, data: bytes) -> None:
+        """The app answered the first request of the queue."""
+        self._queue.popleft()
+        self._port.bodies.release(exchange.size)
+        if exchange.failed:
+            self._port.refused(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self._write(data)
+        if exchange.keep_alive:
+            self._proceed()
+        elif exchange.whole:
+            self._close()
+        else:
+            self._linger()
+
+    def _proceed(self) -> None:
+        """Whatever is next: an answer, the rest of a request, or the next one."""
+        if self._paused:
+            return
+        if self._queue:
+            if not self._begun:
+                self.due = math.inf
+            self._queue[0].start(self._port.app)
+        elif self._parting is not None:
+            self._part()
+        elif not self._begun and not self._deaf:
+            self.due = self._after(self._limits.silent_seconds)
+
+    def _refuse(self, error: RefusalError) -> None:
+        """Answer in place of the app, after what is still to be answered, and close."""
+        self._deaf, self._begun = True, False
+        exchange, self._arriving = self._arriving, None
+        if exchange is not None and exchange.answered:
+            self._linger()
+            return
+        if exchange is not None:
+            self._abandon(self._queue.pop())
+        self._parting = error
+        self._proceed()
+
+    def _part(self) -> None:
+        error, self._parting = self._parting, None
+        assert error is not None
+        self._port.refused(error.status)
+        self._write(refusal(error.status, str(error)))
+        self._linger()
+
+    def _abandon(self, exchange: Exchange) -> None:
+        self._port.bodies.release(exchange.size)
+        exchange.cancel()
+
+    def _linger(self) -> None:
+        """Let the client read the answer: closing with bytes unread would take it away."""
+        self._deaf = True
+        if self._open.can_write_eof() and not self._open.is_closing():
+            self._open.write_eof()
+        self.due = self._after(self._limits.linger_seconds)
+
+    def _close(self) -> None:
+        self._deaf = True
+        self._open.close()
+        # The transport waits for the client to take what is written, and for its word of farewell
+        # over TLS.
+        unread = self._open.get_write_buffer_size() > 0
+        self.due = self._after(self._limits.seconds if unread else self._limits.linger_seconds)
+
+    # The sweep, and the end of the server, call these.
+
+    def expire(self) -> None:
+        """What was awaited did not come in time."""
+        if not self._begun or self._paused or self._deaf:
+            self.drop()
+        else:
+            self._refuse(
+                RefusalError(
+                    HTTPStatus.REQUEST_TIMEOUT,
+                    f"the request took more than {self._limits.seconds:g} s to arrive",
+                )
+            )
+
+    def drop(self) -> None:
+        """Close at once, in whatever state."""
+        if self._transport is not None:
+            self._transport.abort()
+            return
+        # Before the end of the handshake the transport is not ours; it sees its peer gone.
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+    def finish(self) -> None:
+        """Close once what is under way is answered."""
+        if not self._queue:
+            self._close() if self._transport is not None else self.drop()
+        for exchange in self._queue:
+            exchange.keep_alive = False

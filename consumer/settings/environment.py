@@ -1,0 +1,308 @@
+"""Values of environment variables: each read, checked, and refused by its name."""
+
+import enum
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+from consumer.errors import SettingsError
+from model.files.trusted import FileError, read_trusted, refuse_writable
+
+Number = TypeVar("Number", int, float)
+Choice = TypeVar("Choice", bound=enum.StrEnum)
+
+SECRETS: Final = frozenset(
+    {
+        "sasl.username",
+        "sasl.password",
+        "ssl.key.password",
+        "ssl.key.pem",
+        "ssl.keystore.password",
+        "sasl.oauthbearer.client.secret",
+    }
+)
+"""librdkafka properties that may come from a file (``KAFKA_SASL_PASSWORD_FILE``), never logged."""
+
+FILES: Final = frozenset(
+    {
+        "sasl.kerberos.keytab",
+        "ssl.ca.location",
+        "ssl.certificate.location",
+        "ssl.crl.location",
+        "ssl.engine.location",
+        "ssl.key.location",
+        "ssl.keystore.location",
+    }
+)
+"""librdkafka properties that name a file, or for the CA a folder, which decides whom to trust."""
+
+OWNED: Final = {
+    "group.id": "CONSUMER_GROUP",
+    "group.instance.id": "INSTANCE_ID and MEMBERSHIP",
+    "transactional.id": "CONSUMER_GROUP and INSTANCE_ID",
+    "metadata.broker.list": "KAFKA_BOOTSTRAP_SERVERS",
+    "auto.commit.enable": "DELIVERY",
+    "enable.auto.commit": "DELIVERY",
+    "enable.auto.offset.store": "DELIVERY",
+    "enable.idempotence": "DELIVERY",
+    "enable.partition.eof": "the worker",
+    "statistics.interval.ms": "the worker",
+    "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
+    "default.topic.config": "each property of topics, as a setting of its own,",
+}
+"""librdkafka properties the guarantee rests on, and the setting that decides each."""
+
+
+LATEST: Final = frozenset({"latest", "end", "largest"})
+_NO_LATEST: Final = (
+    "it skips claims, unnoticed, whenever a partition has no committed offset: a new partition, a "
+    "worker that takes over from one that had committed nothing, offsets that expired or that "
+    "retention has overtaken. To score only what comes in from now on, set the group's offsets "
+    "once, before the first start: kafka-consumer-groups.sh --bootstrap-server HOST:PORT --group "
+    "GROUP --topic TOPIC --reset-offsets --to-latest --execute"
+)
+
+MIN_TOKEN: Final = 16
+MOST_CHARACTERS: Final = 200
+_VISIBLE: Final = re.compile(r"[!-~]+")
+
+
+def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
+    """A text without blanks around it.
+
+    Raises:
+        SettingsError: it is empty.
+    """
+    value = _utf8(name, environ.get(name, default).strip())
+    if not value:
+        raise SettingsError(f"{name} is empty; leave it out for the default {default!r}")
+    return value
+
+
+def read_optional_path(environ: Mapping[str, str], name: str) -> Path | None:
+    """A path, None where the variable is not set."""
+    return Path(read_text(environ, name, "")) if name in environ else None
+
+
+def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
+    """A file that a library opens, None where the variable is not set.
+
+    Raises:
+        SettingsError: see `check_file`.
+    """
+    path = read_optional_path(environ, name)
+    if path is not None:
+        check_file(name, path)
+    return path
+
+
+def read_url(environ: Mapping[str, str], name: str) -> str | None:
+    """An address with http:// or https://, and without a password: those come from files."""
+    if name not in environ:
+        return None
+    value = read_text(environ, name, "")
+    parts = split_url(name, value)
+    if not parts.hostname:
+        raise SettingsError(f"{name} is not a URL with a host")
+    if parts.username is not None:
+        raise SettingsError(f"{name} has credentials in it; give them as settings of their own")
+    return value
+
+
+def split_url(name: str, value: str) -> SplitResult:
+    """The parts of an address with http:// or https://.
+
+    Raises:
+        SettingsError: it is not one.
+    """
+    try:
+        parts = urlsplit(value)
+        _ = parts.port  # checked when it is asked for
+    except ValueError as error:
+        raise SettingsError(f"{name} is not a URL: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SettingsError(f"{name} is not a URL with http:// or https://")
+    return parts
+
+
+def read_name(environ: Mapping[str, str], name: str, default: str) -> str:
+    """A name that Kafka and this product make other names of.
+
+    Raises:
+        SettingsError: it is empty, too long, or has characters that cannot be seen.
+    """
+    value = read_text(environ, name, default)
+    if not value.isprintable():
+        raise SettingsError(f"{name}={value!r} has characters in it that cannot be printed")
+    if len(value) > MOST_CHARACTERS:
+        raise SettingsError(f"{name} has {len(value)} characters; {MOST_CHARACTERS} are allowed")
+    return value
+
+
+def _utf8(name: str, value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SettingsError(f"{name} is not UTF-8") from None
+    return value
+
+
+def read_credential(environ: Mapping[str, str], name: str) -> str | None:
+    """The variable, or the content of the file that NAME_FILE names."""
+    file = f"{name}_FILE"
+    if name in environ and file in environ:
+        raise SettingsError(f"set {name} or {file}, not both")
+    if file in environ:
+        return read_secret(file, environ[file])
+    return _utf8(name, environ[name]) if name in environ else None
+
+
+def read_yes_or_no(environ: Mapping[str, str], name: str, *, default: bool) -> bool:
+    """``yes`` or ``no``.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    value = read_text(environ, name, "yes" if default else "no")
+    if value not in {"yes", "no"}:
+        raise SettingsError(f"{name}={value!r} is neither yes nor no")
+    return value == "yes"
+
+
+def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
+    """The name of a topic.
+
+    Raises:
+        SettingsError: Kafka allows no such name.
+    """
+    value = read_text(environ, name, default)
+    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
+    if not legal or len(value) > 249 or value in {".", ".."}:
+        raise SettingsError(f"{name}={value!r} is not a legal topic name")
+    if value.startswith("__"):
+        raise SettingsError(f"{name}={value!r}: topics that begin so are Kafka's own")
+    return value
+
+
+def read_choice(
+    environ: Mapping[str, str],
+    name: str,
+    kind: type[Choice],
+    default: Choice,
+    never: Collection[Choice] = (),
+) -> Choice:
+    """One of the values of `kind` that may be chosen.
+
+    Raises:
+        SettingsError: it is none of them.
+    """
+    value = read_text(environ, name, default.value)
+    allowed = [member.value for member in kind if member not in never]
+    if value not in allowed:
+        raise SettingsError(f"{name}={value!r} is none of {', '.join(allowed)}")
+    return kind(value)
+
+
+def read_number(
+    environ: Mapping[str, str],
+    name: str,
+    kind: type[Number],
+    default: Number,
+    low: Number,
+    high: Number,
+) -> Number:
+    """A number from `low` to `high`.
+
+    Raises:
+        SettingsError: it is no number, or outside.
+    """
+    text = read_text(environ, name, str(default))
+    try:
+        value = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}={text!r} is not a number") from None
+    if "_" in text or not text.isascii():  # spellings that only Python knows
+        raise SettingsError(f"{name}={text!r} is not a number in plain digits")
+    if not low <= value <= high:
+        raise SettingsError(f"{name}={text} is outside {low} to {high}")
+    return value
+
+
+def read_token(environ: Mapping[str, str], name: str) -> str | None:
+    """A credential that HTTP can carry and that is not guessed.
+
+    Raises:
+        SettingsError: it is short, or holds what a header cannot.
+    """
+    token = read_credential(environ, name)
+    if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
+        raise SettingsError(
+            f"{name} must be at least {MIN_TOKEN} visible ASCII characters without a space"
+        )
+    return token
+
+
+def read_level(environ: Mapping[str, str]) -> str:
+    """LOG_LEVEL.
+
+    Raises:
+        SettingsError: there is no such level.
+    """
+    value = read_text(environ, "LOG_LEVEL", "INFO").upper()
+    if value not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise SettingsError(f"LOG_LEVEL={value!r} is none of DEBUG, INFO, WARNING, ERROR")
+    return value
+
+
+def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
+    """``KAFKA_FOO_BAR`` as ``foo.bar``, secrets also from ``KAFKA_FOO_BAR_FILE``."""
+    found = {}
+    for name, value in environ.items():
+        if not name.startswith("KAFKA_") or name == "KAFKA_BOOTSTRAP_SERVERS":
+            continue
+        prop = name.removeprefix("KAFKA_").lower().replace("_", ".")
+        if prop.endswith(".file") and prop.removesuffix(".file") in SECRETS:
+            prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901
+        if prop in OWNED:
+            raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
+        if prop == "auto.offset.reset" and value in LATEST:
+            raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
+        if prop in found:
+            raise SettingsError(f"{name}: {prop} is set twice; leave one of the variables out")
+        if prop in FILES:
+            check_file(name, Path(value))
+        found[prop] = _utf8(name, value)
+    return found
+
+
+def read_secret(name: str, path: str) -> str:
+    """The content of the file that the variable names, without the line's end.
+
+    Raises:
+        SettingsError: it cannot be read, or everybody may replace it.
+    """
+    try:
+        return read_trusted(Path(path)).decode("utf-8-sig").rstrip("\r\n")
+    except FileError as error:
+        raise SettingsError(f"{name}={path!r} cannot be used: {error}") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"{name}={path!r} cannot be used: not UTF-8") from None
+
+
+def check_file(name: str, path: Path) -> None:
+    """Check a file that a library is going to open; one that is missing is left to it.
+
+    Raises:
+        SettingsError: everybody may replace it, or opening it would wait for ever.
+    """
+    if not os.access(path, os.R_OK):
+        return
+    try:
+        refuse_writable(path)
+    except FileError as error:
+        raise SettingsError(f"{name}={path}: {error}") from error
+    if path.is_fifo():
+        raise SettingsError(f"{name}={path} is a named pipe, not a file")

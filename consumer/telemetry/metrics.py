@@ -1,0 +1,200 @@
+"""Every instrument of the product, declared once. Updated once a batch, never per claim.
+
+A process registers those of its own kind: what it never counts has no series.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+)
+
+from consumer.telemetry.histogram import BulkHistogram
+from schemas.dead_letter import Reason
+
+LATENCY_BOUNDS_S: Final = (
+    0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5,
+    1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1_800.0, 7_200.0,
+)  # fmt: skip
+STAGE_BOUNDS_S: Final = (
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+)  # fmt: skip
+BATCH_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
+PROBABILITY_BOUNDS: Final = (
+    0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+)  # fmt: skip
+
+
+class ProcessMetrics:
+    """Of every process that answers /metrics, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "fraud_scorer_http_requests", "HTTP requests by status.", ["status"], registry=registry
+        )
+        ProcessCollector(registry=registry)
+        for standard in (PLATFORM_COLLECTOR, GC_COLLECTOR):
+            registry.register(standard)
+
+    def answered(self, status: int) -> None:
+        """Count an HTTP request by its status."""
+        self.requests.labels(str(status)).inc()
+
+
+class ModelMetrics(ProcessMetrics):
+    """Of a process with a model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        registry = self.registry
+        self.model = Info("fraud_scorer_model", "The model in service.", registry=registry)
+        self.model_loaded_at = Gauge(
+            "fraud_scorer_model_loaded_timestamp_seconds",
+            "When the model in service was loaded.",
+            registry=registry,
+        )
+        self.model_created_at = Gauge(
+            "fraud_scorer_model_created_timestamp_seconds",
+            "When the model in service was trained.",
+            registry=registry,
+        )
+        self.models_refused = Counter(
+            "fraud_scorer_models_refused",
+            "Promoted models that could not be loaded.",
+            registry=registry,
+        )
+
+
+class ServingMetrics(ModelMetrics):
+    """Of the scorer behind POST /fraud-detection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.request_seconds = Histogram(
+            "fraud_scorer_http_request_seconds",
+            "Seconds to answer POST /fraud-detection.",
+            buckets=STAGE_BOUNDS_S,
+            registry=self.registry,
+        )
+
+
+class Metrics(ModelMetrics):
+    """Of the worker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        registry = self.registry
+        self.consumed = Counter(
+            "fraud_scorer_claims_consumed", "Records consumed and committed.", registry=registry
+        )
+        self.scored = Counter(
+            "fraud_scorer_claims_scored", "Claims scored and committed.", registry=registry
+        )
+        self.referred = Counter(
+            "fraud_scorer_claims_referred", "Claims at or above the threshold.", registry=registry
+        )
+        self.dead_lettered = Counter(
+            "fraud_scorer_dead_letters", "Records refused.", ["reason"], registry=registry
+        )
+        self.batch_size = Histogram(
+            "fraud_scorer_batch_size", "Records per batch.", buckets=BATCH_BOUNDS, registry=registry
+        )
+        self.stage = Histogram(
+            "fraud_scorer_stage_seconds",
+            "Seconds a batch spent in each stage.",
+            ["stage"],
+            buckets=STAGE_BOUNDS_S,
+            registry=registry,
+        )
+        self.latency = BulkHistogram(
+            "fraud_scorer_claim_latency_seconds",
+            "From the record's timestamp to the commit of its outcome.",
+            LATENCY_BOUNDS_S,
+        )
+        self.probability = BulkHistogram(
+            "fraud_scorer_fraud_probability", "Distribution of scores.", PROBABILITY_BOUNDS
+        )
+        self.lag = Gauge(
+            "fraud_scorer_lag",
+            "Records of the worker's partitions that can be read and are not committed.",
+            ["topic", "partition"],
+            registry=registry,
+        )
+        self.assigned = Gauge(
+            "fraud_scorer_assigned_partitions", "Partitions assigned now.", registry=registry
+        )
+        self.blocked = Gauge(
+            "fraud_scorer_open_transaction_seconds",
+            "How long a transaction that nobody ends has blocked a partition, from which offset.",
+            ["topic", "partition", "offset", "transactional_ids"],
+            registry=registry,
+        )
+        self.transactions = Counter(
+            "fraud_scorer_transactions",
+            "Batches by outcome: committed or aborted.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.rebalances = Counter(
+            "fraud_scorer_rebalances", "Rebalances served.", registry=registry
+        )
+        self.drift_psi = Gauge(
+            "fraud_scorer_drift_psi",
+            "Population stability index of a feature over the last window of claims.",
+            ["feature"],
+            registry=registry,
+        )
+        self.score_psi = Gauge(
+            "fraud_scorer_score_psi",
+            "Population stability index of the fraud probability over the last window of claims.",
+            registry=registry,
+        )
+        self.drift_windows = Counter(
+            "fraud_scorer_drift_windows", "Windows of claims measured for drift.", registry=registry
+        )
+        self.shadow_probability = BulkHistogram(
+            "fraud_scorer_shadow_probability",
+            "Distribution of the shadow model's scores.",
+            PROBABILITY_BOUNDS,
+        )
+        self.shadow_agreement = Counter(
+            "fraud_scorer_shadow_claims",
+            "Claims by what the model in service and the shadow model would refer.",
+            ["referred", "shadow_referred"],
+            registry=registry,
+        )
+        self.shadow_failed = Gauge(
+            "fraud_scorer_shadow_failed",
+            "1 when the shadow model raised and was switched off.",
+            registry=registry,
+        )
+        for collector in (self.latency, self.probability, self.shadow_probability):
+            registry.register(collector)
+        for outcome in ("committed", "aborted"):
+            self.transactions.labels(outcome)
+        for reason in Reason:
+            self.dead_lettered.labels(reason.value)
+
+    def set_blocked(
+        self, blocked: Iterable[tuple[str, int, int, frozenset[str]]], seconds: float
+    ) -> None:
+        """Replace what an open transaction blocks."""
+        self.blocked.clear()
+        for topic, partition, offset, ids in blocked:
+            where = topic, str(partition), str(offset), ",".join(sorted(ids))
+            self.blocked.labels(*where).set(seconds)
+
+    def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
+        """Replace the lag of every partition: those given up are no longer reported."""
+        self.lag.clear()
+        for (topic, partition), lag in lags:
+            self.lag.labels(topic, str(partition)).set(lag)

@@ -1,0 +1,94 @@
+"""What the worker and the HTTP endpoint tell of themselves as traces: nothing unless TRACING asks.
+
+The library is imported only when it is asked for: see `consumer.telemetry.spans`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
+
+from consumer.batch.process import Outcome
+from consumer.batch.records import Message
+from consumer.errors import SettingsError
+from consumer.settings.settings import Settings, Tracing
+from model.scoring.scorer import Scorer
+
+
+class BatchTrace(Protocol):
+    """What is told of one batch; it ends with `committed`, or when the batches under way abort."""
+
+    def scored(self, outcome: Outcome, scorer: Scorer) -> None:
+        """The batch was scored."""
+
+    def committed(self) -> None:
+        """Its outcome and offsets are committed; called from the committing thread."""
+
+
+class Traces(Protocol):
+    """Told of batches."""
+
+    def batch(self, messages: Sequence[Message]) -> BatchTrace:
+        """A batch was polled."""
+
+    def aborted(self, why: str) -> None:
+        """No batch under way will be committed; they will be polled again."""
+
+    def middleware(self) -> list[Any]:
+        """For the HTTP app: what is told of each request."""
+
+    def close(self) -> None:
+        """Send what was not sent yet; batches under way were not committed."""
+
+
+class Untraced:
+    """TRACING=off: tells nothing."""
+
+    def batch(self, messages: Sequence[Message]) -> BatchTrace:
+        """Nothing of a batch."""
+        return self
+
+    def scored(self, outcome: Outcome, scorer: Scorer) -> None:
+        """Nothing."""
+
+    def committed(self) -> None:
+        """Nothing."""
+
+    def aborted(self, why: str) -> None:
+        """Nothing."""
+
+    def middleware(self) -> list[Any]:
+        """None."""
+        return []
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+UNTRACED: Final = Untraced()
+
+
+@contextmanager
+def traced(settings: Settings) -> Iterator[Traces]:
+    """The traces that TRACING asks for, sent when the body ends.
+
+    Raises:
+        SettingsError: the extra ``tracing`` is not installed.
+    """
+    traces = _traces(settings)
+    try:
+        yield traces
+    finally:
+        traces.close()
+
+
+def _traces(settings: Settings) -> Traces:
+    if settings.tracing is Tracing.OFF:
+        return UNTRACED
+    try:
+        from consumer.telemetry.spans import Spans, otlp_provider  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise SettingsError(
+            f"TRACING={settings.tracing.value} needs the extra 'tracing' "
+            f"(pip install 'claims-fraud-scorer[tracing]'): {error}"
+        ) from error
+    return Spans(otlp_provider(settings), settings)

@@ -1,0 +1,1 @@
+"""For trying the product: the demo, and a source of synthetic claims."""

@@ -1,0 +1,146 @@
+"""A load of synthetic claims for trying things out: never for a topic that real claims go to."""
+
+import itertools
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, Message
+
+from consumer.errors import KafkaStoppedError
+from consumer.kafka.client import last_reason, stopped
+from consumer.kafka.producing import make_producer
+from consumer.kafka.reading import Patience
+from consumer.kafka.topics import WRITES, require_topics
+from consumer.settings.settings import Delivery, Settings
+from consumer.stop import Stop
+from model.datasets.synthetic import generate as synthetic_claims
+
+log = logging.getLogger(__name__)
+
+TICK_S: Final = 0.1
+BLOCK: Final = 5_000
+FLUSH_S: Final = 30.0
+BROKEN: Final = (b"{", b'{"claim_id": 7}', b'{"claim_id": "c", "claim_amount": -1}')
+"""What takes the place of a claim now and then: each is refused for a reason of its own."""
+
+Row = tuple[bytes, bytes]
+
+
+def rows(run: str, seed: int, broken_every: int) -> Iterator[Row]:
+    """Keys and values without end; every `broken_every`-th value is no claim (0: none)."""
+    for number, block in enumerate(itertools.count(seed)):
+        claims, _ = synthetic_claims(BLOCK, block)
+        for place, claim in enumerate(claims, start=number * BLOCK + 1):
+            name = f"{run}-{place:09}"
+            value = msgspec.json.encode(msgspec.structs.replace(claim, claim_id=name))
+            if broken_every and place % broken_every == 0:
+                value = BROKEN[place // broken_every % len(BROKEN)]
+            yield name.encode(), value
+
+
+class Sender:
+    """Produces rows and remembers the first that Kafka refused."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = settings.claims_topic
+        self._failed: KafkaError | None = None
+        plain = msgspec.structs.replace(settings, delivery=Delivery.AT_LEAST_ONCE)
+        self._producer = make_producer(plain)
+
+    def send(self, row: Row) -> None:
+        """Queue one row, waiting for room.
+
+        Raises:
+            KafkaStoppedError: there is none for `FLUSH_S`.
+        """
+        patience = Patience(f"writing to {self._topic}", FLUSH_S)
+        while True:
+            try:
+                self._producer.produce(self._topic, row[1], row[0], on_delivery=self._note)
+                return
+            except BufferError:
+                self._producer.poll(TICK_S)
+                patience.check()
+
+    def check(self) -> None:
+        """Serve delivery reports.
+
+        Raises:
+            KafkaStoppedError: a row was refused.
+        """
+        self._producer.poll(0)
+        if self._failed is not None:
+            raise stopped(KafkaException(self._failed), f"writing to {self._topic}")
+
+    def finish(self) -> None:
+        """Wait until every row is acknowledged.
+
+        Raises:
+            KafkaStoppedError: one was not.
+        """
+        left = self._producer.flush(FLUSH_S)
+        self.check()
+        if left:
+            raise KafkaStoppedError(
+                f"{left} claims were not acknowledged in {FLUSH_S:.0f} s{last_reason()}"
+            )
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator."""
+        left = len(self._producer)
+        return f"whether the last {left} claims are in {self._topic} is unknown" if left else None
+
+    def _note(self, error: KafkaError | None, _: Message) -> None:
+        self._failed = self._failed or error
+
+
+def generate(
+    settings: Settings,
+    *,
+    rate: float,
+    claims: int | None,
+    broken_every: int,
+    seed: int,
+    stop: Stop,
+) -> int:
+    """Send claims to CLAIMS_TOPIC at a rate until SIGTERM, SIGINT or the number is reached.
+
+    Args:
+        settings: where Kafka is and the topic's name.
+        rate: claims a second; 0 for as fast as Kafka takes them.
+        claims: stop after so many, None for no end.
+        broken_every: every so-manieth record is no claim; 0 for none.
+        seed: of the claims; their ids are new in each run.
+        stop: ends it.
+
+    Returns:
+        How many were sent, all acknowledged.
+
+    Raises:
+        KafkaStoppedError: the topic is missing, or a record was refused.
+    """
+    require_topics(settings, {settings.claims_topic: WRITES})
+    ended = threading.Event()
+    sender = Sender(settings)
+    stop.gracefully(ended.set, sender.unknown)
+    source = itertools.islice(rows(uuid.uuid4().hex[:12], seed, broken_every), claims)
+    sent, start = 0, time.monotonic()
+    while not ended.is_set():
+        behind = rate * (time.monotonic() - start) + 1 - sent if rate else BLOCK
+        due = int(min(behind, BLOCK))
+        batch = list(itertools.islice(source, due))
+        for row in batch:
+            sender.send(row)
+        sender.check()
+        sent += len(batch)
+        if len(batch) < due:
+            break
+        if due < BLOCK:
+            ended.wait(TICK_S)
+    sender.finish()
+    return sent

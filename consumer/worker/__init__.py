@@ -1,0 +1,1 @@
+"""The worker: its loop, its budget of dead letters, what it reports."""

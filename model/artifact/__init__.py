@@ -1,0 +1,1 @@
+"""A trained model as a folder: its files, its manifest, its reference."""

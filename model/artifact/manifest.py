@@ -1,0 +1,89 @@
+"""What an artifact says about itself: ``manifest.json``."""
+
+import datetime as dt
+import platform
+from typing import Annotated, Final, Literal
+
+import msgspec
+import numpy as np
+import sklearn
+
+from model.datasets.duplicates import Duplicates
+from model.decide import Levels, Policy
+from model.metrics import Report
+from schemas.claim import SCHEMA_VERSION
+
+FORMAT_VERSION: Final = 2
+
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+SplitKind = Literal["random", "time", "none"]
+
+
+class Versions(msgspec.Struct, frozen=True, kw_only=True):
+    """Versions a fitted model depends on."""
+
+    python: str
+    scikit_learn: str
+    numpy: str
+    claim_schema: int
+
+    @classmethod
+    def current(cls) -> "Versions":
+        """Those of this process."""
+        return cls(
+            python=platform.python_version(),
+            scikit_learn=sklearn.__version__,
+            numpy=np.__version__,
+            claim_schema=SCHEMA_VERSION,
+        )
+
+
+class SplitPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """How rows were parted into training and test."""
+
+    kind: SplitKind
+    test_size: float = 0.2
+    seed: int = 42
+    cutoff: dt.date | None = None
+    """First day that is tested on, instead of a share; for kind *time*."""
+
+
+class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model was trained on."""
+
+    name: str
+    format: str
+    sha256: Sha256
+    rows: int
+    rejected: int
+    duplicates: Duplicates = Duplicates()
+    """Among the rows: claims that repeat an earlier one."""
+    training_rows: int
+    fraud_rate: float
+    claims_per_day: float
+    """Of the training claims, from the first day of loss to the last."""
+    first_loss: dt.date | None = None
+    last_loss: dt.date | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known of an artifact beside the model itself."""
+
+    name: str
+    version: Annotated[str, msgspec.Meta(max_length=200)]
+    algorithm: str
+    created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
+    sha256: Sha256
+    """Of the model file's bytes."""
+    reference_sha256: Sha256
+    """Of the reference file's bytes."""
+    versions: Versions
+    features: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
+    policy: Policy
+    levels: Levels
+    metrics: Report
+    trained_on: TrainingData
+    split: SplitPlan
+    seed: int
+    format_version: int = FORMAT_VERSION

@@ -1,0 +1,120 @@
+"""What an artifact remembers of the claims it was trained on: ``reference.json``.
+
+Scores to rank against, bins to measure drift with, and golden examples: a few claims with the
+probability they got, scored again whenever the artifact is loaded. No golden example holds an
+identifier, or a personal or protected field, unless the model was told to use it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.drift import SCORE, Bins, code_bins, number_bins
+from model.features.columns import FIELDS, claim_columns
+from model.features.vocabulary import UNKNOWN
+from schemas.claim import Claim, Role, fields_by_role
+
+Scores = npt.NDArray[np.float64]
+
+RANKED_SCORES: Final = 1000
+GOLDEN_EXAMPLES: Final = 16
+GOLDEN_TOLERANCE: Final = 1e-9
+"""Other processors round differently in the last bits; another model differs by far more."""
+_OFTEN_MISSING: Final = 0.05
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """A claim and the fraud probability it has to get."""
+
+    claim: Claim
+    probability: float
+
+
+class Reference(msgspec.Struct, frozen=True, kw_only=True):
+    """Statistics and examples of the training claims."""
+
+    scores: tuple[float, ...]
+    """Out-of-fold fraud probabilities, sorted; at most `RANKED_SCORES`, evenly spaced by rank."""
+    columns: dict[str, Bins]
+    """By feature and, for the score, by `model.drift.SCORE`."""
+    golden: tuple[Golden, ...]
+
+    def expected(self) -> frozenset[str]:
+        """Features that training claims rarely lacked: missing, they are worth a flag."""
+        return frozenset(
+            name
+            for name, bins in self.columns.items()
+            if bins.counts[-1] <= _OFTEN_MISSING * sum(bins.counts)
+        )
+
+
+def describe(pipeline: Any, claims: Sequence[Claim], out_of_fold: Scores) -> Reference:
+    """The reference of a fitted pipeline.
+
+    Args:
+        pipeline: fitted on `claims`.
+        claims: the training claims.
+        out_of_fold: their scores by models fitted without them, shape (n_claims,).
+    """
+    encoder = pipeline["encode"]
+    codes = encoder.codes(claim_columns(claims, encoder.features))
+    known = {name: len(found) for name, found in encoder.categories().items()}
+    columns = {
+        name: code_bins(values, known[name]) if name in known else number_bins(values)
+        for name, values in zip(encoder.features, codes.T, strict=True)
+    }
+    return Reference(
+        scores=tuple(ranked(out_of_fold).tolist()),
+        columns=columns | {SCORE: number_bins(out_of_fold)},
+        golden=_golden(pipeline, claims, out_of_fold),
+    )
+
+
+def ranked(scores: Scores) -> Scores:
+    """At most `RANKED_SCORES` of the scores, sorted, evenly spaced by rank."""
+    ordered = np.sort(scores)
+    ranks = np.linspace(0, len(ordered) - 1, min(RANKED_SCORES, len(ordered)))
+    return ordered[ranks.round().astype(np.intp)]
+
+
+def _golden(pipeline: Any, claims: Sequence[Claim], scores: Scores) -> tuple[Golden, ...]:
+    """Claims from the lowest score to the highest, and one of which nothing is known."""
+    features = pipeline["encode"].features
+    ranks = np.linspace(0, len(claims) - 1, min(GOLDEN_EXAMPLES, len(claims)))
+    chosen = [claims[i] for i in np.argsort(scores, kind="stable")[ranks.astype(np.intp)]]
+    bare = [_bare(claim, number, features) for number, claim in enumerate(chosen, start=1)]
+    bare.append(Claim(claim_id="golden-empty"))
+    found = pipeline.predict_proba(claim_columns(bare, features))[:, 1]
+    return tuple(Golden(c, p) for c, p in zip(bare, found.tolist(), strict=True))
+
+
+def _bare(claim: Claim, number: int, features: Iterable[str]) -> Claim:
+    kept = {*fields_by_role(Role.FEATURE), *fields_by_role(Role.TIME), *features} & FIELDS
+    kept.discard("claim_id")
+    return Claim(claim_id=f"golden-{number}", **{name: getattr(claim, name) for name in kept})
+
+
+def data_quality(
+    codes: npt.NDArray[np.float64],
+    names: Sequence[str],
+    expected: frozenset[str],
+    categories: Mapping[str, object],
+) -> list[tuple[str, ...]]:
+    """Flags of each claim: ``missing:FEATURE`` and ``unknown_category:FEATURE``.
+
+    Args:
+        codes: encoded claims in tree form, shape (n_claims, n_features).
+        names: of the columns of `codes`.
+        expected: features whose absence is worth a flag.
+        categories: features of which -1 is a category not seen in training.
+    """
+    missing = np.isnan(codes) & np.array([name in expected for name in names])
+    unknown = (codes == UNKNOWN) & np.array([name in categories for name in names])
+    flags: list[tuple[str, ...]] = [()] * len(codes)
+    for row, column in np.argwhere(missing | unknown).tolist():
+        what = "missing" if missing[row, column] else "unknown_category"
+        flags[row] += (f"{what}:{names[column]}",)
+    return flags

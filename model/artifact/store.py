@@ -1,0 +1,175 @@
+"""Artifacts: a folder with ``model.joblib``, ``reference.json`` and ``manifest.json``."""
+
+import contextlib
+import hashlib
+import io
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import joblib
+import msgspec
+
+from model.artifact.manifest import FORMAT_VERSION, Manifest
+from model.artifact.reference import Reference
+from model.files.permissions import open_to_all
+from model.files.trusted import FileError, decode, read
+
+MODEL_FILE: Final = "model.joblib"
+REFERENCE_FILE: Final = "reference.json"
+MANIFEST_FILE: Final = "manifest.json"
+
+
+Verify = Callable[[Path, bytes], None]
+"""Told an artifact's folder and the bytes of its manifest; raises `ArtifactError` to refuse it."""
+
+
+def anything(folder: Path, manifest: bytes) -> None:
+    """Refuses no artifact."""
+
+
+class ArtifactError(Exception):
+    """An artifact cannot be used; the message says why and what to do."""
+
+
+class Contents(NamedTuple):
+    """Bytes of the files that a manifest describes."""
+
+    model: bytes
+    reference: bytes
+
+    def digests(self) -> tuple[str, str]:
+        """sha256, hex, of the model and of the reference."""
+        return _sha256(self.model), _sha256(self.reference)
+
+
+def dump(pipeline: Any, reference: Reference) -> Contents:
+    """A fitted pipeline and its reference as bytes."""
+    buffer = io.BytesIO()
+    joblib.dump(pipeline, buffer)
+    return Contents(buffer.getvalue(), msgspec.json.encode(reference))
+
+
+def save(
+    folder: Path,
+    contents: Contents,
+    manifest: Manifest,
+    documents: Mapping[str, bytes] | None = None,
+) -> None:
+    """Write an artifact: complete or not at all. One that is there already is replaced.
+
+    `documents` are files for people, by name; loading does not read them.
+
+    Raises:
+        ArtifactError: `folder` exists and is no artifact, or the manifest is of other bytes.
+    """
+    if contents.digests() != (manifest.sha256, manifest.reference_sha256):
+        raise ArtifactError("the manifest's digests are not those of the model and the reference")
+    refuse_foreign(folder)
+    with _written_aside(folder) as aside:
+        (aside / MODEL_FILE).write_bytes(contents.model)
+        (aside / REFERENCE_FILE).write_bytes(contents.reference)
+        for name, content in (documents or {}).items():
+            (aside / name).write_bytes(content)
+        encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
+        (aside / MANIFEST_FILE).write_bytes(encoded + b"\n")
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Check that an artifact may be written there.
+
+    Raises:
+        ArtifactError: `folder` exists and is no artifact, or is a link to one.
+    """
+    if folder.is_symlink():
+        raise ArtifactError(
+            f"{folder} is a link to {folder.readlink()}, which a new model would not replace but "
+            "cut off: save it in a folder of its own and promote it"
+        )
+    if folder.exists() and not (folder / MANIFEST_FILE).is_file():
+        raise ArtifactError(f"{folder} exists and is not an artifact: not overwriting it")
+
+
+@contextlib.contextmanager
+def _written_aside(folder: Path) -> Iterator[Path]:
+    """A new folder beside `folder` that takes its place when the block ends well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        aside = work / "new"
+        aside.mkdir()
+        yield aside
+        if folder.exists():
+            folder.rename(work / "old")
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(work)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an artifact.
+
+    Raises:
+        ArtifactError: it is missing, unreadable, or of a form this release does not know.
+    """
+    return described(folder)[1]
+
+
+def described(folder: Path) -> tuple[bytes, Manifest]:
+    """The manifest's bytes, and what they say.
+
+    Raises:
+        ArtifactError: as `read_manifest`.
+    """
+    content = _read(folder / MANIFEST_FILE)
+    try:
+        manifest = decode(content, Manifest)
+    except FileError as error:
+        raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
+    if manifest.format_version != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{folder} has artifact format {manifest.format_version}, "
+            f"this release reads {FORMAT_VERSION}: train again"
+        )
+    return content, manifest
+
+
+def verified(folder: Path, manifest: Manifest) -> Contents:
+    """The bytes the manifest describes.
+
+    Raises:
+        ArtifactError: a file is missing, or not the one the manifest was written for.
+    """
+    return Contents(
+        _verified(folder / MODEL_FILE, manifest.sha256),
+        _verified(folder / REFERENCE_FILE, manifest.reference_sha256),
+    )
+
+
+def open_place(path: Path) -> Path | None:
+    """The first world-writable path among those that determine what is loaded."""
+    return open_to_all(path, (MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE))
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _verified(path: Path, expected: str) -> bytes:
+    content = _read(path)
+    digest = _sha256(content)
+    if digest != expected:
+        raise ArtifactError(
+            f"{path} has sha256 {digest}, its manifest says {expected}: "
+            "the file is damaged or belongs to another model"
+        )
+    return content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read(path)
+    except FileError as error:
+        raise ArtifactError(f"cannot read {path}: {error}") from error

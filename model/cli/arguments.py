@@ -1,0 +1,106 @@
+"""Arguments that several commands share: their types and their groups."""
+
+import argparse
+
+from model.cli.argument_types import day, positive, probability, seed, share, whole
+from model.datasets.dataset import FORMATS, SYNTHETIC
+from model.families.estimators import DEFAULT_SEED
+from model.features.columns import DERIVED, FIELDS
+from model.metrics import DEFAULT_THRESHOLD
+from model.releases.versions import is_name
+
+
+def version(text: str) -> str:
+    """The version of a model, which may become the name of a folder; empty for the default."""
+    if text and not is_name(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} cannot be the name of a folder: no slash, no dot in front, not 'current'"
+        )
+    return text
+
+
+def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Which claims."""
+    parser.add_argument(
+        "--data", required=required, metavar="FILE", help=f"labelled claims, or '{SYNTHETIC}'"
+    )
+    parser.add_argument("--format", choices=FORMATS, help="what FILE is")
+    parser.add_argument("--rows", type=whole, metavar="N", help="read or generate at most N claims")
+    parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="default %(default)s")
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """How claims are parted into training and test."""
+    parser.add_argument(
+        "--split",
+        choices=("random", "time"),
+        default="random",
+        help="random: stratified; time: the latest claims are tested on (default %(default)s)",
+    )
+    parser.add_argument(
+        "--test-size",
+        type=share,
+        default=0.2,
+        metavar="SHARE",
+        help="of the claims, to test on (default %(default)s)",
+    )
+    parser.add_argument(
+        "--cutoff",
+        type=day,
+        metavar="DATE",
+        help="with --split time: test on losses of this day and later, instead of a share",
+    )
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """How the threshold is chosen."""
+    policy = parser.add_argument_group(
+        "threshold", "how the probability that is a referral is chosen; one of"
+    ).add_mutually_exclusive_group()
+    policy.add_argument(
+        "--threshold",
+        type=probability,
+        default=DEFAULT_THRESHOLD,
+        metavar="P",
+        help="fixed (default %(default)s)",
+    )
+    policy.add_argument(
+        "--alert-share", type=share, metavar="SHARE", help="budget: the highest share of claims"
+    )
+    policy.add_argument(
+        "--alerts-per-day", type=positive, metavar="N", help="budget: N claims a day on average"
+    )
+    policy.add_argument(
+        "--costs",
+        type=positive,
+        nargs=2,
+        metavar=("MISSED", "INVESTIGATION"),
+        help="cost of a fraud missed and of an investigation, in one currency",
+    )
+
+
+def feature(name: str) -> str:
+    """A column that a model can be told to use."""
+    if name not in FIELDS and name not in DERIVED:
+        raise argparse.ArgumentTypeError(f"{name!r} is no field of a claim and no derived column")
+    return name
+
+
+def add_features(parser: argparse.ArgumentParser) -> None:
+    """What the model may see, and what of it the leak alarm is to let pass."""
+    features = parser.add_argument_group("features", "beside the default ones")
+    features.add_argument(
+        "--feature",
+        action="append",
+        default=[],
+        type=feature,
+        metavar="NAME",
+        help="let the model see this field as well; may be repeated",
+    )
+    features.add_argument(
+        "--allow-leak",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="train although the leak alarm stopped for this column; may be repeated",
+    )

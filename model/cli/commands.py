@@ -1,0 +1,220 @@
+"""The commands ``train`` and ``evaluate``."""
+
+import argparse
+import datetime as dt
+import sys
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+from model.artifact import store as artifact
+from model.artifact.manifest import Manifest, SplitPlan
+from model.artifact.store import ArtifactError
+from model.cli.terminal import show
+from model.datasets import dataset as datasets
+from model.datasets.dataset import Dataset
+from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
+from model.evaluation.details import details
+from model.evaluation.walk_forward import Step, prequential, windows
+from model.families.estimators import ALGORITHMS
+from model.features.encoder import DEFAULT_FEATURES
+from model.leaks import check as leaks
+from model.metrics import evaluate as evaluate_scores
+from model.reports.documents import can_draw, documents
+from model.reports.versions import comparison, described
+from model.scoring.load import load as load_model
+from model.training.train import FOLDS, Indices, Trained, fit, pick, predict, split, write
+from model.training.train import train as train_model
+
+
+def load(options: argparse.Namespace) -> Dataset:
+    """The claims asked for; what is odd about them goes to standard error."""
+    dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
+    for line in dataset.rejected:
+        sys.stderr.write(f"refused: {line}\n")
+    if dataset.duplicates.claims:
+        sys.stderr.write(f"warning: {dataset.name}: {dataset.duplicates.text()}\n")
+    return dataset
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train the algorithm asked for, or all; save each with its documents; print their figures."""
+    every = options.algorithm == "all"
+    algorithms = ALGORITHMS if every else (options.algorithm,)
+    folders = [options.output / name if every else options.output for name in algorithms]
+    for folder in folders:  # before the work, not after it
+        artifact.refuse_foreign(folder)
+    if every and (options.output / artifact.MANIFEST_FILE).exists():
+        raise ArtifactError(f"{options.output} is an artifact: not the place for several")
+    dataset = load(options)
+    plan = SplitPlan(
+        kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
+    )
+    checked = _look_for_leaks(dataset, plan, options)
+    family = [_train(dataset, algorithm, plan, options) for algorithm in algorithms]
+    reports = [(trained.algorithm, trained.report) for trained in family]
+    show(comparison(reports, f"{dataset.name}: {described(plan)}"))
+    if not can_draw():
+        sys.stderr.write("no report.html: matplotlib is missing (extra 'report', or make setup)\n")
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    for trained, folder in zip(family, folders, strict=True):
+        _warn_of_budget(trained)
+        steps = _steps(dataset, trained, _features(options)) if options.prequential else ()
+        write(
+            trained,
+            folder,
+            created_at=now,
+            name=options.name,
+            version=options.model_version,
+            documents=documents(trained, family, dataset, steps, checked),
+        )
+        sys.stdout.write(f"saved {folder}\n")
+
+
+def _warn_of_budget(trained: Trained) -> None:
+    warning = over_budget(
+        trained.policy,
+        trained.levels.threshold,
+        np.array(trained.reference.scores),
+        trained.data.claims_per_day,
+    )
+    if warning is not None:
+        sys.stderr.write(f"warning: {trained.algorithm}: {warning}\n")
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
+
+
+def _train(
+    dataset: Dataset, algorithm: str, plan: SplitPlan, options: argparse.Namespace
+) -> Trained:
+    with _progress() as progress:
+        task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)
+        return train_model(
+            dataset,
+            algorithm,
+            plan,
+            features=_features(options),
+            seed=options.seed,
+            policy=_policy(options),
+            on_fit=lambda: progress.advance(task),
+        )
+
+
+def _features(options: argparse.Namespace) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*DEFAULT_FEATURES, *options.feature)))
+
+
+def _look_for_leaks(
+    dataset: Dataset, plan: SplitPlan, options: argparse.Namespace
+) -> leaks.LeakCheck | None:
+    """Stop for a leak before anything is trained; tell what is worth knowing otherwise."""
+    rows, _ = split(dataset, plan)
+    with _progress() as progress:
+        task = progress.add_task("looking for leaks", total=None)
+        checked = leaks.check(
+            pick(dataset.claims, rows),
+            dataset.labels[rows],
+            _features(options),
+            allowed=options.allow_leak,
+            seed=options.seed,
+            on_look=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    for line in () if checked is None else checked.warnings():
+        sys.stderr.write(f"warning: {line}\n")
+    return checked
+
+
+def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[Step, ...]:
+    count = sum(1 for _ in windows(dataset.claims, dataset.labels))
+    with _progress() as progress:
+        task = progress.add_task(f"{trained.algorithm} month by month", total=count)
+        return prequential(
+            dataset.claims,
+            dataset.labels,
+            partial(fit, algorithm=trained.algorithm, features=features, seed=trained.seed),
+            predict,
+            trained.levels.threshold,
+            on_fit=lambda: progress.advance(task),
+        )
+
+
+def _policy(options: argparse.Namespace) -> Policy:
+    if options.alert_share is not None:
+        return Top(options.alert_share)
+    if options.alerts_per_day is not None:
+        return PerDay(options.alerts_per_day)
+    if options.costs is not None:
+        missed_fraud, investigation = options.costs
+        return Cost(missed_fraud, investigation)
+    return Fixed(options.threshold)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Evaluate a saved model on the test side of a split, or on all rows."""
+    if options.report is not None and not can_draw():
+        raise ValueError("--report needs matplotlib (extra 'report', or make setup)")
+    scorer = load_model(options.model)
+    dataset = load(options)
+    rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
+    seen = overlap(scorer.manifest, dataset, rows)
+    if seen:
+        sys.stderr.write(
+            f"warning: {seen} of {len(rows)} rows were trained on: the figures flatter the model\n"
+        )
+    claims, labels = pick(dataset.claims, rows), dataset.labels[rows]
+    scores = scorer.score(claims)
+    if options.report is not None:
+        from model.reports.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
+        from model.reports.report import html  # noqa: PLC0415
+
+        found = details(claims, labels, scores, scorer.threshold)
+        page = html(scorer.manifest, found, Scored(scorer.name, labels, scores))
+        options.report.write_text(page, encoding="utf-8")
+    report = evaluate_scores(labels, scores, scorer.threshold)
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        return
+    show(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
+
+
+def rows_to_test(
+    manifest: Manifest, dataset: Dataset, kind: str | None
+) -> tuple[Indices, SplitPlan]:
+    """Rows to evaluate on: of the training data the side the model has not seen, if asked."""
+    plan = manifest.split
+    if kind is None:
+        kind = plan.kind if _same_rows(manifest, dataset) else "none"
+    if kind != plan.kind:
+        plan = msgspec.structs.replace(plan, kind=kind, cutoff=None)
+    return split(dataset, plan)[1], plan
+
+
+def _same_rows(manifest: Manifest, dataset: Dataset) -> bool:
+    """Whether the data set is the one trained on, so that its split can be repeated."""
+    trained_on = manifest.trained_on
+    if dataset.digest != trained_on.sha256:
+        return False
+    if len(dataset.claims) != trained_on.rows:
+        raise ValueError(
+            f"the model was trained on {trained_on.rows} rows of {trained_on.name}, "
+            f"--rows reads {len(dataset.claims)} of them"
+        )
+    return True
+
+
+def overlap(manifest: Manifest, dataset: Dataset, rows: Indices) -> int:
+    """How many of the rows, or copies of them, the model was trained on.
+
+    As far as the data's digest tells.
+    """
+    if not _same_rows(manifest, dataset):
+        return 0
+    trained_on, _ = split(dataset, manifest.split)
+    return int(np.isin(dataset.groups[rows], dataset.groups[trained_on]).sum())

@@ -1,0 +1,106 @@
+"""The commands ``list``, ``promote``, ``rollback``, ``sign``, ``card`` and ``compare``."""
+
+import argparse
+import datetime as dt
+import sys
+from pathlib import Path
+
+import msgspec
+
+from model.artifact.store import read_manifest
+from model.cli.commands import load
+from model.cli.terminal import show
+from model.metrics import Report
+from model.metrics import evaluate as evaluate_scores
+from model.releases import signing, versions
+from model.reports.card import card as card_of
+from model.reports.card import markdown
+from model.reports.documents import read_evaluation
+from model.reports.versions import comparison, described, version_list
+from model.scoring.load import load as load_model
+
+
+def list_versions(options: argparse.Namespace) -> None:
+    """Show the versions of a folder."""
+    found = versions.listed(options.root)
+    if options.json:
+        for version in found:
+            _json_line(
+                version=version.folder.name, current=version.current, manifest=version.manifest
+            )
+        return
+    show(version_list(found))
+
+
+def promote(options: argparse.Namespace) -> None:
+    """Put a version into service."""
+    done = versions.promote(options.root, options.version, _now(), options.approver)
+    _tell(options.root, done)
+
+
+def rollback(options: argparse.Namespace) -> None:
+    """Put the version before into service again."""
+    _tell(options.root, versions.rollback(options.root, _now()))
+
+
+def _tell(root: Path, done: versions.Promotion) -> None:
+    replaced = f", which was {done.replaced}" if done.replaced else ""
+    sys.stdout.write(f"{root / versions.CURRENT} is now {done.version}{replaced}\n")
+
+
+def sign(options: argparse.Namespace) -> None:
+    """Write the signature of a model."""
+    written = signing.sign(options.model, signing.private_key(options.key))
+    sys.stdout.write(f"{written} written\n")
+
+
+def card(options: argparse.Namespace) -> None:
+    """Print a model's card."""
+    folder = options.model.resolve()
+    found = card_of(read_manifest(folder), read_evaluation(folder), versions.approver_of(folder))
+    encoded = msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+    sys.stdout.write(encoded if options.json else markdown(found))
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Figures of several models side by side: as stored, or on the same claims now."""
+    manifests = [read_manifest(folder) for folder in options.models]
+    names = [f"{m.name} {m.version}" for m in manifests]
+    if options.data is not None:
+        reports, title = _on_same_claims(options)
+    else:
+        reports, title = [m.metrics for m in manifests], "as stored with each model"
+        tests = {(m.trained_on.sha256, described(m.split)) for m in manifests}
+        if len(tests) > 1:
+            sys.stderr.write(
+                "warning: these figures are of different test claims and say nothing of each "
+                "other: compare on the same with --data\n"
+            )
+    if options.json:
+        for manifest, report in zip(manifests, reports, strict=True):
+            _json_line(name=manifest.name, version=manifest.version, metrics=report)
+        return
+    show(comparison(list(zip(names, reports, strict=True)), title))
+
+
+def _on_same_claims(options: argparse.Namespace) -> tuple[list[Report], str]:
+    dataset = load(options)
+    scorers = [load_model(folder) for folder in options.models]
+    for scorer in scorers:
+        if scorer.manifest.trained_on.sha256 == dataset.digest:
+            sys.stderr.write(
+                f"warning: {scorer.name} {scorer.version} was trained on some of these claims\n"
+            )
+    reports = [
+        evaluate_scores(dataset.labels, scorer.score(dataset.claims), scorer.threshold)
+        for scorer in scorers
+    ]
+    return reports, f"{dataset.name}: every row"
+
+
+def _json_line(**fields: object) -> None:
+    sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC).replace(microsecond=0)

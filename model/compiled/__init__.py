@@ -1,0 +1,1 @@
+"""Trained models as arrays, without the library that trained them."""

@@ -1,0 +1,89 @@
+"""Fitted classifiers as quick evaluators that also say what each feature contributed."""
+
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.pipeline import Pipeline
+
+from model.compiled.crosses import CompiledCrosses
+from model.compiled.trees import Unit, compile_boosting, compile_forest
+from model.families.screen import Screen
+
+Matrix = npt.NDArray[np.float64]
+
+TOLERANCE: Final = 1e-12
+"""Largest difference of probabilities to scikit-learn's that `agrees` accepts."""
+
+
+class Compiled(Protocol):
+    """A classifier over a matrix of encoded claims (form *tree*)."""
+
+    unit: Unit
+    """Of raw scores and contributions."""
+
+    def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
+        """Raw scores, shape (n_claims,)."""
+
+    def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
+        """Fraud probabilities, shape (n_claims,)."""
+
+    def contributions(self, X: Matrix) -> Matrix:
+        """Shape (n_claims, n_features + 1): each feature's, and last the expected raw score.
+
+        A row's sum is its raw score.
+        """
+
+
+def compile_classifier(classifier: Any) -> Compiled:
+    """The compiled form of the last step of a pipeline from `model.families.estimators.build`.
+
+    Raises:
+        TypeError: it is of no family that can be compiled.
+    """
+    if not isinstance(classifier, Pipeline):
+        return _compile(classifier)
+    steps = dict(classifier.steps)
+    screen = steps.pop("screen", None)
+    compiled = (
+        CompiledCrosses(steps["cross"], steps["weigh"])
+        if "cross" in steps
+        else _compile(classifier[-1])
+    )
+    # Trees never look at what was constant when they grew; tables have an entry for all.
+    if "cross" in steps and screen is not None and screen.dropped_.any():
+        return _Screened(screen, compiled)
+    return compiled
+
+
+def _compile(classifier: Any) -> Compiled:
+    if isinstance(classifier, HistGradientBoostingClassifier):
+        return compile_boosting(classifier)
+    if isinstance(classifier, RandomForestClassifier):
+        return compile_forest(classifier)
+    raise TypeError(f"{type(classifier).__name__} cannot be compiled")
+
+
+class _Screened:
+    """Sees the claims through the screen."""
+
+    def __init__(self, screen: Screen, seen: Compiled) -> None:
+        self.unit: Unit = seen.unit
+        self._screen = screen
+        self._seen = seen
+
+    def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
+        return self._seen.raw(self._screen.transform(X))
+
+    def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
+        return self._seen.probabilities(self._screen.transform(X))
+
+    def contributions(self, X: Matrix) -> Matrix:
+        return self._seen.contributions(self._screen.transform(X))
+
+
+def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:
+    """Whether both give the same probabilities for X, shape (n_claims, n_features)."""
+    difference = compiled.probabilities(X) - classifier.predict_proba(X)[:, 1]
+    return bool(np.all(np.abs(difference) <= TOLERANCE))

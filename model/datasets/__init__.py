@@ -1,0 +1,1 @@
+"""Labelled claims, from files and from the generator."""

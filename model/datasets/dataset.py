@@ -1,0 +1,174 @@
+"""Data sets: labelled claims from a file or from the generator, ready for training.
+
+Formats: ``carclaims`` and ``insurance_claims`` (the public CSV files), ``jsonl`` (one `Claim` as
+JSON a line, with ``fraud`` beside its fields) and ``synthetic`` (no file at all).
+"""
+
+import csv
+import functools
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.datasets import carclaims, insurance_claims, synthetic
+from model.datasets.duplicates import Duplicates, count_duplicates, groups_of
+from model.datasets.rows import (
+    DatasetError,
+    Labelled,
+    RowError,
+    Rows,
+    collect,
+    digest_of,
+    numbered_lines,
+    read_csv,
+    verdict,
+)
+from schemas.claim import Claim
+from schemas.unreadable import UNREADABLE
+
+__all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "write_jsonl"]
+
+SYNTHETIC: Final = "synthetic"
+LABEL: Final = "fraud"
+"""Name of the label beside a claim's fields in a JSONL file."""
+DEFAULT_ROWS: Final = 20_000
+"""Rows of a synthetic data set when the caller names no number."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled claims and where they come from."""
+
+    claims: tuple[Claim, ...]
+    labels: npt.NDArray[np.int8]
+    """Shape (n_claims,): 1 for fraud, 0 for not."""
+    name: str
+    digest: str
+    """sha256, hex, of the file's bytes or of the generator's parameters."""
+    format: str
+    rejected: tuple[str, ...] = ()
+    """One line of text for each row that was refused: file, line and why."""
+
+    @functools.cached_property
+    def groups(self) -> npt.NDArray[np.int64]:
+        """The group of copies of each claim, shape (n_claims,): see `model.datasets.duplicates`."""
+        return groups_of(self.claims)
+
+    @functools.cached_property
+    def duplicates(self) -> Duplicates:
+        """How many claims repeat an earlier one."""
+        return count_duplicates(self.claims, self.labels, self.groups)
+
+
+def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> Dataset:
+    """Read a data set.
+
+    Args:
+        data: path of the file, or ``synthetic``.
+        format: one of `FORMATS`; ``synthetic`` whenever ``data`` is.
+        seed: of the generator; files do not use it.
+        rows: read or generate at most this many.
+
+    Raises:
+        DatasetError: unknown format, unreadable file (a pipe cannot be read twice: for the rows and
+            for the digest), columns missing, or too many refused rows.
+    """
+    if SYNTHETIC in (data, format):
+        return _synthetic(DEFAULT_ROWS if rows is None else rows, seed)
+    if format not in _READERS:
+        raise DatasetError(f"format {format!r} is none of {', '.join(FORMATS)}")
+    path = Path(data)
+    try:
+        if path.exists() and not path.is_file():
+            raise DatasetError(f"{path}: not a regular file: save the data in one")
+        return _dataset(path, format, _READERS[format](path, rows))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: {error}") from error
+
+
+def write_jsonl(dataset: Dataset, path: Path) -> None:
+    """Write the claims with their labels, one JSON object a line; ``jsonl`` reads them back."""
+    with path.open("wb") as file:
+        for claim, label in zip(dataset.claims, dataset.labels, strict=True):
+            file.write(_line(claim, fraud=bool(label)))
+
+
+def _line(claim: Claim, *, fraud: bool) -> bytes:
+    # A claim always has an id, so its object is never empty and a field can be added at the end.
+    label = b"true" if fraud else b"false"
+    return msgspec.json.encode(claim)[:-1] + b',"' + LABEL.encode() + b'":' + label + b"}\n"
+
+
+class _Outcome(msgspec.Struct):
+    fraud: bool | float | str
+
+
+def _read_jsonl(path: Path, rows: int | None) -> Rows:
+    with path.open("rb") as lines:
+        attempts = (
+            (number, functools.partial(_labelled, line)) for number, line in numbered_lines(lines)
+        )
+        return collect(path.name, islice(attempts, rows))
+
+
+def _labelled(line: bytes) -> Labelled:
+    try:
+        claim, outcome = _claim_decoder.decode(line), _outcome_decoder.decode(line)
+    except UNREADABLE as error:
+        raise RowError(str(error)) from error
+    try:
+        return Labelled(claim, verdict(outcome.fraud))
+    except RowError as error:
+        raise RowError(f"{LABEL}: {error}") from error
+
+
+_claim_decoder: Final = msgspec.json.Decoder(Claim)
+_outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
+
+
+def _dataset(path: Path, format: str, found: Rows) -> Dataset:
+    return Dataset(
+        claims=tuple(row.claim for row in found.accepted),
+        labels=_labels(row.fraud for row in found.accepted),
+        name=path.name,
+        digest=digest_of(path),
+        format=format,
+        rejected=tuple(found.rejected),
+    )
+
+
+def _synthetic(rows: int, seed: int) -> Dataset:
+    if rows < 1:
+        raise DatasetError(f"{SYNTHETIC}: no rows")
+    claims, labels = synthetic.generate(rows, seed)
+    recipe = f"{SYNTHETIC} version={synthetic.VERSION} rows={rows} seed={seed}"
+    return Dataset(
+        claims=tuple(claims),
+        labels=labels,
+        name=recipe,
+        digest=hashlib.sha256(recipe.encode()).hexdigest(),
+        format=SYNTHETIC,
+    )
+
+
+def _labels(fraud: Iterable[bool]) -> npt.NDArray[np.int8]:
+    return np.fromiter(fraud, dtype=np.int8)
+
+
+_READERS: Final[dict[str, Callable[[Path, int | None], Rows]]] = {
+    "carclaims": lambda path, rows: read_csv(
+        path, carclaims.COLUMNS, lambda _: carclaims.read, rows, carclaims.ALIASES
+    ),
+    "insurance_claims": lambda path, rows: read_csv(
+        path, insurance_claims.COLUMNS, insurance_claims.reader, rows
+    ),
+    "jsonl": _read_jsonl,
+}
+FORMATS: Final = (*_READERS, SYNTHETIC)

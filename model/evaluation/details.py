@@ -1,0 +1,135 @@
+"""A closer look at scores than one figure each: intervals, calibration, months, groups.
+
+Pure functions of claims, labels and scores; what they return is stored as ``evaluation.json``.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.datasets.duplicates import groups_of
+from model.evaluation.bootstrap import Interval, intervals
+from model.evaluation.fairness import Group, groups
+from model.evaluation.segments import Segment, segments
+from model.leaks.check import LeakCheck
+from model.metrics import Report, evaluate, recall_at
+from schemas.claim import Claim
+
+Labels = npt.NDArray[np.integer]
+Scores = npt.NDArray[np.float64]
+
+BUDGETS: Final = (0.01, 0.05, 0.10)
+RELIABILITY_BINS: Final = 10
+
+
+class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims of about the same score: what was said of them and what they were."""
+
+    n: int
+    predicted: float
+    observed: float
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """The share of claims scored highest: how many were frauds, how many of the frauds."""
+
+    share: float
+    precision: float
+    recall: float | None
+
+
+class Month(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims lost in one calendar month; budgets are of that month's claims."""
+
+    month: str
+    n: int
+    frauds: int
+    budgets: tuple[Budget, ...]
+
+
+class Details(msgspec.Struct, frozen=True, kw_only=True):
+    """One evaluation, closer."""
+
+    report: Report
+    intervals: dict[str, Interval]
+    reliability: tuple[ReliabilityBin, ...]
+    calibration_error: float
+    months: tuple[Month, ...]
+    groups: tuple[Group, ...]
+    segments: tuple[Segment, ...] = ()
+    leaks: LeakCheck | None = None
+    """What the leak alarm said of the training claims; None if it was not asked."""
+
+
+def details(
+    claims: Sequence[Claim], y: Labels, p: Scores, threshold: float, *, seed: int = 42
+) -> Details:
+    """Everything about these scores.
+
+    Args:
+        claims: what was scored, for its dates and its protected fields.
+        y: labels, shape (n_claims,), 1 is fraud.
+        p: fraud probabilities, shape (n_claims,).
+        threshold: claims at or above it count as referred.
+        seed: of the resampling.
+    """
+    bins = reliability(y, p)
+    return Details(
+        report=evaluate(y, p, threshold),
+        intervals=intervals(y, p, groups=groups_of(claims), seed=seed),
+        reliability=bins,
+        calibration_error=calibration_error(bins),
+        months=months(claims, y, p),
+        groups=groups(claims, y, p, threshold),
+        segments=segments(claims, y, p, threshold),
+    )
+
+
+def reliability(y: Labels, p: Scores, bins: int = RELIABILITY_BINS) -> tuple[ReliabilityBin, ...]:
+    """Claims in bins of about equal size by score; claims of the same score share a bin."""
+    edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
+    place = np.searchsorted(edges, p, side="left")
+    return tuple(
+        ReliabilityBin(
+            n=int(inside.sum()), predicted=float(p[inside].mean()), observed=float(y[inside].mean())
+        )
+        for inside in (place == i for i in range(len(edges) + 1))
+        if inside.any()
+    )
+
+
+def calibration_error(bins: Iterable[ReliabilityBin]) -> float:
+    """Mean distance of predicted from observed, by claims (expected calibration error).
+
+    Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
+    binning", AAAI 2015; here with bins of equal size.
+    """
+    found = tuple(bins)
+    return sum(b.n * abs(b.predicted - b.observed) for b in found) / sum(b.n for b in found)
+
+
+def months(claims: Sequence[Claim], y: Labels, p: Scores) -> tuple[Month, ...]:
+    """Budgets by the calendar month of the loss; claims without a day of loss are left out."""
+    names = np.array(["" if c.loss_date is None else f"{c.loss_date:%Y-%m}" for c in claims])
+    return tuple(
+        _month(name, y[names == name], p[names == name]) for name in np.unique(names) if name
+    )
+
+
+def _month(name: str, y: Labels, p: Scores) -> Month:
+    return Month(
+        month=str(name),
+        n=len(y),
+        frauds=int(y.sum()),
+        budgets=tuple(budget(y, p, share) for share in BUDGETS),
+    )
+
+
+def budget(y: Labels, p: Scores, share: float) -> Budget:
+    """The budget's precision and recall; ties at the cut count with their expected share."""
+    recall = recall_at(y, p, share)
+    found = (recall or 0.0) * float(y.sum())
+    return Budget(share=share, precision=found / (share * len(y)), recall=recall)

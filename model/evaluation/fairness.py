@@ -1,0 +1,104 @@
+"""How scores treat the groups of the protected fields, which the model itself never sees.
+
+The same figures as fairlearn's MetricFrame gives, with which the tests compare.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.decide import top_share
+from model.features.vocabulary import clean
+from schemas.claim import Claim, Role, fields_by_role, is_categorical
+
+Labels = npt.NDArray[np.integer]
+Scores = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+AGE_STARTS: Final = (0, 25, 35, 50, 65)
+TOP: Final = 0.10
+"""A second cut beside the threshold: most thresholds refer too few claims to compare groups."""
+UNKNOWN: Final = "unknown"
+SMALL: Final = 30
+"""With fewer frauds than this, a group's figures are mostly chance."""
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims that share one value of a protected field."""
+
+    field: str
+    group: str
+    n: int
+    frauds: int
+    mean_score: float
+    referral_rate: float
+    recall: float | None
+    false_positive_rate: float | None
+    precision: float | None
+    top_rate: float
+    """Share of the group among the highest `TOP` of all claims."""
+    top_recall: float | None
+    top_false_positive_rate: float | None
+
+    @property
+    def small(self) -> bool:
+        """Whether there are too few frauds to say much."""
+        return self.frauds < SMALL
+
+
+def groups(claims: Sequence[Claim], y: Labels, p: Scores, threshold: float) -> tuple[Group, ...]:
+    """One row for each value of each protected field; fields that are always missing have none."""
+    rows: list[Group] = []
+    for field in fields_by_role(Role.PROTECTED):
+        names = np.array([group_of(field, getattr(claim, field)) for claim in claims])
+        found = sorted(set(names.tolist()))
+        if found != [UNKNOWN]:
+            rows += (_group(field, name, names == name, y, p, threshold) for name in found)
+    return tuple(rows)
+
+
+def group_of(field: str, value: Any) -> str:
+    """Name of the group: a category as it is cleaned, an age by its band."""
+    if value is None:
+        return UNKNOWN
+    if is_categorical(field):
+        return clean(value) or UNKNOWN
+    start = int(np.searchsorted(AGE_STARTS, value, side="right")) - 1
+    last = start == len(AGE_STARTS) - 1
+    return f"{AGE_STARTS[start]}+" if last else f"{AGE_STARTS[start]}-{AGE_STARTS[start + 1] - 1}"
+
+
+def _group(field: str, name: str, inside: Flags, y: Labels, p: Scores, threshold: float) -> Group:
+    fraud, referred = y[inside] == 1, p[inside] >= threshold
+    top = p[inside] >= top_share(p, TOP)
+    return Group(
+        field=field,
+        group=name,
+        n=int(inside.sum()),
+        frauds=int(fraud.sum()),
+        mean_score=float(p[inside].mean()),
+        referral_rate=float(referred.mean()),
+        recall=_share(referred, fraud),
+        false_positive_rate=_share(referred, ~fraud),
+        precision=_share(fraud, referred),
+        top_rate=float(top.mean()),
+        top_recall=_share(top, fraud),
+        top_false_positive_rate=_share(top, ~fraud),
+    )
+
+
+def _share(of: Flags, among: Flags) -> float | None:
+    return float(of[among].mean()) if among.any() else None
+
+
+def gap(rows: Sequence[Group], figure: Callable[[Group], float | None]) -> Mapping[str, float]:
+    """Largest difference of a figure between the groups of a field, by field; small ones apart."""
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        value = figure(row)
+        if value is not None and not row.small and row.group != UNKNOWN:
+            values.setdefault(row.field, []).append(value)
+    return {field: max(v) - min(v) for field, v in values.items() if len(v) > 1}

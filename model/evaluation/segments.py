@@ -1,0 +1,143 @@
+"""How scores do in parts of the business: by facts of loss, policy and vehicle.
+
+A model that is good over all may be useless, or say wrong probabilities, for one kind of claim.
+Fields of role *feature* only: groups of persons are in `model.evaluation.fairness`.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from model.decide import top_share
+from model.evaluation.bootstrap import Interval
+from model.evaluation.fairness import SMALL, TOP, UNKNOWN
+from model.evaluation.shares import wilson
+from model.features.vocabulary import clean
+from schemas.claim import Claim, is_categorical
+
+Labels = npt.NDArray[np.integer]
+Scores = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+SEGMENTS: Final = (
+    *("fault", "loss_area", "loss_state", "incident_type", "incident_severity"),
+    *("policy_type", "agent_type", "vehicle_category", "claim_amount", "vehicle_price"),
+)
+"""Fields to part claims by; amounts are cut into quarters of the claims at hand."""
+MIN_CLAIMS: Final = 30
+MIN_SHARE: Final = 0.01
+"""A part of fewer claims than either goes to `OTHER`: its figures would be chance."""
+OTHER: Final = "other"
+_QUARTERS: Final = (0.25, 0.5, 0.75)
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """Claims that share one value, or one range, of an ordinary field."""
+
+    field: str
+    segment: str
+    n: int
+    frauds: int
+    fraud_rate: float
+    fraud_rate_interval: Interval
+    mean_score: float
+    referral_rate: float
+    top_rate: float
+    """Share of the segment among the highest `TOP` of all claims."""
+    top_recall: float | None
+    top_recall_interval: Interval | None
+
+    @property
+    def small(self) -> bool:
+        """Whether there are too few frauds to say much."""
+        return self.frauds < SMALL
+
+    @property
+    def off(self) -> bool:
+        """Whether the mean score is outside the interval of the share of frauds."""
+        low, high = self.fraud_rate_interval.low, self.fraud_rate_interval.high
+        return not low <= self.mean_score <= high
+
+
+def segments(
+    claims: Sequence[Claim], y: Labels, p: Scores, threshold: float
+) -> tuple[Segment, ...]:
+    """One row for each part of each field of `SEGMENTS`; a field of one part only has none.
+
+    Args:
+        claims: what was scored.
+        y: labels, shape (n_claims,), 1 is fraud.
+        p: fraud probabilities, shape (n_claims,).
+        threshold: claims at or above it count as referred.
+    """
+    top = p >= top_share(p, TOP)
+    rows: list[Segment] = []
+    for field in SEGMENTS:
+        values = [getattr(claim, field) for claim in claims]
+        names = np.array(_merged(_categories(values) if is_categorical(field) else _bands(values)))
+        found = list(dict.fromkeys(_order(names)))
+        if len(found) > 1:
+            rows += (
+                _segment(field, name, names == name, y, p, p >= threshold, top) for name in found
+            )
+    return tuple(rows)
+
+
+def _categories(values: Sequence[Any]) -> list[str]:
+    return [clean(value) or UNKNOWN for value in values]
+
+
+def _bands(values: Sequence[Any]) -> list[str]:
+    """Quarters by their bounds; fewer where many claims have the same amount."""
+    amounts = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
+    known = amounts[~np.isnan(amounts)]
+    if not len(known):
+        return [UNKNOWN] * len(values)
+    edges = np.unique(np.quantile(known, _QUARTERS, method="lower"))
+    edges = edges[edges < known.max()]
+    labels = [
+        *(f"{number}. up to {edge:,.0f}" for number, edge in enumerate(edges, start=1)),
+        f"{len(edges) + 1}. more" if len(edges) else "1. any",
+    ]
+    place = np.searchsorted(edges, amounts, side="left")
+    return [UNKNOWN if np.isnan(a) else labels[i] for a, i in zip(amounts, place, strict=True)]
+
+
+def _merged(names: list[str]) -> list[str]:
+    least = max(MIN_CLAIMS, MIN_SHARE * len(names))
+    few = {name for name, n in Counter(names).items() if n < least}
+    return [OTHER if name in few else name for name in names] if len(few) > 1 else names
+
+
+def _order(names: npt.NDArray[np.str_]) -> list[str]:
+    """By name; what is not told apart comes last."""
+    return sorted(set(names.tolist()), key=lambda name: (name in (OTHER, UNKNOWN), name))
+
+
+def _segment(
+    field: str, name: str, inside: Flags, y: Labels, p: Scores, referred: Flags, top: Flags
+) -> Segment:
+    fraud = y[inside] == 1
+    found = top[inside][fraud]
+    return Segment(
+        field=field,
+        segment=name,
+        n=int(inside.sum()),
+        frauds=int(fraud.sum()),
+        fraud_rate=float(fraud.mean()),
+        fraud_rate_interval=_interval(fraud),
+        mean_score=float(p[inside].mean()),
+        referral_rate=float(referred[inside].mean()),
+        top_rate=float(top[inside].mean()),
+        top_recall=float(found.mean()) if len(found) else None,
+        top_recall_interval=_interval(found) if len(found) else None,
+    )
+
+
+def _interval(flags: Flags) -> Interval:
+    low, high = wilson(np.array([flags.mean()]), np.array([len(flags)]))
+    return Interval(float(low[0]), float(high[0]))

@@ -1,0 +1,1 @@
+"""From claims to columns, and from columns to numbers."""

@@ -1,0 +1,120 @@
+"""The preprocessing shared by training and serving: one fitted transformer.
+
+The encoder only ever asks for ``X[name]``. So a pandas DataFrame (training, cross-validation) and
+a plain mapping of columns (serving) go through the same code and give the same result to the
+last bit, and a batch pays for its columns, not for a DataFrame.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from model.features.columns import (
+    DEFAULT_FEATURES,
+    DERIVED,
+    Column,
+    Columns,
+    claim_columns,
+    is_category,
+)
+from model.features.vocabulary import Vocabulary, numbers, plain_list
+from schemas.claim import Claim
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "DEFAULT_FEATURES",
+    "DERIVED",
+    "ClaimEncoder",
+    "Column",
+    "Columns",
+    "claim_columns",
+    "claim_frame",
+    "is_category",
+    "varying",
+]
+
+Matrix = npt.NDArray[np.float64]
+
+MAX_CATEGORIES: Final = 64
+
+
+def claim_frame(claims: Sequence[Claim], names: Sequence[str]) -> "pd.DataFrame":
+    """`claim_columns` as a DataFrame: what cross-validation and grid search can index."""
+    import pandas as pd  # noqa: PLC0415 - serving never builds a DataFrame
+
+    return pd.DataFrame(claim_columns(claims, names))
+
+
+def varying(columns: Columns) -> tuple[str, ...]:
+    """Names of the columns that hold at least two different values, missing being one."""
+
+    def distinct(name: str) -> int:
+        if is_category(name):
+            return len(set(plain_list(columns[name])))
+        return len(np.unique(numbers(columns[name])))
+
+    return tuple(name for name in columns if distinct(name) > 1)
+
+
+class ClaimEncoder(TransformerMixin, BaseEstimator):
+    """Turns columns of claims into a matrix of floats, one column a feature.
+
+    Numbers stay as they are, flags are 0 or 1, a category is a code from 0 in alphabetical order,
+    unknown categories are -1, missing is NaN. This is what scikit-learn's OrdinalEncoder gives,
+    which the tests compare with, except that missing stays missing where training had none.
+
+    Args:
+        features: names of the columns to ask for, in the matrix's order.
+        max_categories: categories learnt for one feature; rarer ones count as unknown.
+    """
+
+    def __init__(
+        self, features: Sequence[str] = DEFAULT_FEATURES, max_categories: int = MAX_CATEGORIES
+    ) -> None:
+        self.features = features
+        self.max_categories = max_categories
+
+    def fit(self, X: "Columns | pd.DataFrame", y: Any = None) -> Self:
+        """Learn the categories."""
+        self.vocabularies_: dict[str, Vocabulary] = {
+            name: Vocabulary(plain_list(X[name]), self.max_categories)
+            for name in self.features
+            if is_category(name)
+        }
+        return self
+
+    def transform(self, X: "Columns | pd.DataFrame") -> Matrix:
+        """The matrix, shape (n_claims, n_features).
+
+        Raises:
+            KeyError: X lacks a feature.
+        """
+        return self.codes(X)
+
+    def codes(self, X: "Columns | pd.DataFrame") -> Matrix:
+        """`transform` without scikit-learn's wrapping of its output, for serving."""
+        columns = [self._numbers(X, name) for name in self.features]
+        return np.array(columns, dtype=np.float64).T
+
+    def categories(self) -> dict[str, tuple[str, ...]]:
+        """Categories learnt, by feature."""
+        return {name: v.categories for name, v in self.vocabularies_.items()}
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
+        """Names of the columns of the matrix."""
+        return np.array(self.features, dtype=object)
+
+    def _numbers(self, X: "Columns | pd.DataFrame", name: str) -> npt.NDArray[np.float64]:
+        """One feature as numbers: of a category its codes."""
+        vocabulary = self.vocabularies_.get(name)
+        if vocabulary is None:
+            return numbers(X[name])
+        return vocabulary.codes(plain_list(X[name]))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "vocabularies_")

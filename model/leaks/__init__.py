@@ -1,0 +1,1 @@
+"""Signs that a feature knows the label."""

@@ -1,0 +1,136 @@
+"""Leak alarm: signs that a model learns how the data was made and not what fraud is.
+
+Checked on the training claims only, by cross-validation (`model.leaks.signs`):
+
+* *permuted labels*: with labels shuffled there is nothing to learn. A ROC AUC away from one half
+  by more than `CHANCE` standard errors means that the protocol itself leaks.
+* *metadata*: identifiers, file order and calendar should tell nothing of fraud. One of them leaks
+  if alone it beats chance by a ROC AUC of more than `METADATA_MARGIN` (and `CHANCE` standard
+  errors), an identifier or the file order also if it adds as much to the calendar or to the honest
+  features. PolicyNumber of fraud_oracle tells nothing alone and nearly everything together with
+  the month.
+* *a feature that is none by default* (personal, protected) leaks if it adds as much to those that
+  are. The hobbies of insurance_claims do.
+* *a single feature* that alone reaches `SINGLE_LIMIT`: hardly any one fact known at first notice
+  tells fraud that well.
+
+Metadata that is a feature and leaks stops the training. Metadata that leaks without being a feature
+flatters no model, as none sees it; it is a warning that a random split is too kind, because labels
+came late in some months, say. See the decision record on leaks.
+"""
+
+import shlex
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from model.datasets.duplicates import group_labels, groups_of
+from model.leaks.lift import Labels, margin
+from model.leaks.signs import PERMUTED, Finding, looks
+from schemas.claim import Claim
+
+__all__ = ["Finding", "LeakCheck", "LeakError", "check"]
+
+MAX_CLAIMS: Final = 20_000
+"""Of more claims a stratified sample is checked, in their order."""
+
+
+class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What the leak alarm looked at and found; training went on after it."""
+
+    claims: int
+    """How many were looked at."""
+    margin: float
+    """Lift of the ROC AUC from which metadata and unusual features are a finding."""
+    findings: tuple[Finding, ...]
+    """Warnings, and of the fatal ones those that were allowed."""
+    allowed: tuple[str, ...] = ()
+    """Columns that were looked into and are wanted all the same."""
+
+    def warnings(self) -> list[str]:
+        """What whoever trains should know, in a line each."""
+        unseen = [f.column for f in self.findings if not f.fatal]
+        told = [f"allowed: {f.text}" for f in self.findings if f.fatal]
+        if unseen:
+            told.append(
+                f"{', '.join(unseen)} tell fraud from other claims. The model sees none of them, "
+                "but a split at random may flatter it: the model card says more"
+            )
+        return told
+
+
+class LeakError(ValueError):
+    """Training was stopped by the leak alarm; the message names the columns."""
+
+
+def check(
+    claims: Sequence[Claim],
+    labels: Labels,
+    features: Sequence[str],
+    *,
+    allowed: Collection[str] = (),
+    seed: int = 42,
+    on_look: Callable[[int, int], None] = lambda _done, _total: None,
+) -> LeakCheck | None:
+    """Look for leaks; what is found but not fatal is returned.
+
+    Args:
+        claims: the training claims, in the order of their file.
+        labels: theirs, shape (n_claims,).
+        features: columns the model may see.
+        allowed: names of columns that were looked into and are wanted all the same.
+        seed: of folds, shuffling and models.
+        on_look: called with (looks taken, looks in all), for a progress bar.
+
+    Returns:
+        None if there are fewer than two claims of a label, copies counted once: nothing can be
+        learnt, so nothing leaks.
+
+    Raises:
+        LeakError: a feature leaks that is not in ``allowed``.
+        ValueError: a name in ``allowed`` is no feature.
+    """
+    _refuse_unknown(allowed, features)
+    if np.bincount(group_labels(labels, groups_of(claims)), minlength=2).min() < 2:
+        return None
+    rows = _sample(labels, seed)
+    sampled = [claims[i] for i in rows.tolist()]
+    every = looks(sampled, labels[rows], features, seed)
+    found = []
+    for number, look in enumerate(every, start=1):
+        finding = look()
+        found += [] if finding is None else [finding]
+        on_look(number, len(every))
+    _refuse([f for f in found if f.fatal and f.column not in allowed])
+    return LeakCheck(
+        claims=len(rows),
+        margin=margin(group_labels(labels[rows], groups_of(sampled))),
+        findings=tuple(found),
+        allowed=tuple(sorted(allowed)),
+    )
+
+
+def _refuse_unknown(allowed: Collection[str], features: Sequence[str]) -> None:
+    unknown = sorted({*allowed} - {*features, PERMUTED})
+    if unknown:
+        raise ValueError(f"--allow-leak {shlex.quote(unknown[0])}: the model has no such feature")
+
+
+def _sample(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
+    rows = np.arange(len(labels))
+    if len(rows) > MAX_CLAIMS:
+        rows, _ = train_test_split(rows, train_size=MAX_CLAIMS, random_state=seed, stratify=labels)
+    return np.sort(rows)
+
+
+def _refuse(fatal: Sequence[Finding]) -> None:
+    if not fatal:
+        return
+    told = "; ".join(finding.text for finding in fatal)
+    columns = dict.fromkeys(finding.column for finding in fatal)
+    names = " ".join(f"--allow-leak {shlex.quote(column)}" for column in columns)
+    raise LeakError(f"{told}. Leave it out, or if it is meant: {names}")

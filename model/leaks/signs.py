@@ -1,0 +1,161 @@
+"""Signs of a leak, measured by cross-validation on the training claims. Pure.
+
+What each sign means and which of them stops the training is told in `model.leaks.check`.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from model.datasets.duplicates import Indices, group_labels, groups_of
+from model.features.columns import DERIVED
+from model.leaks.lift import CHANCE, Labels, Matrix, chance_error, cross_validated, encoded, margin
+from schemas.claim import Claim, Role, fields_by_role, role_of
+
+SINGLE_LIMIT: Final = 0.9
+"""ROC AUC of one feature alone that no honest feature is expected to reach."""
+PERMUTED: Final = "permuted labels"
+_FILE_ORDER: Final = "file order"
+_ORDERED: Final = frozenset({_FILE_ORDER, *fields_by_role(Role.IDENTIFIER)})
+_METADATA: Final = (*fields_by_role(Role.IDENTIFIER), *fields_by_role(Role.TIME))
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One sign of a leak."""
+
+    column: str
+    roc_auc: float
+    fatal: bool
+    """Whether training must stop, unless the column is allowed by name."""
+    text: str
+
+
+Look = Callable[[], Finding | None]
+
+
+def looks(
+    claims: Sequence[Claim], labels: Labels, features: Sequence[str], seed: int
+) -> list[Look]:
+    """Every look for a sign, not taken yet: each takes one to three small fits a fold.
+
+    Args:
+        claims: the training claims, in the order of their file.
+        labels: theirs, shape (n_claims,); two of each at least.
+        features: columns the model may see.
+        seed: of folds, shuffling and models.
+    """
+    X, groups = encoded(claims, features), groups_of(claims)
+    told = _Labelled(labels, seed, groups)
+    shuffled = _Labelled(np.random.default_rng(seed).permutation(labels), seed, groups)
+    return [
+        *_metadata_looks(claims, told, features),
+        *_unusual_looks(X, told, features),
+        partial(_permuted, X, shuffled),
+        *(partial(_single, X[:, [i]], told, name) for i, name in enumerate(features)),
+    ]
+
+
+class _Labelled(NamedTuple):
+    """Labels of the claims, and the folds to tell them in."""
+
+    labels: Labels
+    seed: int
+    groups: Indices
+
+    def auc(self, X: Matrix) -> float:
+        """How well the columns tell the labels."""
+        return cross_validated(X, self.labels, self.seed, self.groups)
+
+    def margin(self) -> float:
+        """Lift that is not taken for chance; copies say no more than one of them."""
+        return margin(group_labels(self.labels, self.groups))
+
+
+def _metadata_looks(
+    claims: Sequence[Claim], told: _Labelled, features: Sequence[str]
+) -> list[Look]:
+    metadata = _metadata_columns(claims)
+    backgrounds = {
+        "alone": np.empty((len(claims), 0)),
+        "with the calendar": _calendar_of(metadata, len(claims)),
+        "with the features": encoded(claims, [n for n in features if n not in _METADATA]),
+    }
+    usual = cache(lambda how: told.auc(backgrounds[how]))
+
+    def look(name: str) -> Finding | None:
+        lifts = {
+            how: told.auc(np.column_stack([X, metadata[name]])) - usual(how)
+            for how, X in backgrounds.items()
+            # Dates add to features what their differences tell, which is no leak.
+            if how == "alone" or name in _ORDERED
+        }
+        how = max(lifts, key=lambda h: lifts[h])
+        return _lifted(name, how, lifts[how], usual(how), told, fatal=name in features)
+
+    return [partial(look, name) for name in metadata]
+
+
+def _unusual_looks(X: Matrix, told: _Labelled, features: Sequence[str]) -> list[Look]:
+    """Features that are none by default: what they add to those that are."""
+    unusual = [name not in DERIVED and role_of(name) is not Role.FEATURE for name in features]
+    ordinary = X[:, ~np.array(unusual, dtype=bool)]
+    usual = cache(lambda: told.auc(ordinary))
+
+    def look(name: str, column: Matrix) -> Finding | None:
+        lift = told.auc(np.column_stack([ordinary, column])) - usual()
+        return _lifted(name, "with the other features", lift, usual(), told, fatal=True)
+
+    return [
+        partial(look, name, X[:, i])
+        for i, name in enumerate(features)
+        if unusual[i] and name not in _METADATA
+    ]
+
+
+def _lifted(
+    name: str, how: str, lift: float, usual: float, told: _Labelled, *, fatal: bool
+) -> Finding | None:
+    if lift <= told.margin():
+        return None
+    text = f"{name} tells the label {how}: ROC AUC {usual + lift:.3f}, without it {usual:.3f}"
+    return Finding(name, usual + lift, fatal, text)
+
+
+def _metadata_columns(claims: Sequence[Claim]) -> dict[str, Matrix]:
+    """Metadata that varies, by name, each of shape (n_claims,)."""
+    columns = dict(zip(_METADATA, encoded(claims, _METADATA).T, strict=True)) | _calendar(claims)
+    columns[_FILE_ORDER] = np.arange(len(claims), dtype=np.float64)
+    return {name: column for name, column in columns.items() if len(np.unique(column)) > 1}
+
+
+def _calendar_of(metadata: dict[str, Matrix], rows: int) -> Matrix:
+    """The calendar: all that is neither an identifier nor the file order."""
+    calendar = [column for name, column in metadata.items() if name not in _ORDERED]
+    return np.column_stack(calendar) if calendar else np.empty((rows, 0))
+
+
+def _permuted(X: Matrix, shuffled: _Labelled) -> Finding | None:
+    auc = shuffled.auc(X)
+    if abs(auc - 0.5) <= CHANCE * chance_error(shuffled.labels):
+        return None
+    text = f"labels shuffled at random are told with ROC AUC {auc:.3f}"
+    return Finding(PERMUTED, auc, True, text)
+
+
+def _single(column: Matrix, told: _Labelled, name: str) -> Finding | None:
+    auc = told.auc(column)
+    if auc < SINGLE_LIMIT:
+        return None
+    return Finding(name, auc, True, f"{name} alone tells the label with ROC AUC {auc:.3f}")
+
+
+def _calendar(claims: Sequence[Claim]) -> dict[str, Matrix]:
+    found = {}
+    for name in fields_by_role(Role.TIME):
+        days = [getattr(claim, name) for claim in claims]
+        months = [np.nan if day is None else day.month for day in days]
+        found[f"month of {name}"] = np.array(months, dtype=np.float64)
+    return found

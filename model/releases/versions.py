@@ -1,0 +1,203 @@
+"""Versions of a model in one folder, and which of them is in service.
+
+``ROOT/<version>/`` are artifacts, ``ROOT/current`` links to the one in service, and
+``ROOT/promotions.jsonl`` tells who followed whom. The link is turned in one step, so that a
+reader sees the old version or the new one; whoever changes link and log does so alone.
+"""
+
+import datetime as dt
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from model.artifact import store as artifact
+from model.artifact.manifest import Manifest
+from model.artifact.store import MANIFEST_FILE, ArtifactError
+from model.files.trusted import FileError, decode, read
+from model.releases.lock import LIMIT_S, LockedError, alone
+from model.scoring.load import load as load_model
+
+CURRENT: Final = "current"
+LOG: Final = "promotions.jsonl"
+_LONGEST_NAME: Final = 200
+"""Bytes; file systems allow 255, and a name is used with a prefix while it is written."""
+
+
+class Version(NamedTuple):
+    """One artifact of the folder."""
+
+    folder: Path
+    manifest: Manifest
+    current: bool
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the log: what came into service, and what it replaced."""
+
+    at: dt.datetime
+    version: str
+    replaced: str | None
+    rollback: bool = False
+    approver: str | None = None
+
+
+def listed(root: Path) -> list[Version]:
+    """Every artifact of the folder, oldest first.
+
+    Raises:
+        ArtifactError: the folder or a manifest cannot be read.
+    """
+    if not root.is_dir():
+        raise ArtifactError(f"{root} is not a folder")
+    current = in_service(root)
+    folders = [p.parent for p in root.glob(f"*/{MANIFEST_FILE}") if not p.parent.is_symlink()]
+    found = [
+        Version(folder, artifact.read_manifest(folder), folder.name == current)
+        for folder in folders
+        if not folder.name.startswith(".")
+    ]
+    return sorted(found, key=lambda v: (v.manifest.created_at, v.folder.name))
+
+
+def in_service(root: Path) -> str | None:
+    """Name of the version that `current` is; None when there is none."""
+    link = root / CURRENT
+    if link.is_symlink():
+        return link.readlink().name
+    return CURRENT if link.is_dir() else None
+
+
+def promote(root: Path, version: str, now: dt.datetime, approver: str | None = None) -> Promotion:
+    """Put a version into service, after loading it in full.
+
+    A ``current`` that is an artifact itself, not a link, is kept as a version of its own.
+
+    Raises:
+        ArtifactError: no such version, or it cannot be loaded; the one in service stays.
+    """
+    folder = _folder(root, version)
+    with _alone(root):
+        if in_service(root) == version:
+            raise ArtifactError(f"{version} is in service already")
+        log = history(root)
+        load_model(folder)
+        entry = Promotion(at=now, version=version, replaced=_keep(root), approver=approver)
+        return _turn(root, log, entry)
+
+
+def rollback(root: Path, now: dt.datetime) -> Promotion:
+    """Put the version back into service that the one in service replaced.
+
+    Raises:
+        ArtifactError: there is none, or it cannot be loaded.
+    """
+    with _alone(root):
+        log = history(root)
+        standing = _standing(root, log)
+        if len(standing) < 2:
+            raise ArtifactError(f"{root / LOG} tells of no earlier version to go back to")
+        load_model(_folder(root, standing[-2]))
+        entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
+        return _turn(root, log, entry)
+
+
+def history(root: Path) -> list[Promotion]:
+    """The log, oldest first; empty before the first promotion.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    path = root / LOG
+    if not path.exists():
+        return []
+    try:
+        return [decode(line, Promotion) for line in read(path).splitlines()]
+    except FileError as error:
+        raise ArtifactError(f"cannot read {path}: {error}") from error
+
+
+def is_name(version: str) -> bool:
+    """Whether a version can be the name of its own folder, next to `current` and hidden files."""
+    plain = version.isprintable() and "/" not in version and len(version.encode()) <= _LONGEST_NAME
+    return plain and version not in ("", CURRENT, LOG) and not version.startswith(".")
+
+
+def _folder(root: Path, version: str) -> Path:
+    if not is_name(version) or not (root / version).is_dir():
+        raise ArtifactError(f"{root} has no version {version!r}")
+    return root / version
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    if not root.is_dir():
+        raise ArtifactError(f"{root} is not a folder")
+    try:
+        with alone(root, LIMIT_S):
+            yield
+    except LockedError as error:
+        raise ArtifactError(str(error)) from error
+
+
+def approver_of(folder: Path) -> str | None:
+    """Who put this artifact into service, if the log beside it says so."""
+    entries = [e for e in history(folder.parent) if e.version == folder.name and e.approver]
+    return entries[-1].approver if entries else None
+
+
+def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
+    """The versions on top of each other: a rollback takes the topmost away."""
+    standing: list[str] = []
+    for number, entry in enumerate(log, start=1):
+        if entry.rollback:
+            if not standing:
+                raise ArtifactError(
+                    f"{root / LOG}, line {number}: nothing was promoted that could be rolled "
+                    "back; promote a version by its name instead"
+                )
+            standing.pop()
+            continue
+        if standing and standing[-1] == entry.version:
+            continue  # promoted once more: see `_turn`
+        if not standing and entry.replaced is not None:
+            standing.append(entry.replaced)
+        standing.append(entry.version)
+    return standing
+
+
+def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
+    """Put the log in place, then turn the link; each is replaced as a whole.
+
+    Killed in between, the log tells of a promotion that did not come about: promoting once more
+    makes it true, rolling back makes it undone.
+    """
+    link, lines = root / f".{CURRENT}-{os.getpid()}", root / f".{LOG}-{os.getpid()}"
+    lines.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
+    link.unlink(missing_ok=True)  # of a process with this id that was killed
+    link.symlink_to(entry.version)
+    lines.replace(root / LOG)
+    link.replace(root / CURRENT)
+    return entry
+
+
+def _keep(root: Path) -> str | None:
+    """The version in service; a ``current`` that is a folder gets its version's name and a link."""
+    folder = root / CURRENT
+    if folder.is_symlink() or not folder.is_dir():
+        return in_service(root)
+    version = artifact.read_manifest(folder).version
+    if not is_name(version):
+        raise ArtifactError(
+            f"{folder} is a folder, not a link, and its version {version!r} cannot be the name of "
+            "a folder: move it away"
+        )
+    kept = root / version
+    if kept.exists():
+        raise ArtifactError(f"{folder} is a folder, not a link, and {kept} exists: move one away")
+    folder.rename(kept)
+    folder.symlink_to(kept.name)
+    return kept.name

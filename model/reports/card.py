@@ -1,0 +1,232 @@
+"""The model card: what a model is, what it was made of, how good it is, what it is not for.
+
+After Mitchell et al., "Model cards for model reporting", FAT* 2019.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from model.artifact.manifest import Manifest, SplitPlan, TrainingData
+from model.decide import Levels
+from model.evaluation.details import Details
+from model.evaluation.fairness import Group, gap
+from model.features.columns import DERIVED
+from model.leaks.check import LeakCheck
+from schemas.claim import Role, fields_by_role
+
+INTENDED: Final = (
+    "Ranking first notices of loss of auto claims by how likely they are fraudulent, so that "
+    "people look at the likeliest first.",
+    "A referral is a reason to look, not a finding: a person decides on every claim.",
+)
+NOT_INTENDED: Final = (
+    "Denying, delaying or reducing a claim without a person's decision.",
+    "Lines of business, countries or periods other than those trained on, before they were "
+    "evaluated on.",
+    "Judging persons: the score is of a claim.",
+)
+LIMITS: Final = (
+    "The labels are the frauds that were found. Fraud that nobody looked for counts as honest, "
+    "and what was looked for before is what the model learns to look for.",
+    "Fraud changes in answer to being found; compare the drift and the live precision with the "
+    "figures here, and train again when they part.",
+    "A group with few frauds has uncertain figures; the intervals cover chance only, not a change "
+    "of the claims.",
+)
+
+
+# An underscore inside a word marks nothing, so that names of fields stay readable.
+_MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=](?=\s)|(?<=^\d)[.)]")
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """A model card."""
+
+    name: str
+    version: str
+    algorithm: str
+    created_at: dt.datetime
+    sha256: str
+    approver: str | None
+    intended_use: tuple[str, ...]
+    not_intended_for: tuple[str, ...]
+    trained_on: TrainingData
+    split: SplitPlan
+    features: tuple[str, ...]
+    excluded: dict[str, tuple[str, ...]]
+    """Fields of the claim that the model does not see, by role."""
+    threshold_policy: str
+    levels: Levels
+    evaluation: Details
+    limits: tuple[str, ...]
+
+
+def card(manifest: Manifest, evaluation: Details, approver: str | None = None) -> Card:
+    """The card of a model; `approver` is who put it into service, once somebody has."""
+    return Card(
+        name=manifest.name,
+        version=manifest.version,
+        algorithm=manifest.algorithm,
+        created_at=manifest.created_at,
+        sha256=manifest.sha256,
+        approver=approver,
+        intended_use=INTENDED,
+        not_intended_for=NOT_INTENDED,
+        trained_on=manifest.trained_on,
+        split=manifest.split,
+        features=manifest.features,
+        excluded=_excluded(manifest.features),
+        threshold_policy=str(manifest.policy),
+        levels=manifest.levels,
+        evaluation=evaluation,
+        limits=LIMITS,
+    )
+
+
+def _excluded(features: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    seen = set(features)
+    unseen = {r.value: tuple(n for n in fields_by_role(r) if n not in seen) for r in Role}
+    return {role: names for role, names in unseen.items() if names}
+
+
+def plain(text: str) -> str:
+    """Text of somebody else's as Markdown that shows it: one line, no markup, no HTML."""
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return _MARKUP.sub(r"\\\g<0>", " ".join(shown.split()))
+
+
+def markdown(of: Card) -> str:
+    """The card as a Markdown document."""
+    return "\n".join(
+        [
+            f"# Model card: {plain(of.name)} {plain(of.version)}",
+            "",
+            f"{plain(of.algorithm)}, made {of.created_at:%Y-%m-%d %H:%M} UTC, "
+            f"sha256 `{of.sha256}`.",
+            "",
+            f"Approved by: {plain(of.approver or '(nobody yet)')}",
+            *_listed("Intended use", of.intended_use),
+            *_listed("Not intended for", of.not_intended_for),
+            *_data(of),
+            *_features(of),
+            *_leaks(of.evaluation.leaks),
+            *_figures(of.evaluation, of.threshold_policy, of.levels),
+            *_groups(of.evaluation.groups, of.features),
+            *_listed("Limits", of.limits),
+            "",
+        ]
+    )
+
+
+def _listed(title: str, items: Iterable[str]) -> list[str]:
+    return ["", f"## {title}", "", *(f"- {item}" for item in items)]
+
+
+def _data(of: Card) -> list[str]:
+    data, split = of.trained_on, of.split
+    period = f"losses {data.first_loss} to {data.last_loss}" if data.first_loss else "no dates"
+    cut = f" from {split.cutoff}" if split.cutoff else f", {split.test_size:.0%} tested on"
+    return _listed(
+        "Data",
+        [
+            f"{plain(data.name)} ({plain(data.format)}), sha256 `{data.sha256}`",
+            f"{data.rows} claims read, {data.rejected} refused, {data.duplicates.text()}",
+            f"trained on {data.training_rows}: {period}, {data.fraud_rate:.2%} fraud",
+            f"split: {split.kind}{cut}; seed {split.seed}",
+        ],
+    )
+
+
+def _features(of: Card) -> list[str]:
+    derived = [name for name in of.features if name in DERIVED]
+    stated = [name for name in of.features if name not in DERIVED]
+    unseen = (f"not seen, {role}: {_names(names)}" for role, names in of.excluded.items())
+    return _listed(
+        "Features",
+        [
+            f"fields: {_names(stated)}",
+            f"derived: {_names(derived)}",
+            *unseen,
+        ],
+    )
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(plain(name) for name in names) or "none"
+
+
+def _leaks(checked: LeakCheck | None) -> list[str]:
+    if checked is None:
+        return _listed("Leak check", ["not made"])
+    return _listed("Leak check", [leak_summary(checked), *map(plain, leak_lines(checked))])
+
+
+def leak_summary(checked: LeakCheck) -> str:
+    """What was looked for, and in how many claims."""
+    return (
+        f"{checked.claims:,} training claims were looked at: shuffled labels, each feature alone, "
+        "identifiers, file order and calendar. A finding is what beats its background by a ROC AUC "
+        f"of more than {checked.margin:.3f}."
+    )
+
+
+def leak_lines(checked: LeakCheck) -> list[str]:
+    """The findings, one sentence each."""
+    if not checked.findings:
+        return ["Nothing was found."]
+    return [
+        f"{finding.text}. {'Allowed by name.' if finding.fatal else 'The model does not see it.'}"
+        for finding in checked.findings
+    ]
+
+
+def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
+    rows = ["| figure | value | 95 % interval |", "|---|---|---|"]
+    for name, value in msgspec.structs.asdict(evaluation.report).items():
+        interval = evaluation.intervals.get(name)
+        between = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        rows.append(f"| {name} | {number(value)} | {between} |")
+    return [
+        "",
+        "## Figures on claims not trained on",
+        "",
+        *rows,
+        "",
+        f"Expected calibration error {evaluation.calibration_error:.4f}. "
+        f"Threshold {at.threshold:.4f} ({policy}), review from {at.review:.4f}, "
+        f"band medium from {at.medium:.4f}, high from {at.high:.4f}.",
+    ]
+
+
+def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
+    if not rows:
+        return ["", "## Groups", "", "The claims hold no protected field to compare by."]
+    seen = sorted({g.field for g in rows} & set(features))
+    gaps = ", ".join(f"{f} {v:.3f}" for f, v in gap(rows, lambda g: g.top_recall).items())
+    return [
+        "",
+        f"## Groups (of protected fields, the model sees {_names(seen)})",
+        "",
+        "| field | group | claims | frauds | mean score | referred | in top 10 % | recall there |",
+        "|---|---|---|---|---|---|---|---|",
+        *(
+            f"| {plain(g.field)} | {plain(g.group)}{' *' if g.small else ''} | {g.n} | {g.frauds} "
+            f"| {g.mean_score:.4f} | {g.referral_rate:.4f} | {g.top_rate:.4f} "
+            f"| {number(g.top_recall)} |"
+            for g in rows
+        ),
+        "",
+        "\\* too few frauds to say much. "
+        + (f"Largest difference of recall in the top 10 %: {gaps}." if gaps else ""),
+    ]
+
+
+def number(value: float | None) -> str:
+    """A figure in a table: `-` when undefined, whole numbers whole."""
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"

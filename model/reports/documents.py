@@ -1,0 +1,100 @@
+"""Files for people beside a model: evaluation, card and report."""
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from model.artifact.manifest import Manifest
+from model.artifact.store import ArtifactError
+from model.datasets.dataset import Dataset
+from model.evaluation.details import Details, details
+from model.evaluation.walk_forward import Step
+from model.files.trusted import FileError, decode, read
+from model.leaks.check import LeakCheck
+from model.reports.card import card, markdown
+from model.training.train import Trained, pick
+
+EVALUATION_FILE: Final = "evaluation.json"
+REPORT_FILE: Final = "report.html"
+
+Documents = Callable[[Manifest], Mapping[str, bytes]]
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is installed, which the report needs."""
+    return find_spec("matplotlib") is not None
+
+
+def documents(
+    trained: Trained,
+    family: Sequence[Trained],
+    dataset: Dataset,
+    steps: Sequence[Step] = (),
+    leaks: LeakCheck | None = None,
+) -> Documents:
+    """Maker of the documents of one of the models that were trained on the same claims.
+
+    Args:
+        trained: the model.
+        family: all that were trained, for the comparison.
+        dataset: what they were trained and evaluated on.
+        steps: of the model's prequential evaluation, if there was one.
+        leaks: what the leak alarm said of the training claims, if it was asked.
+    """
+    rows, threshold = trained.test_rows, trained.levels.threshold
+    found = details(
+        pick(dataset.claims, rows), dataset.labels[rows], trained.test_scores, threshold
+    )
+    found = msgspec.structs.replace(found, leaks=leaks)
+
+    def make(manifest: Manifest) -> dict[str, bytes]:
+        of = card(manifest, found)
+        files = {
+            EVALUATION_FILE: _pretty(found),
+            "card.json": _pretty(of),
+            "card.md": markdown(of).encode(),
+        }
+        if can_draw():
+            others = [t for t in family if t is not trained]
+            files[REPORT_FILE] = _report(manifest, found, trained, others, dataset, steps)
+        return files
+
+    return make
+
+
+def _report(
+    manifest: Manifest,
+    found: Details,
+    trained: Trained,
+    others: Sequence[Trained],
+    dataset: Dataset,
+    steps: Sequence[Step],
+) -> bytes:
+    from model.reports.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
+    from model.reports.report import html  # noqa: PLC0415
+
+    def scored(of: Trained) -> Scored:
+        return Scored(of.algorithm, dataset.labels[of.test_rows], of.test_scores)
+
+    compared = [(other.report, scored(other)) for other in others]
+    return html(manifest, found, scored(trained), others=compared, steps=steps).encode()
+
+
+def read_evaluation(folder: Path) -> Details:
+    """The evaluation stored with an artifact.
+
+    Raises:
+        ArtifactError: there is none, or it cannot be read.
+    """
+    path = folder / EVALUATION_FILE
+    try:
+        return decode(read(path), Details)
+    except FileError as error:
+        raise ArtifactError(f"cannot read {path}: {error}") from error
+
+
+def _pretty(value: msgspec.Struct) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -1,0 +1,221 @@
+"""The evaluation report: one HTML file with its pictures inside, nothing fetched from anywhere."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+from model.artifact.manifest import Manifest
+from model.evaluation.details import Details
+from model.evaluation.segments import MIN_CLAIMS, MIN_SHARE, OTHER
+from model.evaluation.walk_forward import Step
+from model.leaks.check import LeakCheck
+from model.metrics import Report
+from model.reports import figures, tables
+from model.reports.card import leak_lines, leak_summary
+from model.reports.figures import Draw, Scored
+
+_STYLE: Final = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #1c2128; max-width: 68rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d5d9df; }
+.grid { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem; }
+figure { margin: 0; } figure img { width: 100%; } figcaption { color: #57606a; font-size: 13px; }
+.grid + .wide, p + .wide { margin-top: 1rem; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #e6e8eb; }
+td { white-space: nowrap; } th { vertical-align: bottom; }
+th:first-child, td:first-child, .parts :is(th, td):nth-child(2) { text-align: left; }
+.quiet { color: #57606a; } .wide { overflow-x: auto; }
+"""
+
+
+def html(
+    manifest: Manifest,
+    found: Details,
+    scored: Scored,
+    *,
+    others: Sequence[tuple[Report, Scored]] = (),
+    steps: Sequence[Step] = (),
+) -> str:
+    """The report of one model.
+
+    Args:
+        manifest: of the model.
+        found: its evaluation, closer.
+        scored: labels and scores that `found` is of; named as the model.
+        others: other families on the same claims, to compare with.
+        steps: of a prequential evaluation, if there was one.
+    """
+    every = [scored, *(other for _, other in others)]
+    reports = [(scored.name, found.report), *((o.name, report) for report, o in others)]
+    threshold = found.report.threshold
+    sections = [
+        _heading(manifest, found),
+        _summary(found),
+        _section("Figures", tables.figures(found)),
+        _section("Families side by side", tables.comparison(reports)) if others else "",
+        _section("Pictures", _grid(_pictures(every, found, threshold))),
+        _section("Months of the test claims", _months(found)),
+        _section("Month by month, trained on what was known", _steps(steps)) if steps else "",
+        _section("Groups", _groups(manifest, found)),
+        _section("Segments", _segments(found)),
+        _section("Leak check", _leaks(found.leaks)) if found.leaks else "",
+    ]
+    title = f"{escape(manifest.name)} {escape(manifest.version)}"
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<style>{_STYLE}</style></head>\n<body>\n{''.join(sections)}</body></html>\n"
+    )
+
+
+def _heading(manifest: Manifest, found: Details) -> str:
+    data = manifest.trained_on
+    period = f"losses {data.first_loss} to {data.last_loss}" if data.first_loss else "undated"
+    lines = [
+        f"{manifest.algorithm}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC",
+        f"trained on {data.training_rows:,} claims of {data.name} ({period})",
+        f"{data.rows:,} claims read, {data.rejected:,} refused, {data.duplicates.text()}",
+        f"evaluated on {found.report.n:,} others, {found.report.fraud_rate:.1%} fraud",
+        f"threshold {manifest.levels.threshold:.4f}: {manifest.policy}",
+    ]
+    body = "<br>".join(escape(line) for line in lines)
+    title = f"{escape(manifest.name)} {escape(manifest.version)}"
+    return f'<h1>{title}</h1>\n<p class="quiet">{body}</p>\n'
+
+
+def _summary(found: Details) -> str:
+    """The figures that matter most, in words."""
+    report = found.report
+    said = []
+    if report.recall_at_10pct is not None:
+        said.append(
+            f"The tenth of the claims scored highest holds {report.recall_at_10pct:.0%} of the "
+            "frauds; looking at random would find 10%."
+        )
+    said.append(
+        f"At the threshold {report.recall:.0%} of the frauds are referred, and "
+        f"{report.precision:.0%} of the referrals are frauds."
+        if report.recall > 0
+        else "No fraud reaches the threshold."
+    )
+    return f"<p>{escape(' '.join(said))}</p>\n"
+
+
+def _section(title: str, body: str) -> str:
+    return f"<h2>{escape(title)}</h2>\n{body}\n"
+
+
+def _pictures(
+    every: Sequence[Scored], found: Details, threshold: float
+) -> list[tuple[str, str, Draw]]:
+    main = every[0]
+    pictures = [
+        (
+            "Calibration",
+            "On the dotted line, probabilities are what they say.",
+            figures.calibration(found.reliability),
+        ),
+        (
+            "Scores",
+            "How far apart frauds and honest claims score.",
+            figures.distribution(main, threshold),
+        ),
+        (
+            "Gain",
+            "Frauds found by looking at the claims scored highest.",
+            figures.gain(every),
+        ),
+        ("Lift", "The same against looking at random.", figures.lift(every)),
+        (
+            "At the threshold",
+            "Each row adds up to 100 %.",
+            figures.confusion(main, threshold),
+        ),
+    ]
+    if 0 < found.report.fraud_rate < 1:
+        pictures[:0] = [
+            ("ROC", "The further up and left, the better.", figures.roc(every)),
+            (
+                "Precision and recall",
+                "What share of referrals are frauds when that share of frauds is found.",
+                figures.precision_recall(every),
+            ),
+        ]
+        pictures.append(
+            (
+                "Cost",
+                "Of referring that share, as part of the cost of referring nobody. A line for how "
+                "many investigations one missed fraud would pay for; the dot is the cheapest.",
+                figures.cost(main),
+            )
+        )
+    return pictures
+
+
+def _grid(pictures: Iterable[tuple[str, str, Draw]]) -> str:
+    return f'<div class="grid">{"".join(_picture(*p) for p in pictures)}</div>'
+
+
+def _picture(title: str, caption: str, draw: Draw) -> str:
+    encoded = base64.b64encode(figures.svg(draw)).decode()
+    return (
+        f'<figure><img alt="{escape(title)}" src="data:image/svg+xml;base64,{encoded}">'
+        f"<figcaption><b>{escape(title)}.</b> {escape(caption)}</figcaption></figure>\n"
+    )
+
+
+def _months(found: Details) -> str:
+    if not found.months:
+        return "<p>The claims hold no day of loss.</p>"
+    picture = _picture(
+        "Months",
+        "Budgets are of each month's claims; months with too few frauds are left out.",
+        figures.monthly(found.months),
+    )
+    return _grid_of(picture) + tables.months(found.months)
+
+
+def _steps(steps: Sequence[Step]) -> str:
+    picture = _picture(
+        "Stepwise",
+        "A new model each month; months with too few frauds are left out.",
+        figures.stepwise(steps),
+    )
+    return _grid_of(picture) + tables.steps(steps)
+
+
+def _grid_of(picture: str) -> str:
+    return f'<div class="grid">{picture}</div>'
+
+
+def _groups(manifest: Manifest, found: Details) -> str:
+    if not found.groups:
+        return "<p>The claims hold no protected field to compare by.</p>"
+    seen = sorted({g.field for g in found.groups} & set(manifest.features))
+    note = (
+        f"The model sees {', '.join(seen) or 'none'} of these fields. * Too few frauds to say much."
+    )
+    return _note(note) + tables.groups(found.groups)
+
+
+def _segments(found: Details) -> str:
+    if not found.segments:
+        return "<p>There are too few claims, or all are of one kind.</p>"
+    note = (
+        "Intervals are of chance alone. * Too few frauds to say much. † The mean score is outside "
+        f"the interval of the share of frauds. Values of fewer than {MIN_CLAIMS} claims, or "
+        f"{MIN_SHARE:.0%}, are put together as {OTHER}; amounts are cut into quarters."
+    )
+    return _note(note) + tables.segments(found.segments)
+
+
+def _note(text: str) -> str:
+    return f'<p class="quiet">{escape(text)}</p>'
+
+
+def _leaks(checked: LeakCheck) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in leak_lines(checked))
+    return f"{_note(leak_summary(checked))}<ul>{items}</ul>"

@@ -1,0 +1,153 @@
+"""Tables of the evaluation report, as HTML."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Final
+
+import msgspec
+
+from model.evaluation.bootstrap import Interval
+from model.evaluation.details import Details, Month
+from model.evaluation.fairness import Group
+from model.evaluation.segments import Segment
+from model.evaluation.walk_forward import Step
+from model.metrics import Report
+from model.reports.card import number
+
+NAMES: Final = {
+    "n": "claims",
+    "fraud_rate": "share of frauds",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "recall_at_5pct": "recall in the top 5 %",
+    "recall_at_10pct": "recall in the top 10 %",
+    "accuracy": "accuracy at the threshold",
+    "precision": "precision at the threshold",
+    "recall": "recall at the threshold",
+    "f1": "F1 at the threshold",
+}
+"""Figures of a `Report` as people call them."""
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
+    """A table of figures whose first column is text; of kind *parts* the second one as well."""
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
+    )
+    return f'<div class="wide"><table class="{kind}"><tr>{top}</tr>\n{body}</table></div>'
+
+
+def percent(share: float | None) -> str:
+    """A share as people read it, `-` when undefined."""
+    return "-" if share is None else f"{share:.1%}"
+
+
+def uncertain(share: float | None, interval: Interval | None) -> str:
+    """A share with its interval."""
+    if interval is None:
+        return percent(share)
+    return f"{percent(share)} ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
+
+
+def figures(found: Details) -> str:
+    """Every figure of the model with its interval."""
+    rows = []
+    for name, value in msgspec.structs.asdict(found.report).items():
+        interval = found.intervals.get(name)
+        ends = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        rows.append([NAMES.get(name, name), number(value), ends])
+    rows.append(["calibration error", number(found.calibration_error), ""])
+    return table(["", "value", "95 % interval (bootstrap)"], rows)
+
+
+def comparison(reports: Sequence[tuple[str, Report]]) -> str:
+    """The same figures of several families."""
+    names = [field.name for field in msgspec.structs.fields(Report)]
+    rows = [
+        [NAMES.get(name, name), *(number(getattr(report, name)) for _, report in reports)]
+        for name in names
+    ]
+    return table(["", *(name for name, _ in reports)], rows)
+
+
+def months(found: Sequence[Month]) -> str:
+    """Budgets of each month."""
+    head = ["month", "claims", "frauds"]
+    for budget in found[0].budgets:
+        head += [f"{what}, top {budget.share:.0%}" for what in ("precision", "recall")]
+    rows = [
+        [
+            m.month,
+            str(m.n),
+            str(m.frauds),
+            *(percent(v) for b in m.budgets for v in (b.precision, b.recall)),
+        ]
+        for m in found
+    ]
+    return table(head, rows)
+
+
+def steps(found: Sequence[Step]) -> str:
+    """A model retrained each month."""
+    head = ["month", "known claims", "claims", "frauds", "ROC AUC", "AP", "recall, top 10%"]
+    rows = [
+        [
+            s.month,
+            str(s.trained_on),
+            str(s.report.n),
+            str(round(s.report.n * s.report.fraud_rate)),
+            number(s.report.roc_auc),
+            number(s.report.average_precision),
+            percent(s.report.recall_at_10pct),
+        ]
+        for s in found
+    ]
+    return table(head, rows)
+
+
+def groups(found: Sequence[Group]) -> str:
+    """Groups of the protected fields."""
+    head = ["field", "group", "claims", "frauds", "mean score", "referred", "recall"]
+    head += ["false positives", "in top 10%", "recall there", "false positives there"]
+    rows = [
+        [
+            g.group + (" *" if g.small else ""),
+            f"{g.n:,}",
+            str(g.frauds),
+            *(percent(v) for v in (g.mean_score, g.referral_rate, g.recall)),
+            *(percent(v) for v in (g.false_positive_rate, g.top_rate, g.top_recall)),
+            percent(g.top_false_positive_rate),
+        ]
+        for g in found
+    ]
+    return table(head, _fields_once([g.field for g in found], rows), kind="parts")
+
+
+def segments(found: Sequence[Segment]) -> str:
+    """Parts of the business."""
+    head = ["field", "segment", "claims", "frauds", "share of frauds (95 %)"]
+    head += ["mean score", "referred", "in top 10%", "recall there (95 %)"]
+    rows = [
+        [
+            s.segment + (" *" if s.small else ""),
+            f"{s.n:,}",
+            str(s.frauds),
+            uncertain(s.fraud_rate, s.fraud_rate_interval),
+            percent(s.mean_score) + (" †" if s.off else ""),
+            *(percent(v) for v in (s.referral_rate, s.top_rate)),
+            uncertain(s.top_recall, s.top_recall_interval),
+        ]
+        for s in found
+    ]
+    return table(head, _fields_once([s.field for s in found], rows), kind="parts")
+
+
+def _fields_once(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Rows with the name of their field in front where it begins."""
+    before = ["", *fields[:-1]]
+    return [
+        ["" if field == last else field.replace("_", " "), *row]
+        for field, last, row in zip(fields, before, rows, strict=True)
+    ]

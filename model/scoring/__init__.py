@@ -1,0 +1,1 @@
+"""Claims in, probabilities, reasons and rule hits out."""

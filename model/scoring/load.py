@@ -1,0 +1,150 @@
+"""From an artifact's folder to a model that is ready to score.
+
+Unpickling runs code, so the model's bytes are read once, their digest is compared with the
+manifest's, and only those very bytes are unpickled. The digest finds a damaged or mixed-up
+file; it does not vouch for a folder that somebody else may write to. So one that everybody may
+write to is refused, and `model.releases.signing` asks for a signature as well.
+"""
+
+import io
+import traceback
+from pathlib import Path
+from typing import Final
+
+import joblib
+import numpy as np
+
+from model.artifact.manifest import Versions
+from model.artifact.reference import GOLDEN_TOLERANCE, Reference
+from model.artifact.store import (
+    REFERENCE_FILE,
+    ArtifactError,
+    Verify,
+    anything,
+    described,
+    open_place,
+    verified,
+)
+from model.compiled.classifier import agrees
+from model.drift import Window
+from model.files.trusted import FileError, decode
+from model.scoring.rules import Rules
+from model.scoring.scorer import Scorer
+
+_LONGEST_REASON: Final = 500
+"""Characters of an exception's message that are passed on."""
+
+
+def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything) -> Scorer:
+    """Read an artifact and make it ready to score.
+
+    Args:
+        path: its folder, or a link to it.
+        rules: to hold claims against in addition to the model; None for those that come with it.
+        verify: asked before any other file is read.
+
+    Raises:
+        ArtifactError: it is missing, damaged, made for other versions, refused by `verify`, or
+            anybody may write there; nothing was unpickled before all of it was found right. Or
+            what it holds raised while it was unpickled and tried: a model may raise anything.
+    """
+    try:
+        return _loaded(Path(path), rules, verify)
+    except (ArtifactError, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # also SystemExit, which would end a thread without a word
+        raise ArtifactError(
+            f"{path} cannot be loaded ({_in_words(error)}): it was made by another release, or "
+            "is damaged: train again, or go back to the version before"
+        ) from error
+
+
+def _loaded(path: Path, rules: Rules | None, verify: Verify) -> Scorer:
+    _refuse_open(path)
+    folder = path.resolve()  # a link that is turned while we read must not mix two models
+    said, manifest = described(folder)
+    verify(folder, said)
+    _refuse_other_versions(folder, manifest.versions)
+    model, content = verified(folder, manifest)
+    reference = _reference(folder, content)
+    scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference, rules)
+    _refuse_other_scores(folder, scorer, reference)
+    _try_out(scorer, reference)
+    return scorer
+
+
+def _in_words(error: BaseException) -> str:
+    """One short line; the exception is of the model's own making and may not even print itself."""
+    lines = traceback.format_exception_only(error)
+    return " ".join(" ".join(lines).split())[:_LONGEST_REASON]
+
+
+def _reference(folder: Path, content: bytes) -> Reference:
+    try:
+        reference = decode(content, Reference)
+    except FileError as error:
+        raise ArtifactError(f"{folder / REFERENCE_FILE} is not a reference: {error}") from error
+    if not reference.scores or not reference.golden:
+        raise ArtifactError(f"{folder / REFERENCE_FILE} holds no scores or no golden examples")
+    return reference
+
+
+def _try_out(scorer: Scorer, reference: Reference) -> None:
+    """Do with the golden examples all that is done with claims: what raises shall raise now."""
+    found = scorer.assess([golden.claim for golden in reference.golden])
+    window = Window(reference.columns)
+    window.add(found.codes, scorer.features, found.probability)
+    window.index()
+    scorer.compiled.contributions(found.codes)
+
+
+def _refuse_open(path: Path) -> None:
+    try:
+        place = open_place(path)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before 3.13
+        raise ArtifactError(f"cannot read {path}: {error}") from error
+    if place is not None:
+        raise ArtifactError(
+            f"anybody on this machine may write to {place}, and loading a model runs code: "
+            f"chmod o-w {place}"
+        )
+
+
+def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> None:
+    """Golden examples must score here as they did where the model was trained.
+
+    And scikit-learn must say the same of them as the compiled form that scores.
+    """
+    claims = [golden.claim for golden in reference.golden]
+    if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
+        raise ArtifactError(
+            f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
+        )
+    found = scorer.score(claims)
+    expected = np.array([golden.probability for golden in reference.golden])
+    off = np.abs(found - expected)
+    if not (off <= GOLDEN_TOLERANCE).all():
+        worst = int(off.argmax())
+        raise ArtifactError(
+            f"{folder}: {reference.golden[worst].claim.claim_id} scores {found[worst]!r} here and "
+            f"{expected[worst]!r} in training: this installation computes something else"
+        )
+
+
+def _refuse_other_versions(folder: Path, made_with: Versions) -> None:
+    """scikit-learn promises nothing for a model unpickled in another minor release."""
+    here = Versions.current()
+    if _minor(made_with.scikit_learn) != _minor(here.scikit_learn):
+        raise ArtifactError(
+            f"{folder} was made with scikit-learn {made_with.scikit_learn}, "
+            f"{here.scikit_learn} is installed: train again, or install the former"
+        )
+    if made_with.claim_schema != here.claim_schema:
+        raise ArtifactError(
+            f"{folder} was made for Claim version {made_with.claim_schema}, "
+            f"this release has version {here.claim_schema}: train again"
+        )
+
+
+def _minor(version: str) -> tuple[str, ...]:
+    return tuple(version.split(".")[:2])

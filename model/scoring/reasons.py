@@ -1,0 +1,85 @@
+"""Why a claim was referred: the features that moved its score most, in facts of the claim.
+
+Contributions are exact Shapley values of the raw score: path-dependent TreeSHAP for trees,
+interventional for the logistic regression (see `model.compiled.trees`, `model.compiled.crosses`).
+They are in log-odds for the logistic regression and for boosting, in probability for a forest,
+whose trees add up in probability. With the expected raw score they add up to the claim's raw score
+within `TOLERANCE`; the items of a claim are the largest of them, not all.
+
+A contribution says what moved the score, not what is true: it is no evidence of fraud.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from model.compiled.classifier import Compiled
+from model.features.columns import FIELDS, is_category
+from model.scoring.phrases import Value, is_withheld, phrase
+from schemas.alert import ReasonItem
+from schemas.claim import Claim
+
+Matrix = npt.NDArray[np.float64]
+
+TOLERANCE: Final = 1e-9
+"""By how much contributions and expected score may miss the raw score when added up."""
+LIMIT: Final = 5
+"""Items for one claim unless the caller asks for another number."""
+
+
+class Explainer:
+    """Reasons for the scores of one model.
+
+    Args:
+        compiled: the model.
+        features: names of its columns, in order.
+    """
+
+    def __init__(self, compiled: Compiled, features: Sequence[str]) -> None:
+        self._compiled = compiled
+        self._features = tuple(features)
+
+    def explain(
+        self, claims: Sequence[Claim], codes: Matrix, limit: int = LIMIT
+    ) -> list[tuple[ReasonItem, ...]]:
+        """Items of each claim, largest contribution (whatever its sign) first.
+
+        Contributions of zero are no reason and left out.
+
+        Args:
+            claims: those to explain: the referred ones, as this is dear.
+            codes: the same claims encoded for trees, shape (n_claims, n_features).
+            limit: items for one claim at most.
+        """
+        if not claims:
+            return []
+        parts = self._compiled.contributions(codes)[:, :-1]
+        order = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :limit]
+        return [
+            tuple(self._item(c, code, part, j) for j in top.tolist() if part[j] != 0)
+            for c, code, part, top in zip(claims, codes, parts, order, strict=True)
+        ]
+
+    def _item(self, claim: Claim, code: Matrix, part: Matrix, column: int) -> ReasonItem:
+        feature = self._features[column]
+        value = _value(claim, feature, float(code[column]))
+        missing = value is None and not is_withheld(feature)
+        return ReasonItem(
+            code=feature.upper() + ("_MISSING" if missing else ""),
+            text=phrase(feature, value),
+            feature=feature,
+            value=value,
+            contribution=float(part[column]),
+        )
+
+
+def _value(claim: Claim, feature: str, code: float) -> Value:
+    """The claim's own value, or what was derived from several fields; None is missing."""
+    if is_withheld(feature):
+        return None
+    stated: Value = getattr(claim, feature) if feature in FIELDS else None
+    if isinstance(stated, bool) or is_category(feature):
+        return stated
+    return None if np.isnan(code) else code

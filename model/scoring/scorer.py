@@ -1,0 +1,113 @@
+"""Scoring claims with a fitted pipeline: the path every claim takes in production."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from model.artifact.manifest import Manifest
+from model.artifact.reference import Reference, data_quality
+from model.compiled.classifier import compile_classifier
+from model.decide import Decisions, decide
+from model.features.columns import Fields, columns_of
+from model.scoring.reasons import Explainer
+from model.scoring.rules import Rules
+from model.scoring.rules import load as load_rules
+from schemas.alert import Decision, ReasonItem, RuleHit
+from schemas.claim import Claim
+
+Scores = npt.NDArray[np.float64]
+Matrix = npt.NDArray[np.float64]
+
+
+class Assessment(NamedTuple):
+    """Everything a batch of claims is told by the model; each part as long as the batch."""
+
+    probability: Scores
+    decisions: Decisions
+    data_quality: list[tuple[str, ...]]
+    reasons: list[tuple[ReasonItem, ...]]
+    """Of referred claims; empty for the others."""
+    rule_hits: list[tuple[RuleHit, ...]]
+    codes: npt.NDArray[np.float64]
+    """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""
+
+
+class Scorer:
+    """A model that is ready to score.
+
+    Attributes:
+        pipeline: the fitted pipeline.
+        compiled: its classifier in the form that scores and explains; `model.artifact.store.load`
+            checks that both say the same.
+        manifest: what the artifact says of the model.
+        reference: what it remembers of the training claims.
+        name: name of the model.
+        version: version of the model.
+        sha256: digest, hex, of the model file the pipeline came from.
+        threshold: probabilities at or above it are a referral.
+        threshold_policy: how the threshold was chosen, in words.
+        features: columns the model asks for.
+    """
+
+    def __init__(
+        self,
+        pipeline: Any,
+        manifest: Manifest,
+        reference: Reference,
+        rules: Rules | None = None,
+    ) -> None:
+        self.pipeline = pipeline
+        self.manifest = manifest
+        self.reference = reference
+        self.name = manifest.name
+        self.version = manifest.version
+        self.sha256 = manifest.sha256
+        self.threshold = manifest.levels.threshold
+        self.threshold_policy = str(manifest.policy)
+        self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
+        self.compiled = compile_classifier(pipeline["classify"])
+        self._explainer = Explainer(self.compiled, self.features)
+        self._rules = load_rules() if rules is None else rules
+        self._ranked = np.array(reference.scores)
+        self._expected = reference.expected()
+
+    def score(self, claims: Sequence[Claim]) -> Scores:
+        """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation a call."""
+        if not claims:
+            return np.empty(0, dtype=np.float64)
+        return self.compiled.probabilities(self.codes(claims))
+
+    def decide(self, p: Scores) -> Decisions:
+        """Bands, decisions and percentiles of fraud probabilities, shape (n_claims,)."""
+        return decide(p, self.manifest.levels, self._ranked)
+
+    def assess(self, claims: Sequence[Claim]) -> Assessment:
+        """Score, decide, explain, flag and hold against the rules a batch that is not empty."""
+        fields = Fields(claims)
+        codes = self._encoded(fields)
+        p = self.compiled.probabilities(codes)
+        decisions = self.decide(p)
+        flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        reasons = self._reasons(claims, codes, decisions)
+        return Assessment(p, decisions, flags, reasons, self._rules.hits(fields), codes)
+
+    def codes(self, claims: Sequence[Claim]) -> Matrix:
+        """The claims encoded for trees, shape (n_claims, n_features)."""
+        return self._encoded(Fields(claims))
+
+    def _encoded(self, fields: Fields) -> Matrix:
+        encoded: Matrix = self.pipeline["encode"].codes(columns_of(fields, self.features))
+        return encoded
+
+    def _reasons(
+        self, claims: Sequence[Claim], codes: Matrix, decisions: Decisions
+    ) -> list[tuple[ReasonItem, ...]]:
+        """Reasons of the referred claims: the dear part is not paid for the others."""
+        reasons: list[tuple[ReasonItem, ...]] = [()] * len(claims)
+        rows = [i for i, d in enumerate(decisions.decision) if d is Decision.REFER]
+        found = self._explainer.explain([claims[i] for i in rows], codes[rows])
+        for row, items in zip(rows, found, strict=True):
+            reasons[row] = items
+        return reasons

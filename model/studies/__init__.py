@@ -1,0 +1,1 @@
+"""Studies of features and parameters behind the defaults."""

@@ -1,0 +1,41 @@
+"""The commands ``search`` and ``quality``: choices made on public data sets, and what they reach.
+
+Neither is needed to train or to score: they are there so that every figure can be computed anew.
+"""
+
+import argparse
+
+import msgspec
+from rich.console import Console
+from rich.progress import Progress, track
+
+from model.cli.terminal import show
+from model.datasets import dataset as datasets
+from model.studies import quality as figures_of
+from model.studies import search as candidates_of
+
+
+def search(options: argparse.Namespace) -> None:
+    """Validate every candidate and print a table."""
+    path = str(options.data_dir / "fraud_oracle.csv")
+    dataset = candidates_of.before(datasets.load(path, "carclaims"), figures_of.TEST_FROM)
+    every = candidates_of.candidates()
+    progress = Console(stderr=True)
+    tried = [
+        (candidate, candidates_of.validate(dataset, candidate))
+        for candidate in track(every, "validating", console=progress)
+    ]
+    title = f"{dataset.name}, {candidates_of.WINDOWS} windows forward in time"
+    show(candidates_of.table(tried, title))
+
+
+def quality(options: argparse.Namespace) -> None:
+    """Print every figure, and write them if asked."""
+    if options.json and not options.json.parent.is_dir():  # before the work, not after it
+        raise ValueError(f"--json {options.json}: {options.json.parent} is not a folder")
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("fitting", total=figures_of.FITS)
+        found = figures_of.figures(options.data_dir, lambda: progress.advance(task))
+    show(figures_of.table(found))
+    if options.json:
+        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")

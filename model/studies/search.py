@@ -1,0 +1,122 @@
+"""How the defaults of `model.families` were chosen, to be run again: ``python -m model search``.
+
+Only losses before `quality.TEST_FROM` are used. Each candidate is fitted on the past and scored on
+the window that follows, in four windows; a window counts by its frauds, as nine months have almost
+none. Candidates within `PLATEAU` of the best are taken for equal, and of those the
+smallest is the default.
+"""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from rich.table import Table
+
+from model.datasets.dataset import Dataset
+from model.features.columns import DEFAULT_FEATURES
+from model.studies.quality import METRICS, predict
+from model.training import splits
+
+__all__ = ["candidates", "validate"]
+
+WINDOWS: Final = 4
+PLATEAU: Final = 0.003
+"""Difference of validated ROC AUC that is not told from chance here."""
+SEED: Final = 42
+
+WEEKDAYS: Final = ("loss_weekday", "loss_weekend", "report_weekday", "report_weekend")
+
+_GRID: Final[Mapping[str, tuple[Mapping[str, object], ...]]] = {
+    "logistic_regression": (
+        {},
+        {"weigh__C": 0.02},
+        {"weigh__C": 0.2},
+        {"cross__crossed": 0},
+        {"cross__crossed": 8},
+        {"cross__crossed": 20},
+        {"cross__ranges": 10},
+    ),
+    "random_forest": (
+        {},
+        {"forest__max_features": 0.3},
+        {"forest__max_features": 1.0},
+        {"forest__max_leaf_nodes": 16},
+        {"forest__max_leaf_nodes": None, "forest__min_samples_leaf": 10},
+        {"forest__min_samples_leaf": 20},
+    ),
+    "gradient_boosting": (
+        {},
+        {"boosting__max_leaf_nodes": 4},
+        {"boosting__max_leaf_nodes": 6},
+        {"boosting__max_leaf_nodes": 16},
+        {"boosting__max_iter": 30},
+        {"boosting__max_iter": 100, "boosting__learning_rate": 0.05},
+        {"boosting__max_iter": 150},
+        {"boosting__min_samples_leaf": 60},
+        {"boosting__l2_regularization": 10.0},
+        {"boosting__max_features": 0.5},
+    ),
+}
+
+
+class Candidate(NamedTuple):
+    """Changes to the defaults of one family."""
+
+    algorithm: str
+    parameters: Mapping[str, object]
+    extra: tuple[str, ...] = ()
+    """Columns beside the default features."""
+
+    def __str__(self) -> str:
+        changes = [f"{k.split('__')[1]}={v}" for k, v in self.parameters.items()]
+        if self.extra:
+            changes.append(f"with {' '.join(self.extra)}")
+        return ", ".join(changes) or "default"
+
+
+def candidates() -> list[Candidate]:
+    """Every candidate; of each family the defaults first."""
+    return [
+        candidate
+        for algorithm, grid in _GRID.items()
+        for candidate in (
+            *(Candidate(algorithm, parameters) for parameters in grid),
+            Candidate(algorithm, {}, WEEKDAYS),
+        )
+    ]
+
+
+def before(dataset: Dataset, day: dt.date) -> Dataset:
+    """The claims whose loss was before that day."""
+    rows, _ = splits.cutoff_split(dataset.claims, day, dataset.groups)
+    return Dataset(
+        claims=tuple(dataset.claims[i] for i in rows.tolist()),
+        labels=dataset.labels[rows],
+        name=f"{dataset.name} before {day}",
+        digest=dataset.digest,
+        format=dataset.format,
+    )
+
+
+def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> dict[str, float]:
+    """Metrics of a candidate, forward in time, weighted by the frauds of each window."""
+    names = (*DEFAULT_FEATURES, *candidate.extra)
+    found, frauds = [], []
+    for train, test in splits.forward_folds(dataset.claims, windows, groups=dataset.groups):
+        y, p = predict(
+            dataset, train, test, candidate.algorithm, names, SEED, **candidate.parameters
+        )
+        found.append([metric(y, p) for metric in METRICS.values()])
+        frauds.append(int(y.sum()))
+    means = np.average(found, axis=0, weights=frauds)
+    return dict(zip(METRICS, means.tolist(), strict=True))
+
+
+def table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
+    """Candidates for a person, one row each."""
+    table = Table("family", "candidate", *METRICS, title=title, title_justify="left")
+    for candidate, metrics in rows:
+        figures = (f"{value:.4f}" for value in metrics.values())
+        table.add_row(candidate.algorithm, str(candidate), *figures)
+    return table

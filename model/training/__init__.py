@@ -1,0 +1,1 @@
+"""Splitting, fitting, and writing the artifact."""

@@ -1,0 +1,167 @@
+"""Honest splits: row indices for training and test, by label or by time.
+
+Each function returns (training, test): sorted int64 indices, shapes (n_train,) and (n_test,), with
+no row in both. Time is the day of the loss, and no day is ever on both sides of a split. A claim
+without a day cannot be known to come after the training period, so it is never tested on: it
+belongs to training.
+
+Copies of a claim (`groups`, as `duplicates.groups_of` finds them) stay on one side. Where their
+days differ, the latest counts for all: nothing is trained on that comes after the cut.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import StratifiedKFold, train_test_split
+
+from model.datasets.duplicates import group_labels, rows_of
+from schemas.claim import Claim
+
+Indices = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int8]
+_UNDATED: Final = -1
+
+
+class Split(NamedTuple):
+    """Row indices of the two sides."""
+
+    train: Indices
+    test: Indices
+
+
+def random_split(
+    labels: Labels, test_size: float, seed: int, groups: Indices | None = None
+) -> Split:
+    """Stratified by label.
+
+    Args:
+        labels: shape (n_claims,), 0 or 1.
+        test_size: share of the claims to test on, strictly between 0 and 1; with groups, of those.
+        seed: the same seed gives the same split.
+        groups: of each claim; None if there are no copies.
+
+    Raises:
+        ValueError: a share out of range, or too few claims of either label.
+    """
+    groups = np.arange(len(labels)) if groups is None else groups
+    merged = group_labels(labels, groups)
+    rarest = int(np.bincount(merged, minlength=2).min())
+    tested = math.ceil(test_size * len(merged))
+    if rarest < 2 or not 2 <= tested <= len(merged) - 2:
+        raise ValueError(
+            f"both sides of a split need frauds and other claims: there are {len(merged)} claims, "
+            f"copies counted once, {rarest} of the rarer kind, and {tested} would be tested on"
+        )
+    train, test = train_test_split(
+        np.arange(len(merged)), test_size=test_size, random_state=seed, stratify=merged
+    )
+    return Split(rows_of(train, groups), rows_of(test, groups))
+
+
+def stratified_folds(labels: Labels, folds: int, seed: int, groups: Indices) -> list[Split]:
+    """Every claim is tested on once, and trained on in all other splits.
+
+    There are fewer folds where a label has fewer groups than that.
+
+    Args:
+        labels: shape (n_claims,), 0 or 1.
+        folds: at most this many.
+        seed: the same seed gives the same folds.
+        groups: of each claim.
+
+    Raises:
+        ValueError: fewer than two groups with a fraud, or without.
+    """
+    merged = group_labels(labels, groups)
+    rarest = int(np.bincount(merged, minlength=2).min())
+    if rarest < 2:
+        raise ValueError(
+            "training needs two frauds and two other claims at least, copies counted once"
+        )
+    kind = StratifiedKFold(min(folds, rarest), shuffle=True, random_state=seed)
+    return [
+        Split(rows_of(train, groups), rows_of(test, groups))
+        for train, test in kind.split(merged, merged)
+    ]
+
+
+def time_split(claims: Sequence[Claim], test_size: float, groups: Indices | None = None) -> Split:
+    """The latest claims are tested on, whole days at a time.
+
+    The share that is tested on comes as near to ``test_size`` as whole days allow.
+
+    Raises:
+        ValueError: a share out of range, or losses on fewer than two days.
+    """
+    if not 0 < test_size < 1:
+        raise ValueError(f"test_size {test_size} is not between 0 and 1")
+    days = _loss_days(claims, groups)
+    return _split_at(days, _nearest_cut(days, test_size * len(claims)))
+
+
+def cutoff_split(claims: Sequence[Claim], cutoff: dt.date, groups: Indices | None = None) -> Split:
+    """Losses on ``cutoff`` and later are tested on.
+
+    Raises:
+        ValueError: one side would be empty.
+    """
+    split = _split_at(_loss_days(claims, groups), cutoff.toordinal())
+    if not len(split.train) or not len(split.test):
+        raise ValueError(f"{cutoff} leaves {len(split.train)} to train, {len(split.test)} to test")
+    return split
+
+
+def forward_folds(
+    claims: Sequence[Claim], folds: int, first: float = 0.5, groups: Indices | None = None
+) -> list[Split]:
+    """Splits for validation that train on the past only.
+
+    The first ``first`` of the dated claims are never tested on; the rest is cut into ``folds``
+    consecutive windows of about equal size. Each window is tested on once, after training on
+    everything before it.
+
+    Raises:
+        ValueError: not enough different days for that many windows.
+    """
+    days = _loss_days(claims, groups)
+    dated = np.sort(days[days != _UNDATED])
+    shares = np.linspace(first, 1, folds + 1)[:-1]
+    starts = [int(dated[int(share * len(dated))]) for share in shares] if len(dated) else []
+    if len(set(starts)) < folds or (starts and starts[0] == dated[0]):
+        raise ValueError(f"losses on too few days for {folds} windows")
+    ends = [*starts[1:], int(dated[-1]) + 1]
+    return [_window(days, start, end) for start, end in zip(starts, ends, strict=True)]
+
+
+def _loss_days(claims: Sequence[Claim], groups: Indices | None) -> Indices:
+    days = np.fromiter(
+        (_UNDATED if c.loss_date is None else c.loss_date.toordinal() for c in claims),
+        dtype=np.int64,
+        count=len(claims),
+    )
+    if groups is None:
+        return days
+    latest = np.full(int(groups.max(initial=-1)) + 1, _UNDATED)
+    np.maximum.at(latest, groups, days)
+    return latest[groups]
+
+
+def _nearest_cut(days: npt.NDArray[np.int64], wanted: float) -> int:
+    candidates, counts = np.unique(days[days != _UNDATED], return_counts=True)
+    if len(candidates) < 2:
+        raise ValueError("losses on fewer than two days: nothing to split by")
+    tested = counts[::-1].cumsum()[::-1]
+    # The earliest day is no candidate: it would leave nothing dated to train on.
+    return int(candidates[1:][np.abs(tested[1:] - wanted).argmin()])
+
+
+def _split_at(days: npt.NDArray[np.int64], cut: int) -> Split:
+    return _window(days, cut, int(days.max(initial=0)) + 1)
+
+
+def _window(days: npt.NDArray[np.int64], start: int, end: int) -> Split:
+    return Split(np.flatnonzero(days < start), np.flatnonzero((days >= start) & (days < end)))

@@ -1,0 +1,235 @@
+"""fit → choose threshold → evaluate → artifact."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from model.artifact import store as artifact
+from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
+from model.artifact.reference import Reference, describe
+from model.datasets.dataset import Dataset
+from model.datasets.duplicates import groups_of
+from model.decide import Fixed, Levels, Policy, levels
+from model.families import estimators
+from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
+from model.metrics import Report, evaluate
+from model.training import splits
+from schemas.claim import Claim
+
+Indices = npt.NDArray[np.int64]
+Labels = npt.NDArray[np.int8]
+
+FOLDS: Final = 5
+"""Folds of the training claims: the threshold is chosen on scores of claims left out of the fit."""
+
+
+def _no_step() -> None:
+    """Nobody watches."""
+
+
+class Trained(NamedTuple):
+    """A fitted pipeline and how it did on claims it has not seen."""
+
+    algorithm: str
+    pipeline: Any
+    reference: Reference
+    policy: Policy
+    levels: Levels
+    report: Report
+    test_rows: Indices
+    test_scores: npt.NDArray[np.float64]
+    data: TrainingData
+    plan: SplitPlan
+    seed: int
+
+
+def split(dataset: Dataset, plan: SplitPlan) -> tuple[Indices, Indices]:
+    """Row indices (training, test) of the plan; of kind *none* every row is in both.
+
+    Raises:
+        ValueError: the data set cannot be split like that.
+    """
+    if plan.kind == "random":
+        return splits.random_split(dataset.labels, plan.test_size, plan.seed, dataset.groups)
+    if plan.kind == "none":
+        rows = np.arange(len(dataset.labels))
+        return rows, rows
+    if plan.cutoff is not None:
+        return splits.cutoff_split(dataset.claims, plan.cutoff, dataset.groups)
+    return splits.time_split(dataset.claims, plan.test_size, dataset.groups)
+
+
+def pick(claims: Sequence[Claim], rows: Indices) -> list[Claim]:
+    """The claims of these rows."""
+    return [claims[i] for i in rows]
+
+
+def fit(
+    claims: Sequence[Claim],
+    labels: Labels,
+    algorithm: str,
+    *,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    seed: int = estimators.DEFAULT_SEED,
+) -> Any:
+    """A fitted pipeline. Features that are the same in all claims given are left out.
+
+    Raises:
+        ValueError: no such algorithm, only one label, or no feature varies.
+    """
+    if len(np.unique(labels)) < 2:
+        raise ValueError("training needs both fraud and other claims")
+    columns = claim_columns(claims, features)
+    names = varying(columns)
+    if not names:
+        raise ValueError("no feature varies: there is nothing to learn from")
+    # These fits take seconds: threads that wait for a busy machine cost more than they save.
+    with threadpool_limits(1):
+        return estimators.build(algorithm, names, seed=seed).fit(columns, labels)
+
+
+def train(
+    dataset: Dataset,
+    algorithm: str,
+    plan: SplitPlan,
+    *,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    seed: int = estimators.DEFAULT_SEED,
+    policy: Policy | None = None,
+    on_fit: Callable[[], None] = _no_step,
+) -> Trained:
+    """Fit and choose the threshold on the training side of the split, evaluate on the other.
+
+    Args:
+        dataset: labelled claims.
+        algorithm: one of `model.families.estimators.ALGORITHMS`.
+        plan: which claims are trained on.
+        features: columns the model may see.
+        seed: makes fitting repeatable.
+        policy: how the threshold is chosen; fixed at 0.5 unless given.
+        on_fit: called after each of the `FOLDS` + 1 fits, for a progress bar.
+
+    Raises:
+        ValueError: as `split`, `fit` and `model.decide.levels`.
+    """
+    policy = policy or Fixed()
+    train_rows, test_rows = split(dataset, plan)
+    seen, labels = pick(dataset.claims, train_rows), dataset.labels[train_rows]
+    pipeline = fit(seen, labels, algorithm, features=features, seed=seed)
+    on_fit()
+    held_out = out_of_fold(seen, labels, algorithm, features=features, seed=seed, on_fit=on_fit)
+    data = _describe(dataset, seen, float(labels.mean()))
+    at = levels(policy, held_out, data.claims_per_day)
+    scores = predict(pipeline, pick(dataset.claims, test_rows))
+    return Trained(
+        algorithm=algorithm,
+        pipeline=pipeline,
+        reference=describe(pipeline, seen, held_out),
+        policy=policy,
+        levels=at,
+        report=evaluate(dataset.labels[test_rows], scores, at.threshold),
+        test_rows=test_rows,
+        test_scores=scores,
+        data=data,
+        plan=plan,
+        seed=seed,
+    )
+
+
+def predict(pipeline: Any, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+    """Fraud probabilities, shape (n_claims,), by a pipeline that is in no artifact yet."""
+    columns = claim_columns(claims, pipeline["encode"].features)
+    scores: npt.NDArray[np.float64] = pipeline.predict_proba(columns)[:, 1]
+    return scores
+
+
+def out_of_fold(
+    claims: Sequence[Claim],
+    labels: Labels,
+    algorithm: str,
+    *,
+    features: Sequence[str] = DEFAULT_FEATURES,
+    seed: int = estimators.DEFAULT_SEED,
+    on_fit: Callable[[], None] = _no_step,
+) -> npt.NDArray[np.float64]:
+    """Fraud probability of each claim by a model fitted without its fold, shape (n_claims,).
+
+    Raises:
+        ValueError: as `fit`, or fewer than two claims of a label.
+    """
+    scores = np.empty(len(claims))
+    for inside, outside in splits.stratified_folds(labels, FOLDS, seed, groups_of(claims)):
+        kept = pick(claims, inside)
+        pipeline = fit(kept, labels[inside], algorithm, features=features, seed=seed)
+        scores[outside] = predict(pipeline, pick(claims, outside))
+        on_fit()
+    return scores
+
+
+def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> TrainingData:
+    days = [claim.loss_date for claim in seen if claim.loss_date is not None]
+    period = (max(days) - min(days)).days + 1 if days else 1
+    return TrainingData(
+        name=dataset.name,
+        format=dataset.format,
+        sha256=dataset.digest,
+        rows=len(dataset.claims),
+        rejected=len(dataset.rejected),
+        duplicates=dataset.duplicates,
+        training_rows=len(seen),
+        fraud_rate=fraud_rate,
+        claims_per_day=len(seen) / period,
+        first_loss=min(days, default=None),
+        last_loss=max(days, default=None),
+    )
+
+
+def write(
+    trained: Trained,
+    folder: Path,
+    *,
+    created_at: dt.datetime,
+    name: str = "",
+    version: str = "",
+    documents: Callable[[Manifest], Mapping[str, bytes]] | None = None,
+) -> Manifest:
+    """Save as an artifact.
+
+    Args:
+        trained: what to save.
+        folder: where to.
+        created_at: goes into the manifest.
+        name: of the model; the algorithm unless given.
+        version: of the model; the time of creation unless given.
+        documents: makes files for people from the manifest.
+
+    Raises:
+        ArtifactError: the folder is something else.
+    """
+    contents = artifact.dump(trained.pipeline, trained.reference)
+    sha256, reference_sha256 = contents.digests()
+    encoder = trained.pipeline["encode"]
+    manifest = Manifest(
+        name=name or trained.algorithm,
+        version=version or created_at.strftime("%Y%m%d.%H%M%S"),
+        algorithm=trained.algorithm,
+        created_at=created_at,
+        sha256=sha256,
+        reference_sha256=reference_sha256,
+        versions=Versions.current(),
+        features=tuple(encoder.features),
+        categories=encoder.categories(),
+        policy=trained.policy,
+        levels=trained.levels,
+        metrics=trained.report,
+        trained_on=trained.data,
+        split=trained.plan,
+        seed=trained.seed,
+    )
+    artifact.save(folder, contents, manifest, documents(manifest) if documents else None)
+    return manifest
