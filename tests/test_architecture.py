@@ -14,6 +14,63 @@ MAY_IMPORT = {
     "consumer": {"schemas", "model", "consumer"},
     "fraud_scorer": {"consumer", "model", "fraud_scorer"},
 }
+FLOORS = {
+    "model": (
+        {"datasets", "decide", "drift", "features", "files", "metrics"},
+        {"artifact", "families"},
+        {"compiled", "training"},
+        {"leaks", "scoring"},
+        {"evaluation", "releases"},
+        {"reports"},
+        {"cli"},
+        {"studies"},
+        {"__main__"},
+    ),
+    "consumer": (
+        {"errors"},
+        {"batch", "server", "settings", "stop"},
+        {"kafka", "registry", "telemetry"},
+        {"models", "publishing", "web"},
+        {"intake", "monitoring"},
+        {"dead_letters"},
+        {"doctor", "worker"},
+        {"tools"},
+        {"__main__"},
+    ),
+}
+"""Rooms and modules of a package, floor by floor: each imports from lower floors only."""
+FROM_MODEL = {
+    "batch": {"scoring"},
+    "dead_letters": {"files"},
+    "doctor": {"artifact", "scoring"},
+    "models": {"artifact", "drift", "releases", "scoring"},
+    "settings": {"files"},
+    "telemetry": {"scoring"},
+    "tools": {"artifact", "cli", "datasets", "decide", "scoring", "training"},
+    "worker": {"scoring"},
+    "__main__": {"cli", "files"},
+}
+"""What rooms of the consumer take from the model; those that are not named take nothing."""
+AT_HOME = {
+    "confluent_kafka": {
+        "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
+        "consumer/kafka", "consumer/monitoring", "consumer/publishing", "consumer/registry",
+        "consumer/tools", "consumer/worker",
+    },
+    "cryptography": {"consumer/dead_letters", "model/releases"},
+    "falcon": {"consumer/server", "consumer/telemetry", "consumer/web"},
+    "fastavro": {"consumer/registry"},
+    "httptools": {"consumer/server"},
+    "joblib": {"model/artifact", "model/scoring"},
+    "lightgbm": {"model/compiled"},
+    "matplotlib": {"model/reports"},
+    "opentelemetry": {"consumer/telemetry"},
+    "pandas": {"model/features"},
+    "prometheus_client": {"consumer/monitoring", "consumer/telemetry", "consumer/web"},
+    "rich": {"consumer/tools", "model/cli", "model/reports", "model/studies"},
+}  # fmt: skip
+"""The only rooms that may import these packages."""
+LARGEST_ROOM = 9
 NO_WORLD = {"confluent_kafka", "falcon", "httptools", "prometheus_client", "socket", "httpx"}
 """What the inner packages do without: Kafka, HTTP, metrics."""
 READS_ENVIRONMENT = {"consumer/settings/settings.py", "consumer/__main__.py"}
@@ -33,6 +90,33 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{name(path)} imports relative to itself"
             yield node.module or ""
+
+
+def room(path: Path) -> str:
+    """The room of a module, or its own name where it stands in no room."""
+    return path.relative_to(ROOT).parts[1].removesuffix(".py")
+
+
+def room_of(module: str) -> str:
+    """The same of a module's dotted name."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def used(path: Path, package: str) -> set[str]:
+    """Rooms of a package that a file imports from, its own excepted."""
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module == package:
+            modules |= {f"{package}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+        elif isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+    own = room(path) if path.is_relative_to(ROOT / package) else None
+    return {room_of(m) for m in modules if m.partition(".")[0] == package} - {own, ""}
+
+
+ROOMS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in FLOORS]
 
 
 def environment_reads(path: Path) -> list[int]:
@@ -55,6 +139,48 @@ def test_imports_point_one_way(path: Path) -> None:
         assert tops - {"schemas", "msgspec"} <= sys.stdlib_module_names
     if package in {"schemas", "model"}:
         assert not tops & NO_WORLD
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=name)
+def test_a_room_imports_from_lower_floors_only(path: Path) -> None:
+    package = path.relative_to(ROOT).parts[0]
+    floors = FLOORS[package]
+    if room(path) == "__init__":
+        assert not list(imported(path))
+        return
+    (floor,) = (n for n, rooms in enumerate(floors) if room(path) in rooms)
+    assert used(path, package) <= set().union(*floors[:floor])
+
+
+@pytest.mark.parametrize("path", [p for p in ROOMS if "consumer" in p.parts], ids=name)
+def test_the_consumer_takes_from_the_model_what_scoring_needs(path: Path) -> None:
+    assert used(path, "model") <= FROM_MODEL.get(room(path), set())
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=name)
+def test_third_party_packages_have_their_rooms(path: Path) -> None:
+    place = "/".join(path.relative_to(ROOT).with_suffix("").parts[:2])
+    tops = {module.partition(".")[0] for module in imported(path)}
+    assert not {top for top in tops & AT_HOME.keys() if place not in AT_HOME[top]}
+
+
+def test_floors_and_rooms_name_what_is_there() -> None:
+    for package, floors in FLOORS.items():
+        found = {room(p) for p in ROOMS if package in p.parts} - {"__init__"}
+        assert set().union(*floors) == found
+    for top, places in AT_HOME.items():
+        users = {
+            "/".join(p.relative_to(ROOT).with_suffix("").parts[:2])
+            for p in ROOMS
+            if top in {module.partition(".")[0] for module in imported(p)}
+        }
+        assert users == places, top
+
+
+def test_no_room_is_a_warehouse() -> None:
+    for folder in {path.parent for path in ROOMS}:
+        files = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
+        assert len(files) <= LARGEST_ROOM, folder
 
 
 def test_only_the_settings_and_the_command_line_read_the_environment() -> None:

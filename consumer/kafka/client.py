@@ -14,7 +14,7 @@ from consumer.settings.settings import Delivery, Membership, Settings
 log = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_MS: Final = 15_000
-STATISTICS_EVERY_MS: Final = 1_000
+EVERY_MS: Final = 1_000
 
 CONSUMER_ONLY: Final = (
     "auto.offset.reset",
@@ -130,7 +130,7 @@ def consumer_config(settings: Settings) -> Config:
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": 32_768,
         "fetch.queue.backoff.ms": 10,
-        "statistics.interval.ms": STATISTICS_EVERY_MS,
+        "statistics.interval.ms": EVERY_MS,
         **_only(settings, CONSUMER_ONLY),
     }
     if settings.group_protocol == "classic":

@@ -15,8 +15,8 @@ ROOT: Final = Path(__file__).parents[2]
 BEGINNING: Final = "worker.worker"
 ASIDE: Final = frozenset(
     {
-        "batch.alerts", "batch.decode", "batch.records", "batch.revisions", "dead_letters",
-        "errors", "models", "registry", "settings", "telemetry", "worker.budget", "worker.observe",
+        "batch.alerts", "batch.cut", "batch.decode", "batch.edges", "batch.records",
+        "batch.revisions", "dead_letters", "errors", "models", "registry", "settings", "telemetry", "worker.budget", "worker.observe",
     }
 )  # fmt: skip
 """Modules and rooms a worker uses that do not decide whether an outcome is lost or doubled. What is
@@ -104,19 +104,22 @@ def _source(name: str) -> str:
 
 
 def digest_of(sources: Iterable[str]) -> str:
-    """Of sources without their comments, docstrings and layout."""
-    found = hashlib.sha256()
-    for source in sources:
-        found.update(ast.unparse(_undocumented(ast.parse(source))).encode())
-    return found.hexdigest()[:16]
+    """Of the statements in sources, whichever module they stand in: without imports and text."""
+    found = sorted(
+        ast.unparse(_undocumented(statement))
+        for source in sources
+        for statement in ast.parse(source).body
+        if not isinstance(statement, ast.Import | ast.ImportFrom) and not _is_text(statement)
+    )
+    return hashlib.sha256("\n".join(found).encode()).hexdigest()[:16]
 
 
-def _undocumented(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
+def _undocumented(statement: ast.stmt) -> ast.stmt:
+    for node in ast.walk(statement):
         body = getattr(node, "body", None)
         if isinstance(body, list):
             node.body = [s for s in body if not _is_text(s)] or [ast.Pass()]  # type: ignore[attr-defined]
-    return tree
+    return statement
 
 
 def _is_text(statement: ast.stmt) -> bool:

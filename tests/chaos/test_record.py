@@ -58,6 +58,13 @@ def test_the_digest_follows_what_the_code_does() -> None:
     assert digest_of([]) != same
 
 
+def test_the_digest_is_the_same_when_code_moves_to_another_module() -> None:
+    f, g = "def f():\n    return 1\n", "def g():\n    return 2\n"
+    together = digest_of([f"import a\n\n{f}\n{g}"])
+    assert digest_of([g, f'"""Moved."""\nfrom b import c\n{f}']) == together
+    assert digest_of([f]) != together
+
+
 def test_the_digest_covers_the_code_of_transactions() -> None:
     assert {
         "batch.process", "intake.membership", "intake.offsets", "intake.source", "kafka.client",
