@@ -177,6 +177,12 @@ def test_floors_and_rooms_name_what_is_there() -> None:
         assert users == places, top
 
 
+def test_every_room_is_described() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {p.parent.name for p in ROOMS if p.parent.parent != ROOT}
+    assert not {name for name in rooms if f"`{name}/`" not in text}
+
+
 def test_no_room_is_a_warehouse() -> None:
     for folder in {path.parent for path in ROOMS}:
         files = [p for p in folder.glob("*.py") if p.name != "__init__.py"]
