@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from typing import Annotated, Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Meta, Struct
 
+from model.arrays import Scores
 from schemas.alert import Band, Decision
 
-Scores = npt.NDArray[np.float64]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0)]

@@ -12,11 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from msgspec import Struct
 
-Numbers = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from model.arrays import Counts, Numbers
 
 SCORE: Final = "fraud_probability"
 """Name of the score among the drifting columns."""

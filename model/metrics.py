@@ -4,11 +4,9 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-Labels = npt.NDArray[np.integer]
-Scores = npt.NDArray[np.float64]
+from model.arrays import Labels, Scores
 
 DEFAULT_THRESHOLD: Final = 0.5
 

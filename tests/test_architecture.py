@@ -16,6 +16,7 @@ MAY_IMPORT = {
 }
 FLOORS = {
     "model": (
+        {"arrays"},
         {"datasets", "decide", "drift", "features", "files", "metrics"},
         {"artifact", "families"},
         {"compiled", "training"},

@@ -12,12 +12,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Scores
 from model.drift import SCORE, Bins, code_bins, number_bins
 from model.features.columns import FIELDS, claim_columns
 from model.features.vocabulary import UNKNOWN
 from schemas.claim import Claim, Role, fields_by_role
-
-Scores = npt.NDArray[np.float64]
 
 RANKED_SCORES: Final = 1000
 GOLDEN_EXAMPLES: Final = 16

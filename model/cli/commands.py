@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
+from model.arrays import Indices
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
 from model.artifact.store import ArtifactError
@@ -25,9 +26,9 @@ from model.features.encoder import DEFAULT_FEATURES
 from model.leaks import check as leaks
 from model.metrics import evaluate as evaluate_scores
 from model.reports.documents import can_draw, documents
-from model.reports.versions import comparison, described
+from model.reports.version_tables import comparison, described
 from model.scoring.load import load as load_model
-from model.training.train import FOLDS, Indices, Trained, fit, pick, predict, split, write
+from model.training.train import FOLDS, Trained, fit, pick, predict, split, write
 from model.training.train import train as train_model
 
 

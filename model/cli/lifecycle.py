@@ -16,7 +16,7 @@ from model.releases import signing, versions
 from model.reports.card import card as card_of
 from model.reports.card import markdown
 from model.reports.documents import read_evaluation
-from model.reports.versions import comparison, described, version_list
+from model.reports.version_tables import comparison, described, version_list
 from model.scoring.load import load as load_model
 
 

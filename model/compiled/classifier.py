@@ -7,11 +7,10 @@ import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.pipeline import Pipeline
 
+from model.arrays import Matrix
 from model.compiled.crosses import CompiledCrosses
 from model.compiled.trees import Unit, compile_boosting, compile_forest
 from model.families.screen import Screen
-
-Matrix = npt.NDArray[np.float64]
 
 TOLERANCE: Final = 1e-12
 """Largest difference of probabilities to scikit-learn's that `agrees` accepts."""

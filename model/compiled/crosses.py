@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from model.arrays import Matrix
 from model.compiled.trees import Unit
-from model.families.crosses import CrossEncoder, Matrix
+from model.families.crosses import CrossEncoder
 
 
 class CompiledCrosses:

@@ -6,6 +6,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Numbers
+
 _WORD: Final = 32
 
 
@@ -29,7 +31,6 @@ class Leaf(NamedTuple):
     rows: int
 
 
-Numbers = npt.NDArray[np.float64]
 Nodes = Sequence[Split | Leaf]
 """Nodes of one tree; the first is the root."""
 

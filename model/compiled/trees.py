@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit
 
+from model.arrays import Matrix
 from model.compiled import nodes as trees
 from model.compiled.lightgbm_text import model_text
 from model.compiled.nodes import Nodes
 
-Matrix = npt.NDArray[np.float64]
 Unit = Literal["log-odds", "probability"]
 
 

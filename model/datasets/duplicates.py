@@ -11,12 +11,9 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from model.arrays import Indices, Labels
 from schemas.claim import Claim
-
-Indices = npt.NDArray[np.int64]
-Labels = npt.NDArray[np.int8]
 
 _CONTENT: Final = Claim.__struct_fields__.index("claim_id") + 1
 """Of a claim as a tuple, where what follows the id begins."""

@@ -10,12 +10,8 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-Labels = npt.NDArray[np.integer]
-Scores = npt.NDArray[np.float64]
-Weights = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.int64]
+from model.arrays import Indices, Labels, Numbers, Scores
 
 RESAMPLES: Final = 400
 _AT_ONCE: Final = 50
@@ -60,14 +56,14 @@ def intervals(
     }
 
 
-def _draws(rng: np.random.Generator, n: int, resamples: int) -> Iterator[Weights]:
+def _draws(rng: np.random.Generator, n: int, resamples: int) -> Iterator[Numbers]:
     for start in range(0, resamples, _AT_ONCE):
         draws = min(_AT_ONCE, resamples - start)
         rows = rng.integers(0, n, (draws, n))
         yield np.stack([np.bincount(row, minlength=n) for row in rows]).astype(np.float64)
 
 
-def figures(y: Labels, p: Scores, weights: Weights) -> dict[str, Scores]:
+def figures(y: Labels, p: Scores, weights: Numbers) -> dict[str, Scores]:
     """Figures of each draw, shape (n_draws,), by their names in `model.metrics.Report`.
 
     Args:
@@ -95,7 +91,7 @@ def figures(y: Labels, p: Scores, weights: Weights) -> dict[str, Scores]:
         }
 
 
-def _recall_at(share: float, drawn: Weights, fraud: Weights, above: Weights) -> Scores:
+def _recall_at(share: float, drawn: Numbers, fraud: Numbers, above: Numbers) -> Scores:
     """Frauds within the budget; of a level that is cut, the expected share."""
     budget = share * above[:, -1:]
     taken = np.clip(budget - (above - drawn), 0, drawn) / np.maximum(drawn, 1)

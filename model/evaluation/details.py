@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from model.arrays import Labels, Scores
 from model.datasets.duplicates import groups_of
 from model.evaluation.bootstrap import Interval, intervals
 from model.evaluation.fairness import Group, groups
@@ -17,9 +17,6 @@ from model.evaluation.segments import Segment, segments
 from model.leaks.check import LeakCheck
 from model.metrics import Report, evaluate, recall_at
 from schemas.claim import Claim
-
-Labels = npt.NDArray[np.integer]
-Scores = npt.NDArray[np.float64]
 
 BUDGETS: Final = (0.01, 0.05, 0.10)
 RELIABILITY_BINS: Final = 10

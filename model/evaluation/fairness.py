@@ -8,15 +8,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from model.arrays import Flags, Labels, Scores
 from model.decide import top_share
 from model.features.vocabulary import clean
 from schemas.claim import Claim, Role, fields_by_role, is_categorical
-
-Labels = npt.NDArray[np.integer]
-Scores = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 AGE_STARTS: Final = (0, 25, 35, 50, 65)
 TOP: Final = 0.10

@@ -12,16 +12,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Flags, Labels, Scores
 from model.decide import top_share
 from model.evaluation.bootstrap import Interval
 from model.evaluation.fairness import SMALL, TOP, UNKNOWN
 from model.evaluation.shares import wilson
 from model.features.vocabulary import clean
 from schemas.claim import Claim, is_categorical
-
-Labels = npt.NDArray[np.integer]
-Scores = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 SEGMENTS: Final = (
     *("fault", "loss_area", "loss_state", "incident_type", "incident_severity"),

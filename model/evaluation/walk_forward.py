@@ -8,12 +8,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Indices, Labels
 from model.datasets.duplicates import groups_of
 from model.metrics import Report, evaluate
 from schemas.claim import Claim
-
-Labels = npt.NDArray[np.int8]
-Rows = npt.NDArray[np.intp]
 
 LABEL_DELAY_DAYS: Final = 60
 """Days from a loss, or its report, until it is known whether it was a fraud."""
@@ -31,7 +29,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 def windows(
     claims: Sequence[Claim], labels: Labels, delay_days: int = LABEL_DELAY_DAYS
-) -> Iterator[tuple[str, Rows, Rows]]:
+) -> Iterator[tuple[str, Indices, Indices]]:
     """(month, rows to train on, rows to test on) for each month with enough known before it.
 
     A claim is known at the beginning of a month if it was lost, and reported as far as that is

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
-Matrix = npt.NDArray[np.float64]
-Cells = npt.NDArray[np.int64]
+from model.arrays import Counts, Matrix
 
 EXACT_VALUES: Final = 20
 """A number with no more different values than this has a cell for each."""
@@ -62,7 +61,7 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
         self.starts_ = np.concatenate([[0], np.cumsum(blocks)])
         return self
 
-    def cells(self, X: Matrix) -> Cells:
+    def cells(self, X: Matrix) -> Counts:
         """Cell of each value within its feature, shape (n_claims, n_features)."""
         found = np.empty(X.shape, dtype=np.int64, order="F")
         for j, (column, edges) in enumerate(zip(X.T, self.edges_, strict=True)):
@@ -73,12 +72,12 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
             found[:, j] = cell
         return found
 
-    def columns(self, X: Matrix) -> Cells:
+    def columns(self, X: Matrix) -> Counts:
         """The columns that are 1, shape (n_claims, n_features + n_pairs)."""
         cells = self.cells(X)
         left, right = self.pairs_.T
         crossed = cells[:, left] * self.sizes_[right] + cells[:, right]
-        columns: Cells = np.concatenate([cells, crossed], axis=1) + self.starts_[:-1]
+        columns: Counts = np.concatenate([cells, crossed], axis=1) + self.starts_[:-1]
         return columns
 
     def transform(self, X: Matrix) -> sparse.csr_array:
@@ -101,7 +100,7 @@ def _edges(column: Matrix, ranges: int) -> Matrix:
     return np.unique(np.quantile(column[~np.isnan(column)], shares))
 
 
-def _information(cells: Cells, y: npt.NDArray[Any], size: int) -> float:
+def _information(cells: Counts, y: npt.NDArray[Any], size: int) -> float:
     # Half a claim of each class in every cell keeps the logarithm finite.
     fraud = np.bincount(cells[y == 1], minlength=size) + 0.5
     honest = np.bincount(cells[y != 1], minlength=size) + 0.5

@@ -8,9 +8,8 @@ import numpy.typing as npt
 from scipy.special import chdtrc
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from model.arrays import Matrix
 from model.families.crosses import CrossEncoder
-
-Matrix = npt.NDArray[np.float64]
 
 RANGES: Final = 6
 

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
+from model.arrays import Numbers
 from schemas.claim import Claim, Role, fields_by_role, is_categorical, role_of
 
-Numbers = npt.NDArray[np.float64]
 Column = list[Any] | Numbers
 Columns = Mapping[str, Column]
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from model.arrays import Matrix
 from model.features.columns import (
     DEFAULT_FEATURES,
     DERIVED,
@@ -38,7 +39,6 @@ __all__ = [
     "varying",
 ]
 
-Matrix = npt.NDArray[np.float64]
 
 MAX_CATEGORIES: Final = 64
 

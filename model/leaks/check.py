@@ -28,8 +28,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from model.arrays import Labels
 from model.datasets.duplicates import group_labels, groups_of
-from model.leaks.lift import Labels, margin
+from model.leaks.lift import margin
 from model.leaks.signs import PERMUTED, Finding, looks
 from schemas.claim import Claim
 

@@ -4,20 +4,17 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
+from model.arrays import Indices, Labels, Matrix
 from model.features.columns import claim_columns
 from model.features.encoder import ClaimEncoder
-from model.training.splits import Indices, stratified_folds
+from model.training.splits import stratified_folds
 from schemas.claim import Claim
-
-Labels = npt.NDArray[np.int8]
-Matrix = npt.NDArray[np.float64]
 
 METADATA_MARGIN: Final = 0.05
 """ROC AUC: by so much may a piece of metadata beat what is known without it."""

@@ -10,9 +10,10 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
-from model.datasets.duplicates import Indices, group_labels, groups_of
+from model.arrays import Indices, Labels, Matrix
+from model.datasets.duplicates import group_labels, groups_of
 from model.features.columns import DERIVED
-from model.leaks.lift import CHANCE, Labels, Matrix, chance_error, cross_validated, encoded, margin
+from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded, margin
 from schemas.claim import Claim, Role, fields_by_role, role_of
 
 SINGLE_LIMIT: Final = 0.9

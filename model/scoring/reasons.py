@@ -13,15 +13,13 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from model.arrays import Matrix
 from model.compiled.classifier import Compiled
 from model.features.columns import FIELDS, is_category
 from model.scoring.phrases import Value, is_withheld, phrase
 from schemas.alert import ReasonItem
 from schemas.claim import Claim
-
-Matrix = npt.NDArray[np.float64]
 
 TOLERANCE: Final = 1e-9
 """By how much contributions and expected score may miss the raw score when added up."""

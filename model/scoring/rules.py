@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Flags
 from model.features.columns import Fields
 from model.features.vocabulary import clean
 from model.files.trusted import FileError, read_trusted
@@ -25,7 +26,6 @@ MAX_VERSION: Final = 2**31 - 1
 """An alert carries the version, in Avro as a long."""
 
 Kind = Literal["number", "date", "text", "flag"]
-Mask = npt.NDArray[np.bool_]
 
 _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "<": operator.lt,
@@ -223,10 +223,10 @@ class _Columns:
         self._fields = fields
         self._made: dict[str, npt.NDArray[Any]] = {}
 
-    def holds(self, condition: _Condition) -> Mask:
+    def holds(self, condition: _Condition) -> Flags:
         """Where a condition holds, shape (n_claims,)."""
         left, right = self._side(condition.left), self._side(condition.right)
-        mask: Mask = np.asarray(condition.compare(left, right), dtype=bool)
+        mask: Flags = np.asarray(condition.compare(left, right), dtype=bool)
         mask &= self._present(condition.left)
         mask &= self._present(condition.right)
         return mask

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Matrix, Scores
 from model.artifact.manifest import Manifest
 from model.artifact.reference import Reference, data_quality
 from model.compiled.classifier import compile_classifier
@@ -16,9 +17,6 @@ from model.scoring.rules import Rules
 from model.scoring.rules import load as load_rules
 from schemas.alert import Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
-
-Scores = npt.NDArray[np.float64]
-Matrix = npt.NDArray[np.float64]
 
 
 class Assessment(NamedTuple):

@@ -13,11 +13,11 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 from rich.table import Table
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
+from model.arrays import Indices, Labels, Scores
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.datasets.duplicates import group_labels, rows_of
@@ -26,10 +26,7 @@ from model.features.columns import DEFAULT_FEATURES, claim_columns
 from model.features.encoder import varying
 from model.metrics import recall_at
 from model.training import splits
-from model.training.splits import Indices
 
-Labels = npt.NDArray[np.int8]
-Scores = npt.NDArray[np.float64]
 Prediction = tuple[Labels, Scores]
 
 TEST_FROM: Final = dt.date(1996, 1, 1)

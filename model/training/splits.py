@@ -18,11 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from model.arrays import Indices, Labels
 from model.datasets.duplicates import group_labels, rows_of
 from schemas.claim import Claim
 
-Indices = npt.NDArray[np.int64]
-Labels = npt.NDArray[np.int8]
 _UNDATED: Final = -1
 
 

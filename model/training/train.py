@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from model.arrays import Indices, Labels
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.artifact.reference import Reference, describe
@@ -20,9 +21,6 @@ from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
 from model.metrics import Report, evaluate
 from model.training import splits
 from schemas.claim import Claim
-
-Indices = npt.NDArray[np.int64]
-Labels = npt.NDArray[np.int8]
 
 FOLDS: Final = 5
 """Folds of the training claims: the threshold is chosen on scores of claims left out of the fit."""

@@ -7,10 +7,10 @@ import pytest
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
+from model.arrays import Matrix
 from model.compiled.nodes import Leaf, Nodes, Split, boosted, grown
 from model.compiled.trees import compile_boosting, compile_forest
 
-Matrix = npt.NDArray[np.float64]
 CATEGORICAL = [False, True, False, True, False, False]
 
 

@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import KBinsDiscretizer
 
+from model.arrays import Matrix
 from model.compiled.crosses import CompiledCrosses
 from model.families.crosses import CrossEncoder
 
-Matrix = npt.NDArray[np.float64]
 CATEGORICAL = (False, True, False, True)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model.__main__ import main
+from model.arrays import Indices
 from model.artifact.manifest import SplitPlan
 from model.artifact.store import read_manifest
 from model.datasets import dataset as datasets
@@ -21,7 +22,6 @@ from model.leaks import check as leaks
 from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded
 from model.studies import quality, search
 from model.training import splits
-from model.training.splits import Indices
 from model.training.train import out_of_fold, split, train
 from schemas.claim import Claim
 from tests.model.examples import dataset

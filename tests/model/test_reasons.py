@@ -1,7 +1,7 @@
 import numpy as np
-import numpy.typing as npt
 import pytest
 
+from model.arrays import Matrix
 from model.compiled.classifier import compile_classifier
 from model.compiled.trees import Unit
 from model.datasets.dataset import load
@@ -12,7 +12,6 @@ from model.scoring.phrases import phrase
 from model.scoring.reasons import TOLERANCE, Explainer
 from schemas.claim import Claim
 
-Matrix = npt.NDArray[np.float64]
 MADE = load("synthetic", "synthetic", rows=3_000)
 COLUMNS = claim_columns(MADE.claims, DEFAULT_FEATURES)
 FEATURES = varying(COLUMNS)
