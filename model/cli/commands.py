@@ -28,7 +28,8 @@ from model.metrics import evaluate as evaluate_scores
 from model.reports.documents import can_draw, documents
 from model.reports.version_tables import comparison, described
 from model.scoring.load import load as load_model
-from model.training.train import FOLDS, Trained, fit, pick, predict, split, write
+from model.training.splits import Split
+from model.training.train import FOLDS, Trained, fit, package, pick, predict, split
 from model.training.train import train as train_model
 
 
@@ -55,8 +56,9 @@ def train(options: argparse.Namespace) -> None:
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
-    checked = _look_for_leaks(dataset, plan, options)
-    family = [_train(dataset, algorithm, plan, options) for algorithm in algorithms]
+    sides = split(dataset, plan)
+    checked = _look_for_leaks(dataset, sides.train, options)
+    family = [_train(dataset, algorithm, plan, sides, options) for algorithm in algorithms]
     reports = [(trained.algorithm, trained.report) for trained in family]
     show(comparison(reports, f"{dataset.name}: {described(plan)}"))
     if not can_draw():
@@ -65,14 +67,11 @@ def train(options: argparse.Namespace) -> None:
     for trained, folder in zip(family, folders, strict=True):
         _warn_of_budget(trained)
         steps = _steps(dataset, trained, _features(options)) if options.prequential else ()
-        write(
-            trained,
-            folder,
-            created_at=now,
-            name=options.name,
-            version=options.model_version,
-            documents=documents(trained, family, dataset, steps, checked),
+        contents, manifest = package(
+            trained, created_at=now, name=options.name, version=options.model_version
         )
+        made = documents(manifest, trained, family, dataset, steps, checked)
+        artifact.save(folder, contents, manifest, made)
         sys.stdout.write(f"saved {folder}\n")
 
 
@@ -93,7 +92,7 @@ def _progress() -> Progress:
 
 
 def _train(
-    dataset: Dataset, algorithm: str, plan: SplitPlan, options: argparse.Namespace
+    dataset: Dataset, algorithm: str, plan: SplitPlan, sides: Split, options: argparse.Namespace
 ) -> Trained:
     with _progress() as progress:
         task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)
@@ -104,6 +103,7 @@ def _train(
             features=_features(options),
             seed=options.seed,
             policy=_policy(options),
+            sides=sides,
             on_fit=lambda: progress.advance(task),
         )
 
@@ -113,10 +113,9 @@ def _features(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _look_for_leaks(
-    dataset: Dataset, plan: SplitPlan, options: argparse.Namespace
+    dataset: Dataset, rows: Indices, options: argparse.Namespace
 ) -> leaks.LeakCheck | None:
-    """Stop for a leak before anything is trained; tell what is worth knowing otherwise."""
-    rows, _ = split(dataset, plan)
+    """Stop for a leak before anything is trained; warn of what is worth knowing otherwise."""
     with _progress() as progress:
         task = progress.add_task("looking for leaks", total=None)
         checked = leaks.check(
@@ -194,7 +193,7 @@ def rows_to_test(
         kind = plan.kind if _same_rows(manifest, dataset) else "none"
     if kind != plan.kind:
         plan = msgspec.structs.replace(plan, kind=kind, cutoff=None)
-    return split(dataset, plan)[1], plan
+    return split(dataset, plan).test, plan
 
 
 def _same_rows(manifest: Manifest, dataset: Dataset) -> bool:

@@ -1,6 +1,6 @@
 """Files for people beside a model: evaluation, card and report."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -20,8 +20,6 @@ from model.training.train import Trained, pick
 EVALUATION_FILE: Final = "evaluation.json"
 REPORT_FILE: Final = "report.html"
 
-Documents = Callable[[Manifest], Mapping[str, bytes]]
-
 
 def can_draw() -> bool:
     """Whether matplotlib is installed, which the report needs."""
@@ -29,15 +27,17 @@ def can_draw() -> bool:
 
 
 def documents(
+    manifest: Manifest,
     trained: Trained,
     family: Sequence[Trained],
     dataset: Dataset,
     steps: Sequence[Step] = (),
     leaks: LeakCheck | None = None,
-) -> Documents:
-    """Maker of the documents of one of the models that were trained on the same claims.
+) -> dict[str, bytes]:
+    """Files for people about one of the models that were trained on the same claims, by name.
 
     Args:
+        manifest: of the model.
         trained: the model.
         family: all that were trained, for the comparison.
         dataset: what they were trained and evaluated on.
@@ -49,20 +49,16 @@ def documents(
         pick(dataset.claims, rows), dataset.labels[rows], trained.test_scores, threshold
     )
     found = msgspec.structs.replace(found, leaks=leaks)
-
-    def make(manifest: Manifest) -> dict[str, bytes]:
-        of = card(manifest, found)
-        files = {
-            EVALUATION_FILE: _pretty(found),
-            "card.json": _pretty(of),
-            "card.md": markdown(of).encode(),
-        }
-        if can_draw():
-            others = [t for t in family if t is not trained]
-            files[REPORT_FILE] = _report(manifest, found, trained, others, dataset, steps)
-        return files
-
-    return make
+    of = card(manifest, found)
+    files = {
+        EVALUATION_FILE: _pretty(found),
+        "card.json": _pretty(of),
+        "card.md": markdown(of).encode(),
+    }
+    if can_draw():
+        others = [t for t in family if t is not trained]
+        files[REPORT_FILE] = _report(manifest, found, trained, others, dataset, steps)
+    return files
 
 
 def _report(

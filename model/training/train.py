@@ -1,7 +1,7 @@
 """fit → choose threshold → evaluate → artifact."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +13,7 @@ from model.arrays import Indices, Labels
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.artifact.reference import Reference, describe
+from model.artifact.store import Contents
 from model.datasets.dataset import Dataset
 from model.datasets.duplicates import groups_of
 from model.decide import Fixed, Levels, Policy, levels
@@ -20,6 +21,7 @@ from model.families import estimators
 from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
 from model.metrics import Report, evaluate
 from model.training import splits
+from model.training.splits import Split
 from schemas.claim import Claim
 
 FOLDS: Final = 5
@@ -46,8 +48,8 @@ class Trained(NamedTuple):
     seed: int
 
 
-def split(dataset: Dataset, plan: SplitPlan) -> tuple[Indices, Indices]:
-    """Row indices (training, test) of the plan; of kind *none* every row is in both.
+def split(dataset: Dataset, plan: SplitPlan) -> Split:
+    """The rows of each side by the plan; of kind *none* every row is in both.
 
     Raises:
         ValueError: the data set cannot be split like that.
@@ -56,7 +58,7 @@ def split(dataset: Dataset, plan: SplitPlan) -> tuple[Indices, Indices]:
         return splits.random_split(dataset.labels, plan.test_size, plan.seed, dataset.groups)
     if plan.kind == "none":
         rows = np.arange(len(dataset.labels))
-        return rows, rows
+        return Split(rows, rows)
     if plan.cutoff is not None:
         return splits.cutoff_split(dataset.claims, plan.cutoff, dataset.groups)
     return splits.time_split(dataset.claims, plan.test_size, dataset.groups)
@@ -99,6 +101,7 @@ def train(
     features: Sequence[str] = DEFAULT_FEATURES,
     seed: int = estimators.DEFAULT_SEED,
     policy: Policy | None = None,
+    sides: Split | None = None,
     on_fit: Callable[[], None] = _no_step,
 ) -> Trained:
     """Fit and choose the threshold on the training side of the split, evaluate on the other.
@@ -110,13 +113,14 @@ def train(
         features: columns the model may see.
         seed: makes fitting repeatable.
         policy: how the threshold is chosen; fixed at 0.5 unless given.
+        sides: the split of that plan, if it is known already.
         on_fit: called after each of the `FOLDS` + 1 fits, for a progress bar.
 
     Raises:
         ValueError: as `split`, `fit` and `model.decide.levels`.
     """
     policy = policy or Fixed()
-    train_rows, test_rows = split(dataset, plan)
+    train_rows, test_rows = sides or split(dataset, plan)
     seen, labels = pick(dataset.claims, train_rows), dataset.labels[train_rows]
     pipeline = fit(seen, labels, algorithm, features=features, seed=seed)
     on_fit()
@@ -187,27 +191,16 @@ def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> Tra
     )
 
 
-def write(
-    trained: Trained,
-    folder: Path,
-    *,
-    created_at: dt.datetime,
-    name: str = "",
-    version: str = "",
-    documents: Callable[[Manifest], Mapping[str, bytes]] | None = None,
-) -> Manifest:
-    """Save as an artifact.
+def package(
+    trained: Trained, *, created_at: dt.datetime, name: str = "", version: str = ""
+) -> tuple[Contents, Manifest]:
+    """The files of an artifact, and the manifest that describes them.
 
     Args:
         trained: what to save.
-        folder: where to.
         created_at: goes into the manifest.
         name: of the model; the algorithm unless given.
         version: of the model; the time of creation unless given.
-        documents: makes files for people from the manifest.
-
-    Raises:
-        ArtifactError: the folder is something else.
     """
     contents = artifact.dump(trained.pipeline, trained.reference)
     sha256, reference_sha256 = contents.digests()
@@ -229,5 +222,17 @@ def write(
         split=trained.plan,
         seed=trained.seed,
     )
-    artifact.save(folder, contents, manifest, documents(manifest) if documents else None)
+    return contents, manifest
+
+
+def write(
+    trained: Trained, folder: Path, *, created_at: dt.datetime, name: str = "", version: str = ""
+) -> Manifest:
+    """Save as an artifact without documents; see `package`.
+
+    Raises:
+        ArtifactError: the folder is something else.
+    """
+    contents, manifest = package(trained, created_at=created_at, name=name, version=version)
+    artifact.save(folder, contents, manifest)
     return manifest

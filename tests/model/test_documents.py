@@ -14,14 +14,14 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.artifact.manifest import SplitPlan
-from model.artifact.store import ArtifactError, read_manifest
+from model.artifact.store import ArtifactError, read_manifest, save
 from model.decide import Top
 from model.evaluation.shares import wilson
 from model.reports.card import Card, card, markdown, number
 from model.reports.documents import documents, read_evaluation
 from model.reports.figures import Scored, roc, svg
 from model.reports.report import html
-from model.training.train import train, write
+from model.training.train import package, train, write
 from tests.model.examples import dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -36,7 +36,8 @@ FAMILY = [
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "m"
     trained = FAMILY[0]
-    write(trained, path, created_at=NOW, documents=documents(trained, FAMILY, DATA))
+    contents, manifest = package(trained, created_at=NOW)
+    save(path, contents, manifest, documents(manifest, trained, FAMILY, DATA))
     return path
 
 

@@ -15,10 +15,10 @@ import pytest
 from consumer.__main__ import main as consume
 from model.__main__ import main
 from model.artifact.manifest import SplitPlan
-from model.artifact.store import ArtifactError, read_manifest
+from model.artifact.store import ArtifactError, read_manifest, save
 from model.reports.documents import documents
 from model.scoring.load import load
-from model.training.train import train, write
+from model.training.train import package, train, write
 from tests.model.test_artifact import DATA, NOW
 
 TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))
@@ -244,7 +244,8 @@ def test_the_commands_say_it_in_one_line(
 @pytest.fixture(scope="module")
 def documented(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("documented") / "v1"
-    write(TRAINED, folder, created_at=NOW, documents=documents(TRAINED, [], DATA))
+    contents, manifest = package(TRAINED, created_at=NOW)
+    save(folder, contents, manifest, documents(manifest, TRAINED, [], DATA))
     return folder
 
 
