@@ -37,6 +37,7 @@ from consumer.monitoring.ownership import GroupWatch
 from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
+from consumer.session.session import Session
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health
@@ -45,7 +46,8 @@ from consumer.telemetry.tracing import traced
 from consumer.web.access import BearerToken
 from consumer.web.api import scoring_app
 from consumer.web.operations import operations_app
-from consumer.worker.worker import Worker
+from consumer.worker.assembly import make_worker
+from consumer.worker.worker import Batch
 from model.cli.argument_types import from_zero, moment, rate, seed, small, whole
 from model.files.streams import written
 from schemas.dead_letter import Reason
@@ -88,17 +90,19 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         require_topics(settings, {settings.claims_topic: READS, **needed})
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
-        worker = Worker(settings, models.current, metrics, health, watchdog, shadow, traces)
-        stop.gracefully(worker.stop, worker.unknown)
-        log.info(
-            "scoring %s with %s %s, %s",
-            settings.claims_topic,
-            models.current().name,
-            models.current().version,
-            settings.delivery.value,
-        )
-        with models.watched(), GroupWatch(settings, metrics.registry).watched():
-            worker.run()
+        session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
+        worker = make_worker(settings, session, models.current, metrics, health, shadow, traces)
+        with session:
+            stop.gracefully(worker.stop, session.unknown)
+            log.info(
+                "scoring %s with %s %s, %s",
+                settings.claims_topic,
+                models.current().name,
+                models.current().version,
+                settings.delivery.value,
+            )
+            with models.watched(), GroupWatch(settings, metrics.registry).watched():
+                worker.run()
     log.info("stopped; every batch in hand was committed")
 
 

@@ -33,6 +33,7 @@ FLOORS = {
         {"kafka", "registry", "telemetry"},
         {"models", "publishing", "web"},
         {"intake", "monitoring"},
+        {"session"},
         {"dead_letters"},
         {"doctor", "worker"},
         {"tools"},
@@ -56,7 +57,7 @@ AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
         "consumer/kafka", "consumer/monitoring", "consumer/publishing", "consumer/registry",
-        "consumer/tools", "consumer/worker",
+        "consumer/session", "consumer/tools",
     },
     "cryptography": {"consumer/dead_letters", "model/releases"},
     "falcon": {"consumer/server", "consumer/telemetry", "consumer/web"},

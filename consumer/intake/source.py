@@ -14,7 +14,7 @@ not by partition):
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,6 @@ from consumer.batch.records import coordinates
 from consumer.intake.membership import assign, snapshot, unassign
 from consumer.intake.offsets import Offsets
 from consumer.intake.stable import StableOffsets
-from consumer.intake.stalls import Stall
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.client import (
     TRANSIENT,
@@ -59,6 +58,16 @@ class Poll(NamedTuple):
     """How many claims were left out because their outcomes are there, by partition."""
     offsets: Mapping[Place, int] = MappingProxyType({})
     """Next offsets of those partitions: after what was left out and what is in `messages`."""
+
+
+class Stall(NamedTuple):
+    """What is in the way now."""
+
+    waited_s: float
+    unstable: Sequence[Place]
+    """Partitions of the claims topic whose committed offsets are not to be had."""
+    open: Mapping[Place, int]
+    """Output partitions with an open transaction, and its first offset."""
 
 
 class _Ready(NamedTuple):

@@ -118,11 +118,11 @@ class BatchSpan:
             }
         )
 
-    def committed(self) -> None:
+    def committed(self, at_s: float) -> None:
         """End the span well."""
         self._under_way.discard(self._span)
         self._span.set_status(Status(StatusCode.OK))
-        self._span.end()
+        self._span.end(round(at_s * 1e9))
 
 
 def links(messages: Iterable[Message]) -> list[Link]:

@@ -20,8 +20,8 @@ class BatchTrace(Protocol):
     def scored(self, outcome: Outcome, scorer: Scorer) -> None:
         """The batch was scored."""
 
-    def committed(self) -> None:
-        """Its outcome and offsets are committed; called from the committing thread."""
+    def committed(self, at_s: float) -> None:
+        """Its outcome and offsets are committed since then, seconds since the epoch."""
 
 
 class Traces(Protocol):
@@ -50,7 +50,7 @@ class Untraced:
     def scored(self, outcome: Outcome, scorer: Scorer) -> None:
         """Nothing."""
 
-    def committed(self) -> None:
+    def committed(self, at_s: float) -> None:
         """Nothing."""
 
     def aborted(self, why: str) -> None:

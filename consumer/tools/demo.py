@@ -30,11 +30,13 @@ from consumer.kafka.reading import Patience, records
 from consumer.kafka.watchdog import Watchdog
 from consumer.server.listen import listen
 from consumer.server.server import Server, beside
+from consumer.session.session import Session
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
 from consumer.web.operations import operations_app
-from consumer.worker.worker import Worker
+from consumer.worker.assembly import make_worker
+from consumer.worker.worker import Batch, Worker
 from model.artifact.manifest import SplitPlan
 from model.cli.terminal import show
 from model.datasets.dataset import load
@@ -117,8 +119,9 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
                 f"metrics at http://127.0.0.1:{sock.getsockname()[1]}/metrics",
                 soft_wrap=True,
             )
-            worker = Worker(embedded, lambda: scorer, metrics, health, watchdog)
-            with running(worker) as failed:
+            session: Session[Batch] = Session(embedded, watchdog, metrics.set_blocked)
+            worker = make_worker(embedded, session, lambda: scorer, metrics, health)
+            with session, running(worker) as failed:
                 wait_for_assignment(console, health, failed)
                 seen, seconds = stream(console, embedded, sent, failed)
     console.print()

@@ -1,6 +1,5 @@
 """What is measured of a batch: counts of what was committed, drift, and a shadow model."""
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -16,64 +15,52 @@ from consumer.telemetry.metrics import Metrics
 from model.scoring.scorer import Scorer
 
 
-class _Seen(NamedTuple):
-    """What is measured of a batch while it is being committed."""
+class Seen(NamedTuple):
+    """What was measured of a batch."""
 
-    outcome: Outcome
     drift: Measured
     shadow: Comparison | None
 
 
 class Observer:
-    """Turns outcomes into metrics. Whatever is counted has been committed.
-
-    A batch is measured in the worker's thread while it is committed in another; whichever is
-    done last counts it. What was measured of a batch that was aborted is never counted.
-    """
+    """Turns outcomes into metrics. Whatever is counted has been committed."""
 
     def __init__(self, metrics: Metrics, shadow: Shadow | None = None) -> None:
         self._metrics = metrics
         self._shadow = shadow
         self._drift = DriftMonitor(metrics)
-        self._lock = threading.Lock()
-        self._seen: _Seen | None = None
-        self._committed: Outcome | None = None
 
-    def scored(self, outcome: Outcome, scorer: Scorer) -> None:
-        """Measure drift and the shadow model while the batch is being committed."""
+    def measure(self, outcome: Outcome, scorer: Scorer) -> Seen | None:
+        """Measure drift and the shadow model, which may be done while the batch is committed."""
         if outcome.assessment is None:
-            return
+            return None
         with self._metrics.stage.labels("observe").time():
-            seen = _Seen(
-                outcome,
+            return Seen(
                 measure(scorer, outcome.assessment),
                 self._shadow.compare(outcome.claims, outcome.probabilities, scorer.threshold)
                 if self._shadow is not None
                 else None,
             )
-        with self._lock:
-            self._seen = seen
-            self._count()
 
-    def _count(self) -> None:
-        """Count what was measured, once it is committed."""
-        if self._seen is None or self._seen.outcome is not self._committed:
-            return
-        self._drift.add(self._seen.drift)
-        if self._shadow is not None and self._seen.shadow is not None:
-            self._shadow.count(self._seen.shadow)
-        self._seen = self._committed = None
-
-    def committed(self, outcome: Outcome, created_ms: npt.NDArray[np.float64]) -> None:
+    def committed(
+        self,
+        outcome: Outcome,
+        seen: Seen | None,
+        created_ms: npt.NDArray[np.float64],
+        at_s: float,
+    ) -> None:
         """Count a batch whose outcome is committed.
 
         Args:
             outcome: of the batch.
+            seen: what was measured of it.
             created_ms: timestamps of its records, milliseconds since the epoch.
+            at_s: when it was committed, seconds since the epoch.
         """
-        with self._lock:
-            self._committed = outcome
-            self._count()
+        if seen is not None:
+            self._drift.add(seen.drift)
+            if self._shadow is not None and seen.shadow is not None:
+                self._shadow.count(seen.shadow)
         metrics = self._metrics
         metrics.transactions.labels("committed").inc()
         metrics.consumed.inc(len(created_ms))
@@ -82,7 +69,7 @@ class Observer:
         for reason, count in outcome.reasons.items():
             metrics.dead_lettered.labels(reason.value).inc(count)
         metrics.batch_size.observe(len(created_ms))
-        metrics.latency.observe(np.maximum(time.time() - created_ms / 1_000, 0))
+        metrics.latency.observe(np.maximum(at_s - created_ms / 1_000, 0))
         metrics.probability.observe(outcome.probabilities)
 
 

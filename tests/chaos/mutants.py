@@ -25,9 +25,9 @@ def fresh_metadata() -> None:
     """
     from consumer.intake.source import ClaimSource
     from consumer.publishing.transactions import ExactlyOnce
-    from consumer.worker.worker import Worker
+    from consumer.session.session import Session
 
-    made, settled, commit = ClaimSource.__init__, Worker._settled, ExactlyOnce._commit
+    made, settle, commit = ClaimSource.__init__, Session.settle, ExactlyOnce._commit
     revoked, assigned = ClaimSource._on_revoke, ClaimSource._on_assign
     consumers: list[Any] = []
     over = threading.Event()
@@ -38,7 +38,7 @@ def fresh_metadata() -> None:
         consumers.append(self._consumer)
 
     def going_on(self: Any) -> bool:
-        return self._busy() or settled(self)
+        return bool(self._busy() or settle(self))
 
     def give_up(self: Any, *arguments: Any) -> None:
         over.clear()
@@ -56,7 +56,7 @@ def fresh_metadata() -> None:
     _patch(ClaimSource, "__init__", impatient)
     _patch(ClaimSource, "_on_revoke", give_up)
     _patch(ClaimSource, "_on_assign", take)
-    _patch(Worker, "_settled", going_on)
+    _patch(Session, "settle", going_on)
     _patch(ExactlyOnce, "_commit", late)
     _trusting()
 

@@ -60,37 +60,29 @@ def watched(model_dir: Path) -> Watched:
 
 def test_a_batch_counts_once_it_is_committed(watched: Watched, scorer: Scorer) -> None:
     batch = outcome(scorer, CLAIMS[:10])
-    watched.observer.scored(batch, scorer)
+    seen = watched.observer.measure(batch, scorer)
     assert watched.counted() == (0, 0)
-    watched.observer.committed(batch, np.zeros(10))
-    assert watched.counted() == (10, 10)
-
-
-def test_a_batch_that_is_committed_first_counts_once_it_is_measured(
-    watched: Watched, scorer: Scorer
-) -> None:
-    batch = outcome(scorer, CLAIMS[:10])
-    watched.observer.committed(batch, np.zeros(10))
-    assert watched.counted() == (0, 0)
-    watched.observer.scored(batch, scorer)
+    watched.observer.committed(batch, seen, np.zeros(10), 1.0)
     assert watched.counted() == (10, 10)
 
 
 def test_an_aborted_batch_that_is_read_again_counts_once(watched: Watched, scorer: Scorer) -> None:
     aborted, again = outcome(scorer, CLAIMS[:10]), outcome(scorer, CLAIMS[:10])
-    watched.observer.scored(aborted, scorer)
-    watched.observer.scored(again, scorer)
-    watched.observer.committed(again, np.zeros(10))
+    watched.observer.measure(aborted, scorer)
+    watched.observer.committed(again, watched.observer.measure(again, scorer), np.zeros(10), 1.0)
     assert watched.counted() == (10, 10)
 
 
-def test_batches_add_up_in_either_order(watched: Watched, scorer: Scorer) -> None:
-    sizes = [(0, 10), (10, 15), (15, 40), (40, 60)]
-    for number, (begin, end) in enumerate(sizes):
-        batch = outcome(scorer, CLAIMS[begin:end])
-        if number % 2:
-            watched.observer.committed(batch, np.zeros(end - begin))
-        watched.observer.scored(batch, scorer)
-        if not number % 2:
-            watched.observer.committed(batch, np.zeros(end - begin))
-        assert watched.counted() == (end, end)
+def test_a_batch_without_claims_measures_nothing(watched: Watched, scorer: Scorer) -> None:
+    batch = outcome(scorer, [])._replace(assessment=None)
+    assert watched.observer.measure(batch, scorer) is None
+    watched.observer.committed(batch, None, np.zeros(3), 1.0)
+    assert watched.counted() == (0, 0)
+    assert watched.metrics.registry.get_sample_value("fraud_scorer_claims_consumed_total") == 3
+
+
+def test_latency_is_counted_up_to_the_commit(watched: Watched, scorer: Scorer) -> None:
+    batch = outcome(scorer, CLAIMS[:2])
+    watched.observer.committed(batch, None, np.array([9_000.0, 11_000.0]), 10.0)
+    name = "fraud_scorer_claim_latency_seconds_sum"
+    assert watched.metrics.registry.get_sample_value(name) == 1.0

@@ -17,14 +17,14 @@ from consumer.dead_letters.encryption import read_keys
 from consumer.dead_letters.plan import Filter, Redriven, plan
 from consumer.dead_letters.sealing import make_opener, make_seal
 from consumer.errors import KafkaStoppedError, SettingsError
-from consumer.kafka.watchdog import Watchdog
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
-from consumer.worker.worker import Worker
+from consumer.worker.assembly import make_worker
 from model.scoring.scorer import Scorer
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, VALUE_HEADER, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
+from tests.consumer.working import FakeSession
 
 ALL = 1_000
 BAD = b'{"claim_id": "c", "claimant_name": "Wilhelmina", "claim_amount": "much"}'
@@ -265,7 +265,7 @@ def test_a_wrong_key_file_stops_a_redrive_and_a_worker(
         raise AssertionError
 
     with pytest.raises(SettingsError, match=r"^DEAD_LETTER_KEY_FILE="):
-        Worker(chosen, no_model, Metrics(), Health(), Watchdog(60.0))
+        make_worker(chosen, FakeSession(), no_model, Metrics(), Health())
 
 
 def test_a_redacted_value_says_what_was_wrong_and_where() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,19 +16,15 @@ from opentelemetry.trace import StatusCode
 
 from consumer.batch.process import process
 from consumer.errors import AbortedError, SettingsError
-from consumer.intake.source import Poll
-from consumer.kafka.watchdog import Watchdog
+from consumer.session.session import Aborted
 from consumer.settings.otel import ENDPOINTS, PROTOCOLS
 from consumer.settings.settings import Settings, Tracing, read_settings
-from consumer.telemetry.health import Health
-from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.spans import MAX_LINKS, Spans, otlp_provider, span_context
 from consumer.telemetry.tracing import UNTRACED, traced
-from consumer.worker import worker as worker_module
-from consumer.worker.worker import Worker
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import Header
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
+from tests.consumer.working import FakeSession, Made
 
 SETTINGS = Settings(instance_id="w7", consumer_group="g")
 SCORER: Any = FakeScorer()
@@ -64,7 +61,7 @@ def test_a_committed_batch(spans: Spans, memory: InMemorySpanExporter) -> None:
     trace = spans.batch(batch)
     trace.scored(process(batch, SCORER, NOW), SCORER)
     assert ended(memory) == (), "a span ends with its transaction, not before"
-    trace.committed()
+    trace.committed(time.time())
     assert not spans._open, "what is committed is not kept"
     (span,) = ended(memory)
     assert span.name == "score claims"
@@ -95,7 +92,7 @@ def test_an_abort_ends_every_batch_under_way(spans: Spans, memory: InMemorySpanE
     done = spans.batch([sent(0)])
     spans.batch([sent(1)])
     spans.batch([sent(2)])
-    done.committed()
+    done.committed(time.time())
     spans.aborted("_STATE: fenced")
     states = [(s.status.status_code, s.status.description) for s in ended(memory)]
     assert states[0] == (StatusCode.OK, None)
@@ -118,7 +115,7 @@ def test_links_are_bounded_and_each_span_is_linked_once(
     spans: Spans, memory: InMemorySpanExporter
 ) -> None:
     batch = [sent(number // 2, number) for number in range(4 * MAX_LINKS)]
-    spans.batch(batch).committed()
+    spans.batch(batch).committed(time.time())
     (span,) = ended(memory)
     assert [link.context.span_id for link in span.links] == list(range(1, MAX_LINKS + 1))
 
@@ -154,7 +151,7 @@ class Unreadable(FakeMessage):
 def test_headers_that_cannot_be_read_are_no_links(
     spans: Spans, memory: InMemorySpanExporter
 ) -> None:
-    spans.batch([Unreadable(b"x"), sent(1)]).committed()
+    spans.batch([Unreadable(b"x"), sent(1)]).committed(time.time())
     assert len(ended(memory)[0].links) == 1
 
 
@@ -177,45 +174,12 @@ def test_nothing_of_a_claim_is_in_a_span(spans: Spans, memory: InMemorySpanExpor
     assert "secret" not in span.to_json()
 
 
-class Once:
-    """A source with one batch; a publisher that aborts it."""
-
-    assigned: frozenset[tuple[str, int]] = frozenset()
-    void = False
-    group_metadata = None
-
-    def __init__(self) -> None:
-        self.polls = 0
-        self.stop = lambda: None
-
-    def poll(self) -> Poll:
-        self.polls += 1
-        if self.polls == 2:
-            self.stop()  # type: ignore[no-untyped-call]
-        return Poll([sent(1)] if self.polls == 1 else [], rebalanced=False)  # type: ignore[list-item]
-
-    def publish(self, *_: Any) -> None:
-        raise AbortedError("_TIMED_OUT: too late")
-
-    def lag(self, _: object) -> dict[tuple[str, int], int]:
-        return {}
-
-    def rewind(self, *, aborted: bool) -> None: ...
-    def settle(self) -> None: ...
-    def close(self) -> None: ...
-
-
-def test_the_worker_tells_of_an_abort(
-    spans: Spans, memory: InMemorySpanExporter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    once: Any = Once()
-    monkeypatch.setattr(worker_module, "ClaimSource", lambda *_: once)
-    monkeypatch.setattr(worker_module, "make_publisher", lambda *_: once)
-    watchdog = Watchdog(60, lambda: None)
-    made = Worker(SETTINGS, lambda: SCORER, Metrics(), Health(), watchdog, traces=spans)
-    once.stop = made.stop
-    made.run()
-    watchdog.close()
+def test_the_worker_reports_an_abort(spans: Spans, memory: InMemorySpanExporter) -> None:
+    made = Made(FakeSession([sent(1)]), spans)
+    made.session.accepts = False
+    made.turns(1)
+    made.session.due = [Aborted(AbortedError("_TIMED_OUT: too late"))]
+    made.turns(1)
     (span,) = ended(memory)
     assert span.status.description == "aborted: _TIMED_OUT: too late"
     assert (span.attributes or {})["scorer.claims"] == 1

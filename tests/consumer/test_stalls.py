@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from consumer.errors import KafkaStoppedError
-from consumer.intake import stalls as stalls_module
-from consumer.intake.stalls import AGAIN_S, LIMIT_S, Blocked, Stall, Stalls
+from consumer.intake.source import Stall
 from consumer.publishing.leftovers import Leftovers
+from consumer.session import stalls as stalls_module
+from consumer.session.stalls import AGAIN_S, LIMIT_S, Blocked, Stalls
 from consumer.settings.settings import Settings
 
 SETTINGS = Settings(

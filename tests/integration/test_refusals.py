@@ -11,11 +11,13 @@ import pytest
 from consumer.__main__ import main
 from consumer.errors import ScoringBugError
 from consumer.kafka.watchdog import Watchdog
+from consumer.session.session import Session
 from consumer.settings.settings import Settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import Metrics
-from consumer.worker.worker import Worker
+from consumer.worker.assembly import make_worker
+from consumer.worker.worker import Batch
 from model.scoring.scorer import Assessment, Scorer
 from schemas.claim import Claim
 from tests.integration.conftest import NewStage
@@ -133,7 +135,11 @@ def in_process(settings: Settings, scorer: Any) -> None:
     """Run a worker here, with a model of the test's."""
     watchdog = Watchdog(settings.step_timeout_s)
     try:
-        Worker(settings, lambda: scorer, Metrics(), Health(), watchdog).run()
+        metrics = Metrics()
+        session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
+        worker = make_worker(settings, session, lambda: scorer, metrics, Health())
+        with session:
+            worker.run()
     finally:
         watchdog.close()
 

@@ -2,13 +2,14 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.errors import KafkaStoppedError
 from consumer.intake.evidence import source_of
+from consumer.intake.source import Stall
 from consumer.kafka.client import (
     kafka_error,
     last_reason,
@@ -28,16 +29,6 @@ OTHERS_AFTER_S: Final = 5.0
 AGAIN_S: Final = 15.0
 LIMIT_S: Final = 200.0
 ASK_S: Final = 2.0
-
-
-class Stall(NamedTuple):
-    """What is in the way now."""
-
-    waited_s: float
-    unstable: Sequence[Place]
-    """Partitions of the claims topic whose committed offsets are not to be had."""
-    open: Mapping[Place, int]
-    """Output partitions with an open transaction, and its first offset."""
 
 
 class Blocked(NamedTuple):

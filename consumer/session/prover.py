@@ -8,8 +8,6 @@ second or so, and whoever takes a partition over reads as little.
 import logging
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from confluent_kafka import KafkaException
@@ -31,18 +29,17 @@ class Prover:
         self._receipts = receipts
         self._outputs = outputs
         self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prover", daemon=True)
         self._open: dict[Place, tuple[int, float]] = {}
 
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Watch while the body runs."""
-        thread = threading.Thread(target=self._run, name="prover", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._stopping.set()
-            thread.join()
+    def start(self) -> None:
+        """Watch until `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stopping.set()
+        self._thread.join()
 
     def open_for(self, seconds: float) -> dict[Place, int]:
         """Output partitions with a transaction open for that long at least, and its offset."""

@@ -1,0 +1,1 @@
+"""Claims in and outcomes out under one owner."""

@@ -1,0 +1,307 @@
+"""A worker's membership of its group: batches of claims in, their outcomes and offsets out.
+
+The session owns the consumer and the producer, and with them the protocol that exactly-once rests
+on: what a rebalance or an aborted transaction makes void is read again, receipts go out with the
+offsets, and what an earlier process left open is ended. What was committed or aborted is reported
+by `Session.events`, to the thread that polls.
+"""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Generic, NamedTuple, Self, TypeVar
+
+from confluent_kafka import TopicPartition
+
+from consumer.batch.process import Outcome, nothing_but
+from consumer.errors import AbortedError
+from consumer.intake.source import ClaimSource, Poll, Stall
+from consumer.intake.takeover import TakeOver
+from consumer.kafka.client import transactional_id
+from consumer.kafka.outputs import Ends
+from consumer.kafka.receipts import Place, Receipts
+from consumer.kafka.topics import admin
+from consumer.kafka.watchdog import Watchdog
+from consumer.publishing.delivery import Publisher, make_publisher
+from consumer.publishing.leftovers import Leftovers
+from consumer.session.prover import Prover
+from consumer.session.stalls import Blocked, Stalls
+from consumer.settings.settings import Delivery, Settings
+
+OPEN_LIMIT_S: Final = 3.0
+"""A transaction in the outputs that is open for longer may be one that a broker left open."""
+RENEW_MS: Final = 10_000
+"""Receipts of partitions without claims are written again when they are older."""
+RENEW_EVERY_S: Final = 1.0
+
+Tag = TypeVar("Tag")
+
+
+class Committed(NamedTuple, Generic[Tag]):
+    """What was published is committed, with its offsets."""
+
+    tag: Tag | None
+    """What `Session.publish` was given; None for offsets alone."""
+    at_s: float
+    """When, in seconds since the epoch."""
+
+
+class Aborted(NamedTuple):
+    """What was published is not committed, and is going to be read again."""
+
+    error: AbortedError
+
+
+class Rewound(NamedTuple):
+    """What was polled and is not committed is void, and is going to be read again."""
+
+
+class Callbacks(NamedTuple):
+    """What the clients ask of the session that owns them."""
+
+    settle: Callable[[], object]
+    busy: Callable[[], bool]
+    commit: Callable[[list[TopicPartition]], None]
+    sweep: Callable[[], object]
+    show_blocked: Callable[[Sequence[Blocked], float], object]
+
+
+class Clients(NamedTuple):
+    """What a session is made of."""
+
+    publisher: Publisher
+    source: ClaimSource
+    stalls: Stalls
+    prover: Prover
+
+
+Maker = Callable[[Settings, Watchdog, Receipts, Callbacks], Clients]
+
+
+def to_kafka(
+    settings: Settings, watchdog: Watchdog, receipts: Receipts, asked: Callbacks
+) -> Clients:
+    """Connect: the producer first, then the consumer, which joins the group.
+
+    In that order, as the producer may have to wait for Kafka or be refused, and a consumer that has
+    joined must be polled and cannot be let go of without closing it.
+
+    Raises:
+        KafkaStoppedError: Kafka does not answer, or refuses.
+    """
+    outputs = settings.alerts_topic, settings.dead_letter_topic
+    leftovers = Leftovers(settings, settings.claims_topic, outputs, watchdog.step)
+    ends = Ends(admin(settings), outputs)
+    stalls = Stalls(settings, asked.sweep, leftovers, asked.show_blocked)
+    publisher = make_publisher(settings, watchdog, asked.commit, receipts, leftovers)
+    take_over = TakeOver(settings, receipts, ends)
+    source = ClaimSource(settings, asked.settle, asked.busy, take_over, stalls)
+    return Clients(publisher, source, stalls, Prover(receipts, ends))
+
+
+class Session(Generic[Tag]):
+    """Used from one thread, but for `unknown`, which a signal handler may call."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        watchdog: Watchdog,
+        show_blocked: Callable[[Sequence[Blocked], float], object],
+        make: Maker = to_kafka,
+    ) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            settings: topics, group, connection and delivery.
+            watchdog: ends the process when a step of a transaction is stuck.
+            show_blocked: given what open transactions block, and for how many seconds.
+            make: makes the clients.
+        """
+        self._settings = settings
+        self._watchdog = watchdog
+        self._show_blocked = show_blocked
+        self._make = make
+        self._exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
+        self._receipts = Receipts(transactional_id(settings))
+        self._events = deque[Committed[Tag] | Aborted | Rewound]()
+        self._next_offsets: dict[Place, int] = {}
+        """By partition, after what this worker has committed."""
+        self._batch = Poll([], rebalanced=False)
+        self._in_flight: Outcome | None = None
+        self._renew_due = 0.0
+
+    def __enter__(self) -> Self:
+        """Start the producer, then join the group.
+
+        Raises:
+            KafkaStoppedError: Kafka does not answer, or refuses.
+        """
+        asked = Callbacks(self.settle, self._busy, self._commit, self._sweep, self._show_blocked)
+        made = self._make(self._settings, self._watchdog, self._receipts, asked)
+        self._publisher, self._source, self._stalls, self._prover = made
+        self._prover.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the group; what is open is aborted by the brokers or the next start."""
+        self._prover.stop()
+        with self._watchdog.step("close"):
+            self._publisher.close()
+            self._source.close()
+
+    def poll(self) -> Poll:
+        """The next batch, empty when there is none yet; its claims have no outcome.
+
+        Raises:
+            KafkaStoppedError: Kafka refuses to go on.
+        """
+        batch = self._source.poll()
+        if batch.rebalanced:
+            self._rewind(aborted=False)
+        elif batch.messages or batch.offsets:
+            return self._begun(batch)
+        elif not self.settle():
+            # Nothing new comes in that would show that the last batch was not committed.
+            self._rewind(aborted=True)
+        elif stale := self._stale():
+            self._publish(nothing_but(stale), None)
+        return batch
+
+    def _begun(self, batch: Poll) -> Poll:
+        """The batch, after what has to be committed before it."""
+        if batch.first and self._exactly_once and not self._publish(nothing_but(batch.first), None):
+            return Poll([], rebalanced=False)
+        if not batch.messages:
+            passed = nothing_but(batch.offsets)._replace(outcomes=dict(batch.done))
+            self._publish(passed, None)
+        self._batch = batch
+        return batch
+
+    def publish(self, outcome: Outcome, tag: Tag) -> bool:
+        """Publish the outcome of the last batch with its offsets, after the one before it.
+
+        Args:
+            outcome: of the records that `poll` returned last.
+            tag: comes back with `Committed`.
+
+        Returns:
+            False when a transaction was given up: what is not committed is read again.
+
+        Raises:
+            KafkaStoppedError: Kafka refuses to go on.
+        """
+        return self._publish(complete(outcome, self._batch, self._stale()), tag)
+
+    def _publish(self, outcome: Outcome, tag: Tag | None) -> bool:
+        def done() -> None:  # in the committing thread
+            self._next_offsets.update(outcome.offsets)
+            if self._in_flight is outcome:
+                self._in_flight = None
+            self._events.append(Committed(tag, time.time()))
+
+        self._in_flight = outcome
+        try:
+            self._publisher.publish(outcome, self._source.group_metadata, done)
+        except AbortedError as error:
+            self._aborted(error)
+            self._rewind(aborted=True)
+            return False
+        return True
+
+    def settle(self) -> bool:
+        """Wait for the commit under way; False when it was aborted."""
+        try:
+            self._publisher.settle()
+        except AbortedError as error:
+            self._aborted(error)
+            return False
+        return True
+
+    def events(self) -> list[Committed[Tag] | Aborted | Rewound]:
+        """What became of transactions since the last call, in order."""
+        found = []
+        while self._events:
+            found.append(self._events.popleft())
+        return found
+
+    def unknown(self) -> str | None:
+        """What Kafka has not answered, for the operator; None for nothing."""
+        if self._in_flight is None:
+            return None
+        if self._exactly_once:
+            return (
+                "whether the batch in flight was committed is unknown; the next start finds out, "
+                "and neither loses nor repeats a claim"
+            )
+        return "the batch in flight was not committed; the next start may repeat its alerts"
+
+    def watch(self) -> None:
+        """Notice transactions that stay open, and end them where that is possible.
+
+        Raises:
+            KafkaStoppedError: nothing helped for minutes.
+        """
+        if held := self._prover.open_for(OPEN_LIMIT_S):
+            self._stalls(Stall(self._prover.longest_s(), [], held))
+        elif not self._source.void:
+            self._stalls.over()
+
+    def lag(self) -> Mapping[Place, int]:
+        """Records that can be read and are not committed, by partition of this worker."""
+        return self._source.lag(dict(self._next_offsets))
+
+    @property
+    def assigned(self) -> set[Place]:
+        """Partitions that this worker reads now."""
+        return self._source.assigned
+
+    def _stale(self) -> dict[Place, int]:
+        """Offsets whose receipts have to be written again; asked for once a second.
+
+        Nothing while partitions are taken over: another worker may have read them meanwhile.
+        """
+        if not self._exactly_once or self._source.void or time.monotonic() < self._renew_due:
+            return {}
+        self._renew_due = time.monotonic() + RENEW_EVERY_S
+        old = time.time_ns() // 1_000_000 - RENEW_MS
+        return self._receipts.stale(self._source.assigned, old)
+
+    def _commit(self, offsets: list[TopicPartition]) -> None:
+        self._source.commit(offsets)
+
+    def _busy(self) -> bool:
+        return self._publisher.busy()
+
+    def _sweep(self) -> None:
+        """End what this worker's id left open, and look at everything again."""
+        try:
+            self._publisher.sweep()
+        except AbortedError as error:
+            self._aborted(error)
+        self._rewind(aborted=True)
+
+    def _rewind(self, *, aborted: bool) -> None:
+        self._source.rewind(aborted=aborted)
+        self._events.append(Rewound())
+
+    def _aborted(self, error: AbortedError) -> None:
+        self._in_flight = None
+        self._events.append(Aborted(error))
+
+
+def complete(outcome: Outcome, batch: Poll, stale: Mapping[Place, int]) -> Outcome:
+    """The outcome, with claims of the batch that had one already, and with stale receipts."""
+    if not batch.offsets and not stale:
+        return outcome
+    counts = Counter(outcome.outcomes) + Counter(batch.done)
+    offsets = {**stale, **outcome.offsets}
+    for place, offset in batch.offsets.items():
+        # Claims may follow the last one that was left out, or the other way round.
+        offsets[place] = max(offset, outcome.offsets.get(place, 0))
+    return outcome._replace(outcomes=dict(counts), offsets=offsets)

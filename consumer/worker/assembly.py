@@ -1,0 +1,63 @@
+"""A worker put together from the settings."""
+
+from collections.abc import Callable
+from functools import partial
+
+from consumer.batch.process import process
+from consumer.dead_letters.sealing import make_seal
+from consumer.models.shadow import Shadow
+from consumer.publishing.misfits import Misfits
+from consumer.registry.wire import make_wire
+from consumer.settings.settings import Publish, Settings
+from consumer.telemetry.health import Health
+from consumer.telemetry.metrics import Metrics
+from consumer.telemetry.tracing import UNTRACED, Traces
+from consumer.worker.budget import DeadLetterBudget
+from consumer.worker.observe import Observer
+from consumer.worker.worker import Claims, Worker
+from model.scoring.scorer import Scorer
+
+
+def make_worker(
+    settings: Settings,
+    session: Claims,
+    scorer: Callable[[], Scorer],
+    metrics: Metrics,
+    health: Health,
+    shadow: Shadow | None = None,
+    traces: Traces = UNTRACED,
+) -> Worker:
+    """The worker that the settings ask for.
+
+    Args:
+        settings: what is published, in what form, and how many dead letters may be.
+        session: where claims come from and outcomes go.
+        scorer: the model to use for the next batch.
+        metrics: where counts go.
+        health: reported every turn and commit.
+        shadow: a challenger that scores the same batches.
+        traces: reported every batch.
+
+    Raises:
+        SettingsError: a key cannot be read, or an extra is missing.
+        RegistryStoppedError: the schema registry does not answer.
+    """
+    misfits = Misfits()
+    assess = partial(
+        process,
+        referrals_only=settings.publish is Publish.REFERRALS,
+        seal=make_seal(settings),
+        wire=make_wire(settings),
+        misfits=misfits.counts,
+    )
+    return Worker(
+        session,
+        assess,
+        scorer,
+        budget=DeadLetterBudget(settings),
+        observer=Observer(metrics, shadow),
+        metrics=metrics,
+        health=health,
+        misfits=misfits,
+        traces=traces,
+    )
