@@ -54,7 +54,7 @@ from consumer.kafka.client import (
 )
 from consumer.kafka.outputs import Ends
 from consumer.kafka.portions import take
-from consumer.kafka.producing import make_producer, produce
+from consumer.kafka.producing import produce
 from consumer.kafka.reading import Patience, records
 from consumer.kafka.receipts import Place, Receipts
 from consumer.kafka.topics import (
@@ -64,6 +64,7 @@ from consumer.kafka.topics import (
     require_topics,
     without_coordinator,
 )
+from consumer.publishing.committing import commit, ready_producer
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.sizes import compressed
 from consumer.settings.settings import Delivery, Membership, Settings
@@ -147,20 +148,15 @@ def _own(settings: Settings) -> Settings:
 
 def _producer(settings: Settings) -> Producer:
     own = compressed(_own(settings))
-    producer = make_producer(own)
     outputs = settings.claims_topic, settings.dead_letter_topic
     try:
-        producer.init_transactions(TIMEOUT_S)
-        if Leftovers(own, settings.dead_letter_topic, outputs).clear(producer, TIMEOUT_S):
-            producer = make_producer(own)
-            producer.init_transactions(TIMEOUT_S)
+        leftovers = Leftovers(own, settings.dead_letter_topic, outputs)
+        return ready_producer(own, leftovers, TIMEOUT_S)
     except KafkaException as error:
-        serve(producer)
         why = stopped(error, "starting the transactional producer")
         if kafka_error(error).code() not in UNANSWERED:
             raise why from error
         raise KafkaStoppedError(f"{why}{without_coordinator(settings)}") from error
-    return producer
 
 
 def _consumer(settings: Settings) -> Consumer:
@@ -334,12 +330,8 @@ class _Sending:
         self.producer.begin_transaction()
         produce(self.producer, self.settings.claims_topic, step.claims)
         produce(self.producer, self.settings.dead_letter_topic, step.kept)
-        self.producer.send_offsets_to_transaction(
-            self.receipts.write(offsets, counts, now_ms),
-            self.consumer.consumer_group_metadata(),
-            TIMEOUT_S,
-        )
-        self.producer.commit_transaction(TIMEOUT_S)
+        written = self.receipts.write(offsets, counts, now_ms)
+        commit(self.producer, written, self.consumer.consumer_group_metadata(), TIMEOUT_S)
         self.receipts.committed()
         self.in_flight = False
 

@@ -10,11 +10,11 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from consumer.batch.process import Outcome
 from consumer.errors import AbortedError, KafkaStoppedError
-from consumer.kafka.client import TRANSIENT, kafka_error, serve, stopped
-from consumer.kafka.producing import make_producer
+from consumer.kafka.client import TRANSIENT, kafka_error, stopped
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.topics import without_coordinator
 from consumer.kafka.watchdog import Watchdog
+from consumer.publishing.committing import commit, ready_producer
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.sizes import Sizes
 from consumer.settings.settings import Settings
@@ -69,15 +69,11 @@ class ExactlyOnce:
 
     def _new_producer(self) -> Producer:
         for _ in range(INIT_ATTEMPTS):
-            producer = make_producer(self._sizes.settings)
             try:
-                self._initialise(producer)
-                if self._leftovers.clear(producer, self._timeout):
-                    producer = make_producer(self._sizes.settings)
-                    self._initialise(producer)
-                return producer
+                return ready_producer(
+                    self._sizes.settings, self._leftovers, self._timeout, self._watchdog.step
+                )
             except KafkaException as error:
-                serve(producer)
                 inner = kafka_error(error)
                 if not inner.retriable() and inner.code() not in TRANSIENT:
                     raise stopped(error, "starting the transactional producer") from error
@@ -90,10 +86,6 @@ class ExactlyOnce:
             f"no transaction coordinator at {self._settings.kafka_bootstrap_servers}"
             f"{without_coordinator(self._settings)}"
         )
-
-    def _initialise(self, producer: Producer) -> None:
-        with self._watchdog.step("init_transactions"):
-            producer.init_transactions(self._timeout)
 
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
         """Publish in one transaction, after the one before it; see `Publisher.publish`."""
@@ -120,10 +112,7 @@ class ExactlyOnce:
         group_metadata: Any,
         done: Callable[[], None],
     ) -> None:
-        with self._watchdog.step("send_offsets_to_transaction"):
-            self._producer.send_offsets_to_transaction(offsets, group_metadata, self._timeout)
-        with self._watchdog.step("commit_transaction"):
-            self._producer.commit_transaction(self._timeout)
+        commit(self._producer, offsets, group_metadata, self._timeout, self._watchdog.step)
         self._receipts.committed()
         self._sizes.committed(outcome)
         done()

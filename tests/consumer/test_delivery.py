@@ -12,7 +12,7 @@ from consumer.batch.process import Outcome, process
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
-from consumer.publishing import delivery, transactions
+from consumer.publishing import committing, delivery
 from consumer.publishing.delivery import AtLeastOnce
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.sizes import ALONE
@@ -146,7 +146,7 @@ def producers(
         made[-1].properties = settings.librdkafka
         return made[-1]
 
-    for module in (delivery, transactions):
+    for module in (delivery, committing):
         monkeypatch.setattr(module, "make_producer", make)
     return made
 
