@@ -2,11 +2,11 @@
 
 import enum
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final, get_type_hints
 
-from msgspec import Struct
+from msgspec import NODEFAULT, Struct, structs
 
 from consumer.errors import SettingsError
 from consumer.settings.environment import (
@@ -70,53 +70,99 @@ class Membership(enum.StrEnum):
     DYNAMIC = "dynamic"
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """Everything the environment may decide. Field NAME is the variable's name in lower case."""
+Reader = Callable[[Mapping[str, str], str, Any], Any]
+"""Reads one variable: given the environment, its name and the default."""
 
-    kafka_bootstrap_servers: str = "localhost:9092"
-    claims_topic: str = "claims"
-    alerts_topic: str = "fraud-alerts"
-    dead_letter_topic: str = "claims-dead-letter"
-    outcomes_topic: str = "fraud-outcomes"
-    consumer_group: str = "fraud-scorer"
-    instance_id: str
-    membership: Membership = Membership.STATIC
-    model_dir: Path = Path("artifacts/current")
-    shadow_model_dir: Path | None = None
-    model_public_key_file: Path | None = None
-    rules_file: Path | None = None
-    batch_size: int = 1_000
-    batch_wait_ms: int = 0
-    delivery: Delivery = Delivery.EXACTLY_ONCE
-    publish: Publish = Publish.ALL
-    dead_letter_value: Form = Form.ORIGINAL
-    dead_letter_key_file: Path | None = None
-    dead_letter_max_ratio: float = 0.5
-    dead_letter_window: int = 1_000
-    dead_letter_max_consecutive: int = 500
-    step_timeout_s: float = 60.0
-    metrics_port: int = 8000
-    metrics_token: str | None = None
-    metrics_tls_cert: Path | None = None
-    metrics_tls_key: Path | None = None
-    api_port: int = 8080
-    api_host: str = "127.0.0.1"
-    api_token: str | None = None
-    api_tls_cert: Path | None = None
-    api_tls_key: Path | None = None
-    api_max_connections: int = 512
-    api_request_timeout_s: float = 10.0
-    log_level: str = "INFO"
-    tracing: Tracing = Tracing.OFF
-    schema_registry_url: str | None = None
-    schema_registry_username: str | None = None
-    schema_registry_password: str | None = None
-    schema_registry_tls_ca: Path | None = None
-    schema_registry_tls_cert: Path | None = None
-    schema_registry_tls_key: Path | None = None
-    schema_registry_register: bool = True
-    alert_format: AlertFormat = AlertFormat.JSON
-    librdkafka: dict[str, str] = {}
+
+def _number(low: float, high: float) -> Reader:
+    def read(environ: Mapping[str, str], name: str, default: float) -> float:
+        kind = type(default)
+        return read_number(environ, name, kind, default, kind(low), kind(high))
+
+    return read
+
+
+def _one_of(kind: type[enum.StrEnum], never: Collection[enum.StrEnum] = ()) -> Reader:
+    def read(environ: Mapping[str, str], name: str, default: enum.StrEnum) -> enum.StrEnum:
+        return read_choice(environ, name, kind, default, never)
+
+    return read
+
+
+def _optional(read: Callable[[Mapping[str, str], str], Any]) -> Reader:
+    return lambda environ, name, _: read(environ, name)
+
+
+def _path(environ: Mapping[str, str], name: str, default: Path) -> Path:
+    return Path(read_text(environ, name, str(default)))
+
+
+def _yes_or_no(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    return read_yes_or_no(environ, name, default=default)
+
+
+Text = Annotated[str, read_text]
+Name = Annotated[str, read_name]
+Topic = Annotated[str, read_topic]
+Port = Annotated[int, _number(0, 65_535)]
+OptionalPath = Annotated[Path | None, _optional(read_optional_path)]
+OptionalFile = Annotated[Path | None, _optional(read_optional_file)]
+Token = Annotated[str | None, _optional(read_token)]
+Credential = Annotated[str | None, _optional(read_credential)]
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything the environment may decide. Field NAME is the variable's name in lower case.
+
+    A field's annotation says how it is read and within what bounds; its default is the variable's.
+    """
+
+    kafka_bootstrap_servers: Text = "localhost:9092"
+    claims_topic: Topic = "claims"
+    alerts_topic: Topic = "fraud-alerts"
+    dead_letter_topic: Topic = "claims-dead-letter"
+    outcomes_topic: Topic = "fraud-outcomes"
+    consumer_group: Name = "fraud-scorer"
+    instance_id: Name
+    membership: Annotated[Membership, _one_of(Membership)] = Membership.STATIC
+    model_dir: Annotated[Path, _path] = Path("artifacts/current")
+    shadow_model_dir: OptionalPath = None
+    model_public_key_file: OptionalPath = None
+    rules_file: OptionalPath = None
+    batch_size: Annotated[int, _number(1, 10_000)] = 1_000
+    batch_wait_ms: Annotated[int, _number(0, 10_000)] = 0
+    delivery: Annotated[Delivery, _one_of(Delivery)] = Delivery.EXACTLY_ONCE
+    publish: Annotated[Publish, _one_of(Publish)] = Publish.ALL
+    dead_letter_value: Annotated[Form, _one_of(Form, never=(Form.CUT,))] = Form.ORIGINAL
+    dead_letter_key_file: OptionalPath = None
+    dead_letter_max_ratio: Annotated[float, _number(0, 1)] = 0.5
+    dead_letter_window: Annotated[int, _number(1, 1_000_000)] = 1_000
+    dead_letter_max_consecutive: Annotated[int, _number(1, 1_000_000)] = 500
+    step_timeout_s: Annotated[float, _number(1, 3_600)] = 60.0
+    metrics_port: Port = 8000
+    metrics_token: Token = None
+    metrics_tls_cert: OptionalFile = None
+    metrics_tls_key: OptionalFile = None
+    api_port: Port = 8080
+    api_host: Text = "127.0.0.1"
+    api_token: Token = None
+    api_tls_cert: OptionalFile = None
+    api_tls_key: OptionalFile = None
+    api_max_connections: Annotated[int, _number(1, 65_535)] = 512
+    api_request_timeout_s: Annotated[float, _number(0.1, 600)] = 10.0
+    log_level: Annotated[str, _optional(lambda environ, _: read_level(environ))] = "INFO"
+    tracing: Annotated[Tracing, _one_of(Tracing)] = Tracing.OFF
+    schema_registry_url: Annotated[str | None, _optional(read_url)] = None
+    schema_registry_username: Credential = None
+    schema_registry_password: Credential = None
+    schema_registry_tls_ca: OptionalFile = None
+    schema_registry_tls_cert: OptionalFile = None
+    schema_registry_tls_key: OptionalFile = None
+    schema_registry_register: Annotated[bool, _yes_or_no] = True
+    alert_format: Annotated[AlertFormat, _one_of(AlertFormat)] = AlertFormat.JSON
+    librdkafka: Annotated[
+        dict[str, str], _optional(lambda environ, _: read_librdkafka(environ))
+    ] = {}
 
     @property
     def group_protocol(self) -> str:
@@ -130,59 +176,11 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     Raises:
         SettingsError: naming the variable, what it holds and what it may hold.
     """
-    instance = read_name(environ, "INSTANCE_ID", socket.gethostname())
-    settings = Settings(
-        kafka_bootstrap_servers=read_text(environ, "KAFKA_BOOTSTRAP_SERVERS", "localhost:9092"),
-        claims_topic=read_topic(environ, "CLAIMS_TOPIC", "claims"),
-        alerts_topic=read_topic(environ, "ALERTS_TOPIC", "fraud-alerts"),
-        dead_letter_topic=read_topic(environ, "DEAD_LETTER_TOPIC", "claims-dead-letter"),
-        outcomes_topic=read_topic(environ, "OUTCOMES_TOPIC", "fraud-outcomes"),
-        consumer_group=read_name(environ, "CONSUMER_GROUP", "fraud-scorer"),
-        instance_id=instance,
-        membership=read_choice(environ, "MEMBERSHIP", Membership, _default_membership(environ)),
-        model_dir=Path(read_text(environ, "MODEL_DIR", "artifacts/current")),
-        rules_file=read_optional_path(environ, "RULES_FILE"),
-        shadow_model_dir=read_optional_path(environ, "SHADOW_MODEL_DIR"),
-        model_public_key_file=read_optional_path(environ, "MODEL_PUBLIC_KEY_FILE"),
-        batch_size=read_number(environ, "BATCH_SIZE", int, 1_000, 1, 10_000),
-        batch_wait_ms=read_number(environ, "BATCH_WAIT_MS", int, 0, 0, 10_000),
-        delivery=read_choice(environ, "DELIVERY", Delivery, Delivery.EXACTLY_ONCE),
-        publish=read_choice(environ, "PUBLISH", Publish, Publish.ALL),
-        dead_letter_value=read_choice(
-            environ, "DEAD_LETTER_VALUE", Form, Form.ORIGINAL, never=(Form.CUT,)
-        ),
-        dead_letter_key_file=read_optional_path(environ, "DEAD_LETTER_KEY_FILE"),
-        dead_letter_max_ratio=read_number(environ, "DEAD_LETTER_MAX_RATIO", float, 0.5, 0.0, 1.0),
-        dead_letter_window=read_number(environ, "DEAD_LETTER_WINDOW", int, 1_000, 1, 1_000_000),
-        dead_letter_max_consecutive=read_number(
-            environ, "DEAD_LETTER_MAX_CONSECUTIVE", int, 500, 1, 1_000_000
-        ),
-        step_timeout_s=read_number(environ, "STEP_TIMEOUT_S", float, 60.0, 1.0, 3_600.0),
-        metrics_port=read_number(environ, "METRICS_PORT", int, 8000, 0, 65_535),
-        metrics_token=read_token(environ, "METRICS_TOKEN"),
-        metrics_tls_cert=read_optional_file(environ, "METRICS_TLS_CERT"),
-        metrics_tls_key=read_optional_file(environ, "METRICS_TLS_KEY"),
-        api_port=read_number(environ, "API_PORT", int, 8080, 0, 65_535),
-        api_host=read_text(environ, "API_HOST", "127.0.0.1"),
-        api_token=read_token(environ, "API_TOKEN"),
-        api_tls_cert=read_optional_file(environ, "API_TLS_CERT"),
-        api_tls_key=read_optional_file(environ, "API_TLS_KEY"),
-        api_max_connections=read_number(environ, "API_MAX_CONNECTIONS", int, 512, 1, 65_535),
-        api_request_timeout_s=read_number(
-            environ, "API_REQUEST_TIMEOUT_S", float, 10.0, 0.1, 600.0
-        ),
-        log_level=read_level(environ),
-        tracing=read_choice(environ, "TRACING", Tracing, Tracing.OFF),
-        schema_registry_url=read_url(environ, "SCHEMA_REGISTRY_URL"),
-        schema_registry_username=read_credential(environ, "SCHEMA_REGISTRY_USERNAME"),
-        schema_registry_password=read_credential(environ, "SCHEMA_REGISTRY_PASSWORD"),
-        schema_registry_tls_ca=read_optional_file(environ, "SCHEMA_REGISTRY_TLS_CA"),
-        schema_registry_tls_cert=read_optional_file(environ, "SCHEMA_REGISTRY_TLS_CERT"),
-        schema_registry_tls_key=read_optional_file(environ, "SCHEMA_REGISTRY_TLS_KEY"),
-        schema_registry_register=read_yes_or_no(environ, "SCHEMA_REGISTRY_REGISTER", default=True),
-        alert_format=read_choice(environ, "ALERT_FORMAT", AlertFormat, AlertFormat.JSON),
-        librdkafka=read_librdkafka(environ),
-    )
+    defaults = _defaults(environ)
+    values = {
+        field: read(environ, field.upper(), defaults[field]) for field, read in _readers().items()
+    }
+    settings = Settings(**values)
     _check_names(settings)
     _check_together(settings)
     if settings.tracing is not Tracing.OFF:
@@ -190,10 +188,24 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _default_membership(environ: Mapping[str, str]) -> Membership:
+def _readers() -> dict[str, Reader]:
+    """How each field is read, in their order."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return {name: hints[name].__metadata__[0] for name in Settings.__struct_fields__}
+
+
+def _defaults(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The default of each field, with those that depend on where the process runs."""
+    declared = {field.name: field for field in structs.fields(Settings)}
+    found = {
+        name: field.default_factory() if field.default is NODEFAULT else field.default
+        for name, field in declared.items()
+        if not field.required
+    }
     # A static id is fatal under the consumer protocol until the old session ends.
-    modern = environ.get("KAFKA_GROUP_PROTOCOL") == "consumer"
-    return Membership.DYNAMIC if modern else Membership.STATIC
+    if environ.get("KAFKA_GROUP_PROTOCOL") == "consumer":
+        found["membership"] = Membership.DYNAMIC
+    return {**found, "instance_id": socket.gethostname()}
 
 
 def _check_names(settings: Settings) -> None:
