@@ -40,7 +40,7 @@ from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
 from consumer.session.session import Session
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker
 from consumer.telemetry.metrics import Metrics, ProcessMetrics, ServingMetrics
 from consumer.telemetry.tracing import traced
 from consumer.web.access import BearerToken
@@ -80,18 +80,19 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
     watchdog = Watchdog(settings.step_timeout_s)
-    health = Health(watchdog.overdue)
+    model, loop = Loaded(), Loop()
+    health = health_of_worker(model, loop, watchdog.overdue)
     with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
         models = Models(settings.model_dir, metrics, own_rules(settings), verify)
-        health.model = models.current().version
+        model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
         require_topics(settings, {settings.claims_topic: READS, **needed})
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
-        worker = make_worker(settings, session, models.current, metrics, health, shadow, traces)
+        worker = make_worker(settings, session, models.current, metrics, loop, shadow, traces)
         with session:
             stop.gracefully(worker.stop, session.unknown)
             log.info(
@@ -108,10 +109,10 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
-    metrics, health = ServingMetrics(), Health(loops=False)
+    metrics = ServingMetrics()
     verify = signature_check(settings)
     models = Models(settings.model_dir, metrics, own_rules(settings), verify)
-    health.model, health.assigned = models.current().version, 1
+    health = Health(ready=(Loaded(models.current().version).missing,))
     sock = listen(settings.api_host, settings.api_port, "API_PORT")
     context = tls(settings.api_tls_cert, settings.api_tls_key)
     limits = Limits(
@@ -130,10 +131,10 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
     """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
     # It writes nothing and is in no group, so that a signal may end it anywhere.
-    metrics, health = ProcessMetrics(), Health()
-    health.model = "none needed"
+    metrics, loop = ProcessMetrics(), Loop()
+    health = Health(ready=(loop.without_partitions,), healthy=(loop.stands_still,))
     with operations(settings, metrics, health):
-        follow(settings, metrics, health, threading.Event())
+        follow(settings, metrics, loop, threading.Event())
 
 
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:

@@ -30,7 +30,7 @@ from consumer.kafka.topics import READS, require_topics
 from consumer.monitoring.live_quality import LiveQuality, precision, recall
 from consumer.registry.wire import json_of
 from consumer.settings.settings import Settings
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import ProcessMetrics
 from schemas.outcome import FraudOutcome
 from schemas.unreadable import UNREADABLE
@@ -114,7 +114,7 @@ def _set(gauge: Gauge, values: Mapping[tuple[str, ...], float | None]) -> None:
 
 
 def follow(
-    settings: Settings, metrics: ProcessMetrics, health: Health, stopping: threading.Event
+    settings: Settings, metrics: ProcessMetrics, loop: Loop, stopping: threading.Event
 ) -> LiveQuality:
     """Read alerts and outcomes until told to stop.
 
@@ -142,13 +142,13 @@ def follow(
     try:
         while not stopping.is_set():
             partitions.look()
-            health.assigned = 1
+            loop.assigned = partitions.count
             messages = take(consumer, BATCH, 0.2)
             for message in records(messages, topics):
                 _take(message, settings, quality, instruments, opened)
             if messages:
                 instruments.show(quality)
-            health.turned()
+            loop.turned()
     except KafkaException as error:
         serve(consumer)
         raise stopped(error, f"reading {topics}") from error
@@ -182,6 +182,11 @@ class _Partitions:
         self._topics = tuple(topics)
         self._known: set[tuple[str, int]] = set()
         self._due = 0.0
+
+    @property
+    def count(self) -> int:
+        """How many are read."""
+        return len(self._known)
 
     def look(self) -> None:
         """Begin to read what is new, if a look is due.

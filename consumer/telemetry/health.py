@@ -1,36 +1,55 @@
-"""Ready and healthy, judged by what the worker does, not by whether the port answers."""
+"""Ready and healthy, judged by what the process does, not by whether the port answers.
+
+A process is made of checks; each returns what is wrong, or None. A process has the checks of what
+it does: the HTTP endpoint has no loop and no partitions, the one that reads outcomes no model.
+"""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 LOOP_LIMIT_S: Final = 45.0
 PROGRESS_LIMIT_S: Final = 120.0
 
+Check = Callable[[], str | None]
+"""What is wrong, None for nothing."""
+
 
 class Health:
-    """What the worker last did. Written by the worker, read by the HTTP thread."""
+    """What the probes answer; the first check that fails is the reason."""
 
-    def __init__(
-        self,
-        overdue: Callable[[], str | None] = lambda: None,
-        clock: Callable[[], float] = time.monotonic,
-        *,
-        loops: bool = True,
-    ) -> None:
-        """Start the clock.
+    def __init__(self, ready: Sequence[Check] = (), healthy: Sequence[Check] = ()) -> None:
+        """Collect checks.
 
         Args:
-            overdue: names a step that takes too long.
-            clock: seconds.
-            loops: whether there is a loop to turn; the HTTP endpoint has none.
+            ready: whether work can be done now.
+            healthy: whether the process need not be restarted.
         """
-        self._loops = loops
+        self._ready = ready
+        self._healthy = healthy
+
+    def unready(self) -> str | None:
+        """Why no work can be done now, or None when ready."""
+        return _first(self._ready)
+
+    def unhealthy(self) -> str | None:
+        """Why the process should be restarted, or None when healthy."""
+        return _first(self._healthy)
+
+
+def _first(checks: Sequence[Check]) -> str | None:
+    return next((fault for fault in (check() for check in checks) if fault), None)
+
+
+class Loop:
+    """What a loop over partitions last did. Written by the loop, read by the HTTP thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the clock, which counts seconds."""
         self._clock = clock
-        self._overdue = overdue
         self._turned = self._progressed = clock()
-        self.model: str | None = None
         self.assigned = 0
+        """Partitions that are read."""
         self.lag = 0
         self.stopping = False
 
@@ -42,27 +61,55 @@ class Health:
         """A batch was committed."""
         self._progressed = self._clock()
 
-    def unready(self) -> str | None:
-        """Why no work can be done now, or None when ready."""
-        if self.stopping:
-            return "stopping"
-        if self.model is None:
-            return "no model loaded"
-        if not self.assigned:
-            return "no partitions assigned"
+    def leaving(self) -> str | None:
+        """A check of readiness: the loop is not about to end."""
+        return "stopping" if self.stopping else None
+
+    def without_partitions(self) -> str | None:
+        """A check of readiness: there is something to read."""
+        return None if self.assigned else "no partitions assigned"
+
+    def stands_still(self) -> str | None:
+        """A check of health: the loop turns."""
+        still = self._clock() - self._turned
+        return f"the loop has not turned for {still:.0f} s" if still > LOOP_LIMIT_S else None
+
+    def falls_behind(self) -> str | None:
+        """A check of health: there is progress, or nothing to do."""
+        idle = self._clock() - self._progressed
+        if self.lag and idle > PROGRESS_LIMIT_S:
+            return f"lag of {self.lag} and no commit for {idle:.0f} s"
         return None
 
-    def unhealthy(self) -> str | None:
-        """Why the process should be restarted, or None when healthy.
 
-        Healthy is: the loop turns, no step of a transaction is overdue, and there is progress
-        or nothing to do.
-        """
-        now = self._clock()
-        if step := self._overdue():
-            return f"{step} is taking too long"
-        if self._loops and now - self._turned > LOOP_LIMIT_S:
-            return f"the loop has not turned for {now - self._turned:.0f} s"
-        if self.lag and now - self._progressed > PROGRESS_LIMIT_S:
-            return f"lag of {self.lag} and no commit for {now - self._progressed:.0f} s"
-        return None
+class Loaded:
+    """The model in service, for a check of readiness."""
+
+    def __init__(self, version: str | None = None) -> None:
+        self.version = version
+
+    def missing(self) -> str | None:
+        """A check of readiness: there is a model."""
+        return None if self.version else "no model loaded"
+
+
+def overdue(step: Callable[[], str | None]) -> Check:
+    """A check of health: no step takes too long.
+
+    Args:
+        step: names one that does.
+    """
+
+    def check() -> str | None:
+        name = step()
+        return f"{name} is taking too long" if name else None
+
+    return check
+
+
+def health_of_worker(model: Loaded, loop: Loop, step: Callable[[], str | None]) -> Health:
+    """A model, partitions and a loop that turns; `step` names what takes too long."""
+    return Health(
+        ready=(loop.leaving, model.missing, loop.without_partitions),
+        healthy=(overdue(step), loop.stands_still, loop.falls_behind),
+    )

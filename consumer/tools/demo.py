@@ -32,7 +32,7 @@ from consumer.server.listen import listen
 from consumer.server.server import Server, beside
 from consumer.session.session import Session
 from consumer.settings.settings import Settings
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loaded, Loop, health_of_worker
 from consumer.telemetry.metrics import Metrics
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
@@ -110,8 +110,8 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
     with tempfile.TemporaryDirectory() as folder:
         scorer, sent = prepare(console, Path(folder), data, data_format, count)
         metrics, watchdog = Metrics(), Watchdog(settings.step_timeout_s)
-        health = Health(watchdog.overdue)
-        health.model = scorer.version
+        loop = Loop()
+        health = health_of_worker(Loaded(scorer.version), loop, watchdog.overdue)
         operations = Server(operations_app(metrics, health), refused=metrics.answered)
         with embedded_broker(settings) as embedded, beside(operations, sock):
             console.print(
@@ -120,9 +120,9 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
                 soft_wrap=True,
             )
             session: Session[Batch] = Session(embedded, watchdog, metrics.set_blocked)
-            worker = make_worker(embedded, session, lambda: scorer, metrics, health)
+            worker = make_worker(embedded, session, lambda: scorer, metrics, loop)
             with session, running(worker) as failed:
-                wait_for_assignment(console, health, failed)
+                wait_for_assignment(console, loop, failed)
                 seen, seconds = stream(console, embedded, sent, failed)
     console.print()
     show(summary(sent, seen, metrics, seconds))
@@ -195,11 +195,11 @@ def check(failed: Sequence[Exception]) -> None:
         raise failed[0]
 
 
-def wait_for_assignment(console: Console, health: Health, failed: Sequence[Exception]) -> None:
+def wait_for_assignment(console: Console, loop: Loop, failed: Sequence[Exception]) -> None:
     """Return once the worker has partitions."""
     with console.status("the worker joins its group"):
         patience = Patience("joining the group")
-        while not health.assigned:
+        while not loop.assigned:
             check(failed)
             patience.check()
             time.sleep(0.05)

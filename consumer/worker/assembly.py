@@ -9,7 +9,7 @@ from consumer.models.shadow import Shadow
 from consumer.publishing.misfits import Misfits
 from consumer.registry.wire import make_wire
 from consumer.settings.settings import Publish, Settings
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, Traces
 from consumer.worker.budget import DeadLetterBudget
@@ -23,7 +23,7 @@ def make_worker(
     session: Claims,
     scorer: Callable[[], Scorer],
     metrics: Metrics,
-    health: Health,
+    loop: Loop,
     shadow: Shadow | None = None,
     traces: Traces = UNTRACED,
 ) -> Worker:
@@ -34,7 +34,7 @@ def make_worker(
         session: where claims come from and outcomes go.
         scorer: the model to use for the next batch.
         metrics: where counts go.
-        health: reported every turn and commit.
+        loop: reported every turn and commit.
         shadow: a challenger that scores the same batches.
         traces: reported every batch.
 
@@ -57,7 +57,7 @@ def make_worker(
         budget=DeadLetterBudget(settings),
         observer=Observer(metrics, shadow),
         metrics=metrics,
-        health=health,
+        loop=loop,
         misfits=misfits,
         traces=traces,
     )

@@ -16,7 +16,7 @@ from consumer.intake.source import Poll
 from consumer.kafka.receipts import Place
 from consumer.publishing.misfits import Misfits
 from consumer.session.session import Aborted, Committed, Rewound
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, BatchTrace, Traces
 from consumer.worker.budget import DeadLetterBudget
@@ -70,7 +70,7 @@ class Worker:
         budget: DeadLetterBudget,
         observer: Observer,
         metrics: Metrics,
-        health: Health,
+        loop: Loop,
         misfits: Misfits,
         traces: Traces = UNTRACED,
         clock: Callable[[], dt.datetime] = utc_now,
@@ -84,7 +84,7 @@ class Worker:
             budget: stops the worker before it publishes too many dead letters.
             observer: measures batches.
             metrics: where counts go.
-            health: reported every turn and commit.
+            loop: reported every turn and commit.
             misfits: records whose outcome does not fit its topic; `assess` looks at them.
             traces: reported every batch.
             clock: becomes ``scored_at`` and ``failed_at``.
@@ -95,7 +95,7 @@ class Worker:
         self._budget = budget
         self._observer = observer
         self._metrics = metrics
-        self._health = health
+        self._loop = loop
         self._misfits = misfits
         self._traces = traces
         self._clock = clock
@@ -105,7 +105,7 @@ class Worker:
 
     def stop(self) -> None:
         """Finish the current batch, commit it and return from `run`. Safe in a signal handler."""
-        self._stopping = self._health.stopping = True
+        self._stopping = self._loop.stopping = True
 
     def run(self) -> None:
         """Score until `stop`.
@@ -155,7 +155,7 @@ class Worker:
             self._observer.committed(batch.outcome, batch.seen, batch.created_ms, event.at_s)
             batch.trace.committed(event.at_s)
         self._aborts = 0
-        self._health.progressed()
+        self._loop.progressed()
 
     def _aborted(self, error: AbortedError) -> None:
         self._metrics.transactions.labels("aborted").inc()
@@ -167,7 +167,7 @@ class Worker:
             raise KafkaStoppedError(f"{self._aborts} transactions in a row aborted: {error}")
 
     def _watch_lag(self) -> None:
-        self._health.turned()
+        self._loop.turned()
         if time.monotonic() < self._lag_due:
             return
         self._lag_due = time.monotonic() + LAG_EVERY_S
@@ -175,5 +175,5 @@ class Worker:
         lags, assigned = self._session.lag(), len(self._session.assigned)
         self._metrics.set_lags(lags.items())
         self._metrics.assigned.set(assigned)
-        self._health.assigned = assigned
-        self._health.lag = sum(lags.values())
+        self._loop.assigned = assigned
+        self._loop.lag = sum(lags.values())

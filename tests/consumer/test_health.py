@@ -2,7 +2,14 @@
 
 import pytest
 
-from consumer.telemetry.health import LOOP_LIMIT_S, PROGRESS_LIMIT_S, Health
+from consumer.telemetry.health import (
+    LOOP_LIMIT_S,
+    PROGRESS_LIMIT_S,
+    Health,
+    Loaded,
+    Loop,
+    health_of_worker,
+)
 
 
 class Clock:
@@ -21,47 +28,56 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def health(clock: Clock) -> Health:
-    return Health(clock=clock)
+def loop(clock: Clock) -> Loop:
+    return Loop(clock)
 
 
-def test_ready_with_a_model_and_partitions(health: Health) -> None:
+def test_a_worker_is_ready_with_a_model_and_partitions(loop: Loop) -> None:
+    model = Loaded()
+    health = health_of_worker(model, loop, lambda: None)
     assert health.unready() == "no model loaded"
-    health.model = "1"
+    model.version = "1"
     assert health.unready() == "no partitions assigned"
-    health.assigned = 3
+    loop.assigned = 3
     assert health.unready() is None
-    health.stopping = True
+    loop.stopping = True
     assert health.unready() == "stopping"
+    assert health.unhealthy() is None
 
 
-def test_healthy_while_the_loop_turns(health: Health, clock: Clock) -> None:
+def test_healthy_while_the_loop_turns(loop: Loop, clock: Clock) -> None:
+    health = Health(healthy=(loop.stands_still,))
     clock.now += LOOP_LIMIT_S
     assert health.unhealthy() is None
     clock.now += 1
     assert health.unhealthy() == f"the loop has not turned for {LOOP_LIMIT_S + 1:.0f} s"
-    health.turned()
+    loop.turned()
     assert health.unhealthy() is None
 
 
-def test_idle_is_healthy_for_ever(health: Health, clock: Clock) -> None:
+def test_idle_is_healthy_for_ever(loop: Loop, clock: Clock) -> None:
     clock.now += 100 * PROGRESS_LIMIT_S
-    health.turned()
-    assert health.unhealthy() is None
+    loop.turned()
+    assert health_of_worker(Loaded("1"), loop, lambda: None).unhealthy() is None
 
 
-def test_lag_without_progress_is_unhealthy(health: Health, clock: Clock) -> None:
-    health.lag = 7
+def test_lag_without_progress_is_unhealthy(loop: Loop, clock: Clock) -> None:
+    health = health_of_worker(Loaded("1"), loop, lambda: None)
+    loop.lag = 7
     clock.now += PROGRESS_LIMIT_S + 1
-    health.turned()
+    loop.turned()
     assert health.unhealthy() == f"lag of 7 and no commit for {PROGRESS_LIMIT_S + 1:.0f} s"
-    health.progressed()
+    loop.progressed()
     assert health.unhealthy() is None
 
 
-def test_an_overdue_step_is_unhealthy(clock: Clock) -> None:
-    overdue: list[str] = []
-    health = Health(lambda: overdue[0] if overdue else None, clock)
+def test_an_overdue_step_is_unhealthy(loop: Loop) -> None:
+    names: list[str] = []
+    health = health_of_worker(Loaded("1"), loop, lambda: names[0] if names else None)
     assert health.unhealthy() is None
-    overdue.append("commit_transaction")
+    names.append("commit_transaction")
     assert health.unhealthy() == "commit_transaction is taking too long"
+
+
+def test_without_checks_a_process_is_ready_and_healthy() -> None:
+    assert (Health().unready(), Health().unhealthy()) == (None, None)

@@ -18,7 +18,7 @@ from consumer.dead_letters.plan import Filter, Redriven, plan
 from consumer.dead_letters.sealing import make_opener, make_seal
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.settings.settings import Settings, read_settings
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.worker.assembly import make_worker
 from model.scoring.scorer import Scorer
@@ -265,7 +265,7 @@ def test_a_wrong_key_file_stops_a_redrive_and_a_worker(
         raise AssertionError
 
     with pytest.raises(SettingsError, match=r"^DEAD_LETTER_KEY_FILE="):
-        make_worker(chosen, FakeSession(), no_model, Metrics(), Health())
+        make_worker(chosen, FakeSession(), no_model, Metrics(), Loop())
 
 
 def test_a_redacted_value_says_what_was_wrong_and_where() -> None:

@@ -78,4 +78,4 @@ def test_the_budget_forgets_what_is_read_again() -> None:
 def test_lag_and_assignment_are_shown() -> None:
     made = Made(FakeSession())
     made.turns(1)
-    assert (made.health.assigned, made.health.lag) == (1, 5)
+    assert (made.loop.assigned, made.loop.lag) == (1, 5)

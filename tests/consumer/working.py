@@ -9,7 +9,7 @@ from consumer.intake.source import Poll
 from consumer.publishing.misfits import Misfits
 from consumer.session.session import Aborted, Committed, Rewound
 from consumer.settings.settings import Settings
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, Traces
 from consumer.worker.budget import DeadLetterBudget
@@ -68,7 +68,7 @@ class Made:
 
     def __init__(self, session: FakeSession, traces: Traces = UNTRACED) -> None:
         self.session, self.metrics, self.misfits = session, Metrics(), Misfits()
-        self.health = Health()
+        self.loop = Loop()
         self.worker = Worker(
             session,
             process,
@@ -76,7 +76,7 @@ class Made:
             budget=DeadLetterBudget(Settings(instance_id="i", dead_letter_max_consecutive=3)),
             observer=Unmeasured(self.metrics),
             metrics=self.metrics,
-            health=self.health,
+            loop=self.loop,
             misfits=self.misfits,
             traces=traces,
             clock=lambda: NOW,

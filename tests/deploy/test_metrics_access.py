@@ -50,8 +50,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         instance_id="i", metrics_port=port, metrics_token=TOKEN,
         metrics_tls_cert=pair.certificate, metrics_tls_key=pair.key,
     )  # fmt: skip
-    metrics, health = Metrics(), Health(loops=False)
-    health.model, health.assigned = "1", 1
+    metrics, health = Metrics(), Health()
     with operations(settings, metrics, health):
         yield Guarded(port, pair, metrics)
 
@@ -127,7 +126,7 @@ def test_the_images_own_check_asks_over_tls_when_told_to(guarded: Guarded) -> No
 
 def test_the_images_own_check_sees_what_is_ill() -> None:
     (port,) = ports.free_ports(1)
-    health = Health(lambda: "the step commit hangs")
+    health = Health(healthy=(lambda: "the step commit hangs",))
     with operations(Settings(instance_id="i", metrics_port=port), Metrics(), health):
         assert health_check(port, "http") == 1
     assert health_check(port, "http") != 0

@@ -51,8 +51,7 @@ class Bounded(NamedTuple):
 def bounded(
     limits: Limits, token: str | None = None, context: ssl.SSLContext | None = None
 ) -> Iterator[Bounded]:
-    metrics, health = ServingMetrics(), Health(loops=False)
-    health.model, health.assigned = "1", 1
+    metrics, health = ServingMetrics(), Health()
     app = scoring_app(FakeScorer, metrics, health, token)
     sock = listen("127.0.0.1", 0, "API_PORT")
     # Small, so that little of what a client does not read is out of the server's sight.
@@ -274,7 +273,7 @@ def answers_at(host: str, sock: socket.socket) -> bool:
 def test_addresses_of_both_families(host: str, four: bool, six: bool) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("IPv6 is not tried: this host has none")
-    health = Health(loops=False)
+    health = Health()
     app = scoring_app(FakeScorer, ServingMetrics(), health)
     sock = listen(host, 0, "API_PORT")
     with beside(Server(app), sock):

@@ -10,7 +10,7 @@ import pytest
 from falcon.testing import TestClient
 
 from consumer.batch.decode import MAX_CLAIM_BYTES
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Health, Loaded
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.api import scoring_app
 from schemas.answer import Problem
@@ -136,6 +136,7 @@ def test_a_model_that_fails_is_a_500_that_tells_nothing_of_the_claim(scorer: Fak
 
 
 def test_unready_is_a_503_with_the_reason() -> None:
-    app = scoring_app(FakeScorer, ServingMetrics(), Health())
+    health = Health(ready=(Loaded().missing,))
+    app = scoring_app(FakeScorer, ServingMetrics(), health)
     response = TestClient(app).simulate_get("/readyz")
     assert (response.status_code, response.text) == (503, "no model loaded")

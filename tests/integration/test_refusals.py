@@ -14,7 +14,7 @@ from consumer.kafka.watchdog import Watchdog
 from consumer.session.session import Session
 from consumer.settings.settings import Settings
 from consumer.telemetry import logs
-from consumer.telemetry.health import Health
+from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
@@ -137,7 +137,7 @@ def in_process(settings: Settings, scorer: Any) -> None:
     try:
         metrics = Metrics()
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
-        worker = make_worker(settings, session, lambda: scorer, metrics, Health())
+        worker = make_worker(settings, session, lambda: scorer, metrics, Loop())
         with session:
             worker.run()
     finally:
