@@ -25,6 +25,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from consumer.client import refused_property
+from consumer.decode import headers_of
 from consumer.errors import SettingsError
 from consumer.health import Health
 from consumer.listen import listen
@@ -257,7 +258,7 @@ def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
     """Read what was published since."""
     for message in records(reader.consume(1_000, 0.01), "the embedded broker"):
         if message.topic() == settings.dead_letter_topic:
-            headers = message.headers() or []
+            headers = headers_of(message)
             assert isinstance(headers, list)
             seen.letters.append(DeadLetter.from_headers(headers))
             continue
