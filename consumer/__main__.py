@@ -194,6 +194,12 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
             f"left where it is, and not looked at again: {place.topic}[{place.partition}]@"
             f"{place.offset}: the name of a header is not UTF-8, so it cannot be copied\n"
         )
+    for place in done.oversize:
+        sys.stderr.write(
+            f"left where it is, and not looked at again: {place.topic}[{place.partition}]@"
+            f"{place.offset}: with the mark of a redrive it fits no topic; raise max.message.bytes "
+            "of the claims topic and send it by hand\n"
+        )
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
     if done.stopped:
         sys.stderr.write("stopped by a signal before the end; run it again to go on\n")

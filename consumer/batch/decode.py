@@ -1,7 +1,8 @@
 """One record's bytes to a claim, or the reason why not. Pure."""
 
 import json
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -38,6 +39,11 @@ class Envelope(msgspec.Struct, frozen=True):
 _UNREADABLE: Final[list[Header]] = [("\udcff", None)]
 """Stands for headers that cannot be read: no name that came from Kafka is so."""
 
+# For a name that is not UTF-8 the client returns a list with holes in it and an exception besides.
+# Calls from C are checked for that and raise SystemError. A call in Python is not, once the
+# interpreter has specialised it: the exception comes up somewhere later, or a hole is touched.
+_asked: Final = operator.methodcaller("headers")
+
 _claims: Final = msgspec.json.Decoder(Claim)
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
@@ -57,9 +63,9 @@ def headers_of(message: HasHeaders) -> list[Header]:
             header of such a record; it fails with a SystemError.
     """
     try:
-        headers = message.headers() or []
+        headers = _asked(message) or []
     except (SystemError, UnicodeDecodeError) as error:
-        if not isinstance(error.__cause__ or error, UnicodeDecodeError):
+        if not any(isinstance(cause, UnicodeDecodeError) for cause in _causes(error)):
             raise
         # Asked again, the client hands over names that are no objects: touching one is a crash.
         message.set_headers(_UNREADABLE)
@@ -67,6 +73,14 @@ def headers_of(message: HasHeaders) -> list[Header]:
     if headers == _UNREADABLE:
         raise RefusedError(Reason.NOT_UTF8, "the name of a header is not UTF-8", "headers")
     return list(headers.items()) if isinstance(headers, dict) else headers
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it comes from; the client wraps it once for each name it cannot read."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
 
 
 def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:

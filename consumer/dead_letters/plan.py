@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -66,6 +66,18 @@ class Step(NamedTuple):
     """Neither sent nor kept, but left where they are: the client cannot copy them."""
     unopened: list[UnopenedError]
     """Why some of those kept could not be decrypted."""
+    oversize: list[Source]
+    """Neither sent nor kept, but left where they are: with its mark none fits its topic."""
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Nothing follows."""
+        return cls([], [], [], [], [], [], [], [])
+
+    @property
+    def left(self) -> list[Source]:
+        """Places of those that stay where they are, and have no copy."""
+        return [*self.unread, *self.oversize]
 
 
 class Redriven(NamedTuple):
@@ -83,6 +95,8 @@ class Redriven(NamedTuple):
     """Of those kept: asked for, but not to be decrypted with the keys at hand."""
     why_unopened: str = ""
     """Of the first of them."""
+    oversize: tuple[Source, ...] = ()
+    """Left where they are: with the mark of a redrive none fits its topic."""
     stopped: bool = False
     """By a signal, so that some were not looked at."""
 
@@ -93,6 +107,7 @@ class Redriven(NamedTuple):
             kept=self.kept + len(step.kept),
             gone=self.gone + len(step.gone),
             unread=(*self.unread, *step.unread),
+            oversize=(*self.oversize, *step.oversize),
             forged=self.forged + len(step.forged),
             unopened=self.unopened + len(step.unopened),
             why_unopened=self.why_unopened or next(map(str, step.unopened), ""),
@@ -115,7 +130,7 @@ def plan(
         opener: gives the value of a record that is sent.
         mark: goes on each record that is written.
     """
-    step = Step([], [], [], [], [], [], [])
+    step = Step.empty()
     for message in messages:
         try:
             headers = headers_of(message)
@@ -138,6 +153,28 @@ def plan(
                 step.forged.append(letter)
         step.kept.append(kept_as_it_is(message, headers, mark))
     return step
+
+
+def smaller(message: Message, tried: Step, mark: Mark) -> Step | None:
+    """What to do with one dead letter instead, when what came of it fits no topic; pure.
+
+    A claim that is too large with the count of its attempts stays a dead letter; one that is too
+    large with its mark stays where it is.
+
+    Args:
+        message: the dead letter.
+        tried: what was planned for it alone.
+        mark: goes on each record that is written.
+
+    Returns:
+        None when nothing of it was to be written.
+    """
+    if tried.claims:
+        kept = kept_as_it_is(message, headers_of(message), mark)
+        return Step.empty()._replace(kept=[kept], gone=tried.letters)
+    if tried.kept:
+        return Step.empty()._replace(oversize=[coordinates(message)])
+    return None
 
 
 def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:

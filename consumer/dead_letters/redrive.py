@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ from consumer.dead_letters.plan import (
     listed,
     plan,
     read_letter,
+    smaller,
 )
 from consumer.dead_letters.sealing import Opener, make_opener
 from consumer.errors import KafkaStoppedError
@@ -65,7 +66,7 @@ from consumer.kafka.topics import (
     without_coordinator,
 )
 from consumer.publishing.leftovers import Leftovers
-from consumer.publishing.sizes import compressed
+from consumer.publishing.sizes import CUT_SHORT, TOO_LARGE, compressed
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
 from schemas.alert import Source
@@ -290,6 +291,8 @@ class _Sending:
     limit: int | None
     opener: Opener
     in_flight: bool = False
+    failed: KafkaError | None = None
+    """The first record of a transaction that was not delivered, and why."""
 
     def unknown(self) -> str | None:
         """What Kafka has not answered, for the operator."""
@@ -306,21 +309,54 @@ class _Sending:
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
         if new:
-            self._commit(Step([], [], [], [], [], [], []), new, {})
+            self._commit(Step.empty(), new, {})
         done = Redriven(0, 0)
         for messages in batches:
-            cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
-            step = plan(
-                cut, self.wanted, _room(self.limit, done.sent), self.opener, self.marks.header
-            )
-            letters = list(map(coordinates, cut))
-            counts = Counter((p.topic, p.partition) for p in letters if p not in step.unread)
-            self._commit(step, next_offsets(letters), counts)
-            done = done.and_then(step)
-            progress(done.sent + done.kept)
+            for step in self._send(_cut(messages, self.wanted, _room(self.limit, done.sent)), done):
+                done = done.and_then(step)
+                progress(done.sent + done.kept)
             if _room(self.limit, done.sent) == 0:
                 break
         return done
+
+    def _send(self, messages: list[Message], before: Redriven) -> Iterator[Step]:
+        """Send dead letters in one transaction, or in smaller ones where some do not fit."""
+        room = _room(self.limit, before.sent)
+        step = plan(messages, self.wanted, room, self.opener, self.marks.header)
+        if self._fits(messages, step):
+            yield step
+            return
+        if len(messages) > 1:
+            middle = len(messages) // 2
+            for half in (messages[:middle], messages[middle:]):
+                for part in self._send(half, before):
+                    before = before.and_then(part)
+                    yield part
+            return
+        (message,) = messages
+        while (less := smaller(message, step, self.marks.header)) is not None:
+            step = less
+            if self._fits(messages, step):
+                yield step
+                return
+
+    def _fits(self, messages: Sequence[Message], step: Step) -> bool:
+        """Commit what was planned; False when it is too large for a topic, and nothing is sent."""
+        letters = list(map(coordinates, messages))
+        counts = Counter((p.topic, p.partition) for p in letters if p not in step.left)
+        try:
+            self._commit(step, next_offsets(letters), counts)
+        except KafkaException as error:
+            code = (self.failed or kafka_error(error)).code()
+            if code not in TOO_LARGE and not (code in CUT_SHORT and len(messages) > 1):
+                raise
+            first = f"{letters[0].topic}[{letters[0].partition}]@{letters[0].offset}"
+            log.warning("too large, of %d dead letters from %s: %s", len(messages), first, error)
+            self.receipts.aborted()
+            self.producer.purge()
+            self.producer = _producer(self.settings)  # ends the transaction
+            return False
+        return True
 
     def _commit(
         self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
@@ -331,9 +367,11 @@ class _Sending:
         self.receipts.older(
             offsets, min((r.timestamp_ms or now_ms for r in step.kept), default=now_ms)
         )
+        self.failed = None
         self.producer.begin_transaction()
-        produce(self.producer, self.settings.claims_topic, step.claims)
-        produce(self.producer, self.settings.dead_letter_topic, step.kept)
+        produce(self.producer, self.settings.claims_topic, step.claims, self._delivered)
+        produce(self.producer, self.settings.dead_letter_topic, step.kept, self._delivered)
+        self._await_delivery()
         self.producer.send_offsets_to_transaction(
             self.receipts.write(offsets, counts, now_ms),
             self.consumer.consumer_group_metadata(),
@@ -342,6 +380,22 @@ class _Sending:
         self.producer.commit_transaction(TIMEOUT_S)
         self.receipts.committed()
         self.in_flight = False
+
+    def _await_delivery(self) -> None:
+        """Know which record is refused: those behind it would be waited for in vain by a commit.
+
+        Raises:
+            KafkaException: one is.
+        """
+        end = time.monotonic() + TIMEOUT_S
+        while len(self.producer) and self.failed is None and time.monotonic() < end:
+            self.producer.poll(0.1)
+        if self.failed is not None:
+            raise KafkaException(self.failed)
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None and (self.failed is None or error.code() in TOO_LARGE):
+            self.failed = error
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:

@@ -66,7 +66,10 @@ def avro_reader(
     scales = _scales(wanted, named)
 
     def read(payload: bytes) -> Any:
-        found: Any = fastavro.schemaless_reader(io.BytesIO(payload), writer, reader)
+        stream = io.BytesIO(payload)
+        found: Any = fastavro.schemaless_reader(stream, writer, reader)
+        if left := len(payload) - stream.tell():  # of another schema than its frame says
+            raise ValueError(f"{left} bytes follow the value")
         for name, scale in scales.items():
             if isinstance(found[name], bytes):
                 found[name] = _decimal(found[name], scale)
@@ -76,10 +79,16 @@ def avro_reader(
 
 
 def _plain(schema: Schema) -> Schema:
-    """Decimals as the bytes they are: the reader takes minutes for a long one, see `_decimal`."""
-    if schema.get("logicalType") != "decimal":
+    """Without logical types that are not read as such.
+
+    A decimal is the bytes it is: the reader takes minutes for a long one, see `_decimal`. And a
+    UUID is the string it is.
+    """
+    logical = schema.get("logicalType")
+    if logical not in {"decimal", "uuid"}:
         return schema
-    return {n: v for n, v in schema.items() if n != "logicalType"} | {DECIMAL: True}
+    plain = {n: v for n, v in schema.items() if n != "logicalType"}
+    return plain | {DECIMAL: True} if logical == "decimal" else plain
 
 
 def _wanted(writer: Schema, named: dict[str, Schema], fields: Collection[str]) -> list[Field]:

@@ -24,6 +24,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from consumer.batch.decode import headers_of
 from consumer.errors import SettingsError
 from consumer.kafka.client import refused_property
 from consumer.kafka.reading import Patience, records
@@ -257,7 +258,7 @@ def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
     """Read what was published since."""
     for message in records(reader.consume(1_000, 0.01), "the embedded broker"):
         if message.topic() == settings.dead_letter_topic:
-            headers = message.headers() or []
+            headers = headers_of(message)
             assert isinstance(headers, list)
             seen.letters.append(DeadLetter.from_headers(headers))
             continue

@@ -200,3 +200,18 @@ def varint(count: int) -> bytes:
         made.append(left & 0x7F | 0x80)
         left >>= 7
     return bytes([*made, left])
+
+
+def test_bytes_that_follow_the_value_are_of_another_schema() -> None:
+    read = avro_reader([json.dumps(record("Theirs", claim_id="string"))], ["claim_id"])
+    assert read(b"\x02a") == {"claim_id": "a"}
+    with pytest.raises(ValueError, match="3 bytes follow the value"):
+        read(b"\x02a\x00\x00\x00")
+
+
+def test_a_uuid_is_a_string() -> None:
+    uuid = {"type": "string", "logicalType": "uuid"}
+    text = "3f2504e0-4f89-11d3-9a0c-0305e82c3301"
+    for fields in (["claim_id"], None):
+        read = avro_reader([json.dumps(record("Theirs", claim_id=uuid))], fields)
+        assert read(b"\x48" + text.encode()) == {"claim_id": text}
