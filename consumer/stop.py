@@ -117,7 +117,7 @@ class Stop:
         while True:
             ready, _, _ = select.select([read_end], [], [], self._left())
             if not ready:
-                log.warning("not stopped within %.0f s: ending without it", self._within_s)
+                log.warning("not stopped within %.0f s: exiting anyway", self._within_s)
                 self._finish()
                 return
             received = os.read(read_end, 64)

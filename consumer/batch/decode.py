@@ -112,7 +112,7 @@ def _malformed(error: msgspec.DecodeError, value: bytes) -> str:
     """What is wrong with JSON; msgspec calls a string that is cut inside an emoji truncated."""
     message = str(error)
     if "surrogate" in message or ("truncated" in message and _is_json(value)):
-        return "a string has half of a surrogate pair, as when it is cut inside an emoji"
+        return "a string contains half of a surrogate pair, as when it is cut inside an emoji"
     return message
 
 

@@ -59,8 +59,8 @@ class Keys:
         cipher = self._ciphers.get(sealed[len(VERSION) : _HEAD])
         if cipher is None:
             raise UnopenedError(
-                f"DEAD_LETTER_KEY_FILE does not hold the key {key_name(sealed)}…, which the dead "
-                f"letter of {place_of(letter)} is encrypted with"
+                f"DEAD_LETTER_KEY_FILE does not contain the key {key_name(sealed)}… with which the "
+                f"dead letter of {place_of(letter)} is encrypted"
             )
         nonce, text = sealed[_HEAD:][:NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
         version = sealed[: len(VERSION)]
@@ -91,8 +91,8 @@ def read_keys(file: Path) -> Keys:
         keys = []
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise SettingsError(
-            f"DEAD_LETTER_KEY_FILE={file} must hold {KEY_BYTES} random bytes in base64, a key a "
-            f"line: openssl rand -base64 {KEY_BYTES}"
+            f"DEAD_LETTER_KEY_FILE={file} must contain {KEY_BYTES} random bytes in base64, one key "
+            f"per line: openssl rand -base64 {KEY_BYTES}"
         )
     return Keys(keys)
 

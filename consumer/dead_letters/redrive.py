@@ -296,8 +296,8 @@ class _Sending:
         if not self.in_flight:
             return None
         return (
-            "whether the last dead letters were sent is unknown; the next redrive finds out, and "
-            "sends none twice"
+            "it is unknown whether the last dead letters were sent; the next redrive finds out and "
+            "sends none of them twice"
         )
 
     def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:

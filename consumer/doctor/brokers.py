@@ -38,11 +38,11 @@ def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Findin
         reasons: errors of the client in the meantime, as they came.
         waited_s: for how long.
     """
-    why = "; ".join(dict.fromkeys(reasons)) or "the client does not say why"
+    why = "; ".join(dict.fromkeys(reasons)) or "the client gives no reason"
     return wrong(
         "brokers",
         f"no answer from {servers} within {waited_s:g} s: {why}",
-        "look at KAFKA_BOOTSTRAP_SERVERS, at the security settings and at the brokers",
+        "check KAFKA_BOOTSTRAP_SERVERS, the security settings and the brokers",
         KafkaStoppedError.exit_code,
     )
 
@@ -68,12 +68,12 @@ def reached(nodes: Sequence[Node]) -> Finding:
 def version(nodes: int) -> Finding:
     """The client cannot ask for the version; it matters on one node."""
     if nodes > 1:
-        return unknown("broker version", "clients cannot ask for it", "ask who runs the brokers")
+        return unknown("broker version", "clients cannot query it", "ask the broker operators")
     return warning(
         "broker version",
         f"unknown, and there is one node: Kafka {LEAKY} on one node can leave a transaction open "
         "after a kill",
-        "make sure that it is another version, or run three nodes (docs/exactly-once.md)",
+        "make sure it is a different version, or run three nodes (docs/exactly-once.md)",
     )
 
 
@@ -81,9 +81,9 @@ def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Finding:
     """Limits of the brokers that end a worker's start, or its committed offsets."""
     known = [node.config for node in nodes if not isinstance(node.config, KafkaError)]
     if not known:
-        text = "not known: no right to ask for them"
+        text = "unknown: no permission to query them"
         return unknown(
-            "broker settings", text, "give this principal DescribeConfigs on the cluster"
+            "broker settings", text, "grant this principal DescribeConfigs on the cluster"
         )
     longest_ms = min(int(config.get("transaction.max.timeout.ms") or 900_000) for config in known)
     kept = min(int(config.get("offsets.retention.minutes") or 10_080) for config in known)
@@ -98,7 +98,7 @@ def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Finding:
     if kept < DAY_MINUTES:
         return warning(
             "broker settings",
-            f"{text}: a group without workers for that long loses its offsets, and scores again",
+            f"{text}: a group without workers for that long loses its offsets and scores again",
             "raise offsets.retention.minutes above the longest outage",
         )
     return ok("broker settings", text)

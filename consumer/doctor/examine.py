@@ -50,7 +50,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         client.poll(0.1)  # the error says only that there was no answer; these say why
         why = reasons or [kafka_error(error).str()]
         yield unreachable(settings.kafka_bootstrap_servers, why, ANSWER_S)
-        yield unknown("topics, group, transactions", "not asked", "reach a broker first")
+        yield unknown("topics, group, transactions", "not checked", "make a broker reachable first")
         return
     exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
     yield from judge_nodes(nodes, _timeout_ms(settings) if exactly_once else None)
@@ -95,8 +95,8 @@ def transactional_right(settings: Settings) -> Finding:
         return unknown(check, "not needed with DELIVERY=at-least-once", "nothing to do")
     return unknown(
         check,
-        f"Write on {transactional_id(settings)} cannot be asked for without fencing its worker",
-        "start the worker: without the right it ends with exit code 4 and names it",
+        f"Write on {transactional_id(settings)} cannot be checked without fencing its worker",
+        "start the worker: without the permission it exits with code 4 and names it",
     )
 
 
@@ -105,7 +105,9 @@ def _progress(settings: Settings, client: AdminClient, members: Group | KafkaErr
         found = group.ask(client, settings.consumer_group, settings.claims_topic, _wait)
     except KafkaException as error:
         text = kafka_error(error).str()
-        return unknown("progress", text, "look again once claims topic and group are in order")
+        return unknown(
+            "progress", text, "check again once the claims topic and the group are in order"
+        )
     return judge_progress(found, isinstance(members, Group) and bool(members.members))
 
 
@@ -122,7 +124,7 @@ def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:
         time.sleep(APART_S)
         second = ends.open(written)
     except KafkaException as error:
-        return unknown("open transactions", kafka_error(error).str(), "look again")
+        return unknown("open transactions", kafka_error(error).str(), "check again")
     return judge_open(first, second, APART_S, transaction_timeout_s(settings))
 
 
@@ -140,5 +142,5 @@ def _clock(client: AdminClient, topics: list[Topic]) -> Finding:
             at = answer.result().timestamp
             latest[place.topic] = max(at, latest.get(place.topic, -1))
     except KafkaException as error:
-        return unknown("clock", kafka_error(error).str(), "look again")
+        return unknown("clock", kafka_error(error).str(), "check again")
     return judge_clock(latest, time.time_ns() // 1_000_000)

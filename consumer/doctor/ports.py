@@ -77,8 +77,8 @@ def judge(port: Port, *, needed: bool) -> Finding:
         where = "any free port" if port.number == 0 else f"{port.number} is free"
         return ok(port.setting, where)
     if port.healthz:
-        return ok(port.setting, f"{port.number} is taken, by a process that answers /healthz")
-    advice = f"end the program that has it, or choose another {port.setting}"
+        return ok(port.setting, f"{port.number} is in use by a process that answers /healthz")
+    advice = f"stop the program that uses it, or choose another {port.setting}"
     if needed:
         return wrong(port.setting, port.refusal, advice, SettingsError.exit_code)
     return warning(port.setting, f"{port.refusal}; serve would not start", advice)

@@ -61,7 +61,9 @@ class Shadow:
         except Exception:
             self._failed = True
             self._metrics.shadow_failed.set(1)
-            log.exception("the shadow model raised and is switched off until the next start")
+            log.exception(
+                "the shadow model raised an error and is switched off until the next start"
+            )
             return None
 
     def count(self, found: Comparison) -> None:

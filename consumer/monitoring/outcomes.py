@@ -205,7 +205,9 @@ class _Partitions:
         except KafkaException as error:
             if not self._known:
                 raise
-            log.warning("no look for new partitions of %s: %s", topic, kafka_error(error).str())
+            log.warning(
+                "could not check for new partitions of %s: %s", topic, kafka_error(error).str()
+            )
             return ()
         if found.error is not None and not found.error.retriable():
             raise KafkaException(found.error)

@@ -28,30 +28,30 @@ class GroupMetrics:
         self._stable: Mapping[int, int] = {}
         self.unowned = Gauge(
             "fraud_scorer_unowned_partitions",
-            "Partitions of the claims topic that no member of the group has been assigned.",
+            "Partitions of the claims topic that are not assigned to any member of the group.",
             ["topic"],
             registry=registry,
         )
         self.lag = Gauge(
             "fraud_scorer_group_lag",
-            "Offsets the group could read and has not committed, whoever owns the partition.",
+            "Offsets the group could read but has not committed, whoever owns the partition.",
             ["topic", "partition"],
             registry=registry,
         )
         self.held_back = Gauge(
             "fraud_scorer_held_back",
-            "Offsets behind a producer's transaction that was open at the last two looks.",
+            "Offsets behind a producer's transaction that was open at the last two checks.",
             ["topic", "partition"],
             registry=registry,
         )
         self.checked_at = Gauge(
             "fraud_scorer_group_checked_timestamp_seconds",
-            "When Kafka last answered where the group stands; 0 before it has.",
+            "When Kafka last reported the state of the group; 0 until then.",
             registry=registry,
         )
         self.failed = Counter(
             "fraud_scorer_group_checks_failed",
-            "Looks at the group that Kafka did not answer.",
+            "Checks of the group that Kafka did not answer.",
             registry=registry,
         )
 
@@ -112,7 +112,7 @@ class GroupWatch:
         except _StoppedError:
             return
         except Exception as error:  # noqa: BLE001 - a watch that ended would report for ever
-            log.warning("group %s: where it stands is unknown: %s", self._group, error)
+            log.warning("group %s: its state is unknown: %s", self._group, error)
             self._metrics.unknown()
         else:
             self._metrics.show(found)

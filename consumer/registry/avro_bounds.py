@@ -44,7 +44,7 @@ def check_bounds(schema: Schema, named: dict[str, Schema]) -> None:
     """
     excess, _ = _Bounds(named).measure(schema, 1)
     if excess > FREE_VALUES:
-        raise SchemaError(f"a value of it may hold {excess} values that take no bytes")
+        raise SchemaError(f"one value of it may contain {excess} values that take no bytes")
 
 
 def kind_of(schema: Schema) -> str:
@@ -103,7 +103,7 @@ class _Bounds:
         if kind in MANY:
             key = VALUES_PER_BYTE if kind == "map" else 0
             if excesses[0] > key:
-                raise SchemaError(f"its {kind}s may hold values that take no bytes")
+                raise SchemaError(f"its {kind}s may contain values that take no bytes")
         return 1 - VALUES_PER_BYTE * LEAST_BYTES[kind], depth
 
 

@@ -72,7 +72,7 @@ class Frames:
             RegistryStoppedError: the registry does not tell the schema.
         """
         if len(value) <= PREFIX_BYTES:
-            raise RefusedError(Reason.INVALID, "a schema registry's frame with nothing in it")
+            raise RefusedError(Reason.INVALID, "a schema registry frame without content")
         schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
         kind = self._registry.kind(schema_id) if schema_id < MOST_IDS else None
         if kind == "JSON":
@@ -101,7 +101,7 @@ class Frames:
             # Without the error's own text, which may have some of the record in it.
             raise RefusedError(
                 Reason.INVALID,
-                f"the payload is not Avro of schema {schema_id}: {type(error).__name__}",
+                f"the payload is not valid Avro for schema {schema_id}: {type(error).__name__}",
             ) from None
 
     def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:
@@ -110,7 +110,7 @@ class Frames:
             return avro_reader(self._registry.texts(schema_id), self._fields)
         except SchemaError as error:
             reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
-            return RefusedError(reason, f"schema {schema_id} is not used: {error}")
+            return RefusedError(reason, f"schema {schema_id} cannot be used: {error}")
 
 
 def _claim(found: Any) -> Claim:

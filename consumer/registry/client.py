@@ -39,7 +39,7 @@ def connect(settings: Settings) -> "Registry":
     try:
         client = SchemaRegistryClient(client_config(settings))
     except (ValueError, OSError) as error:
-        raise SettingsError(f"SCHEMA_REGISTRY_* is refused by its client: {error}") from error
+        raise SettingsError(f"the client rejects a SCHEMA_REGISTRY_* setting: {error}") from error
     try:
         client.get_schema_types()
     except FAILURES as error:
@@ -68,7 +68,7 @@ class Registry:
             self._collect(schema.references or (), found)
         except FAILURES as error:
             if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
-                raise SchemaError("a schema that it refers to is not in the registry") from error
+                raise SchemaError("a schema it refers to is not in the registry") from error
             raise stopped(error, f"asking for schema {schema_id}") from error
         return [*found.values(), schema.schema_str or ""]
 
@@ -133,5 +133,5 @@ def stopped(error: Exception, doing: str) -> RegistryStoppedError:
     """What the operator reads when the registry does not do its part."""
     return RegistryStoppedError(
         f"schema registry: {doing}: {type(error).__name__}: {error}; nothing of the batch was "
-        "published, a restart is safe"
+        "published; a restart is safe"
     )

@@ -132,7 +132,7 @@ class Connection(asyncio.BufferedProtocol):
         """The head of a request: serve it, or refuse it."""
         if head.path not in PROBES and not self._port.connections.serves(self, self._loop.time()):
             raise RefusalError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections at a time; try again"
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many open connections; try again"
             )
         self._arriving = Exchange(head, self._port.scheme, self._write, self._answered)
         self._queue.append(self._arriving)

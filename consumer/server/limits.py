@@ -59,7 +59,7 @@ class BodyBudget:
         if self.used + size > self._limit:
             raise RefusalError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"all requests in flight have more than {self._limit} bytes together; try again",
+                f"the requests in flight have more than {self._limit} bytes in total; try again",
             )
         self.used += size
 

@@ -103,7 +103,7 @@ class RequestParser:
         if self._fields > self._limits.headers:
             raise RefusalError(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                f"a request has at most {self._limits.headers} headers",
+                f"a request may have at most {self._limits.headers} headers",
             )
         if self._in_head:
             self._headers.append((name.lower(), value))

@@ -103,7 +103,7 @@ class Server:
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-                log.warning("out of file descriptors: closing the connection idle for longest")
+                log.warning("out of file descriptors: closing the longest-idle connection")
                 self._connections.evict()
                 await asyncio.sleep(TICK_S)
                 continue
@@ -149,4 +149,4 @@ def serve_until_stopped(server: Server, sock: socket.socket) -> None:
     # A loop in the main thread would take the descriptor that signals are written to.
     with ThreadPoolExecutor(1, thread_name_prefix="http") as pool:
         pool.submit(server.run, sock).result()
-    log.info("stopped; every request under way was answered")
+    log.info("stopped; every request in flight was answered")

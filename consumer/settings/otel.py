@@ -43,7 +43,9 @@ def check_otel(environ: Mapping[str, str]) -> None:
     for name in PROTOCOLS:
         value = environ.get(name, "").strip()
         if value not in {"", PROTOCOL}:
-            raise SettingsError(f"{name}={value!r} is not {PROTOCOL}, the only one there is here")
+            raise SettingsError(f"{name}={value!r} is not {PROTOCOL}, the only one supported here")
     sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip()
     if sampler and sampler not in SAMPLERS:
-        raise SettingsError(f"OTEL_TRACES_SAMPLER={sampler!r} is none of {', '.join(SAMPLERS)}")
+        raise SettingsError(
+            f"OTEL_TRACES_SAMPLER must be one of {', '.join(SAMPLERS)}; got {sampler!r}"
+        )

@@ -62,7 +62,7 @@ class Health:
         if step := self._overdue():
             return f"{step} is taking too long"
         if self._loops and now - self._turned > LOOP_LIMIT_S:
-            return f"the loop has not turned for {now - self._turned:.0f} s"
+            return f"the main loop has been stuck for {now - self._turned:.0f} s"
         if self.lag and now - self._progressed > PROGRESS_LIMIT_S:
-            return f"lag of {self.lag} and no commit for {now - self._progressed:.0f} s"
+            return f"a lag of {self.lag} and no commit for {now - self._progressed:.0f} s"
         return None

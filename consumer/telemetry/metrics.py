@@ -117,7 +117,7 @@ class Metrics(ModelMetrics):
         )
         self.latency = BulkHistogram(
             "fraud_scorer_claim_latency_seconds",
-            "From the record's timestamp to the commit of its outcome.",
+            "Seconds from the record's timestamp to the commit of its outcome.",
             LATENCY_BOUNDS_S,
         )
         self.probability = BulkHistogram(
@@ -125,16 +125,16 @@ class Metrics(ModelMetrics):
         )
         self.lag = Gauge(
             "fraud_scorer_lag",
-            "Records of the worker's partitions that can be read and are not committed.",
+            "Records in the worker's partitions that can be read but are not committed.",
             ["topic", "partition"],
             registry=registry,
         )
         self.assigned = Gauge(
-            "fraud_scorer_assigned_partitions", "Partitions assigned now.", registry=registry
+            "fraud_scorer_assigned_partitions", "Partitions currently assigned.", registry=registry
         )
         self.blocked = Gauge(
             "fraud_scorer_open_transaction_seconds",
-            "How long a transaction that nobody ends has blocked a partition, from which offset.",
+            "How long a transaction that nobody ends blocks a partition, and from which offset.",
             ["topic", "partition", "offset", "transactional_ids"],
             registry=registry,
         )
@@ -145,7 +145,7 @@ class Metrics(ModelMetrics):
             registry=registry,
         )
         self.rebalances = Counter(
-            "fraud_scorer_rebalances", "Rebalances served.", registry=registry
+            "fraud_scorer_rebalances", "Rebalances handled.", registry=registry
         )
         self.drift_psi = Gauge(
             "fraud_scorer_drift_psi",
@@ -174,7 +174,7 @@ class Metrics(ModelMetrics):
         )
         self.shadow_failed = Gauge(
             "fraud_scorer_shadow_failed",
-            "1 when the shadow model raised and was switched off.",
+            "1 if the shadow model raised an error and was switched off.",
             registry=registry,
         )
         for collector in (self.latency, self.probability, self.shadow_probability):

@@ -194,7 +194,7 @@ def check(failed: Sequence[Exception]) -> None:
 
 def wait_for_assignment(console: Console, health: Health, failed: Sequence[Exception]) -> None:
     """Return once the worker has partitions."""
-    with console.status("the worker joins its group"):
+    with console.status("the worker is joining its group"):
         patience = Patience("joining the group")
         while not health.assigned:
             check(failed)

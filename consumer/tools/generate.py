@@ -87,13 +87,15 @@ class Sender:
         self.check()
         if left:
             raise KafkaStoppedError(
-                f"{left} claims were not acknowledged in {FLUSH_S:.0f} s{last_reason()}"
+                f"{left} claims were not acknowledged within {FLUSH_S:.0f} s{last_reason()}"
             )
 
     def unknown(self) -> str | None:
         """What Kafka has not answered, for the operator."""
         left = len(self._producer)
-        return f"whether the last {left} claims are in {self._topic} is unknown" if left else None
+        return (
+            f"it is unknown whether the last {left} claims are in {self._topic}" if left else None
+        )
 
     def _note(self, error: KafkaError | None, _: Message) -> None:
         self._failed = self._failed or error

@@ -70,7 +70,7 @@ class FraudDetection:
 def _wants_detail(request: Request) -> bool:
     wanted = request.get_param_as_list("detail") or ["false"]
     if len(wanted) > 1 or wanted[0] not in BOOLEANS:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "detail is true or false, once")
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "detail must be true or false, and given once")
     return BOOLEANS[wanted[0]]
 
 
@@ -97,7 +97,7 @@ async def _body(request: Request) -> bytes:
         if len(body) <= MAX_CLAIM_BYTES:
             return body
     raise ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a claim has at most {MAX_CLAIM_BYTES} bytes"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a claim may have at most {MAX_CLAIM_BYTES} bytes"
     )
 
 

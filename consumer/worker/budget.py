@@ -48,6 +48,6 @@ class DeadLetterBudget:
 
 
 _ADVICE = (
-    "the batch was not published and nothing is lost; mend the producer or the schema, "
-    "or raise the setting to let them go to the dead letters"
+    "the batch was not published and nothing is lost; fix the producer or the schema, "
+    "or raise the setting to let these records become dead letters"
 )
