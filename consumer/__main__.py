@@ -2,15 +2,15 @@
 
 import os
 
-# Threads of BLAS and OpenMP fight over the cores that other workers have; one is fastest for
-# small batches. They are read when numpy is first imported.
+# BLAS and OpenMP threads compete for the cores that other workers use; one thread is fastest for
+# small batches. The variables are read when numpy is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from consumer.stop import LIMIT_S, Stop, end_at_once
 
 if __name__ == "__main__":
-    end_at_once()  # the imports below take a second
+    end_at_once()  # the imports below take about a second
 
 import argparse
 import contextlib
@@ -62,7 +62,7 @@ def operations(
     """Serve /metrics and the probes on METRICS_PORT while the body runs.
 
     Raises:
-        SettingsError: the port is taken, or the certificate is wrong.
+        SettingsError: the port is in use, or the certificate is invalid.
     """
     sock = listen(everywhere(), settings.metrics_port, "METRICS_PORT")
     token = settings.metrics_token
@@ -128,7 +128,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 
 def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
     """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
-    # It writes nothing and is in no group, so that a signal may end it anywhere.
+    # It writes nothing and is in no group, so a signal may end it at any point.
     metrics, health = ProcessMetrics(), Health()
     health.model = "none needed"
     with operations(settings, metrics, health):
@@ -137,7 +137,7 @@ def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
 
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Train, start an embedded broker and stream claims through the worker."""
-    stop.by_interrupt()  # temporary files are removed, and the terminal is put in order
+    stop.by_interrupt()  # temporary files are removed and the terminal is restored
     from consumer.tools.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
 
     run_demo(settings, options.data, options.format, options.claims)
@@ -192,7 +192,7 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
             f"{done.why_unopened}\n"
         )
     for place in done.unread:
-        # Not logged: of lines that are alike the log shows the first only.
+        # Not logged: the log shows only the first of several similar lines.
         sys.stderr.write(
             f"left in place and not examined again: {place.topic}[{place.partition}]@"
             f"{place.offset}: the name of a header is not UTF-8, so it cannot be copied\n"
@@ -291,7 +291,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
         except ScorerError as error:
             sys.stderr.write(f"error: {error}\n")
             return error.exit_code
-        except KafkaException as error:  # a client that has failed for good raises it anywhere
+        except KafkaException as error:  # a client that has failed permanently raises it anywhere
             refusal = client.stopped(error, "talking to Kafka")
             sys.stderr.write(f"error: {refusal}\n")
             return refusal.exit_code

@@ -1,4 +1,4 @@
-"""What `doctor` thinks of a topic's replicas: what is left of it when a broker is lost."""
+"""Checks of `doctor` on a topic's replicas: what survives the loss of a broker."""
 
 from typing import Final
 
@@ -16,7 +16,7 @@ _ADVICE_REPLICATION: Final = (
 
 
 def durability(topic: Topic) -> Finding:
-    """What of the topic is left when a broker is lost."""
+    """Check what survives of the topic when a broker is lost."""
     replication = min((p.replicas for p in topic.partitions), default=0)
     shape = f"{len(topic.partitions)} partitions, replication {replication}"
     if leaderless := [n for n, p in enumerate(topic.partitions) if p.leader is None]:

@@ -1,4 +1,4 @@
-"""What `doctor` checks in files: the models, rules, keys and certificates."""
+"""Checks of `doctor` on files: models, rules, keys and certificates."""
 
 import os
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ class SecretFile(NamedTuple):
     setting: str
     path: Path
     mode: int | None
-    """Permission bits; None when there is no such file."""
+    """Permission bits; None if there is no such file."""
     readable: bool
 
 
 def files(settings: Settings) -> Iterator[Finding]:
-    """Everything that settings name and that is loaded at a start, as a worker loads it."""
+    """Check all files that settings refer to and that are loaded at startup, as a worker does."""
     rules = tried("rules", lambda: _rules(settings), "fix the file that RULES_FILE names")
     key = tried("signing key", lambda: _signing(settings), "provide a PEM file with a public key")
     yield rules
@@ -118,13 +118,13 @@ def secret_files(settings: Settings) -> list[tuple[str, Path]]:
 
 
 def look_at(setting: str, path: Path) -> SecretFile:
-    """What the operating system says of the file."""
+    """The file as reported by the operating system."""
     mode = path.stat().st_mode if path.exists() else None
     return SecretFile(setting, path, mode, os.access(path, os.R_OK))
 
 
 def judge_secret(file: SecretFile) -> Finding:
-    """A secret has to be readable for this process, and must not be for everybody."""
+    """Check that a secret is readable by this process, but not by everyone."""
     if file.mode is None or not file.readable:
         what = "does not exist" if file.mode is None else "cannot be read by this user"
         return wrong(file.setting, f"{file.path} {what}", "provide a file this user can read", 2)

@@ -1,4 +1,4 @@
-"""What `doctor` thinks of the group, of open transactions and of clocks."""
+"""Checks of `doctor` on the group, on open transactions and on clocks."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,11 +14,11 @@ from consumer.kafka.receipts import Place
 
 STOPS: Final = KafkaStoppedError.exit_code
 LISTED: Final = 5
-"""At most so many partitions are named."""
+"""Maximum number of partitions named."""
 
 
 def judge_group(found: Group | KafkaError, name: str, protocol: str) -> list[Finding]:
-    """Members, and the right to be one."""
+    """Check the members, and the right to be one."""
     if isinstance(found, KafkaError):
         return [_no_group(found, name)]
     return [_members(found, name, protocol), _rights(found, name)]
@@ -28,7 +28,7 @@ def _no_group(error: KafkaError, name: str) -> Finding:
     check = f"group {name}"
     if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
         return wrong(
-            check, "this principal may not Read", "grant the permission (docs/security.md)", STOPS
+            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
         )
     if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
         return ok(check, "does not exist yet: no worker has run")
@@ -65,17 +65,17 @@ def _rights(found: Group, name: str) -> Finding:
         return unknown(check, "the brokers do not report them", "check the access rules")
     if "READ" not in found.rights:
         return wrong(
-            check, "this principal may not Read", "grant the permission (docs/security.md)", STOPS
+            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
         )
     return ok(check, "Read is allowed")
 
 
 def judge_progress(found: group.Group, running: bool) -> Finding:
-    """How far the group is, and what nobody reads.
+    """Check how far the group is, and which partitions nobody reads.
 
     Args:
         found: offsets and owners of all partitions of the claims topic.
-        running: whether the group has members.
+        running: True if the group has members.
     """
     places = found.partitions
     lag = sum(place.lag for place in places.values())
@@ -106,13 +106,13 @@ def judge_progress(found: group.Group, running: bool) -> Finding:
 def judge_open(
     first: Mapping[Place, int], second: Mapping[Place, int], apart_s: float, timeout_s: float
 ) -> Finding:
-    """Transactions that were open at two looks.
+    """Transactions that were open at two checks.
 
     Args:
         first: first open offset of each blocked partition.
         second: the same, later.
         apart_s: how much later.
-        timeout_s: longest that a transaction of a worker lasts.
+        timeout_s: maximum duration of a worker's transaction.
     """
     stay = [place for place, offset in second.items() if first.get(place) == offset]
     if not stay:
@@ -128,7 +128,7 @@ def judge_open(
 
 
 def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Finding:
-    """This machine's clock against the newest outcomes, as Kafka gives out no time of its own.
+    """Compare this machine's clock with the newest outcomes, as Kafka does not report its own time.
 
     Args:
         newest_ms: largest timestamp by topic, milliseconds since the epoch; negative for none.

@@ -1,4 +1,4 @@
-"""What `doctor` thinks of the topics: how long records stay, how large, and who may use them."""
+"""Checks of `doctor` on the topics: retention, record sizes, and rights."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
@@ -14,21 +14,21 @@ STOPS: Final = KafkaStoppedError.exit_code
 INTERNAL: Final = ("__consumer_offsets", "__transaction_state")
 DAY_MS: Final = 24 * 3_600 * 1_000
 HEADROOM_BYTES: Final = 100_000
-"""What an alert or a dead letter may need more than its claim."""
+"""Bytes an alert or a dead letter may need in addition to its claim."""
 
 
 class Use(NamedTuple):
-    """What the product does with a topic."""
+    """How the product uses a topic."""
 
     topic: str
     right: str
     """The operation it needs, in capitals."""
     by_worker: bool = True
-    """Whether a worker ends without it."""
+    """True if a worker cannot run without it."""
 
 
 def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
-    """Everything about one topic of the product."""
+    """All findings about one topic of the product."""
     if isinstance(found, KafkaError):
         yield judge_absent(use, found)
         return
@@ -47,14 +47,14 @@ def judge_absent(use: Use, error: KafkaError) -> Finding:
             return warning(use.topic, f"{text}; python -m consumer outcomes needs it", advice)
     else:
         text = f"no answer about topic {use.topic}: {error.str()}"
-        advice = "check the permissions of this principal (docs/security.md)"
+        advice = "check the rights of this principal (docs/security.md)"
         if not use.by_worker:
             return unknown(use.topic, text, advice)
     return wrong(use.topic, text, advice, STOPS)
 
 
 def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
-    """A topic of Kafka's own, on which offsets and transactions rest."""
+    """One of Kafka's internal topics, on which offsets and transactions depend."""
     if isinstance(found, Topic):
         return durability(found)
     if found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
@@ -67,7 +67,7 @@ def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
 
 
 def retention(topic: Topic) -> Finding:
-    """Whether records stay until they are read."""
+    """Check that records are kept until they are read."""
     check = f"{topic.name} retention"
     config = topic.config
     if isinstance(config, KafkaError):
@@ -87,18 +87,18 @@ def retention(topic: Topic) -> Finding:
 
 
 def rights(use: Use, topic: Topic) -> Finding:
-    """Whether this principal may do with the topic what the product does with it."""
+    """Check that this principal may use the topic as the product does."""
     check = f"{topic.name} rights"
     if not topic.rights:
         return unknown(check, "the brokers do not report them", "check the access rules")
     if use.right in topic.rights:
         return ok(check, f"{use.right.title()} is allowed")
     text = f"this principal may not {use.right.title()}"
-    return wrong(check, text, "grant the permission (docs/security.md)", STOPS)
+    return wrong(check, text, "grant the right (docs/security.md)", STOPS)
 
 
 def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Finding:
-    """Whether the outcome of a claim of the largest size fits its topic."""
+    """Check that the outcome of a claim of maximum size fits its topic."""
     limits = {name: _limit(found[name]) for name in (claims, *outputs)}
     largest = limits[claims]
     if largest is None or None in limits.values():

@@ -335,7 +335,7 @@ def test_a_file_that_anybody_may_replace_is_refused_by_name(tmp_path: Path, name
     for place, mode in ((file, 0o646), (file, 0o1646), (file.parent, 0o757)):
         before = place.stat().st_mode
         place.chmod(mode)
-        with pytest.raises(SettingsError, match=f"^{name}=.*anybody .* chmod o-w {place}$"):
+        with pytest.raises(SettingsError, match=f"^{name}=.*anyone .* chmod o-w {place}$"):
             read_settings({name: str(file)})
         place.chmod(before)
     assert read_settings({name: str(file)})

@@ -86,7 +86,9 @@ def test_forms_may_be_mixed_and_what_is_none_of_them_is_set_aside(
     found = outcome(make_wire(settings(url)), *values)
     assert len(found.alerts) == 3
     assert [r.value for r in found.dead_letters] == values[3:], "byte for byte"
-    said = [(letter.reason, letter.message.partition(" of schema")[0]) for letter in letters(found)]
+    said = [
+        (letter.reason, letter.message.partition(" for schema")[0]) for letter in letters(found)
+    ]
     assert said == [
         (Reason.INVALID, "the payload is not valid Avro"),
         (Reason.INVALID, "schema 4294967294 is not in the registry"),
