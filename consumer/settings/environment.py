@@ -1,4 +1,4 @@
-"""Values of environment variables: each read, checked, and refused by its name."""
+"""Values of environment variables: each is read, checked, and rejected by name."""
 
 import enum
 import os
@@ -37,7 +37,7 @@ FILES: Final = frozenset(
         "ssl.keystore.location",
     }
 )
-"""librdkafka properties that name a file, or for the CA a folder, which decides whom to trust."""
+"""librdkafka properties that name a file (or a folder, for the CA) that decides whom to trust."""
 
 OWNED: Final = {
     "group.id": "derived from CONSUMER_GROUP",
@@ -71,7 +71,7 @@ _VISIBLE: Final = re.compile(r"[!-~]+")
 
 
 def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
-    """A text without blanks around it.
+    """A text without surrounding blanks.
 
     Raises:
         SettingsError: it is empty.
@@ -83,12 +83,12 @@ def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
 
 
 def read_optional_path(environ: Mapping[str, str], name: str) -> Path | None:
-    """A path, None where the variable is not set."""
+    """A path, None if the variable is not set."""
     return Path(read_text(environ, name, "")) if name in environ else None
 
 
 def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
-    """A file that a library opens, None where the variable is not set.
+    """A file that a library opens, None if the variable is not set.
 
     Raises:
         SettingsError: see `check_file`.
@@ -100,7 +100,7 @@ def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def read_url(environ: Mapping[str, str], name: str) -> str | None:
-    """An address with http:// or https://, and without a password: those come from files."""
+    """A URL with http:// or https://, and without a password: those come from files."""
     if name not in environ:
         return None
     value = read_text(environ, name, "")
@@ -113,14 +113,14 @@ def read_url(environ: Mapping[str, str], name: str) -> str | None:
 
 
 def split_url(name: str, value: str) -> SplitResult:
-    """The parts of an address with http:// or https://.
+    """The parts of a URL with http:// or https://.
 
     Raises:
         SettingsError: it is not one.
     """
     try:
         parts = urlsplit(value)
-        _ = parts.port  # checked when it is asked for
+        _ = parts.port  # validated on access
     except ValueError as error:
         raise SettingsError(f"{name} is not a URL: {error}") from None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -129,10 +129,10 @@ def split_url(name: str, value: str) -> SplitResult:
 
 
 def read_name(environ: Mapping[str, str], name: str, default: str) -> str:
-    """A name that Kafka and this product make other names of.
+    """A name from which Kafka and this product derive other names.
 
     Raises:
-        SettingsError: it is empty, too long, or has characters that cannot be seen.
+        SettingsError: it is empty, too long, or contains unprintable characters.
     """
     value = read_text(environ, name, default)
     if not value.isprintable():
@@ -153,7 +153,7 @@ def _utf8(name: str, value: str) -> str:
 
 
 def read_credential(environ: Mapping[str, str], name: str) -> str | None:
-    """The variable, or the content of the file that NAME_FILE names."""
+    """The variable, or the content of the file named by NAME_FILE."""
     file = f"{name}_FILE"
     if name in environ and file in environ:
         raise SettingsError(f"set {name} or {file}, not both")
@@ -178,7 +178,7 @@ def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
     """The name of a topic.
 
     Raises:
-        SettingsError: Kafka allows no such name.
+        SettingsError: Kafka does not allow such a name.
     """
     value = read_text(environ, name, default)
     legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
@@ -198,10 +198,10 @@ def read_choice(
     default: Choice,
     never: Collection[Choice] = (),
 ) -> Choice:
-    """One of the values of `kind` that may be chosen.
+    """One of the allowed values of `kind`.
 
     Raises:
-        SettingsError: it is none of them.
+        SettingsError: it is not one of them.
     """
     value = read_text(environ, name, default.value)
     allowed = [member.value for member in kind if member not in never]
@@ -221,14 +221,14 @@ def read_number(
     """A number from `low` to `high`.
 
     Raises:
-        SettingsError: it is no number, or outside.
+        SettingsError: it is not a number, or out of range.
     """
     text = read_text(environ, name, str(default))
     try:
         value = kind(text)
     except ValueError:
         raise SettingsError(f"{name}={text!r} is not a number") from None
-    if "_" in text or not text.isascii():  # spellings that only Python knows
+    if "_" in text or not text.isascii():  # spellings that only Python accepts
         raise SettingsError(f"{name}={text!r} is not a number in plain digits")
     if not low <= value <= high:
         raise SettingsError(f"{name}={text} is outside the range {low} to {high}")
@@ -236,10 +236,10 @@ def read_number(
 
 
 def read_token(environ: Mapping[str, str], name: str) -> str | None:
-    """A credential that HTTP can carry and that is not guessed.
+    """A credential that HTTP can carry and that is hard to guess.
 
     Raises:
-        SettingsError: it is short, or holds what a header cannot.
+        SettingsError: it is too short, or contains what a header cannot.
     """
     token = read_credential(environ, name)
     if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
@@ -283,10 +283,10 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_secret(name: str, path: str) -> str:
-    """The content of the file that the variable names, without the line's end.
+    """The content of the file that the variable names, without the trailing newline.
 
     Raises:
-        SettingsError: it cannot be read, or everybody may replace it.
+        SettingsError: it cannot be read, or anyone can replace it.
     """
     try:
         return read_trusted(Path(path)).decode("utf-8-sig").rstrip("\r\n")
@@ -297,10 +297,10 @@ def read_secret(name: str, path: str) -> str:
 
 
 def check_file(name: str, path: Path) -> None:
-    """Check a file that a library is going to open; one that is missing is left to it.
+    """Check a file that a library is going to open; a missing file is left to the library.
 
     Raises:
-        SettingsError: everybody may replace it, or opening it would wait for ever.
+        SettingsError: anyone can replace it, or opening it would block forever.
     """
     if not os.access(path, os.R_OK):
         return

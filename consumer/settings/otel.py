@@ -23,14 +23,14 @@ SAMPLERS: Final = (
     "parentbased_always_off",
     "parentbased_traceidratio",
 )
-"""Those of the OpenTelemetry specification that the SDK brings along."""
+"""Samplers of the OpenTelemetry specification that the SDK includes."""
 
 
 def check_otel(environ: Mapping[str, str]) -> None:
-    """Refuse what the SDK would only warn of, or fail at with every export.
+    """Reject what the SDK would only warn about, or fail at on every export.
 
     Raises:
-        SettingsError: an endpoint, a protocol or the sampler is wrong.
+        SettingsError: an endpoint, a protocol or the sampler is invalid.
     """
     for name in ENDPOINTS:
         value = environ.get(name, "").strip()

@@ -28,7 +28,7 @@ from consumer.settings.otel import check_otel
 from schemas.dead_letter import Form
 
 OWN_GROUPS: Final = ("-outcomes", "-redrive")
-"""What these commands add to CONSUMER_GROUP."""
+"""Suffixes that these commands add to CONSUMER_GROUP."""
 
 
 class Delivery(enum.StrEnum):
@@ -46,13 +46,13 @@ class Publish(enum.StrEnum):
 
 
 class AlertFormat(enum.StrEnum):
-    """In what form alerts are published."""
+    """The form in which alerts are published."""
 
     JSON = "json"
     JSON_SCHEMA = "json-schema"
-    """JSON in the frame of a Schema Registry."""
+    """JSON framed for a Schema Registry."""
     AVRO = "avro"
-    """Avro in the frame of a Schema Registry."""
+    """Avro framed for a Schema Registry."""
 
 
 class Tracing(enum.StrEnum):
@@ -60,7 +60,7 @@ class Tracing(enum.StrEnum):
 
     OFF = "off"
     OTLP = "otlp"
-    """To an OpenTelemetry collector, as OTEL_* variables say."""
+    """To an OpenTelemetry collector, as configured by OTEL_* variables."""
 
 
 class Membership(enum.StrEnum):
@@ -71,7 +71,7 @@ class Membership(enum.StrEnum):
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything the environment may decide. Field NAME is the variable's name in lower case."""
+    """Everything the environment can set. Field names are the variables' names in lower case."""
 
     kafka_bootstrap_servers: str = "localhost:9092"
     claims_topic: str = "claims"
@@ -128,7 +128,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     """Read and check every setting.
 
     Raises:
-        SettingsError: naming the variable, what it holds and what it may hold.
+        SettingsError: naming the variable, its value and the allowed values.
     """
     instance = read_name(environ, "INSTANCE_ID", socket.gethostname())
     settings = Settings(
@@ -191,13 +191,13 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _default_membership(environ: Mapping[str, str]) -> Membership:
-    # A static id is fatal under the consumer protocol until the old session ends.
+    # Under the consumer protocol a static id is fatal until the old session ends.
     modern = environ.get("KAFKA_GROUP_PROTOCOL") == "consumer"
     return Membership.DYNAMIC if modern else Membership.STATIC
 
 
 def _check_names(settings: Settings) -> None:
-    """Names of groups and transactional ids are made of these two, and must not collide."""
+    """Group names and transactional ids are derived from these two, and must not collide."""
     for name, value in (
         ("CONSUMER_GROUP", settings.consumer_group),
         ("INSTANCE_ID", settings.instance_id),

@@ -1,6 +1,6 @@
-"""Every instrument of the product, declared once. Updated once a batch, never per claim.
+"""All metrics of the product, declared once. Updated once per batch, never per claim.
 
-A process registers those of its own kind: what it never counts has no series.
+A process registers only those of its kind: what it never counts has no series.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ PROBABILITY_BOUNDS: Final = (
 
 
 class ProcessMetrics:
-    """Of every process that answers /metrics, in a registry of its own."""
+    """Metrics of every process that answers /metrics, in its own registry."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -51,7 +51,7 @@ class ProcessMetrics:
 
 
 class ModelMetrics(ProcessMetrics):
-    """Of a process with a model."""
+    """Metrics of a process with a model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class ModelMetrics(ProcessMetrics):
 
 
 class ServingMetrics(ModelMetrics):
-    """Of the scorer behind POST /fraud-detection."""
+    """Metrics of the scorer behind POST /fraud-detection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class ServingMetrics(ModelMetrics):
 
 
 class Metrics(ModelMetrics):
-    """Of the worker."""
+    """Metrics of the worker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -187,14 +187,14 @@ class Metrics(ModelMetrics):
     def set_blocked(
         self, blocked: Iterable[tuple[str, int, int, frozenset[str]]], seconds: float
     ) -> None:
-        """Replace what an open transaction blocks."""
+        """Replace the partitions that an open transaction blocks."""
         self.blocked.clear()
         for topic, partition, offset, ids in blocked:
             where = topic, str(partition), str(offset), ",".join(sorted(ids))
             self.blocked.labels(*where).set(seconds)
 
     def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
-        """Replace the lag of every partition: those given up are no longer reported."""
+        """Replace the lag of every partition: partitions given up are no longer reported."""
         self.lag.clear()
         for (topic, partition), lag in lags:
             self.lag.labels(topic, str(partition)).set(lag)
