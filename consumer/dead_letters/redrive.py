@@ -1,10 +1,10 @@
 """Dead letters back to the claims topic, exactly once and without loops.
 
-The original record (key, value, its own headers) is produced to the claims topic with the count
-of its attempts in a header; the worker scores it like any other claim, and when it is refused
-again, the next dead letter carries the count on. Each batch of dead letters is one transaction
-with its offsets, in a group of its own (``CONSUMER_GROUP-redrive``), so that none is sent twice.
-A dead letter that a filter leaves out, that was tried too often or is redacted, is appended to
+The original record (key, value, its own headers) is produced to the claims topic with its attempt
+count in a header; the worker scores it like any other claim, and if it is refused
+again, the next dead letter carries the count forward. Each batch of dead letters is one transaction
+with its offsets, in a separate group (``CONSUMER_GROUP-redrive``), so that none is sent twice.
+A dead letter that a filter excludes, that was tried too often or is redacted, is appended to
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
 """
 
@@ -89,26 +89,26 @@ def redrive(
 ) -> Redriven:
     """Send dead letters back to the claims topic.
 
-    Reads from where the last redrive ended to the end as it is now, so that what is kept or
-    refused again meanwhile is not met a second time.
+    Reads from where the last redrive ended to the current end, so that what is kept or
+    refused again meanwhile is not encountered a second time.
 
     Args:
         settings: topics and connection.
         wanted: which dead letters to send.
-        limit: stop after so many were sent.
+        limit: stop after this many were sent.
         dry_run: print them as JSON lines and change nothing.
-        progress: told how many records were looked at.
+        progress: called with the number of records examined.
         stop: ends it between two transactions.
 
     Raises:
-        KafkaStoppedError: Kafka refuses, or another redrive runs.
+        KafkaStoppedError: Kafka refuses, or another redrive is running.
         SettingsError: DEAD_LETTER_KEY_FILE is not set and a dead letter is encrypted; those before
             it were sent.
     """
     stop = stop or Stop(service=False)
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
-    # The producer comes first: it ends what a killed redrive left open and fences one that still
-    # runs, so that nobody moves the offsets that are read next.
+    # The producer comes first: it ends what a killed redrive left open and fences one that is still
+    # running, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
     rights = READS if dry_run else COUNTS_AND_WRITES
     require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
@@ -180,7 +180,7 @@ def _consumer(settings: Settings) -> Consumer:
 def _starts(
     settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks
 ) -> dict[Place, Start]:
-    """Where the last redrive ended, or where what it lost begins; see `TakeOver`."""
+    """Where the last redrive ended, or where its lost records begin; see `TakeOver`."""
     topic = settings.dead_letter_topic
     found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
     if found.error is not None:
@@ -206,13 +206,13 @@ def _starts(
 
 
 def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
-    """What earlier redrives committed; the beginning where none did."""
+    """The offsets that earlier redrives committed; the beginning where none did."""
     found: list[TopicPartition] = consumer.committed(places, timeout=TIMEOUT_S)
     return [p if p.offset >= 0 else TopicPartition(p.topic, p.partition, 0) for p in found]
 
 
 def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]:
-    """Begin there; returns the ends, by partition."""
+    """Start reading there; returns the ends, by partition."""
     assigned, ends = [], {}
     for (topic, partition), (offset, _) in starts.items():
         place = TopicPartition(topic, partition)
@@ -233,7 +233,7 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
 def _batches(
     consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start], stop: Stop
 ) -> Iterable[list[Message]]:
-    """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
+    """Batches up to the given ends. Aborted records leave gaps, so the position is decisive."""
     done = {partition: start.done for (_, partition), start in starts.items()}
     left, at = dict(ends), dict[int, int]()
     topic = ", ".join({topic for topic, _ in starts})
@@ -274,13 +274,13 @@ def _show(
 
 
 def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
-    """A dry run sends nothing, and whoever lists dead letters needs no key."""
+    """A dry run sends nothing, so no key is needed to list dead letters."""
     return value
 
 
 @dataclass
 class _Sending:
-    """What sending needs."""
+    """The state needed for sending."""
 
     settings: Settings
     producer: Producer
@@ -295,16 +295,16 @@ class _Sending:
     """The first record of a transaction that was not delivered, and why."""
 
     def unknown(self) -> str | None:
-        """What Kafka has not answered, for the operator."""
+        """Describe for the operator what Kafka has not answered."""
         if not self.in_flight:
             return None
         return (
-            "whether the last dead letters were sent is unknown; the next redrive finds out, and "
-            "sends none twice"
+            "it is unknown whether the last dead letters were sent; the next redrive finds out and "
+            "sends none of them twice"
         )
 
     def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
-        """One transaction a batch, after one that leaves receipts where there are none."""
+        """One transaction per batch, after one that writes receipts where there are none."""
         places = self.consumer.assignment()
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
@@ -399,7 +399,7 @@ class _Sending:
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
-    """The batch up to the last dead letter that the limit has room for."""
+    """The batch up to the last dead letter that fits the limit."""
     for index, message in enumerate(messages):
         letter = read_letter(message)
         room -= letter is not None and goes_back(message, letter, wanted)

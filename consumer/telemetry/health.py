@@ -1,4 +1,4 @@
-"""Ready and healthy, judged by what the worker does, not by whether the port answers."""
+"""Readiness and health, judged by what the worker does, not by whether the port answers."""
 
 import time
 from collections.abc import Callable
@@ -9,7 +9,7 @@ PROGRESS_LIMIT_S: Final = 120.0
 
 
 class Health:
-    """What the worker last did. Written by the worker, read by the HTTP thread."""
+    """The worker's last actions. Written by the worker, read by the HTTP thread."""
 
     def __init__(
         self,
@@ -21,9 +21,9 @@ class Health:
         """Start the clock.
 
         Args:
-            overdue: names a step that takes too long.
+            overdue: returns the name of a step that takes too long.
             clock: seconds.
-            loops: whether there is a loop to turn; the HTTP endpoint has none.
+            loops: True if there is a main loop; the HTTP endpoint has none.
         """
         self._loops = loops
         self._clock = clock
@@ -35,7 +35,7 @@ class Health:
         self.stopping = False
 
     def turned(self) -> None:
-        """The loop came round."""
+        """The loop completed an iteration."""
         self._turned = self._clock()
 
     def progressed(self) -> None:
@@ -43,7 +43,7 @@ class Health:
         self._progressed = self._clock()
 
     def unready(self) -> str | None:
-        """Why no work can be done now, or None when ready."""
+        """The reason why no work can be done now, or None if ready."""
         if self.stopping:
             return "stopping"
         if self.model is None:
@@ -53,16 +53,16 @@ class Health:
         return None
 
     def unhealthy(self) -> str | None:
-        """Why the process should be restarted, or None when healthy.
+        """The reason why the process should be restarted, or None if healthy.
 
-        Healthy is: the loop turns, no step of a transaction is overdue, and there is progress
-        or nothing to do.
+        Healthy means: the loop is running, no step of a transaction is overdue, and there is
+        progress or nothing to do.
         """
         now = self._clock()
         if step := self._overdue():
             return f"{step} is taking too long"
         if self._loops and now - self._turned > LOOP_LIMIT_S:
-            return f"the loop has not turned for {now - self._turned:.0f} s"
+            return f"the main loop has been stuck for {now - self._turned:.0f} s"
         if self.lag and now - self._progressed > PROGRESS_LIMIT_S:
-            return f"lag of {self.lag} and no commit for {now - self._progressed:.0f} s"
+            return f"a lag of {self.lag} and no commit for {now - self._progressed:.0f} s"
         return None

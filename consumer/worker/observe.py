@@ -1,4 +1,4 @@
-"""What is measured of a batch: counts of what was committed, drift, and a shadow model."""
+"""Measurements of a batch: counts of what was committed, drift, and a shadow model."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ from model.scoring.scorer import Scorer
 
 
 class _Seen(NamedTuple):
-    """What is measured of a batch while it is being committed."""
+    """The measurements of a batch while it is being committed."""
 
     outcome: Outcome
     drift: Measured
@@ -25,10 +25,10 @@ class _Seen(NamedTuple):
 
 
 class Observer:
-    """Turns outcomes into metrics. Whatever is counted has been committed.
+    """Turns outcomes into metrics. Only what has been committed is counted.
 
-    A batch is measured in the worker's thread while it is committed in another; whichever is
-    done last counts it. What was measured of a batch that was aborted is never counted.
+    A batch is measured in the worker's thread while it is committed in another; whichever
+    finishes last counts it. Measurements of an aborted batch are never counted.
     """
 
     def __init__(self, metrics: Metrics, shadow: Shadow | None = None) -> None:
@@ -87,7 +87,7 @@ class Observer:
 
 
 def timestamps(messages: Sequence[Message]) -> npt.NDArray[np.float64]:
-    """When each record was created, milliseconds since the epoch; now for one without a time."""
+    """Creation time of each record, milliseconds since the epoch; now if it has no timestamp."""
     created = np.array([message.timestamp()[1] for message in messages], dtype=float)
     created[created < 0] = time.time() * 1_000
     return created

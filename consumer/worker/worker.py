@@ -40,14 +40,14 @@ log = logging.getLogger(__name__)
 
 LAG_EVERY_S = 1.0
 OPEN_LIMIT_S = 3.0
-"""A transaction in the outputs that is open for longer may be one that a broker left open."""
+"""A transaction in the outputs that is open for longer may have been left open by a broker."""
 RENEW_MS = 10_000
-"""Receipts of partitions without claims are written again when they are older."""
+"""Receipts of partitions without claims are renewed when they are older."""
 MAX_ABORTS_IN_A_ROW = 20
 
 
 class Worker:
-    """Scores claims until told to stop."""
+    """Scores claims until asked to stop."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class Worker:
             settings: see `consumer.settings.settings`.
             scorer: the model to use for the next batch.
             metrics: where counts go.
-            health: told of every turn and commit.
-            watchdog: ends the process when a step of a transaction is stuck.
+            health: updated on every iteration and commit.
+            watchdog: ends the process if a step of a transaction is stuck.
             shadow: a challenger that scores the same batches.
-            traces: told of every batch.
+            traces: receives every batch.
         """
         self._settings = settings
         self._scorer = scorer
@@ -93,7 +93,7 @@ class Worker:
         self._prover = Prover(self._receipts, ends)
         self._stalls = Stalls(settings, self._sweep, leftovers, metrics.set_blocked)
         # The publisher first: it may have to wait for Kafka or be refused, and a consumer that has
-        # joined must be polled, and cannot be let go of without closing it.
+        # joined must be polled, and cannot be discarded without closing it.
         self._publisher = make_publisher(
             settings, watchdog, self._commit, self._receipts, leftovers
         )
@@ -108,11 +108,11 @@ class Worker:
         self._in_flight: Outcome | None = None
 
     def stop(self) -> None:
-        """Finish the batch in hand, commit it and return from `run`. Safe in a signal handler."""
+        """Finish the batch in flight, commit it and return from `run`. Safe in a signal handler."""
         self._stopping = self._health.stopping = True
 
     def unknown(self) -> str | None:
-        """What Kafka has not answered, for the operator; None for nothing."""
+        """Describe for the operator what Kafka has not answered; None if there is nothing."""
         if self._in_flight is None:
             return None
         if self._exactly_once:
@@ -126,7 +126,7 @@ class Worker:
         """Score until `stop`.
 
         Raises:
-            ScorerError: what stopped the worker; nothing is lost by it.
+            ScorerError: the reason why the worker stopped; nothing is lost by it.
         """
         try:
             with self._prover.watching():
@@ -148,7 +148,7 @@ class Worker:
         elif batch.messages or batch.offsets:
             self._work_off(batch)
         elif not self._settled():
-            # Nothing new comes in that would show that the last batch was not committed.
+            # Nothing new arrives that would show that the last batch was not committed.
             self._rewind(aborted=True)
         elif stale := self._stale():
             self._publish_offsets(nothing_but(stale))
@@ -166,9 +166,9 @@ class Worker:
             self._publish_offsets(nothing_but(batch.offsets)._replace(outcomes=dict(batch.done)))
 
     def _stale(self) -> dict[Place, int]:
-        """Offsets whose receipts have to be written again; asked for once a second.
+        """Offsets whose receipts have to be renewed; checked once per second.
 
-        Nothing while partitions are taken over: another worker may have read them meanwhile.
+        Empty while partitions are being taken over: another worker may have read them meanwhile.
         """
         if not self._exactly_once or self._source.void or time.monotonic() < self._renew_due:
             return {}
@@ -177,7 +177,7 @@ class Worker:
         return self._receipts.stale(self._source.assigned, old)
 
     def _publish_offsets(self, outcome: Outcome) -> bool:
-        """Commit offsets alone; False when it was not possible, and everything is rewound."""
+        """Commit only offsets; False if that was not possible and everything is rewound."""
         self._in_flight = outcome
         try:
             self._publisher.publish(
@@ -235,7 +235,7 @@ class Worker:
         return self._publisher.busy()
 
     def _settled(self) -> bool:
-        """Wait for the commit under way; False when it was aborted."""
+        """Wait for the commit in flight; False if it was aborted."""
         try:
             self._publisher.settle()
         except AbortedError as error:
@@ -244,7 +244,7 @@ class Worker:
         return True
 
     def _sweep(self) -> None:
-        """End what this worker's id left open, and look at everything again."""
+        """End what this worker's id left open, and check everything again."""
         try:
             self._publisher.sweep()
         except AbortedError as error:
@@ -278,12 +278,12 @@ class Worker:
 
 
 def _with(outcome: Outcome, batch: Poll, stale: Mapping[Place, int]) -> Outcome:
-    """The outcome, with claims of the batch that had one already, and with stale receipts."""
+    """The outcome, including claims of the batch that already had one, and stale receipts."""
     if not batch.offsets and not stale:
         return outcome
     counts = Counter(outcome.outcomes) + Counter(batch.done)
     offsets = {**stale, **outcome.offsets}
     for place, offset in batch.offsets.items():
-        # Claims may follow the last one that was left out, or the other way round.
+        # Claims may follow the last skipped one, or the other way round.
         offsets[place] = max(offset, outcome.offsets.get(place, 0))
     return outcome._replace(outcomes=dict(counts), offsets=offsets)

@@ -39,7 +39,7 @@ def test_healthy_while_the_loop_turns(health: Health, clock: Clock) -> None:
     clock.now += LOOP_LIMIT_S
     assert health.unhealthy() is None
     clock.now += 1
-    assert health.unhealthy() == f"the loop has not turned for {LOOP_LIMIT_S + 1:.0f} s"
+    assert health.unhealthy() == f"the main loop has been stuck for {LOOP_LIMIT_S + 1:.0f} s"
     health.turned()
     assert health.unhealthy() is None
 
@@ -54,7 +54,7 @@ def test_lag_without_progress_is_unhealthy(health: Health, clock: Clock) -> None
     health.lag = 7
     clock.now += PROGRESS_LIMIT_S + 1
     health.turned()
-    assert health.unhealthy() == f"lag of 7 and no commit for {PROGRESS_LIMIT_S + 1:.0f} s"
+    assert health.unhealthy() == f"a lag of 7 and no commit for {PROGRESS_LIMIT_S + 1:.0f} s"
     health.progressed()
     assert health.unhealthy() is None
 

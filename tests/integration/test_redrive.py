@@ -209,7 +209,7 @@ def test_what_cannot_be_copied_is_passed(new_stage: NewStage) -> None:
     assert f"2 sent to {stage.claims}, 0 kept" in sent.log
     for log in (listed.log, sent.log):
         for offset in (0, 2):
-            assert f"not looked at again: {stage.dead}[0]@{offset}: the name of a header" in log
+            assert f"not examined again: {stage.dead}[0]@{offset}: the name of a header" in log
     assert numbers(claims(stage)) == [0, 1]
     assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
     ends = end_offsets(stage.bootstrap, [stage.dead], "read_uncommitted")
