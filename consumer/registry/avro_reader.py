@@ -81,7 +81,7 @@ def avro_reader(
 def _plain(schema: Schema) -> Schema:
     """The schema with the logical types removed that are not read as such.
 
-    Decimals stay bytes, as the reader takes minutes for a long one (`_decimal`); UUIDs stay strings.
+    Decimals stay bytes: the reader takes minutes for a long one (`_decimal`). UUIDs stay strings.
     """
     logical = schema.get("logicalType")
     if logical not in {"decimal", "uuid"}:
