@@ -1,4 +1,4 @@
-# Everything is run in an environment of its own, made from the lock with hashes.
+# Everything runs in its own environment, created from the lock file with hashes.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -13,11 +13,11 @@ SEED ?= 1
 WORKERS ?= 1
 SERVICE ?= pypi
 
-# Names of files as one word of the shell, whatever is in them.
+# File names as a single shell word, whatever they contain.
 quoted = '$(subst ','\'',$(1))'
 
 export OMP_NUM_THREADS ?= 1
-# What of the stack is started besides its core: grafana, generator.
+# Parts of the stack started in addition to its core: grafana, generator.
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
@@ -37,24 +37,24 @@ $(VENV)/.runtime: requirements/runtime.lock | $(BIN)/pip
 	$(INSTALL) --require-hashes -r requirements/runtime.lock
 	@touch $@
 
-# What is needed to work on the product: all that the runtime needs is part of it.
+# What is needed to develop the product; includes everything the runtime needs.
 $(VENV)/.ready: requirements/dev.lock pyproject.toml | $(BIN)/pip
 	$(INSTALL) --require-hashes -r requirements/dev.lock
 	PYTHONWARNINGS=ignore $(INSTALL) --no-deps --no-index --no-build-isolation --editable .
 	@touch $@ $(VENV)/.runtime
 
-setup: $(VENV)/.ready ## make the environment for developers, with the command .venv/bin/fraud-scorer
+setup: $(VENV)/.ready ## create the development environment, with the command .venv/bin/fraud-scorer
 
-runtime: $(VENV)/.runtime # what a worker needs, half as large
+runtime: $(VENV)/.runtime # only what a worker needs, half the size
 
-demo: runtime ## the main job on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
+demo: runtime ## demonstrate scoring on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --claims $(CLAIMS)
 
 test: setup lint ## lint, type check and run every test, on a real Apache Kafka
 	$(BIN)/python -m pytest
 
-check: setup lint ## lint, type check and the tests that need neither a broker nor patience
+check: setup lint ## lint, type check and the tests that are fast and need no broker
 	$(BIN)/python -m pytest --quiet -m "not kafka and not slow"
 
 lint: setup ## ruff and mypy --strict
@@ -62,7 +62,7 @@ lint: setup ## ruff and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv asks another database)
+audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv uses another database)
 	$(BIN)/python -m pytest --quiet tests/test_licences.py
 	$(BIN)/python -m tests.audit --service $(SERVICE)
 
@@ -79,26 +79,26 @@ serve: runtime ## answer POST /fraud-detection
 topics: runtime ## create the topics
 	$(BIN)/python -m consumer topics
 
-bench: setup ## measure against the bare client and its peers on a real broker
+bench: setup ## benchmark against the bare client and its peers on a real broker
 	$(BIN)/python -m benchmarks
 
-chaos: setup ## faults against the worker on a real broker (ROUNDS, SEED)
+chaos: setup ## inject faults into the worker on a real broker (ROUNDS, SEED)
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
 
 up: ## the whole stack in containers (WORKERS=3 for three; COMPOSE_PROFILES= without Grafana)
 	docker compose up --build --detach --wait --scale worker=$(WORKERS)
 	@deploy/addresses.sh
 
-claims: ## let synthetic claims flow through the stack (RATE a second)
+claims: ## send synthetic claims through the stack (RATE per second)
 	docker compose --profile generator up --detach --no-recreate generator
 
-down: ## stop the stack; what it stored stays (docker compose down --volumes removes it)
+down: ## stop the stack; stored data is kept (docker compose down --volumes removes it)
 	docker compose --profile '*' down
 
 schemas: setup ## write the documents generated from the types
 	$(BIN)/python -m schemas.export
 
-lock: ## renew the locks (needs uv)
+lock: ## renew the lock files (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --extra crypto -o requirements/runtime.lock
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
@@ -107,5 +107,5 @@ lock: ## renew the locks (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock
 
-clean: ## remove what was made
+clean: ## remove everything that was generated
 	rm -rf $(VENV) artifacts reports .mypy_cache .ruff_cache .pytest_cache .hypothesis

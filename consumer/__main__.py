@@ -2,15 +2,15 @@
 
 import os
 
-# Threads of BLAS and OpenMP fight over the cores that other workers have; one is fastest for
-# small batches. They are read when numpy is first imported.
+# BLAS and OpenMP threads compete for the cores that other workers use; one thread is fastest for
+# small batches. The variables are read when numpy is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from consumer.stop import LIMIT_S, Stop, end_at_once
 
 if __name__ == "__main__":
-    end_at_once()  # the imports below take a second
+    end_at_once()  # the imports below take about a second
 
 import argparse
 import contextlib
@@ -64,7 +64,7 @@ def operations(
     """Serve /metrics and the probes on METRICS_PORT while the body runs.
 
     Raises:
-        SettingsError: the port is taken, or the certificate is wrong.
+        SettingsError: the port is in use, or the certificate is invalid.
     """
     sock = listen(everywhere(), settings.metrics_port, "METRICS_PORT")
     token = settings.metrics_token
@@ -104,7 +104,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
             )
             with models.watched(), GroupWatch(settings, metrics.registry).watched():
                 worker.run()
-    log.info("stopped; every batch in hand was committed")
+    log.info("stopped; every batch in flight was committed")
 
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
@@ -119,7 +119,10 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         connections=settings.api_max_connections, seconds=settings.api_request_timeout_s
     )
     if settings.api_token is None and settings.api_host not in LOOPBACK:
-        log.warning("API_HOST=%s without API_TOKEN: whoever reaches it scores", settings.api_host)
+        log.warning(
+            "API_HOST=%s without API_TOKEN: anyone who can reach this address can submit claims",
+            settings.api_host,
+        )
     with traced(settings) as traces, models.watched():
         own = traces.middleware()
         app = scoring_app(models.current, metrics, health, settings.api_token, *own)
@@ -130,7 +133,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 
 def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
     """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
-    # It writes nothing and is in no group, so that a signal may end it anywhere.
+    # It writes nothing and is in no group, so a signal may end it at any point.
     metrics, loop = ProcessMetrics(), Loop()
     health = Health(ready=(loop.without_partitions,), healthy=(loop.stands_still,))
     with operations(settings, metrics, health):
@@ -139,7 +142,7 @@ def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
 
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Train, start an embedded broker and stream claims through the worker."""
-    stop.by_interrupt()  # temporary files are removed, and the terminal is put in order
+    stop.by_interrupt()  # temporary files are removed and the terminal is restored
     from consumer.tools.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
 
     run_demo(settings, options.data, options.format, options.claims)
@@ -149,11 +152,11 @@ def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
     """Create the topics that are missing."""
     created = create_topics(settings, options.partitions, options.replication_factor)
     for name, new in created.items():
-        sys.stdout.write(f"{name}: {'created' if new else 'exists, left as it is'}\n")
+        sys.stdout.write(f"{name}: {'created' if new else 'already exists, left unchanged'}\n")
 
 
 def generate(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
-    """Send synthetic claims to CLAIMS_TOPIC, to try things out."""
+    """Send synthetic claims to CLAIMS_TOPIC for testing."""
     from consumer.tools.generate import generate  # noqa: PLC0415 - not for the worker
 
     sent = generate(
@@ -180,34 +183,40 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
     if done.gone:
         sys.stderr.write(
             f"{done.gone} cannot be sent back: they are redacted (DEAD_LETTER_VALUE) or cut, so "
-            "that the claims as they were are not in the topic, or larger than a claim may be\n"
+            "the original claims are not in the topic, or they are larger than a claim may be\n"
         )
     if done.forged:
         sys.stderr.write(
-            f"{done.forged} are kept and not believed: they are not encrypted although "
-            "DEAD_LETTER_VALUE=encrypted, so that anybody may have written them; if a worker did, "
-            "before they were encrypted, redrive with DEAD_LETTER_VALUE=original\n"
+            f"{done.forged} are kept and not trusted: they are not encrypted although "
+            "DEAD_LETTER_VALUE=encrypted, so anyone may have written them; if a worker wrote them "
+            "before encryption was enabled, redrive with DEAD_LETTER_VALUE=original\n"
         )
     if done.unopened:
         sys.stderr.write(
-            f"{done.unopened} are kept, as they cannot be decrypted; the first: "
+            f"{done.unopened} are kept because they cannot be decrypted; the first: "
             f"{done.why_unopened}\n"
         )
     for place in done.unread:
-        # Not logged: of lines that are alike the log shows the first only.
+        # Not logged: the log shows only the first of several similar lines.
         sys.stderr.write(
-            f"left where it is, and not looked at again: {place.topic}[{place.partition}]@"
+            f"left in place and not examined again: {place.topic}[{place.partition}]@"
             f"{place.offset}: the name of a header is not UTF-8, so it cannot be copied\n"
+        )
+    for place in done.oversize:
+        sys.stderr.write(
+            f"left in place and not examined again: {place.topic}[{place.partition}]@"
+            f"{place.offset}: with the mark of a redrive it fits no topic; raise max.message.bytes "
+            "of the claims topic and send it by hand\n"
         )
     sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
     if done.stopped:
-        sys.stderr.write("stopped by a signal before the end; run it again to go on\n")
+        sys.stderr.write("stopped by a signal before the end; run it again to continue\n")
         return stop.code
     return SettingsError.exit_code if done.unopened else 0
 
 
 def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
-    """Check what the guarantees rest on: Kafka, topics, rights, group, model, keys and ports."""
+    """Check what the guarantees depend on: Kafka, topics, rights, group, model, keys and ports."""
     show, found = json_line if options.json else line, []
     for finding in examine(settings):
         sys.stdout.write(show(finding) + "\n")
@@ -243,32 +252,38 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     showing.add_argument(
         "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
     )
-    showing.add_argument("--claims", type=whole, default=20_000, help="stream at most so many")
+    showing.add_argument("--claims", type=whole, default=20_000, help="stream at most this many")
     making = command("topics", topics)
     making.add_argument("--partitions", type=small, default=8)
     making.add_argument("--replication-factor", type=small, default=1)
     loading = command("generate", generate, service=True)
-    loading.add_argument("--rate", type=rate, default=20.0, help="per second; 0: no limit (20)")
-    loading.add_argument("--claims", type=whole, help="stop after so many")
+    loading.add_argument(
+        "--rate", type=rate, default=20.0, help="claims per second; 0: no limit (20)"
+    )
+    loading.add_argument("--claims", type=whole, help="stop after this many")
     loading.add_argument(
         "--broken-every",
         type=from_zero,
         default=0,
         metavar="N",
-        help="make every Nth record invalid (0: none)",
+        help="make every Nth record invalid; 0 disables it",
     )
     loading.add_argument("--seed", type=seed, default=1)
     again = command("redrive", send_back)
     again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
-    again.add_argument("--since", type=moment, metavar="ISO-TIME", help="refused at or after")
-    again.add_argument("--until", type=moment, metavar="ISO-TIME", help="refused before")
-    again.add_argument("--limit", type=whole, help="send at most so many")
     again.add_argument(
-        "--max-attempts", type=whole, default=3, help="keep what was tried so often (3)"
+        "--since", type=moment, metavar="ISO-TIME", help="rejected at or after this time"
+    )
+    again.add_argument("--until", type=moment, metavar="ISO-TIME", help="rejected before this time")
+    again.add_argument("--limit", type=whole, help="send at most this many")
+    again.add_argument(
+        "--max-attempts", type=whole, default=3, help="keep those tried this many times (3)"
     )
     again.add_argument("--dry-run", action="store_true", help="list them as JSON, change nothing")
     looking = command("doctor", doctor)
-    looking.add_argument("--json", action="store_true", help="a JSON object a line, for programs")
+    looking.add_argument(
+        "--json", action="store_true", help="one JSON object per line, for programs"
+    )
     return root
 
 
@@ -287,7 +302,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
         except ScorerError as error:
             sys.stderr.write(f"error: {error}\n")
             return error.exit_code
-        except KafkaException as error:  # a client that has failed for good raises it anywhere
+        except KafkaException as error:  # a client that has failed permanently raises it anywhere
             refusal = client.stopped(error, "talking to Kafka")
             sys.stderr.write(f"error: {refusal}\n")
             return refusal.exit_code

@@ -1,4 +1,4 @@
-"""What stops the scorer, each with an exit code of its own, and what only stops a batch."""
+"""Errors that stop the scorer, each with its own exit code, and errors that only stop a batch."""
 
 from typing import ClassVar
 
@@ -6,18 +6,18 @@ from schemas.alert import Source
 
 
 class AbortedError(Exception):
-    """Nothing of the batch was published, or it is unknown: rewind to what is committed."""
+    """Nothing of the batch was published, or that is unknown: rewind to what is committed."""
 
 
 class TooLargeError(AbortedError):
-    """Nothing of the batch was published, as records of it do not fit their topics."""
+    """Nothing of the batch was published because some records do not fit their topics."""
 
     def __init__(self, message: str, sources: frozenset[Source]) -> None:
-        """Say which.
+        """State which records do not fit.
 
         Args:
-            message: why, and the way out.
-            sources: the claims' records; empty as long as it is not known which.
+            message: the reason, and how to fix it.
+            sources: the claims' records; empty as long as they are unknown.
         """
         super().__init__(message)
         self.sources = sources
@@ -30,29 +30,29 @@ class ScorerError(Exception):
 
 
 class SettingsError(ScorerError):
-    """A setting is unknown or wrong; the message names it."""
+    """A setting is unknown or invalid; the message names it."""
 
     exit_code = 2
 
 
 class ModelRefusedError(ScorerError):
-    """The model folder cannot be served from."""
+    """The model folder cannot be used for serving."""
 
     exit_code = 3
 
 
 class UnopenedError(Exception):
-    """An encrypted dead letter that the keys at hand do not open: it is kept."""
+    """An encrypted dead letter that the available keys do not open: it is kept."""
 
 
 class KafkaStoppedError(ScorerError):
-    """Kafka refuses to go on: fenced by a newer instance, unauthorised, no such topic."""
+    """Kafka does not let it continue: fenced by a newer instance, unauthorised, no such topic."""
 
     exit_code = 4
 
 
 STUCK_EXIT_CODE = 5
-"""A step of a transaction outlived its deadline; nothing was committed by it."""
+"""A step of a transaction exceeded its deadline; nothing was committed by it."""
 
 
 class DeadLetterBudgetError(ScorerError):
@@ -62,7 +62,7 @@ class DeadLetterBudgetError(ScorerError):
 
 
 UNKNOWN_EXIT_CODE = 9
-"""Ended by a signal before Kafka answered: whether the work in flight was committed is unknown."""
+"""Ended by a signal before Kafka answered: it is unknown whether work in flight was committed."""
 
 
 class RegistryStoppedError(ScorerError):
@@ -72,6 +72,6 @@ class RegistryStoppedError(ScorerError):
 
 
 class ScoringBugError(ScorerError):
-    """The model raised on a valid claim; the message names the record."""
+    """The model raised an error on a valid claim; the message names the record."""
 
     exit_code = 7

@@ -1,8 +1,8 @@
 """SIGTERM and SIGINT, obeyed within seconds whatever Kafka does.
 
 Python runs signal handlers between two steps of the main thread, and a call into the Kafka client
-is one step, however long it waits. So a thread learns of a signal from the descriptor that the
-interpreter writes to at once, asks the command to stop, and ends the process if it does not.
+is one step, however long it waits. So a thread detects a signal through the descriptor that the
+interpreter writes to immediately, asks the command to stop, and ends the process if it does not.
 """
 
 import logging
@@ -21,13 +21,13 @@ log = logging.getLogger(__name__)
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 LIMIT_S: Final = 8.0
-"""From the first signal to the end of the process."""
+"""Seconds from the first signal to the end of the process."""
 SAME_S: Final = 0.5
-"""`make`, `timeout` and terminals may deliver one request twice."""
+"""`make`, `timeout` and terminals may deliver the same request twice."""
 
 
 def end_at_once() -> None:
-    """Until `Stop` listens: process 1 of a container has no default action of its own."""
+    """End on a signal until `Stop` listens: process 1 of a container has no default action."""
 
     def end(number: int, _: object) -> NoReturn:
         os._exit(128 + number)
@@ -37,16 +37,16 @@ def end_at_once() -> None:
 
 
 class Stop:
-    """A request to stop. Until a command says how it is asked, a signal ends the process at once:
-    nothing is in flight by then.
+    """A request to stop. Until a command defines how it is asked, a signal ends the process
+    immediately: nothing is in flight by then.
     """
 
     def __init__(self, *, service: bool, end: Callable[[int], object] = os._exit) -> None:
-        """Nobody has asked yet.
+        """Start without a request.
 
         Args:
-            service: stopping is how the command ends, so the exit code is 0. The others have not
-                done what they were started for: 128 and the signal's number.
+            service: stopping is how the command ends, so the exit code is 0. Other commands have
+                not finished what they were started for: 128 plus the signal number.
             end: ends the process with an exit code.
         """
         self._service = service
@@ -61,7 +61,7 @@ class Stop:
 
     @property
     def asked(self) -> bool:
-        """Whether a signal has come."""
+        """True if a signal has arrived."""
         return self.number is not None
 
     @property
@@ -75,17 +75,17 @@ class Stop:
         unknown: Callable[[], str | None] = lambda: None,
         within_s: float = LIMIT_S,
     ) -> None:
-        """From now on ask; the process ends by itself, or is ended when time is up.
+        """From now on, ask; the process ends by itself, or is ended when time is up.
 
         Args:
             ask: called once, in another thread.
-            unknown: what of the work in flight has an unknown outcome, None for nothing.
+            unknown: describes work in flight whose outcome is unknown; None if there is none.
             within_s: seconds from the signal to the end.
         """
         self._unknown, self._within_s, self._ask = unknown, within_s, ask
 
     def by_interrupt(self) -> None:
-        """From now on a signal raises KeyboardInterrupt in the main thread, once."""
+        """From now on, a signal raises KeyboardInterrupt in the main thread, once."""
         self._interrupts = True
         self.gracefully()
 
@@ -117,7 +117,7 @@ class Stop:
         while True:
             ready, _, _ = select.select([read_end], [], [], self._left())
             if not ready:
-                log.warning("not stopped within %.0f s: ending without it", self._within_s)
+                log.warning("not stopped within %.0f s: exiting anyway", self._within_s)
                 self._finish()
                 return
             received = os.read(read_end, 64)

@@ -1,4 +1,4 @@
-"""Train, evaluate, compare and promote models of claim fraud."""
+"""Train, evaluate, compare and promote claim fraud models."""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_train(verbs: Verbs) -> None:
-    train = verbs.add_parser("train", help="train, evaluate and save one model or all")
+    train = verbs.add_parser("train", help="train, evaluate and save one model or all of them")
     add_data(train)
     train.add_argument(
         "--algorithm",
@@ -37,7 +37,7 @@ def _add_train(verbs: Verbs) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="folder of the artifact; with --algorithm all, of one folder for each",
+        help="folder of the artifact; with --algorithm all, parent of one folder per algorithm",
     )
     train.add_argument("--name", default="", help="name of the model (default: the algorithm)")
     train.add_argument(
@@ -46,7 +46,7 @@ def _add_train(verbs: Verbs) -> None:
     train.add_argument(
         "--prequential",
         action="store_true",
-        help="add to the report how a model retrained each month would have done (slow)",
+        help="add to the report how a model retrained every month would have performed (slow)",
     )
     train.set_defaults(run=commands.train)
 
@@ -58,25 +58,27 @@ def _add_evaluate(verbs: Verbs) -> None:
     evaluate.add_argument(
         "--split",
         choices=("random", "time", "none"),
-        help="test side of which split; none: every row (default: as in training "
-        "if this is the training data, otherwise none)",
+        help="the split whose test side is evaluated; none: every row (default: the split used "
+        "in training if this is the training data, otherwise none)",
     )
     evaluate.add_argument("--json", action="store_true", help="print one JSON object only")
     evaluate.add_argument(
-        "--report", type=Path, metavar="FILE", help="write an HTML report with pictures"
+        "--report", type=Path, metavar="FILE", help="write an HTML report with charts"
     )
     evaluate.set_defaults(run=commands.evaluate)
 
 
 def _add_lifecycle(verbs: Verbs) -> None:
     show = verbs.add_parser("list", help="show the versions in a folder")
-    show.add_argument("--json", action="store_true", help="one JSON object a version")
+    show.add_argument("--json", action="store_true", help="one JSON object per version")
     show.set_defaults(run=lifecycle.list_versions)
     promote = verbs.add_parser("promote", help="put a version into service")
     promote.add_argument("version", metavar="VERSION", help="name of its folder")
-    promote.add_argument("--approver", metavar="NAME", help="who approved it; goes on the card")
+    promote.add_argument(
+        "--approver", metavar="NAME", help="who approved it; shown on the model card"
+    )
     promote.set_defaults(run=lifecycle.promote)
-    rollback = verbs.add_parser("rollback", help="put the version before into service again")
+    rollback = verbs.add_parser("rollback", help="put the previous version back into service")
     rollback.set_defaults(run=lifecycle.rollback)
     for verb in (show, promote, rollback):
         verb.add_argument(
@@ -90,26 +92,26 @@ def _add_lifecycle(verbs: Verbs) -> None:
     card.add_argument("model", type=Path, metavar="DIR", help="artifact")
     card.add_argument("--json", action="store_true", help="as JSON instead of Markdown")
     card.set_defaults(run=lifecycle.card)
-    compare = verbs.add_parser("compare", help="figures of several models side by side")
+    compare = verbs.add_parser("compare", help="compare the figures of several models side by side")
     compare.add_argument("models", type=Path, nargs="+", metavar="DIR", help="artifact")
     add_data(compare, required=False)
-    compare.add_argument("--json", action="store_true", help="one JSON object a model")
+    compare.add_argument("--json", action="store_true", help="one JSON object per model")
     compare.set_defaults(run=lifecycle.compare)
 
 
 def _add_studies(verbs: Verbs) -> None:
     search = verbs.add_parser(
         "search",
-        help="how the defaults of each family were chosen, run again",
+        help="repeat the search that chose the defaults of each family",
         description="Validate every candidate on fraud_oracle.csv before 1996, forward in time.",
     )
     search.set_defaults(run=studies.search)
     quality = verbs.add_parser(
         "quality",
-        help="every figure of quality stated in the documents, computed anew",
-        description="Figures of each family on fraud_oracle.csv and insurance_claims.csv.",
+        help="recompute every quality figure stated in the documentation",
+        description="Quality figures of each family on fraud_oracle.csv and insurance_claims.csv.",
     )
-    quality.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    quality.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to FILE")
     quality.set_defaults(run=studies.quality)
     for verb in (search, quality):
         verb.add_argument(
@@ -143,7 +145,7 @@ def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> Non
     """What argparse cannot see: options that need each other."""
     if getattr(options, "data", None) is not None and options.format is None:
         if options.data != SYNTHETIC:
-            grammar.error(f"--format is needed with --data {options.data}")
+            grammar.error(f"--format is required with --data {options.data}")
         options.format = SYNTHETIC
     if options.verb == "train" and options.cutoff and options.split != "time":
         grammar.error("--cutoff needs --split time")

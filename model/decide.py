@@ -110,7 +110,7 @@ def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
         ValueError: no reference scores, or a cost policy that can never pay.
     """
     if len(reference) == 0:
-        raise ValueError("no reference scores to choose a threshold on")
+        raise ValueError("no reference scores to choose a threshold from")
     threshold = _threshold(policy, reference, claims_per_day)
     referred = float((reference >= threshold).mean())
     medium = top_share(reference, MEDIUM_SHARE)
@@ -139,8 +139,8 @@ def over_budget(
     if referred <= _budget(policy, claims_per_day):
         return None
     return (
-        f"{referred:.1%} of the training claims score 1, the highest there is, so the budget "
-        f"({policy}) cannot be kept: all of them are referred"
+        f"{referred:.1%} of the training claims score 1, the highest possible score, so the "
+        f"budget ({policy}) cannot be kept: all of them are referred"
     )
 
 
@@ -158,7 +158,8 @@ def _threshold(policy: Policy, reference: Scores, claims_per_day: float) -> floa
         case Cost(missed_fraud, investigation):
             if investigation >= missed_fraud:
                 raise ValueError(
-                    f"an investigation at {investigation:g} never pays against {missed_fraud:g}"
+                    f"an investigation for {investigation:g} never pays off against a missed "
+                    f"fraud of {missed_fraud:g}"
                 )
             return investigation / missed_fraud
 

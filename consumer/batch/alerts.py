@@ -1,4 +1,4 @@
-"""Alerts of a batch: what the model says of each claim, as a FraudAlert and as a record. Pure."""
+"""Alerts of a batch: the model's result for each claim, as a FraudAlert and as a record. Pure."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ _SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}
 
 
 class BatchScorer(Protocol):
-    """What is used of a model: see `model.scoring.scorer.Scorer`."""
+    """The part of a model that is used here: see `model.scoring.scorer.Scorer`."""
 
     name: str
     version: str
@@ -43,12 +43,12 @@ def fraud_alerts(
     scorer: BatchScorer,
     now: dt.datetime,
 ) -> Iterator[FraudAlert]:
-    """What is known of each scored claim.
+    """One alert for each scored claim.
 
     Args:
         claims: the claims of the batch.
         sources: where each came from; None for a claim that came over HTTP.
-        assessment: what the model says of them, in the same order.
+        assessment: the model's results for them, in the same order.
         scorer: the model.
         now: becomes ``scored_at``.
     """
@@ -97,7 +97,7 @@ def fraud_alerts(
 
 
 def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:
-    """The model's decision or that of a rule, whichever asks for more attention."""
+    """The decision of the model or of a rule, whichever requires more attention."""
     return max((decision, *(hit.outcome for hit in hits)), key=_SEVERITY.__getitem__)
 
 
@@ -110,7 +110,7 @@ def alert_records(
     scorer: BatchScorer,
     now: dt.datetime,
 ) -> list[Record]:
-    """One alert a claim, under the claim's key, as a binary-mode CloudEvent 1.0."""
+    """One alert per claim, under the claim's key, as a binary-mode CloudEvent 1.0."""
     time = now.isoformat()
     return [
         Record(

@@ -10,15 +10,15 @@ from consumer.batch.records import Record
 from schemas.dead_letter import VALUE_HEADER, DeadLetter, Form
 
 HEAD_BYTES: Final = 1_000
-"""What a dead letter that is cut keeps of the value, of the key and of the headers."""
+"""How much a cut dead letter keeps of the value, of the key and of the headers."""
 
 
 def cut(record: Record, seal: Seal) -> Record:
-    """A dead letter that fits where it does not as a whole: the last resort.
+    """A dead letter that fits although the whole one does not: the last resort.
 
-    What is longer than `HEAD_BYTES` is cut to that: the key, and the value, of which sha256 and
-    length are kept; the record's own headers are left out if they are longer together. So all of
-    it is a few kilobytes at most. The head of a value is what the seal leaves of it.
+    Key and value are cut to `HEAD_BYTES` if they are longer; sha256 and length of a cut value are
+    kept. The record's own headers are omitted if they are longer in total. So the result is a few
+    kilobytes at most. The head of a value is cut from what the seal leaves of it.
 
     Args:
         record: the dead letter before it is sealed.
@@ -45,7 +45,7 @@ def cut(record: Record, seal: Seal) -> Record:
 
 
 def _head(record: Record, seal: Seal) -> bytes | None:
-    """The beginning of a value; of one that is encrypted: its beginning, encrypted."""
+    """The beginning of a value; for an encrypted one: its beginning, encrypted."""
     if not record.value:
         return record.value
     sealed = seal(Record(record.key, record.value[:HEAD_BYTES], record.headers))

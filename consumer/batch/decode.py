@@ -1,7 +1,8 @@
-"""One record's bytes to a claim, or the reason why not. Pure."""
+"""From one record's bytes to a claim, or to the reason why it is not one. Pure."""
 
 import json
-from collections.abc import Iterable
+import operator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -17,7 +18,7 @@ _PATH_MARK: Final = " - at `"
 
 
 class RefusedError(Exception):
-    """A record is no claim; says why and where in it."""
+    """A record is not a valid claim; says why and where."""
 
     def __init__(self, reason: Reason, message: str, path: str = "$") -> None:
         super().__init__(message)
@@ -36,14 +37,19 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 _UNREADABLE: Final[list[Header]] = [("\udcff", None)]
-"""Stands for headers that cannot be read: no name that came from Kafka is so."""
+"""Stands for headers that cannot be read: no name from Kafka looks like this."""
+
+# For a name that is not UTF-8 the client returns a list with holes in it and an exception besides.
+# Calls from C are checked for that and raise SystemError. A call in Python is not, once the
+# interpreter has specialised it: the exception comes up somewhere later, or a hole is touched.
+_asked: Final = operator.methodcaller("headers")
 
 _claims: Final = msgspec.json.Decoder(Claim)
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
 class HasHeaders(Protocol):
-    """A consumed record, as far as its headers go."""
+    """The header-related part of a consumed record."""
 
     def headers(self) -> Headers | None: ...  # noqa: D102
     def set_headers(self, headers: list[Header]) -> None: ...  # noqa: D102
@@ -57,11 +63,11 @@ def headers_of(message: HasHeaders) -> list[Header]:
             header of such a record; it fails with a SystemError.
     """
     try:
-        headers = message.headers() or []
+        headers = _asked(message) or []
     except (SystemError, UnicodeDecodeError) as error:
-        if not isinstance(error.__cause__ or error, UnicodeDecodeError):
+        if not any(isinstance(cause, UnicodeDecodeError) for cause in _causes(error)):
             raise
-        # Asked again, the client hands over names that are no objects: touching one is a crash.
+        # If asked again, the client returns names that are not objects: touching one crashes.
         message.set_headers(_UNREADABLE)
         headers = _UNREADABLE
     if headers == _UNREADABLE:
@@ -69,12 +75,20 @@ def headers_of(message: HasHeaders) -> list[Header]:
     return list(headers.items()) if isinstance(headers, dict) else headers
 
 
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it comes from; the client wraps it once for each name it cannot read."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
+
+
 def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
     """Read one claim from a record.
 
     Args:
         value: the claim as JSON, or a structured-mode CloudEvent around it.
-        headers: the record's headers; ``content-type`` tells a CloudEvent.
+        headers: the record's headers; ``content-type`` identifies a CloudEvent.
 
     Raises:
         RefusedError: with the reason and the JSON path of the fault.
@@ -100,7 +114,7 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
     except msgspec.ValidationError as error:
         raise invalid(error, root) from None
     except UnicodeDecodeError as error:
-        # The error's own text has the byte, which may be of a name.
+        # The error's own text contains the byte, which may be part of a name.
         raise RefusedError(Reason.NOT_UTF8, f"not UTF-8: {error.reason}", root) from None
     except msgspec.DecodeError as error:
         raise RefusedError(Reason.NOT_JSON, _malformed(error, value), root) from None
@@ -109,15 +123,15 @@ def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
 
 
 def _malformed(error: msgspec.DecodeError, value: bytes) -> str:
-    """What is wrong with JSON; msgspec calls a string that is cut inside an emoji truncated."""
+    """Describe malformed JSON; msgspec reports a string cut inside an emoji as truncated."""
     message = str(error)
     if "surrogate" in message or ("truncated" in message and _is_json(value)):
-        return "a string has half of a surrogate pair, as when it is cut inside an emoji"
+        return "a string contains half of a surrogate pair, as when it is cut inside an emoji"
     return message
 
 
 def _is_json(value: bytes) -> bool:
-    """Whether it is JSON to a reader that lets half of a surrogate pair pass."""
+    """True if it is JSON to a reader that accepts half of a surrogate pair."""
     try:
         json.loads(value)
     except (ValueError, RecursionError):
@@ -126,13 +140,13 @@ def _is_json(value: bytes) -> bool:
 
 
 def invalid(error: msgspec.ValidationError, root: str) -> RefusedError:
-    """What a value is not, with the JSON path of the fault below root."""
+    """The refusal for a value that is not valid, with the JSON path of the fault below root."""
     message, _, path = str(error).partition(_PATH_MARK)
     return RefusedError(Reason.INVALID, message, root + path.rstrip("`").removeprefix("$"))
 
 
 def check_size(value: bytes) -> None:
-    """A record that is too large is not even looked at.
+    """Refuse a record that is too large without looking at it.
 
     Raises:
         RefusedError: it has more than `MAX_CLAIM_BYTES`.
@@ -144,7 +158,7 @@ def check_size(value: bytes) -> None:
 
 
 def is_structured(headers: Iterable[Header]) -> bool:
-    """Whether the record says it is a structured-mode CloudEvent."""
+    """True if the record declares itself a structured-mode CloudEvent."""
     for name, value in headers:
         if name.lower() == "content-type" and value is not None:
             media_type = (value.encode() if isinstance(value, str) else value).partition(b";")[0]

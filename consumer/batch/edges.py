@@ -1,4 +1,4 @@
-"""Where the pure core meets the forms outside: how claims are read, how records go out."""
+"""Where the pure core meets external formats: how claims are read and how records go out."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
@@ -9,11 +9,11 @@ from schemas.claim import Claim
 from schemas.dead_letter import Header
 
 Seal = Callable[[Record], Record]
-"""What becomes of a dead letter's record before it is published."""
+"""Transforms a dead letter's record before it is published."""
 Read = Callable[[bytes | None, Iterable[Header]], Claim]
 """Reads one claim from a record's value and headers; see `consumer.batch.decode.decode`."""
 Frame = Callable[[Record], Record]
-"""What becomes of an alert's record before it is published."""
+"""Transforms an alert's record before it is published."""
 
 
 def as_it_is(record: Record) -> Record:
@@ -22,7 +22,7 @@ def as_it_is(record: Record) -> Record:
 
 
 class Wire(NamedTuple):
-    """How a worker reads claims and writes alerts; plain JSON without more."""
+    """How a worker reads claims and writes alerts; plain JSON by default."""
 
     read: Read = decode
     frame: Frame = as_it_is

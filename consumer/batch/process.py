@@ -1,7 +1,7 @@
-"""The pure heart: a batch of records in; alerts, dead letters and offsets out.
+"""The pure core: a batch of records in; alerts, dead letters and offsets out.
 
-Nothing here touches Kafka, a clock or a file: the same records, scorer and time always give the
-same bytes. With a schema registry the ids in claims are looked up, each once.
+Nothing here touches Kafka, a clock or a file: the same records, scorer and time always produce the
+same bytes. With a schema registry, the ids in claims are looked up, each once.
 """
 
 import datetime as dt
@@ -36,19 +36,19 @@ from schemas.dead_letter import (
 
 
 class Outcome(NamedTuple):
-    """Everything that follows from one batch."""
+    """The complete result of one batch."""
 
     alerts: list[Record]
     dead_letters: list[Record]
     offsets: dict[tuple[str, int], int]
-    """Next offset to read, by topic and partition: last of the batch + 1."""
+    """Next offset to read, by topic and partition: the last one of the batch + 1."""
     outcomes: dict[tuple[str, int], int]
     """How many records are published, by topic and partition of their claims."""
     reasons: Counter[Reason]
     referred: int
     claims: list[Claim]
     assessment: Assessment | None
-    """Of `claims`, in their order; None when there are none."""
+    """Of `claims`, in their order; None if there are none."""
     alert_sources: Sequence[Source] = ()
     """Records of the claims that `alerts` are about, in their order."""
     letter_sources: Sequence[Source] = ()
@@ -65,7 +65,7 @@ Misfits = Mapping[Source, int]
 
 MOST_HEADERS: Final = 1_000
 ADDED: Final = frozenset({ATTEMPT_HEADER, REDRIVEN_HEADER})
-"""What a redrive adds to a record, each once."""
+"""Headers that a redrive adds to a record, each once."""
 
 
 class AlertMisfitError(RefusedError):
@@ -80,7 +80,7 @@ class AlertMisfitError(RefusedError):
 
 
 class _Accepted(NamedTuple):
-    """The records of a batch that are claims, side by side."""
+    """The records of a batch that are valid claims, as parallel lists."""
 
     messages: list[Message]
     sources: list[Source]
@@ -104,14 +104,14 @@ def process(
         messages: consumed records, in the order of each partition.
         scorer: the model; called once for the whole batch.
         now: becomes ``scored_at`` and ``failed_at``.
-        referrals_only: leave out alerts below the threshold.
-        seal: what a dead letter keeps of the record; see `consumer.dead_letters.sealing`.
-        wire: in what form claims come and alerts go; see `consumer.registry.wire`.
-        misfits: records of which what was to be published did not fit its topic, and how often: a
-            dead letter takes the place of an alert, and one that is cut that of a dead letter.
+        referrals_only: omit alerts below the threshold.
+        seal: decides what a dead letter keeps of the record; see `consumer.dead_letters.sealing`.
+        wire: the form of claims and alerts; see `consumer.registry.wire`.
+        misfits: records whose outcome did not fit its topic, and how often: a dead letter
+            replaces an alert, and a cut one replaces a dead letter.
 
     Raises:
-        ScoringBugError: the model raised on a valid claim, which the message names.
+        ScoringBugError: the model raised an error on a valid claim, which the message names.
         RegistryStoppedError: the schema registry does not answer.
     """
     read, frame = wire
@@ -177,12 +177,12 @@ def next_offsets(sources: Iterable[Source]) -> dict[tuple[str, int], int]:
 
 
 def _few_headers(message: Message) -> list[Header]:
-    """The record's headers, as many as an alert or a dead letter can take over.
+    """The record's headers, if an alert or a dead letter can carry them.
 
     Raises:
-        RefusedError: see `headers_of`; or there are more than `MOST_HEADERS` of its sender. The
-            Kafka client reads none at all of a record with more than 100,000, so that nobody could
-            tell of what a dead letter with these and its own is; and they take memory.
+        RefusedError: see `headers_of`; or the sender set more than `MOST_HEADERS`. The Kafka client
+            reads no headers at all from a record with more than 100,000, so the origin of a dead
+            letter with these and its own could not be determined; and they take memory.
     """
     headers = headers_of(message)
     if len(headers) <= MOST_HEADERS:
@@ -221,7 +221,7 @@ def dead_letter(
 
 
 def _attempts(headers: Iterable[Header]) -> int:
-    """How often this record was a dead letter before; a redrive carries the count along."""
+    """How often this record was a dead letter before; a redrive carries the count forward."""
     for name, value in headers:
         if name == ATTEMPT_HEADER and value and len(value) < 6 and value.isdigit():
             return int(value)
@@ -242,11 +242,11 @@ def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
 
 
 def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessment:
-    """What the model says of the claims.
+    """The model's assessment of the claims.
 
     Raises:
         ValueError: its answer is not one probability for each claim, or a contribution to one
-            is not a finite number: no alert could hold it.
+            is not a finite number: no alert could contain it.
     """
     found = scorer.assess(claims)
     p = found.probability
@@ -258,7 +258,7 @@ def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessme
 
 
 def _first_bad(claims: Sequence[Claim], scorer: BatchScorer) -> int:
-    """Index of a claim the model raises on, by bisection; 0 when only the whole batch fails."""
+    """Index of a claim the model raises on, by bisection; 0 if only the whole batch fails."""
     low, high = 0, len(claims)
     while high - low > 1:
         middle = (low + high) // 2

@@ -1,4 +1,4 @@
-"""What goes in and comes out of a batch: records, and what is used of a consumed one."""
+"""Input and output of a batch: records, and the part of a consumed one that is used."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,7 +9,7 @@ from schemas.dead_letter import Header
 
 
 class Message(Protocol):
-    """What is used of a consumed record (confluent_kafka.Message has this form)."""
+    """The part of a consumed record that is used (confluent_kafka.Message has this form)."""
 
     def topic(self) -> str | None: ...  # noqa: D102
     def partition(self) -> int | None: ...  # noqa: D102
@@ -22,13 +22,13 @@ class Message(Protocol):
 
 
 class Record(NamedTuple):
-    """One record to publish; its topic is chosen by whoever publishes it."""
+    """One record to publish; its topic is chosen by the publisher."""
 
     key: bytes | None
     value: bytes | None
     headers: Sequence[Header] | None
     timestamp_ms: int = 0
-    """Milliseconds since the epoch; 0 for when it is published."""
+    """Milliseconds since the epoch; 0 for the time of publishing."""
 
 
 def coordinates(message: Message) -> Source:

@@ -1,8 +1,8 @@
 """A claim scored again: which alert its new one replaces. Pure.
 
-Nothing is looked up: whoever sends the claim's record again knows the alert it is about, and says
-so in two headers of the record (`headers_after`). The worker copies them into the new alert. See
-the decision record on revisions.
+Nothing is looked up: the sender of the repeated record knows the alert it is about, and says so in
+two headers of the record (`headers_after`). The worker copies them into the new alert. See the
+decision record on revisions.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ SUPERSEDES_HEADER: Final = "scorer.supersedes"
 """alert_id of the alert it replaces."""
 MAX_REVISION: Final = 9_999
 MAX_ALERT_ID: Final = 400
-"""Characters: a topic's name has at most 249, partition, offset and digest are short."""
+"""Characters: a topic name has at most 249; partition, offset and digest are short."""
 INVALID_FLAG: Final = "invalid_header:"
-"""Begins the data-quality flag of an alert whose record had one of the headers wrong."""
+"""Prefix of the data-quality flag of an alert whose record had an invalid header."""
 
 
 class Succession(NamedTuple):
-    """What a record's headers say of an earlier alert."""
+    """The earlier alert that a record's headers refer to."""
 
     revision: int
     supersedes: str
@@ -36,10 +36,10 @@ class HeaderError(ValueError):
 
 
 def successor(alert: FraudAlert, headers: Sequence[Header]) -> FraudAlert:
-    """The alert, as the record's headers place it after an earlier one.
+    """The alert as the successor of an earlier one, if the record's headers name one.
 
-    Headers that cannot be right do not keep a claim from being scored: the alert stands alone, with
-    the data-quality flag `INVALID_FLAG` and the header's name.
+    Invalid headers do not prevent a claim from being scored: the alert stands alone, with the
+    data-quality flag `INVALID_FLAG` and the header's name.
     """
     if not headers:
         return alert
@@ -52,12 +52,12 @@ def successor(alert: FraudAlert, headers: Sequence[Header]) -> FraudAlert:
 
 
 def succession(headers: Sequence[Header]) -> Succession | None:
-    """What the headers say of an earlier alert; None if they say nothing.
+    """The earlier alert that the headers refer to; None if there is none.
 
-    Of a header that is there twice the last one holds.
+    If a header occurs twice, the last one counts.
 
     Raises:
-        HeaderError: one is there without the other, or is not what it should be.
+        HeaderError: one occurs without the other, or is invalid.
     """
     given = {name: value for name, value in headers if name in _HEADERS}
     if not given:
@@ -80,7 +80,7 @@ _HEADERS: Final = frozenset({REVISION_HEADER, SUPERSEDES_HEADER})
 
 
 def _text(value: str | bytes | None) -> str:
-    """Printable ASCII, "" for anything else: none of it is a revision or an alert_id."""
+    """Printable ASCII, "" for anything else: that cannot be a revision or an alert_id."""
     text = value.decode("latin-1") if isinstance(value, bytes) else value or ""
     return text if text.isascii() and text.isprintable() else ""
 

@@ -1,9 +1,9 @@
 """Encrypted values of dead letters.
 
 AES-256-GCM (NIST SP 800-38D) with a fresh 96-bit nonce and the place of the refused record as
-associated data, so that no value can be put into another dead letter: 1 byte version, 4 bytes of
-the key's sha256, 12 bytes nonce, ciphertext with its tag. Ciphertext cannot be compressed on the
-way, so a value that is too large for a claim is compressed before (version 2).
+associated data, so that no value can be moved to another dead letter: 1 byte version, 4 bytes of
+the key's sha256, 12 bytes nonce, ciphertext with its tag. Ciphertext cannot be compressed in
+transit, so a value that is too large for a claim is compressed first (version 2).
 """
 
 import base64
@@ -31,7 +31,7 @@ EXTRA: Final = "pip install 'claims-fraud-scorer[crypto]'"
 
 
 class Keys:
-    """Keys by their ids; the first seals, every one opens."""
+    """Keys by their ids; the first one seals, any of them opens."""
 
     def __init__(self, keys: list[bytes]) -> None:
         cipher = _cipher()
@@ -39,7 +39,7 @@ class Keys:
         self._first = _id(keys[0])
 
     def seal(self, value: bytes, letter: DeadLetter) -> bytes:
-        """The encrypted value: 33 bytes longer, and compressed if it is too large for a claim."""
+        """The encrypted value: 33 bytes longer; compressed if it is too large for a claim."""
         nonce = os.urandom(NONCE_BYTES)
         version = COMPRESSED if len(value) > MAX_CLAIM_BYTES else VERSION
         if version == COMPRESSED:
@@ -48,10 +48,10 @@ class Keys:
         return version + self._first + nonce + sealed
 
     def open(self, sealed: bytes, letter: DeadLetter) -> bytes:
-        """The value as it was.
+        """The original value.
 
         Raises:
-            UnopenedError: none of the keys has sealed it, it was changed, or it is not of this
+            UnopenedError: none of the keys sealed it, it was changed, or it does not belong to this
                 dead letter.
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - optional
@@ -59,8 +59,8 @@ class Keys:
         cipher = self._ciphers.get(sealed[len(VERSION) : _HEAD])
         if cipher is None:
             raise UnopenedError(
-                f"DEAD_LETTER_KEY_FILE does not hold the key {key_name(sealed)}…, which the dead "
-                f"letter of {place_of(letter)} is encrypted with"
+                f"DEAD_LETTER_KEY_FILE does not contain the key {key_name(sealed)}… with which the "
+                f"dead letter of {place_of(letter)} is encrypted"
             )
         nonce, text = sealed[_HEAD:][:NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
         version = sealed[: len(VERSION)]
@@ -74,11 +74,11 @@ class Keys:
 
 
 def read_keys(file: Path) -> Keys:
-    """The keys in DEAD_LETTER_KEY_FILE, one a line.
+    """The keys in DEAD_LETTER_KEY_FILE, one per line.
 
     Raises:
-        SettingsError: the file cannot be read, everybody may replace it, or a line is not a key;
-            no key is in the message.
+        SettingsError: the file cannot be read, anyone can replace it, or a line is not a key;
+            the message contains no key.
     """
     try:
         lines = read_trusted(file).decode("ascii").split()
@@ -91,29 +91,29 @@ def read_keys(file: Path) -> Keys:
         keys = []
     if not keys or any(len(key) != KEY_BYTES for key in keys):
         raise SettingsError(
-            f"DEAD_LETTER_KEY_FILE={file} must hold {KEY_BYTES} random bytes in base64, a key a "
-            f"line: openssl rand -base64 {KEY_BYTES}"
+            f"DEAD_LETTER_KEY_FILE={file} must contain {KEY_BYTES} random bytes in base64, one key "
+            f"per line: openssl rand -base64 {KEY_BYTES}"
         )
     return Keys(keys)
 
 
 def is_compressed(sealed: bytes) -> bool:
-    """Whether an encrypted value is larger than a claim may be."""
+    """True if an encrypted value is larger than a claim may be."""
     return sealed[: len(VERSION)] == COMPRESSED
 
 
 def _bound_to(version: bytes, letter: DeadLetter) -> bytes:
-    """Associated data; that of the first version has no version in it."""
+    """Associated data; in the first version it does not include the version."""
     return (version if version == COMPRESSED else b"") + place_of(letter).encode()
 
 
 def place_of(letter: DeadLetter) -> str:
-    """Where the refused record is."""
+    """The place of the refused record."""
     return f"{letter.topic}[{letter.partition}]@{letter.offset}"
 
 
 def key_name(sealed: bytes) -> str:
-    """What an encrypted value says of its key: the start of the key's sha256."""
+    """The key that an encrypted value names: the start of the key's sha256."""
     return sealed[len(VERSION) : _HEAD].hex()
 
 

@@ -1,9 +1,9 @@
-"""Which dead letters go back, and as what. Pure."""
+"""Decides which dead letters go back, and in what form. Pure."""
 
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
@@ -36,14 +36,14 @@ class Filter(NamedTuple):
     until: dt.datetime | None = None
     max_attempts: int = 3
     encrypted_only: bool = False
-    """Dead letters are encrypted: anybody may have written a plain one, so it is not believed."""
+    """Dead letters are encrypted: anyone may have written a plain one, so it is not trusted."""
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is to be sent back: it is asked for, and its claim is there."""
+        """True if this dead letter is to be sent back: it is selected, and its claim is there."""
         return self.asks_for(letter) and letter.value not in GONE
 
     def asks_for(self, letter: DeadLetter) -> bool:
-        """Whether this dead letter is among those to be sent back."""
+        """True if this dead letter is among those selected."""
         return (
             (not self.reasons or letter.reason in self.reasons)
             and (self.since is None or letter.failed_at >= self.since)
@@ -53,19 +53,31 @@ class Filter(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What follows from one batch of dead letters."""
+    """The result of one batch of dead letters."""
 
     claims: list[Record]
     kept: list[Record]
     letters: list[DeadLetter]
     gone: list[DeadLetter]
-    """Of those kept: asked for, but not to be scored: redacted, cut, or too large for a claim."""
+    """Of those kept: selected, but cannot be scored: redacted, cut, or too large for a claim."""
     forged: list[DeadLetter]
-    """Of those kept: asked for, but not encrypted although dead letters are."""
+    """Of those kept: selected, but not encrypted although dead letters are."""
     unread: list[Source]
-    """Neither sent nor kept, but left where they are: the client cannot copy them."""
+    """Neither sent nor kept, but left in place: the client cannot copy them."""
     unopened: list[UnopenedError]
     """Why some of those kept could not be decrypted."""
+    oversize: list[Source]
+    """Neither sent nor kept, but left in place: with the mark of a redrive they fit no topic."""
+
+    @classmethod
+    def empty(cls) -> Self:
+        """A step that does nothing."""
+        return cls([], [], [], [], [], [], [], [])
+
+    @property
+    def left(self) -> list[Source]:
+        """Places of those that are left in place and have no copy."""
+        return [*self.unread, *self.oversize]
 
 
 class Redriven(NamedTuple):
@@ -74,25 +86,28 @@ class Redriven(NamedTuple):
     sent: int
     kept: int
     gone: int = 0
-    """Of those kept: asked for, but redacted, cut, or too large for a claim."""
+    """Of those kept: selected, but redacted, cut, or too large for a claim."""
     unread: tuple[Source, ...] = ()
-    """Left where they are: a header's name is not UTF-8, so that they cannot be copied."""
+    """Left in place: a header's name is not UTF-8, so they cannot be copied."""
     forged: int = 0
-    """Of those kept: asked for, but not encrypted although dead letters are."""
+    """Of those kept: selected, but not encrypted although dead letters are."""
     unopened: int = 0
-    """Of those kept: asked for, but not to be decrypted with the keys at hand."""
+    """Of those kept: selected, but cannot be decrypted with the available keys."""
     why_unopened: str = ""
-    """Of the first of them."""
+    """The reason for the first of them."""
+    oversize: tuple[Source, ...] = ()
+    """Left in place: with the mark of a redrive they fit no topic."""
     stopped: bool = False
-    """By a signal, so that some were not looked at."""
+    """True if stopped by a signal, so that some were not examined."""
 
     def and_then(self, step: Step) -> "Redriven":
-        """With one more batch."""
+        """The sum after one more batch."""
         return self._replace(
             sent=self.sent + len(step.claims),
             kept=self.kept + len(step.kept),
             gone=self.gone + len(step.gone),
             unread=(*self.unread, *step.unread),
+            oversize=(*self.oversize, *step.oversize),
             forged=self.forged + len(step.forged),
             unopened=self.unopened + len(step.unopened),
             why_unopened=self.why_unopened or next(map(str, step.unopened), ""),
@@ -100,7 +115,7 @@ class Redriven(NamedTuple):
 
 
 Mark = Callable[[Source, bytes | None, bytes | None], Header]
-"""The mark of what comes of a dead letter, by its place, key and value; see `marks`."""
+"""Returns the mark for what results from a dead letter, by place, key and value; see `marks`."""
 
 
 def plan(
@@ -111,11 +126,11 @@ def plan(
     Args:
         messages: records of the dead-letter topic.
         wanted: which to send.
-        room: send at most so many.
-        opener: gives the value of a record that is sent.
-        mark: goes on each record that is written.
+        room: send at most this many.
+        opener: returns the value of a record that is sent.
+        mark: returns the mark for each record that is written.
     """
-    step = Step([], [], [], [], [], [], [])
+    step = Step.empty()
     for message in messages:
         try:
             headers = headers_of(message)
@@ -140,8 +155,30 @@ def plan(
     return step
 
 
+def smaller(message: Message, tried: Step, mark: Mark) -> Step | None:
+    """What to do with one dead letter instead, when its record is too large for the topic; pure.
+
+    A claim that is too large with the count of its attempts stays a dead letter; a dead letter that
+    is too large with its mark is left in place.
+
+    Args:
+        message: the dead letter.
+        tried: what was planned for it alone.
+        mark: returns the mark for each record that is written.
+
+    Returns:
+        None if nothing was to be written.
+    """
+    if tried.claims:
+        kept = kept_as_it_is(message, headers_of(message), mark)
+        return Step.empty()._replace(kept=[kept], gone=tried.letters)
+    if tried.kept:
+        return Step.empty()._replace(oversize=[coordinates(message)])
+    return None
+
+
 def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
-    """Whether this dead letter is to be sent back, and can be."""
+    """True if this dead letter is to be sent back, and can be."""
     return (
         wanted.matches(letter)
         and not _too_large(message.value(), letter)
@@ -150,12 +187,12 @@ def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
 
 
 def _believed(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
-    """Whether the worker can have written it; it encrypts what has a value."""
+    """True if the worker can have written it; it encrypts everything that has a value."""
     return not (wanted.encrypted_only and letter.value is Form.ORIGINAL and message.value())
 
 
 def kept_as_it_is(message: Message, headers: Iterable[Header], mark: Mark) -> Record:
-    """To be appended to the topic again, as old as it is: so it ages out all the same."""
+    """The record to append to the topic again, with its age, so that it still expires on time."""
     _, stated_ms = message.timestamp()
     own = [header for header in headers if header[0] != REDRIVEN_HEADER]
     marked = [*own, mark(coordinates(message), message.key(), message.value())]
@@ -179,14 +216,14 @@ def listed(letter: DeadLetter, record: Record) -> bytes:
 
 
 def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
-    """Whether the worker would refuse it again, whatever it is."""
+    """True if the worker would refuse it again, whatever it is."""
     if letter.value is Form.ENCRYPTED:
         return is_compressed(value or b"")
     return letter.value is Form.ORIGINAL and len(value or b"") > MAX_CLAIM_BYTES
 
 
 def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: Mark) -> Record:
-    """The original record, with the count of its attempts."""
+    """The original record, with its attempt count."""
     headers = without_error_headers(headers_of(message))
     value = opener(message.value(), letter)
     mine = mark(coordinates(message), message.key(), value)
@@ -194,7 +231,7 @@ def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: Mark
 
 
 def read_letter(message: Message) -> DeadLetter | None:
-    """What the record says of itself, None when it is not a dead letter of this product."""
+    """The dead letter that the record describes, None if it is not one of this product."""
     try:
         return DeadLetter.from_headers(headers_of(message))
     except RefusedError:

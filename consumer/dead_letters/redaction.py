@@ -1,8 +1,8 @@
 """A refused record without what is personal or protected in it. Pure.
 
-What is left of a claim are the values that fit a field whose role is neither personal nor
-protected. A value that does not fit its field is marked as well: where columns have slipped, a
-name stands in the field of an amount. So is every field `Claim` does not know.
+What remains of a claim are the values that fit a field whose role is neither personal nor
+protected. A value that does not fit its field is masked as well: if columns have shifted, a
+name may be in the field of an amount. So is every field that `Claim` does not know.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from schemas.unreadable import UNREADABLE
 
 MARK: Final = "[redacted]"
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-"""A field's name that is kept; another may be a name of somebody."""
+"""A field name that is kept; anything else may be a person's name."""
 
 Fields = dict[str, msgspec.Raw]
 Decoders = Mapping[str, msgspec.json.Decoder[Any]]
@@ -38,14 +38,14 @@ _envelope: Final[Decoders] = {
 
 
 def redacted(value: bytes, *, structured: bool = False) -> bytes:
-    """The record's value with a mark instead of what is personal, protected or unknown.
+    """The record's value with a mark in place of anything personal, protected or unknown.
 
     Args:
         value: of the refused record.
         structured: it is a structured-mode CloudEvent, the claim is its `data`.
 
     Returns:
-        JSON: the fields that are left, or the sha256 and the length of a value that cannot be
+        JSON: the remaining fields, or the sha256 and the length of a value that cannot be
         parsed as an object.
     """
     try:
@@ -58,7 +58,7 @@ def redacted(value: bytes, *, structured: bool = False) -> bytes:
 
 
 def digest(value: bytes) -> bytes:
-    """What is left of a value that cannot be parsed: enough to recognise it by."""
+    """What remains of a value that cannot be parsed: enough to recognise it."""
     return _encoder.encode({"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)})
 
 

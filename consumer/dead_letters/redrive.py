@@ -1,10 +1,10 @@
 """Dead letters back to the claims topic, exactly once and without loops.
 
-The original record (key, value, its own headers) is produced to the claims topic with the count
-of its attempts in a header; the worker scores it like any other claim, and when it is refused
-again, the next dead letter carries the count on. Each batch of dead letters is one transaction
-with its offsets, in a group of its own (``CONSUMER_GROUP-redrive``), so that none is sent twice.
-A dead letter that a filter leaves out, that was tried too often or is redacted, is appended to
+The original record (key, value, its own headers) is produced to the claims topic with its attempt
+count in a header; the worker scores it like any other claim, and if it is refused
+again, the next dead letter carries the count forward. Each batch of dead letters is one transaction
+with its offsets, in a separate group (``CONSUMER_GROUP-redrive``), so that none is sent twice.
+A dead letter that a filter excludes, that was tried too often or is redacted, is appended to
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
 """
 
@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ from consumer.dead_letters.plan import (
     listed,
     plan,
     read_letter,
+    smaller,
 )
 from consumer.dead_letters.sealing import Opener, make_opener
 from consumer.errors import KafkaStoppedError
@@ -66,7 +67,7 @@ from consumer.kafka.topics import (
 )
 from consumer.publishing.committing import commit, ready_producer
 from consumer.publishing.leftovers import Leftovers
-from consumer.publishing.sizes import compressed
+from consumer.publishing.sizes import CUT_SHORT, TOO_LARGE, compressed
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
 from schemas.alert import Source
@@ -89,26 +90,26 @@ def redrive(
 ) -> Redriven:
     """Send dead letters back to the claims topic.
 
-    Reads from where the last redrive ended to the end as it is now, so that what is kept or
-    refused again meanwhile is not met a second time.
+    Reads from where the last redrive ended to the current end, so that what is kept or
+    refused again meanwhile is not encountered a second time.
 
     Args:
         settings: topics and connection.
         wanted: which dead letters to send.
-        limit: stop after so many were sent.
+        limit: stop after this many were sent.
         dry_run: print them as JSON lines and change nothing.
-        progress: told how many records were looked at.
+        progress: called with the number of records examined.
         stop: ends it between two transactions.
 
     Raises:
-        KafkaStoppedError: Kafka refuses, or another redrive runs.
+        KafkaStoppedError: Kafka refuses, or another redrive is running.
         SettingsError: DEAD_LETTER_KEY_FILE is not set and a dead letter is encrypted; those before
             it were sent.
     """
     stop = stop or Stop(service=False)
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
-    # The producer comes first: it ends what a killed redrive left open and fences one that still
-    # runs, so that nobody moves the offsets that are read next.
+    # The producer comes first: it ends what a killed redrive left open and fences one that is still
+    # running, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
     rights = READS if dry_run else COUNTS_AND_WRITES
     require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
@@ -175,7 +176,7 @@ def _consumer(settings: Settings) -> Consumer:
 def _starts(
     settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks
 ) -> dict[Place, Start]:
-    """Where the last redrive ended, or where what it lost begins; see `TakeOver`."""
+    """Where the last redrive ended, or where its lost records begin; see `TakeOver`."""
     topic = settings.dead_letter_topic
     found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
     if found.error is not None:
@@ -201,13 +202,13 @@ def _starts(
 
 
 def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
-    """What earlier redrives committed; the beginning where none did."""
+    """The offsets that earlier redrives committed; the beginning where none did."""
     found: list[TopicPartition] = consumer.committed(places, timeout=TIMEOUT_S)
     return [p if p.offset >= 0 else TopicPartition(p.topic, p.partition, 0) for p in found]
 
 
 def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]:
-    """Begin there; returns the ends, by partition."""
+    """Start reading there; returns the ends, by partition."""
     assigned, ends = [], {}
     for (topic, partition), (offset, _) in starts.items():
         place = TopicPartition(topic, partition)
@@ -228,7 +229,7 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
 def _batches(
     consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start], stop: Stop
 ) -> Iterable[list[Message]]:
-    """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
+    """Batches up to the given ends. Aborted records leave gaps, so the position is decisive."""
     done = {partition: start.done for (_, partition), start in starts.items()}
     left, at = dict(ends), dict[int, int]()
     topic = ", ".join({topic for topic, _ in starts})
@@ -269,13 +270,13 @@ def _show(
 
 
 def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
-    """A dry run sends nothing, and whoever lists dead letters needs no key."""
+    """A dry run sends nothing, so no key is needed to list dead letters."""
     return value
 
 
 @dataclass
 class _Sending:
-    """What sending needs."""
+    """The state needed for sending."""
 
     settings: Settings
     producer: Producer
@@ -286,37 +287,72 @@ class _Sending:
     limit: int | None
     opener: Opener
     in_flight: bool = False
+    failed: KafkaError | None = None
+    """The first record of a transaction that was not delivered, and why."""
 
     def unknown(self) -> str | None:
-        """What Kafka has not answered, for the operator."""
+        """Describe for the operator what Kafka has not answered."""
         if not self.in_flight:
             return None
         return (
-            "whether the last dead letters were sent is unknown; the next redrive finds out, and "
-            "sends none twice"
+            "it is unknown whether the last dead letters were sent; the next redrive finds out and "
+            "sends none of them twice"
         )
 
     def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
-        """One transaction a batch, after one that leaves receipts where there are none."""
+        """One transaction per batch, after one that writes receipts where there are none."""
         places = self.consumer.assignment()
         committed = _committed(self.consumer, places) if places else []
         new = {(p.topic, p.partition): p.offset for p in committed if not p.metadata}
         if new:
-            self._commit(Step([], [], [], [], [], [], []), new, {})
+            self._commit(Step.empty(), new, {})
         done = Redriven(0, 0)
         for messages in batches:
-            cut = _cut(messages, self.wanted, _room(self.limit, done.sent))
-            step = plan(
-                cut, self.wanted, _room(self.limit, done.sent), self.opener, self.marks.header
-            )
-            letters = list(map(coordinates, cut))
-            counts = Counter((p.topic, p.partition) for p in letters if p not in step.unread)
-            self._commit(step, next_offsets(letters), counts)
-            done = done.and_then(step)
-            progress(done.sent + done.kept)
+            for step in self._send(_cut(messages, self.wanted, _room(self.limit, done.sent)), done):
+                done = done.and_then(step)
+                progress(done.sent + done.kept)
             if _room(self.limit, done.sent) == 0:
                 break
         return done
+
+    def _send(self, messages: list[Message], before: Redriven) -> Iterator[Step]:
+        """Send dead letters in one transaction, or in smaller ones where some do not fit."""
+        room = _room(self.limit, before.sent)
+        step = plan(messages, self.wanted, room, self.opener, self.marks.header)
+        if self._fits(messages, step):
+            yield step
+            return
+        if len(messages) > 1:
+            middle = len(messages) // 2
+            for half in (messages[:middle], messages[middle:]):
+                for part in self._send(half, before):
+                    before = before.and_then(part)
+                    yield part
+            return
+        (message,) = messages
+        while (less := smaller(message, step, self.marks.header)) is not None:
+            step = less
+            if self._fits(messages, step):
+                yield step
+                return
+
+    def _fits(self, messages: Sequence[Message], step: Step) -> bool:
+        """Commit what was planned; False when it is too large for a topic, and nothing is sent."""
+        letters = list(map(coordinates, messages))
+        counts = Counter((p.topic, p.partition) for p in letters if p not in step.left)
+        try:
+            self._commit(step, next_offsets(letters), counts)
+        except KafkaException as error:
+            code = (self.failed or kafka_error(error)).code()
+            if code not in TOO_LARGE and not (code in CUT_SHORT and len(messages) > 1):
+                raise
+            first = f"{letters[0].topic}[{letters[0].partition}]@{letters[0].offset}"
+            log.warning("too large, of %d dead letters from %s: %s", len(messages), first, error)
+            self.receipts.aborted()
+            self.producer.purge()
+            self.producer = _producer(self.settings)  # ends the transaction
+            return False
+        return True
 
     def _commit(
         self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
@@ -327,17 +363,35 @@ class _Sending:
         self.receipts.older(
             offsets, min((r.timestamp_ms or now_ms for r in step.kept), default=now_ms)
         )
+        self.failed = None
         self.producer.begin_transaction()
-        produce(self.producer, self.settings.claims_topic, step.claims)
-        produce(self.producer, self.settings.dead_letter_topic, step.kept)
+        produce(self.producer, self.settings.claims_topic, step.claims, self._delivered)
+        produce(self.producer, self.settings.dead_letter_topic, step.kept, self._delivered)
+        self._await_delivery()
         written = self.receipts.write(offsets, counts, now_ms)
         commit(self.producer, written, self.consumer.consumer_group_metadata(), TIMEOUT_S)
         self.receipts.committed()
         self.in_flight = False
 
+    def _await_delivery(self) -> None:
+        """Know which record is refused: those behind it would be waited for in vain by a commit.
+
+        Raises:
+            KafkaException: one is.
+        """
+        end = time.monotonic() + TIMEOUT_S
+        while len(self.producer) and self.failed is None and time.monotonic() < end:
+            self.producer.poll(0.1)
+        if self.failed is not None:
+            raise KafkaException(self.failed)
+
+    def _delivered(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None and (self.failed is None or error.code() in TOO_LARGE):
+            self.failed = error
+
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
-    """The batch up to the last dead letter that the limit has room for."""
+    """The batch up to the last dead letter that fits the limit."""
     for index, message in enumerate(messages):
         letter = read_letter(message)
         room -= letter is not None and goes_back(message, letter, wanted)

@@ -1,4 +1,4 @@
-"""What a dead letter's record keeps of the value it was refused with: DEAD_LETTER_VALUE."""
+"""DEAD_LETTER_VALUE: how much of the refused value a dead letter's record keeps."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ Opener = Callable[[bytes | None, DeadLetter], bytes | None]
 
 
 def make_seal(settings: Settings) -> Seal:
-    """What DEAD_LETTER_VALUE asks for.
+    """The seal that DEAD_LETTER_VALUE requires.
 
     Raises:
         SettingsError: the key cannot be read.
@@ -38,9 +38,9 @@ def make_seal(settings: Settings) -> Seal:
 
 
 def make_opener(settings: Settings) -> Opener:
-    """For a redrive, with the keys of DEAD_LETTER_KEY_FILE if there are any.
+    """An opener for a redrive, with the keys of DEAD_LETTER_KEY_FILE if there are any.
 
-    What it returns raises `SettingsError` or `KafkaStoppedError` where that cannot be done.
+    The opener raises `SettingsError` or `KafkaStoppedError` if a value cannot be opened.
 
     Raises:
         SettingsError: the key cannot be read.

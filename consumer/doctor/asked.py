@@ -1,4 +1,4 @@
-"""What `doctor` asks the brokers: their answers as values, refusals among them."""
+"""Queries of `doctor` to the brokers: answers, including refusals, as values."""
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
@@ -12,10 +12,10 @@ from confluent_kafka.admin._resource import ResourceType
 from consumer.kafka.client import kafka_error
 
 ANSWER_S: Final = 5.0
-"""Longest that a request may take."""
+"""Maximum duration of a request."""
 
 Config = Mapping[str, str | None] | KafkaError
-"""Settings by name, or why they are not known."""
+"""Settings by name, or the reason why they are unknown."""
 Value = TypeVar("Value")
 
 
@@ -24,12 +24,12 @@ class Node(NamedTuple):
 
     id: int
     address: str
-    """Advertised: where clients of this listener connect to."""
+    """The advertised address that clients of this listener connect to."""
     config: Config
 
 
 class Replicas(NamedTuple):
-    """Where a partition is."""
+    """Leader and replicas of a partition."""
 
     leader: int | None
     replicas: int

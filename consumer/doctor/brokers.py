@@ -1,4 +1,4 @@
-"""What `doctor` thinks of the brokers: reached, their version, and settings of the cluster."""
+"""Checks of `doctor` on the brokers: reachability, version, and cluster settings."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -12,18 +12,18 @@ from consumer.errors import KafkaStoppedError
 REFUSED_NOT_SILENT: Final = frozenset(
     {KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED}
 )
-"""A broker that says no has been reached."""
+"""A broker that refuses has been reached."""
 DAY_MINUTES: Final = 24 * 60
 LEAKY: Final = "4.3.0, 4.3.1 and 4.4.0"
-"""One-node Apache Kafka of these versions can leave transactions open after a kill."""
+"""One-node Apache Kafka in these versions can leave transactions open after a kill."""
 
 
 def judge_nodes(nodes: Sequence[Node], timeout_ms: int | None) -> Iterator[Finding]:
-    """Everything about the brokers.
+    """All findings about the brokers.
 
     Args:
         nodes: each asked at its advertised address.
-        timeout_ms: longest a transaction may take; None without transactions.
+        timeout_ms: maximum duration of a transaction; None without transactions.
     """
     yield reached(nodes)
     yield version(len(nodes))
@@ -34,21 +34,21 @@ def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Findin
     """No broker answers.
 
     Args:
-        servers: where they were looked for.
-        reasons: errors of the client in the meantime, as they came.
-        waited_s: for how long.
+        servers: the addresses that were tried.
+        reasons: errors of the client in the meantime, in order.
+        waited_s: how long it waited, in seconds.
     """
-    why = "; ".join(dict.fromkeys(reasons)) or "the client does not say why"
+    why = "; ".join(dict.fromkeys(reasons)) or "the client gives no reason"
     return wrong(
         "brokers",
         f"no answer from {servers} within {waited_s:g} s: {why}",
-        "look at KAFKA_BOOTSTRAP_SERVERS, at the security settings and at the brokers",
+        "check KAFKA_BOOTSTRAP_SERVERS, the security settings and the brokers",
         KafkaStoppedError.exit_code,
     )
 
 
 def reached(nodes: Sequence[Node]) -> Finding:
-    """Whether every broker answers under the address that it advertises."""
+    """Check that every broker answers at the address it advertises."""
     where = ", ".join(f"{node.id} at {node.address}" for node in nodes)
     silent = [
         f"{node.id} at {node.address} ({node.config.str()})"
@@ -66,24 +66,24 @@ def reached(nodes: Sequence[Node]) -> Finding:
 
 
 def version(nodes: int) -> Finding:
-    """The client cannot ask for the version; it matters on one node."""
+    """Report that the client cannot query the version; it matters on one node."""
     if nodes > 1:
-        return unknown("broker version", "clients cannot ask for it", "ask who runs the brokers")
+        return unknown("broker version", "clients cannot query it", "ask the broker operators")
     return warning(
         "broker version",
         f"unknown, and there is one node: Kafka {LEAKY} on one node can leave a transaction open "
         "after a kill",
-        "make sure that it is another version, or run three nodes (docs/exactly-once.md)",
+        "make sure it is a different version, or run three nodes (docs/exactly-once.md)",
     )
 
 
 def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Finding:
-    """Limits of the brokers that end a worker's start, or its committed offsets."""
+    """Broker limits that can prevent a worker from starting or expire its committed offsets."""
     known = [node.config for node in nodes if not isinstance(node.config, KafkaError)]
     if not known:
-        text = "not known: no right to ask for them"
+        text = "unknown: no right to query them"
         return unknown(
-            "broker settings", text, "give this principal DescribeConfigs on the cluster"
+            "broker settings", text, "grant this principal DescribeConfigs on the cluster"
         )
     longest_ms = min(int(config.get("transaction.max.timeout.ms") or 900_000) for config in known)
     kept = min(int(config.get("offsets.retention.minutes") or 10_080) for config in known)
@@ -98,7 +98,7 @@ def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Finding:
     if kept < DAY_MINUTES:
         return warning(
             "broker settings",
-            f"{text}: a group without workers for that long loses its offsets, and scores again",
+            f"{text}: a group without workers for that long loses its offsets and scores again",
             "raise offsets.retention.minutes above the longest outage",
         )
     return ok("broker settings", text)

@@ -1,4 +1,4 @@
-"""What `doctor` thinks of a topic's replicas: what is left of it when a broker is lost."""
+"""Checks of `doctor` on a topic's replicas: what survives the loss of a broker."""
 
 from typing import Final
 
@@ -16,20 +16,20 @@ _ADVICE_REPLICATION: Final = (
 
 
 def durability(topic: Topic) -> Finding:
-    """What of the topic is left when a broker is lost."""
+    """Check what survives of the topic when a broker is lost."""
     replication = min((p.replicas for p in topic.partitions), default=0)
     shape = f"{len(topic.partitions)} partitions, replication {replication}"
     if leaderless := [n for n, p in enumerate(topic.partitions) if p.leader is None]:
-        text = f"{shape}, no leader of partitions {leaderless}"
+        text = f"{shape}, no leader for partitions {leaderless}"
         return wrong(topic.name, text, "bring their brokers back", STOPS)
     if isinstance(topic.config, KafkaError):
         text = f"{shape}; its settings are unknown: {topic.config.str()}"
-        return unknown(topic.name, text, f"give this principal DescribeConfigs on {topic.name}")
+        return unknown(topic.name, text, f"grant this principal DescribeConfigs on {topic.name}")
     needed = int(topic.config.get("min.insync.replicas") or 1)
     shape += f", min.insync {needed}"
     in_sync = min((p.in_sync for p in topic.partitions), default=0)
     if in_sync < needed:
-        text = f"{shape}, only {in_sync} in sync: Kafka refuses what is written"
+        text = f"{shape}, only {in_sync} in sync: Kafka rejects writes"
         return wrong(
             topic.name, text, "bring the brokers back, or lower min.insync.replicas", STOPS
         )
@@ -42,14 +42,14 @@ def durability(topic: Topic) -> Finding:
 def _replicated(name: str, shape: str, replication: int, needed: int, in_sync: int) -> Finding:
     if in_sync < replication:
         text = f"{shape}, only {in_sync} in sync"
-        return warning(name, text, "look for a broker that is down or behind")
+        return warning(name, text, "find the broker that is down or lagging")
     if replication < 3:
-        text = f"{shape}: a lost disk can lose acknowledged records"
+        text = f"{shape}: losing a disk can lose acknowledged records"
         return warning(name, text, _ADVICE_REPLICATION)
     if needed < 2:
-        text = f"{shape}: one replica may acknowledge alone, and be lost"
+        text = f"{shape}: a single replica may acknowledge a record and then be lost"
         return warning(name, text, "set min.insync.replicas=2")
     if needed == replication:
-        text = f"{shape}: without any one broker nothing can be written"
+        text = f"{shape}: nothing can be written while any one broker is down"
         return warning(name, text, f"set min.insync.replicas={replication - 1}")
     return ok(name, shape)

@@ -1,4 +1,4 @@
-"""``python -m consumer doctor``: looks at what the guarantees rest on, and changes nothing."""
+"""``python -m consumer doctor``: checks what the guarantees depend on, and changes nothing."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,13 +29,13 @@ from consumer.kafka.topics import admin
 from consumer.settings.settings import Delivery, Settings
 
 APART_S: Final = 1.0
-"""Between two looks at open transactions."""
+"""Seconds between two checks of open transactions."""
 
 Topics = Mapping[str, Topic | KafkaError]
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """All checks, each as soon as it is done."""
+    """All findings, each as soon as it is available."""
     yield from ports(settings)
     yield from files(settings)
     reasons: list[str] = []
@@ -47,10 +47,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     try:
         nodes = ask_nodes(client)
     except KafkaException as error:
-        client.poll(0.1)  # the error says only that there was no answer; these say why
+        client.poll(0.1)  # the error only says that there was no answer; the reasons say why
         why = reasons or [kafka_error(error).str()]
         yield unreachable(settings.kafka_bootstrap_servers, why, ANSWER_S)
-        yield unknown("topics, group, transactions", "not asked", "reach a broker first")
+        yield unknown("topics, group, transactions", "not checked", "make a broker reachable first")
         return
     exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
     yield from judge_nodes(nodes, _timeout_ms(settings) if exactly_once else None)
@@ -79,7 +79,7 @@ def _kafka(settings: Settings, client: AdminClient) -> Iterator[Finding]:
 
 
 def uses_of(settings: Settings) -> list[Use]:
-    """The topics, and what the product does with each."""
+    """The topics, and how the product uses each."""
     return [
         Use(settings.claims_topic, "READ"),
         Use(settings.alerts_topic, "WRITE"),
@@ -89,14 +89,14 @@ def uses_of(settings: Settings) -> list[Use]:
 
 
 def transactional_right(settings: Settings) -> Finding:
-    """Never asked: the only way is to begin, and that fences a worker with the same id."""
+    """Never checked: the only way is to begin, and that fences a worker with the same id."""
     check = "transactional id rights"
     if settings.delivery is not Delivery.EXACTLY_ONCE:
         return unknown(check, "not needed with DELIVERY=at-least-once", "nothing to do")
     return unknown(
         check,
-        f"Write on {transactional_id(settings)} cannot be asked for without fencing its worker",
-        "start the worker: without the right it ends with exit code 4 and names it",
+        f"Write on {transactional_id(settings)} cannot be checked without fencing its worker",
+        "start the worker: without the right it exits with code 4 and names it",
     )
 
 
@@ -105,7 +105,9 @@ def _progress(settings: Settings, client: AdminClient, members: Group | KafkaErr
         found = group.ask(client, settings.consumer_group, settings.claims_topic, _wait)
     except KafkaException as error:
         text = kafka_error(error).str()
-        return unknown("progress", text, "look again once claims topic and group are in order")
+        return unknown(
+            "progress", text, "check again once the claims topic and the group are in order"
+        )
     return judge_progress(found, isinstance(members, Group) and bool(members.members))
 
 
@@ -122,7 +124,7 @@ def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:
         time.sleep(APART_S)
         second = ends.open(written)
     except KafkaException as error:
-        return unknown("open transactions", kafka_error(error).str(), "look again")
+        return unknown("open transactions", kafka_error(error).str(), "check again")
     return judge_open(first, second, APART_S, transaction_timeout_s(settings))
 
 
@@ -140,5 +142,5 @@ def _clock(client: AdminClient, topics: list[Topic]) -> Finding:
             at = answer.result().timestamp
             latest[place.topic] = max(at, latest.get(place.topic, -1))
     except KafkaException as error:
-        return unknown("clock", kafka_error(error).str(), "look again")
+        return unknown("clock", kafka_error(error).str(), "check again")
     return judge_clock(latest, time.time_ns() // 1_000_000)

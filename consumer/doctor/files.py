@@ -1,4 +1,4 @@
-"""What `doctor` checks in files: the models, rules, keys and certificates."""
+"""Checks of `doctor` on files: models, rules, keys and certificates."""
 
 import os
 from collections.abc import Iterator
@@ -28,14 +28,14 @@ class SecretFile(NamedTuple):
     setting: str
     path: Path
     mode: int | None
-    """Permission bits; None when there is no such file."""
+    """Permission bits; None if there is no such file."""
     readable: bool
 
 
 def files(settings: Settings) -> Iterator[Finding]:
-    """Everything that settings name and that is loaded at a start, as a worker loads it."""
+    """Check all files that settings refer to and that are loaded at startup, as a worker does."""
     rules = tried("rules", lambda: _rules(settings), "fix the file that RULES_FILE names")
-    key = tried("signing key", lambda: _signing(settings), "name a PEM file with a public key")
+    key = tried("signing key", lambda: _signing(settings), "provide a PEM file with a public key")
     yield rules
     yield key
     if State.WRONG in {rules.state, key.state}:
@@ -52,14 +52,14 @@ def files(settings: Settings) -> Iterator[Finding]:
 def _rules(settings: Settings) -> str:
     found = own_rules(settings)
     if found is None:
-        return "those that come with the product"
+        return "those shipped with the product"
     return f"{len(found)} in {settings.rules_file}"
 
 
 def _signing(settings: Settings) -> str:
     signature_check(settings)
     file = settings.model_public_key_file
-    return "none: models need no signature" if file is None else f"{file}: models must be signed"
+    return "none: models need not be signed" if file is None else f"{file}: models must be signed"
 
 
 def _model(settings: Settings, check: str, setting: str, folder: Path) -> Finding:
@@ -68,13 +68,13 @@ def _model(settings: Settings, check: str, setting: str, folder: Path) -> Findin
             found = load_model(folder, own_rules(settings), signature_check(settings))
         except ArtifactError as error:
             raise ModelRefusedError(f"{setting}={folder}: {error}") from error
-        signed = "not asked for" if settings.model_public_key_file is None else "valid"
+        signed = "not required" if settings.model_public_key_file is None else "valid"
         return (
             f"{found.name} {found.version} loads, format {found.manifest.format_version}, "
             f"{len(found.features)} features, golden examples as recorded, signature {signed}"
         )
 
-    return tried(check, load, "train again, roll back, sign, or chmod o-w, as the message says")
+    return tried(check, load, "retrain, roll back, sign, or chmod o-w, as the message says")
 
 
 def _loaded_keys(settings: Settings) -> Iterator[Finding]:
@@ -83,9 +83,9 @@ def _loaded_keys(settings: Settings) -> Iterator[Finding]:
 
         def keys() -> str:
             read_keys(letters)
-            return f"{letters} has keys"
+            return f"{letters} contains keys"
 
-        yield tried("dead-letter keys", keys, "make one with: openssl rand -base64 32")
+        yield tried("dead-letter keys", keys, "create one with: openssl rand -base64 32")
     for name, certificate, key in (
         ("METRICS_TLS", settings.metrics_tls_cert, settings.metrics_tls_key),
         ("API_TLS", settings.api_tls_cert, settings.api_tls_key),
@@ -98,7 +98,7 @@ def _loaded_keys(settings: Settings) -> Iterator[Finding]:
                 tls(certificate, key, name)
                 return f"{certificate} and its key match"
 
-            yield tried(name, pair, "name the PEM files of a certificate and its private key")
+            yield tried(name, pair, "provide the PEM files of a certificate and its private key")
 
 
 def secret_files(settings: Settings) -> list[tuple[str, Path]]:
@@ -118,20 +118,20 @@ def secret_files(settings: Settings) -> list[tuple[str, Path]]:
 
 
 def look_at(setting: str, path: Path) -> SecretFile:
-    """What the operating system says of the file."""
+    """The file as reported by the operating system."""
     mode = path.stat().st_mode if path.exists() else None
     return SecretFile(setting, path, mode, os.access(path, os.R_OK))
 
 
 def judge_secret(file: SecretFile) -> Finding:
-    """A secret has to be readable for this process, and must not be for everybody."""
+    """Check that a secret is readable by this process, but not by everyone."""
     if file.mode is None or not file.readable:
         what = "does not exist" if file.mode is None else "cannot be read by this user"
-        return wrong(file.setting, f"{file.path} {what}", "name a file this user can read", 2)
+        return wrong(file.setting, f"{file.path} {what}", "provide a file this user can read", 2)
     if file.mode & EVERYBODY_READS:
         return warning(
             file.setting,
-            f"everybody on this machine can read {file.path}",
+            f"everyone on this machine can read {file.path}",
             f"chmod o-r {file.path}",
         )
-    return ok(file.setting, f"{file.path} is readable, and not for everybody")
+    return ok(file.setting, f"{file.path} is readable, but not by everyone")

@@ -1,4 +1,4 @@
-"""What `doctor` found: one finding per check, as a line or as JSON, and the exit code of all."""
+"""Findings of `doctor`: one per check, as a line or as JSON, and the overall exit code."""
 
 import enum
 from collections.abc import Callable, Iterable
@@ -9,25 +9,25 @@ from consumer.errors import ScorerError
 
 
 class State(enum.StrEnum):
-    """How a check ended."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
     WRONG = "wrong"
     UNKNOWN = "unknown"
-    """It could not be asked; this does not change the exit code."""
+    """It could not be checked; this does not change the exit code."""
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """The result of one check."""
+    """One result, with text and advice."""
 
     check: str
     state: State
     text: str
     advice: str = ""
-    """What to do; empty when there is nothing to do."""
+    """What to do; empty if there is nothing to do."""
     exit_code: int = 0
-    """Of `doctor` if this were the only finding."""
+    """Exit code of `doctor` if this were the only finding."""
 
 
 def ok(check: str, text: str) -> Finding:
@@ -36,29 +36,29 @@ def ok(check: str, text: str) -> Finding:
 
 
 def unknown(check: str, text: str, advice: str) -> Finding:
-    """It cannot be asked, or not with the rights of this principal."""
+    """It cannot be checked, or not with the rights of this principal."""
     return Finding(check, State.UNKNOWN, text, advice)
 
 
 def warning(check: str, text: str, advice: str) -> Finding:
-    """A worker runs with it, but less safely than it could."""
+    """A worker runs with it, but less safely than possible."""
     return Finding(check, State.WARNING, text, advice, 1)
 
 
 def wrong(check: str, text: str, advice: str, exit_code: int = 1) -> Finding:
-    """It breaks the guarantee, or ends a worker.
+    """It breaks the guarantee, or stops a worker.
 
     Args:
-        check: what was looked at.
+        check: what was checked.
         text: what is wrong with it.
-        advice: the way out.
+        advice: how to fix it.
         exit_code: the worker's; 1 if a worker would not notice.
     """
     return Finding(check, State.WRONG, text, advice, exit_code)
 
 
 def tried(check: str, act: Callable[[], str], advice: str) -> Finding:
-    """Do what a worker does at its start: ok with the returned text, wrong if it is refused."""
+    """Do what a worker does at startup: ok with the returned text, wrong if it is refused."""
     try:
         return ok(check, act())
     except ScorerError as error:
@@ -78,9 +78,9 @@ def json_line(finding: Finding) -> str:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """0 without warnings, else 1, or what a worker would end with: of several what it meets first.
+    """0 without warnings, else 1, or the code of a worker: of several, the one it would hit first.
 
-    A worker looks at its settings (2) before the model (3), and at Kafka (4) last.
+    A worker checks its settings (2) before the model (3), and Kafka (4) last.
     """
     codes = {finding.exit_code for finding in findings}
     return min((code for code in codes if code > 1), default=max(codes, default=0))

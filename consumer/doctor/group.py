@@ -1,4 +1,4 @@
-"""What `doctor` thinks of the group, of open transactions and of clocks."""
+"""Checks of `doctor` on the group, on open transactions and on clocks."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,11 +14,11 @@ from consumer.kafka.receipts import Place
 
 STOPS: Final = KafkaStoppedError.exit_code
 LISTED: Final = 5
-"""At most so many partitions are named."""
+"""Maximum number of partitions named."""
 
 
 def judge_group(found: Group | KafkaError, name: str, protocol: str) -> list[Finding]:
-    """Members, and the right to be one."""
+    """Check the members, and the right to be one."""
     if isinstance(found, KafkaError):
         return [_no_group(found, name)]
     return [_members(found, name, protocol), _rights(found, name)]
@@ -28,31 +28,31 @@ def _no_group(error: KafkaError, name: str) -> Finding:
     check = f"group {name}"
     if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
         return wrong(
-            check, "this principal may not Read", "add the right (docs/security.md)", STOPS
+            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
         )
     if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
         return ok(check, "does not exist yet: no worker has run")
-    return unknown(check, error.str(), "look again")
+    return unknown(check, error.str(), "check again")
 
 
 def _members(found: Group, name: str, protocol: str) -> Finding:
     check = f"group {name}"
     if not found.members:
-        return ok(check, "no members: no worker runs")
+        return ok(check, "no members: no worker is running")
     who = ", ".join(f"{client} on {host.lstrip('/')}" for client, host in found.members)
     text = f"{found.kind}, {found.assignor or 'no assignor'}, {found.state}, members: {who}"
     if found.kind != protocol:
         return warning(
             check,
             f"{text}; KAFKA_GROUP_PROTOCOL is {protocol} here",
-            "let all workers of the group have the same KAFKA_GROUP_PROTOCOL",
+            "use the same KAFKA_GROUP_PROTOCOL for all workers of the group",
         )
     if found.state != "stable":
-        return warning(check, text, "it rebalances: look again in some seconds")
+        return warning(check, text, "it is rebalancing: check again in a few seconds")
     if protocol == "classic" and found.assignor != "range":
         return wrong(
             check,
-            f"{text}; a worker shares partitions by range and would be refused",
+            f"{text}; a worker uses the range assignor and would be rejected",
             "stop all members first (docs/runbook.md, from an earlier release)",
             STOPS,
         )
@@ -62,20 +62,20 @@ def _members(found: Group, name: str, protocol: str) -> Finding:
 def _rights(found: Group, name: str) -> Finding:
     check = f"group {name} rights"
     if not found.rights:
-        return unknown(check, "the brokers do not say", "look at the access rules")
+        return unknown(check, "the brokers do not report them", "check the access rules")
     if "READ" not in found.rights:
         return wrong(
-            check, "this principal may not Read", "add the right (docs/security.md)", STOPS
+            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
         )
     return ok(check, "Read is allowed")
 
 
 def judge_progress(found: group.Group, running: bool) -> Finding:
-    """How far the group is, and what nobody reads.
+    """Check how far the group is, and which partitions nobody reads.
 
     Args:
         found: offsets and owners of all partitions of the claims topic.
-        running: whether the group has members.
+        running: True if the group has members.
     """
     places = found.partitions
     lag = sum(place.lag for place in places.values())
@@ -84,7 +84,7 @@ def judge_progress(found: group.Group, running: bool) -> Finding:
         return wrong(
             "progress",
             f"{text}; committed offsets beyond the end of partitions {beyond[:LISTED]}",
-            "decide where to go on (docs/runbook.md, offsets beyond the end)",
+            "decide where to resume (docs/runbook.md, offsets beyond the end)",
             STOPS,
         )
     if lost := sum(max(0, p.first - p.committed) for p in places.values() if p.committed >= 0):
@@ -98,7 +98,7 @@ def judge_progress(found: group.Group, running: bool) -> Finding:
         return warning("progress", f"{text}, no worker", advice) if lag else ok("progress", text)
     if found.unowned:
         return warning(
-            "progress", text, "look again; docs/runbook.md, FraudScorerPartitionsUnowned"
+            "progress", text, "check again; see docs/runbook.md, FraudScorerPartitionsUnowned"
         )
     return ok("progress", text)
 
@@ -106,29 +106,29 @@ def judge_progress(found: group.Group, running: bool) -> Finding:
 def judge_open(
     first: Mapping[Place, int], second: Mapping[Place, int], apart_s: float, timeout_s: float
 ) -> Finding:
-    """Transactions that were open at two looks.
+    """Transactions that were open at two checks.
 
     Args:
         first: first open offset of each blocked partition.
         second: the same, later.
         apart_s: how much later.
-        timeout_s: longest that a transaction of a worker lasts.
+        timeout_s: maximum duration of a worker's transaction.
     """
     stay = [place for place, offset in second.items() if first.get(place) == offset]
     if not stay:
-        return ok("open transactions", f"none that lasts {apart_s:g} s")
+        return ok("open transactions", f"none open for {apart_s:g} s or longer")
     shown = ", ".join(f"{topic}[{part}]@{second[topic, part]}" for topic, part in stay[:LISTED])
     more = f" and {len(stay) - LISTED} more" if len(stay) > LISTED else ""
     return warning(
         "open transactions",
         f"open for {apart_s:g} s or longer: {shown}{more}",
-        f"look again: after {timeout_s:g} s Kafka ends it; if it stays for longer see "
+        f"check again: Kafka ends it after {timeout_s:g} s; if it stays open longer, see "
         "docs/runbook.md, a transaction that hangs",
     )
 
 
 def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Finding:
-    """This machine's clock against the newest outcomes, as Kafka gives out no time of its own.
+    """Compare this machine's clock with the newest outcomes, as Kafka does not report its own time.
 
     Args:
         newest_ms: largest timestamp by topic, milliseconds since the epoch; negative for none.
@@ -139,12 +139,12 @@ def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Finding:
         shown = ", ".join(f"{name} by {by / 1_000:.0f} s" for name, by in ahead.items())
         return warning(
             "clock",
-            f"records are ahead of this machine's time: {shown}",
-            "set the clocks of all workers by NTP; they may differ by "
-            f"{CLOCK_MARGIN_MS / 1_000:g} s at most",
+            f"records are ahead of this machine's clock: {shown}",
+            "synchronise the clocks of all workers with NTP; they may differ by at most "
+            f"{CLOCK_MARGIN_MS / 1_000:g} s",
         )
     return unknown(
         "clock",
-        "Kafka gives out no time to compare with; no outcome is ahead of this machine's",
-        "see that NTP runs here and on the brokers (timedatectl)",
+        "Kafka reports no time to compare with; no outcome is ahead of this machine's clock",
+        "make sure NTP runs here and on the brokers (timedatectl)",
     )

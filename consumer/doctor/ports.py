@@ -1,4 +1,4 @@
-"""Whether the ports of a worker and of `serve` are free, or taken by one that runs already."""
+"""Checks whether the ports of a worker and of `serve` are free, or used by a running process."""
 
 import http.client
 import ssl
@@ -14,18 +14,18 @@ ANSWER_S: Final = 2.0
 
 
 class Port(NamedTuple):
-    """A port that is about to be listened on."""
+    """A port to listen on."""
 
     setting: str
     number: int
     refusal: str | None
-    """Why it cannot be listened on; None when it can."""
+    """Why it cannot be used; None if it can."""
     healthz: bool = False
-    """Whether whoever has it answers /healthz as this product does."""
+    """True if the process that uses it answers /healthz as this product does."""
 
 
 def ports(settings: Settings) -> Iterator[Finding]:
-    """METRICS_PORT, without which no worker starts, and API_PORT, which only `serve` needs."""
+    """Check METRICS_PORT, which every worker needs, and API_PORT, which only `serve` needs."""
     metrics = look_at(
         "METRICS_PORT", everywhere(), settings.metrics_port, settings.metrics_tls_cert is not None
     )
@@ -37,7 +37,7 @@ def ports(settings: Settings) -> Iterator[Finding]:
 
 
 def look_at(setting: str, host: str, port: int, secure: bool) -> Port:
-    """Listen on the port for a moment; if it is taken, ask whoever has it for /healthz."""
+    """Listen on the port for a moment; if it is in use, request /healthz from its owner."""
     try:
         listen(host, port, setting).close()
     except SettingsError as error:
@@ -64,7 +64,7 @@ def _answers(host: str, port: int, secure: bool) -> bool:
 
 
 def _unchecked() -> ssl.SSLContext:
-    """Of whoever has a port of this machine only the answer is of interest, not the name."""
+    """A context without verification: only the local process's answer matters, not its name."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -72,13 +72,13 @@ def _unchecked() -> ssl.SSLContext:
 
 
 def judge(port: Port, *, needed: bool) -> Finding:
-    """A taken port is in order only if a process of this product has it."""
+    """A port in use is fine only if a process of this product uses it."""
     if port.refusal is None:
         where = "any free port" if port.number == 0 else f"{port.number} is free"
         return ok(port.setting, where)
     if port.healthz:
-        return ok(port.setting, f"{port.number} is taken, by a process that answers /healthz")
-    advice = f"end the program that has it, or choose another {port.setting}"
+        return ok(port.setting, f"{port.number} is in use by a process that answers /healthz")
+    advice = f"stop the program that uses it, or choose another {port.setting}"
     if needed:
         return wrong(port.setting, port.refusal, advice, SettingsError.exit_code)
     return warning(port.setting, f"{port.refusal}; serve would not start", advice)

@@ -1,4 +1,4 @@
-"""What `doctor` thinks of the topics: how long records stay, how large, and who may use them."""
+"""Checks of `doctor` on the topics: retention, record sizes, and rights."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
@@ -14,21 +14,21 @@ STOPS: Final = KafkaStoppedError.exit_code
 INTERNAL: Final = ("__consumer_offsets", "__transaction_state")
 DAY_MS: Final = 24 * 3_600 * 1_000
 HEADROOM_BYTES: Final = 100_000
-"""What an alert or a dead letter may need more than its claim."""
+"""Bytes an alert or a dead letter may need in addition to its claim."""
 
 
 class Use(NamedTuple):
-    """What the product does with a topic."""
+    """How the product uses a topic."""
 
     topic: str
     right: str
     """The operation it needs, in capitals."""
     by_worker: bool = True
-    """Whether a worker ends without it."""
+    """True if a worker cannot run without it."""
 
 
 def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
-    """Everything about one topic of the product."""
+    """All findings about one topic of the product."""
     if isinstance(found, KafkaError):
         yield judge_absent(use, found)
         return
@@ -41,76 +41,76 @@ def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
 def judge_absent(use: Use, error: KafkaError) -> Finding:
     """A topic that is missing, or hidden from this principal."""
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-        text = f"no topic {use.topic}"
+        text = f"topic {use.topic} does not exist"
         advice = "create it with: python -m consumer topics"
         if not use.by_worker:
             return warning(use.topic, f"{text}; python -m consumer outcomes needs it", advice)
     else:
         text = f"no answer about topic {use.topic}: {error.str()}"
-        advice = "look at the rights of this principal (docs/security.md)"
+        advice = "check the rights of this principal (docs/security.md)"
         if not use.by_worker:
             return unknown(use.topic, text, advice)
     return wrong(use.topic, text, advice, STOPS)
 
 
 def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
-    """A topic of Kafka's own, on which offsets and transactions rest."""
+    """One of Kafka's internal topics, on which offsets and transactions depend."""
     if isinstance(found, Topic):
         return durability(found)
     if found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return unknown(
             name,
             "does not exist yet",
-            "look again once a worker has run",
+            "check again once a worker has run",
         )
-    return unknown(name, found.str(), "give this principal Describe and DescribeConfigs on it")
+    return unknown(name, found.str(), "grant this principal Describe and DescribeConfigs on it")
 
 
 def retention(topic: Topic) -> Finding:
-    """Whether records stay until they are read."""
+    """Check that records are kept until they are read."""
     check = f"{topic.name} retention"
     config = topic.config
     if isinstance(config, KafkaError):
-        return unknown(check, config.str(), f"give this principal DescribeConfigs on {topic.name}")
+        return unknown(check, config.str(), f"grant this principal DescribeConfigs on {topic.name}")
     policy = config.get("cleanup.policy") or "delete"
     if "compact" in policy:
-        text = f"cleanup.policy={policy}: a record is removed once its key comes again"
+        text = f"cleanup.policy={policy}: a record is removed once its key occurs again"
         return wrong(check, text, "set cleanup.policy=delete")
     if config.get("retention.bytes") not in {None, "-1"}:
-        text = f"retention.bytes={config['retention.bytes']}: records go however young they are"
+        text = f"retention.bytes={config['retention.bytes']}: records are deleted at any age"
         return warning(check, text, "set retention.bytes=-1, and retention.ms as long as you need")
     kept_ms = int(config.get("retention.ms") or -1)
     if 0 <= kept_ms < DAY_MS:
-        text = f"{kept_ms / 3_600_000:g} hours: what is not read by then is gone"
+        text = f"{kept_ms / 3_600_000:g} hours: records not read by then are lost"
         return warning(check, text, "raise retention.ms above the longest outage")
-    return ok(check, f"delete, {'for ever' if kept_ms < 0 else f'{kept_ms / DAY_MS:g} days'}")
+    return ok(check, f"delete, {'forever' if kept_ms < 0 else f'{kept_ms / DAY_MS:g} days'}")
 
 
 def rights(use: Use, topic: Topic) -> Finding:
-    """Whether this principal may do with the topic what the product does with it."""
+    """Check that this principal may use the topic as the product does."""
     check = f"{topic.name} rights"
     if not topic.rights:
-        return unknown(check, "the brokers do not say", "look at the access rules")
+        return unknown(check, "the brokers do not report them", "check the access rules")
     if use.right in topic.rights:
         return ok(check, f"{use.right.title()} is allowed")
     text = f"this principal may not {use.right.title()}"
-    return wrong(check, text, "add the right (docs/security.md)", STOPS)
+    return wrong(check, text, "grant the right (docs/security.md)", STOPS)
 
 
 def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Finding:
-    """Whether the outcome of a claim of the largest size fits its topic."""
+    """Check that the outcome of a claim of maximum size fits its topic."""
     limits = {name: _limit(found[name]) for name in (claims, *outputs)}
     largest = limits[claims]
     if largest is None or None in limits.values():
-        advice = "give this principal DescribeConfigs on the topics"
-        return unknown("max.message.bytes", "not known of every topic", advice)
+        advice = "grant this principal DescribeConfigs on the topics"
+        return unknown("max.message.bytes", "not known for every topic", advice)
     shown = ", ".join(f"{name} {limit:,}" for name, limit in limits.items())
     short = [name for name in outputs if (limits[name] or 0) < largest + HEADROOM_BYTES]
     if not short:
         return ok("max.message.bytes", shown)
     return warning(
         "max.message.bytes",
-        f"{shown}: an outcome of a large claim may not fit {', '.join(short)}, and is cut",
+        f"{shown}: the outcome of a large claim may not fit {', '.join(short)} and is cut",
         f"set max.message.bytes={2 * largest} there",
     )
 

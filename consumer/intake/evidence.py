@@ -1,4 +1,4 @@
-"""Which claims have a visible outcome, read from the output topics themselves."""
+"""Determines which claims have a visible outcome by reading the output topics themselves."""
 
 import logging
 import time
@@ -19,14 +19,14 @@ from schemas.dead_letter import HEADER_OF, Header
 log = logging.getLogger(__name__)
 
 CLOCK_MARGIN_MS: Final = 5_000
-"""A worker's clock may step back by as much, or differ from that of a broker that stamps."""
+"""How far a worker's clock may step back, or differ from that of a broker that sets timestamps."""
 TIMEOUT_S: Final = 5.0
 _AT_ONCE: Final = 2_000
 _PLACE: Final = tuple(HEADER_OF[field] for field in ("topic", "partition", "offset"))
 
 
 Origin = Callable[[Message], tuple[Place, int] | None]
-"""Coordinates of the record that an outcome is of, None where it is not an outcome."""
+"""Returns the coordinates of the record an outcome belongs to, None if it is not an outcome."""
 
 
 class Evidence:
@@ -40,14 +40,14 @@ class Evidence:
         of: Collection[Place],
         origin: Origin,
     ) -> None:
-        """Find where to begin.
+        """Find where to start.
 
         Args:
             settings: connection and group.
-            ends: offset to read each output partition to; all before it is decided.
-            since_ms: nothing older is of interest, milliseconds since the epoch.
+            ends: offset up to which each output partition is read; everything before is decided.
+            since_ms: nothing older is relevant, milliseconds since the epoch.
             of: partitions of the topic that is read.
-            origin: of which record an outcome is.
+            origin: returns the record that an outcome belongs to.
 
         Raises:
             KafkaException: Kafka does not answer.
@@ -55,7 +55,7 @@ class Evidence:
         self.found: dict[Place, set[int]] = defaultdict(set)
         """Offsets of claims with a visible outcome, by partition."""
         self.seen = 0
-        """Records looked at so far."""
+        """Number of records examined so far."""
         self._of = frozenset(of)
         self._origin = origin
         self._consumer = Consumer(_config(settings))
@@ -73,18 +73,18 @@ class Evidence:
             if start.error is not None:
                 raise KafkaException(start.error)
             place = start.topic, start.partition
-            if 0 <= start.offset < ends[place]:  # -1: nothing is as young
+            if 0 <= start.offset < ends[place]:  # -1: nothing is that recent
                 left[place] = ends[place]
                 assigned.append(start)
         self._consumer.assign(assigned)
         return left
 
     def step(self, seconds: float) -> bool:
-        """Read on for about that long; True once everything was read.
+        """Continue reading for about that long; True once everything has been read.
 
         Raises:
-            KafkaStoppedError: there is no right to read one of the topics.
-            KafkaException: Kafka refuses otherwise.
+            KafkaStoppedError: the right to read one of the topics is missing.
+            KafkaException: Kafka refuses for another reason.
         """
         end = time.monotonic() + seconds
         while self._left and time.monotonic() < end:
@@ -109,7 +109,7 @@ class Evidence:
             self.found[source[0]].add(source[1])
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._consumer.close()
 
 
@@ -118,7 +118,7 @@ def source_of(message: Message) -> tuple[Place, int] | None:
     try:
         headers = headers_of(message)
         return source_of_headers(headers)
-    except (RefusedError, ValueError):  # written by somebody else
+    except (RefusedError, ValueError):  # written by someone else
         return None
 
 
@@ -126,7 +126,7 @@ def source_of_headers(headers: list[Header]) -> tuple[Place, int] | None:
     """The same, from the headers of an alert (a CloudEvent) or of a dead letter.
 
     Raises:
-        ValueError: they look like one and are not.
+        ValueError: they look like one but are not.
     """
     found = dict(headers)
     if _PLACE[0] in found:

@@ -1,4 +1,4 @@
-"""Where to read each partition from: what the group has committed, else where it was begun."""
+"""Start offsets of partitions: what the group has committed, else where reading was started."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -17,32 +17,32 @@ TIMEOUT_S: Final = 5.0
 
 
 class Offsets:
-    """Next offsets to read, as the broker tells them."""
+    """Next offsets to read, as reported by the broker."""
 
     def __init__(self, consumer: Consumer, reset: str) -> None:
-        """Nothing is known yet.
+        """Start without any offsets.
 
         Args:
             consumer: a member of the group.
-            reset: ``auto.offset.reset``, for partitions of which nothing is committed.
+            reset: ``auto.offset.reset``, for partitions without a committed offset.
         """
         self._consumer = consumer
         self._reset = reset
         self.begun: dict[Place, int] = {}
-        """Where each partition in hand was begun."""
+        """Where reading of each current partition was started."""
 
     def find(
         self, partitions: Sequence[TopicPartition], timeout_s: float
     ) -> list[TopicPartition] | None:
-        """Where to read from, None when that is not to be had yet.
+        """The offsets to read from, None if they are not available yet.
 
-        Under read_committed the broker tells nothing while the outcome of a transaction that
-        holds offsets of these partitions is unknown (KIP-447). A partition of which nothing is
-        committed yet is read from where it was begun: asking auto.offset.reset again after an
-        abort would skip what has come in since.
+        Under read_committed the broker returns nothing while the outcome of a transaction that
+        contains offsets of these partitions is unknown (KIP-447). A partition without a committed
+        offset is read from where it was started before: applying auto.offset.reset again after an
+        abort would skip what has arrived since.
 
         Raises:
-            KafkaStoppedError: the broker refuses to tell, or there is nothing to begin with.
+            KafkaStoppedError: the broker refuses to answer, or there is no offset to start from.
         """
         if not partitions:
             return []
@@ -73,7 +73,7 @@ class Offsets:
         return TopicPartition(place.topic, place.partition, offset)
 
     def _first(self, place: TopicPartition, timeout_s: float) -> int:
-        """The beginning of a partition, unless KAFKA_AUTO_OFFSET_RESET says to stop."""
+        """The beginning of a partition, unless KAFKA_AUTO_OFFSET_RESET requires stopping."""
         if self._reset in {"error", "none"}:
             raise KafkaStoppedError(
                 f"nothing is committed for {place.topic}[{place.partition}], "
@@ -91,11 +91,11 @@ class Offsets:
     def within_log(
         self, starts: Mapping[Place, Start], *, patient: bool
     ) -> dict[Place, Start] | None:
-        """The starts, or the beginning of a log where that is later; None: ask again.
+        """The starts, or the beginning of a log if that is later; None: ask again.
 
         Raises:
             KafkaStoppedError: a log ends before its start (unless `patient`), or begins after it
-                and KAFKA_AUTO_OFFSET_RESET says to stop.
+                and KAFKA_AUTO_OFFSET_RESET requires stopping.
         """
         try:
             bounds = {p: self._bounds(TopicPartition(*p), TIMEOUT_S) for p in starts}
@@ -127,15 +127,15 @@ class Offsets:
         return Start(low, frozenset(offset for offset in start.done if offset >= low))
 
     def forget(self, partitions: Sequence[TopicPartition]) -> None:
-        """These are read by another worker from now on."""
+        """Another worker reads these from now on."""
         for place in partitions:
             self.begun.pop((place.topic, place.partition), None)
 
     def keep(self, partitions: Sequence[TopicPartition]) -> None:
-        """These make up a new assignment, in which all others are another worker's.
+        """These form a new assignment; all others belong to other workers.
 
-        An eager rebalance takes all partitions away first. Those that come back were read by
-        nobody in between, so where they were begun still holds.
+        An eager rebalance takes all partitions away first. Nobody read those that come back in
+        between, so their start offsets are still valid.
         """
         kept = {(place.topic, place.partition) for place in partitions}
         self.begun = {place: offset for place, offset in self.begun.items() if place in kept}

@@ -1,13 +1,13 @@
-"""Claims in: polling, rebalances, and going back to what the group has committed.
+"""Input of claims: polling, rebalances, and rewinding to what the group has committed.
 
-The rules exactly-once rests on (KIP-447 fences a transaction's offsets by member and generation,
-not by partition):
+The rules that exactly-once depends on (KIP-447 fences a transaction's offsets by member and
+generation, not by partition):
 
 * group metadata is taken before the broker is asked where to read from, never at commit: metadata
   fetched after a rebalance would be accepted for partitions this worker has already lost;
-* any rebalance makes the records in hand void, also those returned by the very poll that served
+* any rebalance voids the records in flight, including those returned by the very poll that served
   it: they are read again from what the group has committed;
-* nothing is read before the last transactions of its partition are known to be whole
+* nothing is read before the last transactions of its partition are known to be complete
   (`consumer.intake.takeover`).
 """
 
@@ -43,21 +43,21 @@ IDLE_POLL_S: Final = 0.2
 BUSY_POLL_S: Final = 0.001
 OFFSETS_TIMEOUT_S: Final = 2.0
 PATIENCE_S: Final = 30.0
-"""A broker that has just started may report an end that is too low for a moment."""
+"""A broker that has just started may briefly report an end that is too low."""
 NOT_FETCHED_YET: Final = frozenset({KafkaError._STATE, KafkaError._PREV_IN_PROGRESS})
 
 
 class Poll(NamedTuple):
-    """What one poll brought."""
+    """The result of one poll."""
 
     messages: list[Message]
     rebalanced: bool
     first: Mapping[Place, int] = MappingProxyType({})
-    """Where partitions begin of which nothing is committed by a worker of this release."""
+    """Start offsets of partitions for which no worker of this release has committed anything."""
     done: Mapping[Place, int] = MappingProxyType({})
-    """How many claims were left out because their outcomes are there, by partition."""
+    """How many claims were skipped because their outcomes exist, by partition."""
     offsets: Mapping[Place, int] = MappingProxyType({})
-    """Next offsets of those partitions: after what was left out and what is in `messages`."""
+    """Next offsets of those partitions: after what was skipped and what is in `messages`."""
 
 
 class Stall(NamedTuple):
@@ -71,7 +71,7 @@ class Stall(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """Where to begin, found out by the member that `metadata` is of."""
+    """Where to start, as determined by the member that `metadata` belongs to."""
 
     starts: Mapping[Place, Start]
     first: dict[Place, int]
@@ -93,11 +93,11 @@ class ClaimSource:
 
         Args:
             settings: topic, group, batch size and waiting time.
-            settle: called before partitions are given up; returns when no transaction that
-                holds offsets of theirs is under way.
-            busy: whether a batch could not be published yet anyway.
-            take_over: finds out where to begin.
-            stalled: called again and again while an open transaction keeps partitions from being
+            settle: called before partitions are given up; returns when no transaction with
+                offsets of theirs is in flight.
+            busy: returns True if a batch could not be published yet anyway.
+            take_over: determines where to start.
+            stalled: called repeatedly while an open transaction prevents partitions from being
                 taken over.
         """
         self._settings = settings
@@ -134,18 +134,18 @@ class ClaimSource:
         )
 
     def poll(self) -> Poll:
-        """The next batch: blocks for a first record, then takes what follows it at once.
+        """The next batch: blocks for a first record, then takes what is immediately available.
 
-        A batch is cut at BATCH_SIZE records or 16 MiB, or BATCH_WAIT_MS after its first record
-        but not while the batch before it is being committed: so batches grow with the load. When
-        a rebalance was served, nothing is returned: the records in hand are void.
+        A batch ends at BATCH_SIZE records or 16 MiB, or BATCH_WAIT_MS after its first record
+        but not while the previous batch is being committed: so batches grow with the load. If
+        a rebalance was served, nothing is returned: the records in flight are void.
 
         Raises:
             KafkaStoppedError: no such topic, not authorised, or fenced.
         """
         self._rebalanced = False
-        # An error counts even where a rebalance voids the records it came with: a fatal one is told
-        # once, and the client brings nothing any more.
+        # An error counts even if a rebalance voids the records it came with: a fatal one is
+        # reported only once, and the client delivers nothing afterwards.
         messages = self._checked(self._take()) if self._rewound() else []
         self._idle = not (messages or self._rebalanced or self._void_since)
         if self._rebalanced:
@@ -153,7 +153,7 @@ class ClaimSource:
         return self._sorted(messages) if self._first or self._done else Poll(messages, False)
 
     def _sorted(self, messages: list[Message]) -> Poll:
-        """Leave out what has its outcome; the first time after partitions were taken over only."""
+        """Skip claims that have an outcome; only the first time after a takeover."""
         first, done, offsets, rest = {}, Counter[Place](), {}, []
         for message in messages:
             place, offset = _place(message)
@@ -212,11 +212,11 @@ class ClaimSource:
         return good
 
     def rewind(self, *, aborted: bool) -> None:
-        """Void everything in hand: the next poll goes back to what the group has committed.
+        """Void everything in flight: the next poll goes back to what the group has committed.
 
         Args:
             aborted: a transaction was refused or given up. Under the classic protocol the
-                snapshot stays all the same: if the generation has moved on, a rebalance is due
+                snapshot is kept nevertheless: if the generation has moved on, a rebalance is due
                 whose callback brings the next one. Under the consumer protocol the member's
                 epoch moves on without a callback, so a new snapshot is needed.
         """
@@ -227,11 +227,11 @@ class ClaimSource:
             self._void_since = time.monotonic()
 
     def _rewound(self) -> bool:
-        """Go back, if that is due; False while the broker does not tell where to.
+        """Rewind, if that is due; False while the broker does not report where to.
 
-        Callbacks are served in between: under the consumer protocol a member that is fenced is
-        told no offsets before it has given up its partitions in a callback. So a snapshot taken
-        before offsets are told is of a member that the broker knew, in the epoch it knew.
+        Callbacks are served in between: under the consumer protocol a fenced member gets no
+        offsets before it has given up its partitions in a callback. So a snapshot taken before
+        offsets are returned belongs to a member that the broker knew, in the epoch it knew.
         """
         if self._void_since is None:
             return True
@@ -239,7 +239,7 @@ class ClaimSource:
             self._ready = self._where_to_begin()
         if self._ready is None or not self._begin(self._ready.starts):
             message = self._consumer.poll(0)
-            self._checked([] if message is None else [message])  # a record is void, an error not
+            self._checked([] if message is None else [message])  # a record is void, an error is not
             return False
         self._first = self._ready.first
         self.group_metadata = self._ready.metadata
@@ -264,7 +264,7 @@ class ClaimSource:
         return None if within is None else _Ready(within, first, fresh)
 
     def _begin(self, starts: Mapping[Place, Start]) -> bool:
-        """Set every partition to its start; False while one is not being fetched yet."""
+        """Seek every partition to its start; False while one is not being fetched yet."""
         for place, start in starts.items():
             try:
                 self._consumer.seek(TopicPartition(*place, start.offset))
@@ -284,8 +284,8 @@ class ClaimSource:
         self._refresh = False
         if self._settings.group_protocol == "classic":
             self._offsets.keep(partitions)
-        # When the broker does not tell yet, the rewind that follows finds the place: waiting here
-        # would keep a callback from being served that may be the reason.
+        # If the broker does not answer yet, the following rewind finds the place: waiting here
+        # could block the very callback that is the reason.
         start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
         known = partitions if start is None else start
         assign(consumer, known, self._settings.group_protocol)
@@ -307,24 +307,24 @@ class ClaimSource:
 
     @property
     def void(self) -> bool:
-        """Whether partitions are being taken over, and nothing is read."""
+        """True while partitions are being taken over and nothing is read."""
         return self._void_since is not None
 
     @property
     def assigned(self) -> set[tuple[str, int]]:
-        """Topic and partition of what this worker reads now."""
+        """Topics and partitions that this worker currently reads."""
         held = {(place.topic, place.partition) for place in self._consumer.assignment()}
         return held & self._offsets.begun.keys()
 
     def lag(self, committed: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Records that can be read and are not committed, by partition, from the last fetch.
+        """Records that can be read but are not committed, by partition, from the last fetch.
 
-        Neither what was deleted nor what an open transaction holds back can be read. When nothing
-        is in hand the position counts: unlike what is committed it is also past the markers that
-        transactions of the producers leave at the end of a partition.
+        Deleted records and those held back by an open transaction cannot be read. If nothing is
+        in flight the position counts: unlike the committed offset it is also past the markers
+        that producers' transactions leave at the end of a partition.
 
         Args:
-            committed: next offsets this worker committed, by topic and partition.
+            committed: next offsets committed by this worker, by topic and partition.
         """
         lags = {}
         for place in self._consumer.position([TopicPartition(*where) for where in self.assigned]):
@@ -348,8 +348,8 @@ class ClaimSource:
     def close(self) -> None:
         """Leave the group; static members keep their partitions until the session ends.
 
-        Callbacks that wait are served first: librdkafka may take an assignment that it makes
-        while it closes for its end, and then wait for ever on the callback that gives it back.
+        Pending callbacks are served first: librdkafka may mistake an assignment that it makes
+        while closing for its end, and then wait forever for the callback that gives it back.
         """
         self._closing = True
         try:

@@ -1,6 +1,6 @@
-"""Last stable offsets of what is being read, from the client's own statistics.
+"""Last stable offsets of the partitions being read, from the client's own statistics.
 
-The client reports the high watermark by a call, the last stable offset only there.
+The client provides a call for the high watermark; the last stable offset is only in its statistics.
 """
 
 import msgspec

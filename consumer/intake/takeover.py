@@ -1,10 +1,10 @@
-"""Taking partitions over: nothing is read before their last transactions are known to be whole.
+"""Taking over partitions: nothing is read until their last transactions are known to be complete.
 
-1. The group's offsets are stable: no transaction that holds some of these partitions is open.
+1. The group's offsets are stable: no transaction that contains any of these partitions is open.
 2. The outputs are decided up to where they ended after that: every record is committed or aborted.
-3. The outcomes that the receipt next to the committed offset counts are visible. If some are
-   missing, reading begins before the committed offset, where the receipt begins; claims that have
-   a visible outcome, there or beyond the committed offset, are left out.
+3. The outcomes counted by the receipt next to the committed offset are visible. If some are
+   missing, reading starts before the committed offset, where the receipt begins; claims that have
+   a visible outcome, there or beyond the committed offset, are skipped.
 
 So it does not matter how a dead transaction was ended, by whom, or in which of its partitions:
 what is missing is scored again, what is there is not.
@@ -29,24 +29,24 @@ STEP_S: Final = 0.2
 
 
 class Start(NamedTuple):
-    """Where to begin a partition."""
+    """Where to start reading a partition."""
 
     offset: int
     done: frozenset[int] = frozenset()
-    """Offsets at or after `offset` whose claims have an outcome already."""
+    """Offsets at or after `offset` whose claims already have an outcome."""
 
 
 class Judged(NamedTuple):
-    """What was found of one partition."""
+    """The findings about one partition."""
 
     start: Start
     missing: int
-    """Outcomes that the receipt counts and nobody can see."""
+    """Outcomes that the receipt counts but nobody can see."""
 
 
 def judge(committed: int, receipt: Receipt | None, visible: Iterable[int]) -> Judged:
-    """Where to begin, given the offsets of claims with a visible outcome; pure."""
-    if receipt is None or receipt.begin > committed:  # such a receipt was not written by a worker
+    """Decide where to start, given the offsets of claims with a visible outcome; pure."""
+    if receipt is None or receipt.begin > committed:  # no worker wrote such a receipt
         return Judged(Start(committed), 0)
     seen = frozenset(offset for offset in visible if offset >= receipt.begin)
     missing = receipt.outcomes - sum(offset < committed for offset in seen)
@@ -55,18 +55,18 @@ def judge(committed: int, receipt: Receipt | None, visible: Iterable[int]) -> Ju
 
 
 class TakeOver:
-    """One taking over at a time; see the module."""
+    """One takeover at a time; see the module."""
 
     def __init__(
         self, settings: Settings, receipts: Receipts, outputs: Ends, origin: Origin = source_of
     ) -> None:
-        """Nothing is taken over yet.
+        """Start without a takeover.
 
         Args:
             settings: connection and group.
-            receipts: told what is taken over.
+            receipts: updated with what is taken over.
             outputs: the topics that are written.
-            origin: of which record an outcome is.
+            origin: returns the record that an outcome belongs to.
         """
         self._origin = origin
         self._settings = settings
@@ -77,18 +77,18 @@ class TakeOver:
         self._evidence: Evidence | None = None
         self._distrust = False
         self.open: dict[Place, int] = {}
-        """Output partitions held up by an open transaction, with its first offset."""
+        """Output partitions blocked by an open transaction, with its first offset."""
 
     @property
     def seen(self) -> int:
-        """Records of the outputs that were looked at in this step and those before it."""
+        """Number of output records examined in this step and those before it."""
         return 0 if self._evidence is None else self._evidence.seen
 
     def restart(self, *, distrust: bool) -> None:
-        """Begin anew, as after every rebalance.
+        """Start over, as after every rebalance.
 
         Args:
-            distrust: also look at partitions whose receipts are this worker's own: a transaction
+            distrust: also check partitions whose receipts are this worker's own: a transaction
                 was aborted, and may have ended more than itself.
         """
         self._distrust |= distrust
@@ -98,13 +98,13 @@ class TakeOver:
             self._evidence = None
 
     def step(self, committed: Sequence[TopicPartition]) -> dict[Place, Start] | None:
-        """One step; None until it is known where to begin.
+        """Do one step; None until it is known where to start.
 
         Args:
             committed: what the group has committed, stable, with metadata.
 
         Raises:
-            KafkaStoppedError: there is no right to look at the outputs.
+            KafkaStoppedError: the right to read the outputs is missing.
         """
         if not committed:
             return {}
@@ -136,7 +136,7 @@ class TakeOver:
         return starts
 
     def _receipt(self, place: Place, text: str | None) -> Receipt | None:
-        """The receipt to be checked, None where that is not needed."""
+        """The receipt to be checked, None if that is not needed."""
         if not self._distrust and self._receipts.is_last(place, text):
             return None
         return Receipt.parse(text)
@@ -175,7 +175,7 @@ class TakeOver:
         self, place: Place, start: Start, receipt: Receipt | None, text: str | None, now_ms: int
     ) -> None:
         if receipt is None and self._receipts.is_last(place, text):
-            return  # nobody else has read it meanwhile: what is known of it stays
+            return  # nobody else has read it meanwhile: what is known about it is still valid
         if start.done and receipt is not None:
             self._receipts.taken(place, start.offset, receipt.since_ms, max(start.done) + 1)
         else:

@@ -1,4 +1,4 @@
-"""librdkafka configurations: what the guarantee rests on, and what the environment adds."""
+"""librdkafka configurations: what the guarantee depends on, and what the environment adds."""
 
 import logging
 import re
@@ -47,7 +47,7 @@ PRODUCER_ONLY: Final = (
     "transaction.",
 )
 MANAGED_BY_BROKER: Final = ("heartbeat.interval.ms", "session.timeout.ms")
-"""Refused by the client under ``group.protocol=consumer``."""
+"""Rejected by the client under ``group.protocol=consumer``."""
 
 UNANSWERED: Final = frozenset(
     {
@@ -60,7 +60,7 @@ UNANSWERED: Final = frozenset(
         KafkaError._WAIT_COORD,
     }
 )
-"""Errors that say only that there was no answer."""
+"""Errors that only say that there was no answer."""
 REFUSED: Final = frozenset(
     {
         KafkaError.CLUSTER_AUTHORIZATION_FAILED,
@@ -68,7 +68,7 @@ REFUSED: Final = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
     }
 )
-"""Errors that waiting does not end."""
+"""Errors that waiting does not resolve."""
 FENCED: Final = frozenset(
     {
         KafkaError.FENCED_MEMBER_EPOCH,
@@ -78,7 +78,7 @@ FENCED: Final = frozenset(
         KafkaError.UNKNOWN_MEMBER_ID,
     }
 )
-"""Refusals of a member whose rebalance callback is still to come."""
+"""Refusals of a member whose rebalance callback is still pending."""
 
 TRANSIENT: Final = frozenset(
     {
@@ -93,16 +93,16 @@ TRANSIENT: Final = frozenset(
         KafkaError._WAIT_COORD,
     }
 )
-"""What the client heals by itself."""
+"""Errors that the client recovers from by itself."""
 
 REASON_S: Final = 120.0
-"""What a client reported earlier has healed meanwhile."""
+"""Errors that a client reported earlier are assumed to be resolved."""
 
 Config = dict[str, str | int | float | bool]
 
 
 def common_config(settings: Settings) -> Config:
-    """Connection and security: what every client shares."""
+    """Connection and security: shared by every client."""
     shared = {
         name: value
         for name, value in settings.librdkafka.items()
@@ -113,7 +113,7 @@ def common_config(settings: Settings) -> Config:
         "client.id": f"{settings.consumer_group}-{settings.instance_id}",
         "reconnect.backoff.ms": 250,
         "reconnect.backoff.max.ms": 5_000,
-        # An address that swallows packets is reported before the first wait for an answer ends.
+        # An address that drops packets is reported before the first wait for an answer ends.
         "socket.connection.setup.timeout.ms": 10_000,
         **shared,
     }
@@ -147,7 +147,7 @@ def consumer_config(settings: Settings) -> Config:
 
 
 def onlooker_config(settings: Settings, isolation: str) -> Config:
-    """A consumer that asks about the group, or reads, without being a member of it.
+    """A consumer that queries the group, or reads, without being a member of it.
 
     Args:
         settings: connection and group.
@@ -165,17 +165,17 @@ def onlooker_config(settings: Settings, isolation: str) -> Config:
 def producer_config(settings: Settings) -> Config:
     """The worker's producer; transactional in exactly-once mode.
 
-    ``retry.backoff.ms`` is what a transactional producer waits when the next transaction meets
-    the last one still completing (CONCURRENT_TRANSACTIONS): the default of 100 ms would bound
-    the worker to ten transactions a second. The partitioner is the Java client's, so that an
-    alert lands where other producers put the same key.
+    ``retry.backoff.ms`` is how long a transactional producer waits if the previous transaction is
+    still completing (CONCURRENT_TRANSACTIONS): the default of 100 ms would limit the worker to
+    ten transactions per second. The partitioner is the Java client's, so that an alert goes to
+    the partition where other producers put the same key.
     """
     config: Config = {
-        # The broker's own limits decide what is too large, not the client's.
+        # The broker's limits decide what is too large, not the client's.
         "message.max.bytes": 100_000_000,
         **common_config(settings),
         "enable.idempotence": True,
-        # A commit sends what lingers at once, so this delays nothing and saves small requests.
+        # A commit sends what lingers immediately, so this delays nothing and saves small requests.
         "linger.ms": 5,
         "partitioner": "murmur2_random",
         "retry.backoff.ms": 1,
@@ -189,16 +189,16 @@ def producer_config(settings: Settings) -> Config:
 
 
 def transactional_id(settings: Settings) -> str:
-    """The id that this worker's transactions have, the same after every restart.
+    """The id of this worker's transactions, the same after every restart.
 
-    Neither part may hold a slash, so no two workers of two groups have one id, and a right on the
-    prefix ``CONSUMER_GROUP/`` reaches no other group.
+    Neither part may contain a slash, so no workers of two groups share an id, and a right on the
+    prefix ``CONSUMER_GROUP/`` covers no other group.
     """
     return f"{settings.consumer_group}/{settings.instance_id}"
 
 
 def transaction_timeout_s(settings: Settings) -> float:
-    """After this the coordinator ends a transaction that nobody ended, in seconds."""
+    """Seconds after which the coordinator ends a transaction that nobody ended."""
     return int(settings.librdkafka.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS)) / 1_000
 
 
@@ -219,7 +219,7 @@ def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
 
 
 def refused_property(error: KafkaException) -> SettingsError:
-    """A client's refusal of its configuration, in terms of the environment."""
+    """A client's rejection of its configuration, in terms of the environment."""
     text = kafka_error(error).str()
     named = re.search(r'"([a-z0-9.]+)"', text)
     name = variable_of(named[1]) if named else "a KAFKA_* setting"
@@ -239,34 +239,34 @@ class _Reason(NamedTuple):
 
 
 _reasons: list[_Reason] = []
-"""The last one, of whichever client of this process; callbacks come in any thread."""
+"""The last one of any client in this process; callbacks arrive in any thread."""
 
 
 def report_client_error(error: KafkaError) -> None:
-    """Callback of a client for what it heals by itself (a lost connection) or is fatal.
+    """Callback of a client for errors it recovers from (a lost connection) or that are fatal.
 
-    Clients call it from their `poll` only.
+    Clients call it only from their `poll`.
     """
     log.warning("kafka client: %s", error.str())
-    if error.code() != KafkaError._ALL_BROKERS_DOWN:  # follows the one that says why
+    if error.code() != KafkaError._ALL_BROKERS_DOWN:  # follows the error that says why
         _reasons[:] = [_Reason(error.str(), time.monotonic())]
 
 
 def last_reason() -> str:
-    """Why there was no answer, with the address, as the end of a message; empty if unknown."""
+    """Message suffix saying why there was no answer, with the address; empty if unknown."""
     recent = [r.text for r in _reasons if time.monotonic() - r.at_s < REASON_S]
     return f"; the client's last error: {recent[-1]}" if recent else ""
 
 
 def serve(client: Consumer | Producer | AdminClient) -> None:
-    """Let a client say what went wrong, before it is given up.
+    """Let a client report what went wrong before it is discarded.
 
     Raises:
-        KafkaStoppedError: it lacks a right, which some calls report as no answer.
+        KafkaStoppedError: a right is missing, which some calls report as no answer.
     """
     try:
         said = client.poll(0)
-    except KafkaException as error:  # a producer that has failed for good says so here
+    except KafkaException as error:  # a producer that has failed permanently reports it here
         raise stopped(error, "asking Kafka") from error
     if not isinstance(said, Message):
         return
@@ -277,7 +277,7 @@ def serve(client: Consumer | Producer | AdminClient) -> None:
 
 
 def stopped(error: KafkaException, doing: str) -> KafkaStoppedError:
-    """What the operator reads when Kafka refuses to go on."""
+    """The operator's message when Kafka does not let it continue."""
     inner = kafka_error(error)
     hint = last_reason() if inner.code() in UNANSWERED else _HINTS.get(inner.code(), "")
     return KafkaStoppedError(f"{doing}: {inner.name()}: {inner.str()}{hint}")

@@ -1,6 +1,7 @@
-"""Where the whole group stands with the claims topic, asked from the brokers.
+"""The position of the whole group in the claims topic, as reported by the brokers.
 
-A worker's own lag covers the partitions it reads. What nobody reads is in no worker's lag.
+A worker's own lag covers the partitions it reads. Partitions that nobody reads are in no worker's
+lag.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +19,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
 TIMEOUT_S: Final = 5.0
-"""Longest a request may take; `ask` sends two rounds of them."""
+"""Maximum duration of a request; `ask` sends two rounds of them."""
 
 Wait = Callable[[Iterable[Future[Any]]], None]
 
@@ -27,21 +28,21 @@ class Partition(NamedTuple):
     """Offsets of a partition."""
 
     committed: int
-    """The group's next offset; negative when it has committed none."""
+    """The group's next offset; negative if it has committed none."""
     first: int
     """Start of the log."""
     stable: int
-    """Last stable offset: what follows is behind an open transaction."""
+    """Last stable offset: everything after it is behind an open transaction."""
     end: int
 
     @property
     def lag(self) -> int:
-        """Offsets that are not committed and can be read."""
+        """Offsets that can be read but are not committed."""
         return max(0, self.stable - max(self.committed, self.first))
 
     @property
     def held_back(self) -> int:
-        """Offsets that an open transaction keeps from being read."""
+        """Offsets that cannot be read because of an open transaction."""
         return max(0, self.end - self.stable)
 
 
@@ -50,7 +51,7 @@ class Group(NamedTuple):
 
     partitions: Mapping[int, Partition]
     owned: frozenset[int]
-    """Those a member has been assigned; none of a classic group while it rebalances."""
+    """Those assigned to a member; none of a classic group while it rebalances."""
 
     @property
     def unowned(self) -> frozenset[int]:
@@ -59,13 +60,13 @@ class Group(NamedTuple):
 
 
 def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
-    """What the brokers know; under either group protocol.
+    """Query the brokers, under either group protocol.
 
     Args:
         client: needs the rights of a consumer: Describe on the topic and the group.
         group: `group.id`.
         topic: the topic the group reads.
-        wait: returns when all of the futures have ended, or raises.
+        wait: returns when all of the futures are done, or raises.
 
     Raises:
         KafkaException: a request was refused or not answered within `TIMEOUT_S`.

@@ -1,4 +1,4 @@
-"""The ends of topics: what was written, and up to where every transaction is over."""
+"""The ends of topics: what was written, and up to where every transaction has ended."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -14,13 +14,13 @@ _LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
 
 class Ends:
-    """Asks for the ends of some topics, all partitions that there are at the time."""
+    """Queries the ends of some topics, for all partitions that exist at the time."""
 
     def __init__(self, client: AdminClient, topics: Iterable[str]) -> None:
-        """Ask nothing yet.
+        """Prepare without querying.
 
         Args:
-            client: connected as the worker is.
+            client: connected like the worker.
             topics: names; one that does not exist has no partitions.
         """
         self._client = client
@@ -35,7 +35,7 @@ class Ends:
         return self._ask(self.places(), IsolationLevel.READ_UNCOMMITTED)
 
     def open(self, written: Mapping[Place, int]) -> dict[Place, int]:
-        """Partitions that hold a transaction begun before `written`, with its first offset.
+        """Partitions with an open transaction begun before `written`, with its first offset.
 
         Raises:
             KafkaException: Kafka does not answer.

@@ -1,4 +1,4 @@
-"""How much is taken from a consumer at once: a fetch may hold any number of large records."""
+"""Limits how much is taken from a consumer at once: a fetch may contain many large records."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,17 +6,17 @@ from typing import Final
 from confluent_kafka import Consumer, Message
 
 MOST_BYTES: Final = 16 * 1024 * 1024
-"""Keys and values that are taken at once, as far as their sizes can be known beforehand."""
+"""Bytes of keys and values taken at once, as far as their sizes can be known beforehand."""
 FEW: Final = 16
-"""Records that are taken at once before any size is known: a fetch may hold large ones."""
+"""Records taken at once before any size is known: a fetch may contain large ones."""
 
 
 def take(consumer: Consumer, most: int, wait_s: float) -> list[Message]:
-    """What a consumer has: waits for a first few, then takes what is there.
+    """Messages of a consumer: waits for the first few, then takes what is available.
 
     Args:
-        consumer: is assigned something.
-        most: records to take; about `MOST_BYTES` of them, if that is less.
+        consumer: with an assignment.
+        most: maximum number of records; about `MOST_BYTES` of them, if that is less.
         wait_s: how long to wait for the first ones.
 
     Returns:
@@ -41,5 +41,5 @@ def size_of(message: Message) -> int:
 
 
 def more_at_once(at_once: int, room: int, sizes: Sequence[int]) -> int:
-    """How many records to take next: up to twice as many, if there is room for the largest."""
+    """Number of records to take next: up to twice as many, if there is room for the largest."""
     return max(1, min(2 * at_once, room // max(1, *sizes)))

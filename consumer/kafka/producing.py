@@ -1,4 +1,4 @@
-"""Records to topics: what every producer of the product shares."""
+"""Publishing records: shared by all producers of the product."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 
 
 def make_producer(settings: Settings, transactional_id: str | None = None) -> Producer:
-    """A producer of these settings.
+    """A producer for these settings.
 
     Args:
-        settings: connection, DELIVERY and what the producer is configured with.
+        settings: connection, DELIVERY and the producer's configuration.
         transactional_id: of another process, to end what it left open.
 
     Raises:
-        SettingsError: the client refuses a KAFKA_* setting.
+        SettingsError: the client rejects a KAFKA_* setting.
     """
     config: dict[str, Any] = {
         **producer_config(settings),
@@ -42,10 +42,10 @@ def produce(
     records: Iterable[Record],
     on_delivery: Callable[[KafkaError | None, Message], None] | None = None,
 ) -> None:
-    """Queue every record, waiting for room where the client's queue is full.
+    """Queue every record, waiting for room if the client's queue is full.
 
     Raises:
-        KafkaException: the client refuses a record, one that its queue has no room for among them.
+        KafkaException: the client refuses a record, e.g. one that is too large for its queue.
     """
     for key, value, headers, timestamp_ms in records:
         waiting = True
@@ -68,5 +68,5 @@ def produce(
 
 
 def partitions(offsets: dict[tuple[str, int], int]) -> list[TopicPartition]:
-    """The client's form of next offsets."""
+    """Next offsets in the client's form."""
     return [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]

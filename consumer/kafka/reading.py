@@ -1,4 +1,4 @@
-"""Reading to an end: no error of the client is passed over, and no wait is without a limit."""
+"""Reading to an end: no client error is ignored, and no wait is unlimited."""
 
 import logging
 import time
@@ -16,11 +16,11 @@ PATIENCE_S: Final = 60.0
 
 
 def records(messages: Iterable[Message], topics: str) -> list[Message]:
-    """The records among what a consumer returned; what the client recovers from is logged.
+    """The records among the returned messages; errors that the client recovers from are logged.
 
     Args:
-        messages: of one call.
-        topics: what is read, for errors that name no topic.
+        messages: the result of one call.
+        topics: the topics being read, for errors that name no topic.
 
     Raises:
         KafkaStoppedError: any other error; it names the topic.
@@ -41,25 +41,25 @@ class Patience:
     """A limit for waiting without progress."""
 
     def __init__(self, what: str, seconds: float = PATIENCE_S) -> None:
-        """Begin to wait.
+        """Start waiting.
 
         Args:
-            what: is waited for, as the operator knows it.
-            seconds: how long without progress.
+            what: what is waited for, in the operator's terms.
+            seconds: maximum time without progress.
         """
         self._what = what
         self._seconds = seconds
         self.progressed()
 
     def progressed(self) -> None:
-        """Wait anew."""
+        """Restart the wait."""
         self._until = time.monotonic() + self._seconds
 
     def check(self, about: str = "") -> None:
-        """Go on waiting.
+        """Continue waiting.
 
         Args:
-            about: what is known of the wait, for the message.
+            about: details of the wait, for the message.
 
         Raises:
             KafkaStoppedError: time is up.

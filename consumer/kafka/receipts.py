@@ -1,10 +1,10 @@
-"""Receipts: what must be visible of a partition's last transactions, next to its committed offset.
+"""Receipts, next to committed offsets: what must be visible of a partition's last transactions.
 
-Kafka says that a transaction is atomic, and after a broker was killed it may not be: each
-partition it wrote to has its own marker, and a coordinator that comes back can leave some of them
-out (docs/exactly-once.md). So every offset is committed with a receipt: how many outcomes of the
-claims just before it were published, and since when. Whoever reads the partition next counts them
-in the output topics, and so needs to trust no marker.
+Kafka promises that a transaction is atomic, but after a broker was killed it may not be: each
+partition it wrote to has its own marker, and a coordinator that comes back can omit some of them
+(docs/exactly-once.md). So every offset is committed with a receipt: how many outcomes of the
+claims just before it were published, and since when. The next reader of the partition counts them
+in the output topics, and so does not have to trust any marker.
 """
 
 import re
@@ -24,27 +24,27 @@ _TEXT: Final = re.compile(
 
 
 class Receipt(NamedTuple):
-    """What its writer published of a partition's claims in [begin, committed offset)."""
+    """What its writer published for a partition's claims in [begin, committed offset)."""
 
     since_ms: int
-    """No outcome of a claim at `begin` or after it is older; milliseconds since the epoch."""
+    """No outcome of a claim at or after `begin` is older; milliseconds since the epoch."""
     begin: int
-    """Every outcome of the claims before this offset was seen committed by the writer."""
+    """The writer has seen every outcome of the claims before this offset committed."""
     outcomes: int
     by: str
     """Transactional id of the writer."""
     key: str = ""
-    """Secret of the writer and those who come after it; see `consumer.dead_letters.marks`."""
+    """Secret of the writer and its successors; see `consumer.dead_letters.marks`."""
 
     def text(self) -> str:
-        """As the metadata of a committed offset."""
+        """The receipt as metadata of a committed offset."""
         key = f" key={self.key}" if self.key else ""
         numbers = f"since={self.since_ms} begin={self.begin} outcomes={self.outcomes}"
         return f"v1 {numbers} by={self.by}{key}"
 
     @classmethod
     def parse(cls, text: str | None) -> "Receipt | None":
-        """Read it back; None where the offset was committed by something else."""
+        """Read it back; None if something else committed the offset."""
         found = _TEXT.fullmatch(text or "")
         if found is None:
             return None
@@ -53,67 +53,67 @@ class Receipt(NamedTuple):
 
 
 class _Stretch:
-    """What is known of one partition since it was taken over or last proved."""
+    """What is known about one partition since it was taken over or last proved."""
 
     def __init__(self, offset: int, since_ms: int, keep_until: int) -> None:
         self.offset = self.begin = offset
         self.since_ms = since_ms
         self.keep_until = keep_until
-        """Up to this offset `since_ms` must not move: outcomes beyond are visible already."""
+        """Up to this offset `since_ms` must not move: outcomes beyond are already visible."""
         self.outcomes = 0
         self.text: str | None = None
         self.written_ms = 0
 
 
 class Mark(NamedTuple):
-    """What was committed at one moment, to be proved later; see `Receipts.mark`."""
+    """The committed state at one moment, to be proved later; see `Receipts.mark`."""
 
     since_ms: int
     reached: Mapping[Place, tuple[_Stretch, int, int]]
-    """Stretch, committed offset and outcomes then, by partition."""
+    """Stretch, committed offset and outcomes at that time, by partition."""
 
 
 class Receipts:
     """The receipts of one worker. Written by its loop and its commit thread, read by the prover."""
 
     def __init__(self, by: str) -> None:
-        """Nothing is taken over yet.
+        """Start without any partitions.
 
         Args:
             by: the worker's transactional id.
         """
         self._by = by
         self.key = ""
-        """Goes on every receipt."""
+        """Added to every receipt."""
         self._stretches: dict[Place, _Stretch] = {}
         self._lock = threading.Lock()
         self._began_ms: int | None = None
         self._pending: list[tuple[_Stretch, int, int, str]] = []
 
     def taken(self, place: Place, offset: int, since_ms: int, keep_until: int = 0) -> None:
-        """This worker reads a partition from now on.
+        """From now on, this worker reads a partition.
 
         Args:
             place: the partition.
             offset: of the first claim to read.
-            since_ms: when the first outcome at or after it can have been written.
-            keep_until: some claims before this offset have visible outcomes already.
+            since_ms: the earliest time an outcome at or after it can have been written.
+            keep_until: some claims before this offset already have visible outcomes.
         """
         with self._lock:
             self._stretches[place] = _Stretch(offset, since_ms, keep_until)
 
     def is_last(self, place: Place, text: str | None) -> bool:
-        """Whether the metadata of a committed offset is what this worker wrote last."""
+        """True if the metadata of a committed offset is what this worker wrote last."""
         known = self._stretches.get(place)
         return known is not None and known.text is not None and known.text == text
 
     def began(self, now_ms: int) -> None:
-        """A transaction begins; nothing of it is older than this."""
+        """A transaction begins; nothing in it is older than this."""
         with self._lock:
             self._began_ms = now_ms
 
     def older(self, places: Iterable[Place], since_ms: int) -> None:
-        """Outcomes of these partitions are about to be written with a timestamp of the past."""
+        """Outcomes of these partitions are about to be written with a past timestamp."""
         with self._lock:
             for place in places:
                 stretch = self._stretches[place]
@@ -122,7 +122,7 @@ class Receipts:
     def write(
         self, offsets: Mapping[Place, int], outcomes: Mapping[Place, int], now_ms: int
     ) -> list[TopicPartition]:
-        """Next offsets of the transaction with their receipts.
+        """The transaction's next offsets with their receipts.
 
         Args:
             offsets: next offsets to commit.
@@ -153,15 +153,15 @@ class Receipts:
             self._pending, self._began_ms = [], None
 
     def aborted(self) -> None:
-        """It is not, or nobody knows."""
+        """The transaction is not committed, or that is unknown."""
         with self._lock:
             self._pending, self._began_ms = [], None
 
     def stale(self, places: Iterable[Place], older_than_ms: int) -> dict[Place, int]:
         """Committed offsets of these partitions whose receipts were written before that moment.
 
-        An old receipt has the next owner read all that was published since. Partitions of the
-        transaction under way are left out: their offsets are about to change.
+        With an old receipt the next owner has to read everything published since. Partitions of
+        the transaction in flight are excluded: their offsets are about to change.
         """
         with self._lock:
             pending = {id(stretch) for stretch, *_ in self._pending}
@@ -175,10 +175,10 @@ class Receipts:
             }
 
     def mark(self, now_ms: int) -> Mark:
-        """What is committed now.
+        """The currently committed state.
 
-        Once every record that the output topics hold after this call is known to be committed
-        or aborted, `prove` may be told.
+        Once every record in the output topics after this call is known to be committed or
+        aborted, `prove` may be called.
         """
         with self._lock:
             since = now_ms if self._began_ms is None else self._began_ms
@@ -187,7 +187,7 @@ class Receipts:
             )
 
     def prove(self, mark: Mark) -> None:
-        """All that was committed at the mark is whole: later receipts begin there."""
+        """Everything committed at the mark is complete: later receipts begin there."""
         with self._lock:
             for place, (stretch, offset, outcomes) in mark.reached.items():
                 if self._stretches.get(place) is not stretch or offset < stretch.begin:

@@ -1,4 +1,4 @@
-"""Create the topics with settings that fit the guarantee."""
+"""Creates and checks the topics, with settings that suit the guarantee."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -31,17 +31,17 @@ ABSENT: Final = frozenset(
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
     }
 )
-"""A topic that is not there, or may not be seen: brokers do not tell which."""
+"""A topic that does not exist or may not be seen: brokers do not say which."""
 WEEK_MS: Final = str(7 * 24 * 3_600 * 1_000)
 MONTH_MS: Final = str(30 * 24 * 3_600 * 1_000)
-# A dead letter is the claim's record and some headers, an alert has the claim's key, which may be
-# nearly all of its record: both must fit where the claim did.
+# A dead letter is the claim's record plus some headers; an alert has the claim's key, which may
+# make up nearly all of its record: both must fit wherever the claim did.
 CLAIM_BYTES: Final = 1_048_588
 OUTCOME_BYTES: Final = 2 * CLAIM_BYTES
 
 
 def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTopic]:
-    """The topics: claims and alerts with equal partitions, so that a key's alerts stay together."""
+    """The topics. Claims and alerts have as many partitions, so a key's alerts stay together."""
     durable = {"min.insync.replicas": str(max(1, replication - 1)), "cleanup.policy": "delete"}
 
     def topic(name: str, retention: str, max_bytes: int) -> NewTopic:
@@ -57,13 +57,13 @@ def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTop
 
 
 def create_topics(settings: Settings, partitions: int, replication: int) -> dict[str, bool]:
-    """Create what is missing; existing topics stay as they are.
+    """Create missing topics; existing ones are left unchanged.
 
     Returns:
-        For each topic whether it was created.
+        For each topic, whether it was created.
 
     Raises:
-        KafkaStoppedError: Kafka refuses or is not there.
+        KafkaStoppedError: Kafka refuses or is not reachable.
     """
     created = {}
     client = admin(settings)
@@ -83,7 +83,7 @@ def create_topics(settings: Settings, partitions: int, replication: int) -> dict
 READS: Final = frozenset({"READ"})
 WRITES: Final = frozenset({"WRITE"})
 COUNTS_AND_WRITES: Final = frozenset({"READ", "WRITE"})
-"""Of an output: before a partition is read on, what was published of it is counted."""
+"""Rights on an output: what was published is counted before reading of a partition continues."""
 
 
 def require_topics(settings: Settings, needed: Mapping[str, frozenset[str]]) -> None:
@@ -91,10 +91,10 @@ def require_topics(settings: Settings, needed: Mapping[str, frozenset[str]]) -> 
 
     Args:
         settings: connection.
-        needed: by topic, what this principal has to be authorized for.
+        needed: by topic, the operations this principal must be authorized for.
 
     Raises:
-        KafkaStoppedError: a topic or a right is missing, or Kafka is not there.
+        KafkaStoppedError: a topic or a right is missing, or Kafka is not reachable.
     """
     client = admin(settings)
     asked = client.describe_topics(
@@ -108,13 +108,13 @@ def require_topics(settings: Settings, needed: Mapping[str, frozenset[str]]) -> 
             found = answer.result()
         except KafkaException as error:
             if kafka_error(error).code() not in ABSENT:
-                # The error may say only that there was no answer; the client's log says why.
+                # The error may only say that there was no answer; the client's log says why.
                 client.poll(1)
                 asked_for = f"asking {settings.kafka_bootstrap_servers} for its topics"
                 raise stopped(error, asked_for) from error
             missing.append(name)
             continue
-        # None from a broker that does not say.
+        # None from a broker that does not report them.
         granted = {operation.name for operation in found.authorized_operations or ()}
         lacking = sorted(needed[name] - granted) if granted else []
         if lacking:
@@ -133,15 +133,15 @@ INTERNAL: Final = {
     "__transaction_state": "transaction.state.log.replication.factor",
     "__consumer_offsets": "offsets.topic.replication.factor",
 }
-"""Topics that Kafka makes for its coordinators, and the broker setting that may prevent it."""
+"""Topics that Kafka creates for its coordinators, and the broker setting that may prevent it."""
 
 
 def without_coordinator(settings: Settings) -> str:
-    """What keeps coordinators away, as the end of a message; empty if nothing is known."""
+    """Message suffix saying why there is no coordinator; empty if nothing is known."""
     try:
         found = admin(settings).list_topics(timeout=ASK_S)
     except KafkaException:
-        return last_reason()  # that of the call before: this one adds nothing
+        return last_reason()  # that of the previous call: this one adds nothing
     missing = [
         f"{name} is missing or may not be seen: with {len(found.brokers)} brokers it cannot be "
         f"created if {setting} is larger"
@@ -154,14 +154,14 @@ def without_coordinator(settings: Settings) -> str:
 def admin(
     settings: Settings, on_error: Callable[[KafkaError], None] = report_client_error
 ) -> AdminClient:
-    """An admin client of these settings.
+    """An admin client for these settings.
 
     Args:
         settings: connection.
-        on_error: receives what the client recovers from by itself, when it is polled.
+        on_error: receives errors that the client recovers from, when it is polled.
 
     Raises:
-        SettingsError: the client refuses its configuration.
+        SettingsError: the client rejects its configuration.
     """
     try:
         config: dict[str, Any] = {**common_config(settings), "error_cb": on_error}

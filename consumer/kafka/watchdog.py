@@ -1,7 +1,7 @@
-"""A deadline outside the Kafka client for calls that may outlive their own time-out.
+"""A deadline outside the Kafka client for calls that may exceed their own timeout.
 
-librdkafka's ``send_offsets_to_transaction`` can block past the time-out it was given (issues
-5456 and 5511 of librdkafka). A worker stuck there holds its partitions for ever, so the process
+librdkafka's ``send_offsets_to_transaction`` can block past the timeout it was given (issues
+5456 and 5511 of librdkafka). A worker stuck there holds its partitions forever, so the process
 ends: an uncommitted transaction leaves nothing behind, and the next start takes over.
 """
 
@@ -22,9 +22,9 @@ def _exit() -> None:
 
 
 class Watchdog:
-    """Ends the process when a step takes longer than `seconds`.
+    """Ends the process if a step takes longer than `seconds`.
 
-    Steps may run in several threads at once; each is watched on its own.
+    Steps may run in several threads at once; each is watched separately.
     """
 
     def __init__(self, seconds: float, on_expiry: Callable[[], None] = _exit) -> None:
@@ -49,7 +49,7 @@ class Watchdog:
                 self._deadlines.pop(key, None)
 
     def overdue(self) -> str | None:
-        """Name of a step past half of its time, which is no sign of life any more."""
+        """Name of a step that has used over half its deadline; reported as unhealthy."""
         limit = time.monotonic() + self._seconds / 2
         with self._lock:
             return next((name for end, name in self._deadlines.values() if end < limit), None)

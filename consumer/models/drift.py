@@ -1,4 +1,4 @@
-"""Drift of the claims being scored against those the model was trained on, as metrics."""
+"""Drift of the scored claims relative to the model's training claims, as metrics."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ def measure(scorer: Scorer, assessment: Assessment) -> Measured:
 
 
 class DriftMonitor:
-    """Counts claims in windows; at the end of each, sets the indices of the metrics."""
+    """Counts claims in windows and updates the drift metrics at the end of each."""
 
     def __init__(self, metrics: Metrics, window: int = WINDOW_CLAIMS) -> None:
         self._metrics = metrics
@@ -33,7 +33,7 @@ class DriftMonitor:
         self._window = Window({})
 
     def add(self, measured: Measured) -> None:
-        """Count a batch; one that was scored by another model begins a new window."""
+        """Count a batch; a batch scored by another model starts a new window."""
         if measured.sha256 != self._sha256:
             self._sha256 = measured.sha256
             self._window = measured.window

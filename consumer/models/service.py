@@ -31,18 +31,18 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S: Final = 2.0
 WATCHED: Final = (MANIFEST_FILE, MODEL_FILE, REFERENCE_FILE, SIGNATURE_FILE)
 COLLECT_EVERY: Final = 10_000
-"""Objects more than were freed before the collector looks for cycles (the default is 700)."""
+"""Net number of new objects before the collector looks for cycles (the default is 700)."""
 
 Stamp = tuple[int, int, int, int] | None
-"""Number, size and times of a file; None when there is none."""
+"""Inode number, size and times of a file; None if it does not exist."""
 Identity = tuple[Path, int, tuple[Stamp, ...], Path | None]
 
 
 def signature_check(settings: Settings) -> Verify:
-    """What every model is asked before it is loaded: nothing, without MODEL_PUBLIC_KEY_FILE.
+    """The check of every model before it is loaded; without MODEL_PUBLIC_KEY_FILE there is none.
 
     Raises:
-        SettingsError: the file is missing, or holds no such key.
+        SettingsError: the file is missing, or contains no such key.
     """
     file = settings.model_public_key_file
     if file is None:
@@ -81,12 +81,12 @@ class Models:
 
         Args:
             folder: the artifact, or a link to it.
-            metrics: told which model is in service.
-            rules: to hold claims against beside the model; None for those that come with it.
-            verify: refuses a model, this one and those promoted later; see `signature_check`.
+            metrics: record which model is in service.
+            rules: evaluated in addition to the model; None for those shipped with the product.
+            verify: may reject a model, now or when promoted later; see `signature_check`.
 
         Raises:
-            ModelRefusedError: it is missing, altered, made by other versions, or refused.
+            ModelRefusedError: it is missing, altered, created by other versions, or rejected.
         """
         self._folder = folder
         self._metrics = metrics
@@ -107,7 +107,7 @@ class Models:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Look for another model while the body runs."""
+        """Watch for another model while the body runs."""
         thread = threading.Thread(target=self._watch, name="models", daemon=True)
         thread.start()
         try:
@@ -119,7 +119,7 @@ class Models:
     def look(self) -> None:
         """Load the model that is in the folder now, unless it is the one seen last.
 
-        One that is refused is reported, and the model in service stays.
+        A rejected model is reported, and the current one keeps serving.
         """
         found = self._identity()
         if found is None or found == self._seen:
@@ -138,7 +138,7 @@ class Models:
         while not self._stopped.wait(LOOK_EVERY_S):
             try:
                 self.look()
-            except BaseException as error:  # noqa: BLE001 - a thread that ends is never missed
+            except BaseException as error:  # noqa: BLE001 - nobody notices a thread that ends
                 self._refused(error)
 
     def _refused(self, error: BaseException) -> None:
@@ -149,15 +149,15 @@ class Models:
             self._current.name,
             self._current.version,
             error,
-            # Of a refusal the message says it all, a traceback nothing more.
+            # For a rejection the message says everything; a traceback adds nothing.
             exc_info=None if isinstance(error, ArtifactError) else error,
         )
 
     def _identity(self) -> Identity | None:
-        """What changes when another model is put there; None in the midst of the change.
+        """A value that changes when another model is put there; None in the middle of the change.
 
-        A model that was refused is looked at again with every change of its files: when it has
-        been signed, is no longer everybody's to write, or has been copied to its end.
+        A rejected model is checked again whenever its files change: when it has been signed, is
+        no longer world-writable, or has been copied completely.
         """
         try:
             folder = self._folder.resolve()
@@ -165,7 +165,7 @@ class Models:
             if stamps[0] is None:
                 return None
             return folder, folder.stat().st_ctime_ns, stamps, artifact.open_place(self._folder)
-        except PermissionError:  # loading says what cannot be read
+        except PermissionError:  # loading reports what cannot be read
             return self._folder, 0, (), None
         except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
             return None
@@ -193,9 +193,9 @@ def _stamp(file: Path) -> Stamp:
 
 
 def keep_out_of_collections() -> None:
-    """Tell the garbage collector to leave the model and the libraries alone.
+    """Make the garbage collector ignore the model and the libraries.
 
-    They live as long as the process; walking them again and again, together with a collection
+    They live as long as the process; walking them repeatedly, together with a collection
     every few hundred claims, costs a fifth of the time it takes to score a claim.
     """
     gc.unfreeze()  # what an earlier model left behind

@@ -1,4 +1,4 @@
-"""A challenger: scores the same batches as the model in service, seen in metrics only."""
+"""A challenger: scores the same batches as the model in service; visible in metrics only."""
 
 import logging
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ log = logging.getLogger(__name__)
 
 
 class Comparison(NamedTuple):
-    """What the challenger says of a batch."""
+    """The challenger's results for a batch."""
 
     probabilities: npt.NDArray[np.float64]
     pairs: list[int]
-    """Claims by who refers them: nobody, the challenger, the model in service, both."""
+    """Claims by who refers them: neither, the challenger, the model in service, both."""
 
 
 class Shadow:
-    """A second model beside the one in service. It never touches an alert."""
+    """A second model alongside the one in service. It never affects an alert."""
 
     def __init__(self, folder: Path, metrics: Metrics, verify: Verify = anything) -> None:
         """Load the challenger.
 
         Raises:
-            ModelRefusedError: it is missing, altered, made by other versions, or not signed.
+            ModelRefusedError: it is missing, altered, created by other versions, or not signed.
         """
         try:
             self._scorer = load_model(folder, verify=verify)
@@ -48,9 +48,9 @@ class Shadow:
         probabilities: npt.NDArray[np.float64],
         threshold: float,
     ) -> Comparison | None:
-        """Score the claims again and see where the two models agree; `count` makes it a metric.
+        """Score the claims again and compare the two models; `count` turns the result into metrics.
 
-        A challenger that raises is switched off and reported: the model in service goes on.
+        A challenger that raises is switched off and reported: the model in service continues.
         """
         if self._failed or not claims:
             return None
@@ -61,7 +61,9 @@ class Shadow:
         except Exception:
             self._failed = True
             self._metrics.shadow_failed.set(1)
-            log.exception("the shadow model raised and is switched off until the next start")
+            log.exception(
+                "the shadow model raised an error and is switched off until the next start"
+            )
             return None
 
     def count(self, found: Comparison) -> None:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from schemas.outcome import Finding
 
 OTHER_VERSIONS: Final = "(other)"
-"""What the versions are called that are summed up: see `LiveQuality.summed`."""
+"""Name for the combined remaining versions: see `LiveQuality.summed`."""
 
 
 class Cell(NamedTuple):
@@ -22,7 +22,7 @@ class Cell(NamedTuple):
 
 
 class _Known(Struct):
-    """What is known of one claim so far."""
+    """What is known about one claim so far."""
 
     version: str | None = None
     referred: bool = False
@@ -39,7 +39,7 @@ class LiveQuality:
     """Joins alerts and outcomes by claim, whichever comes first.
 
     Only claims with an outcome count, and those are mostly claims that were referred: recall is
-    that among decided claims, not among all. At most `keep` claims are remembered, the oldest
+    measured among decided claims, not among all. At most `keep` claims are remembered; the oldest
     are forgotten first and no longer counted.
     """
 
@@ -62,10 +62,10 @@ class LiveQuality:
             self._latest.popitem(last=False)
 
     def outcome(self, claim_id: str, finding: Finding, decided_at: dt.datetime | None) -> None:
-        """A claim was decided; the latest decision holds, in whatever order they come.
+        """A claim was decided; the latest decision counts, in whatever order they arrive.
 
-        Without a credible time of decision (None), it holds against those that came before, and
-        gives way to any that comes after.
+        Without a credible decision time (None), it overrides those that came before, and
+        is overridden by any that comes after.
         """
         known = self._claim(claim_id)
         earlier = known.decided_at
@@ -88,9 +88,9 @@ class LiveQuality:
         return sorted({cell.model_version for cell, count in self.cells.items() if count})
 
     def summed(self, versions: int) -> Counter[Cell]:
-        """The cells of so many versions, and those of all others in one called `OTHER_VERSIONS`.
+        """The cells of this many versions, and those of all others combined as `OTHER_VERSIONS`.
 
-        Of the versions with a decided claim, those with the latest alerts are kept apart.
+        Of the versions with a decided claim, those with the latest alerts are kept separate.
         """
         decided = {cell.model_version for cell, count in self.cells.items() if count}
         latest = [version for version in reversed(self._latest) if version in decided]

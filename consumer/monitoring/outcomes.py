@@ -1,6 +1,6 @@
-"""``python -m consumer outcomes``: alerts and outcomes in, live precision and recall as metrics.
+"""``python -m consumer outcomes``: live precision and recall, from alerts and outcomes.
 
-Reads both topics from their beginning at every start, without a group: what it knows is in the
+Reads both topics from their beginning at every start, without a group: all its knowledge is in the
 topics, so nothing has to be stored. One instance is enough.
 """
 
@@ -38,7 +38,7 @@ from schemas.unreadable import UNREADABLE
 log = logging.getLogger(__name__)
 
 VERSIONS: Final = 20
-"""Model versions with series of their own; all others are summed up in one more."""
+"""Number of model versions with their own series; all others are combined in one more."""
 BATCH: Final = 2_000
 TIMEOUT_S: Final = 30.0
 LOOK_EVERY_S: Final = 10.0
@@ -47,7 +47,7 @@ CLOCKS_DIFFER: Final = dt.timedelta(days=1)
 
 
 class _AlertView(msgspec.Struct, frozen=True):
-    """What is needed of an alert."""
+    """The fields of an alert that are needed."""
 
     claim_id: str
     model_version: Annotated[str, msgspec.Meta(max_length=200)]
@@ -55,13 +55,13 @@ class _AlertView(msgspec.Struct, frozen=True):
 
 
 class HasTimestamp(Protocol):
-    """A consumed record, as far as its timestamp goes: its type, and milliseconds since 1970."""
+    """The timestamp of a consumed record: its type, and milliseconds since 1970."""
 
     def timestamp(self) -> tuple[int, int]: ...  # noqa: D102
 
 
 class OutcomeMetrics:
-    """Instruments of the outcomes process."""
+    """Metrics of the outcomes process."""
 
     def __init__(self, metrics: ProcessMetrics) -> None:
         registry, label = metrics.registry, ["model_version"]
@@ -91,7 +91,7 @@ class OutcomeMetrics:
         )
 
     def show(self, quality: LiveQuality) -> None:
-        """Set every gauge; what is nothing any more is no longer shown."""
+        """Set every gauge and remove series that no longer have a value."""
         cells = quality.summed(VERSIONS)
         versions = {cell.model_version for cell in cells}
         _set(
@@ -103,7 +103,7 @@ class OutcomeMetrics:
 
 
 def _set(gauge: Gauge, values: Mapping[tuple[str, ...], float | None]) -> None:
-    """Set the series that have a value and remove all others, without a moment in between."""
+    """Set the series that have a value and remove all others, with no gap in between."""
     shown = {labels: value for labels, value in values.items() if value is not None}
     for labels, value in shown.items():
         gauge.labels(*labels).set(value)
@@ -116,10 +116,10 @@ def _set(gauge: Gauge, values: Mapping[tuple[str, ...], float | None]) -> None:
 def follow(
     settings: Settings, metrics: ProcessMetrics, loop: Loop, stopping: threading.Event
 ) -> LiveQuality:
-    """Read alerts and outcomes until told to stop.
+    """Read alerts and outcomes until asked to stop.
 
     Raises:
-        KafkaStoppedError: a topic is missing, or Kafka refuses to go on.
+        KafkaStoppedError: a topic is missing, or Kafka does not let it continue.
     """
     topics = f"{settings.alerts_topic} and {settings.outcomes_topic}"
     wanted = settings.alerts_topic, settings.outcomes_topic
@@ -161,21 +161,21 @@ def credible(decided_at: dt.datetime, published: dt.datetime) -> dt.datetime | N
     """The time of a decision; None if its record was published before it.
 
     Args:
-        decided_at: as the finding states it.
-        published: when its record was; clocks may differ by `CLOCKS_DIFFER`.
+        decided_at: the time stated in the finding.
+        published: when its record was published; clocks may differ by `CLOCKS_DIFFER`.
     """
     return decided_at if decided_at - published <= CLOCKS_DIFFER else None
 
 
 def published_at(message: HasTimestamp, now: dt.datetime) -> dt.datetime:
-    """When a record was published as far as that can be true, else now."""
+    """The time a record was published if it is plausible, else now."""
     _, stated_ms = message.timestamp()
     ms = min(stated_ms, int(now.timestamp() * 1_000))
     return dt.datetime.fromtimestamp(ms / 1_000, dt.UTC) if ms > 0 else now
 
 
 class _Partitions:
-    """Every partition of some topics, those that are added later among them, from its beginning."""
+    """All partitions of some topics, including those added later, from their beginning."""
 
     def __init__(self, consumer: Consumer, topics: Iterable[str]) -> None:
         self._consumer = consumer
@@ -189,7 +189,7 @@ class _Partitions:
         return len(self._known)
 
     def look(self) -> None:
-        """Begin to read what is new, if a look is due.
+        """Start reading new partitions, if a check is due.
 
         Raises:
             KafkaException: Kafka refuses, or a topic is gone.
@@ -210,7 +210,9 @@ class _Partitions:
         except KafkaException as error:
             if not self._known:
                 raise
-            log.warning("no look for new partitions of %s: %s", topic, kafka_error(error).str())
+            log.warning(
+                "could not check for new partitions of %s: %s", topic, kafka_error(error).str()
+            )
             return ()
         if found.error is not None and not found.error.retriable():
             raise KafkaException(found.error)

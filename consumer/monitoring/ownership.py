@@ -1,4 +1,4 @@
-"""Watches, next to the loop, what nobody owns and how far the whole group is behind."""
+"""Monitors, alongside the loop, which partitions nobody owns and how far the group is behind."""
 
 import contextlib
 import logging
@@ -21,42 +21,42 @@ STEP_S: Final = 0.2
 
 
 class GroupMetrics:
-    """Instruments of the group. Without a recent answer from Kafka they have no series, not 0."""
+    """Metrics of the group. Without a recent answer from Kafka they have no series, not 0."""
 
     def __init__(self, registry: CollectorRegistry, topic: str) -> None:
         self._topic = topic
         self._stable: Mapping[int, int] = {}
         self.unowned = Gauge(
             "fraud_scorer_unowned_partitions",
-            "Partitions of the claims topic that no member of the group has been assigned.",
+            "Partitions of the claims topic that are not assigned to any member of the group.",
             ["topic"],
             registry=registry,
         )
         self.lag = Gauge(
             "fraud_scorer_group_lag",
-            "Offsets the group could read and has not committed, whoever owns the partition.",
+            "Offsets the group could read but has not committed, whoever owns the partition.",
             ["topic", "partition"],
             registry=registry,
         )
         self.held_back = Gauge(
             "fraud_scorer_held_back",
-            "Offsets behind a producer's transaction that was open at the last two looks.",
+            "Offsets behind a producer's transaction that was open at the last two checks.",
             ["topic", "partition"],
             registry=registry,
         )
         self.checked_at = Gauge(
             "fraud_scorer_group_checked_timestamp_seconds",
-            "When Kafka last answered where the group stands; 0 before it has.",
+            "When Kafka last reported the state of the group; 0 until then.",
             registry=registry,
         )
         self.failed = Counter(
             "fraud_scorer_group_checks_failed",
-            "Looks at the group that Kafka did not answer.",
+            "Checks of the group that Kafka did not answer.",
             registry=registry,
         )
 
     def show(self, group: Group) -> None:
-        """Report an answer. Series are replaced in place: a scrape never finds them missing."""
+        """Report an answer. Series are updated in place: a scrape never finds them missing."""
         for number, found in group.partitions.items():
             label = self._topic, str(number)
             stuck = self._stable.get(number) == found.stable
@@ -74,7 +74,7 @@ class GroupMetrics:
 
 
 class GroupWatch:
-    """Asks Kafka in a thread of its own; neither waits for the loop nor delays it."""
+    """Queries Kafka in its own thread; neither waits for the loop nor delays it."""
 
     def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
         """Connect.
@@ -90,7 +90,7 @@ class GroupWatch:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Look every `LOOK_EVERY_S` seconds while the body runs."""
+        """Check every `LOOK_EVERY_S` seconds while the body runs."""
         thread = threading.Thread(target=self._watch, name="group", daemon=True)
         thread.start()
         try:
@@ -105,24 +105,24 @@ class GroupWatch:
             self._stopped.wait(LOOK_EVERY_S)
 
     def look(self) -> None:
-        """Ask and report; what fails is logged and counted, and the last answer withdrawn."""
+        """Query and report; a failure is logged and counted, and the last answer is withdrawn."""
         self._client.poll(0)  # serves the client's log lines
         try:
             found = ask(self._client, self._group, self._topic, self._wait)
         except _StoppedError:
             return
-        except Exception as error:  # noqa: BLE001 - a watch that ended would report for ever
-            log.warning("group %s: where it stands is unknown: %s", self._group, error)
+        except Exception as error:  # noqa: BLE001 - a watch that ended would report forever
+            log.warning("group %s: its state is unknown: %s", self._group, error)
             self._metrics.unknown()
         else:
             self._metrics.show(found)
-            # Once is a rebalance, or a group that is only starting.
+            # Seen once, it is a rebalance, or a group that is just starting.
             if lasting := found.unowned & self._unowned:
                 log.warning("partitions without an owner: %s", sorted(lasting))
             self._unowned = found.unowned
 
     def _wait(self, futures: Iterable[Future[Any]]) -> None:
-        """Until all have ended; each has the client's own time limit."""
+        """Wait until all are done; each has the client's own time limit."""
         asked = list(futures)
         while wait(asked, STEP_S).not_done:
             if self._stopped.is_set():
@@ -130,4 +130,4 @@ class GroupWatch:
 
 
 class _StoppedError(Exception):
-    """The worker ends; nobody needs the answer any more."""
+    """The worker is stopping; nobody needs the answer any more."""

@@ -1,4 +1,4 @@
-"""How outcomes leave the worker: the promise of DELIVERY, and the choice between its two forms."""
+"""How outcomes leave the worker: the promise of DELIVERY, and the choice between its two modes."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -24,30 +24,30 @@ class Publisher(Protocol):
         """Publish one outcome and its offsets; `done` is called once they are committed.
 
         Raises:
-            AbortedError: this outcome, or the one before it, was not committed.
-            KafkaStoppedError: Kafka refuses to go on.
+            AbortedError: this outcome, or the previous one, was not committed.
+            KafkaStoppedError: Kafka does not let it continue.
         """
 
     def busy(self) -> bool:
-        """Whether an outcome published now would have to wait for the one before it."""
+        """True if an outcome published now would have to wait for the previous one."""
 
     def settle(self) -> None:
-        """Wait until nothing is under way.
+        """Wait until nothing is in flight.
 
         Raises:
-            AbortedError: what was under way was not committed.
+            AbortedError: what was in flight was not committed.
         """
 
     def sweep(self) -> None:
         """End what an earlier process with this worker's transactional id left open.
 
         Raises:
-            AbortedError: what was under way was not committed, or the sweep did not work.
-            KafkaStoppedError: Kafka refuses to go on.
+            AbortedError: what was in flight was not committed, or the sweep failed.
+            KafkaStoppedError: Kafka does not let it continue.
         """
 
     def close(self) -> None:
-        """Settle nothing and let go of the connection."""
+        """Close the connection without settling anything."""
 
 
 class AtLeastOnce:
@@ -101,17 +101,17 @@ class AtLeastOnce:
         return False
 
     def settle(self) -> None:
-        """Nothing is ever under way between two batches."""
+        """Nothing is ever in flight between two batches."""
 
     def sweep(self) -> None:
-        """Of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
+        """Leftovers of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
         try:
             sweep_for(self._settings, transactional_id(self._settings), self._leftovers)
         except KafkaException as error:
             raise stopped(error, "ending an open transaction") from error
 
     def close(self) -> None:
-        """Everything published was acknowledged already."""
+        """Everything published has already been acknowledged."""
 
 
 def make_publisher(
@@ -121,7 +121,7 @@ def make_publisher(
     receipts: Receipts,
     leftovers: Leftovers,
 ) -> Publisher:
-    """The publisher that DELIVERY asks for."""
+    """The publisher that DELIVERY requires."""
     if settings.delivery is Delivery.EXACTLY_ONCE:
         return ExactlyOnce(settings, watchdog, receipts, leftovers)
     return AtLeastOnce(settings, watchdog, commit, leftovers)

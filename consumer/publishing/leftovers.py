@@ -1,10 +1,10 @@
-"""What earlier processes with a transactional id left open, and how it is ended.
+"""Transactions that earlier processes with a transactional id left open, and how they are ended.
 
-A broker that dies and comes back can hold a transaction open for ever although its coordinator
-has noted the end of it, and the next commit of the same producer then commits the dead one
-(docs/exactly-once.md). A *sweep* ends it in every partition it can have touched: a transaction
-that writes to all of them and is aborted. What should have been committed is not lost by that:
-whoever takes the partitions over looks at what is there (`consumer.intake.takeover`).
+A broker that dies and comes back can hold a transaction open forever although its coordinator
+has recorded its end, and the next commit of the same producer then commits the dead one
+(docs/exactly-once.md). A *sweep* ends it in every partition it may have touched: a transaction
+that writes to all of them and is aborted. What should have been committed is not lost by this:
+the worker that takes over the partitions checks what is there (`consumer.intake.takeover`).
 """
 
 import logging
@@ -24,14 +24,14 @@ from consumer.settings.settings import Settings
 log = logging.getLogger(__name__)
 
 SWEEP_KEY: Final = b"scorer.sweep"
-"""Key of the records of a sweep: aborted, without a value, seen by uncommitted readers only."""
+"""Key of a sweep's records: aborted, without a value, visible to uncommitted readers only."""
 GRACE_S: Final = 0.5
-"""Transactions of others that are under way end sooner than this, as a rule."""
+"""Other transactions in flight usually end sooner than this."""
 ASK_S: Final = 0.3
 COORDINATOR_S: Final = 20.0
 ANSWER_S: Final = 3.0
 ANSWERS: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError._UNSUPPORTED_FEATURE})
-"""Nobody has joined yet; or the broker is the demo's, which has no such request."""
+"""Nobody has joined yet, or it is the demo's broker, which does not support the request."""
 
 
 class Leftovers:
@@ -50,7 +50,7 @@ class Leftovers:
             settings: connection and group.
             source: the topic that is read.
             outputs: the topics that are written.
-            step: watches each call that may outlive its own time-out.
+            step: watches each call that may exceed its own timeout.
         """
         self._settings = settings
         self._step = step
@@ -66,8 +66,8 @@ class Leftovers:
             timeout_s: for each step of the sweep.
 
         Returns:
-            Whether anything was. If so the producer has aborted a transaction, and must not be
-            used for another one (docs/decisions/0019).
+            True if anything was open. If so, the producer has aborted a transaction, and must not
+            be used for another one (docs/decisions/0019).
 
         Raises:
             KafkaException: Kafka refuses, or does not answer.
@@ -85,7 +85,7 @@ class Leftovers:
             probe.close()
 
     def sweep(self, producer: Producer, timeout_s: float) -> None:
-        """End it in any case. As after `clear`, the producer must not be used again."""
+        """End it unconditionally. As after `clear`, the producer must not be used again."""
         probe = self._probe()
         try:
             self._await_coordinator(timeout_s)
@@ -94,7 +94,7 @@ class Leftovers:
             probe.close()
 
     def reachable(self) -> bool:
-        """Whether Kafka answers at all; without it nothing can be ended."""
+        """True if Kafka answers at all; otherwise nothing can be ended."""
         try:
             return bool(self._source.places())
         except KafkaException as error:
@@ -102,7 +102,7 @@ class Leftovers:
             return False
 
     def _open(self) -> bool:
-        """Whether a transaction in the outputs is older than this call, and does not end soon."""
+        """True if a transaction in the outputs is older than this call and does not end soon."""
         ends = self._outputs.written()
         deadline = time.monotonic() + GRACE_S
         while self._outputs.open(ends):
@@ -112,7 +112,7 @@ class Leftovers:
         return False
 
     def _stable(self, probe: Consumer) -> bool:
-        """Whether no transaction holds offsets of the group; False also when nobody answers."""
+        """True if no transaction contains offsets of the group; False also without an answer."""
         places = [TopicPartition(*place) for place in self._source.places()]
         try:
             probe.committed(places, timeout=ASK_S)
@@ -131,8 +131,8 @@ class Leftovers:
         with self._step("flush of a sweep"):
             producer.flush(timeout_s)
         try:
-            # A group with members refuses offsets of nobody, but the partition that holds the
-            # group's offsets is part of the transaction by then, and gets its marker.
+            # A group with members refuses offsets without a member, but by then the partition with
+            # the group's offsets is part of the transaction, and gets its marker.
             with self._step("send_offsets_to_transaction of a sweep"):
                 producer.send_offsets_to_transaction(
                     [some], probe.consumer_group_metadata(), timeout_s
@@ -144,10 +144,10 @@ class Leftovers:
             producer.abort_transaction(timeout_s)
 
     def _await_coordinator(self, timeout_s: float) -> None:
-        """Wait until the group's coordinator answers: offsets sent before can block for ever.
+        """Wait until the group's coordinator answers: offsets sent earlier can block forever.
 
         Raises:
-            KafkaException: it does not, or there is no right to ask.
+            KafkaException: it does not answer, or the right to query it is missing.
         """
         group = self._settings.consumer_group
         deadline = time.monotonic() + min(COORDINATOR_S, timeout_s)
@@ -165,7 +165,7 @@ class Leftovers:
                 if time.monotonic() > deadline or code not in TRANSIENT:
                     raise
                 time.sleep(0.1)
-                # A client that has lost its connection may ask for a coordinator in vain for ever.
+                # A client that has lost its connection may look for a coordinator in vain forever.
                 client = admin(self._settings)
 
     def _some(self) -> TopicPartition:
@@ -176,7 +176,7 @@ class Leftovers:
 
 
 def sweep_for(settings: Settings, transactional_id: str, leftovers: Leftovers) -> None:
-    """End what another worker left open, which fences it if it still runs.
+    """End what another worker left open, which fences it if it is still running.
 
     Raises:
         KafkaException: Kafka refuses, or does not answer.

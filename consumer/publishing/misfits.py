@@ -1,4 +1,4 @@
-"""Records of which what was to be published does not fit its topic."""
+"""Records whose outcome does not fit its topic."""
 
 import logging
 from collections import Counter
@@ -10,27 +10,27 @@ from schemas.alert import Source
 log = logging.getLogger(__name__)
 
 MOST_TRIES: Final = 2
-"""A dead letter instead of the alert, then one that is cut: nothing smaller is left."""
+"""A dead letter instead of the alert, then a cut one: there is nothing smaller."""
 MOST_KNOWN: Final = 100_000
 
 
 class Misfits:
-    """What is known of them, for `consumer.batch.process.process`.
+    """The known misfits, for `consumer.batch.process.process`.
 
     Attributes:
-        counts: how often what came of the record did not fit.
+        counts: how often the outcome of a record did not fit.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[Source] = Counter()
 
     def learnt(self, error: TooLargeError) -> bool:
-        """Note which records it was; False when the error does not say.
+        """Note the records concerned; False if the error does not name them.
 
         Raises:
-            KafkaStoppedError: not even what is smallest fits.
+            KafkaStoppedError: not even the smallest form fits.
         """
-        if len(self.counts) > MOST_KNOWN:  # of batches that are long committed
+        if len(self.counts) > MOST_KNOWN:  # from batches committed long ago
             self.counts.clear()
         self.counts.update(error.sources)
         for source in error.sources:

@@ -1,9 +1,9 @@
-"""Records that do not fit their topic: how they are found.
+"""Finds records that do not fit their topic.
 
-How large a topic's records may be is the topic's own setting, counts what is left after
-compression, and may change at any time. So nothing is computed beforehand: when the brokers refuse
-a transaction for its size, the same records are sent once more by a producer that compresses them
-and sends each on its own. What is refused then does not fit, and it is known which claim it is of.
+The maximum record size is a setting of the topic, applies after compression, and may change at any
+time. So nothing is computed beforehand: if the brokers refuse a transaction because of its size,
+the same records are sent once more by a producer that compresses them and sends each separately.
+What is refused then does not fit, and it is known which claim it belongs to.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,21 +30,21 @@ CUT_SHORT: Final = frozenset(
         KafkaError._STATE,
     }
 )
-"""What the client says instead when it meets a transaction that has failed already."""
+"""Errors that the client reports instead for a transaction that has already failed."""
 POLL_S: Final = 0.1
 COMPRESSED: Final = {"compression.type": "zstd", "compression.level": "9"}
-# One at a time: after one that is refused, those on their way behind it would be refused for their
-# sequence numbers, some of them only after a time-out.
+# One at a time: after a refused one, those in transit behind it would be refused for their
+# sequence numbers, some of them only after a timeout.
 ALONE: Final = {**COMPRESSED, "batch.size": "1", "max.in.flight": "1", "linger.ms": "0"}
 
 
 def is_too_large(error: KafkaException) -> bool:
-    """Whether the client or the broker refused a record, or several together, for the size."""
+    """True if the client or the broker refused one or several records because of their size."""
     return kafka_error(error).code() in TOO_LARGE
 
 
 def compressed(settings: Settings) -> Settings:
-    """For a producer that sends all that the topic takes."""
+    """Settings for a producer that sends everything the topic accepts."""
     return _with(settings, COMPRESSED)
 
 
@@ -53,10 +53,10 @@ def _with(settings: Settings, properties: dict[str, str]) -> Settings:
 
 
 class Sizes:
-    """Queues the records of outcomes; knows how, and which of them were refused for their size.
+    """Queues the records of outcomes; tracks how, and which were refused because of their size.
 
     Attributes:
-        alone: each record is compressed and sent on its own.
+        alone: each record is compressed and sent separately.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -65,17 +65,17 @@ class Sizes:
         self._refused: set[Source] = set()
         self._passed = False
         self._failed: KafkaError | None = None
-        # The outcome of a transaction is that of all its records: no report is needed of each.
+        # The outcome of a transaction is that of all its records: no individual reports are needed.
         transactional = settings.delivery is Delivery.EXACTLY_ONCE
         self._report = None if transactional else self._noted
 
     @property
     def settings(self) -> Settings:
-        """For the producer that the records are queued in."""
+        """Settings for the producer in which the records are queued."""
         return _with(self._settings, ALONE) if self.alone else self._settings
 
     def queue(self, producer: Producer, outcome: Outcome) -> None:
-        """Queue all records of an outcome; if each goes alone, wait until all are delivered.
+        """Queue all records of an outcome; if each is sent alone, wait until all are delivered.
 
         Raises:
             KafkaException: one is refused.
@@ -86,7 +86,7 @@ class Sizes:
         if self.alone:
             self._queue_alone(producer, alerts, outcome.alerts, outcome.alert_sources)
             self._queue_alone(producer, letters, outcome.dead_letters, outcome.letter_sources)
-            # Behind one that is refused the others are not sent: a commit would wait for them until
+            # The others behind a refused one are not sent: a commit would wait for them until
             # the transaction has timed out.
             while len(producer) and self._failed is None:
                 producer.poll(POLL_S)
@@ -119,7 +119,7 @@ class Sizes:
         self._failed = self._failed or error
 
     def check_delivered(self) -> None:
-        """Of a producer without transactions, flushed, or of records that went alone.
+        """Check a flushed producer without transactions, or records that were sent alone.
 
         Raises:
             KafkaException: a record was not delivered.
@@ -128,23 +128,23 @@ class Sizes:
             raise KafkaException(self._failed)
 
     def suspected(self, error: KafkaException) -> bool:
-        """Whether nothing of the outcome was published because a record may not fit."""
+        """True if nothing of the outcome was published because a record may not fit."""
         return bool(self._refused) or kafka_error(error).code() in TOO_LARGE | CUT_SHORT
 
     def committed(self, outcome: Outcome) -> None:
-        """What was queued is published; runs in the committing thread."""
+        """The queued records are published; runs in the committing thread."""
         self._passed = self.alone and bool(outcome.alerts or outcome.dead_letters)
 
     def relax(self) -> bool:
-        """Whether to go on with a producer of the settings as they are, and from now on so."""
+        """True if it is time to return to a producer with the normal settings, from now on."""
         relaxed, self._passed = self._passed, False
         self.alone = self.alone and not relaxed
         return relaxed
 
     def refused(self, error: KafkaException) -> TooLargeError:
-        """What to raise once it is clear that nothing of the outcome is published.
+        """The error to raise once it is clear that nothing of the outcome is published.
 
-        The next outcome is sent by a producer of other settings if this one was not sent so.
+        The next outcome is sent by a producer with other settings, if this one was not.
         """
         found = frozenset(self._refused)
         self.alone = True

@@ -1,4 +1,4 @@
-"""Outcomes out exactly once: alerts, dead letters and offsets of a batch in one transaction."""
+"""Publishes exactly once: alerts, dead letters and offsets of a batch in one transaction."""
 
 import logging
 import time
@@ -36,14 +36,14 @@ HOPELESS = frozenset(
         KafkaError.INVALID_PRODUCER_EPOCH,
     }
 )
-"""Trying the same batch again would meet the same error."""
+"""Trying the same batch again would hit the same error."""
 
 
 class ExactlyOnce:
     """Alerts, dead letters and offsets in one transaction per batch.
 
-    The commit runs in a thread of its own while the worker decodes and scores the next batch
-    (the client releases the interpreter lock): at most one transaction is under way.
+    The commit runs in its own thread while the worker decodes and scores the next batch
+    (the client releases the interpreter lock): at most one transaction is in flight.
     """
 
     def __init__(
@@ -52,8 +52,8 @@ class ExactlyOnce:
         """Start, which waits for Kafka, and end what an earlier process left open.
 
         Args:
-            settings: topics, ids and time-outs.
-            watchdog: ends the process when a step is stuck.
+            settings: topics, ids and timeouts.
+            watchdog: ends the process if a step is stuck.
             receipts: committed with the offsets.
             leftovers: of this worker's group and topics.
         """
@@ -88,7 +88,7 @@ class ExactlyOnce:
         )
 
     def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
-        """Publish in one transaction, after the one before it; see `Publisher.publish`."""
+        """Publish in one transaction, after the previous one; see `Publisher.publish`."""
         self.settle()
         if self._sizes.relax():
             self._discard("what did not fit is published")
@@ -118,11 +118,11 @@ class ExactlyOnce:
         done()
 
     def busy(self) -> bool:
-        """Whether a commit is under way; see `Publisher.busy`."""
+        """True if a commit is in flight; see `Publisher.busy`."""
         return self._under_way is not None and not self._under_way.done()
 
     def settle(self) -> None:
-        """Wait for the commit under way; see `Publisher.settle`."""
+        """Wait for the commit in flight; see `Publisher.settle`."""
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return
@@ -132,11 +132,11 @@ class ExactlyOnce:
             self._give_up(error)
 
     def _give_up(self, error: KafkaException) -> None:
-        """Abort what can be aborted, and go on with another producer.
+        """Abort what can be aborted, and continue with another producer.
 
-        librdkafka gives the sequence numbers of records that an abort purges to the records that
-        follow. If the broker has written one of the purged, and only its answer was lost, it takes
-        the next record for the same one sent again: acknowledges it, and does not write it. A new
+        librdkafka reuses the sequence numbers of records purged by an abort for the records that
+        follow. If the broker has written one of the purged ones, and only its answer was lost, it
+        mistakes the next record for a retry: acknowledges it, and does not write it. A new
         producer has another epoch and counts from the start (docs/decisions/0019).
 
         Raises:
@@ -149,8 +149,8 @@ class ExactlyOnce:
             raise stopped(error, "publishing") from error
         log.warning("transaction given up: %s: %s", inner.name(), inner.str())
         if self._sizes.suspected(error):
-            # Not aborted: the next transaction of this producer would fail for the sequence numbers
-            # it has skipped. The next producer ends this one.
+            # Not aborted: the next transaction of this producer would fail because of the sequence
+            # numbers it has skipped. The next producer ends this transaction.
             refused = self._sizes.refused(error)
             self._discard("records may not fit: each is sent on its own, compressed")
             raise refused from error
@@ -160,7 +160,7 @@ class ExactlyOnce:
         raise AbortedError(inner.str()) from error
 
     def _abort(self) -> None:
-        """Spare the next producer the wait for the end of the transaction, if that is possible."""
+        """Save the next producer from waiting for the end of the transaction, if possible."""
         try:
             with self._watchdog.step("abort_transaction"):
                 self._producer.abort_transaction(self._timeout)
@@ -186,5 +186,5 @@ class ExactlyOnce:
         self._discard("it has ended what was open")
 
     def close(self) -> None:
-        """Let go; an open transaction is aborted by the broker or the next start."""
+        """Close; an open transaction is aborted by the broker or the next start."""
         self._committer.shutdown(wait=True)

@@ -1,4 +1,4 @@
-"""Alerts in the frame of a Schema Registry: ALERT_FORMAT=json-schema or avro."""
+"""Alerts framed for a Schema Registry: ALERT_FORMAT=json-schema or avro."""
 
 import datetime as dt
 import json
@@ -26,10 +26,10 @@ _DATES: Final = (dt.date, dt.datetime)
 
 
 def make_frame(settings: Settings, registry: Registry) -> Callable[[Record], Record]:
-    """Frames alerts with the schema of subject ``ALERTS_TOPIC-value``.
+    """Return a function that frames alerts with the schema of subject ``ALERTS_TOPIC-value``.
 
     The schema is registered, or looked up with SCHEMA_REGISTRY_REGISTER=no, before the first alert:
-    it is tried on an example here.
+    an example is framed here.
 
     Raises:
         RegistryStoppedError: the registry refuses the schema, or does not have it.
@@ -60,8 +60,8 @@ def _serializer(settings: Settings, registry: Registry) -> Serialize:
         schema = json.dumps(alert_avro())
         made = AvroSerializer(registry.client, schema, lambda value, _: plain(value), config)
         return made
-    # The alert is JSON already, made from the very type the schema is made from: it goes into
-    # the frame as it is.
+    # The alert is already JSON, generated from the same type as the schema, so it is framed
+    # unchanged.
     made = JSONSerializer(
         json.dumps(alert_schema()),
         registry.client,
@@ -72,7 +72,7 @@ def _serializer(settings: Settings, registry: Registry) -> Serialize:
 
 
 def plain(value: bytes) -> dict[str, Any]:
-    """An alert's JSON as what the Avro writer takes: dates as dates, the rest as built-ins."""
+    """An alert's JSON in the form the Avro writer expects: dates as dates, others as built-ins."""
     alert = msgspec.json.decode(value, type=FraudAlert)
     found: dict[str, Any] = msgspec.to_builtins(alert, builtin_types=_DATES)
     return found

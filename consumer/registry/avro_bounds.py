@@ -1,8 +1,8 @@
-"""What a payload can make of an Avro schema, worked out before a byte is read. Pure.
+"""Bounds on what a payload can expand to under an Avro schema, computed before reading. Pure.
 
-Readers of Avro are compiled code that recurses without a limit and believes every count it meets,
-and the schema is the producer's. A schema is safe when no payload can make more of it than
-`VALUES_PER_BYTE` values a byte and `FREE_VALUES` besides, or nest deeper than `MAX_DEPTH`.
+Readers of Avro are compiled code that recurses without a limit and trusts every count it reads,
+and the schema is the producer's. A schema is safe if no payload can produce more than
+`VALUES_PER_BYTE` values per byte plus `FREE_VALUES`, or nest deeper than `MAX_DEPTH`.
 """
 
 from collections.abc import Iterator
@@ -19,13 +19,13 @@ LEAST_BYTES: Final = {
     "null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1,
     "enum": 1, "array": 1, "map": 1,
 }  # fmt: skip
-"""Of an encoded value; of a collection: its count."""
+"""Minimum size of an encoded value; for a collection, of its count."""
 MANY: Final = ("array", "map")
 RECORDS: Final = ("record", "error")
 
 
 class SchemaError(ValueError):
-    """A schema is not used to read claims; says why."""
+    """A schema cannot be used to read claims; says why."""
 
 
 class TooDeepError(SchemaError):
@@ -40,15 +40,15 @@ def check_bounds(schema: Schema, named: dict[str, Schema]) -> None:
         named: its named types, and those of the schemas it refers to.
 
     Raises:
-        SchemaError: says what is not bounded.
+        SchemaError: says what is unbounded.
     """
     excess, _ = _Bounds(named).measure(schema, 1)
     if excess > FREE_VALUES:
-        raise SchemaError(f"a value of it may hold {excess} values that take no bytes")
+        raise SchemaError(f"one value of it may contain {excess} values that take no bytes")
 
 
 def kind_of(schema: Schema) -> str:
-    """Type of a schema; of one that stands for a definition elsewhere: its name."""
+    """The type of a schema; for a reference to a definition elsewhere, its name."""
     if isinstance(schema, list):
         return "union"
     return str(schema["type"]) if isinstance(schema, dict) else str(schema)
@@ -62,10 +62,10 @@ def name_of(schema: Schema) -> str | None:
 
 
 class _Bounds:
-    """How many values a payload can make of a schema.
+    """How many values a payload can produce from a schema.
 
-    For each type the most that any value of it makes beyond `VALUES_PER_BYTE` for each of its
-    bytes. What may be repeated must not have an excess: else a few bytes make any number of values.
+    For each type: the maximum number of values beyond `VALUES_PER_BYTE` per byte. A type that may
+    be repeated must not have an excess; otherwise a few bytes could produce any number of values.
     """
 
     def __init__(self, named: dict[str, Schema]) -> None:
@@ -91,7 +91,7 @@ class _Bounds:
         kind = kind_of(schema)
         if kind == "fixed":
             return 1 - VALUES_PER_BYTE * _size(schema), 1
-        # A name may stand deeper than where it was measured, so both ways are looked at.
+        # A name may occur deeper than where it was measured, so both directions are checked.
         parts = [self.measure(part, level + 1) for part in _parts(schema, kind)]
         depth = 1 + max((depth for _, depth in parts), default=0)
         _check_depth(depth)
@@ -103,7 +103,7 @@ class _Bounds:
         if kind in MANY:
             key = VALUES_PER_BYTE if kind == "map" else 0
             if excesses[0] > key:
-                raise SchemaError(f"its {kind}s may hold values that take no bytes")
+                raise SchemaError(f"its {kind}s may contain values that take no bytes")
         return 1 - VALUES_PER_BYTE * LEAST_BYTES[kind], depth
 
 

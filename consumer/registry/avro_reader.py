@@ -1,6 +1,6 @@
-"""Reads Avro by its writer's schema, within the bounds of `consumer.registry.avro_bounds`.
+"""Reads Avro with its writer's schema, within the bounds of `consumer.registry.avro_bounds`.
 
-Of a record only the fields that are asked for are built; they must not hold other values.
+Only the requested fields of a record are built; they must not contain other values.
 """
 
 import io
@@ -26,9 +26,9 @@ from consumer.registry.avro_bounds import (
 MAX_DECIMAL_BYTES: Final = 32
 MAX_SCALE: Final = 100
 DECIMAL: Final = "decimal"
-"""Attribute of a schema in place of the logical type."""
+"""Attribute that replaces the logical type in a schema."""
 _ALIKE: Final = frozenset({"bytes", "string"})
-"""A reader of fields takes the one for the other where a union has both."""
+"""A reader of selected fields confuses the two if a union has both."""
 
 Field = dict[str, Any]
 
@@ -36,16 +36,16 @@ Field = dict[str, Any]
 def avro_reader(
     texts: Collection[str], fields: Collection[str] | None = None
 ) -> Callable[[bytes], Any]:
-    """What reads payloads of a schema.
+    """Return a function that reads payloads of a schema.
 
     Args:
-        texts: the schema, after those it refers to.
-        fields: of a record, build only these; None builds all.
+        texts: the schema, preceded by those it refers to.
+        fields: build only these fields of a record; None builds all.
 
     Raises:
         SchemaError: it is not a schema, or not one that is safe to read with.
 
-    What it returns raises whatever the reader does on bytes that are not of the schema.
+    The function raises whatever the reader raises on bytes that do not match the schema.
     """
     named: dict[str, Schema] = {}
     try:
@@ -66,7 +66,10 @@ def avro_reader(
     scales = _scales(wanted, named)
 
     def read(payload: bytes) -> Any:
-        found: Any = fastavro.schemaless_reader(io.BytesIO(payload), writer, reader)
+        stream = io.BytesIO(payload)
+        found: Any = fastavro.schemaless_reader(stream, writer, reader)
+        if left := len(payload) - stream.tell():  # of another schema than its frame says
+            raise ValueError(f"{left} bytes follow the value")
         for name, scale in scales.items():
             if isinstance(found[name], bytes):
                 found[name] = _decimal(found[name], scale)
@@ -76,17 +79,22 @@ def avro_reader(
 
 
 def _plain(schema: Schema) -> Schema:
-    """Decimals as the bytes they are: the reader takes minutes for a long one, see `_decimal`."""
-    if schema.get("logicalType") != "decimal":
+    """The schema with the logical types removed that are not read as such.
+
+    Decimals stay bytes: the reader takes minutes for a long one (`_decimal`). UUIDs stay strings.
+    """
+    logical = schema.get("logicalType")
+    if logical not in {"decimal", "uuid"}:
         return schema
-    return {n: v for n, v in schema.items() if n != "logicalType"} | {DECIMAL: True}
+    plain = {n: v for n, v in schema.items() if n != "logicalType"}
+    return plain | {DECIMAL: True} if logical == "decimal" else plain
 
 
 def _wanted(writer: Schema, named: dict[str, Schema], fields: Collection[str]) -> list[Field]:
-    """Those of the record's fields that are asked for.
+    """The requested fields of the record.
 
     Raises:
-        SchemaError: one of them may be what a reader of fields does not build as it was written.
+        SchemaError: a reader of selected fields may not build one of them as it was written.
     """
     found = [field for field in writer["fields"] if field["name"] in fields]
     for field in found:
@@ -97,7 +105,7 @@ def _wanted(writer: Schema, named: dict[str, Schema], fields: Collection[str]) -
 
 
 def _only(writer: Schema, named: dict[str, Schema], wanted: list[Field]) -> Schema:
-    """The record with these fields only: a reader skips the others without building them."""
+    """The record with only these fields: a reader skips the others without building them."""
     fields = [{"name": field["name"], "type": _by_name(field["type"])} for field in wanted]
     record = {"type": "record", "name": writer["name"], "fields": fields}
     rest = {name: schema for name, schema in named.items() if name != writer["name"]}
@@ -118,14 +126,14 @@ def _scales(wanted: list[Field], named: dict[str, Schema]) -> dict[str, int]:
 
 
 def _decimal(unscaled: bytes, scale: int) -> float:
-    """Avro's logical type decimal: a big-endian whole number, and where the point is."""
+    """Avro's logical type decimal: a big-endian integer, and the position of the point."""
     if len(unscaled) > MAX_DECIMAL_BYTES:
         raise ValueError("a decimal is too long")
     return float(Fraction(int.from_bytes(unscaled, "big", signed=True), 10**scale))
 
 
 def _branches(schema: Schema, named: dict[str, Schema]) -> list[Schema]:
-    """What a value may be, names resolved."""
+    """The types a value may have, with names resolved."""
     branches = schema if isinstance(schema, list) else [schema]
     return [named.get(name_of(branch) or "", branch) for branch in branches]
 

@@ -1,9 +1,9 @@
-"""Claims in the frame of a Schema Registry: JSON Schema and Avro.
+"""Claims framed by a Schema Registry: JSON Schema and Avro.
 
 Source: Confluent wire format, version 0: a zero byte, the schema's id in four bytes (big-endian),
-the payload. No JSON text begins with a zero byte, so plain claims are told apart by it and take
-the way they always take. What the writer's schema says decides how the payload is read; whether
-it is a claim is decided by `Claim`, as for any other.
+the payload. No JSON text begins with a zero byte, so plain claims are recognised by it and handled
+as usual. The writer's schema decides how the payload is read; `Claim` decides whether it is a valid
+claim, as for any other.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -21,7 +21,7 @@ from schemas.dead_letter import Header, Reason
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
 MOST_IDS: Final = 2**31
-"""Ids of schemas are Java integers; a registry answers a larger one as if its URL were wrong."""
+"""Schema ids are Java integers; a registry treats a larger one as if its URL were wrong."""
 
 
 class FramedClaims:
@@ -34,8 +34,8 @@ class FramedClaims:
         """Read one claim from a record; see `consumer.batch.decode.decode`.
 
         Raises:
-            RefusedError: what is in the frame is no claim, or of no known schema.
-            RegistryStoppedError: the registry does not tell the schema.
+            RefusedError: the content of the frame is not a claim, or its schema is unknown.
+            RegistryStoppedError: the registry does not return the schema.
         """
         if not value or value[0] != MAGIC:
             return decode(value, headers)
@@ -45,7 +45,7 @@ class FramedClaims:
 
 
 class Content(NamedTuple):
-    """What was in a frame: JSON, or of Avro what it was written from."""
+    """The content of a frame: JSON, or the decoded value of Avro."""
 
     json: bytes | None
     built: Any = None
@@ -56,7 +56,7 @@ class Frames:
 
     Args:
         registry: knows the schemas.
-        fields: of a record in Avro, build only these; None builds all.
+        fields: build only these fields of an Avro record; None builds all.
     """
 
     def __init__(self, registry: Registry, fields: Collection[str] | None = None) -> None:
@@ -65,14 +65,14 @@ class Frames:
         self._readers: dict[int, Callable[[bytes], Any] | RefusedError] = {}
 
     def opened(self, value: bytes) -> Content:
-        """What is in a framed value.
+        """The content of a framed value.
 
         Raises:
-            RefusedError: nothing that can be read.
-            RegistryStoppedError: the registry does not tell the schema.
+            RefusedError: it cannot be read.
+            RegistryStoppedError: the registry does not return the schema.
         """
         if len(value) <= PREFIX_BYTES:
-            raise RefusedError(Reason.INVALID, "a schema registry's frame with nothing in it")
+            raise RefusedError(Reason.INVALID, "a schema registry frame without content")
         schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
         kind = self._registry.kind(schema_id) if schema_id < MOST_IDS else None
         if kind == "JSON":
@@ -97,20 +97,20 @@ class Frames:
             raise RefusedError(read.reason, str(read))
         try:
             return read(payload)
-        except Exception as error:  # noqa: BLE001 - whatever the reader meets in others' bytes
-            # Without the error's own text, which may have some of the record in it.
+        except Exception as error:  # noqa: BLE001 - whatever the reader finds in others' bytes
+            # Without the error's own text, which may contain parts of the record.
             raise RefusedError(
                 Reason.INVALID,
-                f"the payload is not Avro of schema {schema_id}: {type(error).__name__}",
+                f"the payload is not valid Avro for schema {schema_id}: {type(error).__name__}",
             ) from None
 
     def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:
-        """What reads payloads of the schema, or why none is read."""
+        """A function that reads payloads of the schema, or the reason why none is read."""
         try:
             return avro_reader(self._registry.texts(schema_id), self._fields)
         except SchemaError as error:
             reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
-            return RefusedError(reason, f"schema {schema_id} is not used: {error}")
+            return RefusedError(reason, f"schema {schema_id} cannot be used: {error}")
 
 
 def _claim(found: Any) -> Claim:

@@ -1,4 +1,4 @@
-"""A Schema Registry, through confluent-kafka's own client: which schema has which id."""
+"""A Schema Registry, accessed through confluent-kafka's own client: which schema has which id."""
 
 import time
 from collections.abc import Iterable
@@ -19,11 +19,11 @@ TIMEOUT_S: Final = 5.0
 RETRIES: Final = 3
 LONGEST_WAIT_MS: Final = 2_000
 SCHEMA_NOT_FOUND: Final = 40403
-"""Error code of the registry's API; any other 404 for an id is a wrong URL."""
+"""Error code of the registry's API; any other 404 for an id means a wrong URL."""
 REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
-"""Subject, version or schema: what a schema refers to was deleted."""
+"""Subject, version or schema: something that a schema refers to was deleted."""
 FORGET_S: Final = 10.0
-"""How long an id that the registry does not know is not asked for again."""
+"""How long an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
 
 FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
@@ -33,13 +33,13 @@ def connect(settings: Settings) -> "Registry":
     """The registry that SCHEMA_REGISTRY_URL names.
 
     Raises:
-        SettingsError: a SCHEMA_REGISTRY_* setting is refused by the client.
+        SettingsError: the client rejects a SCHEMA_REGISTRY_* setting.
         RegistryStoppedError: no registry answers.
     """
     try:
         client = SchemaRegistryClient(client_config(settings))
     except (ValueError, OSError) as error:
-        raise SettingsError(f"SCHEMA_REGISTRY_* is refused by its client: {error}") from error
+        raise SettingsError(f"the client rejects a SCHEMA_REGISTRY_* setting: {error}") from error
     try:
         client.get_schema_types()
     except FAILURES as error:
@@ -48,7 +48,7 @@ def connect(settings: Settings) -> "Registry":
 
 
 class Registry:
-    """Ids of schemas and what kind each is, asked for once."""
+    """Schema ids and the kind of each, requested once."""
 
     def __init__(self, client: SchemaRegistryClient) -> None:
         self.client = client
@@ -56,11 +56,11 @@ class Registry:
         self._unknown: dict[int, float] = {}
 
     def texts(self, schema_id: int) -> list[str]:
-        """A schema that is known, after those it refers to.
+        """A known schema, preceded by those it refers to.
 
         Raises:
-            SchemaError: one that it refers to is not there.
-            RegistryStoppedError: the registry does not say.
+            SchemaError: one that it refers to is missing.
+            RegistryStoppedError: the registry does not answer.
         """
         found: dict[tuple[str, int], str] = {}
         try:
@@ -68,28 +68,28 @@ class Registry:
             self._collect(schema.references or (), found)
         except FAILURES as error:
             if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
-                raise SchemaError("a schema that it refers to is not in the registry") from error
+                raise SchemaError("a schema it refers to is not in the registry") from error
             raise stopped(error, f"asking for schema {schema_id}") from error
         return [*found.values(), schema.schema_str or ""]
 
     def _collect(
         self, references: Iterable[SchemaReference], found: dict[tuple[str, int], str]
     ) -> None:
-        """Add what is referred to, each once, whatever it refers to itself first."""
+        """Add the referenced schemas, each once, dependencies first."""
         for reference in references:
             place = reference.subject or "", reference.version or 0
             if place not in found:
-                found[place] = ""  # so that a circle of references ends
+                found[place] = ""  # so that circular references end
                 schema = self.client.get_version(*place).schema
                 self._collect(schema.references or (), found)
                 del found[place]
                 found[place] = schema.schema_str or ""
 
     def kind(self, schema_id: int) -> str | None:
-        """``JSON``, ``AVRO``, …; None for an id that nobody registered.
+        """``JSON``, ``AVRO``, …; None for an id that is not registered.
 
         Raises:
-            RegistryStoppedError: the registry does not say.
+            RegistryStoppedError: the registry does not answer.
         """
         known = self._kinds.get(schema_id)
         if known is not None:
@@ -130,8 +130,8 @@ def client_config(settings: Settings) -> dict[str, object]:
 
 
 def stopped(error: Exception, doing: str) -> RegistryStoppedError:
-    """What the operator reads when the registry does not do its part."""
+    """The operator's message for a failing registry."""
     return RegistryStoppedError(
         f"schema registry: {doing}: {type(error).__name__}: {error}; nothing of the batch was "
-        "published, a restart is safe"
+        "published; a restart is safe"
     )

@@ -1,4 +1,4 @@
-"""In what form claims come and alerts go: plain JSON, or in the frames of a Schema Registry."""
+"""The form of claims and alerts: plain JSON, or framed for a Schema Registry."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ def _extra(settings: Settings) -> Iterator[None]:
 
 
 def make_wire(settings: Settings) -> Wire:
-    """What SCHEMA_REGISTRY_URL and ALERT_FORMAT ask for.
+    """The wire format that SCHEMA_REGISTRY_URL and ALERT_FORMAT require.
 
     Raises:
-        SettingsError: the extra ``registry`` is not installed, or the client refuses a setting.
+        SettingsError: the extra ``registry`` is not installed, or the client rejects a setting.
         RegistryStoppedError: the registry does not answer, or refuses the alerts' schema.
     """
     if settings.schema_registry_url is None:
@@ -38,12 +38,12 @@ def make_wire(settings: Settings) -> Wire:
 
 
 def json_of(settings: Settings) -> Callable[[bytes], bytes]:
-    """For readers of alerts: the JSON of a value, framed or plain.
+    """For readers of alerts: a function that returns the JSON of a value, framed or plain.
 
-    What it returns raises `RefusedError` for what cannot be read, and `RegistryStoppedError`.
+    It raises `RefusedError` for a value that cannot be read, and `RegistryStoppedError`.
 
     Raises:
-        SettingsError, RegistryStoppedError: as `make_wire` does.
+        SettingsError, RegistryStoppedError: as for `make_wire`.
     """
     if settings.schema_registry_url is None:
         return lambda value: value

@@ -1,4 +1,4 @@
-"""One HTTP connection: its requests in order, and how long each state of it may last."""
+"""One HTTP connection: its requests in order, and a time limit for each of its states."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ from consumer.server.limits import PROBES, BodyBudget, Limits, RefusalError
 from consumer.server.parsing import Head, RequestParser
 
 UNREAD_BYTES: Final = 65_536
-"""Of answers the client has not taken: above it nothing more is read from it, nor answered."""
+"""Bytes of unread responses above which nothing more is read from the client, nor answered."""
 
 
 class Port(NamedTuple):
-    """What the connections of one port share."""
+    """State shared by the connections of one port."""
 
     app: Any
     limits: Limits
     connections: Connections
     bodies: BodyBudget
     refused: Callable[[int], None]
-    """Receives the status of each answer given by the server, not by the app."""
+    """Receives the status of each response given by the server rather than the app."""
     buffer: memoryview
-    """Where each read goes; it is parsed before the next one, so one buffer serves all."""
+    """Receives each read; it is parsed before the next one, so one buffer serves all."""
     scheme: str
 
 
@@ -42,12 +42,12 @@ class Connection(asyncio.BufferedProtocol):
         self._sock = sock
         self._transport: asyncio.Transport | None = None
         self._parser = RequestParser(port.limits, self)
-        self._queue: deque[Exchange] = deque()  # not answered yet; the app is at work on the first
-        self._arriving: Exchange | None = None  # has a head, and no end yet
+        self._queue: deque[Exchange] = deque()  # not answered yet; the app is working on the first
+        self._arriving: Exchange | None = None  # has a head but no end yet
         self._begun = False
-        self._deaf = False  # whatever else arrives is thrown away
+        self._deaf = False  # everything else that arrives is discarded
         self._paused = False  # the client does not read
-        self._parting: RefusalError | None = None  # goes out after the last answer
+        self._parting: RefusalError | None = None  # sent after the last response
         self.due = self._after(port.limits.silent_seconds)
 
     def _after(self, seconds: float) -> float:
@@ -56,9 +56,9 @@ class Connection(asyncio.BufferedProtocol):
     # The transport calls these.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """TCP, and TLS if there is any, are set up; a request is due."""
+        """TCP, and TLS if used, are set up; a request is expected."""
         self._transport = transport  # type: ignore[assignment]  # uvloop's is not registered
-        # By default it is eight times as much over TLS.
+        # The default over TLS is eight times as much.
         self._open.set_write_buffer_limits(high=UNREAD_BYTES)
         self.due = self._after(self._limits.silent_seconds)
 
@@ -68,16 +68,16 @@ class Connection(asyncio.BufferedProtocol):
         return self._transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client, or this side, closed."""
+        """The client or this side closed the connection."""
         self._port.connections.leave(self)
         self._deaf, self._parting = True, None
         while self._queue:
             self._abandon(self._queue.pop())
 
     def eof_received(self) -> bool:
-        """The client sends no more; it may be waiting for answers.
+        """The client sends no more; it may be waiting for responses.
 
-        Over TLS it cannot: a connection of which one side is closed is closed (RFC 5246, 7.2.1).
+        Over TLS it cannot: if one side is closed, so is the connection (RFC 5246, 7.2.1).
         """
         self._deaf = True
         if self._open.get_extra_info("ssl_object") is not None:
@@ -88,29 +88,29 @@ class Connection(asyncio.BufferedProtocol):
         return True
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next read goes."""
+        """The buffer for the next read."""
         return self._port.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Some bytes came: part of a request, one or several."""
+        """Some bytes arrived: part of a request, one request or several."""
         if self._deaf:
             return
         try:
             self._parser.feed(self._port.buffer[:nbytes])
         except RefusalError as error:
-            # After the last request a client may send what it likes: it is not looked at.
+            # After the last request a client may send anything: it is ignored.
             if not self._deaf:
                 self._refuse(error)
 
     def pause_writing(self) -> None:
-        """The client does not take what is written: nothing more is read from it meanwhile."""
+        """The client does not read its responses: nothing more is read from it meanwhile."""
         self._paused = True
         if not self._open.is_closing():
             self._open.pause_reading()
         self.due = self._after(self._limits.seconds)
 
     def resume_writing(self) -> None:
-        """The client has taken all of it."""
+        """The client has read everything."""
         self._paused = False
         if not self._open.is_closing():
             self._open.resume_reading()
@@ -119,7 +119,7 @@ class Connection(asyncio.BufferedProtocol):
     # The parser calls these; what they raise comes out of its `feed`.
 
     def begin(self) -> None:
-        """A request begins to arrive."""
+        """A request starts to arrive."""
         if len(self._queue) >= self._limits.pipelined:
             raise RefusalError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -132,7 +132,7 @@ class Connection(asyncio.BufferedProtocol):
         """The head of a request: serve it, or refuse it."""
         if head.path not in PROBES and not self._port.connections.serves(self, self._loop.time()):
             raise RefusalError(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many connections at a time; try again"
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many open connections; try again"
             )
         self._arriving = Exchange(head, self._port.scheme, self._write, self._answered)
         self._queue.append(self._arriving)
@@ -140,14 +140,14 @@ class Connection(asyncio.BufferedProtocol):
             self._proceed()
 
     def body(self, part: bytes) -> None:
-        """A part of the body; of no use once the request is answered."""
+        """A part of the body; ignored once the request is answered."""
         exchange = self._arriving
         if exchange is not None and not exchange.answered:
             self._port.bodies.take(len(part))
             exchange.feed(part)
 
     def end(self) -> None:
-        """A request is whole."""
+        """A request is complete."""
         exchange, self._arriving, self._begun = self._arriving, None, False
         assert exchange is not None
         self._port.connections.heard(self)
@@ -155,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
         self._deaf = not exchange.keep_alive
         self._proceed()
 
-    # The rest is the order of answers.
+    # The rest keeps responses in order.
 
     def _write(self, data: bytes) -> None:
         if not self._open.is_closing():
@@ -176,7 +176,7 @@ class Connection(asyncio.BufferedProtocol):
             self._linger()
 
     def _proceed(self) -> None:
-        """Whatever is next: an answer, the rest of a request, or the next one."""
+        """Do whatever is next: a response, the rest of a request, or the next one."""
         if self._paused:
             return
         if self._queue:
@@ -189,7 +189,7 @@ class Connection(asyncio.BufferedProtocol):
             self.due = self._after(self._limits.silent_seconds)
 
     def _refuse(self, error: RefusalError) -> None:
-        """Answer in place of the app, after what is still to be answered, and close."""
+        """Answer in place of the app, after any pending responses, and close."""
         self._deaf, self._begun = True, False
         exchange, self._arriving = self._arriving, None
         if exchange is not None and exchange.answered:
@@ -212,7 +212,7 @@ class Connection(asyncio.BufferedProtocol):
         exchange.cancel()
 
     def _linger(self) -> None:
-        """Let the client read the answer: closing with bytes unread would take it away."""
+        """Let the client read the response: closing with unread bytes would discard it."""
         self._deaf = True
         if self._open.can_write_eof() and not self._open.is_closing():
             self._open.write_eof()
@@ -221,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
     def _close(self) -> None:
         self._deaf = True
         self._open.close()
-        # The transport waits for the client to take what is written, and for its word of farewell
+        # The transport waits for the client to read what is written, and for its closing message
         # over TLS.
         unread = self._open.get_write_buffer_size() > 0
         self.due = self._after(self._limits.seconds if unread else self._limits.linger_seconds)
@@ -229,7 +229,7 @@ class Connection(asyncio.BufferedProtocol):
     # The sweep, and the end of the server, call these.
 
     def expire(self) -> None:
-        """What was awaited did not come in time."""
+        """What was expected did not arrive in time."""
         if not self._begun or self._paused or self._deaf:
             self.drop()
         else:
@@ -241,16 +241,16 @@ class Connection(asyncio.BufferedProtocol):
             )
 
     def drop(self) -> None:
-        """Close at once, in whatever state."""
+        """Close immediately, whatever the state."""
         if self._transport is not None:
             self._transport.abort()
             return
-        # Before the end of the handshake the transport is not ours; it sees its peer gone.
+        # Before the end of the handshake the transport is not ours; it sees its peer disappear.
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def finish(self) -> None:
-        """Close once what is under way is answered."""
+        """Close once everything in flight is answered."""
         if not self._queue:
             self._close() if self._transport is not None else self.drop()
         for exchange in self._queue:

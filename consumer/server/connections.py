@@ -1,4 +1,4 @@
-"""The open connections of an HTTP port: how many there are, and which has to go."""
+"""The open connections of an HTTP port: how many there are, and which one has to go."""
 
 from collections.abc import Iterator
 from typing import Final, Protocol
@@ -6,31 +6,31 @@ from typing import Final, Protocol
 from consumer.server.limits import Limits
 
 PATIENCE_S: Final = 1.0
-"""So long a connection that has not sent a request yet keeps its place from one that has."""
+"""How long a connection without a request yet keeps its place against one that has sent one."""
 
 
 class Member(Protocol):
     """An open connection."""
 
     due: float
-    """When it has taken too long, by the loop's clock."""
+    """The deadline, by the loop's clock."""
 
     def expire(self) -> None:
-        """It has taken too long."""
+        """Called when it has taken too long."""
 
     def drop(self) -> None:
-        """Close it at once, in whatever state it is."""
+        """Close it immediately, whatever its state."""
 
     def finish(self) -> None:
-        """Close it as soon as every request under way is answered."""
+        """Close it as soon as every request in flight is answered."""
 
 
 class Connections:
-    """Those open now, in the order in which they last sent a whole request."""
+    """Those open now, in the order in which they last sent a complete request."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        # Apart from each other, so that a connection that only waits never costs one that works.
+        # Kept separate, so that a connection that only waits never displaces one that works.
         self._silent: dict[Member, float] = {}
         self._known: dict[Member, None] = {}
 
@@ -41,13 +41,13 @@ class Connections:
         return iter([*self._silent, *self._known])
 
     def admit(self, connection: Member, now: float) -> None:
-        """One was accepted; where there are too many, the one idle for longest goes."""
+        """A connection was accepted; if there are too many, the longest-idle one is dropped."""
         if len(self) >= self._limits.connections + self._limits.spare:
             self.evict()
         self._silent[connection] = now
 
     def heard(self, connection: Member) -> None:
-        """It sent a whole request."""
+        """It sent a complete request."""
         if self._silent.pop(connection, None) is None:
             self._known.pop(connection, None)
         self._known[connection] = None
@@ -58,7 +58,7 @@ class Connections:
         self._known.pop(connection, None)
 
     def serves(self, asking: Member, now: float) -> bool:
-        """Whether its request may be served: there is room, or room could be made."""
+        """True if its request may be served: there is room, or room could be made."""
         if len(self) <= self._limits.connections:
             return True
         oldest = next((one for one in self._silent if one is not asking), None)
@@ -68,7 +68,7 @@ class Connections:
         return True
 
     def evict(self) -> None:
-        """Close the one that has gone without a whole request for longest."""
+        """Close the one that has gone longest without a complete request."""
         oldest = next(iter(self), None)
         if oldest is not None:
             self._drop(oldest)
@@ -78,7 +78,7 @@ class Connections:
         connection.drop()
 
     def sweep(self, now: float) -> None:
-        """Give every connection that has taken too long its due."""
+        """Expire every connection that has taken too long."""
         for connection in self:
             if connection.due <= now:
                 connection.expire()

@@ -1,4 +1,4 @@
-"""One request and its answer: the ASGI side of a connection."""
+"""One request and its response: the ASGI side of a connection."""
 
 import asyncio
 import functools
@@ -24,7 +24,7 @@ _BODILESS: Final = {HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value}
 
 
 class Exchange:
-    """A request, arriving or whole, and the app that answers it."""
+    """A request, arriving or complete, and the app that answers it."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class Exchange:
         Args:
             head: the request so far.
             scheme: http or https.
-            write: sends bytes to the client that are not the answer yet.
-            answered: receives the whole answer, once.
+            write: sends bytes to the client before the response.
+            answered: receives the complete response, once.
         """
         self._head = head
         self._scheme = scheme
@@ -57,10 +57,10 @@ class Exchange:
         self.whole = False
         self.answered = False
         self.failed = False
-        """The app did not answer; the server did."""
+        """True if the server answered instead of the app."""
 
     def start(self, app: Any) -> None:
-        """Call the app, unless it has been called."""
+        """Call the app, unless it has already been called."""
         if self._task is None:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(app(self._scope(), self._receive, self._send))
@@ -143,14 +143,14 @@ class Exchange:
 def answer(
     status: int, headers: Headers, content: bytes, *, close: bool, bodiless: bool = False
 ) -> bytes:
-    """The bytes of an answer.
+    """The bytes of a response.
 
     Args:
         status: the HTTP status.
-        headers: of the answer; its length, the date and Connection are added.
+        headers: of the response; its length, the date and Connection are added.
         content: the body.
-        close: whether the connection ends with it.
-        bodiless: the request was HEAD: the headers alone.
+        close: True if the connection ends with it.
+        bodiless: the request was HEAD: headers only.
     """
     parts = [_STATUS_LINES[status]]
     sized = status in _BODILESS
@@ -167,7 +167,7 @@ def answer(
 
 
 def refusal(status: int, detail: str) -> bytes:
-    """The bytes of an answer that the app had no part in."""
+    """The bytes of a response that the app was not involved in."""
     headers = [(b"content-type", PROBLEM_JSON.encode())]
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append((b"retry-after", b"1"))

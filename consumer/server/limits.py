@@ -1,41 +1,41 @@
-"""How much a client of an HTTP port may send and how long it may take, and what is too much."""
+"""How much a client of an HTTP port may send, how long it may take, and what exceeds the limits."""
 
 from http import HTTPStatus
 from typing import Final, NamedTuple
 
 PROBES: Final = ("/healthz", "/readyz")
-"""Paths that need no token and are answered over the limit of connections too.
+"""Paths that need no token and are answered even above the connection limit.
 
-A busy process is not a dead one, and they say nothing but a state."""
+A busy process is not a dead one, and they reveal only a state."""
 READ_BYTES: Final = 16_384
-"""Read from a connection at a time; by so much a limit on unfinished lines may be passed."""
+"""Read from a connection at a time; limits on unfinished lines may be exceeded by this much."""
 
 
 class Limits(NamedTuple):
-    """Bounds of one port. All of them together bound its memory."""
+    """Limits of one port. Together they bound its memory."""
 
     head_bytes: int = 16_384
-    """Of request line, headers and trailers together."""
+    """Request line, headers and trailers in total."""
     headers: int = 100
     """Headers and trailers of a request."""
     pipelined: int = 16
     """Requests of one connection that are not answered yet."""
     connections: int = 512
-    """Open at a time that are served; over it 503, except for probes."""
+    """Open connections that are served; above it 503, except for probes."""
     spare: int = 64
-    """Open beyond that, for probes and refusals; the next one takes the place of the oldest."""
+    """Open beyond that, for probes and refusals; the next one displaces the oldest."""
     body_bytes: int = 67_108_864
-    """Of all request bodies in flight together."""
+    """All request bodies in flight in total."""
     seconds: float = 10.0
-    """For a request to arrive once its first byte has, and for an answer to be read."""
+    """For a request to arrive after its first byte, and for a response to be read."""
     silent_seconds: float = 5.0
-    """For the first byte; over TLS also for the handshake. Between two requests as well."""
+    """For the first byte, also between two requests; over TLS also for the handshake."""
     linger_seconds: float = 2.0
-    """For a refused client to read why; what it goes on sending is thrown away."""
+    """For a refused client to read why; anything else it sends is discarded."""
 
 
 class RefusalError(Exception):
-    """A request that the server answers itself, without the app, and closes the connection."""
+    """A request that the server answers itself, without the app, closing the connection."""
 
     def __init__(self, status: HTTPStatus, detail: str) -> None:
         super().__init__(detail)
@@ -59,7 +59,7 @@ class BodyBudget:
         if self.used + size > self._limit:
             raise RefusalError(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                f"all requests in flight have more than {self._limit} bytes together; try again",
+                f"the requests in flight have more than {self._limit} bytes in total; try again",
             )
         self.used += size
 

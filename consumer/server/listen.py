@@ -13,11 +13,11 @@ EVERYWHERE: Final = "::"
 
 
 def listen(host: str, port: int, setting: str) -> socket.socket:
-    """Take the port now, so that a taken one is refused at start by the setting's name.
+    """Take the port now, so that a port in use is reported at startup with the setting's name.
 
     Args:
-        host: a name or an address; ``::`` takes IPv4 connections too.
-        port: 0 for any that is free.
+        host: a name or an address; ``::`` accepts IPv4 connections too.
+        port: 0 for any free port.
         setting: the name of the port's setting.
 
     Raises:
@@ -32,17 +32,17 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             backlog=BACKLOG,
             dualstack_ipv6=dual and socket.has_dualstack_ipv6(),
         )
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
         raise SettingsError(f"{setting}={port}: cannot listen on {host}: {error}") from error
 
 
 def everywhere() -> str:
-    """The host that stands for every address: IPv6 and IPv4 where both exist, else IPv4."""
+    """The host that stands for every address: IPv6 and IPv4 if both exist, else IPv4."""
     return EVERYWHERE if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - scraped, probed
 
 
 def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, int]]:
-    """The family and address of a host; IPv4 where a name has both."""
+    """The family and address of a host; IPv4 if a name has both."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
     return family, address  # type: ignore[return-value]  # of an IPv6 address two more numbers
@@ -55,8 +55,8 @@ def tls(
 
     Args:
         certificate: PEM file; the server's certificate first.
-        key: PEM file; None when the key is in the certificate's file.
-        settings: how the names of the two settings begin.
+        key: PEM file; None if the key is in the certificate's file.
+        settings: common prefix of the two settings' names.
 
     Raises:
         SettingsError: a file cannot be read, or the two do not match.
@@ -66,7 +66,7 @@ def tls(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        # An empty password instead of a prompt for one: nobody is there to answer it.
+        # An empty password instead of a prompt that nobody could answer.
         context.load_cert_chain(certificate, key, password="")
     except OSError as error:
         raise SettingsError(

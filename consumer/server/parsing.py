@@ -1,6 +1,6 @@
-"""Bytes to HTTP/1.1 requests, within limits. Knows neither sockets nor the app.
+"""From bytes to HTTP/1.1 requests, within limits. Knows neither sockets nor the app.
 
-httptools does the reading (llhttp, the parser of Node.js, in its strict mode).
+httptools does the parsing (llhttp, the parser of Node.js, in its strict mode).
 """
 
 from http import HTTPStatus
@@ -30,7 +30,7 @@ class Head(NamedTuple):
 
 
 class Receiver(Protocol):
-    """Who is given the requests. What it raises ends the parsing and comes out of `feed`."""
+    """Receives the requests. Its exceptions end the parsing and are raised by `feed`."""
 
     def begin(self) -> None:
         """The first byte of a request."""
@@ -42,7 +42,7 @@ class Receiver(Protocol):
         """A part of the body."""
 
     def end(self) -> None:
-        """The request is whole."""
+        """The request is complete."""
 
 
 class RequestParser:
@@ -56,31 +56,31 @@ class RequestParser:
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_head = False
         self._fields = 0
-        self._size = 0  # of all headers and trailers that are complete
-        self._unfinished = 0  # arrived since the last piece of a request that was complete
+        self._size = 0  # of all complete headers and trailers
+        self._unfinished = 0  # arrived since the last complete part of a request
 
     def feed(self, data: memoryview) -> None:
-        """Read what arrived.
+        """Parse what arrived.
 
         Raises:
-            RefusalError: it is not HTTP, or too much. Nothing may be fed afterwards.
+            RefusalError: it is not HTTP, or too large. Nothing may be fed afterwards.
         """
         self._unfinished += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # The request is answered as if it had not asked for another protocol, and was the last.
+            # The request is answered as if it had not requested another protocol, and was the last.
             return
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, RefusalError):
                 raise error.__context__ from None
             raise RefusalError(HTTPStatus.BAD_REQUEST, f"not a valid request: {error}") from None
-        # A line that does not end is kept by the parser until it does.
+        # The parser keeps an unterminated line until it ends.
         if self._unfinished > self._limits.head_bytes:
             self._too_large()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """A request starts."""
         self._receiver.begin()
         self._url, self._headers, self._in_head = b"", [], True
         self._fields = self._size = 0
@@ -93,7 +93,7 @@ class RequestParser:
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header, or after the body a trailer, which is counted and dropped.
 
-        A trailer taken for a header would get past whatever decides by the headers (RFC 9110,
+        A trailer mistaken for a header would bypass checks that rely on headers (RFC 9110,
         section 6.5.1).
         """
         self._fields += 1
@@ -103,13 +103,13 @@ class RequestParser:
         if self._fields > self._limits.headers:
             raise RefusalError(
                 HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-                f"a request has at most {self._limits.headers} headers",
+                f"a request may have at most {self._limits.headers} headers",
             )
         if self._in_head:
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """The head is complete."""
         self._in_head, self._unfinished = False, 0
         if self._size > self._limits.head_bytes:
             self._too_large()
@@ -121,7 +121,7 @@ class RequestParser:
         self._receiver.body(part)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """The request is complete."""
         self._unfinished = 0
         self._receiver.end()
 
@@ -136,7 +136,7 @@ class RequestParser:
         if hosts > 1 or (not hosts and version == "1.1"):
             raise RefusalError(HTTPStatus.BAD_REQUEST, "send exactly one Host header")
         if upgrade and any(name in names for name in FRAMING):
-            # httptools passes such a body over: it would be read as the next request.
+            # httptools skips such a body: it would be read as the next request.
             raise RefusalError(HTTPStatus.BAD_REQUEST, "send a body without Upgrade")
         codings = [value.lower() for name, value in self._headers if name == b"transfer-encoding"]
         if codings not in ([], [b"chunked"]):
@@ -149,7 +149,7 @@ class RequestParser:
             path,
             query,
             self._headers,
-            # Of HTTP/1.0 a client would have to be told that its connection stays open.
+            # An HTTP/1.0 client would have to be told that its connection stays open.
             self._parser.should_keep_alive() and not upgrade and version == "1.1",
             any(n == b"expect" and value.lower() == b"100-continue" for n, value in self._headers),
         )

@@ -15,7 +15,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class ProblemError(HTTPError):
-    """An error that is answered as problem+json; `path` is the JSON path of the fault."""
+    """An error answered as problem+json; `path` is the JSON path of the fault."""
 
     def __init__(
         self,
@@ -29,12 +29,12 @@ class ProblemError(HTTPError):
 
 
 def problem(status: int, detail: str, path: str = "") -> bytes:
-    """The body of an answer."""
+    """The body of a response."""
     return _encoder.encode(Problem(HTTPStatus(status).phrase, status, detail, path))
 
 
 def write_problem(_: Request, response: Response, error: HTTPError) -> None:
-    """Serialise any HTTP error, Falcon's own among them."""
+    """Serialise any HTTP error, including Falcon's own."""
     path = error.path if isinstance(error, ProblemError) else ""
     response.content_type = PROBLEM_JSON
     response.data = problem(error.status_code, error.description or "", path)

@@ -28,7 +28,7 @@ LOOP: Final = None if sys.platform == "win32" else uvloop.new_event_loop
 
 
 class Server:
-    """Accepts connections of one port, and ends those that take too long."""
+    """Accepts connections on one port, and ends those that take too long."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Server:
         Args:
             app: the ASGI app.
             limits: what a client may do.
-            refused: receives the status of each answer that is not the app's.
+            refused: receives the status of each response that is not the app's.
             context: for TLS.
         """
         self._context = context
@@ -60,11 +60,11 @@ class Server:
         )
 
     def stop(self) -> None:
-        """End soon: requests under way are answered first. From any thread or signal handler."""
+        """Stop soon: requests in flight are answered first. From any thread or signal handler."""
         self._stopping = True
 
     def run(self, sock: socket.socket) -> None:
-        """Serve until `stop` was called; then the socket is closed."""
+        """Serve until `stop` is called; then the socket is closed."""
         with asyncio.Runner(loop_factory=LOOP) as runner:
             runner.run(self._serve(sock))
 
@@ -83,7 +83,7 @@ class Server:
             accepting.result()
 
     async def _drain(self, give_up: float) -> None:
-        """Answer what is under way, for so long."""
+        """Answer the requests in flight, until the given time."""
         loop = asyncio.get_running_loop()
         for connection in self._connections:
             connection.finish()
@@ -99,16 +99,16 @@ class Server:
             try:
                 client, _ = await loop.sock_accept(sock)
             except ConnectionAbortedError:
-                continue  # the client went away while it queued
+                continue  # the client went away while queued
             except OSError as error:
                 if error.errno not in FULL:
                     raise
-                log.warning("out of file descriptors: closing the connection idle for longest")
+                log.warning("out of file descriptors: closing the longest-idle connection")
                 self._connections.evict()
                 await asyncio.sleep(TICK_S)
                 continue
             self._welcome(client)
-            # Accepting may need no wait at all; those accepted have their turn first.
+            # Accepting may never wait; give the accepted ones their turn first.
             await asyncio.sleep(0)
 
     def _welcome(self, client: socket.socket) -> None:
@@ -120,19 +120,19 @@ class Server:
         setup.add_done_callback(self._setups.discard)
 
     async def _set_up(self, connection: Connection, client: socket.socket) -> None:
-        """The TLS handshake, if there is one; from there on the transport calls."""
+        """Do the TLS handshake, if there is one; from then on the transport makes the calls."""
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: connection, client, ssl=self._context)
         except OSError as error:
-            # Whatever went wrong is the client's: it speaks no TLS, or was gone or too slow.
+            # The client is at fault: it does not speak TLS, or was gone or too slow.
             log.debug("a connection was not set up: %s", error)
             self._connections.leave(connection)
 
 
 @contextmanager
 def beside(server: Server, sock: socket.socket) -> Iterator[None]:
-    """Serve from a thread while the body runs."""
+    """Serve in a thread while the body runs."""
     thread = threading.Thread(target=server.run, args=(sock,), name="http", daemon=True)
     thread.start()
     try:
@@ -144,9 +144,9 @@ def beside(server: Server, sock: socket.socket) -> Iterator[None]:
 
 
 def serve_until_stopped(server: Server, sock: socket.socket) -> None:
-    """Serve until `Server.stop`; requests under way are answered first."""
+    """Serve until `Server.stop`; requests in flight are answered first."""
     log.info("listening on port %d", sock.getsockname()[1])
-    # A loop in the main thread would take the descriptor that signals are written to.
+    # A loop in the main thread would take over the descriptor that signals are written to.
     with ThreadPoolExecutor(1, thread_name_prefix="http") as pool:
         pool.submit(server.run, sock).result()
-    log.info("stopped; every request under way was answered")
+    log.info("stopped; every request in flight was answered")

@@ -1,8 +1,8 @@
-"""A thread that watches this worker's transactions become whole in the output topics.
+"""A thread that watches this worker's transactions become complete in the output topics.
 
-Every half second: what is committed now, where the outputs end after that, and then, once no
-transaction is open before those ends, the receipts may begin there. So a receipt covers the last
-second or so, and whoever takes a partition over reads as little.
+Every half second it notes what is committed and where the outputs end after that; once no
+transaction is open before those ends, the receipts may begin there. So a receipt covers about the
+last second, and a worker that takes over a partition has equally little to read.
 """
 
 import logging
@@ -42,12 +42,12 @@ class Prover:
         self._thread.join()
 
     def open_for(self, seconds: float) -> dict[Place, int]:
-        """Output partitions with a transaction open for that long at least, and its offset."""
+        """Output partitions with a transaction open for at least that long, and its offset."""
         limit = time.monotonic() - seconds
         return {place: offset for place, (offset, since) in self._open.items() if since <= limit}
 
     def longest_s(self) -> float:
-        """How long the oldest of them was seen, in seconds."""
+        """How long the oldest of them has been seen, in seconds."""
         now = time.monotonic()
         return max((now - since for _, since in self._open.values()), default=0.0)
 
@@ -59,7 +59,7 @@ class Prover:
                 log.warning("the outputs cannot be checked: %s", kafka_error(error).str())
 
     def prove(self) -> None:
-        """One mark, taken and proved; returns early when told to stop.
+        """Take and prove one mark; returns early if asked to stop.
 
         Raises:
             KafkaException: Kafka does not answer.

@@ -1,4 +1,4 @@
-"""Open transactions that keep partitions from being taken over: ended where possible, reported."""
+"""Open transactions that block taking over partitions: ended if possible, otherwise reported."""
 
 import logging
 import time
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 OWN_AFTER_S: Final = 1.0
 OTHERS_AFTER_S: Final = 5.0
-"""After the time-out of transactions: nothing that is alive is open for longer."""
+"""After the transaction timeout: no live transaction is open for longer."""
 AGAIN_S: Final = 15.0
 LIMIT_S: Final = 200.0
 ASK_S: Final = 2.0
@@ -46,7 +46,7 @@ class Blocked(NamedTuple):
 
 
 class Stalls:
-    """Ends stalls: sweeps its own leftovers first, those of workers that are gone later."""
+    """Ends stalls: sweeps its own leftovers first, later those of workers that are gone."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class Stalls:
         leftovers: Leftovers,
         show: Callable[[Sequence[Blocked], float], object],
     ) -> None:
-        """Nothing stalls yet.
+        """Start without a stall.
 
         Args:
-            settings: connection, group and time-outs.
+            settings: connection, group and timeouts.
             sweep: ends what this worker's own id left open.
             leftovers: of this group.
-            show: told what is blocked and for how many seconds; nothing when a stall is over.
+            show: receives what is blocked and for how many seconds; empty when a stall is over.
         """
         self._settings = settings
         self._sweep = sweep
@@ -71,7 +71,7 @@ class Stalls:
         self._others_after = transaction_timeout_s(settings) + OTHERS_AFTER_S
 
     def __call__(self, stall: Stall) -> None:
-        """Do what is due.
+        """Take the action that is due.
 
         Raises:
             KafkaStoppedError: nothing helped within `LIMIT_S`.
@@ -95,7 +95,7 @@ class Stalls:
             self._sweep_others(stall)
 
     def over(self) -> None:
-        """Partitions were taken over, or nothing is open any more."""
+        """Called when partitions were taken over, or nothing is open any more."""
         self._own_due = self._others_due = 0.0
         self._show([], 0.0)
 
@@ -140,7 +140,7 @@ def _offsets(probe: Consumer, place: Place) -> Blocked:
 
 
 def _output(probe: Consumer, place: Place, offset: int) -> Blocked:
-    """Whose the first open record is: of the worker that last read the claim's partition."""
+    """The owner of the first open record: the worker that last read the claim's partition."""
     probe.assign([TopicPartition(*place, offset)])
     messages = [m for m in probe.consume(1, ASK_S) if m.error() is None]
     probe.unassign()

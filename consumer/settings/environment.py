@@ -1,4 +1,4 @@
-"""Values of environment variables: each read, checked, and refused by its name."""
+"""Values of environment variables: each is read, checked, and rejected by name."""
 
 import enum
 import os
@@ -37,30 +37,30 @@ FILES: Final = frozenset(
         "ssl.keystore.location",
     }
 )
-"""librdkafka properties that name a file, or for the CA a folder, which decides whom to trust."""
+"""librdkafka properties that name a file (or a folder, for the CA) that decides whom to trust."""
 
 OWNED: Final = {
-    "group.id": "CONSUMER_GROUP",
-    "group.instance.id": "INSTANCE_ID and MEMBERSHIP",
-    "transactional.id": "CONSUMER_GROUP and INSTANCE_ID",
-    "metadata.broker.list": "KAFKA_BOOTSTRAP_SERVERS",
-    "auto.commit.enable": "DELIVERY",
-    "enable.auto.commit": "DELIVERY",
-    "enable.auto.offset.store": "DELIVERY",
-    "enable.idempotence": "DELIVERY",
-    "enable.partition.eof": "the worker",
-    "statistics.interval.ms": "the worker",
-    "partition.assignment.strategy": "KAFKA_GROUP_PROTOCOL",
-    "default.topic.config": "each property of topics, as a setting of its own,",
+    "group.id": "derived from CONSUMER_GROUP",
+    "group.instance.id": "derived from INSTANCE_ID and MEMBERSHIP",
+    "transactional.id": "derived from CONSUMER_GROUP and INSTANCE_ID",
+    "metadata.broker.list": "derived from KAFKA_BOOTSTRAP_SERVERS",
+    "auto.commit.enable": "derived from DELIVERY",
+    "enable.auto.commit": "derived from DELIVERY",
+    "enable.auto.offset.store": "derived from DELIVERY",
+    "enable.idempotence": "derived from DELIVERY",
+    "enable.partition.eof": "set by the worker",
+    "statistics.interval.ms": "set by the worker",
+    "partition.assignment.strategy": "derived from KAFKA_GROUP_PROTOCOL",
+    "default.topic.config": "replaced by one setting per topic property",
 }
-"""librdkafka properties the guarantee rests on, and the setting that decides each."""
+"""librdkafka properties that the guarantee depends on, and where each value comes from."""
 
 
 LATEST: Final = frozenset({"latest", "end", "largest"})
 _NO_LATEST: Final = (
-    "it skips claims, unnoticed, whenever a partition has no committed offset: a new partition, a "
-    "worker that takes over from one that had committed nothing, offsets that expired or that "
-    "retention has overtaken. To score only what comes in from now on, set the group's offsets "
+    "it silently skips claims whenever a partition has no committed offset: a new partition, a "
+    "worker that takes over from one that had committed nothing, or offsets that expired or were "
+    "overtaken by retention. To score only claims that arrive from now on, set the group's offsets "
     "once, before the first start: kafka-consumer-groups.sh --bootstrap-server HOST:PORT --group "
     "GROUP --topic TOPIC --reset-offsets --to-latest --execute"
 )
@@ -71,24 +71,24 @@ _VISIBLE: Final = re.compile(r"[!-~]+")
 
 
 def read_text(environ: Mapping[str, str], name: str, default: str) -> str:
-    """A text without blanks around it.
+    """A text without surrounding blanks.
 
     Raises:
         SettingsError: it is empty.
     """
     value = _utf8(name, environ.get(name, default).strip())
     if not value:
-        raise SettingsError(f"{name} is empty; leave it out for the default {default!r}")
+        raise SettingsError(f"{name} is empty; omit it to use the default {default!r}")
     return value
 
 
 def read_optional_path(environ: Mapping[str, str], name: str) -> Path | None:
-    """A path, None where the variable is not set."""
+    """A path, None if the variable is not set."""
     return Path(read_text(environ, name, "")) if name in environ else None
 
 
 def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
-    """A file that a library opens, None where the variable is not set.
+    """A file that a library opens, None if the variable is not set.
 
     Raises:
         SettingsError: see `check_file`.
@@ -100,7 +100,7 @@ def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def read_url(environ: Mapping[str, str], name: str) -> str | None:
-    """An address with http:// or https://, and without a password: those come from files."""
+    """A URL with http:// or https://, and without a password: those come from files."""
     if name not in environ:
         return None
     value = read_text(environ, name, "")
@@ -108,37 +108,39 @@ def read_url(environ: Mapping[str, str], name: str) -> str | None:
     if not parts.hostname:
         raise SettingsError(f"{name} is not a URL with a host")
     if parts.username is not None:
-        raise SettingsError(f"{name} has credentials in it; give them as settings of their own")
+        raise SettingsError(f"{name} contains credentials; pass them in their own settings")
     return value
 
 
 def split_url(name: str, value: str) -> SplitResult:
-    """The parts of an address with http:// or https://.
+    """The parts of a URL with http:// or https://.
 
     Raises:
         SettingsError: it is not one.
     """
     try:
         parts = urlsplit(value)
-        _ = parts.port  # checked when it is asked for
+        _ = parts.port  # validated on access
     except ValueError as error:
         raise SettingsError(f"{name} is not a URL: {error}") from None
     if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise SettingsError(f"{name} is not a URL with http:// or https://")
+        raise SettingsError(f"{name} is not a URL that starts with http:// or https://")
     return parts
 
 
 def read_name(environ: Mapping[str, str], name: str, default: str) -> str:
-    """A name that Kafka and this product make other names of.
+    """A name from which Kafka and this product derive other names.
 
     Raises:
-        SettingsError: it is empty, too long, or has characters that cannot be seen.
+        SettingsError: it is empty, too long, or contains unprintable characters.
     """
     value = read_text(environ, name, default)
     if not value.isprintable():
-        raise SettingsError(f"{name}={value!r} has characters in it that cannot be printed")
+        raise SettingsError(f"{name}={value!r} contains unprintable characters")
     if len(value) > MOST_CHARACTERS:
-        raise SettingsError(f"{name} has {len(value)} characters; {MOST_CHARACTERS} are allowed")
+        raise SettingsError(
+            f"{name} has {len(value)} characters; at most {MOST_CHARACTERS} are allowed"
+        )
     return value
 
 
@@ -151,7 +153,7 @@ def _utf8(name: str, value: str) -> str:
 
 
 def read_credential(environ: Mapping[str, str], name: str) -> str | None:
-    """The variable, or the content of the file that NAME_FILE names."""
+    """The variable, or the content of the file named by NAME_FILE."""
     file = f"{name}_FILE"
     if name in environ and file in environ:
         raise SettingsError(f"set {name} or {file}, not both")
@@ -176,14 +178,16 @@ def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
     """The name of a topic.
 
     Raises:
-        SettingsError: Kafka allows no such name.
+        SettingsError: Kafka does not allow such a name.
     """
     value = read_text(environ, name, default)
     legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
     if not legal or len(value) > 249 or value in {".", ".."}:
-        raise SettingsError(f"{name}={value!r} is not a legal topic name")
+        raise SettingsError(f"{name}={value!r} is not a valid topic name")
     if value.startswith("__"):
-        raise SettingsError(f"{name}={value!r}: topics that begin so are Kafka's own")
+        raise SettingsError(
+            f"{name}={value!r}: topic names with this prefix are reserved for Kafka"
+        )
     return value
 
 
@@ -194,15 +198,15 @@ def read_choice(
     default: Choice,
     never: Collection[Choice] = (),
 ) -> Choice:
-    """One of the values of `kind` that may be chosen.
+    """One of the allowed values of `kind`.
 
     Raises:
-        SettingsError: it is none of them.
+        SettingsError: it is not one of them.
     """
     value = read_text(environ, name, default.value)
     allowed = [member.value for member in kind if member not in never]
     if value not in allowed:
-        raise SettingsError(f"{name}={value!r} is none of {', '.join(allowed)}")
+        raise SettingsError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
     return kind(value)
 
 
@@ -217,30 +221,30 @@ def read_number(
     """A number from `low` to `high`.
 
     Raises:
-        SettingsError: it is no number, or outside.
+        SettingsError: it is not a number, or out of range.
     """
     text = read_text(environ, name, str(default))
     try:
         value = kind(text)
     except ValueError:
         raise SettingsError(f"{name}={text!r} is not a number") from None
-    if "_" in text or not text.isascii():  # spellings that only Python knows
+    if "_" in text or not text.isascii():  # spellings that only Python accepts
         raise SettingsError(f"{name}={text!r} is not a number in plain digits")
     if not low <= value <= high:
-        raise SettingsError(f"{name}={text} is outside {low} to {high}")
+        raise SettingsError(f"{name}={text} is outside the range {low} to {high}")
     return value
 
 
 def read_token(environ: Mapping[str, str], name: str) -> str | None:
-    """A credential that HTTP can carry and that is not guessed.
+    """A credential that HTTP can carry and that is hard to guess.
 
     Raises:
-        SettingsError: it is short, or holds what a header cannot.
+        SettingsError: it is too short, or contains what a header cannot.
     """
     token = read_credential(environ, name)
     if token is not None and (len(token) < MIN_TOKEN or not _VISIBLE.fullmatch(token)):
         raise SettingsError(
-            f"{name} must be at least {MIN_TOKEN} visible ASCII characters without a space"
+            f"{name} must be at least {MIN_TOKEN} visible ASCII characters without spaces"
         )
     return token
 
@@ -253,7 +257,7 @@ def read_level(environ: Mapping[str, str]) -> str:
     """
     value = read_text(environ, "LOG_LEVEL", "INFO").upper()
     if value not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise SettingsError(f"LOG_LEVEL={value!r} is none of DEBUG, INFO, WARNING, ERROR")
+        raise SettingsError(f"LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR; got {value!r}")
     return value
 
 
@@ -267,11 +271,11 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
         if prop.endswith(".file") and prop.removesuffix(".file") in SECRETS:
             prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901
         if prop in OWNED:
-            raise SettingsError(f"{name} is not yours to set: {OWNED[prop]} decides it")
+            raise SettingsError(f"{name} cannot be set directly; it is {OWNED[prop]}")
         if prop == "auto.offset.reset" and value in LATEST:
             raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
         if prop in found:
-            raise SettingsError(f"{name}: {prop} is set twice; leave one of the variables out")
+            raise SettingsError(f"{name}: {prop} is set twice; remove one of the variables")
         if prop in FILES:
             check_file(name, Path(value))
         found[prop] = _utf8(name, value)
@@ -279,10 +283,10 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def read_secret(name: str, path: str) -> str:
-    """The content of the file that the variable names, without the line's end.
+    """The content of the file that the variable names, without the trailing newline.
 
     Raises:
-        SettingsError: it cannot be read, or everybody may replace it.
+        SettingsError: it cannot be read, or anyone can replace it.
     """
     try:
         return read_trusted(Path(path)).decode("utf-8-sig").rstrip("\r\n")
@@ -293,10 +297,10 @@ def read_secret(name: str, path: str) -> str:
 
 
 def check_file(name: str, path: Path) -> None:
-    """Check a file that a library is going to open; one that is missing is left to it.
+    """Check a file that a library is going to open; a missing file is left to the library.
 
     Raises:
-        SettingsError: everybody may replace it, or opening it would wait for ever.
+        SettingsError: anyone can replace it, or opening it would block forever.
     """
     if not os.access(path, os.R_OK):
         return

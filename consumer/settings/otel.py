@@ -23,14 +23,14 @@ SAMPLERS: Final = (
     "parentbased_always_off",
     "parentbased_traceidratio",
 )
-"""Those of the OpenTelemetry specification that the SDK brings along."""
+"""Samplers of the OpenTelemetry specification that the SDK includes."""
 
 
 def check_otel(environ: Mapping[str, str]) -> None:
-    """Refuse what the SDK would only warn of, or fail at with every export.
+    """Reject what the SDK would only warn about, or fail at on every export.
 
     Raises:
-        SettingsError: an endpoint, a protocol or the sampler is wrong.
+        SettingsError: an endpoint, a protocol or the sampler is invalid.
     """
     for name in ENDPOINTS:
         value = environ.get(name, "").strip()
@@ -43,7 +43,9 @@ def check_otel(environ: Mapping[str, str]) -> None:
     for name in PROTOCOLS:
         value = environ.get(name, "").strip()
         if value not in {"", PROTOCOL}:
-            raise SettingsError(f"{name}={value!r} is not {PROTOCOL}, the only one there is here")
+            raise SettingsError(f"{name}={value!r} is not {PROTOCOL}, the only one supported here")
     sampler = environ.get("OTEL_TRACES_SAMPLER", "").strip()
     if sampler and sampler not in SAMPLERS:
-        raise SettingsError(f"OTEL_TRACES_SAMPLER={sampler!r} is none of {', '.join(SAMPLERS)}")
+        raise SettingsError(
+            f"OTEL_TRACES_SAMPLER must be one of {', '.join(SAMPLERS)}; got {sampler!r}"
+        )

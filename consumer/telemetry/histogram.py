@@ -1,4 +1,4 @@
-"""A histogram that takes many values at once."""
+"""A histogram that accepts many values at once."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 class BulkHistogram(Collector):
     """A histogram that observes an array at once.
 
-    The client library's own takes one value a call, 3 µs each: too much for every claim.
+    The client library's own accepts one value per call, 3 µs each: too slow for every claim.
     """
 
     def __init__(self, name: str, documentation: str, bounds: Sequence[float]) -> None:
@@ -24,7 +24,7 @@ class BulkHistogram(Collector):
         """Add values of shape (n,). Call from one thread only."""
         places = np.searchsorted(self._bounds, values, side="left")
         counts = np.bincount(places, minlength=len(self._counts))
-        # One assignment: a scrape in another thread sees the counts before or after, never between.
+        # One assignment: a scrape in another thread sees the counts before or after, never halfway.
         self._counts = self._counts + counts
         self._sum += float(values.sum())
 
@@ -37,7 +37,7 @@ class BulkHistogram(Collector):
         return float([*self._bounds, np.inf][place])
 
     def collect(self) -> Iterator[Metric]:
-        """The histogram as Prometheus wants it: cumulative counts by upper bound."""
+        """The histogram as Prometheus expects it: cumulative counts by upper bound."""
         names = [f"{bound:g}" for bound in self._bounds] + ["+Inf"]
         cumulated = np.cumsum(self._counts).tolist()
         yield HistogramMetricFamily(

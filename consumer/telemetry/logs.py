@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error, none with personal data."""
+"""Structured logs: one JSON object per line on standard error, without personal data."""
 
 import datetime as dt
 import logging
@@ -18,7 +18,7 @@ class JsonLines(logging.Formatter):
     """A log record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Time, level, logger, message and, when there is one, the traceback."""
+        """Time, level, logger, message and, if there is one, the traceback."""
         line = {
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
             "level": record.levelname.lower(),
@@ -31,12 +31,12 @@ class JsonLines(logging.Formatter):
 
 
 def _unicode(text: str) -> str:
-    """The text with what cannot be encoded (from a file's name, say) written as an escape."""
+    """The text with characters that cannot be encoded (e.g. from a file name) escaped."""
     return text.encode(errors="backslashreplace").decode()
 
 
 class Sparse(logging.Filter):
-    """Lets a message through once in a while: a broker that is down says so 20 times a second."""
+    """Rate-limits messages: a broker that is down is reported 20 times per second."""
 
     def __init__(self, every_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Sparse(logging.Filter):
         self._due: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether to log it: warnings that differ in digits only count as the same."""
+        """True if it is to be logged: warnings that differ only in digits count as the same."""
         if record.levelno < logging.WARNING:
             return True
         message = record.getMessage().translate(_NO_DIGITS)

@@ -1,6 +1,6 @@
-"""Every instrument of the product, declared once. Updated once a batch, never per claim.
+"""All metrics of the product, declared once. Updated once per batch, never per claim.
 
-A process registers those of its own kind: what it never counts has no series.
+A process registers only those of its kind: what it never counts has no series.
 """
 
 from collections.abc import Iterable
@@ -34,7 +34,7 @@ PROBABILITY_BOUNDS: Final = (
 
 
 class ProcessMetrics:
-    """Of every process that answers /metrics, in a registry of its own."""
+    """Metrics of every process that answers /metrics, in its own registry."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -51,7 +51,7 @@ class ProcessMetrics:
 
 
 class ModelMetrics(ProcessMetrics):
-    """Of a process with a model."""
+    """Metrics of a process with a model."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class ModelMetrics(ProcessMetrics):
 
 
 class ServingMetrics(ModelMetrics):
-    """Of the scorer behind POST /fraud-detection."""
+    """Metrics of the scorer behind POST /fraud-detection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class ServingMetrics(ModelMetrics):
 
 
 class Metrics(ModelMetrics):
-    """Of the worker."""
+    """Metrics of the worker."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class Metrics(ModelMetrics):
         )
         self.latency = BulkHistogram(
             "fraud_scorer_claim_latency_seconds",
-            "From the record's timestamp to the commit of its outcome.",
+            "Seconds from the record's timestamp to the commit of its outcome.",
             LATENCY_BOUNDS_S,
         )
         self.probability = BulkHistogram(
@@ -125,16 +125,16 @@ class Metrics(ModelMetrics):
         )
         self.lag = Gauge(
             "fraud_scorer_lag",
-            "Records of the worker's partitions that can be read and are not committed.",
+            "Records in the worker's partitions that can be read but are not committed.",
             ["topic", "partition"],
             registry=registry,
         )
         self.assigned = Gauge(
-            "fraud_scorer_assigned_partitions", "Partitions assigned now.", registry=registry
+            "fraud_scorer_assigned_partitions", "Partitions currently assigned.", registry=registry
         )
         self.blocked = Gauge(
             "fraud_scorer_open_transaction_seconds",
-            "How long a transaction that nobody ends has blocked a partition, from which offset.",
+            "How long a transaction that nobody ends blocks a partition, and from which offset.",
             ["topic", "partition", "offset", "transactional_ids"],
             registry=registry,
         )
@@ -145,7 +145,7 @@ class Metrics(ModelMetrics):
             registry=registry,
         )
         self.rebalances = Counter(
-            "fraud_scorer_rebalances", "Rebalances served.", registry=registry
+            "fraud_scorer_rebalances", "Rebalances handled.", registry=registry
         )
         self.drift_psi = Gauge(
             "fraud_scorer_drift_psi",
@@ -174,7 +174,7 @@ class Metrics(ModelMetrics):
         )
         self.shadow_failed = Gauge(
             "fraud_scorer_shadow_failed",
-            "1 when the shadow model raised and was switched off.",
+            "1 if the shadow model raised an error and was switched off.",
             registry=registry,
         )
         for collector in (self.latency, self.probability, self.shadow_probability):
@@ -187,14 +187,14 @@ class Metrics(ModelMetrics):
     def set_blocked(
         self, blocked: Iterable[tuple[str, int, int, frozenset[str]]], seconds: float
     ) -> None:
-        """Replace what an open transaction blocks."""
+        """Replace the partitions that an open transaction blocks."""
         self.blocked.clear()
         for topic, partition, offset, ids in blocked:
             where = topic, str(partition), str(offset), ",".join(sorted(ids))
             self.blocked.labels(*where).set(seconds)
 
     def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
-        """Replace the lag of every partition: those given up are no longer reported."""
+        """Replace the lag of every partition: partitions given up are no longer reported."""
         self.lag.clear()
         for (topic, partition), lag in lags:
             self.lag.labels(topic, str(partition)).set(lag)

@@ -1,4 +1,4 @@
-"""A span for each request to score, in the trace of whoever sent it."""
+"""A span for each scoring request, in the trace of its sender."""
 
 from http import HTTPStatus
 from typing import Any, Final
@@ -8,13 +8,13 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 TRACED: Final = "/fraud-detection"
-"""Probes, scrapes and the page are not worth a span."""
+"""Probes, scrapes and the page get no span."""
 
 _propagator: Final = TraceContextTextMapPropagator()
 
 
 class TraceRequests:
-    """Begins a span where a request begins and ends it with the status of the answer."""
+    """Starts a span when a request starts and ends it with the status of the response."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
@@ -23,7 +23,7 @@ class TraceRequests:
         """Called by Falcon before each request."""
         if request.path != TRACED:
             return
-        # An unknown method could be anything: it does not become a name.
+        # An unknown method could be anything: it is not used in the name.
         method = request.method if request.method in {"GET", "POST", "OPTIONS"} else "_OTHER"
         request.context.span = self._tracer.start_span(
             f"{method} {TRACED}",

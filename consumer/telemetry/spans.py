@@ -1,8 +1,8 @@
-"""OpenTelemetry spans: one for each batch, linked to the traces of its claims; one for a request.
+"""OpenTelemetry spans: one per batch, linked to the traces of its claims; one per request.
 
-A batch has many parents, so it has none: its span begins a trace of its own and has links to the
-spans that sent its claims, as the semantic conventions for messaging advise for batches. Spans
-carry counts, names and versions, nothing of a claim's content.
+A batch would have many parents, so it has none: its span starts its own trace and has links to the
+spans that sent its claims, as the semantic conventions for messaging recommend for batches. Spans
+carry counts, names and versions, but nothing of a claim's content.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,7 +41,7 @@ _propagator: Final = TraceContextTextMapPropagator()
 
 
 def otlp_provider(settings: Settings) -> TracerProvider:
-    """Sends spans in the background; where to and how is in the standard OTEL_* variables."""
+    """Sends spans in the background, as configured by the standard OTEL_* variables."""
     own = Resource({"service.name": SERVICE, "service.instance.id": settings.instance_id})
     named = own.merge(OTELResourceDetector().detect())
     provider = TracerProvider(
@@ -70,7 +70,7 @@ class Spans:
         self._open: set[Span] = set()
 
     def batch(self, messages: Sequence[Message]) -> BatchTrace:
-        """Begin the span of a batch."""
+        """Start the span of a batch."""
         span = self._tracer.start_span(
             self._name,
             kind=SpanKind.CONSUMER,
@@ -81,18 +81,18 @@ class Spans:
         return BatchSpan(span, self._open)
 
     def aborted(self, why: str) -> None:
-        """End every span under way: Kafka committed none of those batches."""
+        """End every open span: Kafka committed none of those batches."""
         while self._open:
             span = self._open.pop()
             span.set_status(Status(StatusCode.ERROR, f"aborted: {why}"))
             span.end()
 
     def middleware(self) -> list[TraceRequests]:
-        """A span for each request to score."""
+        """A span for each scoring request."""
         return [TraceRequests(self._tracer)]
 
     def close(self) -> None:
-        """End what is under way and send it all; waits for the exporter's time-out at most."""
+        """End all open spans and send them; waits at most for the exporter's timeout."""
         self.aborted("stopped before the commit")
         self._provider.shutdown()
 
@@ -105,7 +105,7 @@ class BatchSpan:
         self._under_way = under_way
 
     def scored(self, outcome: Outcome, scorer: Scorer) -> None:
-        """Say what came of the claims, and that scoring ended here."""
+        """Record the results of the claims, and that scoring ended here."""
         self._span.add_event("scored")
         self._span.set_attributes(
             {
@@ -119,14 +119,14 @@ class BatchSpan:
         )
 
     def committed(self, at_s: float) -> None:
-        """End the span well."""
+        """End the span successfully."""
         self._under_way.discard(self._span)
         self._span.set_status(Status(StatusCode.OK))
         self._span.end(round(at_s * 1e9))
 
 
 def links(messages: Iterable[Message]) -> list[Link]:
-    """Links to the first `MAX_LINKS` different spans that the records' headers name."""
+    """Links to the first `MAX_LINKS` distinct spans named by the records' headers."""
     found: dict[tuple[int, int], Link] = {}
     for message in messages:
         context = span_context(_headers(message))
@@ -138,7 +138,7 @@ def links(messages: Iterable[Message]) -> list[Link]:
 
 
 def span_context(headers: Iterable[Header]) -> SpanContext | None:
-    """What ``traceparent`` and ``tracestate`` name; None without them or when they are not valid.
+    """The context in ``traceparent`` and ``tracestate``; None if they are missing or invalid.
 
     Source: W3C Trace Context, read by the library's own propagator.
     """
@@ -153,7 +153,7 @@ def _headers(message: Message) -> list[Header]:
     try:
         return headers_of(message)
     except RefusedError:
-        return []  # a dead letter, and nothing more is known of it
+        return []  # a dead letter; nothing more is known about it
 
 
 def _texts(headers: Iterable[Header]) -> Iterator[tuple[str, str]]:

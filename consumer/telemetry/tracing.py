@@ -1,6 +1,6 @@
-"""What the worker and the HTTP endpoint tell of themselves as traces: nothing unless TRACING asks.
+"""Traces of the worker and the HTTP endpoint: none unless TRACING enables them.
 
-The library is imported only when it is asked for: see `consumer.telemetry.spans`.
+The library is imported only if it is needed: see `consumer.telemetry.spans`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from model.scoring.scorer import Scorer
 
 
 class BatchTrace(Protocol):
-    """What is told of one batch; it ends with `committed`, or when the batches under way abort."""
+    """The trace of one batch; ends with `committed`, or when the batches in flight are aborted."""
 
     def scored(self, outcome: Outcome, scorer: Scorer) -> None:
         """The batch was scored."""
@@ -25,26 +25,26 @@ class BatchTrace(Protocol):
 
 
 class Traces(Protocol):
-    """Told of batches."""
+    """Receives the events of batches."""
 
     def batch(self, messages: Sequence[Message]) -> BatchTrace:
         """A batch was polled."""
 
     def aborted(self, why: str) -> None:
-        """No batch under way will be committed; they will be polled again."""
+        """No batch in flight will be committed; they will be polled again."""
 
     def middleware(self) -> list[Any]:
-        """For the HTTP app: what is told of each request."""
+        """Middleware for the HTTP app that traces each request."""
 
     def close(self) -> None:
-        """Send what was not sent yet; batches under way were not committed."""
+        """Send what has not been sent yet; batches in flight were not committed."""
 
 
 class Untraced:
-    """TRACING=off: tells nothing."""
+    """TRACING=off: records nothing."""
 
     def batch(self, messages: Sequence[Message]) -> BatchTrace:
-        """Nothing of a batch."""
+        """Record nothing of a batch."""
         return self
 
     def scored(self, outcome: Outcome, scorer: Scorer) -> None:
@@ -69,7 +69,7 @@ UNTRACED: Final = Untraced()
 
 @contextmanager
 def traced(settings: Settings) -> Iterator[Traces]:
-    """The traces that TRACING asks for, sent when the body ends.
+    """The traces that TRACING enables, sent when the body ends.
 
     Raises:
         SettingsError: the extra ``tracing`` is not installed.

@@ -1,7 +1,7 @@
-"""The main job on an embedded broker: train, stream claims through the worker, sum up.
+"""Demonstration on an embedded broker: train, stream claims through the worker, summarise.
 
-The broker is librdkafka's mock cluster: in this process, without Java or Docker. It shows the
-main job; it isolates and fences nothing, so it proves nothing about exactly-once.
+The broker is librdkafka's mock cluster: in this process, without Java or Docker. It implements
+neither isolation nor fencing; it is a demonstration, not evidence of exactly-once.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from consumer.batch.decode import headers_of
 from consumer.errors import SettingsError
 from consumer.kafka.client import refused_property
 from consumer.kafka.reading import Patience, records
@@ -52,7 +53,7 @@ from schemas.dead_letter import DeadLetter
 log = logging.getLogger(__name__)
 
 OUTSTANDING: Final = 4_000
-"""The embedded broker keeps 5 MB a partition and drops the oldest: never run so far ahead."""
+"""The embedded broker keeps 5 MB per partition and drops the oldest: never run that far ahead."""
 BAD_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
 """Alert budget of the demo's model: claims to refer."""
@@ -73,7 +74,7 @@ BAD_RECORDS: Final = (
 
 
 class Sent:
-    """What the demo produced, to compare with what comes back."""
+    """The records that the demo produced, to compare with what comes back."""
 
     def __init__(self, claims: Sequence[Claim], labels: Sequence[bool], seed: int) -> None:
         chance = random.Random(seed)  # noqa: S311 - a demo, not a secret
@@ -87,7 +88,7 @@ class Sent:
 
 
 class Seen:
-    """What came back."""
+    """The alerts and dead letters that came back."""
 
     def __init__(self) -> None:
         self.alerts: list[FraudAlert] = []
@@ -102,9 +103,9 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
     """Train on the earlier claims, stream the later ones, print a summary.
 
     Raises:
-        ScorerError: the data cannot be read, or the port is taken.
+        ScorerError: the data cannot be read, or the port is in use.
     """
-    console = Console(markup=False, emoji=False)  # names come from files: they are not markup
+    console = Console(markup=False, emoji=False)  # names come from files and are not markup
     logging.getLogger().setLevel(logging.ERROR)
     sock = listen("127.0.0.1", settings.metrics_port, "METRICS_PORT")
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +132,7 @@ def run_demo(settings: Settings, data: str, data_format: str, count: int) -> Non
 def prepare(
     console: Console, folder: Path, data: str, data_format: str, count: int
 ) -> tuple[Scorer, Sent]:
-    """Train on the earlier claims by date; the later, with some bad records, are to be sent."""
+    """Train on the earlier claims by date; the later ones, with some bad records, will be sent."""
     with console.status(f"reading {data}"):
         try:
             synthetic = data == "synthetic"
@@ -155,7 +156,7 @@ def prepare(
 
 @contextlib.contextmanager
 def embedded_broker(settings: Settings) -> Iterator[Settings]:
-    """Settings that lead to a broker in this process."""
+    """Settings that point to a broker in this process."""
     try:
         owner = Producer({"test.mock.num.brokers": 1, "log_level": 3})
     except KafkaException as error:
@@ -190,14 +191,14 @@ def running(worker: Worker) -> Iterator[list[Exception]]:
 
 
 def check(failed: Sequence[Exception]) -> None:
-    """Raise in the main thread what the worker raised in its own."""
+    """Raise in the main thread what the worker raised in its thread."""
     if failed:
         raise failed[0]
 
 
 def wait_for_assignment(console: Console, loop: Loop, failed: Sequence[Exception]) -> None:
     """Return once the worker has partitions."""
-    with console.status("the worker joins its group"):
+    with console.status("the worker is joining its group"):
         patience = Patience("joining the group")
         while not loop.assigned:
             check(failed)
@@ -208,7 +209,7 @@ def wait_for_assignment(console: Console, loop: Loop, failed: Sequence[Exception
 def stream(
     console: Console, settings: Settings, sent: Sent, failed: Sequence[Exception]
 ) -> tuple[Seen, float]:
-    """Produce every record and read what comes of it; returns that and the seconds it took."""
+    """Produce every record and read the results; returns them and the seconds it took."""
     servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, "logger": log}
     producer = Producer({**servers, "linger.ms": 5})
     reader = reader_of(servers, (settings.alerts_topic, settings.dead_letter_topic))
@@ -257,10 +258,10 @@ def reader_of(servers: dict[str, Any], topics: Sequence[str]) -> Consumer:
 
 
 def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
-    """Read what was published since."""
+    """Read what has been published since."""
     for message in records(reader.consume(1_000, 0.01), "the embedded broker"):
         if message.topic() == settings.dead_letter_topic:
-            headers = message.headers() or []
+            headers = headers_of(message)
             assert isinstance(headers, list)
             seen.letters.append(DeadLetter.from_headers(headers))
             continue

@@ -1,4 +1,4 @@
-"""A load of synthetic claims for trying things out: never for a topic that real claims go to."""
+"""A load of synthetic claims for testing: never for a topic that receives real claims."""
 
 import itertools
 import logging
@@ -26,13 +26,13 @@ TICK_S: Final = 0.1
 BLOCK: Final = 5_000
 FLUSH_S: Final = 30.0
 BROKEN: Final = (b"{", b'{"claim_id": 7}', b'{"claim_id": "c", "claim_amount": -1}')
-"""What takes the place of a claim now and then: each is refused for a reason of its own."""
+"""Occasional replacements for a claim: each is refused for a different reason."""
 
 Row = tuple[bytes, bytes]
 
 
 def rows(run: str, seed: int, broken_every: int) -> Iterator[Row]:
-    """Keys and values without end; every `broken_every`-th value is no claim (0: none)."""
+    """Endless keys and values; every `broken_every`-th value is not a valid claim (0: none)."""
     for number, block in enumerate(itertools.count(seed)):
         claims, _ = synthetic_claims(BLOCK, block)
         for place, claim in enumerate(claims, start=number * BLOCK + 1):
@@ -44,7 +44,7 @@ def rows(run: str, seed: int, broken_every: int) -> Iterator[Row]:
 
 
 class Sender:
-    """Produces rows and remembers the first that Kafka refused."""
+    """Produces rows and remembers the first one that Kafka refused."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = settings.claims_topic
@@ -87,13 +87,15 @@ class Sender:
         self.check()
         if left:
             raise KafkaStoppedError(
-                f"{left} claims were not acknowledged in {FLUSH_S:.0f} s{last_reason()}"
+                f"{left} claims were not acknowledged within {FLUSH_S:.0f} s{last_reason()}"
             )
 
     def unknown(self) -> str | None:
-        """What Kafka has not answered, for the operator."""
+        """Describe for the operator what Kafka has not answered."""
         left = len(self._producer)
-        return f"whether the last {left} claims are in {self._topic} is unknown" if left else None
+        return (
+            f"it is unknown whether the last {left} claims are in {self._topic}" if left else None
+        )
 
     def _note(self, error: KafkaError | None, _: Message) -> None:
         self._failed = self._failed or error
@@ -112,14 +114,14 @@ def generate(
 
     Args:
         settings: where Kafka is and the topic's name.
-        rate: claims a second; 0 for as fast as Kafka takes them.
-        claims: stop after so many, None for no end.
-        broken_every: every so-manieth record is no claim; 0 for none.
+        rate: claims per second; 0 for as fast as Kafka accepts them.
+        claims: stop after this many, None for no limit.
+        broken_every: make every Nth record invalid; 0 disables it.
         seed: of the claims; their ids are new in each run.
         stop: ends it.
 
     Returns:
-        How many were sent, all acknowledged.
+        The number of claims sent, all acknowledged.
 
     Raises:
         KafkaStoppedError: the topic is missing, or a record was refused.

@@ -10,7 +10,7 @@ from consumer.server.problem import ProblemError
 
 
 class BearerToken:
-    """Refuses requests without the token, except to paths that are free."""
+    """Refuses requests without the token, except to paths that need none."""
 
     def __init__(self, token: str, free: Collection[str]) -> None:
         self._token = token.encode()
@@ -25,7 +25,7 @@ class BearerToken:
         if request.path in self._free:
             return
         scheme, _, token = (request.get_header("Authorization") or "").partition(" ")
-        # Compared in constant time: how long it takes tells nothing of the token.
+        # Compared in constant time: the duration reveals nothing about the token.
         same = hmac.compare_digest(token.strip().encode(), self._token)
         if scheme.lower() != "bearer" or not same:
             raise ProblemError(

@@ -1,4 +1,4 @@
-"""The HTTP endpoint: POST /fraud-detection, its document and its page."""
+"""The HTTP endpoint: POST /fraud-detection, its OpenAPI document and its page."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -34,7 +34,7 @@ STATUS_OF: Final = {
 """Every other reason is a bad request."""
 BOOLEANS: Final = {"true": True, "false": False}
 FREE: Final = ("/", *PROBES)
-"""Paths that need no token: the page holds no data."""
+"""Paths that need no token: the page contains no data."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -47,7 +47,7 @@ class FraudDetection:
         self._metrics = metrics
 
     async def on_post(self, request: Request, response: Response) -> None:
-        """Answer whether the claim is fraudulent and how probable that is."""
+        """Answer whether the claim is fraudulent and with what probability."""
         detail = _wants_detail(request)
         body = await _body(request)
         with self._metrics.request_seconds.time():
@@ -70,12 +70,12 @@ class FraudDetection:
 def _wants_detail(request: Request) -> bool:
     wanted = request.get_param_as_list("detail") or ["false"]
     if len(wanted) > 1 or wanted[0] not in BOOLEANS:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "detail is true or false, once")
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "detail must be true or false, and given once")
     return BOOLEANS[wanted[0]]
 
 
 async def _body(request: Request) -> bytes:
-    """The bytes of the claim; reads no more than a claim may have."""
+    """The bytes of the claim; reads no more than a claim may contain."""
     media_type, parameters = falcon.parse_header(request.content_type or "")
     if media_type.strip().lower() != JSON:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the claim as {JSON}")
@@ -97,7 +97,7 @@ async def _body(request: Request) -> bytes:
         if len(body) <= MAX_CLAIM_BYTES:
             return body
     raise ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a claim has at most {MAX_CLAIM_BYTES} bytes"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a claim may have at most {MAX_CLAIM_BYTES} bytes"
     )
 
 
@@ -130,14 +130,14 @@ def scoring_app(
     token: str | None = None,
     *before: Any,
 ) -> Application:
-    """The operations endpoints, ``POST /fraud-detection``, its document and its page.
+    """The operations endpoints, ``POST /fraud-detection``, its OpenAPI document and its page.
 
     Args:
         scorer: the model to score the next claim with.
         metrics: where counts go.
         health: what the probes answer.
-        token: what a request must bring; None asks for nothing.
-        before: more middleware, run before the token is asked for.
+        token: required in each request; None requires nothing.
+        before: additional middleware, run before the token is checked.
     """
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)

@@ -1,4 +1,4 @@
-"""The operations endpoints: health, readiness and metrics, beside the worker or the scorer."""
+"""The operations endpoints: health, readiness and metrics, next to the worker or the scorer."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -37,7 +37,7 @@ class Scrape:
         self._metrics = metrics
 
     async def on_get(self, _: Request, response: Response) -> None:
-        """Answer every instrument in the text format."""
+        """Answer all metrics in the text format."""
         response.content_type = CONTENT_TYPE_LATEST
         response.data = generate_latest(self._metrics.registry)
 
@@ -45,7 +45,7 @@ class Scrape:
 
 
 class CountRequests:
-    """Counts every answer by its status."""
+    """Counts every response by its status."""
 
     def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
@@ -61,7 +61,7 @@ def operations_app(metrics: ProcessMetrics, health: Health, *before: Any) -> App
     """``/healthz``, ``/readyz`` and ``/metrics``.
 
     Args:
-        metrics: what is scraped; every answer is counted there too.
+        metrics: what is scraped; every response is counted there too.
         health: what is checked.
         before: middleware, run before each request.
     """

@@ -1,4 +1,4 @@
-"""GET /: a page where a person tries a claim. One file, no assets from elsewhere."""
+"""GET /: a page for trying a claim. One file, no external assets."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ EXAMPLES: Final = {
 
 
 def form_fields() -> list[dict[str, Any]]:
-    """What the form asks for: name, section, type, bounds, unit and role of every field."""
+    """The fields of the form: name, section, type, bounds, unit and role of each."""
     found, section = [], ""
     for name, schema in field_schemas().items():
         section = SECTIONS.get(name, section)
@@ -41,12 +41,12 @@ def form_fields() -> list[dict[str, Any]]:
 
 
 def _embedded(value: object) -> str:
-    """JSON that may stand inside a script element."""
+    """JSON that is safe inside a script element."""
     return json.dumps(value).replace("<", "\\u003c")
 
 
 def page() -> str:
-    """The page with the fields of `Claim` and the examples in it."""
+    """The page, including the fields of `Claim` and the examples."""
     text = TEMPLATE.read_text(encoding="utf-8")
     return text.replace("{{fields}}", _embedded(form_fields())).replace(
         "{{examples}}", _embedded(EXAMPLES)
@@ -54,7 +54,7 @@ def page() -> str:
 
 
 def policy(text: str) -> str:
-    """Content-Security-Policy that allows the page's own style and script and nothing else."""
+    """Content-Security-Policy that allows only the page's own style and script."""
 
     def digests(tag: str) -> str:
         return " ".join(_digest(inline) for inline in re.findall(f"(?s)<{tag}>(.*?)</{tag}>", text))

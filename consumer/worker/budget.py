@@ -1,4 +1,4 @@
-"""The dead-letter budget: a bad deploy must not drain a topic into the dead letters."""
+"""The dead-letter budget: a bad deployment must not drain a topic into dead letters."""
 
 from collections import deque
 
@@ -22,7 +22,7 @@ class DeadLetterBudget:
         Raises:
             DeadLetterBudgetError: the share of refused records over the last DEAD_LETTER_WINDOW
                 records is above DEAD_LETTER_MAX_RATIO, or DEAD_LETTER_MAX_CONSECUTIVE records were
-                refused since the last batch that held a good one.
+                refused since the last batch with a good one.
         """
         self._consecutive = self._consecutive + refused if refused == records else 0
         if self._consecutive >= self._max_consecutive:
@@ -42,12 +42,12 @@ class DeadLetterBudget:
             )
 
     def void(self) -> None:
-        """Forget what was counted: the records in hand are going to be read again."""
+        """Forget what was counted: the records in flight are going to be read again."""
         self._batches.clear()
         self._consecutive = 0
 
 
 _ADVICE = (
-    "the batch was not published and nothing is lost; mend the producer or the schema, "
-    "or raise the setting to let them go to the dead letters"
+    "the batch was not published and nothing is lost; fix the producer or the schema, "
+    "or raise the setting to let these records become dead letters"
 )

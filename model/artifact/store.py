@@ -66,7 +66,7 @@ def save(
         ArtifactError: `folder` exists and is no artifact, or the manifest is of other bytes.
     """
     if contents.digests() != (manifest.sha256, manifest.reference_sha256):
-        raise ArtifactError("the manifest's digests are not those of the model and the reference")
+        raise ArtifactError("the manifest's digests do not match the model and the reference")
     refuse_foreign(folder)
     with _written_aside(folder) as aside:
         (aside / MODEL_FILE).write_bytes(contents.model)
@@ -85,8 +85,8 @@ def refuse_foreign(folder: Path) -> None:
     """
     if folder.is_symlink():
         raise ArtifactError(
-            f"{folder} is a link to {folder.readlink()}, which a new model would not replace but "
-            "cut off: save it in a folder of its own and promote it"
+            f"{folder} is a link to {folder.readlink()}; saving a new model here would break the "
+            "link: save it in its own folder and promote it"
         )
     if folder.exists() and not (folder / MANIFEST_FILE).is_file():
         raise ArtifactError(f"{folder} exists and is not an artifact: not overwriting it")
@@ -131,7 +131,7 @@ def described(folder: Path) -> tuple[bytes, Manifest]:
     if manifest.format_version != FORMAT_VERSION:
         raise ArtifactError(
             f"{folder} has artifact format {manifest.format_version}, "
-            f"this release reads {FORMAT_VERSION}: train again"
+            f"this release reads {FORMAT_VERSION}: retrain it"
         )
     return content, manifest
 

@@ -14,7 +14,7 @@ def version(text: str) -> str:
     """The version of a model, which may become the name of a folder; empty for the default."""
     if text and not is_name(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} cannot be the name of a folder: no slash, no dot in front, not 'current'"
+            f"{text!r} cannot be used as a folder name: no slash, no leading dot, not 'current'"
         )
     return text
 
@@ -24,7 +24,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument(
         "--data", required=required, metavar="FILE", help=f"labelled claims, or '{SYNTHETIC}'"
     )
-    parser.add_argument("--format", choices=FORMATS, help="what FILE is")
+    parser.add_argument("--format", choices=FORMATS, help="format of FILE")
     parser.add_argument("--rows", type=whole, metavar="N", help="read or generate at most N claims")
     parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="default %(default)s")
 
@@ -35,27 +35,27 @@ def add_split(parser: argparse.ArgumentParser) -> None:
         "--split",
         choices=("random", "time"),
         default="random",
-        help="random: stratified; time: the latest claims are tested on (default %(default)s)",
+        help="random: stratified; time: the latest claims are held out (default %(default)s)",
     )
     parser.add_argument(
         "--test-size",
         type=share,
         default=0.2,
         metavar="SHARE",
-        help="of the claims, to test on (default %(default)s)",
+        help="share of the claims to test on (default %(default)s)",
     )
     parser.add_argument(
         "--cutoff",
         type=day,
         metavar="DATE",
-        help="with --split time: test on losses of this day and later, instead of a share",
+        help="with --split time: test on losses on or after this day, instead of a share",
     )
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
     """How the threshold is chosen."""
     policy = parser.add_argument_group(
-        "threshold", "how the probability that is a referral is chosen; one of"
+        "threshold", "how the probability that leads to a referral is chosen; one of"
     ).add_mutually_exclusive_group()
     policy.add_argument(
         "--threshold",
@@ -65,42 +65,48 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         help="fixed (default %(default)s)",
     )
     policy.add_argument(
-        "--alert-share", type=share, metavar="SHARE", help="budget: the highest share of claims"
+        "--alert-share",
+        type=share,
+        metavar="SHARE",
+        help="budget: refer at most this share of claims",
     )
     policy.add_argument(
-        "--alerts-per-day", type=positive, metavar="N", help="budget: N claims a day on average"
+        "--alerts-per-day",
+        type=positive,
+        metavar="N",
+        help="budget: refer N claims per day on average",
     )
     policy.add_argument(
         "--costs",
         type=positive,
         nargs=2,
         metavar=("MISSED", "INVESTIGATION"),
-        help="cost of a fraud missed and of an investigation, in one currency",
+        help="cost of a missed fraud and of an investigation, in the same currency",
     )
 
 
 def feature(name: str) -> str:
     """A column that a model can be told to use."""
     if name not in FIELDS and name not in DERIVED:
-        raise argparse.ArgumentTypeError(f"{name!r} is no field of a claim and no derived column")
+        raise argparse.ArgumentTypeError(f"{name!r} is neither a claim field nor a derived column")
     return name
 
 
 def add_features(parser: argparse.ArgumentParser) -> None:
     """What the model may see, and what of it the leak alarm is to let pass."""
-    features = parser.add_argument_group("features", "beside the default ones")
+    features = parser.add_argument_group("features", "in addition to the default ones")
     features.add_argument(
         "--feature",
         action="append",
         default=[],
         type=feature,
         metavar="NAME",
-        help="let the model see this field as well; may be repeated",
+        help="also let the model see this field; may be repeated",
     )
     features.add_argument(
         "--allow-leak",
         action="append",
         default=[],
         metavar="NAME",
-        help="train although the leak alarm stopped for this column; may be repeated",
+        help="train even though the leak alarm reports this column; may be repeated",
     )

@@ -37,7 +37,7 @@ def load(options: argparse.Namespace) -> Dataset:
     """The claims asked for; what is odd about them goes to standard error."""
     dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
     for line in dataset.rejected:
-        sys.stderr.write(f"refused: {line}\n")
+        sys.stderr.write(f"rejected: {line}\n")
     if dataset.duplicates.claims:
         sys.stderr.write(f"warning: {dataset.name}: {dataset.duplicates.text()}\n")
     return dataset
@@ -51,7 +51,7 @@ def train(options: argparse.Namespace) -> None:
     for folder in folders:  # before the work, not after it
         artifact.refuse_foreign(folder)
     if every and (options.output / artifact.MANIFEST_FILE).exists():
-        raise ArtifactError(f"{options.output} is an artifact: not the place for several")
+        raise ArtifactError(f"{options.output} is an artifact and cannot hold several models")
     dataset = load(options)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
@@ -117,7 +117,7 @@ def _look_for_leaks(
 ) -> leaks.LeakCheck | None:
     """Stop for a leak before anything is trained; warn of what is worth knowing otherwise."""
     with _progress() as progress:
-        task = progress.add_task("looking for leaks", total=None)
+        task = progress.add_task("checking for leaks", total=None)
         checked = leaks.check(
             pick(dataset.claims, rows),
             dataset.labels[rows],
@@ -166,7 +166,8 @@ def evaluate(options: argparse.Namespace) -> None:
     seen = overlap(scorer.manifest, dataset, rows)
     if seen:
         sys.stderr.write(
-            f"warning: {seen} of {len(rows)} rows were trained on: the figures flatter the model\n"
+            f"warning: the model was trained on {seen} of {len(rows)} rows: the figures are too "
+            "optimistic\n"
         )
     claims, labels = pick(dataset.claims, rows), dataset.labels[rows]
     scores = scorer.score(claims)

@@ -73,8 +73,8 @@ def compare(options: argparse.Namespace) -> None:
         tests = {(m.trained_on.sha256, described(m.split)) for m in manifests}
         if len(tests) > 1:
             sys.stderr.write(
-                "warning: these figures are of different test claims and say nothing of each "
-                "other: compare on the same with --data\n"
+                "warning: these figures are from different test claims and cannot be compared; "
+                "use --data to compare on the same claims\n"
             )
     if options.json:
         for manifest, report in zip(manifests, reports, strict=True):

@@ -64,7 +64,7 @@ def grown(classifier: Any) -> list[Nodes]:
 
 def _refuse_many_classes(classifier: Any) -> None:
     if len(classifier.classes_) != 2:
-        raise ValueError(f"trees of two classes are read, not of {len(classifier.classes_)}")
+        raise ValueError(f"only trees of two classes are supported, not {len(classifier.classes_)}")
 
 
 def _categories(classifier: Any) -> dict[int, Numbers]:

@@ -157,7 +157,7 @@ def _people(row: Row) -> Fields:
 def _loss_date(row: Row) -> dt.date:
     year = whole(row, "Year")
     if not dt.MINYEAR < year < dt.MAXYEAR:
-        raise RowError(f"column Year: {year} is no year")
+        raise RowError(f"column Year: {year} is not a valid year")
     weekday = choice(row, "DayOfWeek", _WEEKDAYS)
     return _date(year, choice(row, "Month", _MONTHS), _week(row, "WeekOfMonth"), weekday)
 
@@ -180,7 +180,7 @@ def _report_date(row: Row, lost: dt.date) -> dt.date | None:
 def _week(row: Row, column: str) -> int:
     week = whole(row, column)
     if not 1 <= week <= 5:
-        raise RowError(f"column {column}: {week} is no week of a month")
+        raise RowError(f"column {column}: {week} is not a week of a month")
     return week
 
 

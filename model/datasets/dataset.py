@@ -83,11 +83,11 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
     if SYNTHETIC in (data, format):
         return _synthetic(DEFAULT_ROWS if rows is None else rows, seed)
     if format not in _READERS:
-        raise DatasetError(f"format {format!r} is none of {', '.join(FORMATS)}")
+        raise DatasetError(f"format must be one of {', '.join(FORMATS)}; got {format!r}")
     path = Path(data)
     try:
         if path.exists() and not path.is_file():
-            raise DatasetError(f"{path}: not a regular file: save the data in one")
+            raise DatasetError(f"{path}: not a regular file: save the data to a regular file")
         return _dataset(path, format, _READERS[format](path, rows))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: {error}") from error

@@ -71,7 +71,7 @@ def cell(row: Row, column: str) -> str:
     """
     text = row[column]
     if text is None:
-        raise RowError(f"column {column}: the row ends before it")
+        raise RowError(f"column {column}: the row ends before this column")
     return text.strip()
 
 
@@ -231,7 +231,7 @@ def _plausible(name: str, found: Rows) -> Rows:
         raise DatasetError(f"{name}: no rows")
     if len(found.rejected) > MAX_REJECTED_SHARE * total:
         raise DatasetError(
-            f"{len(found.rejected)} of {total} rows refused; the first: {found.rejected[0]}"
+            f"{len(found.rejected)} of {total} rows rejected; the first: {found.rejected[0]}"
         )
     return found
 

@@ -82,7 +82,7 @@ def build(
         ValueError: no such algorithm.
     """
     if algorithm not in _FAMILIES:
-        raise ValueError(f"no algorithm {algorithm!r}; choose from {', '.join(ALGORITHMS)}")
+        raise ValueError(f"unknown algorithm {algorithm!r}; choose from {', '.join(ALGORITHMS)}")
     names = tuple(features)
     classify = _FAMILIES[algorithm](names, seed)
     return Pipeline([("encode", ClaimEncoder(names)), ("classify", classify)])

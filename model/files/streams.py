@@ -49,7 +49,7 @@ def written(command: Callable[[], int]) -> int:
     except OSError as error:
         if error.errno not in _DISK:
             raise
-        sys.stderr.write(f"error: the output was not written: {error.strerror}\n")
+        sys.stderr.write(f"error: the output could not be written: {error.strerror}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_WRITTEN
     return code

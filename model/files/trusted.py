@@ -59,7 +59,7 @@ def refuse_writable(path: Path) -> None:
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before 3.13
         raise FileError(getattr(error, "strerror", None) or str(error)) from error
     if place is not None:
-        raise FileError(f"anybody on this machine may write to {place}: chmod o-w {place}")
+        raise FileError(f"anyone on this machine can write to {place}: chmod o-w {place}")
 
 
 def decode(content: bytes, kind: type[Kind]) -> Kind:

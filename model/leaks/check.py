@@ -58,8 +58,8 @@ class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
         told = [f"allowed: {f.text}" for f in self.findings if f.fatal]
         if unseen:
             told.append(
-                f"{', '.join(unseen)} tell fraud from other claims. The model sees none of them, "
-                "but a split at random may flatter it: the model card says more"
+                f"{', '.join(unseen)} distinguish fraud from other claims. The model does not use "
+                "them, but a random split may be too optimistic: see the model card"
             )
         return told
 
@@ -134,4 +134,4 @@ def _refuse(fatal: Sequence[Finding]) -> None:
     told = "; ".join(finding.text for finding in fatal)
     columns = dict.fromkeys(finding.column for finding in fatal)
     names = " ".join(f"--allow-leak {shlex.quote(column)}" for column in columns)
-    raise LeakError(f"{told}. Leave it out, or if it is meant: {names}")
+    raise LeakError(f"{told}. Leave it out, or, if it is intended: {names}")

@@ -121,7 +121,7 @@ def _lifted(
 ) -> Finding | None:
     if lift <= told.margin():
         return None
-    text = f"{name} tells the label {how}: ROC AUC {usual + lift:.3f}, without it {usual:.3f}"
+    text = f"{name} predicts the label {how}: ROC AUC {usual + lift:.3f}, without it {usual:.3f}"
     return Finding(name, usual + lift, fatal, text)
 
 
@@ -142,7 +142,7 @@ def _permuted(X: Matrix, shuffled: _Labelled) -> Finding | None:
     auc = shuffled.auc(X)
     if abs(auc - 0.5) <= CHANCE * chance_error(shuffled.labels):
         return None
-    text = f"labels shuffled at random are told with ROC AUC {auc:.3f}"
+    text = f"randomly shuffled labels are predicted with ROC AUC {auc:.3f}"
     return Finding(PERMUTED, auc, True, text)
 
 
@@ -150,7 +150,7 @@ def _single(column: Matrix, told: _Labelled, name: str) -> Finding | None:
     auc = told.auc(column)
     if auc < SINGLE_LIMIT:
         return None
-    return Finding(name, auc, True, f"{name} alone tells the label with ROC AUC {auc:.3f}")
+    return Finding(name, auc, True, f"{name} alone predicts the label with ROC AUC {auc:.3f}")
 
 
 def _calendar(claims: Sequence[Claim]) -> dict[str, Matrix]:

@@ -63,7 +63,7 @@ def _taken(file: Path, until: float, limit_s: float) -> int:
                 os.close(descriptor)
                 raise LockedError(
                     f"{file} has been locked for {limit_s:g} s by {holder or 'another process'}, "
-                    "which is promoting or rolling back: wait until it ends, or end it"
+                    "which is promoting or rolling back: wait until it finishes, or stop it"
                 ) from None
             time.sleep(_EVERY_S)
         os.close(descriptor)
@@ -80,7 +80,7 @@ def _opened(file: Path) -> int:
             raise
         raise LockedError(
             f"{file} belongs to another account ({_owner(file)}), which is promoting or was "
-            "killed while it did: wait until it ends, or remove the file"
+            "killed while promoting: wait until it finishes, or remove the file"
         ) from error
     own = os.fstat(descriptor)
     if not stat.S_ISREG(own.st_mode):

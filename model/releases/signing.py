@@ -75,7 +75,7 @@ def signed_by(key: "Ed25519PublicKey") -> Verify:
         file = folder / SIGNATURE_FILE
         if not file.exists():
             raise ArtifactError(
-                f"{folder} is not signed, it has no {SIGNATURE_FILE}: "
+                f"{folder} is not signed; it has no {SIGNATURE_FILE}: "
                 f"python -m model sign --model {folder} --key FILE"
             )
         try:
@@ -84,8 +84,8 @@ def signed_by(key: "Ed25519PublicKey") -> Verify:
             raise ArtifactError(f"cannot read {file}: {error}") from error
         except InvalidSignature:
             raise ArtifactError(
-                f"{file} is not the signature of {folder / MANIFEST_FILE}: "
-                "the manifest was changed, or another key has signed it"
+                f"{file} is not a valid signature of {folder / MANIFEST_FILE}: "
+                "the manifest was changed, or it was signed with another key"
             ) from None
 
     return verify
@@ -99,9 +99,9 @@ def _key(file: Path, parse: Callable[[bytes], Any], kind: type[Key], word: str) 
     except FileError as error:
         raise KeyFileError(f"cannot use {file}: {error}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:  # TypeError: it has a password
-        raise KeyFileError(f"{file} is no {word} key in PEM: {error}") from error
+        raise KeyFileError(f"{file} is not a {word} key in PEM format: {error}") from error
     if not isinstance(found, kind):
-        raise KeyFileError(f"{file} holds {type(found).__name__}, not an Ed25519 {word} key")
+        raise KeyFileError(f"{file} contains {type(found).__name__}, not an Ed25519 {word} key")
     return found
 
 

@@ -82,7 +82,7 @@ def promote(root: Path, version: str, now: dt.datetime, approver: str | None = N
     folder = _folder(root, version)
     with _alone(root):
         if in_service(root) == version:
-            raise ArtifactError(f"{version} is in service already")
+            raise ArtifactError(f"{version} is already in service")
         log = history(root)
         load_model(folder)
         entry = Promotion(at=now, version=version, replaced=_keep(root), approver=approver)
@@ -99,7 +99,7 @@ def rollback(root: Path, now: dt.datetime) -> Promotion:
         log = history(root)
         standing = _standing(root, log)
         if len(standing) < 2:
-            raise ArtifactError(f"{root / LOG} tells of no earlier version to go back to")
+            raise ArtifactError(f"{root / LOG} records no earlier version to go back to")
         load_model(_folder(root, standing[-2]))
         entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
         return _turn(root, log, entry)
@@ -156,8 +156,8 @@ def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
         if entry.rollback:
             if not standing:
                 raise ArtifactError(
-                    f"{root / LOG}, line {number}: nothing was promoted that could be rolled "
-                    "back; promote a version by its name instead"
+                    f"{root / LOG}, line {number}: there is no promotion to roll back; "
+                    "promote a version by name instead"
                 )
             standing.pop()
             continue
@@ -192,8 +192,8 @@ def _keep(root: Path) -> str | None:
     version = artifact.read_manifest(folder).version
     if not is_name(version):
         raise ArtifactError(
-            f"{folder} is a folder, not a link, and its version {version!r} cannot be the name of "
-            "a folder: move it away"
+            f"{folder} is a folder, not a link, and its version {version!r} cannot be used as a "
+            "folder name: move it away"
         )
     kept = root / version
     if kept.exists():

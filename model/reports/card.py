@@ -19,23 +19,23 @@ from model.leaks.check import LeakCheck
 from schemas.claim import Role, fields_by_role
 
 INTENDED: Final = (
-    "Ranking first notices of loss of auto claims by how likely they are fraudulent, so that "
-    "people look at the likeliest first.",
-    "A referral is a reason to look, not a finding: a person decides on every claim.",
+    "Ranking first notices of loss of auto claims by how likely they are to be fraudulent, so that "
+    "people examine the most likely ones first.",
+    "A referral is a reason to investigate, not a finding: a person decides on every claim.",
 )
 NOT_INTENDED: Final = (
     "Denying, delaying or reducing a claim without a person's decision.",
-    "Lines of business, countries or periods other than those trained on, before they were "
-    "evaluated on.",
-    "Judging persons: the score is of a claim.",
+    "Lines of business, countries or periods other than those it was trained on, until it has "
+    "been evaluated on them.",
+    "Judging people: the score is about a claim.",
 )
 LIMITS: Final = (
     "The labels are the frauds that were found. Fraud that nobody looked for counts as honest, "
-    "and what was looked for before is what the model learns to look for.",
-    "Fraud changes in answer to being found; compare the drift and the live precision with the "
-    "figures here, and train again when they part.",
-    "A group with few frauds has uncertain figures; the intervals cover chance only, not a change "
-    "of the claims.",
+    "and the model learns to look for what was looked for before.",
+    "Fraud changes in response to detection; compare drift and live precision with the figures "
+    "here, and retrain when they diverge.",
+    "The figures of a group with few frauds are uncertain; the intervals cover chance only, not "
+    "changes in the claims.",
 )
 
 
@@ -105,7 +105,7 @@ def markdown(of: Card) -> str:
         [
             f"# Model card: {plain(of.name)} {plain(of.version)}",
             "",
-            f"{plain(of.algorithm)}, made {of.created_at:%Y-%m-%d %H:%M} UTC, "
+            f"{plain(of.algorithm)}, created {of.created_at:%Y-%m-%d %H:%M} UTC, "
             f"sha256 `{of.sha256}`.",
             "",
             f"Approved by: {plain(of.approver or '(nobody yet)')}",
@@ -129,12 +129,12 @@ def _listed(title: str, items: Iterable[str]) -> list[str]:
 def _data(of: Card) -> list[str]:
     data, split = of.trained_on, of.split
     period = f"losses {data.first_loss} to {data.last_loss}" if data.first_loss else "no dates"
-    cut = f" from {split.cutoff}" if split.cutoff else f", {split.test_size:.0%} tested on"
+    cut = f" from {split.cutoff}" if split.cutoff else f", {split.test_size:.0%} held out"
     return _listed(
         "Data",
         [
             f"{plain(data.name)} ({plain(data.format)}), sha256 `{data.sha256}`",
-            f"{data.rows} claims read, {data.rejected} refused, {data.duplicates.text()}",
+            f"{data.rows} claims read, {data.rejected} rejected, {data.duplicates.text()}",
             f"trained on {data.training_rows}: {period}, {data.fraud_rate:.2%} fraud",
             f"split: {split.kind}{cut}; seed {split.seed}",
         ],
@@ -168,9 +168,9 @@ def _leaks(checked: LeakCheck | None) -> list[str]:
 def leak_summary(checked: LeakCheck) -> str:
     """What was looked for, and in how many claims."""
     return (
-        f"{checked.claims:,} training claims were looked at: shuffled labels, each feature alone, "
-        "identifiers, file order and calendar. A finding is what beats its background by a ROC AUC "
-        f"of more than {checked.margin:.3f}."
+        f"{checked.claims:,} training claims were checked: shuffled labels, each feature alone, "
+        "identifiers, file order and calendar. A finding exceeds its baseline by more than "
+        f"{checked.margin:.3f} in ROC AUC."
     )
 
 
@@ -192,7 +192,7 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
         rows.append(f"| {name} | {number(value)} | {between} |")
     return [
         "",
-        "## Figures on claims not trained on",
+        "## Figures on held-out claims",
         "",
         *rows,
         "",
@@ -204,12 +204,12 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
 
 def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
     if not rows:
-        return ["", "## Groups", "", "The claims hold no protected field to compare by."]
+        return ["", "## Groups", "", "The claims contain no protected field to compare by."]
     seen = sorted({g.field for g in rows} & set(features))
     gaps = ", ".join(f"{f} {v:.3f}" for f, v in gap(rows, lambda g: g.top_recall).items())
     return [
         "",
-        f"## Groups (of protected fields, the model sees {_names(seen)})",
+        f"## Groups (protected fields used by the model: {_names(seen)})",
         "",
         "| field | group | claims | frauds | mean score | referred | in top 10 % | recall there |",
         "|---|---|---|---|---|---|---|---|",
@@ -220,8 +220,8 @@ def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
             for g in rows
         ),
         "",
-        "\\* too few frauds to say much. "
-        + (f"Largest difference of recall in the top 10 %: {gaps}." if gaps else ""),
+        "\\* too few frauds for reliable figures. "
+        + (f"Largest difference in recall in the top 10 %: {gaps}." if gaps else ""),
     ]
 
 

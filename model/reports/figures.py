@@ -103,10 +103,10 @@ def calibration(bins: Sequence[ReliabilityBin]) -> Draw:
             yerr=[were - low, high - were],
             fmt="o",
             color=MAIN,
-            label="a tenth of claims",
+            label="one tenth of the claims",
         )
         axes.set(
-            xlabel="probability said", ylabel="frauds among them", xlim=(0, top), ylim=(0, top)
+            xlabel="predicted probability", ylabel="observed frauds", xlim=(0, top), ylim=(0, top)
         )
         _percent(axes, "xy")
         axes.legend(frameon=False, loc="upper left")
@@ -127,7 +127,7 @@ def distribution(model: Scored, threshold: float) -> Draw:
                     found, edges.tolist(), weights=weights, color=colour, alpha=0.6, label=name
                 )
         _threshold(axes, threshold)
-        axes.set(xlabel="fraud probability", ylabel="share of their kind")
+        axes.set(xlabel="fraud probability", ylabel="share of each class")
         _percent(axes, "xy")
         axes.legend(frameon=False)
 
@@ -141,7 +141,7 @@ def gain(models: Sequence[Scored]) -> Draw:
         axes.plot([0, 1], [0, 1], color=QUIET, linestyle=":", label="chance")
         for model, colour in zip(models, PALETTE, strict=False):
             axes.plot(*_gained(model), color=colour, label=_label(model.name))
-        axes.set(xlabel="claims looked at", ylabel="frauds found")
+        axes.set(xlabel="claims examined", ylabel="frauds found")
         _percent(axes, "xy")
         axes.legend(frameon=False, loc="lower right")
 
@@ -157,7 +157,7 @@ def lift(models: Sequence[Scored]) -> Draw:
             looked, found = _gained(model)
             shown = looked >= 0.01  # the very first claims are noise
             axes.plot(looked[shown], (found / np.maximum(looked, 1e-12))[shown], color=colour)
-        axes.set(xlabel="claims looked at", ylabel="times as many frauds as at random")
+        axes.set(xlabel="claims examined", ylabel="frauds relative to random selection")
         axes.set_ylim(bottom=0)
         _percent(axes, "x")
 
@@ -195,13 +195,13 @@ def cost(model: Scored) -> Draw:
     def draw(axes: Axes) -> None:
         looked, found = _gained(model)
         rate = float(model.y.mean())
-        axes.axhline(1, color=QUIET, linestyle=":", label="referring nobody")
+        axes.axhline(1, color=QUIET, linestyle=":", label="referring nothing")
         for ratio, colour in zip(COST_RATIOS, PALETTE, strict=True):
             line = looked / (ratio * rate) + 1 - found
             best = int(line.argmin())
-            axes.plot(looked, line, color=colour, label=f"{ratio} investigations a fraud")
+            axes.plot(looked, line, color=colour, label=f"missed fraud = {ratio} investigations")
             axes.plot(looked[best], line[best], "o", color=colour)
-        axes.set(xlabel="claims referred", ylabel="cost", xlim=(0, 0.6), ylim=(0, 2.4))
+        axes.set(xlabel="claims referred", ylabel="relative cost", xlim=(0, 0.6), ylim=(0, 2.4))
         _percent(axes, "xy")
         axes.legend(loc="upper right", fontsize=8, framealpha=1, edgecolor="none")
 

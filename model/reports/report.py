@@ -56,9 +56,11 @@ def html(
         _summary(found),
         _section("Figures", tables.figures(found)),
         _section("Families side by side", tables.comparison(reports)) if others else "",
-        _section("Pictures", _grid(_pictures(every, found, threshold))),
+        _section("Charts", _grid(_pictures(every, found, threshold))),
         _section("Months of the test claims", _months(found)),
-        _section("Month by month, trained on what was known", _steps(steps)) if steps else "",
+        _section("Month by month, trained on what was known at the time", _steps(steps))
+        if steps
+        else "",
         _section("Groups", _groups(manifest, found)),
         _section("Segments", _segments(found)),
         _section("Leak check", _leaks(found.leaks)) if found.leaks else "",
@@ -75,10 +77,10 @@ def _heading(manifest: Manifest, found: Details) -> str:
     data = manifest.trained_on
     period = f"losses {data.first_loss} to {data.last_loss}" if data.first_loss else "undated"
     lines = [
-        f"{manifest.algorithm}, made {manifest.created_at:%Y-%m-%d %H:%M} UTC",
+        f"{manifest.algorithm}, created {manifest.created_at:%Y-%m-%d %H:%M} UTC",
         f"trained on {data.training_rows:,} claims of {data.name} ({period})",
-        f"{data.rows:,} claims read, {data.rejected:,} refused, {data.duplicates.text()}",
-        f"evaluated on {found.report.n:,} others, {found.report.fraud_rate:.1%} fraud",
+        f"{data.rows:,} claims read, {data.rejected:,} rejected, {data.duplicates.text()}",
+        f"evaluated on {found.report.n:,} other claims, {found.report.fraud_rate:.1%} fraud",
         f"threshold {manifest.levels.threshold:.4f}: {manifest.policy}",
     ]
     body = "<br>".join(escape(line) for line in lines)
@@ -92,8 +94,8 @@ def _summary(found: Details) -> str:
     said = []
     if report.recall_at_10pct is not None:
         said.append(
-            f"The tenth of the claims scored highest holds {report.recall_at_10pct:.0%} of the "
-            "frauds; looking at random would find 10%."
+            f"The top-scoring 10% of the claims contain {report.recall_at_10pct:.0%} of the "
+            "frauds; a random selection would contain 10%."
         )
     said.append(
         f"At the threshold {report.recall:.0%} of the frauds are referred, and "
@@ -115,20 +117,20 @@ def _pictures(
     pictures = [
         (
             "Calibration",
-            "On the dotted line, probabilities are what they say.",
+            "On the dotted line, predicted and observed shares agree.",
             figures.calibration(found.reliability),
         ),
         (
             "Scores",
-            "How far apart frauds and honest claims score.",
+            "How well scores separate frauds from honest claims.",
             figures.distribution(main, threshold),
         ),
         (
             "Gain",
-            "Frauds found by looking at the claims scored highest.",
+            "Frauds found by examining the highest-scoring claims.",
             figures.gain(every),
         ),
-        ("Lift", "The same against looking at random.", figures.lift(every)),
+        ("Lift", "The same relative to random selection.", figures.lift(every)),
         (
             "At the threshold",
             "Each row adds up to 100 %.",
@@ -137,18 +139,18 @@ def _pictures(
     ]
     if 0 < found.report.fraud_rate < 1:
         pictures[:0] = [
-            ("ROC", "The further up and left, the better.", figures.roc(every)),
+            ("ROC", "The closer to the top left, the better.", figures.roc(every)),
             (
                 "Precision and recall",
-                "What share of referrals are frauds when that share of frauds is found.",
+                "Share of frauds among referrals for each share of frauds found.",
                 figures.precision_recall(every),
             ),
         ]
         pictures.append(
             (
                 "Cost",
-                "Of referring that share, as part of the cost of referring nobody. A line for how "
-                "many investigations one missed fraud would pay for; the dot is the cheapest.",
+                "Total cost relative to referring nothing, one line per ratio of the cost of a "
+                "missed fraud to that of an investigation; the dot marks the minimum.",
                 figures.cost(main),
             )
         )
@@ -169,10 +171,10 @@ def _picture(title: str, caption: str, draw: Draw) -> str:
 
 def _months(found: Details) -> str:
     if not found.months:
-        return "<p>The claims hold no day of loss.</p>"
+        return "<p>The claims contain no date of loss.</p>"
     picture = _picture(
         "Months",
-        "Budgets are of each month's claims; months with too few frauds are left out.",
+        "Budgets refer to each month's claims; months with too few frauds are omitted.",
         figures.monthly(found.months),
     )
     return _grid_of(picture) + tables.months(found.months)
@@ -181,7 +183,7 @@ def _months(found: Details) -> str:
 def _steps(steps: Sequence[Step]) -> str:
     picture = _picture(
         "Stepwise",
-        "A new model each month; months with too few frauds are left out.",
+        "A new model each month; months with too few frauds are omitted.",
         figures.stepwise(steps),
     )
     return _grid_of(picture) + tables.steps(steps)
@@ -193,21 +195,22 @@ def _grid_of(picture: str) -> str:
 
 def _groups(manifest: Manifest, found: Details) -> str:
     if not found.groups:
-        return "<p>The claims hold no protected field to compare by.</p>"
+        return "<p>The claims contain no protected field to compare by.</p>"
     seen = sorted({g.field for g in found.groups} & set(manifest.features))
     note = (
-        f"The model sees {', '.join(seen) or 'none'} of these fields. * Too few frauds to say much."
+        f"Of these fields, the model uses {', '.join(seen) or 'none'}. "
+        "* Too few frauds for reliable figures."
     )
     return _note(note) + tables.groups(found.groups)
 
 
 def _segments(found: Details) -> str:
     if not found.segments:
-        return "<p>There are too few claims, or all are of one kind.</p>"
+        return "<p>There are too few claims, or all are of the same kind.</p>"
     note = (
-        "Intervals are of chance alone. * Too few frauds to say much. † The mean score is outside "
-        f"the interval of the share of frauds. Values of fewer than {MIN_CLAIMS} claims, or "
-        f"{MIN_SHARE:.0%}, are put together as {OTHER}; amounts are cut into quarters."
+        "Intervals cover chance only. * Too few frauds for reliable figures. † The mean score is "
+        f"outside the interval of the share of frauds. Values with fewer than {MIN_CLAIMS} claims, "
+        f"or {MIN_SHARE:.0%}, are grouped as {OTHER}; amounts are split into quarters."
     )
     return _note(note) + tables.segments(found.segments)
 

@@ -24,7 +24,7 @@ def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
 
 def version_list(found: Sequence[Version]) -> Table:
     """One row a version; the one in service has a star."""
-    table = Table("", "version", "algorithm", "made", "ROC AUC", "AP", "threshold", "trained on")
+    table = Table("", "version", "algorithm", "created", "ROC AUC", "AP", "threshold", "trained on")
     for version in found:
         manifest = version.manifest
         table.add_row(

@@ -54,8 +54,8 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything
         raise
     except BaseException as error:  # also SystemExit, which would end a thread without a word
         raise ArtifactError(
-            f"{path} cannot be loaded ({_in_words(error)}): it was made by another release, or "
-            "is damaged: train again, or go back to the version before"
+            f"{path} cannot be loaded ({_in_words(error)}): it was created by another release or "
+            "is damaged: retrain, or go back to the previous version"
         ) from error
 
 
@@ -85,7 +85,7 @@ def _reference(folder: Path, content: bytes) -> Reference:
     except FileError as error:
         raise ArtifactError(f"{folder / REFERENCE_FILE} is not a reference: {error}") from error
     if not reference.scores or not reference.golden:
-        raise ArtifactError(f"{folder / REFERENCE_FILE} holds no scores or no golden examples")
+        raise ArtifactError(f"{folder / REFERENCE_FILE} contains no scores or no golden examples")
     return reference
 
 
@@ -105,7 +105,7 @@ def _refuse_open(path: Path) -> None:
         raise ArtifactError(f"cannot read {path}: {error}") from error
     if place is not None:
         raise ArtifactError(
-            f"anybody on this machine may write to {place}, and loading a model runs code: "
+            f"anyone on this machine can write to {place}, and loading a model runs code: "
             f"chmod o-w {place}"
         )
 
@@ -127,7 +127,7 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> 
         worst = int(off.argmax())
         raise ArtifactError(
             f"{folder}: {reference.golden[worst].claim.claim_id} scores {found[worst]!r} here and "
-            f"{expected[worst]!r} in training: this installation computes something else"
+            f"{expected[worst]!r} in training: this installation computes different scores"
         )
 
 
@@ -136,13 +136,13 @@ def _refuse_other_versions(folder: Path, made_with: Versions) -> None:
     here = Versions.current()
     if _minor(made_with.scikit_learn) != _minor(here.scikit_learn):
         raise ArtifactError(
-            f"{folder} was made with scikit-learn {made_with.scikit_learn}, "
-            f"{here.scikit_learn} is installed: train again, or install the former"
+            f"{folder} was created with scikit-learn {made_with.scikit_learn}, but "
+            f"{here.scikit_learn} is installed: retrain, or install the former"
         )
     if made_with.claim_schema != here.claim_schema:
         raise ArtifactError(
-            f"{folder} was made for Claim version {made_with.claim_schema}, "
-            f"this release has version {here.claim_schema}: train again"
+            f"{folder} was created for Claim version {made_with.claim_schema}, but "
+            f"this release has version {here.claim_schema}: retrain"
         )
 
 

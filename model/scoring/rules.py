@@ -149,12 +149,12 @@ def _check_sensitive(rule: _Rule, conditions: Sequence[_Condition], where: str) 
     for name in sensitive:
         if name not in rule.sensitive:
             raise RuleError(
-                f"{where}: {name} is a {role_of(name).value} field; if the rule is meant to look "
-                f'at it, add sensitive = ["{name}"]'
+                f"{where}: {name} is a {role_of(name).value} field; if the rule is meant to use "
+                f'it, add sensitive = ["{name}"]'
             )
     for name in rule.sensitive:
         if name not in sensitive:
-            raise RuleError(f"{where}: sensitive lists {name}, which no condition needs it for")
+            raise RuleError(f"{where}: sensitive lists {name}, but no condition needs it")
     for condition in conditions:
         if condition.left.field in sensitive and condition.right.field is None:
             _check_text(rule, condition.written, where)
@@ -164,24 +164,26 @@ def _check_text(rule: _Rule, value: str, where: str) -> None:
     shown = f"{rule.id} {rule.text}"
     if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", shown, re.IGNORECASE):
         raise RuleError(
-            f"{where}: its id or text shows the value {value} of a personal or protected field, "
-            "and both are published in alerts: put it in other words"
+            f"{where}: its id or text reveals the value {value} of a personal or protected field, "
+            "and both are published in alerts: reword it"
         )
 
 
 def _condition(text: str, where: str) -> _Condition:
     parts = _CONDITION.fullmatch(text)
     if parts is None:
-        raise RuleError(f"{where} is no FIELD OPERATOR FIELD or VALUE")
+        raise RuleError(f"{where} is not FIELD OPERATOR FIELD or VALUE")
     left, right = _field(parts[1]), _field(parts[3]) or _value(parts[3])
     if left is None or right is None:
-        raise RuleError(f"{where}: {parts[1] if left is None else parts[3]} is no field of a claim")
+        raise RuleError(f"{where}: {parts[1] if left is None else parts[3]} is not a claim field")
     if left.kind != right.kind:
         raise RuleError(f"{where} compares a {left.kind} with a {right.kind}")
     if left.kind in ("text", "flag") and parts[2] not in ("==", "!="):
-        raise RuleError(f"{where}: of a {left.kind} only == and != can be asked")
+        raise RuleError(f"{where}: a {left.kind} can only be compared with == or !=")
     if _says_nothing(right.constant):
-        raise RuleError(f"{where}: comparing with {parts[3]} says nothing, as no claim holds it")
+        raise RuleError(
+            f"{where}: comparing with {parts[3]} is meaningless, as no claim contains it"
+        )
     return _Condition(left, _OPERATORS[parts[2]], right, parts[3].strip("\"'"))
 
 

@@ -79,7 +79,7 @@ def stratified_folds(labels: Labels, folds: int, seed: int, groups: Indices) -> 
     rarest = int(np.bincount(merged, minlength=2).min())
     if rarest < 2:
         raise ValueError(
-            "training needs two frauds and two other claims at least, copies counted once"
+            "training needs at least two frauds and two other claims, copies counted once"
         )
     kind = StratifiedKFold(min(folds, rarest), shuffle=True, random_state=seed)
     return [
@@ -110,7 +110,9 @@ def cutoff_split(claims: Sequence[Claim], cutoff: dt.date, groups: Indices | Non
     """
     split = _split_at(_loss_days(claims, groups), cutoff.toordinal())
     if not len(split.train) or not len(split.test):
-        raise ValueError(f"{cutoff} leaves {len(split.train)} to train, {len(split.test)} to test")
+        raise ValueError(
+            f"{cutoff} leaves {len(split.train)} to train on, {len(split.test)} to test on"
+        )
     return split
 
 
@@ -131,7 +133,7 @@ def forward_folds(
     shares = np.linspace(first, 1, folds + 1)[:-1]
     starts = [int(dated[int(share * len(dated))]) for share in shares] if len(dated) else []
     if len(set(starts)) < folds or (starts and starts[0] == dated[0]):
-        raise ValueError(f"losses on too few days for {folds} windows")
+        raise ValueError(f"there are losses on too few days for {folds} windows")
     ends = [*starts[1:], int(dated[-1]) + 1]
     return [_window(days, start, end) for start, end in zip(starts, ends, strict=True)]
 

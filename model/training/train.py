@@ -83,7 +83,7 @@ def fit(
         ValueError: no such algorithm, only one label, or no feature varies.
     """
     if len(np.unique(labels)) < 2:
-        raise ValueError("training needs both fraud and other claims")
+        raise ValueError("training needs both frauds and other claims")
     columns = claim_columns(claims, features)
     names = varying(columns)
     if not names:

@@ -31,7 +31,7 @@ def test_a_wrong_setting_ends_every_command(
 ) -> None:
     monkeypatch.setenv("DELIVERY", "twice")
     assert main([command]) == 2
-    assert capsys.readouterr().err.startswith("error: DELIVERY='twice' is none of exactly-once")
+    assert capsys.readouterr().err.startswith("error: DELIVERY must be one of exactly-once")
 
 
 @pytest.mark.parametrize("command", ["run", "serve"])

@@ -153,5 +153,7 @@ def test_an_encrypted_value_is_bound_to_its_version(tmp_path: Path) -> None:
 
 
 def test_cut_cannot_be_asked_for() -> None:
-    with pytest.raises(SettingsError, match=r"is none of original, redacted, encrypted$"):
+    with pytest.raises(
+        SettingsError, match=r"must be one of original, redacted, encrypted; got 'cut'$"
+    ):
         read_settings({"INSTANCE_ID": "i", "DEAD_LETTER_VALUE": "cut"})

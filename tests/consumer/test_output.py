@@ -40,7 +40,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 def test_a_full_disk_is_told() -> None:
     done = run(["-c", f"'{PROGRAM}'"], "> /dev/full")
     assert done.returncode == NOT_WRITTEN
-    assert done.stderr == b"error: the output was not written: No space left on device\n"
+    assert done.stderr == b"error: the output could not be written: No space left on device\n"
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
@@ -54,4 +54,4 @@ def test_streams_that_are_closed_are_nothing_to_fail_at(closed: str) -> None:
 def test_a_command_whose_help_is_not_written() -> None:
     done = run(["-m", "fraud_scorer", "--help"], "> /dev/full")
     assert done.returncode == NOT_WRITTEN
-    assert done.stderr == b"error: the output was not written: No space left on device\n"
+    assert done.stderr == b"error: the output could not be written: No space left on device\n"

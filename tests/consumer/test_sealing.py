@@ -128,7 +128,7 @@ def test_a_key_that_was_replaced_still_opens(tmp_path: Path) -> None:
     only_new = settings(file=key(tmp_path, new, name="new"))
     assert sent_back(after, only_new).value == BAD
     why = kept(before, only_new)
-    assert re.match(r"DEAD_LETTER_KEY_FILE does not hold the key \w{8}…", why)
+    assert re.match(r"DEAD_LETTER_KEY_FILE does not contain the key \w{8}…", why)
 
 
 def test_without_the_key_it_is_named_with_the_record(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_what_was_changed_is_not_sent(tmp_path: Path) -> None:
     flipped = record.value[:-1] + bytes([record.value[-1] ^ 1])
     for value in (flipped, record.value[:-1], record.value[:9], record.value[:5], other.value):
         why = kept(Record(record.key, value, record.headers), chosen)
-        assert re.search(r"claims\[0\]@4|does not hold the key", why)
+        assert re.search(r"claims\[0\]@4|does not contain the key", why)
 
 
 def test_one_the_filter_leaves_out_needs_no_key(tmp_path: Path) -> None:

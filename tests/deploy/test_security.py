@@ -176,7 +176,7 @@ def test_the_other_commands_do_their_work_with_the_documented_rights(
     assert "10 claims sent" in sent.stdout
     env = by_password(filled, tmp_path, "topics")
     made = succeeds("topics", env=env)
-    assert made.stdout.count("exists, left as it is") == len(TOPICS)
+    assert made.stdout.count("already exists, left unchanged") == len(TOPICS)
 
 
 def lacking() -> Iterator[tuple[str, Right, tuple[str, ...]]]:

@@ -82,7 +82,7 @@ def test_a_missing_topic(doctor: Doctor, setting: str) -> None:
     code, found = doctor.findings(**{setting: "nowhere"})
     assert code == 4
     assert found["nowhere"]["state"] == "wrong"
-    assert "no topic nowhere" in found["nowhere"]["text"]
+    assert "topic nowhere does not exist" in found["nowhere"]["text"]
     assert "python -m consumer topics" in found["nowhere"]["advice"]
 
 

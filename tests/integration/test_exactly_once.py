@@ -65,7 +65,7 @@ def test_asked_to_stop_it_commits_the_batch_in_hand(
     worker = stage.worker(BATCH_SIZE="5")
     wait.until(lambda: stage.published() > 100, "some alerts")
     assert worker.stop(number) == 0, worker.log
-    assert '"message":"stopped; every batch in hand was committed"' in worker.log
+    assert '"message":"stopped; every batch in flight was committed"' in worker.log
     committed = stage.committed()
     assert 0 < sum(committed.values()) < sent
     found = read(stage)

@@ -2,16 +2,21 @@
 
 import itertools
 import json
+import os
 from collections import Counter
 from functools import partial
 
 import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 
 from consumer.batch.process import process
 from consumer.dead_letters import redrive as redrive_module
 from consumer.dead_letters.plan import Filter, Redriven
 from consumer.dead_letters.redrive import redrive
 from consumer.errors import KafkaStoppedError
+from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Reason
 from tests.broker import wait
 from tests.broker.read import Record, committed, end_offsets, read_all
@@ -71,6 +76,44 @@ def test_every_dead_letter_goes_back_once(stage: Stage) -> None:
     assert {mark.rsplit(b"-", 1)[0] for mark in marks} == places
     assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
     assert len(claims(stage)) == 1_500
+
+
+def large(number: int) -> Row:
+    """A dead letter of a record that fitted the claims topic, but not with a header more."""
+    key = os.urandom(1_048_450)
+    message = FakeMessage(b"bad", number, key=key, headers=[("number", b"%d" % number)])
+    (record,) = process([message], FakeScorer(), NOW).dead_letters
+    return Row(record.key, record.value, record.headers or ())
+
+
+def test_one_that_does_not_fit_again_is_kept_and_the_others_go(stage: Stage) -> None:
+    rows = letters(40)
+    produce(stage.bootstrap, stage.dead, [*rows[:30], large(98), *rows[30:], large(99)])
+    assert redrive(stage.settings(), Filter()) == Redriven(40, 2, gone=2)
+    assert numbers(claims(stage)) == list(range(40))
+    assert numbers(waiting(stage)) == [98, 99]
+    assert redrive(stage.settings(), Filter()) == Redriven(0, 2, gone=2)
+
+
+def test_one_that_fits_nowhere_any_more_is_left_and_named(new_stage: NewStage) -> None:
+    stage = new_stage(partitions=1)
+    produce(stage.bootstrap, stage.dead, [*letters(3), large(99)])
+    lower_limit(stage.bootstrap, stage.dead, 1_048_588)
+    found = redrive(stage.settings(), Filter())
+    place = Source(topic=stage.dead, partition=0, offset=3)
+    assert found == Redriven(3, 0, oversize=(place,))
+    assert numbers(claims(stage)) == [0, 1, 2]
+    assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
+
+
+def lower_limit(bootstrap: str, topic: str, limit: int) -> None:
+    """Set the topic's max.message.bytes."""
+    entry = ConfigEntry(
+        "max.message.bytes", str(limit), incremental_operation=AlterConfigOpType.SET
+    )
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    admin.incremental_alter_configs([resource])[resource].result(60)
 
 
 def test_a_sender_of_claims_cannot_have_dead_letters_passed_over(new_stage: NewStage) -> None:
@@ -166,7 +209,7 @@ def test_what_cannot_be_copied_is_passed(new_stage: NewStage) -> None:
     assert f"2 sent to {stage.claims}, 0 kept" in sent.log
     for log in (listed.log, sent.log):
         for offset in (0, 2):
-            assert f"not looked at again: {stage.dead}[0]@{offset}: the name of a header" in log
+            assert f"not examined again: {stage.dead}[0]@{offset}: the name of a header" in log
     assert numbers(claims(stage)) == [0, 1]
     assert redrive(stage.settings(), Filter()) == Redriven(0, 0)
     ends = end_offsets(stage.bootstrap, [stage.dead], "read_uncommitted")

@@ -77,7 +77,7 @@ def test_an_altered_model(
 def test_the_exit_code_is_that_of_the_process(stage: Stage) -> None:
     worker = stage.worker(DELIVERY="twice")
     assert worker.wait() == 2
-    assert worker.log.startswith("error: DELIVERY='twice' is none of")
+    assert worker.log.startswith("error: DELIVERY must be one of")
 
 
 def test_a_bad_deploy_does_not_drain_the_topic(new_stage: NewStage, scorer: Scorer) -> None:

@@ -49,12 +49,12 @@ def test_encrypted_letters_go_back_with_their_key_only(stage: Stage) -> None:
 
     for settings, said in (
         ({}, "DEAD_LETTER_KEY_FILE is not set"),
-        ({"DEAD_LETTER_KEY_FILE": str(other)}, "DEAD_LETTER_KEY_FILE does not hold the key"),
+        ({"DEAD_LETTER_KEY_FILE": str(other)}, "DEAD_LETTER_KEY_FILE does not contain the key"),
     ):
         refused = stage.command("redrive", **settings)
         assert refused.wait() == 2
         assert said in refused.log
-        kept = "2 are kept, as they cannot be decrypted" in refused.log
+        kept = "2 are kept because they cannot be decrypted" in refused.log
         assert kept == ("DEAD_LETTER_KEY_FILE" in settings)
     assert len(dead(stage)) == 4, "two of them copies"
     listed = stage.command("redrive", "--dry-run")

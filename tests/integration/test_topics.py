@@ -34,7 +34,10 @@ def test_missing_topics_are_created_and_others_left_alone(
     topics.create(kafka, claims, partitions=1)
     assert main(["topics", "--partitions", "3"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said == [f"{claims}: exists, left as it is", *(f"{name}: created" for name in others)]
+    assert said == [
+        f"{claims}: already exists, left unchanged",
+        *(f"{name}: created" for name in others),
+    ]
     admin = AdminClient({"bootstrap.servers": kafka})
     wait.until(lambda: {*names} <= {*admin.list_topics(timeout=30).topics}, "the topics")
     found = admin.list_topics(timeout=30).topics

@@ -98,8 +98,8 @@ def test_one_flipped_bit_is_refused(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("versions", "message"),
     [
-        ({"scikit_learn": "1.4.2"}, "made with scikit-learn 1.4.2"),
-        ({"claim_schema": 2}, "made for Claim version 2"),
+        ({"scikit_learn": "1.4.2"}, "created with scikit-learn 1.4.2"),
+        ({"claim_schema": 2}, "created for Claim version 2"),
     ],
 )
 def test_other_versions_are_refused(folder: Path, versions: dict[str, Any], message: str) -> None:
@@ -172,7 +172,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_manifest_of_other_bytes_is_not_saved(folder: Path, tmp_path: Path) -> None:
     manifest: Manifest = read_manifest(folder)
-    with pytest.raises(ArtifactError, match="not those of the model"):
+    with pytest.raises(ArtifactError, match="do not match the model"):
         save(tmp_path / "other", artifact.Contents(b"other", b"bytes"), manifest)
 
 

@@ -88,7 +88,7 @@ def test_a_leak_stops_training_until_it_is_allowed_by_name(
     assert "--allow-leak policy_number" in capsys.readouterr().err
     assert not (tmp_path / "m").exists()
     assert main([*told, "--allow-leak", "policy_number"]) == 0
-    assert "warning: allowed: policy_number tells the label" in capsys.readouterr().err
+    assert "warning: allowed: policy_number predicts the label" in capsys.readouterr().err
     assert "policy_number" in read_manifest(tmp_path / "m").features
     for name in ("card.md", "report.html"):
         assert "Allowed by name." in (tmp_path / "m" / name).read_text()
@@ -99,7 +99,7 @@ def test_metadata_that_no_model_sees_is_a_warning(
 ) -> None:
     numbered(tmp_path / "claims.jsonl")
     assert main(train(tmp_path / "claims.jsonl", tmp_path / "m")) == 0
-    assert "warning: policy_number tell fraud from other claims" in capsys.readouterr().err
+    assert "warning: policy_number distinguish fraud from other claims" in capsys.readouterr().err
     assert "The model does not see it." in (tmp_path / "m" / "card.md").read_text()
 
 
@@ -110,7 +110,7 @@ def test_policy_number_of_carclaims_stops_the_training_and_the_defaults_do_not(
     given = ["train", "--data", shared("fraud_oracle.csv"), "--format", "carclaims"]
     given += ["--algorithm", "logistic_regression", "--output", str(tmp_path / "m")]
     assert main([*given, "--feature", "policy_number"]) == 1
-    assert "policy_number tells the label" in capsys.readouterr().err
+    assert "policy_number predicts the label" in capsys.readouterr().err
     assert main(given) == 0
     assert "policy_number" not in read_manifest(tmp_path / "m").features
 
@@ -173,11 +173,11 @@ def test_evaluate_warns_of_rows_trained_on(
     trained_on = read_manifest(model).trained_on.training_rows
     assert main(evaluate(claims, model, "--split", "none", "--json")) == 0
     shown = capsys.readouterr()
-    assert f"warning: {trained_on} of 600 rows were trained on" in shown.err
+    assert f"warning: the model was trained on {trained_on} of 600 rows" in shown.err
     assert msgspec.json.decode(shown.out)["n"] == 600
     assert main(evaluate(claims, model, "--split", "random")) == 0
     shown = capsys.readouterr()
-    assert "of 120 rows were trained on" in shown.err
+    assert "of 120 rows: the figures are too optimistic" in shown.err
     assert "roc_auc" in shown.out
 
 
@@ -198,14 +198,14 @@ TRAIN = ["train", "--data", "synthetic", "--output", "o"]
     ("arguments", "message"),
     [
         ([], "COMMAND"),
-        (["train", "--data", "x.csv", "--output", "o"], "--format is needed"),
+        (["train", "--data", "x.csv", "--output", "o"], "--format is required"),
         (["train", "--data", "synthetic"], "--output"),
         ([*TRAIN, "--test-size", "2"], "--test-size"),
         ([*TRAIN, "--test-size", "x"], "'x' is not a number"),
         ([*TRAIN, "--cutoff", "1996-01-01"], "--cutoff needs --split time"),
         ([*TRAIN, "--cutoff", "1996"], "not a day like"),
         ([*TRAIN, "--algorithm", "svm"], "--algorithm"),
-        ([*TRAIN, "--feature", "colour"], "'colour' is no field of a claim"),
+        ([*TRAIN, "--feature", "colour"], "'colour' is neither a claim field"),
         (["quality"], "--data-dir"),
         ([*TRAIN, "--rows", "0"], "--rows"),
         ([*TRAIN, "--rows", "1e3"], "'1e3' is not a whole"),

@@ -310,7 +310,7 @@ def test_row_that_ends_early_is_refused(tmp_path: Path) -> None:
     path.write_text(path.read_text() + "Dec,5,Wednesday\n")
     (refusal,) = datasets.load(str(path), "carclaims").rejected
     assert "line 42: column" in refusal
-    assert "the row ends before it" in refusal
+    assert "the row ends before this column" in refusal
 
 
 @pytest.mark.parametrize("content", ["", "Month,Year\n"])
@@ -327,7 +327,7 @@ def test_unreadable_files_and_formats_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe,")
     with pytest.raises(DatasetError, match=r"bytes\.csv"):
         datasets.load(str(tmp_path / "bytes.csv"), "carclaims")
-    with pytest.raises(DatasetError, match="'parquet' is none of carclaims"):
+    with pytest.raises(DatasetError, match=r"must be one of carclaims.*; got 'parquet'"):
         datasets.load("x", "parquet")
 
 

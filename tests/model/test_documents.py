@@ -101,7 +101,7 @@ def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
 def test_the_report_says_in_words_what_matters_most(folder: Path) -> None:
     text = (folder / "report.html").read_text()
     report = FAMILY[0].report
-    assert f"holds {report.recall_at_10pct:.0%} of the frauds" in text
+    assert f"contain {report.recall_at_10pct:.0%} of the frauds" in text
     assert f"{report.precision:.0%} of the referrals are frauds" in text
 
 
@@ -158,7 +158,7 @@ def test_the_card_reads_well(folder: Path) -> None:
         "## Not intended for",
         f"| roc_auc | {number(report.roc_auc)} |",
         "top 0.1 of claims",
-        "the model sees none",
+        "used by the model: none",
         "| policyholder_sex | f",
         "## Limits",
     ):
@@ -170,10 +170,10 @@ def test_the_card_reads_well(folder: Path) -> None:
 def test_a_protected_feature_is_admitted(folder: Path) -> None:
     manifest = read_manifest(folder)
     using = msgspec.structs.replace(manifest, features=(*manifest.features, "policyholder_sex"))
-    assert "the model sees policyholder_sex" in markdown(card(using, read_evaluation(folder)))
+    assert "used by the model: policyholder_sex" in markdown(card(using, read_evaluation(folder)))
     trained = FAMILY[0]
     scored = Scored("m", DATA.labels[trained.test_rows], trained.test_scores)
-    assert "The model sees policyholder_sex" in html(using, read_evaluation(folder), scored)
+    assert "the model uses policyholder_sex" in html(using, read_evaluation(folder), scored)
 
 
 def test_an_artifact_without_an_evaluation_is_told(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_training_reports_the_copies(
         assert main([*command, str(model), *on]) == 0
         assert copied.duplicates.text() in capsys.readouterr().err
     assert main(["evaluate", "--model", str(model), *on, "--split", "none"]) == 0
-    assert "960 of 1200 rows were trained on" in capsys.readouterr().err
+    assert "trained on 960 of 1200 rows" in capsys.readouterr().err
 
 
 def test_no_copies_in_the_claims_of_the_generator() -> None:

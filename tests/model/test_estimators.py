@@ -59,5 +59,7 @@ def test_unknown_and_missing_everything_still_scores(algorithm: str) -> None:
 
 
 def test_an_unknown_algorithm_is_refused() -> None:
-    with pytest.raises(ValueError, match="no algorithm 'svm'; choose from logistic_regression"):
+    with pytest.raises(
+        ValueError, match="unknown algorithm 'svm'; choose from logistic_regression"
+    ):
         build("svm")

@@ -29,7 +29,7 @@ def test_a_file_of_its_owner_is_read(file: Path) -> None:
 def test_a_file_that_anybody_may_write_to(file: Path, mode: int) -> None:
     """The sticky bit protects the entries of a folder; of a file it means nothing."""
     file.chmod(mode)
-    with pytest.raises(FileError, match=f"anybody .* chmod o-w {file}$"):
+    with pytest.raises(FileError, match=f"anyone .* chmod o-w {file}$"):
         read_trusted(file)
     assert read(file) == b"content"
 

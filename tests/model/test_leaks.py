@@ -62,7 +62,7 @@ def numbered() -> list[Claim]:
 def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -> None:
     warned = found_by(numbered(), LABELS, FEATURES)
     assert [(f.column, f.fatal) for f in warned] == [("policy_number", False)]
-    with pytest.raises(LeakError, match="policy_number tells the label alone"):
+    with pytest.raises(LeakError, match="policy_number predicts the label alone"):
         check(numbered(), LABELS, (*FEATURES, "policy_number"))
 
 
@@ -79,7 +79,7 @@ def test_shuffled_labels_that_can_be_told_stop_training(monkeypatch: pytest.Monk
         return np.column_stack([1 - y, y]).astype(np.float64)
 
     monkeypatch.setattr(lift, "cross_val_predict", peeking)
-    with pytest.raises(LeakError, match=r"shuffled at random.*--allow-leak 'permuted labels'"):
+    with pytest.raises(LeakError, match=r"randomly shuffled.*--allow-leak 'permuted labels'"):
         check(MADE.claims, LABELS, FEATURES)
 
 

@@ -61,7 +61,7 @@ def test_training_into_the_link_is_refused_before_the_work(
     assert main([*given, str(tmp_path / "current")]) == 1
     assert "is a link to" in capsys.readouterr().err
     assert main([*given, str(tmp_path / "current"), "--algorithm", "all"]) == 1
-    assert "not the place for several" in capsys.readouterr().err
+    assert "cannot hold several models" in capsys.readouterr().err
     assert (tmp_path / "current").is_symlink()
 
 

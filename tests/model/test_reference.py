@@ -74,7 +74,7 @@ def test_other_golden_scores_are_refused(folder: Path, tmp_path: Path) -> None:
         scorer.manifest, sha256=sha256, reference_sha256=reference_sha256
     )
     save(tmp_path / "altered", contents, manifest)
-    with pytest.raises(ArtifactError, match=r"golden-1 scores .* computes something else"):
+    with pytest.raises(ArtifactError, match=r"golden-1 scores .* computes different scores"):
         load(tmp_path / "altered")
 
 

@@ -75,7 +75,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("name", ["AttributeError", "MemoryError", "SystemExit", "OwnError"])
 def test_whatever_unpickling_raises_is_a_refusal(folder: Path, name: str) -> None:
     put(folder, "model.joblib", model_bytes(Raising(name)))
-    with pytest.raises(ArtifactError, match=f"cannot be loaded .*{name}.*train again"):
+    with pytest.raises(ArtifactError, match=f"cannot be loaded .*{name}.*retrain"):
         load(folder)
 
 

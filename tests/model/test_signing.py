@@ -68,7 +68,7 @@ def test_a_signed_model_is_loaded(
 
 
 def test_one_that_is_not_signed_is_refused(folder: Path, keys: Keys) -> None:
-    with pytest.raises(ArtifactError, match=r"is not signed, .* python -m model sign"):
+    with pytest.raises(ArtifactError, match=r"is not signed; .* python -m model sign"):
         load_signed(folder, keys)
 
 
@@ -77,7 +77,9 @@ def test_a_changed_manifest_is_refused(folder: Path, keys: Keys) -> None:
     manifest = folder / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"seed": 42', b'"seed": 43'))
     assert load(folder).manifest.seed == 43  # nothing but the signature finds it
-    with pytest.raises(ArtifactError, match="the manifest was changed, or another key"):
+    with pytest.raises(
+        ArtifactError, match="the manifest was changed, or it was signed with another key"
+    ):
         load_signed(folder, keys)
 
 
@@ -99,7 +101,7 @@ def test_another_key_is_refused(folder: Path, keys: Keys, tmp_path: Path) -> Non
 @pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\xff" * 65])
 def test_what_is_no_signature_is_refused(folder: Path, keys: Keys, signature: bytes) -> None:
     (folder / SIGNATURE_FILE).write_bytes(signature)
-    with pytest.raises(ArtifactError, match="is not the signature of"):
+    with pytest.raises(ArtifactError, match="is not a valid signature of"):
         load_signed(folder, keys)
 
 
@@ -109,7 +111,7 @@ def test_the_signature_of_another_model_is_refused(
     other = tmp_path / "other"
     write(TRAINED, other, created_at=NOW, version="2")
     shutil.copy(sign(other, private_key(keys.private)), folder)
-    with pytest.raises(ArtifactError, match="is not the signature of"):
+    with pytest.raises(ArtifactError, match="is not a valid signature of"):
         load_signed(folder, keys)
 
 
@@ -147,11 +149,11 @@ def test_what_is_no_such_key_is_named(keys: Keys, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no key")
     for read, file, said in (
         (private_key, tmp_path / "none", "No such file"),
-        (private_key, tmp_path / "text", "no private key in PEM"),
-        (private_key, keys.public, "no private key in PEM"),
-        (private_key, locked, "no private key in PEM"),
+        (private_key, tmp_path / "text", "is not a private key in PEM"),
+        (private_key, keys.public, "is not a private key in PEM"),
+        (private_key, locked, "is not a private key in PEM"),
         (private_key, other.private, "X25519PrivateKey, not an Ed25519 private key"),
-        (public_key, keys.private, "no public key in PEM"),
+        (public_key, keys.private, "is not a public key in PEM"),
         (public_key, other.public, "X25519PublicKey, not an Ed25519 public key"),
     ):
         with pytest.raises(KeyFileError, match=said) as refused:

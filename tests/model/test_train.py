@@ -68,7 +68,7 @@ def test_features_that_never_vary_are_left_out() -> None:
 
 
 def test_what_cannot_be_learnt_from_is_refused() -> None:
-    with pytest.raises(ValueError, match="both fraud and other"):
+    with pytest.raises(ValueError, match="both frauds and other"):
         fit(DATA.claims, np.zeros(len(DATA.claims), dtype=np.int8), "gradient_boosting")
     one = np.zeros(len(DATA.claims), dtype=np.int8)
     one[0] = 1

@@ -100,7 +100,7 @@ def test_what_is_no_version_is_refused(root: Path, version: str) -> None:
 
 def test_the_version_in_service_is_not_promoted_again(root: Path) -> None:
     promote(root, "v1", NOW)
-    with pytest.raises(ArtifactError, match="in service already"):
+    with pytest.raises(ArtifactError, match="already in service"):
         promote(root, "v1", NOW)
 
 
@@ -208,7 +208,7 @@ def test_a_version_that_leads_out_of_the_folder_is_not_kept_there(tmp_path: Path
     root = tmp_path / "models"
     write(TRAINED, root / "current", created_at=NOW, version="../../x")
     write(TRAINED, root / "v2", created_at=NOW, version="v2")
-    with pytest.raises(ArtifactError, match=r"'../../x' cannot be the name of a folder"):
+    with pytest.raises(ArtifactError, match=r"'../../x' cannot be used as a folder name"):
         promote(root, "v2", NOW)
     assert load(root / "current").version == "../../x"
 
@@ -225,7 +225,7 @@ def test_a_log_cannot_lead_out_of_the_folder(root: Path) -> None:
 def test_a_log_that_begins_with_a_rollback_is_refused(root: Path) -> None:
     entry = Promotion(at=NOW, version="v1", replaced="v2", rollback=True)
     (root / "promotions.jsonl").write_bytes(msgspec.json.encode(entry) + b"\n")
-    with pytest.raises(ArtifactError, match=r"promotions\.jsonl, line 1: nothing was promoted"):
+    with pytest.raises(ArtifactError, match=r"promotions\.jsonl, line 1: there is no promotion"):
         rollback(root, NOW)
     assert promote(root, "v1", NOW).version == "v1"
 
@@ -236,7 +236,7 @@ def test_the_version_of_a_new_model_is_a_name(
     given = ["train", "--data", "synthetic", "--output", str(tmp_path / "m")]
     with pytest.raises(SystemExit):
         main([*given, "--model-version", "../../x"])
-    assert "cannot be the name of a folder" in capsys.readouterr().err
+    assert "cannot be used as a folder name" in capsys.readouterr().err
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -38,7 +38,7 @@ def chmod(path: Path, mode: int) -> Path:
 def test_a_folder_on_the_way_that_anybody_may_write_to(link: Path, name: str) -> None:
     assert load(link).name == "logistic_regression"
     open_place = chmod(link.parents[1] / name, 0o777)
-    with pytest.raises(ArtifactError, match=r"anybody .* chmod o-w /") as refused:
+    with pytest.raises(ArtifactError, match=r"anyone .* chmod o-w /") as refused:
         load(link)
     named = Path(str(refused.value).rpartition("chmod o-w ")[2])
     assert named.samefile(open_place)
@@ -87,7 +87,7 @@ def test_a_sticky_folder_may_be_passed_through_but_hold_no_artifact(link: Path) 
     chmod(link.parents[1], 0o1777)
     assert load(link).name == "logistic_regression"
     chmod(link.resolve(), 0o1777)
-    with pytest.raises(ArtifactError, match="anybody"):
+    with pytest.raises(ArtifactError, match="anyone"):
         load(link)
 
 

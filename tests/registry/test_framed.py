@@ -86,12 +86,14 @@ def test_forms_may_be_mixed_and_what_is_none_of_them_is_set_aside(
     found = outcome(make_wire(settings(url)), *values)
     assert len(found.alerts) == 3
     assert [r.value for r in found.dead_letters] == values[3:], "byte for byte"
-    said = [(letter.reason, letter.message.partition(" of schema")[0]) for letter in letters(found)]
+    said = [
+        (letter.reason, letter.message.partition(" for schema")[0]) for letter in letters(found)
+    ]
     assert said == [
-        (Reason.INVALID, "the payload is not Avro"),
+        (Reason.INVALID, "the payload is not valid Avro"),
         (Reason.INVALID, "schema 4294967294 is not in the registry"),
-        (Reason.INVALID, "a schema registry's frame with nothing in it"),
-        (Reason.INVALID, "a schema registry's frame with nothing in it"),
+        (Reason.INVALID, "a schema registry frame without content"),
+        (Reason.INVALID, "a schema registry frame without content"),
         (Reason.NOT_JSON, "Input data was truncated"),
         (Reason.EMPTY, "the record has no value"),
     ]
