@@ -6,8 +6,10 @@ the same records are sent once more by a producer that compresses them and sends
 What is refused then does not fit, and it is known which claim it belongs to.
 """
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -32,6 +34,11 @@ CUT_SHORT: Final = frozenset(
 )
 """Errors that the client reports instead for a transaction that has already failed."""
 POLL_S: Final = 0.1
+ALONE_S: Final = 30.0
+"""Large records come in series: each change of the producer and back costs seconds."""
+LARGE_BYTES: Final = 200_000
+"""Uncompressed; smaller records fit any topic."""
+MANY_HEADERS: Final = 100
 COMPRESSED: Final = {"compression.type": "zstd", "compression.level": "9"}
 # One at a time: after a refused one, those in transit behind it would be refused for their
 # sequence numbers, some of them only after a timeout.
@@ -52,6 +59,11 @@ def _with(settings: Settings, properties: dict[str, str]) -> Settings:
     return msgspec.structs.replace(settings, librdkafka={**settings.librdkafka, **properties})
 
 
+def _is_large(record: Record) -> bool:
+    size = len(record.key or b"") + len(record.value or b"")
+    return size > LARGE_BYTES or len(record.headers or ()) > MANY_HEADERS
+
+
 class Sizes:
     """Queues the records of outcomes; tracks how, and which were refused because of their size.
 
@@ -59,8 +71,10 @@ class Sizes:
         alone: each record is compressed and sent separately.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self.alone = False
+        self._clock = clock
+        self._alone_until = 0.0
         self._settings = settings
         self._refused: set[Source] = set()
         self._passed = False
@@ -134,9 +148,13 @@ class Sizes:
     def committed(self, outcome: Outcome) -> None:
         """The queued records are published; runs in the committing thread."""
         self._passed = self.alone and bool(outcome.alerts or outcome.dead_letters)
+        if self._passed and any(map(_is_large, chain(outcome.alerts, outcome.dead_letters))):
+            self._alone_until = self._clock() + ALONE_S
 
     def relax(self) -> bool:
         """True if it is time to return to a producer with the normal settings, from now on."""
+        if self._clock() < self._alone_until:
+            return False
         relaxed, self._passed = self._passed, False
         self.alone = self.alone and not relaxed
         return relaxed
@@ -148,4 +166,5 @@ class Sizes:
         """
         found = frozenset(self._refused)
         self.alone = True
+        self._alone_until = self._clock() + ALONE_S
         return TooLargeError(str(stopped(error, "publishing")), found)

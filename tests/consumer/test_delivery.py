@@ -1,5 +1,6 @@
 """What is done on each error of a transaction, and in which order."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,13 +10,14 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.batch.process import Outcome, process
+from consumer.batch.records import Record
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
 from consumer.publishing import committing, delivery
 from consumer.publishing.delivery import AtLeastOnce
 from consumer.publishing.leftovers import Leftovers
-from consumer.publishing.sizes import ALONE
+from consumer.publishing.sizes import ALONE, ALONE_S, LARGE_BYTES
 from consumer.publishing.transactions import ExactlyOnce
 from consumer.settings.settings import Settings
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
@@ -283,7 +285,9 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
     step: str,
     error: KafkaError,
 ) -> None:
-    """Once more compressed and alone; if they fit then, the next batch is sent as before."""
+    """Once more compressed and alone; if they fit then, later batches are sent as before."""
+    publisher._sizes._clock = lambda: now[0]
+    now = [1_000.0]
     faults[step] = error
     with pytest.raises(TooLargeError) as refused:
         publish(publisher, outcome, calls)
@@ -294,11 +298,55 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
     nothing = outcome._replace(alerts=[], dead_letters=[], alert_sources=[], letter_sources=[])
     publish(publisher, nothing, calls)
     publish(publisher, outcome, calls)
-    assert len(producers) == 2, "offsets alone prove nothing"
-    calls.clear()
     publish(publisher, outcome, calls)
-    assert calls == ["purge", "init", "clear", *WHOLE, "done"]
+    assert len(producers) == 2, "large records come in series"
+    now[0] += ALONE_S
+    publish(publisher, nothing, calls)
+    assert len(producers) == 3
     assert producers[-1].properties == {}
+
+
+def test_offsets_alone_prove_nothing(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+) -> None:
+    now = [1_000.0]
+    publisher._sizes._clock = lambda: now[0]
+    faults["commit"] = TOO_LARGE
+    with pytest.raises(TooLargeError):
+        publish(publisher, outcome, calls)
+    now[0] += ALONE_S
+    nothing = outcome._replace(alerts=[], dead_letters=[], alert_sources=[], letter_sources=[])
+    publish(publisher, nothing, calls)
+    publish(publisher, nothing, calls)
+    assert len(producers) == 2
+
+
+def test_as_long_as_large_records_come_they_are_sent_alone(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    outcome: Outcome,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+) -> None:
+    now = [1_000.0]
+    publisher._sizes._clock = lambda: now[0]
+    faults["commit"] = TOO_LARGE
+    with pytest.raises(TooLargeError):
+        publish(publisher, outcome, calls)
+    long = outcome._replace(alerts=[Record(b"k" * (LARGE_BYTES + 1), b"a", [])])
+    for _ in range(3):
+        publish(publisher, long, calls)
+        now[0] += ALONE_S - 1
+    publish(publisher, outcome, calls)
+    assert len(producers) == 2
+    now[0] += ALONE_S
+    publish(publisher, outcome, calls)
+    publish(publisher, outcome, calls)
+    assert len(producers) == 3
 
 
 def test_what_does_not_fit_alone_is_named(
@@ -403,6 +451,7 @@ def test_at_least_once_finds_what_does_not_fit(
     assert [p.properties for p in producers] == [{}, ALONE, ALONE]
     assert not any(call.startswith("commit") for call in calls)
     publish(at_least_once, outcome, calls)
+    at_least_once._sizes._clock = lambda: math.inf
     publish(at_least_once, outcome, calls)
     assert producers[-1].properties == {}
     assert calls[-1] == "done"
