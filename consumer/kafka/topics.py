@@ -41,7 +41,7 @@ OUTCOME_BYTES: Final = 2 * CLAIM_BYTES
 
 
 def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTopic]:
-    """The topics: claims and alerts have equal partition counts, so a key's alerts stay together."""
+    """The topics: claims and alerts have equal partitions, so a key's alerts stay together."""
     durable = {"min.insync.replicas": str(max(1, replication - 1)), "cleanup.policy": "delete"}
 
     def topic(name: str, retention: str, max_bytes: int) -> NewTopic:

@@ -1,4 +1,4 @@
-"""Files for people beside a model: evaluation, card and report."""
+"""Human-readable files next to a model: evaluation, card and report."""
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
@@ -24,7 +24,7 @@ Documents = Callable[[Manifest], Mapping[str, bytes]]
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is installed, which the report needs."""
+    """True if matplotlib is installed, which the report needs."""
     return find_spec("matplotlib") is not None
 
 
@@ -35,14 +35,14 @@ def documents(
     steps: Sequence[Step] = (),
     leaks: LeakCheck | None = None,
 ) -> Documents:
-    """Maker of the documents of one of the models that were trained on the same claims.
+    """A function that creates the documents of one of the models trained on the same claims.
 
     Args:
         trained: the model.
-        family: all that were trained, for the comparison.
-        dataset: what they were trained and evaluated on.
+        family: all trained models, for the comparison.
+        dataset: the data they were trained and evaluated on.
         steps: of the model's prequential evaluation, if there was one.
-        leaks: what the leak alarm said of the training claims, if it was asked.
+        leaks: the leak alarm's result for the training claims, if it ran.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
     found = details(
