@@ -39,7 +39,7 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows were split into training and test."""
+    """The split of rows into training and test."""
 
     kind: SplitKind
     test_size: float = 0.2
@@ -49,7 +49,7 @@ class SplitPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model was trained on."""
+    """The data the model was trained on."""
 
     name: str
     format: str

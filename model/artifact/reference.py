@@ -1,4 +1,4 @@
-"""What an artifact keeps about the claims it was trained on: ``reference.json``.
+"""The data an artifact keeps about its training claims: ``reference.json``.
 
 Scores to rank against, bins for measuring drift, and golden examples: a few claims with their
 probability, scored again whenever the artifact is loaded. No golden example contains an

@@ -1,4 +1,4 @@
-"""How scores treat the groups of the protected fields, which the model itself never sees.
+"""Scores by groups of the protected fields, which the model itself never sees.
 
 The same figures as fairlearn's MetricFrame, which the tests compare with.
 """

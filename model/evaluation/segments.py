@@ -1,4 +1,4 @@
-"""How scores perform in parts of the business: by facts of loss, policy and vehicle.
+"""Performance of scores in parts of the business: by facts of loss, policy and vehicle.
 
 A model that is good overall may be useless, or give wrong probabilities, for one kind of claim.
 Fields of role *feature* only: groups of people are in `model.evaluation.fairness`.

@@ -40,7 +40,7 @@ MAX_CLAIMS: Final = 20_000
 
 
 class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the leak alarm checked and found; training continued afterwards."""
+    """The leak alarm's checks and findings; training continued afterwards."""
 
     claims: int
     """Number of claims checked."""
@@ -52,7 +52,7 @@ class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Columns that were examined and are accepted nevertheless."""
 
     def warnings(self) -> list[str]:
-        """What the person training the model should know, one line each."""
+        """Notes for the person training the model, one line each."""
         unseen = [f.column for f in self.findings if not f.fatal]
         told = [f"allowed: {f.text}" for f in self.findings if f.fatal]
         if unseen:

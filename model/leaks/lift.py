@@ -1,4 +1,4 @@
-"""How well columns predict a label beyond chance: cross-validated ROC AUC of small models."""
+"""Predictive power of columns beyond chance: cross-validated ROC AUC of small models."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -20,7 +20,7 @@ Labels = npt.NDArray[np.int8]
 Matrix = npt.NDArray[np.float64]
 
 METADATA_MARGIN: Final = 0.05
-"""How much, in ROC AUC, metadata may add to what is known without it."""
+"""Maximum gain in ROC AUC that metadata may add to what is known without it."""
 CHANCE: Final = 4.0
 """Standard errors of the ROC AUC: anything closer to chance is considered chance."""
 FOLDS: Final = 3

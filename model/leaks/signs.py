@@ -66,7 +66,7 @@ class _Labelled(NamedTuple):
     groups: Indices
 
     def auc(self, X: Matrix) -> float:
-        """How well the columns predict the labels."""
+        """ROC AUC of predicting the labels from the columns."""
         return cross_validated(X, self.labels, self.seed, self.groups)
 
     def margin(self) -> float:

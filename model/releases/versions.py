@@ -144,7 +144,7 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def approver_of(folder: Path) -> str | None:
-    """Who put this artifact into service, if the log next to it says so."""
+    """The person who put this artifact into service, if the log next to it says so."""
     entries = [e for e in history(folder.parent) if e.version == folder.name and e.approver]
     return entries[-1].approver if entries else None
 

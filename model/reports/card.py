@@ -166,7 +166,7 @@ def _leaks(checked: LeakCheck | None) -> list[str]:
 
 
 def leak_summary(checked: LeakCheck) -> str:
-    """What was checked, and in how many claims."""
+    """Summary of what was checked, and in how many claims."""
     return (
         f"{checked.claims:,} training claims were checked: shuffled labels, each feature alone, "
         "identifiers, file order and calendar. A finding exceeds its baseline by more than "
