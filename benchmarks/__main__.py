@@ -29,7 +29,7 @@ SLOW_CLAIMS: Final = 20_000
 
 
 class Bench(NamedTuple):
-    """What every section needs."""
+    """Everything a section needs."""
 
     options: argparse.Namespace
     kafka: NativeKafka

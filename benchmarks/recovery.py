@@ -1,4 +1,4 @@
-"""How soon every partition has an owner again: ``python -m benchmarks.recovery [--tries N]``.
+"""Time until every partition has an owner again: ``python -m benchmarks.recovery [--tries N]``.
 
 Two bare clients share a topic; one of them dies and is started again at once. It dies by
 ``kill -9``, or in the callback in which it gives partitions up because the other one joins.
