@@ -51,7 +51,7 @@ FROM_MODEL = {
     "worker": {"scoring"},
     "__main__": {"cli", "files"},
 }
-"""What rooms of the consumer take from the model; those that are not named take nothing."""
+"""What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
@@ -73,7 +73,7 @@ AT_HOME = {
 """The only rooms that may import these packages."""
 LARGEST_ROOM = 9
 NO_WORLD = {"confluent_kafka", "falcon", "httptools", "prometheus_client", "socket", "httpx"}
-"""What the inner packages do without: Kafka, HTTP, metrics."""
+"""What the inner packages must not use: Kafka, HTTP, metrics."""
 READS_ENVIRONMENT = {"consumer/settings/settings.py", "consumer/__main__.py"}
 
 SOURCES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))

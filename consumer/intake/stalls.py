@@ -31,7 +31,7 @@ ASK_S: Final = 2.0
 
 
 class Stall(NamedTuple):
-    """What currently blocks a takeover."""
+    """The current obstacle to a takeover."""
 
     waited_s: float
     unstable: Sequence[Place]

@@ -39,7 +39,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serve() -> int:
-    """Fork until told otherwise; in a fork, the worker's exit code."""
+    """Fork until instructed otherwise; in a fork, return the worker's exit code."""
     import consumer.__main__  # noqa: F401 - imported once, for every fork
 
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -103,7 +103,7 @@ def worker(request: Request) -> int:
     from consumer.__main__ import main
     from consumer.telemetry import logs
 
-    logs.SAME_MESSAGE_S = 0.0  # type: ignore[misc] # a round's log tells everything
+    logs.SAME_MESSAGE_S = 0.0  # type: ignore[misc] # a round's log contains everything
 
     return main(["run"])
 

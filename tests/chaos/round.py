@@ -38,7 +38,7 @@ Cluster = tuple[int, str]
 
 @dataclass(frozen=True)
 class Case:
-    """What a round is about; enough to repeat it."""
+    """The definition of a round; enough to repeat it."""
 
     fault: Fault
     protocol: Protocol
@@ -55,7 +55,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """How a round ended."""
+    """The result of a round."""
 
     case: Case
     broken: Sequence[str]
@@ -224,7 +224,7 @@ def why_stuck(kafka: NativeKafka) -> list[str]:
 
 
 def disorderly(worker: Worker) -> bool:
-    """Whether a worker told to stop crashed or had to be killed.
+    """True if a worker asked to stop crashed or had to be killed.
 
     The echo of a fault may still end it with an exit code that says so, and the signal itself
     ends it before it is up.

@@ -46,7 +46,7 @@ class Source:
 
 
 class Publisher:
-    """Its commits under way fail as often as it is told."""
+    """Its commits in flight fail the given number of times."""
 
     def __init__(self) -> None:
         self.failures = 0

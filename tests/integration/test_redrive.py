@@ -1,4 +1,4 @@
-"""Dead letters back through the worker: exactly once, and never for ever."""
+"""Dead letters back through the worker: exactly once, and never endlessly."""
 
 import itertools
 import json
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.kafka
 def letters(
     count: int, values: tuple[bytes | None, ...] = (b"bad", None, b'{"claim_id": 1}')
 ) -> list[Row]:
-    """Dead letters as the worker writes them, each with a header of its own."""
+    """Dead letters as the worker writes them, each with its own header."""
     messages = [
         FakeMessage(value, n, key=b"k%d" % (n % 7), headers=[("number", b"%d" % n)])
         for n, value in zip(range(count), itertools.cycle(values))
