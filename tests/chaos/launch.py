@@ -6,6 +6,7 @@ environment it was given and nothing of the harness but a plan of hooks.
 """
 
 import ctypes
+import faulthandler
 import os
 import select
 import signal
@@ -93,6 +94,7 @@ def worker(request: Request) -> int:
     null = os.open(os.devnull, os.O_RDONLY)
     for new, old in ((null, 0), (log, 1), (log, 2)):
         os.dup2(new, old)
+    faulthandler.enable()  # a crash in compiled code says in the log where it was
     os.environ.clear()
     os.environ.update(request.env)
     install(request.plan)

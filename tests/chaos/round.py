@@ -27,6 +27,8 @@ from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stag
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
 
+SENT = (signal.SIGKILL, signal.SIGTERM)
+"""Signals that the harness sends."""
 FLAWED_S = 30.0
 """A flawed worker may stand still for good, or have set offsets back: that is seen soon enough."""
 
@@ -198,6 +200,7 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck when told to stop: {error}")
+    broken += [f"{w.name} crashed: exit codes {w.codes}" for w in stage.fleet.workers if crashed(w)]
     broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
     try:
         seen = observe(case, stage, expected, ends)
@@ -221,6 +224,11 @@ def why_stuck(kafka: NativeKafka) -> list[str]:
     """
     found = hanging(kafka.direct, [node.id for node in kafka.nodes if node.running])
     return [f"a transaction hangs: {one}" for one in found]
+
+
+def crashed(worker: Worker) -> bool:
+    """Whether a signal that nobody sent ended a worker: a fault in compiled code."""
+    return any(code < 0 and -code not in SENT for code in worker.codes)
 
 
 def disorderly(worker: Worker) -> bool:
