@@ -196,6 +196,12 @@ def test_only_the_settings_and_the_command_line_read_the_environment() -> None:
     assert readers <= READS_ENVIRONMENT
 
 
+def test_no_admin_client_is_asked_for_the_offsets_of_a_group() -> None:
+    """It crashes the process when the group's coordinator has moved; see `consumer.kafka.group`."""
+    users = [name(p) for p in SOURCES if "list_consumer_group_offsets" in p.read_text("utf-8")]
+    assert users == []
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=name)
 def test_no_module_shadows_the_standard_library(path: Path) -> None:
     parts = path.relative_to(ROOT).with_suffix("").parts

@@ -101,13 +101,16 @@ def transactional_right(settings: Settings) -> Finding:
 
 
 def _progress(settings: Settings, client: AdminClient, members: Group | KafkaError) -> Finding:
+    reader = group.reader(settings)
     try:
-        found = group.ask(client, settings.consumer_group, settings.claims_topic, _wait)
+        found = group.ask(client, reader, settings.consumer_group, settings.claims_topic, _wait)
     except KafkaException as error:
         text = kafka_error(error).str()
         return unknown(
             "progress", text, "check again once the claims topic and the group are in order"
         )
+    finally:
+        reader.close()
     return judge_progress(found, isinstance(members, Group) and bool(members.members))
 
 

@@ -4,19 +4,25 @@ A worker's own lag covers the partitions it reads. Partitions that nobody reads 
 lag.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
     KafkaException,
     TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
+
+from consumer.kafka.client import onlooker_config
+from consumer.settings.settings import Settings
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_S: Final = 5.0
 """Maximum duration of a request; `ask` sends two rounds of them."""
@@ -59,11 +65,21 @@ class Group(NamedTuple):
         return frozenset(self.partitions) - self.owned
 
 
-def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
+def reader(settings: Settings) -> Consumer:
+    """A consumer that reads a group's offsets without being a member of the group.
+
+    An AdminClient can be asked for them too, but crashes if the coordinator of the group has moved
+    (librdkafka 2.16 looks for it again by way of a membership that an AdminClient does not have).
+    """
+    return Consumer({**onlooker_config(settings, "read_uncommitted"), "logger": log})
+
+
+def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wait) -> Group:
     """Query the brokers, under either group protocol.
 
     Args:
         client: needs the rights of a consumer: Describe on the topic and the group.
+        reader: of the group's offsets; see `reader`.
         group: `group.id`.
         topic: the topic the group reads.
         wait: returns when all of the futures are done, or raises.
@@ -86,12 +102,11 @@ def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
         offsets(last, IsolationLevel.READ_COMMITTED),
         offsets(last, IsolationLevel.READ_UNCOMMITTED),
     ]
-    wanted = [ConsumerGroupTopicPartitions(group, places)]
-    committed = client.list_consumer_group_offsets(wanted, **limit)[group]
     members = client.describe_consumer_groups([group], **limit)[group]
-    wait([*chain.from_iterable(requests), committed, members])
+    committed = reader.committed(places, timeout=TIMEOUT_S)
+    wait([*chain.from_iterable(requests), members])
     bounds = zip(*([f.result().offset for f in futures] for futures in requests), strict=True)
-    next_offsets = {p.partition: _offset(p) for p in committed.result().topic_partitions}
+    next_offsets = {p.partition: _offset(p) for p in committed}
     return Group(
         {
             place.partition: Partition(next_offsets[place.partition], *bound)

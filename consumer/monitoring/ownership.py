@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from consumer.kafka.group import Group, ask
+from consumer.kafka.group import Group, ask, reader
 from consumer.kafka.topics import admin
 from consumer.settings.settings import Settings
 
@@ -84,6 +84,7 @@ class GroupWatch:
         """
         self._group, self._topic = settings.consumer_group, settings.claims_topic
         self._client = admin(settings)
+        self._reader = reader(settings)
         self._metrics = GroupMetrics(registry, settings.claims_topic)
         self._unowned: frozenset[int] = frozenset()
         self._stopped = threading.Event()
@@ -98,6 +99,7 @@ class GroupWatch:
         finally:
             self._stopped.set()
             thread.join()
+            self._reader.close()
 
     def _watch(self) -> None:
         while not self._stopped.is_set():
@@ -107,8 +109,9 @@ class GroupWatch:
     def look(self) -> None:
         """Query and report; a failure is logged and counted, and the last answer is withdrawn."""
         self._client.poll(0)  # serves the client's log lines
+        self._reader.poll(0)
         try:
-            found = ask(self._client, self._group, self._topic, self._wait)
+            found = ask(self._client, self._reader, self._group, self._topic, self._wait)
         except _StoppedError:
             return
         except Exception as error:  # noqa: BLE001 - a watch that ended would report forever
