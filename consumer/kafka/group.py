@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 TIMEOUT_S: Final = 5.0
 """Maximum duration of a request; `ask` sends two rounds of them."""
 
+NEVER_S: Final = 3_600.0
+"""For a request to a coordinator. If the client itself gives up while it looks for the coordinator, it
+aborts the process when it finds it (librdkafka 2.16 drops its reference to the request twice). A
+caller that stops waiting has to discard the client instead."""
+
 Wait = Callable[[Iterable[Future[Any]]], None]
 
 
@@ -82,10 +87,11 @@ def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wai
         reader: of the group's offsets; see `reader`.
         group: `group.id`.
         topic: the topic the group reads.
-        wait: returns when all of the futures are done, or raises.
+        wait: returns when all of the futures are done; else raises, within a few `TIMEOUT_S`.
 
     Raises:
-        KafkaException: a request was refused or not answered within `TIMEOUT_S`.
+        KafkaException: a request was refused or not answered in time. The client must not be used
+            again.
     """
     limit = {"request_timeout": TIMEOUT_S}
     description = client.describe_topics(TopicCollection([topic]), **limit)[topic]
@@ -102,7 +108,7 @@ def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wai
         offsets(last, IsolationLevel.READ_COMMITTED),
         offsets(last, IsolationLevel.READ_UNCOMMITTED),
     ]
-    members = client.describe_consumer_groups([group], **limit)[group]
+    members = client.describe_consumer_groups([group], request_timeout=NEVER_S)[group]
     committed = reader.committed(places, timeout=TIMEOUT_S)
     wait([*chain.from_iterable(requests), members])
     bounds = zip(*([f.result().offset for f in futures] for futures in requests), strict=True)
