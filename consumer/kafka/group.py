@@ -28,8 +28,8 @@ TIMEOUT_S: Final = 5.0
 """Maximum duration of a request; `ask` sends two rounds of them."""
 
 NEVER_S: Final = 3_600.0
-"""For a request to a coordinator. If the client itself gives up while it looks for the coordinator, it
-aborts the process when it finds it (librdkafka 2.16 drops its reference to the request twice). A
+"""For a request to a coordinator. If the client itself gives up while it looks for the coordinator,
+it aborts the process when it finds it (librdkafka 2.16 drops its reference to the request twice). A
 caller that stops waiting has to discard the client instead."""
 
 Wait = Callable[[Iterable[Future[Any]]], None]
