@@ -9,8 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from consumer.kafka.client import kafka_error
-from consumer.kafka.group import NEVER_S
+from consumer.kafka.client import NEVER_S, kafka_error
 
 ANSWER_S: Final = 5.0
 """Maximum duration of a request."""

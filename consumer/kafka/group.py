@@ -19,7 +19,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from consumer.kafka.client import onlooker_config
+from consumer.kafka.client import NEVER_S, onlooker_config
 from consumer.settings.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -27,10 +27,6 @@ log = logging.getLogger(__name__)
 TIMEOUT_S: Final = 5.0
 """Maximum duration of a request; `ask` sends two rounds of them."""
 
-NEVER_S: Final = 3_600.0
-"""For a request to a coordinator. If the client itself gives up while it looks for the coordinator,
-it aborts the process when it finds it (librdkafka 2.16 drops its reference to the request twice). A
-caller that stops waiting has to discard the client instead."""
 
 Wait = Callable[[Iterable[Future[Any]]], None]
 
