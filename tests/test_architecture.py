@@ -28,7 +28,7 @@ FLOORS = {
         {"__main__"},
     ),
     "consumer": (
-        {"errors"},
+        {"background", "errors"},
         {"batch", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
         {"models", "publishing", "web"},

@@ -115,8 +115,8 @@ def _progress(settings: Settings, client: AdminClient, members: Group | KafkaErr
 
 
 def _wait(asked: Iterable[Future[Any]]) -> None:
-    if wait(list(asked), 2 * group.TIMEOUT_S).not_done:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))
+    if wait(list(asked), group.limit_s()).not_done:
+        raise group.late()
 
 
 def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:

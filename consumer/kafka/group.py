@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import (
     Consumer,
     IsolationLevel,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
@@ -29,6 +30,16 @@ TIMEOUT_S: Final = 5.0
 
 
 Wait = Callable[[Iterable[Future[Any]]], None]
+
+
+def limit_s() -> float:
+    """How long to wait for all of the answers of one round of requests, in seconds."""
+    return 2 * TIMEOUT_S
+
+
+def late() -> KafkaException:
+    """The error to raise when the time is up."""
+    return KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))
 
 
 class Partition(NamedTuple):

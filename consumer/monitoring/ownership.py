@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, wait
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from consumer.background import in_background
 from consumer.kafka import group
 from consumer.kafka.group import Group, ask, reader
 from consumer.kafka.topics import admin
@@ -95,13 +95,10 @@ class GroupWatch:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Check every `LOOK_EVERY_S` seconds while the body runs."""
-        thread = threading.Thread(target=self._watch, name="group", daemon=True)
-        thread.start()
         try:
-            yield
+            with in_background(self._watch, "group", self._stopped):
+                yield
         finally:
-            self._stopped.set()
-            thread.join()
             self._reader.close()
 
     def _watch(self) -> None:
@@ -134,12 +131,12 @@ class GroupWatch:
         Raises:
             KafkaException: time is up.
         """
-        asked, end = list(futures), time.monotonic() + 2 * group.TIMEOUT_S
+        asked, end = list(futures), time.monotonic() + group.limit_s()
         while wait(asked, STEP_S).not_done:
             if self._stopped.is_set():
                 raise _StoppedError
             if time.monotonic() > end:
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))
+                raise group.late()
 
 
 class _StoppedError(Exception):
