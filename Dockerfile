@@ -1,4 +1,4 @@
-# The environment from the lock, every file of it checked against its hash, wheels only.
+# The environment from the lock file, every file checked against its hash, wheels only.
 FROM python:3.13-slim AS build
 # extras.lock: with the Schema Registry and traces.
 ARG LOCK=runtime.lock
@@ -6,24 +6,24 @@ COPY requirements/${LOCK} /build/runtime.lock
 RUN python -m venv --without-pip /opt/venv \
  && pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
       --require-hashes --only-binary :all: -r /build/runtime.lock \
- # SciPy and its like carry their test suites along.
+ # SciPy and similar packages ship their test suites.
  && find /opt/venv/lib -type d -name tests -prune -exec rm -rf {} +
 COPY schemas /opt/app/schemas
 COPY model /opt/app/model
 COPY consumer /opt/app/consumer
 COPY fraud_scorer /opt/app/fraud_scorer
-# Compiled here: the file system is read-only where it runs.
+# Compiled here: the file system is read-only at run time.
 RUN python -m compileall -q /opt/app
 
 FROM python:3.13-slim
-# LightGBM needs OpenMP's runtime. pip has nothing to do here.
+# LightGBM needs the OpenMP runtime. pip is not needed here.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends libgomp1 \
  && rm -rf /var/lib/apt/lists/* /usr/local/bin/pip* /usr/local/lib/python3.*/site-packages/pip* \
       /usr/local/lib/python3.*/ensurepip \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
       --shell /usr/sbin/nologin scorer \
- # A new volume takes over owner and mode.
+ # A new volume inherits owner and mode.
  && install --directory --owner scorer --group scorer --mode 0755 /models
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/app /opt/app

@@ -29,7 +29,7 @@ SLOW_CLAIMS: Final = 20_000
 
 
 class Bench(NamedTuple):
-    """What every section needs."""
+    """Everything a section needs."""
 
     options: argparse.Namespace
     kafka: NativeKafka
@@ -65,7 +65,7 @@ def run_throughput(bench: Bench) -> None:
             if run.verdict is not None and run.verdict.alerts != run.verdict.claims:
                 bench.results.notes.append(
                     f"{contender.name}, round {number + 1}: {run.verdict.alerts:,} alerts "
-                    f"of {run.verdict.claims:,} different claims"
+                    f"for {run.verdict.claims:,} distinct claims"
                 )
     bench.results.throughput = [*throughput.rows(contenders, bench.results.runs), *refused]
     dropped(bench.bootstrap, *with_claims.values())
@@ -172,16 +172,18 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     made.add_argument(
         "sections", nargs="*", metavar="SECTION",
-        help=f"of {', '.join(SECTIONS)}; all unless given",
+        help=f"one or more of {', '.join(SECTIONS)}; default: all",
     )  # fmt: skip
-    made.add_argument("--rounds", type=int, help="rounds of the throughput sections (5, quick 2)")
-    made.add_argument("--claims", type=int, help="claims of a run (400000, quick 60000)")
-    made.add_argument("--seconds", type=float, help="at most so long a run (20, quick 8)")
-    made.add_argument("--backlog", type=float, help="million claims of the backlog (1, quick 0.1)")
-    made.add_argument("--minutes", type=float, help="of the soak (10, quick 1)")
+    made.add_argument("--rounds", type=int, help="rounds of the throughput sections (5, quick: 2)")
+    made.add_argument("--claims", type=int, help="claims per run (400000, quick: 60000)")
+    made.add_argument("--seconds", type=float, help="maximum seconds per run (20, quick: 8)")
+    made.add_argument("--backlog", type=float, help="backlog in million claims (1, quick: 0.1)")
+    made.add_argument("--minutes", type=float, help="minutes of the soak (10, quick: 1)")
     made.add_argument("--rates", type=int, nargs="+", default=[10, 100, 1_000], help="claims/s")
-    made.add_argument("--only", nargs="+", default=[], help="contenders with this in their name")
-    made.add_argument("--quick", action="store_true", help="small: to see that it works")
+    made.add_argument(
+        "--only", nargs="+", default=[], help="only contenders whose name contains this"
+    )
+    made.add_argument("--quick", action="store_true", help="small runs, to check that it works")
     made.add_argument("--output", type=Path, default=Path("reports/bench"))
     return made
 

@@ -17,7 +17,7 @@ JVM: Final = ("-Xms1g", "-Xmx1g", "-XX:+UseSerialGC", "-Xshare:auto")
 """Unlike the tests' broker, this one may compile its hot code in full."""
 SETTINGS: Final = {
     "log.segment.bytes": "1073741824",
-    # A busy machine is no fault: the node is not to lose its leadership over a late heartbeat.
+    # A busy machine is not a fault: the node must not lose its leadership over a late heartbeat.
     "broker.session.timeout.ms": "60000",
     "log.retention.check.interval.ms": "10000",
 }
@@ -25,7 +25,7 @@ SETTINGS: Final = {
 
 @contextlib.contextmanager
 def running_broker(cores: Cores) -> Iterator[native.NativeKafka]:
-    """A node of its own for the length of the block."""
+    """A separate node for the duration of the block."""
     with mock.patch.object(native, "JVM", JVM), pinned(cores.broker):
         kafka = native.NativeKafka(settings=SETTINGS)
         kafka.__enter__()
@@ -36,7 +36,7 @@ def running_broker(cores: Cores) -> Iterator[native.NativeKafka]:
 
 
 def filled(bootstrap: str, workload: Workload, count: int, partitions: int = PARTITIONS) -> str:
-    """A new topic with so many claims, evenly over its partitions."""
+    """A new topic with this many claims, spread evenly over its partitions."""
     name = topics.create(bootstrap, topics.fresh_name("claims"), partitions)
     append(bootstrap, name, workload, count, partitions)
     return name

@@ -14,7 +14,7 @@ from tests.broker import jars
 
 
 class Conditions(msgspec.Struct, frozen=True):
-    """What a figure depends on beside the code."""
+    """Conditions that a figure depends on besides the code."""
 
     cpu: str
     cores: int

@@ -1,4 +1,4 @@
-"""Who takes part: what is started, how, and what it promises."""
+"""The contenders: what is started, how, and what it promises."""
 
 import sys
 from typing import Final, NamedTuple
@@ -27,11 +27,11 @@ class Contender(NamedTuple):
     arguments: tuple[str, ...] = ()
 
     def command(self) -> list[str]:
-        """How to start it."""
+        """The command that starts it."""
         return module(self.module, *self.arguments, python=self.python)
 
     def environment(self, job: Job, dead_letters: str, instance: str = "1") -> dict[str, str]:
-        """What it is told."""
+        """The environment it gets."""
         if self.name.startswith(PRODUCT):
             return product_environment(job, dead_letters, instance)
         return job._replace(batch=self.batch, scoring=self.scoring).environment()

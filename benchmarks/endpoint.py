@@ -1,4 +1,4 @@
-"""POST /fraud-detection: time of one request, and requests a second on one core."""
+"""POST /fraud-detection: time of one request, and requests per second on one core."""
 
 import asyncio
 import statistics

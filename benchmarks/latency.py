@@ -138,7 +138,7 @@ def _warmed(
     reader: Consumer,
     seconds: float,
 ) -> int:
-    """Claims first that nobody times; returns how many.
+    """Send untimed claims first; returns their number.
 
     For the broker's sake: for its first minute at such a rate its just-in-time compiler takes most
     of its core, and every transaction waits for it.

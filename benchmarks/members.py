@@ -20,7 +20,7 @@ CONTEXT: Final = multiprocessing.get_context("forkserver")
 
 
 class Mode(NamedTuple):
-    """How members share the partitions."""
+    """The way members share the partitions."""
 
     protocol: str
     membership: str
@@ -93,7 +93,7 @@ def consume(config: Any, topic: str, owned: Any, dies_revoking: Any) -> None:
 
 
 def shared(*members: Member) -> bool:
-    """Whether each partition has one owner."""
+    """True if each partition has one owner."""
     bits = [member.owned.value for member in members]
     return sum(bits) == EVERYTHING == _union(bits)
 

@@ -19,7 +19,7 @@ OURS: Final = "#1f6feb"
 
 
 def draw(rows: list[Row], latency: list[Latency], path: Path) -> None:
-    """Throughput by contender; beside it latency by rate, if it was measured."""
+    """Throughput by contender; next to it latency by rate, if it was measured."""
     good = [row for row in rows if not row.failed]
     wide = len(good) > 0 and len(latency) > 0
     figure = Figure(figsize=(12 if wide else 7, 4), layout="constrained")

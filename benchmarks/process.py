@@ -22,7 +22,7 @@ GRACE_S: Final = 10
 
 
 class Usage(NamedTuple):
-    """What a program and its children have used so far."""
+    """Resources used so far by a program and its children."""
 
     cpu_s: float
     resident_mib: float

@@ -1,4 +1,4 @@
-"""How far a program is: from what Kafka has committed, never from what the program says."""
+"""Progress of a program: from what Kafka has committed, never from what the program reports."""
 
 import time
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ Sign = Literal["group", "output"]
 their own in the output. ``output``: end of the output topic, exact without transactions."""
 
 WITHOUT_WAITING: Final = {"isolation.level": "read_uncommitted", "enable.auto.commit": False}
-"""Answers with the last offset committed, instead of waiting for a transaction under way."""
+"""Answers with the last committed offset, instead of waiting for a transaction in flight."""
 WAIT: Final = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.NOT_COORDINATOR,

@@ -1,4 +1,4 @@
-"""How soon every partition has an owner again: ``python -m benchmarks.recovery [--tries N]``.
+"""Time until every partition has an owner again: ``python -m benchmarks.recovery [--tries N]``.
 
 Two bare clients share a topic; one of them dies and is started again at once. It dies by
 ``kill -9``, or in the callback in which it gives partitions up because the other one joins.
@@ -78,7 +78,7 @@ def row(mode: Mode, by_fault: Sequence[Sequence[float]]) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every mode and print a Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recovery", description=__doc__)
-    parser.add_argument("--tries", type=int, default=10, help="of each fault in each mode (10)")
+    parser.add_argument("--tries", type=int, default=10, help="tries per fault and mode (10)")
     parser.add_argument("--give-up", type=float, default=40.0, metavar="SECONDS", help="(40)")
     options = parser.parse_args(arguments)
     # Ended from outside, it still ends what it started.

@@ -20,7 +20,7 @@ AHEAD: Final = 400_000
 """Claims that wait at any time: the worker never waits for them."""
 CHUNK: Final = 100_000
 FROZEN_S: Final = 10.0
-"""Shorter than sessions and transactions last: a worker that is fenced would end and start anew."""
+"""Shorter than sessions and transactions last: a fenced worker would end and restart."""
 EVERY_S: Final = 2.5
 SHORT: Final = {"retention.bytes": "134217728", "segment.bytes": "67108864"}
 """Of each partition: what has been worked off need not be kept."""

@@ -1,4 +1,4 @@
-"""Where the time of a claim goes inside one batch: CPU µs a claim, without Kafka."""
+"""Breakdown of a claim's time inside one batch: CPU µs per claim, without Kafka."""
 
 import datetime as dt
 import statistics
@@ -33,7 +33,7 @@ class FromMemory:
         self._offset, self._key, self._value = offset, key, value
 
     def topic(self) -> str:
-        """Where it was read."""
+        """The place it was read from."""
         return "claims"
 
     def partition(self) -> int:
@@ -60,7 +60,7 @@ class FromMemory:
         """There are none."""
 
     def timestamp(self) -> tuple[int, int]:
-        """When it was made."""
+        """The time it was created."""
         return 1, 0
 
 

@@ -49,7 +49,7 @@ class Row(msgspec.Struct, frozen=True):
 
 
 class Field(NamedTuple):
-    """Where contenders run."""
+    """The place where contenders run."""
 
     bootstrap: str
     claims: str
@@ -60,7 +60,7 @@ class Field(NamedTuple):
 
 
 def run(contender: Contender, field: Field, number: int) -> Run:
-    """Start it on an output and a group of its own, and follow it to the end or the time limit."""
+    """Start it with its own output and group, and follow it to the end or the time limit."""
     alerts, group = output(field.bootstrap), topics.fresh_name("group")
     letters = output(field.bootstrap, 1)
     job = Job(field.bootstrap, field.claims, alerts, group, field.model, 0, "")

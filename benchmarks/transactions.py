@@ -1,4 +1,4 @@
-"""How long one transaction takes, back to back."""
+"""Duration of one transaction, back to back."""
 
 import statistics
 import time
@@ -20,7 +20,7 @@ class RoundTrip(msgspec.Struct, frozen=True):
 
 
 def round_trip(bootstrap: str, records: int, retry_backoff_ms: int, count: int) -> RoundTrip:
-    """Transactions of so many small records, one after the other."""
+    """Transactions of this many small records, one after the other."""
     topic = output(bootstrap)
     producer = Producer(
         {

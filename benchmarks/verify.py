@@ -1,4 +1,4 @@
-"""What a contender wrote: counted and read, so that fast means fast and right."""
+"""Checks what a contender wrote: counted and read, so that fast means fast and correct."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from tests.broker.read import read_all
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """What every contender's alert holds."""
+    """The fields in every contender's alert."""
 
     claim_id: str
     fraud_probability: float

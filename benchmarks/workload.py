@@ -70,7 +70,7 @@ class Workload(NamedTuple):
         )
 
     def stream(self, count: int) -> Iterator[tuple[bytes, bytes]]:
-        """Key and value of so many claims, each with an id of its own."""
+        """Key and value of this many claims, each with its own id."""
         for i in range(count):
             yield claim_record(self.values, i)
 
@@ -83,7 +83,7 @@ def claim_record(values: Sequence[bytes], i: int) -> tuple[bytes, bytes]:
 
 
 def prepare(folder: Path) -> Workload:
-    """Make claims, train the product's model on them, and write its stock form beside it."""
+    """Generate claims, train the product's model on them, and write its stock form next to it."""
     full = load("synthetic", "jsonl", seed=SEED, rows=DISTINCT)
     kept = tuple(_kept(claim) for claim in full.claims)
     dataset = dataclasses.replace(full, claims=kept)

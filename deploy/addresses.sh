@@ -1,5 +1,5 @@
 #!/bin/sh
-# Where the stack listens, as docker compose has it: only what runs is listed.
+# Addresses of the stack according to docker compose: only running services are listed.
 set -eu
 
 line() { # service, port inside, text, path

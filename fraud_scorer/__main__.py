@@ -18,8 +18,8 @@ VERBS: Final = {
         *("search", "quality", "sign"),
     ),
 }
-"""By the package whose command line has them. Listed here as importing one takes a second, and only
-the one that is asked for should be imported."""
+"""By the package whose command line provides them. Listed here because importing a package takes
+about a second, and only the requested one should be imported."""
 HEADINGS: Final = {"consumer": "Scoring claims", "model": "Making models"}
 
 
@@ -54,7 +54,7 @@ def _help() -> Iterator[str]:
 
 
 def _texts(grammar: argparse.ArgumentParser) -> dict[str, str]:
-    """What each command does, as the package's own --help says it."""
+    """The description of each command, as in the package's own --help."""
     (verbs,) = (a for a in grammar._actions if isinstance(a, argparse._SubParsersAction))
     return {choice.dest: choice.help or "" for choice in verbs._choices_actions}
 
@@ -67,7 +67,7 @@ def _version() -> str:
 
 
 def console() -> int:
-    """The installed script: a signal ends it at once until a command says otherwise."""
+    """The installed script: a signal ends it immediately until a command says otherwise."""
     end_at_once()
     return main()
 

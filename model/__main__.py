@@ -142,7 +142,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
 
 
 def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> None:
-    """What argparse cannot see: options that need each other."""
+    """Check what argparse cannot: options that depend on each other."""
     if getattr(options, "data", None) is not None and options.format is None:
         if options.data != SYNTHETIC:
             grammar.error(f"--format is required with --data {options.data}")

@@ -1,8 +1,8 @@
 """From a fraud probability to a referral: policies that choose the threshold, bands, decisions.
 
-A policy is chosen once, when a model is trained, on scores of training claims that were not fitted
-on (out of fold). What is stored and served is its outcome, `Levels`: four probabilities. Nothing
-here denies a claim: a decision says who looks at it.
+A policy is applied once, when a model is trained, to out-of-fold scores of the training claims.
+What is stored and served is its result, `Levels`: four probabilities. Nothing here denies a claim:
+a decision says who looks at it.
 """
 
 import math
@@ -20,10 +20,10 @@ Share = Annotated[float, Meta(gt=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0)]
 
 REVIEW_SHARE: Final = 0.05
-"""Share of claims, those scored highest below the threshold, that an adjuster reviews."""
+"""Share of claims, the highest-scoring ones below the threshold, that an adjuster reviews."""
 MEDIUM_SHARE: Final = 0.20
 HIGH_SHARE: Final = 0.05
-"""Shares of claims, those scored highest, whose band is medium or above, and high."""
+"""Shares of the highest-scoring claims whose band is medium or above, and high."""
 
 
 class Fixed(Struct, frozen=True, tag="fixed"):
@@ -36,7 +36,7 @@ class Fixed(Struct, frozen=True, tag="fixed"):
 
 
 class Top(Struct, frozen=True, tag="top"):
-    """An alert budget: this share of the claims, those scored highest."""
+    """An alert budget: this share of the claims, the highest-scoring ones."""
 
     share: Share
 
@@ -45,7 +45,7 @@ class Top(Struct, frozen=True, tag="top"):
 
 
 class PerDay(Struct, frozen=True, tag="per_day"):
-    """An alert budget: as many claims a calendar day on average, those scored highest."""
+    """An alert budget: this many claims per calendar day on average, the highest-scoring ones."""
 
     alerts: Positive
 
@@ -54,9 +54,9 @@ class PerDay(Struct, frozen=True, tag="per_day"):
 
 
 class Cost(Struct, frozen=True, tag="cost"):
-    """What an investigation costs against what a fraud that is missed costs, in one currency.
+    """The cost of an investigation against the cost of a missed fraud, in the same currency.
 
-    Referring costs `investigation` whatever comes out; passing costs `missed_fraud` times the
+    Referring costs `investigation` whatever the result; passing costs `missed_fraud` times the
     probability of fraud. They are equal at the probability `investigation / missed_fraud`: the
     cost-minimal threshold for calibrated probabilities (Elkan, "The foundations of cost-sensitive
     learning", IJCAI 2001, equation 2, with the same cost for every referral).
@@ -73,7 +73,7 @@ Policy = Fixed | Top | PerDay | Cost
 
 
 class Levels(Struct, frozen=True, kw_only=True):
-    """Probabilities at and above which something else is done."""
+    """Probabilities at and above which a different action is taken."""
 
     threshold: Probability
     """Referral to the special investigations unit."""
@@ -90,12 +90,12 @@ class Levels(Struct, frozen=True, kw_only=True):
 
 
 class Decisions(NamedTuple):
-    """What the scores of a batch advise: each list as long as the batch."""
+    """The decisions for a batch: each list as long as the batch."""
 
     band: list[Band]
     decision: list[Decision]
     percentile: list[float]
-    """Percent of reference claims that are scored at or below this one, 0 to 100."""
+    """Percentage of reference claims scored at or below this one, 0 to 100."""
 
 
 def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
@@ -104,10 +104,10 @@ def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
     Args:
         policy: how the threshold is chosen.
         reference: out-of-fold scores of the training claims, shape (n_claims,).
-        claims_per_day: of the training period, for a budget by the day.
+        claims_per_day: of the training period, for a daily budget.
 
     Raises:
-        ValueError: no reference scores, or a cost policy that can never pay.
+        ValueError: no reference scores, or a cost policy that can never pay off.
     """
     if len(reference) == 0:
         raise ValueError("no reference scores to choose a threshold from")
@@ -125,11 +125,11 @@ def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
 def over_budget(
     policy: Policy, threshold: float, reference: Scores, claims_per_day: float
 ) -> str | None:
-    """What to say when not even the threshold 1 keeps the policy's budget; None when one does.
+    """A warning if not even the threshold 1 keeps the policy's budget; None otherwise.
 
     Args:
         policy: how the threshold was chosen.
-        threshold: the outcome.
+        threshold: the result.
         reference: out-of-fold scores of the training claims, shape (n_claims,).
         claims_per_day: of the training period.
     """
@@ -165,17 +165,17 @@ def _threshold(policy: Policy, reference: Scores, claims_per_day: float) -> floa
 
 
 def top_share(reference: Scores, share: float) -> float:
-    """The lowest score that at most `share` of the reference is at or above.
+    """The lowest score such that at most `share` of the reference is at or above it.
 
-    A budget is not exceeded: where ties at the cut would, all of them stay below. If even the
-    highest score is too common, the result is the next number above it; above 1 there is none,
-    see `over_budget`.
+    A budget is never exceeded: if ties at the cut would exceed it, all of them stay below. If even
+    the highest score is too common, the result is the next number above it; above 1 there is
+    none, see `over_budget`.
     """
     ordered = np.sort(reference)[::-1]
     budget = math.floor(share * len(ordered) + 1e-9)
     if budget >= len(ordered):
         return float(ordered[-1])
-    # Scores equal to the first one that is over the budget are over it as well.
+    # Scores equal to the first one over the budget are over it as well.
     kept = ordered[ordered > ordered[budget]]
     lowest = float(kept[-1]) if len(kept) else float(np.nextafter(ordered[0], np.inf))
     return min(lowest, 1.0)
@@ -195,7 +195,7 @@ def decide(p: Scores, at: Levels, reference: Sequence[float] | Scores) -> Decisi
     return Decisions(
         band=[_BANDS[i] for i in band.tolist()],
         decision=[_DECISIONS[i] for i in decision.tolist()],
-        # Divided last: a quotient that is 100 exactly is not rounded beyond it.
+        # Divided last, so that a quotient of exactly 100 is not rounded beyond it.
         percentile=(100 * below / len(reference)).tolist(),
     )
 

@@ -1,9 +1,9 @@
-"""Drift: how far the claims of a window are from those the model was trained on.
+"""Drift: how far the claims of a window differ from those the model was trained on.
 
 The population stability index compares shares of bins: the sum over the bins of
 ``(new - old) * ln(new / old)`` (Siddiqi, "Credit Risk Scorecards", 2006, chapter 9, where below
-0.1 is read as stable and above 0.25 as a shift). Bins are made once, from the training claims: of
-a number ten of about equal size and one for missing, of a category one for each value, one for
+0.1 is considered stable and above 0.25 a shift). Bins are created once, from the training claims:
+for a number, ten of about equal size and one for missing; for a category, one per value, one for
 unknown and one for missing.
 """
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from model.arrays import Counts, Numbers
 
 SCORE: Final = "fraud_probability"
-"""Name of the score among the drifting columns."""
+"""Name of the score among the columns measured for drift."""
 BINS: Final = 10
 _PRIOR: Final = 0.5
 
@@ -32,14 +32,14 @@ class Bins(Struct, frozen=True):
     counts: tuple[int, ...]
 
     def count(self, values: Numbers) -> Counts:
-        """How many of the values fall into each bin."""
+        """The number of values in each bin."""
         bins = np.searchsorted(self.edges, values, side="right")
         bins[np.isnan(values)] = len(self.edges) + 1
         return np.bincount(bins, minlength=len(self.edges) + 2)
 
 
 def number_bins(values: Numbers) -> Bins:
-    """Bins of about equal size; fewer where values repeat."""
+    """Bins of about equal size; fewer if values repeat."""
     present = values[~np.isnan(values)]
     inner = np.linspace(0, 1, BINS + 1)[1:-1]
     cuts = np.quantile(present, inner, method="lower") if len(present) else np.empty(0)
@@ -58,9 +58,9 @@ def _counted(edges: Numbers, values: Numbers) -> Bins:
 
 
 def psi(old: Sequence[int] | Counts, new: Sequence[int] | Counts) -> float:
-    """Population stability index of two counts over the same bins; 0 is no change.
+    """Population stability index of two counts over the same bins; 0 means no change.
 
-    Half a claim is added to each bin, so that an empty one does not make it infinite.
+    Half a claim is added to each bin, so that an empty bin does not make it infinite.
     """
     before, after = (np.asarray(c, dtype=np.float64) + _PRIOR for c in (old, new))
     a, b = before / before.sum(), after / after.sum()
@@ -68,9 +68,9 @@ def psi(old: Sequence[int] | Counts, new: Sequence[int] | Counts) -> float:
 
 
 def noise(bins: int, old: int, new: int) -> float:
-    """Index to expect of `new` claims drawn from the same population as `old`: no drift at all.
+    """The index to expect for `new` claims from the same population as `old`, without any drift.
 
-    Times the sizes' harmonic sum the index is about chi-squared with ``bins - 1`` degrees of
+    Scaled by the sizes' harmonic sum, the index is about chi-squared with ``bins - 1`` degrees of
     freedom (Yurdakul, "Statistical properties of population stability index", 2018); this is its
     mean plus two standard deviations.
     """
@@ -101,7 +101,7 @@ class Window:
                 self._counts[name] += self._reference[name].count(values)
 
     def merge(self, other: "Window") -> None:
-        """Count what another window over the same reference has counted."""
+        """Add the counts of another window over the same reference."""
         self.claims += other.claims
         for name, counts in other._counts.items():
             self._counts[name] += counts
@@ -113,7 +113,7 @@ class Window:
         return {name: psi(self._reference[name].counts, c) for name, c in self._counts.items()}
 
     def clear(self) -> None:
-        """Begin a new window."""
+        """Start a new window."""
         self.claims = 0
         for name, bins in self._reference.items():
             self._counts[name] = np.zeros(len(bins.counts), dtype=np.int64)

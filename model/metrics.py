@@ -1,4 +1,4 @@
-"""How good probabilities are, as numbers: pure functions of labels and scores."""
+"""Quality of probabilities: pure functions of labels and scores."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ DEFAULT_THRESHOLD: Final = 0.5
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Figures of one evaluation. Shares are between 0 and 1.
 
-    `roc_auc`, `average_precision` and the recalls are None where the labels leave them
+    `roc_auc`, `average_precision` and the recalls are None if the labels leave them
     undefined: without a fraud, or (the first) without an honest claim.
     """
 
@@ -28,25 +28,25 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     recall_at_5pct: float | None
     recall_at_10pct: float | None
     precision: float
-    """Share of fraud among claims at or above the threshold; 0 when there are none."""
+    """Share of fraud among claims at or above the threshold; 0 if there are none."""
     recall: float
     f1: float
 
 
 def recall_at(y: Labels, p: Scores, share: float) -> float | None:
-    """Share of the frauds among the `share` of the claims that are scored highest.
+    """Share of the frauds found among the highest-scoring `share` of the claims.
 
-    The budget is `share * n` claims, not rounded. Claims that tie at the cut are drawn from at
-    random in practice, so they count with their expected share of frauds: the order of the rows
+    The budget is `share * n` claims, not rounded. In practice, claims tied at the cut are chosen at
+    random, so they count with their expected share of frauds: the order of the rows
     does not matter.
 
     Args:
         y: labels, shape (n_claims,), 1 is fraud.
         p: fraud probabilities, shape (n_claims,).
-        share: of the claims that can be looked at, in (0, 1].
+        share: of the claims that can be examined, in (0, 1].
 
     Returns:
-        None when there are no frauds.
+        None if there are no frauds.
     """
     frauds = int(y.sum())
     if frauds == 0:
@@ -59,7 +59,7 @@ def recall_at(y: Labels, p: Scores, share: float) -> float | None:
 
 
 def evaluate(y: Labels, p: Scores, threshold: float = DEFAULT_THRESHOLD) -> Report:
-    """Figures for fraud probabilities against what the claims turned out to be.
+    """Compare fraud probabilities with the actual outcomes of the claims.
 
     Args:
         y: labels, shape (n_claims,), 1 is fraud.

@@ -86,7 +86,7 @@ def _bare(kind: inspect.Type) -> inspect.Type:
 
 
 def _descriptions(kind: inspect.Type) -> Iterator[str]:
-    """What is said of a field, wherever in its type."""
+    """The description of a field, wherever it is in its type."""
     if isinstance(kind, inspect.Metadata):
         said = (kind.extra_json_schema or {}).get("description")
         if said:

@@ -279,6 +279,6 @@ def role_of(name: str) -> Role:
 
 
 def is_categorical(name: str) -> bool:
-    """Whether the field holds text (a category) rather than a number, a flag or a date."""
+    """True if the field contains text (a category) rather than a number, a flag or a date."""
     schema = _annotations()[name]
     return schema["type"] == "string" and "format" not in schema

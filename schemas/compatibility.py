@@ -1,4 +1,4 @@
-"""Whether a contract still keeps what its last release promised.
+"""Checks whether a contract still keeps what its last release promised.
 
 What we read (claims, outcomes) must go on accepting all it accepted. What we write (alerts, dead
 letters) is kept for weeks and read by older and newer programs, so both ways count: an old
@@ -17,7 +17,7 @@ SAME: Final = ("format", "pattern", "multipleOf", "x-unit")
 
 
 def breaking(released: Schema, current: Schema, *, written: bool) -> list[str]:
-    """What breaks programs made for the released document, in words; [] when nothing does.
+    """Changes that break programs written for the released document; [] if there are none.
 
     Args:
         released: JSON Schema as of the last release.
@@ -84,7 +84,7 @@ def _removed(old: _Node, new: _Node) -> Iterator[str]:
 
 
 def _narrowed(wide: _Node, narrow: _Node) -> Iterator[str]:
-    """What `wide` accepts and `narrow` refuses."""
+    """Differences: what `wide` accepts and `narrow` refuses."""
     accepted = narrow.branches()
     for kind, schema in wide.branches().items():
         target = accepted.get(kind) or (accepted.get("number") if kind == "integer" else None)

@@ -161,7 +161,7 @@ ALERTS: Final[tuple[Example, ...]] = (PASSED, REFERRED, OVER_HTTP)
 
 
 def _event(alert: Example) -> tuple[Example, Example]:
-    """An alert's headers beside it."""
+    """The headers of an alert, and the alert itself."""
     return {
         "content-type": "application/json",
         "ce_specversion": "1.0",

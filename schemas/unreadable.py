@@ -1,4 +1,4 @@
-"""What reading JSON that somebody else wrote can raise."""
+"""Exceptions that reading foreign JSON can raise."""
 
 from typing import Final
 

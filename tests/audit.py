@@ -27,7 +27,7 @@ class Vulnerability(msgspec.Struct):
 
 
 class Package(msgspec.Struct):
-    """What pip-audit says of one package."""
+    """pip-audit's result for one package."""
 
     name: str
     version: str = ""
@@ -42,14 +42,14 @@ class Report(msgspec.Struct):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How an audit ended."""
+    """The result of an audit."""
 
     code: int
     lines: list[str]
 
 
 def judge(output: bytes, errors: str) -> Verdict:
-    """What pip-audit's output means; pure.
+    """Interpret pip-audit's output; pure.
 
     Args:
         output: of ``pip-audit --format json``.
@@ -61,7 +61,7 @@ def judge(output: bytes, errors: str) -> Verdict:
         said = errors.strip().splitlines() or ["nothing"]
         return Verdict(NOT_AUDITED, [f"NOT AUDITED, the service cannot be asked: {said[-1]}"])
     lines = [
-        f"{p.name} {p.version}: {v.id}, mended in {', '.join(v.fix_versions) or 'no release'}"
+        f"{p.name} {p.version}: {v.id}, fixed in {', '.join(v.fix_versions) or 'no release'}"
         for p in packages
         for v in p.vulns
     ]

@@ -1,4 +1,4 @@
-"""Fixtures of every test: a real Kafka for the session, names of their own for each test."""
+"""Fixtures for all tests: a real Kafka for the session, separate names for each test."""
 
 import contextlib
 import os

@@ -34,7 +34,7 @@ def plain(attributes: Any) -> dict[str, Any]:
 
 
 class Receiver:
-    """What arrived, and where to send it."""
+    """The spans that arrived, and the address to send them to."""
 
     def __init__(self, port: int) -> None:
         self.spans: list[Sent] = []

@@ -1,4 +1,4 @@
-"""A small HTTP server of a test's own, in a thread beside it."""
+"""A small HTTP server for a test, in a separate thread."""
 
 import threading
 from collections.abc import Iterator

@@ -28,7 +28,7 @@ FLOORS = {
         {"__main__"},
     ),
     "consumer": (
-        {"errors"},
+        {"background", "errors"},
         {"batch", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
         {"models", "publishing", "web"},
@@ -52,7 +52,7 @@ FROM_MODEL = {
     "worker": {"scoring"},
     "__main__": {"cli", "files"},
 }
-"""What rooms of the consumer take from the model; those that are not named take nothing."""
+"""What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
@@ -74,7 +74,7 @@ AT_HOME = {
 """The only rooms that may import these packages."""
 LARGEST_ROOM = 9
 NO_WORLD = {"confluent_kafka", "falcon", "httptools", "prometheus_client", "socket", "httpx"}
-"""What the inner packages do without: Kafka, HTTP, metrics."""
+"""What the inner packages must not use: Kafka, HTTP, metrics."""
 READS_ENVIRONMENT = {"consumer/settings/settings.py", "consumer/__main__.py"}
 
 SOURCES = sorted(path for package in MAY_IMPORT for path in (ROOT / package).rglob("*.py"))
@@ -195,6 +195,12 @@ def test_only_the_settings_and_the_command_line_read_the_environment() -> None:
     readers = {name(path) for path in SOURCES if environment_reads(path)}
     assert readers
     assert readers <= READS_ENVIRONMENT
+
+
+def test_no_admin_client_is_asked_for_the_offsets_of_a_group() -> None:
+    """It crashes the process when the group's coordinator has moved; see `consumer.kafka.group`."""
+    users = [name(p) for p in SOURCES if "list_consumer_group_offsets" in p.read_text("utf-8")]
+    assert users == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

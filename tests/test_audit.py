@@ -1,4 +1,4 @@
-"""What an audit's output means: above all, that silence is no consent."""
+"""Interpretation of an audit's output: above all, that silence is not consent."""
 
 import json
 from pathlib import Path
@@ -29,8 +29,8 @@ def test_each_vulnerability_is_named_with_its_remedy() -> None:
     assert judge(report(FINE, HOLED, UNKNOWN), "") == Verdict(
         VULNERABLE,
         [
-            "rich 15.0.0: CVE-2026-1, mended in 15.0.1",
-            "rich 15.0.0: CVE-2026-2, mended in no release",
+            "rich 15.0.0: CVE-2026-1, fixed in 15.0.1",
+            "rich 15.0.0: CVE-2026-2, fixed in no release",
         ],
     )
 

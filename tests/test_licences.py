@@ -30,7 +30,7 @@ MEANT: Final = {
     "MIT License": "MIT",
     "Python Software Foundation License": "PSF-2.0",
 }
-"""What older metadata writes; of the BSD licences any, all are permissive."""
+"""Names used in older metadata; any of the BSD licences, all are permissive."""
 
 REVIEWED: Final = {
     "certifi": "MPL-2.0: copyleft for its own files, which are used as they are (extra registry)",
@@ -41,7 +41,7 @@ REVIEWED: Final = {
     "pathspec": "MPL-2.0: for type checks only, not passed on",
     "pywin32": "PSF-2.0, its adodbapi LGPL: for tests only (Windows only)",
 }
-"""What the rule does not let pass by itself, looked at by a person: licence and why it may stay."""
+"""Packages that fail the rule but were reviewed by a person: licence and why it may stay."""
 
 
 def locked(name: str) -> dict[str, Requirement]:
@@ -64,12 +64,12 @@ def said(about: metadata.PackageMetadata) -> list[str]:
 
 
 def permissive(licence: str) -> bool:
-    """Whether a licence, or one of those to choose from, is permissive."""
+    """True if a licence, or one of several alternatives, is permissive."""
     return any(MEANT.get(choice, choice) in PERMISSIVE for choice in licence.split(" OR "))
 
 
 def fault(name: str) -> str | None:
-    """What keeps a package from being used; None when nothing does."""
+    """The reason why a package may not be used; None if there is none."""
     if name in REVIEWED:
         return None
     try:

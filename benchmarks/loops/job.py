@@ -1,4 +1,4 @@
-"""What a measured program is told, and the Kafka it needs. Imported by peers: no dependencies."""
+"""The job of a measured program, and the Kafka it needs. Imported by peers: no dependencies."""
 
 import os
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Job(NamedTuple):
-    """Where to read, where to write, as whom."""
+    """Topics to read and write, and the group."""
 
     bootstrap: str
     claims: str

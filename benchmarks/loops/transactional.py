@@ -38,7 +38,7 @@ def producer_of(job: Job, **more: str | int) -> Producer:
 
 
 def run(job: Job, wait_s: float, turn: Callable[[Sequence[Message]], Sequence[bytes]]) -> None:
-    """Turn batches of at most `job.batch` claims into alerts under their keys, for ever."""
+    """Turn batches of at most `job.batch` claims into alerts under their keys, forever."""
     consumer, producer = consumer_of(job), producer_of(job)
     producer.init_transactions(TIMEOUT_S)
     metadata: list[Any] = []

@@ -1,1 +1,1 @@
-"""Peers in the best form their documentation offers, each in an environment of its own."""
+"""Peers in the best form their documentation describes, each in its own environment."""

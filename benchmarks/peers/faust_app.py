@@ -32,7 +32,7 @@ alerts = app.topic(told.alerts, value_type=bytes, key_type=bytes)
 
 @app.agent(claims)
 async def scorer(stream: "faust.StreamT[bytes]") -> None:
-    """Score what has arrived: up to a batch, or what came within a twentieth of a second."""
+    """Score what has arrived: up to a batch, or whatever came within a twentieth of a second."""
     async for events in stream.take_events(told.batch, within=0.05):
         values = score([event.value for event in events])
         sent = [

@@ -10,7 +10,7 @@ from consumer.batch.records import Record
 from schemas.dead_letter import VALUE_HEADER, DeadLetter, Form
 
 HEAD_BYTES: Final = 1_000
-"""How much a cut dead letter keeps of the value, of the key and of the headers."""
+"""Bytes a cut dead letter keeps of the value, of the key and of the headers."""
 
 
 def cut(record: Record, seal: Seal) -> Record:

@@ -1,4 +1,4 @@
-"""Where the pure core meets external formats: how claims are read and how records go out."""
+"""The edges of the pure core: reading claims from, and writing records to, external formats."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
@@ -22,7 +22,7 @@ def as_it_is(record: Record) -> Record:
 
 
 class Wire(NamedTuple):
-    """How a worker reads claims and writes alerts; plain JSON by default."""
+    """A worker's functions for reading claims and writing alerts; plain JSON by default."""
 
     read: Read = decode
     frame: Frame = as_it_is

@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     offsets: dict[tuple[str, int], int]
     """Next offset to read, by topic and partition: the last one of the batch + 1."""
     outcomes: dict[tuple[str, int], int]
-    """How many records are published, by topic and partition of their claims."""
+    """Number of published records, by topic and partition of their claims."""
     reasons: Counter[Reason]
     referred: int
     claims: list[Claim]
@@ -221,7 +221,7 @@ def dead_letter(
 
 
 def _attempts(headers: Iterable[Header]) -> int:
-    """How often this record was a dead letter before; a redrive carries the count forward."""
+    """Number of times this record was a dead letter; a redrive carries the count forward."""
     for name, value in headers:
         if name == ATTEMPT_HEADER and value and len(value) < 6 and value.isdigit():
             return int(value)

@@ -81,7 +81,7 @@ class Step(NamedTuple):
 
 
 class Redriven(NamedTuple):
-    """How a redrive ended."""
+    """The result of a redrive."""
 
     sent: int
     kept: int

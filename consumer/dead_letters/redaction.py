@@ -58,7 +58,7 @@ def redacted(value: bytes, *, structured: bool = False) -> bytes:
 
 
 def digest(value: bytes) -> bytes:
-    """What remains of a value that cannot be parsed: enough to recognise it."""
+    """The remainder of a value that cannot be parsed: enough to recognise it."""
     return _encoder.encode({"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)})
 
 

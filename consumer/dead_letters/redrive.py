@@ -176,7 +176,7 @@ def _consumer(settings: Settings) -> Consumer:
 def _starts(
     settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks
 ) -> dict[Place, Start]:
-    """Where the last redrive ended, or where its lost records begin; see `TakeOver`."""
+    """The end of the last redrive, or the start of its lost records; see `TakeOver`."""
     topic = settings.dead_letter_topic
     found = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
     if found.error is not None:

@@ -1,1 +1,1 @@
-"""One look at what the guarantees rest on."""
+"""A one-time check of what the guarantees depend on."""

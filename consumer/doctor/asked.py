@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
-from consumer.kafka.client import kafka_error
+from consumer.kafka.client import NEVER_S, kafka_error
 
 ANSWER_S: Final = 5.0
 """Maximum duration of a request."""
@@ -99,9 +99,9 @@ def _topic(found: Any, config: Config) -> Topic:
 def ask_group(client: AdminClient, name: str) -> Group | KafkaError:
     """The group, or why there is no answer."""
     asked = client.describe_consumer_groups(
-        [name], include_authorized_operations=True, request_timeout=ANSWER_S
+        [name], include_authorized_operations=True, request_timeout=NEVER_S
     )
-    found = _answer(asked[name])
+    found = _answer(asked[name], ANSWER_S)
     if isinstance(found, KafkaError):
         return found
     return Group(
@@ -128,8 +128,10 @@ def _config(found: Any) -> Config:
     return {name: entry.value for name, entry in found.items()}
 
 
-def _answer(future: "Future[Value]") -> Value | KafkaError:
+def _answer(future: "Future[Value]", seconds: float | None = None) -> Value | KafkaError:
     try:
-        return future.result()
+        return future.result(seconds)
+    except TimeoutError:
+        return KafkaError(KafkaError._TIMED_OUT, f"no answer within {seconds} s")
     except KafkaException as error:
         return kafka_error(error)

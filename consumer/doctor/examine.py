@@ -101,18 +101,22 @@ def transactional_right(settings: Settings) -> Finding:
 
 
 def _progress(settings: Settings, client: AdminClient, members: Group | KafkaError) -> Finding:
+    reader = group.reader(settings)
     try:
-        found = group.ask(client, settings.consumer_group, settings.claims_topic, _wait)
+        found = group.ask(client, reader, settings.consumer_group, settings.claims_topic, _wait)
     except KafkaException as error:
         text = kafka_error(error).str()
         return unknown(
             "progress", text, "check again once the claims topic and the group are in order"
         )
+    finally:
+        reader.close()
     return judge_progress(found, isinstance(members, Group) and bool(members.members))
 
 
 def _wait(asked: Iterable[Future[Any]]) -> None:
-    wait(list(asked))
+    if wait(list(asked), group.limit_s()).not_done:
+        raise group.late()
 
 
 def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:

@@ -25,7 +25,7 @@ class Finding(msgspec.Struct, frozen=True):
     state: State
     text: str
     advice: str = ""
-    """What to do; empty if there is nothing to do."""
+    """The action to take; empty if there is none."""
     exit_code: int = 0
     """Exit code of `doctor` if this were the only finding."""
 

@@ -18,7 +18,7 @@ HEADROOM_BYTES: Final = 100_000
 
 
 class Use(NamedTuple):
-    """How the product uses a topic."""
+    """The product's use of a topic."""
 
     topic: str
     right: str

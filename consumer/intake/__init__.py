@@ -1,1 +1,1 @@
-"""Claims in: polling, rebalances, and taking over what another worker left."""
+"""Input of claims: polling, rebalances, and taking over what another worker left."""

@@ -19,7 +19,7 @@ from schemas.dead_letter import HEADER_OF, Header
 log = logging.getLogger(__name__)
 
 CLOCK_MARGIN_MS: Final = 5_000
-"""How far a worker's clock may step back, or differ from that of a broker that sets timestamps."""
+"""Limit for a worker's clock stepping back or differing from a broker that sets timestamps."""
 TIMEOUT_S: Final = 5.0
 _AT_ONCE: Final = 2_000
 _PLACE: Final = tuple(HEADER_OF[field] for field in ("topic", "partition", "offset"))

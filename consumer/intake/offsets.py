@@ -29,7 +29,7 @@ class Offsets:
         self._consumer = consumer
         self._reset = reset
         self.begun: dict[Place, int] = {}
-        """Where reading of each current partition was started."""
+        """Start offset of each current partition."""
 
     def find(
         self, partitions: Sequence[TopicPartition], timeout_s: float

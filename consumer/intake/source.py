@@ -55,7 +55,7 @@ class Poll(NamedTuple):
     first: Mapping[Place, int] = MappingProxyType({})
     """Start offsets of partitions for which no worker of this release has committed anything."""
     done: Mapping[Place, int] = MappingProxyType({})
-    """How many claims were skipped because their outcomes exist, by partition."""
+    """Number of claims skipped because their outcomes exist, by partition."""
     offsets: Mapping[Place, int] = MappingProxyType({})
     """Next offsets of those partitions: after what was skipped and what is in `messages`."""
 
@@ -71,7 +71,7 @@ class Stall(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """Where to start, as determined by the member that `metadata` belongs to."""
+    """The start positions, as determined by the member that `metadata` belongs to."""
 
     starts: Mapping[Place, Start]
     first: dict[Place, int]

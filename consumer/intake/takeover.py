@@ -29,7 +29,7 @@ STEP_S: Final = 0.2
 
 
 class Start(NamedTuple):
-    """Where to start reading a partition."""
+    """The position from which to read a partition."""
 
     offset: int
     done: frozenset[int] = frozenset()

@@ -1,1 +1,1 @@
-"""Talking to Kafka: clients, topics, and what every room that reads or writes shares."""
+"""Access to Kafka: clients, topics, and everything shared by rooms that read or write."""

@@ -95,6 +95,10 @@ TRANSIENT: Final = frozenset(
 )
 """Errors that the client recovers from by itself."""
 
+NEVER_S: Final = 3_600.0
+"""For a request to a coordinator. If the client itself gives up while it looks for the coordinator,
+it aborts the process when it finds it (librdkafka 2.16 drops its reference to the request twice). A
+caller that stops waiting has to discard the client instead."""
 REASON_S: Final = 120.0
 """Errors that a client reported earlier are assumed to be resolved."""
 

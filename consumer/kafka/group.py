@@ -4,24 +4,42 @@ A worker's own lag covers the partitions it reads. Partitions that nobody reads 
 lag.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from confluent_kafka import (
-    ConsumerGroupTopicPartitions,
+    Consumer,
     IsolationLevel,
+    KafkaError,
     KafkaException,
     TopicCollection,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
+from consumer.kafka.client import NEVER_S, onlooker_config
+from consumer.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
 TIMEOUT_S: Final = 5.0
 """Maximum duration of a request; `ask` sends two rounds of them."""
 
+
 Wait = Callable[[Iterable[Future[Any]]], None]
+
+
+def limit_s() -> float:
+    """How long to wait for all of the answers of one round of requests, in seconds."""
+    return 2 * TIMEOUT_S
+
+
+def late() -> KafkaException:
+    """The error to raise when the time is up."""
+    return KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer in time"))
 
 
 class Partition(NamedTuple):
@@ -59,17 +77,28 @@ class Group(NamedTuple):
         return frozenset(self.partitions) - self.owned
 
 
-def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
+def reader(settings: Settings) -> Consumer:
+    """A consumer that reads a group's offsets without being a member of the group.
+
+    An AdminClient can be asked for them too, but crashes if the coordinator of the group has moved
+    (librdkafka 2.16 looks for it again by way of a membership that an AdminClient does not have).
+    """
+    return Consumer({**onlooker_config(settings, "read_uncommitted"), "logger": log})
+
+
+def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wait) -> Group:
     """Query the brokers, under either group protocol.
 
     Args:
         client: needs the rights of a consumer: Describe on the topic and the group.
+        reader: of the group's offsets; see `reader`.
         group: `group.id`.
         topic: the topic the group reads.
-        wait: returns when all of the futures are done, or raises.
+        wait: returns when all of the futures are done; else raises, within a few `TIMEOUT_S`.
 
     Raises:
-        KafkaException: a request was refused or not answered within `TIMEOUT_S`.
+        KafkaException: a request was refused or not answered in time. The client must not be used
+            again.
     """
     limit = {"request_timeout": TIMEOUT_S}
     description = client.describe_topics(TopicCollection([topic]), **limit)[topic]
@@ -86,12 +115,11 @@ def ask(client: AdminClient, group: str, topic: str, wait: Wait) -> Group:
         offsets(last, IsolationLevel.READ_COMMITTED),
         offsets(last, IsolationLevel.READ_UNCOMMITTED),
     ]
-    wanted = [ConsumerGroupTopicPartitions(group, places)]
-    committed = client.list_consumer_group_offsets(wanted, **limit)[group]
-    members = client.describe_consumer_groups([group], **limit)[group]
-    wait([*chain.from_iterable(requests), committed, members])
+    members = client.describe_consumer_groups([group], request_timeout=NEVER_S)[group]
+    committed = reader.committed(places, timeout=TIMEOUT_S)
+    wait([*chain.from_iterable(requests), members])
     bounds = zip(*([f.result().offset for f in futures] for futures in requests), strict=True)
-    next_offsets = {p.partition: _offset(p) for p in committed.result().topic_partitions}
+    next_offsets = {p.partition: _offset(p) for p in committed}
     return Group(
         {
             place.partition: Partition(next_offsets[place.partition], *bound)

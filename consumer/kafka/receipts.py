@@ -24,7 +24,7 @@ _TEXT: Final = re.compile(
 
 
 class Receipt(NamedTuple):
-    """What its writer published for a partition's claims in [begin, committed offset)."""
+    """The writer's published outcomes for a partition's claims in [begin, committed offset)."""
 
     since_ms: int
     """No outcome of a claim at or after `begin` is older; milliseconds since the epoch."""
@@ -53,7 +53,7 @@ class Receipt(NamedTuple):
 
 
 class _Stretch:
-    """What is known about one partition since it was taken over or last proved."""
+    """State of one partition since it was taken over or last proved."""
 
     def __init__(self, offset: int, since_ms: int, keep_until: int) -> None:
         self.offset = self.begin = offset

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from consumer.background import in_background
 from consumer.errors import ModelRefusedError, SettingsError
 from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import ModelMetrics
@@ -108,13 +109,8 @@ class Models:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Watch for another model while the body runs."""
-        thread = threading.Thread(target=self._watch, name="models", daemon=True)
-        thread.start()
-        try:
+        with in_background(self._watch, "models", self._stopped):
             yield
-        finally:
-            self._stopped.set()
-            thread.join()
 
     def look(self) -> None:
         """Load the model that is in the folder now, unless it is the one seen last.

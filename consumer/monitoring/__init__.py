@@ -1,1 +1,1 @@
-"""What is watched beside the scoring: outcomes of claims, and who owns what."""
+"""Monitoring alongside scoring: outcomes of claims, and ownership of partitions."""

@@ -22,7 +22,7 @@ class Cell(NamedTuple):
 
 
 class _Known(Struct):
-    """What is known about one claim so far."""
+    """Everything known about one claim so far."""
 
     version: str | None = None
     referred: bool = False

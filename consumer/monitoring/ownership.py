@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from consumer.kafka.group import Group, ask
+from consumer.background import in_background
+from consumer.kafka import group
+from consumer.kafka.group import Group, ask, reader
 from consumer.kafka.topics import admin
 from consumer.settings.settings import Settings
 
@@ -55,15 +57,15 @@ class GroupMetrics:
             registry=registry,
         )
 
-    def show(self, group: Group) -> None:
+    def show(self, found: Group) -> None:
         """Report an answer. Series are updated in place: a scrape never finds them missing."""
-        for number, found in group.partitions.items():
+        for number, part in found.partitions.items():
             label = self._topic, str(number)
-            stuck = self._stable.get(number) == found.stable
-            self.lag.labels(*label).set(found.lag)
-            self.held_back.labels(*label).set(found.held_back if stuck else 0)
-        self._stable = {number: found.stable for number, found in group.partitions.items()}
-        self.unowned.labels(self._topic).set(len(group.unowned))
+            stuck = self._stable.get(number) == part.stable
+            self.lag.labels(*label).set(part.lag)
+            self.held_back.labels(*label).set(part.held_back if stuck else 0)
+        self._stable = {number: part.stable for number, part in found.partitions.items()}
+        self.unowned.labels(self._topic).set(len(found.unowned))
         self.checked_at.set(time.time())
 
     def unknown(self) -> None:
@@ -83,7 +85,9 @@ class GroupWatch:
             SettingsError: the client refuses its configuration.
         """
         self._group, self._topic = settings.consumer_group, settings.claims_topic
+        self._settings = settings
         self._client = admin(settings)
+        self._reader = reader(settings)
         self._metrics = GroupMetrics(registry, settings.claims_topic)
         self._unowned: frozenset[int] = frozenset()
         self._stopped = threading.Event()
@@ -91,13 +95,11 @@ class GroupWatch:
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
         """Check every `LOOK_EVERY_S` seconds while the body runs."""
-        thread = threading.Thread(target=self._watch, name="group", daemon=True)
-        thread.start()
         try:
-            yield
+            with in_background(self._watch, "group", self._stopped):
+                yield
         finally:
-            self._stopped.set()
-            thread.join()
+            self._reader.close()
 
     def _watch(self) -> None:
         while not self._stopped.is_set():
@@ -107,13 +109,15 @@ class GroupWatch:
     def look(self) -> None:
         """Query and report; a failure is logged and counted, and the last answer is withdrawn."""
         self._client.poll(0)  # serves the client's log lines
+        self._reader.poll(0)
         try:
-            found = ask(self._client, self._group, self._topic, self._wait)
+            found = ask(self._client, self._reader, self._group, self._topic, self._wait)
         except _StoppedError:
             return
         except Exception as error:  # noqa: BLE001 - a watch that ended would report forever
             log.warning("group %s: its state is unknown: %s", self._group, error)
             self._metrics.unknown()
+            self._client = admin(self._settings)
         else:
             self._metrics.show(found)
             # Seen once, it is a rebalance, or a group that is just starting.
@@ -122,11 +126,17 @@ class GroupWatch:
             self._unowned = found.unowned
 
     def _wait(self, futures: Iterable[Future[Any]]) -> None:
-        """Wait until all are done; each has the client's own time limit."""
-        asked = list(futures)
+        """Wait until all are done.
+
+        Raises:
+            KafkaException: time is up.
+        """
+        asked, end = list(futures), time.monotonic() + group.limit_s()
         while wait(asked, STEP_S).not_done:
             if self._stopped.is_set():
                 raise _StoppedError
+            if time.monotonic() > end:
+                raise group.late()
 
 
 class _StoppedError(Exception):

@@ -1,1 +1,1 @@
-"""Outcomes out, exactly once or at least once."""
+"""Publishing outcomes, exactly once or at least once."""

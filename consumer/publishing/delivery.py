@@ -1,4 +1,4 @@
-"""How outcomes leave the worker: the promise of DELIVERY, and the choice between its two modes."""
+"""Publishing of outcomes: the promise of DELIVERY, and the choice between its two modes."""
 
 from collections.abc import Callable
 from typing import Any, Protocol

@@ -15,7 +15,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from consumer.kafka.client import FENCED, TRANSIENT, kafka_error, onlooker_config
+from consumer.kafka.client import FENCED, NEVER_S, TRANSIENT, kafka_error, onlooker_config
 from consumer.kafka.outputs import Ends
 from consumer.kafka.producing import make_producer
 from consumer.kafka.topics import admin
@@ -151,13 +151,18 @@ class Leftovers:
         """
         group = self._settings.consumer_group
         deadline = time.monotonic() + min(COORDINATOR_S, timeout_s)
-        client = self._admin
         while True:
-            left = max(ASK_S, min(ANSWER_S, deadline - time.monotonic()))
-            asked = client.describe_consumer_groups([group], request_timeout=left)
+            # A client that has lost its connection may look for a coordinator in vain forever, so
+            # each attempt has a client of its own, which is discarded: see `NEVER_S`.
+            client = admin(self._settings)
+            asked = client.describe_consumer_groups([group], request_timeout=NEVER_S)
             try:
-                asked[group].result()
+                asked[group].result(max(ASK_S, min(ANSWER_S, deadline - time.monotonic())))
                 return
+            except TimeoutError:
+                if time.monotonic() > deadline:
+                    late = KafkaError(KafkaError._TIMED_OUT, "no coordinator of the group")
+                    raise KafkaException(late) from None
             except KafkaException as error:
                 code = kafka_error(error).code()
                 if code in ANSWERS:
@@ -165,8 +170,6 @@ class Leftovers:
                 if time.monotonic() > deadline or code not in TRANSIENT:
                     raise
                 time.sleep(0.1)
-                # A client that has lost its connection may look for a coordinator in vain forever.
-                client = admin(self._settings)
 
     def _some(self) -> TopicPartition:
         return TopicPartition(*self._source.places()[0], 0)

@@ -1,1 +1,1 @@
-"""Claims and alerts in the forms of a Schema Registry."""
+"""Claims and alerts in the formats of a Schema Registry."""

@@ -62,7 +62,7 @@ def name_of(schema: Schema) -> str | None:
 
 
 class _Bounds:
-    """How many values a payload can produce from a schema.
+    """The number of values a payload can produce from a schema.
 
     For each type: the maximum number of values beyond `VALUES_PER_BYTE` per byte. A type that may
     be repeated must not have an excess; otherwise a few bytes could produce any number of values.

@@ -23,7 +23,7 @@ SCHEMA_NOT_FOUND: Final = 40403
 REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
 """Subject, version or schema: something that a schema refers to was deleted."""
 FORGET_S: Final = 10.0
-"""How long an id that the registry does not know is not requested again."""
+"""Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
 
 FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)

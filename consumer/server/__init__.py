@@ -1,1 +1,1 @@
-"""An HTTP server that bounds whatever a client sends or leaves undone."""
+"""An HTTP server that limits everything a client sends or leaves unfinished."""

@@ -229,7 +229,7 @@ class Connection(asyncio.BufferedProtocol):
     # The sweep, and the end of the server, call these.
 
     def expire(self) -> None:
-        """What was expected did not arrive in time."""
+        """The expected data did not arrive in time."""
         if not self._begun or self._paused or self._deaf:
             self.drop()
         else:

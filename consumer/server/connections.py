@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from consumer.server.limits import Limits
 
 PATIENCE_S: Final = 1.0
-"""How long a connection without a request yet keeps its place against one that has sent one."""
+"""Seconds for which a connection without a request keeps its place against one with a request."""
 
 
 class Member(Protocol):

@@ -1,4 +1,4 @@
-"""How much a client of an HTTP port may send, how long it may take, and what exceeds the limits."""
+"""Limits on what a client of an HTTP port may send and how long it may take; refusals."""
 
 from http import HTTPStatus
 from typing import Final, NamedTuple

@@ -47,7 +47,7 @@ class Prover:
         return {place: offset for place, (offset, since) in self._open.items() if since <= limit}
 
     def longest_s(self) -> float:
-        """How long the oldest of them has been seen, in seconds."""
+        """Seconds since the oldest of them was first seen."""
         now = time.monotonic()
         return max((now - since for _, since in self._open.values()), default=0.0)
 

@@ -1,1 +1,1 @@
-"""What the environment says, checked: every setting once, in the types the rooms take."""
+"""The checked environment: every setting once, in the types the rooms use."""

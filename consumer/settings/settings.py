@@ -32,7 +32,7 @@ OWN_GROUPS: Final = ("-outcomes", "-redrive")
 
 
 class Delivery(enum.StrEnum):
-    """How often an outcome may appear."""
+    """The delivery guarantee: how often an outcome may appear."""
 
     EXACTLY_ONCE = "exactly-once"
     AT_LEAST_ONCE = "at-least-once"
@@ -56,7 +56,7 @@ class AlertFormat(enum.StrEnum):
 
 
 class Tracing(enum.StrEnum):
-    """Where traces go."""
+    """Destination of traces."""
 
     OFF = "off"
     OTLP = "otlp"
@@ -64,7 +64,7 @@ class Tracing(enum.StrEnum):
 
 
 class Membership(enum.StrEnum):
-    """Whether the group remembers a worker across a restart."""
+    """Static members are remembered by the group across a restart, dynamic ones are not."""
 
     STATIC = "static"
     DYNAMIC = "dynamic"

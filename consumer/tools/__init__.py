@@ -1,1 +1,1 @@
-"""For trying the product: the demo, and a source of synthetic claims."""
+"""Tools for trying out the product: the demo, and a source of synthetic claims."""

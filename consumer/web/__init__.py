@@ -1,1 +1,1 @@
-"""What is answered over HTTP: the endpoint, the page, metrics and health."""
+"""Everything served over HTTP: the endpoint, the page, metrics and health."""

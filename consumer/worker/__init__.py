@@ -1,1 +1,1 @@
-"""The worker: its loop, its budget of dead letters, what it reports."""
+"""The worker: its loop, its dead-letter budget, and what it reports."""

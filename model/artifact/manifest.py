@@ -1,4 +1,4 @@
-"""What an artifact says about itself: ``manifest.json``."""
+"""The description of an artifact: ``manifest.json``."""
 
 import datetime as dt
 import platform
@@ -29,7 +29,7 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def current(cls) -> "Versions":
-        """Those of this process."""
+        """The versions in this process."""
         return cls(
             python=platform.python_version(),
             scikit_learn=sklearn.__version__,
@@ -39,17 +39,17 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SplitPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How rows were parted into training and test."""
+    """The split of rows into training and test."""
 
     kind: SplitKind
     test_size: float = 0.2
     seed: int = 42
     cutoff: dt.date | None = None
-    """First day that is tested on, instead of a share; for kind *time*."""
+    """First day of the test side, instead of a share; for kind *time*."""
 
 
 class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
-    """What the model was trained on."""
+    """The data the model was trained on."""
 
     name: str
     format: str
@@ -67,7 +67,7 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything known of an artifact beside the model itself."""
+    """Everything known about an artifact except the model itself."""
 
     name: str
     version: Annotated[str, msgspec.Meta(max_length=200)]

@@ -1,8 +1,8 @@
-"""What an artifact remembers of the claims it was trained on: ``reference.json``.
+"""The data an artifact keeps about its training claims: ``reference.json``.
 
-Scores to rank against, bins to measure drift with, and golden examples: a few claims with the
-probability they got, scored again whenever the artifact is loaded. No golden example holds an
-identifier, or a personal or protected field, unless the model was told to use it.
+Scores to rank against, bins for measuring drift, and golden examples: a few claims with their
+probability, scored again whenever the artifact is loaded. No golden example contains an
+identifier, or a personal or protected field, unless the model was configured to use it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,12 +21,12 @@ from schemas.claim import Claim, Role, fields_by_role
 RANKED_SCORES: Final = 1000
 GOLDEN_EXAMPLES: Final = 16
 GOLDEN_TOLERANCE: Final = 1e-9
-"""Other processors round differently in the last bits; another model differs by far more."""
+"""Other processors round differently in the last bits; a different model differs far more."""
 _OFTEN_MISSING: Final = 0.05
 
 
 class Golden(msgspec.Struct, frozen=True):
-    """A claim and the fraud probability it has to get."""
+    """A claim and the fraud probability it must get."""
 
     claim: Claim
     probability: float
@@ -42,7 +42,7 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     golden: tuple[Golden, ...]
 
     def expected(self) -> frozenset[str]:
-        """Features that training claims rarely lacked: missing, they are worth a flag."""
+        """Features that training claims rarely lacked: flagged if they are missing."""
         return frozenset(
             name
             for name, bins in self.columns.items()
@@ -80,7 +80,7 @@ def ranked(scores: Scores) -> Scores:
 
 
 def _golden(pipeline: Any, claims: Sequence[Claim], scores: Scores) -> tuple[Golden, ...]:
-    """Claims from the lowest score to the highest, and one of which nothing is known."""
+    """Claims from the lowest score to the highest, and an empty one."""
     features = pipeline["encode"].features
     ranks = np.linspace(0, len(claims) - 1, min(GOLDEN_EXAMPLES, len(claims)))
     chosen = [claims[i] for i in np.argsort(scores, kind="stable")[ranks.astype(np.intp)]]
@@ -107,8 +107,8 @@ def data_quality(
     Args:
         codes: encoded claims in tree form, shape (n_claims, n_features).
         names: of the columns of `codes`.
-        expected: features whose absence is worth a flag.
-        categories: features of which -1 is a category not seen in training.
+        expected: features whose absence is flagged.
+        categories: features for which -1 means a category not seen in training.
     """
     missing = np.isnan(codes) & np.array([name in expected for name in names])
     unknown = (codes == UNKNOWN) & np.array([name in categories for name in names])

@@ -23,11 +23,11 @@ MANIFEST_FILE: Final = "manifest.json"
 
 
 Verify = Callable[[Path, bytes], None]
-"""Told an artifact's folder and the bytes of its manifest; raises `ArtifactError` to refuse it."""
+"""Checks an artifact's folder and manifest bytes; raises `ArtifactError` to reject it."""
 
 
 def anything(folder: Path, manifest: bytes) -> None:
-    """Refuses no artifact."""
+    """Accept every artifact."""
 
 
 class ArtifactError(Exception):
@@ -35,7 +35,7 @@ class ArtifactError(Exception):
 
 
 class Contents(NamedTuple):
-    """Bytes of the files that a manifest describes."""
+    """Contents of the files that a manifest describes."""
 
     model: bytes
     reference: bytes
@@ -58,12 +58,12 @@ def save(
     manifest: Manifest,
     documents: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Write an artifact: complete or not at all. One that is there already is replaced.
+    """Write an artifact: completely or not at all. An existing one is replaced.
 
     `documents` are files for people, by name; loading does not read them.
 
     Raises:
-        ArtifactError: `folder` exists and is no artifact, or the manifest is of other bytes.
+        ArtifactError: `folder` exists and is not an artifact, or the manifest does not match.
     """
     if contents.digests() != (manifest.sha256, manifest.reference_sha256):
         raise ArtifactError("the manifest's digests do not match the model and the reference")
@@ -81,7 +81,7 @@ def refuse_foreign(folder: Path) -> None:
     """Check that an artifact may be written there.
 
     Raises:
-        ArtifactError: `folder` exists and is no artifact, or is a link to one.
+        ArtifactError: `folder` exists and is not an artifact, or is a link to one.
     """
     if folder.is_symlink():
         raise ArtifactError(
@@ -94,7 +94,7 @@ def refuse_foreign(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _written_aside(folder: Path) -> Iterator[Path]:
-    """A new folder beside `folder` that takes its place when the block ends well."""
+    """A new folder next to `folder` that replaces it if the block succeeds."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -112,13 +112,13 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of an artifact.
 
     Raises:
-        ArtifactError: it is missing, unreadable, or of a form this release does not know.
+        ArtifactError: it is missing, unreadable, or in a format this release does not know.
     """
     return described(folder)[1]
 
 
 def described(folder: Path) -> tuple[bytes, Manifest]:
-    """The manifest's bytes, and what they say.
+    """The manifest as bytes and decoded.
 
     Raises:
         ArtifactError: as `read_manifest`.
@@ -137,7 +137,7 @@ def described(folder: Path) -> tuple[bytes, Manifest]:
 
 
 def verified(folder: Path, manifest: Manifest) -> Contents:
-    """The bytes the manifest describes.
+    """The contents that the manifest describes.
 
     Raises:
         ArtifactError: a file is missing, or not the one the manifest was written for.

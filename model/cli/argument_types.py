@@ -1,4 +1,4 @@
-"""Types of command-line arguments: each raises one line that says what is expected."""
+"""Types of command-line arguments: each raises a one-line message saying what is expected."""
 
 import argparse
 import datetime as dt
@@ -6,9 +6,9 @@ import math
 from typing import Final
 
 MOST: Final = 1_000_000_000
-"""Largest count: of rows, claims, records."""
+"""Largest count of rows, claims or records."""
 MOST_SEED: Final = 2**32 - 1
-"""The largest that numpy and scikit-learn take."""
+"""The largest seed that numpy and scikit-learn accept."""
 
 
 def number(text: str) -> float:
@@ -70,7 +70,7 @@ def seed(text: str) -> int:
 
 
 def small(text: str) -> int:
-    """A whole number of partitions or replicas: as many as the Kafka client takes."""
+    """A whole number of partitions or replicas that the Kafka client accepts."""
     return _between(text, 1, 10_000)
 
 

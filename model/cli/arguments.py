@@ -1,4 +1,4 @@
-"""Arguments that several commands share: their types and their groups."""
+"""Arguments shared by several commands: their types and groups."""
 
 import argparse
 
@@ -11,7 +11,7 @@ from model.releases.versions import is_name
 
 
 def version(text: str) -> str:
-    """The version of a model, which may become the name of a folder; empty for the default."""
+    """The version of a model, which may become a folder name; empty for the default."""
     if text and not is_name(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} cannot be used as a folder name: no slash, no leading dot, not 'current'"
@@ -20,7 +20,7 @@ def version(text: str) -> str:
 
 
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """Which claims."""
+    """Add the arguments that select claims."""
     parser.add_argument(
         "--data", required=required, metavar="FILE", help=f"labelled claims, or '{SYNTHETIC}'"
     )
@@ -30,7 +30,7 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:
-    """How claims are parted into training and test."""
+    """Add the arguments that split claims into training and test."""
     parser.add_argument(
         "--split",
         choices=("random", "time"),
@@ -53,7 +53,7 @@ def add_split(parser: argparse.ArgumentParser) -> None:
 
 
 def add_policy(parser: argparse.ArgumentParser) -> None:
-    """How the threshold is chosen."""
+    """Add the arguments that choose the threshold."""
     policy = parser.add_argument_group(
         "threshold", "how the probability that leads to a referral is chosen; one of"
     ).add_mutually_exclusive_group()
@@ -86,14 +86,14 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
 
 
 def feature(name: str) -> str:
-    """A column that a model can be told to use."""
+    """A column that a model can be configured to use."""
     if name not in FIELDS and name not in DERIVED:
         raise argparse.ArgumentTypeError(f"{name!r} is neither a claim field nor a derived column")
     return name
 
 
 def add_features(parser: argparse.ArgumentParser) -> None:
-    """What the model may see, and what of it the leak alarm is to let pass."""
+    """Add the arguments for features, and for those that the leak alarm should ignore."""
     features = parser.add_argument_group("features", "in addition to the default ones")
     features.add_argument(
         "--feature",

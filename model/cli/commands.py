@@ -34,7 +34,7 @@ from model.training.train import train as train_model
 
 
 def load(options: argparse.Namespace) -> Dataset:
-    """The claims asked for; what is odd about them goes to standard error."""
+    """The requested claims; anything unusual about them is reported on standard error."""
     dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
     for line in dataset.rejected:
         sys.stderr.write(f"rejected: {line}\n")
@@ -44,7 +44,7 @@ def load(options: argparse.Namespace) -> Dataset:
 
 
 def train(options: argparse.Namespace) -> None:
-    """Train the algorithm asked for, or all; save each with its documents; print their figures."""
+    """Train the requested algorithm, or all; save each with its documents; print their figures."""
     every = options.algorithm == "all"
     algorithms = ALGORITHMS if every else (options.algorithm,)
     folders = [options.output / name if every else options.output for name in algorithms]
@@ -188,7 +188,7 @@ def evaluate(options: argparse.Namespace) -> None:
 def rows_to_test(
     manifest: Manifest, dataset: Dataset, kind: str | None
 ) -> tuple[Indices, SplitPlan]:
-    """Rows to evaluate on: of the training data the side the model has not seen, if asked."""
+    """Rows to evaluate on: for training data, the side the model has not seen, if requested."""
     plan = manifest.split
     if kind is None:
         kind = plan.kind if _same_rows(manifest, dataset) else "none"
@@ -198,7 +198,7 @@ def rows_to_test(
 
 
 def _same_rows(manifest: Manifest, dataset: Dataset) -> bool:
-    """Whether the data set is the one trained on, so that its split can be repeated."""
+    """True if the data set is the one trained on, so that its split can be repeated."""
     trained_on = manifest.trained_on
     if dataset.digest != trained_on.sha256:
         return False
@@ -211,9 +211,9 @@ def _same_rows(manifest: Manifest, dataset: Dataset) -> bool:
 
 
 def overlap(manifest: Manifest, dataset: Dataset, rows: Indices) -> int:
-    """How many of the rows, or copies of them, the model was trained on.
+    """The number of rows that the model was trained on, directly or as copies.
 
-    As far as the data's digest tells.
+    As far as the data's digest shows.
     """
     if not _same_rows(manifest, dataset):
         return 0

@@ -39,7 +39,7 @@ def promote(options: argparse.Namespace) -> None:
 
 
 def rollback(options: argparse.Namespace) -> None:
-    """Put the version before into service again."""
+    """Put the previous version back into service."""
     _tell(options.root, versions.rollback(options.root, _now()))
 
 
@@ -63,7 +63,7 @@ def card(options: argparse.Namespace) -> None:
 
 
 def compare(options: argparse.Namespace) -> None:
-    """Figures of several models side by side: as stored, or on the same claims now."""
+    """Compare figures of several models: as stored, or evaluated now on the same claims."""
     manifests = [read_manifest(folder) for folder in options.models]
     names = [f"{m.name} {m.version}" for m in manifests]
     if options.data is not None:

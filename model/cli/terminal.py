@@ -1,6 +1,6 @@
-"""Tables on standard output: framed where they fit, plain lines where not or where piped.
+"""Tables on standard output: framed if they fit, otherwise or when piped as plain lines.
 
-Nothing is ever cut, as names and versions are there to be copied.
+Nothing is ever truncated, since names and versions are meant to be copied.
 """
 
 import sys
@@ -15,7 +15,7 @@ _ANY_WIDTH: Final = 100_000
 
 def show(table: Table) -> None:
     """Print a table."""
-    # What is in the cells is text: nothing in it is markup.
+    # The cells are plain text, not markup.
     console = Console(markup=False, emoji=False)
     if console.is_terminal and _width(console, table) <= console.width:
         console.print(table)
@@ -24,7 +24,7 @@ def show(table: Table) -> None:
 
 
 def plain_lines(table: Table) -> list[str]:
-    """The title and a line for each row, in columns as wide as their longest cell."""
+    """The title and one line per row, in columns as wide as their longest cell."""
     columns = [[str(cell) for cell in column.cells] for column in table.columns]
     if table.show_header:
         columns = [

@@ -1,4 +1,4 @@
-"""Fitted classifiers as quick evaluators that also say what each feature contributed."""
+"""Fitted classifiers as fast evaluators that also return each feature's contribution."""
 
 from typing import Any, Final, Protocol
 
@@ -13,14 +13,14 @@ from model.compiled.trees import Unit, compile_boosting, compile_forest
 from model.families.screen import Screen
 
 TOLERANCE: Final = 1e-12
-"""Largest difference of probabilities to scikit-learn's that `agrees` accepts."""
+"""Largest difference from scikit-learn's probabilities that `agrees` accepts."""
 
 
 class Compiled(Protocol):
     """A classifier over a matrix of encoded claims (form *tree*)."""
 
     unit: Unit
-    """Of raw scores and contributions."""
+    """Unit of raw scores and contributions."""
 
     def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Raw scores, shape (n_claims,)."""
@@ -39,7 +39,7 @@ def compile_classifier(classifier: Any) -> Compiled:
     """The compiled form of the last step of a pipeline from `model.families.estimators.build`.
 
     Raises:
-        TypeError: it is of no family that can be compiled.
+        TypeError: it does not belong to a family that can be compiled.
     """
     if not isinstance(classifier, Pipeline):
         return _compile(classifier)
@@ -50,7 +50,7 @@ def compile_classifier(classifier: Any) -> Compiled:
         if "cross" in steps
         else _compile(classifier[-1])
     )
-    # Trees never look at what was constant when they grew; tables have an entry for all.
+    # Trees never use what was constant when they were grown; tables have an entry for everything.
     if "cross" in steps and screen is not None and screen.dropped_.any():
         return _Screened(screen, compiled)
     return compiled
@@ -83,6 +83,6 @@ class _Screened:
 
 
 def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:
-    """Whether both give the same probabilities for X, shape (n_claims, n_features)."""
+    """True if both give the same probabilities for X, shape (n_claims, n_features)."""
     difference = compiled.probabilities(X) - classifier.predict_proba(X)[:, 1]
     return bool(np.all(np.abs(difference) <= TOLERANCE))

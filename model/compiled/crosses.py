@@ -1,4 +1,4 @@
-"""The crossed logistic regression as what it is: a sum of table entries."""
+"""The crossed logistic regression as a sum of table entries."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from model.families.crosses import CrossEncoder
 class CompiledCrosses:
     """Looks weights up instead of multiplying matrices.
 
-    Contributions are exact Shapley values for features taken as independent, with the training
+    Contributions are exact Shapley values for features treated as independent, with the training
     claims' shares of cells (Lundberg and Lee, "A unified approach to interpreting model
     predictions", 2017, corollary 1, extended to pairs). For a pair with table W, shares p and q
-    and row, column and total means r, c, g of W under them, the entry W[a, b] - g parts into
+    and row, column and total means r, c, g of W under them, the entry W[a, b] - g splits into
     ``((r[a] - g) + (W[a, b] - c[b])) / 2`` for the first feature and
     ``((c[b] - g) + (W[a, b] - r[a])) / 2`` for the second.
 

@@ -17,7 +17,7 @@ _LARGEST: Final = sys.float_info.max
 
 
 def model_text(trees: Sequence[Nodes], features: int) -> str:
-    """A model over this many features whose raw score is the sum of the trees."""
+    """A model with this many features whose raw score is the sum of the trees."""
     names = " ".join(f"f{i}" for i in range(features))
     header = (
         "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n"
@@ -30,7 +30,7 @@ def model_text(trees: Sequence[Nodes], features: int) -> str:
 
 
 def _tree_text(nodes: Nodes) -> str:
-    """One tree: splits and leaves are numbered apart, a leaf's reference is -1 - its number."""
+    """One tree: splits and leaves are numbered separately; a leaf's reference is -1 - number."""
     splits = [(i, n) for i, n in enumerate(nodes) if isinstance(n, Split)]
     leaves = [(i, n) for i, n in enumerate(nodes) if isinstance(n, Leaf)]
     place = {i: k for k, (i, _) in enumerate(splits)}
@@ -76,12 +76,12 @@ def _split_fields(
 
 
 def _thresholds(splits: list[Split]) -> list[object]:
-    """Thresholds; of a split by category the number of its set."""
+    """Thresholds; for a split by category, the number of its set."""
     found: list[object] = []
     sets = 0
     for split in splits:
         if split.categories is None:
-            # An infinite threshold parts missing from all else; so does the largest double.
+            # An infinite threshold splits missing from everything else; so does the largest double.
             found.append(repr(min(max(split.threshold, -_LARGEST), _LARGEST)))
         else:
             found.append(sets)

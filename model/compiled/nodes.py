@@ -1,4 +1,4 @@
-"""The nodes of fitted scikit-learn trees, in one form for boosting and for forests."""
+"""The nodes of fitted scikit-learn trees, in the same form for boosting and for forests."""
 
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
@@ -21,7 +21,7 @@ class Split(NamedTuple):
     missing_left: bool
     threshold: float = 0.0
     categories: tuple[int, ...] | None = None
-    """Categories that go left, all else goes right; None for a split by number."""
+    """Categories that go left, everything else goes right; None for a split by number."""
 
 
 class Leaf(NamedTuple):
@@ -49,7 +49,7 @@ def boosted(classifier: Any) -> list[Nodes]:
 
 
 def category_offsets(classifier: Any) -> Numbers:
-    """What to add to the input, shape (n_features,), so that no learnt category is negative."""
+    """Offsets to add to the input, shape (n_features,), so that no learnt category is negative."""
     offsets = np.zeros(classifier.n_features_in_)
     for column, codes in _categories(classifier).items():
         offsets[column] = max(0, -np.nanmin(codes))
@@ -77,7 +77,7 @@ def _categories(classifier: Any) -> dict[int, Numbers]:
 
 
 def _original_columns(classifier: Any) -> list[int]:
-    """Column of the input for each of the trees' columns, of which the categorical come first."""
+    """Input column for each of the trees' columns, categorical ones first."""
     categorical = [*_categories(classifier)]
     others = [c for c in range(classifier.n_features_in_) if c not in categorical]
     return categorical + others
@@ -101,7 +101,7 @@ def _boosted_node(
     known = codes[column]
     goes_left = _in_bitset(bitsets[node["bitset_idx"]], len(known))
     if missing_left:
-        # In a `Split` what is in no set goes right: swap the sides.
+        # In a `Split`, whatever is in no set goes right: swap the sides.
         left, right, goes_left = right, left, ~goes_left
     chosen = tuple(int(c) for c in known[goes_left] if not np.isnan(c))
     return Split(column, left, right, rows, missing_left=False, categories=chosen)

@@ -1,11 +1,11 @@
 """Fitted scikit-learn trees, evaluated and explained by LightGBM's compiled code.
 
-scikit-learn pays about half a millisecond a call before the first row and has no TreeSHAP.
-LightGBM has both, and reads a model from text: so the fitted trees are written as such a text,
-node by node, with every number in full (as many digits as it takes). Nothing is fitted again.
+scikit-learn needs about half a millisecond per call before the first row and has no TreeSHAP.
+LightGBM solves both, and reads a model from text: so the fitted trees are written as such a text,
+node by node, with every number at full precision. Nothing is fitted again.
 
-Both compare ``value <= threshold`` in double precision and add the trees in the same order. What
-differs is bridged here: the nodes' order and the side of missing and unknown categories for
+Both compare ``value <= threshold`` in double precision and add the trees in the same order. The
+differences are bridged here: the nodes' order and the side of missing and unknown categories for
 gradient boosting, the rounding of inputs to single precision for forests.
 """
 
@@ -34,7 +34,7 @@ class CompiledTrees:
 
     Args:
         nodes: of each tree, in the order in which they are added up.
-        offsets: what to add to each column, shape (n_features,).
+        offsets: added to each column, shape (n_features,).
         mean: the raw score is the mean of the trees, not their sum.
         single: inputs are rounded to single precision before they are compared.
     """

@@ -1,9 +1,9 @@
-"""The ``carclaims`` format: fraud_oracle.csv, 15,420 auto claims of 1994-96.
+"""The ``carclaims`` format: fraud_oracle.csv, 15,420 auto claims from 1994-96.
 
-The file holds bands and parts of dates; a claim holds numbers and dates. A closed band becomes its
-mid-point, an open one a value beyond its bound. The tables below say so band by band.
+The file contains bands and parts of dates; a claim contains numbers and dates. A closed band
+becomes its midpoint, an open one a value beyond its bound, as listed in the tables below.
 
-What is left out, and why:
+Omitted columns, and why:
 ``NumberOfSuppliments`` is not known at first notice; ``PolicyType`` repeats ``VehicleCategory``
 and ``BasePolicy``.
 
@@ -11,7 +11,7 @@ The date of the loss is known as year, month, week of the month and weekday. Day
 week 1, 8-14 as week 2 and so on, which fits 94 % of the rows exactly; where week 5 has no such
 weekday, the last one of the month is taken. The report's year is not given: it is the first in
 which the report's month is not before the loss's. A report that would fall up to a week before its
-loss in the same week is moved to the same weekday after it.
+loss in the same week is moved to the same weekday after the loss.
 """
 
 import calendar
@@ -33,7 +33,7 @@ from model.datasets.rows import (
 _MONTHS: Final = {name: n for n, name in enumerate(calendar.month_abbr) if name}
 _WEEKDAYS: Final = {name: n for n, name in enumerate(calendar.day_name)}
 _UNKNOWN: Final = "0"
-"""How the file marks an unknown age, month of report and weekday of report."""
+"""The file's marker for an unknown age, month of report or weekday of report."""
 
 _YES_NO: Final = {"Yes": True, "No": False}
 _DAYS: Final = {"none": 0, "1 to 7": 4, "8 to 15": 11.5, "15 to 30": 22.5, "more than 30": 45}
@@ -97,14 +97,14 @@ COLUMNS: Final = (
     *("AddressChange_Claim", "NumberOfCars", "BasePolicy", "FraudFound_P"),
 )
 ALIASES: Final = {"FraudFound_P": "FraudFound"}
-"""Other names of columns in copies of the file, by the name used here."""
+"""Alternative column names in copies of the file, by the name used here."""
 
 
 def read(row: Row, number: int) -> Labelled:
     """The labelled claim of row ``number``, counted from 1.
 
     Raises:
-        RowError: a cell does not hold what its column should.
+        RowError: a cell does not contain a valid value for its column.
     """
     fields = {"claim_id": f"carclaims-{number:06}"} | _loss(row) | _policy(row) | _people(row)
     return Labelled(to_claim(fields), label(row, "FraudFound_P"))
@@ -143,7 +143,7 @@ def _policy(row: Row) -> Fields:
 
 
 def _people(row: Row) -> Fields:
-    # Every driver whose age is unknown has a policyholder of "16 to 17", and nobody else has one:
+    # Every driver of unknown age has a policyholder of "16 to 17", and nobody else does:
     # the band was derived from the unknown age.
     known = cell(row, "Age") != _UNKNOWN
     return {

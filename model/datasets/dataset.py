@@ -1,7 +1,7 @@
 """Data sets: labelled claims from a file or from the generator, ready for training.
 
 Formats: ``carclaims`` and ``insurance_claims`` (the public CSV files), ``jsonl`` (one `Claim` as
-JSON a line, with ``fraud`` beside its fields) and ``synthetic`` (no file at all).
+JSON per line, with ``fraud`` next to its fields) and ``synthetic`` (no file at all).
 """
 
 import csv
@@ -37,9 +37,9 @@ __all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "write_jsonl"]
 
 SYNTHETIC: Final = "synthetic"
 LABEL: Final = "fraud"
-"""Name of the label beside a claim's fields in a JSONL file."""
+"""Name of the label next to a claim's fields in a JSONL file."""
 DEFAULT_ROWS: Final = 20_000
-"""Rows of a synthetic data set when the caller names no number."""
+"""Rows of a synthetic data set if the caller specifies no number."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Dataset:
     """sha256, hex, of the file's bytes or of the generator's parameters."""
     format: str
     rejected: tuple[str, ...] = ()
-    """One line of text for each row that was refused: file, line and why."""
+    """One line of text for each rejected row: file, line and reason."""
 
     @functools.cached_property
     def groups(self) -> npt.NDArray[np.int64]:
@@ -63,7 +63,7 @@ class Dataset:
 
     @functools.cached_property
     def duplicates(self) -> Duplicates:
-        """How many claims repeat an earlier one."""
+        """The number of claims that repeat an earlier one."""
         return count_duplicates(self.claims, self.labels, self.groups)
 
 
@@ -73,12 +73,12 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
     Args:
         data: path of the file, or ``synthetic``.
         format: one of `FORMATS`; ``synthetic`` whenever ``data`` is.
-        seed: of the generator; files do not use it.
+        seed: of the generator; not used for files.
         rows: read or generate at most this many.
 
     Raises:
         DatasetError: unknown format, unreadable file (a pipe cannot be read twice: for the rows and
-            for the digest), columns missing, or too many refused rows.
+            for the digest), columns missing, or too many rejected rows.
     """
     if SYNTHETIC in (data, format):
         return _synthetic(DEFAULT_ROWS if rows is None else rows, seed)
@@ -94,7 +94,7 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
 
 
 def write_jsonl(dataset: Dataset, path: Path) -> None:
-    """Write the claims with their labels, one JSON object a line; ``jsonl`` reads them back."""
+    """Write the claims with their labels, one JSON object per line; ``jsonl`` reads them back."""
     with path.open("wb") as file:
         for claim, label in zip(dataset.claims, dataset.labels, strict=True):
             file.write(_line(claim, fraud=bool(label)))

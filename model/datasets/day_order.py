@@ -1,9 +1,9 @@
-"""Dates whose day and month are told apart by the whole column they stand in.
+"""Dates whose day and month are distinguished by looking at their whole column.
 
-``1/25/2015`` and ``25-01-2015`` say themselves which number is the day, ``4/5/2015`` does not. So
+``1/25/2015`` and ``25-01-2015`` show which number is the day, ``4/5/2015`` does not. So
 each column is read in the order that most of its dates allow; a column in which every date can be
-read both ways takes the order of the file's other date columns, and month first if those do not
-decide either. A year in front (``2015-01-25``, with or without a time) needs no decision.
+read both ways uses the order of the file's other date columns, and month first if those do not
+decide either. A leading year (``2015-01-25``, with or without a time) needs no decision.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ _FIRST_OF_ALL: Final[Order] = "month"
 
 
 class Dates(NamedTuple):
-    """How the dates of a file are read."""
+    """The way the dates of a file are read."""
 
     orders: Mapping[str, Order]
     """By column."""
@@ -44,7 +44,7 @@ class Dates(NamedTuple):
 
 
 def dates_of(rows: Sequence[Row], columns: Sequence[str]) -> Dates:
-    """How to read the date columns of these rows."""
+    """Determine how to read the date columns of these rows."""
     leanings = {column: _leaning(row[column] for row in rows) for column in columns}
     decided = [order for order in map(_order, leanings.values()) if order is not None]
     fallback = decided[0] if len(set(decided)) == 1 else _FIRST_OF_ALL
@@ -52,7 +52,7 @@ def dates_of(rows: Sequence[Row], columns: Sequence[str]) -> Dates:
 
 
 def _leaning(texts: Iterable[str | None]) -> int:
-    """How many more of the dates can only be month first than only day first."""
+    """The number of dates that can only be month first minus those that can only be day first."""
     leaning = 0
     for text in texts:
         month, day = (_readable(text, order) for order in ("month", "day"))

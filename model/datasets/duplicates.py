@@ -1,8 +1,8 @@
-"""Claims that are there more than once, by their id or by their content.
+"""Claims that occur more than once, by id or by content.
 
 A model that has seen one copy of a claim knows the label of the others: with copies on both sides
-of a split, labels made by chance look predictable. So copies form a group, and every split, fold
-and resample takes a group as a whole. Nothing is left out.
+of a split, random labels look predictable. So copies form a group, and every split, fold
+and resample takes a group as a whole. Nothing is dropped.
 """
 
 from collections import Counter
@@ -16,19 +16,19 @@ from model.arrays import Indices, Labels
 from schemas.claim import Claim
 
 _CONTENT: Final = Claim.__struct_fields__.index("claim_id") + 1
-"""Of a claim as a tuple, where what follows the id begins."""
+"""Index of the first field after the id in a claim as a tuple."""
 
 
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
-    """How many claims of a data set repeat an earlier one."""
+    """Counts of claims in a data set that repeat an earlier one."""
 
     claims: int = 0
     by_id: int = 0
     """Of these, those with the claim_id of an earlier claim."""
     by_content: int = 0
-    """Of these, those that are like an earlier claim in everything but the claim_id."""
+    """Of these, those equal to an earlier claim in everything except the claim_id."""
     contradictory: int = 0
-    """Groups of copies of which some are labelled fraud and some are not."""
+    """Groups of copies in which some are labelled fraud and some are not."""
 
     def text(self) -> str:
         """One sentence for a person."""
@@ -46,8 +46,8 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
 def groups_of(claims: Sequence[Claim]) -> Indices:
     """The group of each claim, shape (n_claims,): from 0, in order of first appearance.
 
-    Claims with the same id or the same content are in one group, any other claim is alone. Content
-    counts only where it says enough: see `_contents`.
+    Claims with the same id or the same content are in one group; any other claim is alone. Content
+    counts only if it is specific enough: see `_contents`.
     """
     roots = list(range(len(claims)))
     for keys in (_ids(claims), _contents(claims)):
@@ -60,7 +60,7 @@ def groups_of(claims: Sequence[Claim]) -> Indices:
 
 
 def count_duplicates(claims: Sequence[Claim], labels: Labels, groups: Indices) -> Duplicates:
-    """What `groups_of` found, as numbers."""
+    """Count what `groups_of` found."""
     size = int(groups.max(initial=-1)) + 1
     frauds = np.bincount(groups, labels, size)
     members = np.bincount(groups, minlength=size)
@@ -92,7 +92,7 @@ def _root(roots: list[int], row: int) -> int:
 
 
 def _earlier(keys: Iterable[Hashable | None]) -> Iterable[int]:
-    """For each row the first with the same key; rows without a key stand alone."""
+    """For each row, the first row with the same key; rows without a key stand alone."""
     first: dict[Hashable, int] = {}
     return (
         row if key is None else first.setdefault(key, row)  # None: too common to compare
@@ -109,12 +109,12 @@ def _ids(claims: Sequence[Claim]) -> list[str]:
 
 
 def _contents(claims: Sequence[Claim]) -> list[Hashable | None]:
-    """All but the id of each claim; None where other claims may well be alike by chance.
+    """Everything but the id of each claim; None if other claims may well be equal by chance.
 
-    Claims of which little is known are often alike without being copies. By chance ``n`` claims
-    hold a pair alike in facts of probability ``p`` about ``n * n * p`` times, so content counts if
+    Claims about which little is known are often equal without being copies. Among ``n`` claims,
+    about ``n * n * p`` pairs share facts of probability ``p`` by chance, so content counts if
     ``p`` is below ``1 / (n * n)``: the product of the shares that its values have among the
-    different contents, as if they were independent.
+    distinct contents, as if they were independent.
     """
     contents = [msgspec.structs.astuple(claim)[_CONTENT:] for claim in claims]
     different = set(contents)

@@ -1,8 +1,8 @@
-"""The ``insurance_claims`` format: insurance_claims.csv, 1,000 auto claims of early 2015.
+"""The ``insurance_claims`` format: insurance_claims.csv, 1,000 auto claims from early 2015.
 
-``?`` marks what is missing. One ``umbrella_limit`` of -1000000 is a sign error whose true value
-nobody knows: it is read as missing. ``capital-loss`` is negative in the file and positive in a
-claim. The report's date is not given. Copies of the file write its dates in several ways: see
+``?`` marks missing values. One ``umbrella_limit`` of -1000000 is a sign error whose true value
+is unknown: it is read as missing. ``capital-loss`` is negative in the file and positive in a
+claim. The report's date is not given. Copies of the file use different date formats: see
 `model.datasets.day_order`.
 """
 
@@ -34,8 +34,8 @@ COLUMNS: Final = (
 def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
     """A function that reads one of these rows.
 
-    It gets the row and its number, counted from 1, and raises a RowError if a cell does not hold
-    what its column should.
+    It gets the row and its number, counted from 1, and raises a RowError if a cell does not contain
+    a valid value for its column.
     """
     dates = dates_of(rows, _DATES)
 

@@ -1,4 +1,4 @@
-"""Rows of a source file to claims, through the same type that checks records in production."""
+"""From rows of a source file to claims, using the type that checks records in production."""
 
 import csv
 import hashlib
@@ -15,7 +15,7 @@ import msgspec
 from schemas.claim import Claim
 
 MAX_REJECTED_SHARE: Final = 0.05
-"""With more rows refused than this, the file is not what its format says."""
+"""If more rows than this are rejected, the file does not match its format."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
@@ -38,14 +38,14 @@ class RowError(ValueError):
 
 
 class Labelled(NamedTuple):
-    """A claim and what became of it."""
+    """A claim and its label."""
 
     claim: Claim
     fraud: bool
 
 
 class Rows(NamedTuple):
-    """What was read from a file: labelled claims, and a line of text for each refused row."""
+    """The contents of a file: labelled claims, and a line of text for each rejected row."""
 
     accepted: list[Labelled]
     rejected: list[str]
@@ -64,7 +64,7 @@ def to_claim(fields: Fields) -> Claim:
 
 
 def cell(row: Row, column: str) -> str:
-    """Text of a cell, stripped.
+    """The stripped text of a cell.
 
     Raises:
         RowError: the row is too short to have that column.
@@ -76,12 +76,12 @@ def cell(row: Row, column: str) -> str:
 
 
 def choice(row: Row, column: str, meanings: Mapping[str, T]) -> T:
-    """Meaning of a cell that may hold a few texts only.
+    """The meaning of a cell that allows only a few texts.
 
     Case, repeated blanks and thousands separators do not matter: copies of a file differ in them.
 
     Raises:
-        RowError: the text is none of them.
+        RowError: the text is not one of them.
     """
     text = cell(row, column)
     if text in meanings:
@@ -150,7 +150,7 @@ def number(row: Row, column: str) -> float:
 
 
 class Table(NamedTuple):
-    """A CSV file: its rows under the names of the columns that were asked for."""
+    """A CSV file: its rows under the requested column names."""
 
     rows: Sequence[Row]
     lines: Sequence[int]
@@ -166,19 +166,19 @@ def read_csv(
 ) -> Rows:
     """Read at most ``rows`` rows of a CSV file with a header.
 
-    Names of columns are compared by their letters and digits alone, so that ``Days_Policy_Claim``
+    Column names are compared by their letters and digits only, so that ``Days_Policy_Claim``
     is also found as ``Days:Policy-Claim``.
 
     Args:
         path: of the file.
-        columns: names that ``reader`` asks for.
-        reader: from all rows of the file, makes the function that reads one row. That gets the row
-            and its number, counted from 1 after the header.
+        columns: names that ``reader`` uses.
+        reader: creates, from all rows of the file, the function that reads one row. That function
+            gets the row and its number, counted from 1 after the header.
         rows: read at most this many.
-        aliases: other names, by the name asked for.
+        aliases: alternative names, by the requested name.
 
     Raises:
-        DatasetError: no header, columns missing, or too many rows refused.
+        DatasetError: no header, columns missing, or too many rows rejected.
     """
     table = _table(path, columns, aliases or {})
     read = reader(table.rows)
@@ -211,10 +211,10 @@ def _letters(name: str) -> str:
 
 
 def collect(name: str, attempts: Iterable[tuple[int, Callable[[], Labelled]]]) -> Rows:
-    """Gather (line, read the row) pairs into accepted and refused rows.
+    """Sort (line, function that reads the row) pairs into accepted and rejected rows.
 
     Raises:
-        DatasetError: there are no rows, or more than `MAX_REJECTED_SHARE` of them are refused.
+        DatasetError: there are no rows, or more than `MAX_REJECTED_SHARE` of them are rejected.
     """
     found = Rows([], [])
     for line, read in attempts:
@@ -243,7 +243,7 @@ def digest_of(path: Path) -> str:
 
 
 def numbered_lines(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with their number from 1; a byte order mark is left out."""
+    """Non-blank lines, with their number from 1; a byte order mark is removed."""
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(_BOM) if number == 1 else line
         if text.strip():

@@ -1,11 +1,11 @@
-"""Synthetic claims of our own making: for demonstrations, tests and load, not for findings.
+"""Synthetic claims of our own: for demonstrations, tests and load, not for findings.
 
-Nothing here comes from real claims. Facts are drawn independently but for a few plausible links
+Nothing here comes from real claims. Facts are drawn independently except for a few plausible links
 (amounts follow price and severity), then the patterns of `synthetic_schemes` are applied to most
-of the fraudulent claims and to some honest ones. About 6 % of the labels say fraud; some
-frauds show no pattern, some are never found and some honest claims are labelled by mistake, so
-that a good model reaches a ROC AUC of about 0.85 to 0.92 and no more. Claims come in the order of
-their losses.
+of the fraudulent claims and to some honest ones. About 6 % of the labels are fraud; some
+frauds show no pattern, some are never found and some honest claims are mislabelled, so
+that a good model reaches a ROC AUC of about 0.85 to 0.92 and no more. Claims are ordered by their
+losses.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from model.datasets.synthetic_schemes import SCHEMES, Columns
 from schemas.claim import Claim
 
 VERSION: Final = 1
-"""Raised whenever the same arguments give different claims."""
+"""Incremented whenever the same arguments produce different claims."""
 
 FRAUD_SHARE: Final = 0.063
 SHOWS_PATTERN: Final = 0.9
@@ -48,16 +48,16 @@ MISSING: Final = {
     "vehicle_price": 0.06,
     "witnesses": 0.1,
 }
-"""Share of claims in which the fact is not known at first notice."""
+"""Share of claims in which the fact is unknown at first notice."""
 
 Cells = Mapping[str, list[Any]]
 
 
 def generate(n: int, seed: int) -> tuple[list[Claim], npt.NDArray[np.int8]]:
-    """Make ``n`` claims in the order of their losses.
+    """Generate ``n`` claims in the order of their losses.
 
     Returns:
-        The claims and their labels, shape (n,), 1 for fraud. The same arguments give the same.
+        The claims and their labels, shape (n,), 1 for fraud; the same for the same arguments.
     """
     rng = np.random.default_rng(seed)
     facts = honest_facts(n, rng)

@@ -1,6 +1,6 @@
-"""Fraud patterns of the synthetic claims: how each bends the facts of a claim.
+"""Fraud patterns of the synthetic claims: how each changes the facts of a claim.
 
-A pattern is applied to the claims it is given, most of them fraudulent and some honest: a late
+A pattern is applied to the given claims, most of them fraudulent and some honest: a late
 report without a police report happens to honest people too, which is why no score is certain.
 """
 
@@ -17,7 +17,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 
 def early_policy(facts: Columns, some: Indices, rng: np.random.Generator) -> None:
-    """A loss within weeks of the policy's start, on a policy sold by an outside agent."""
+    """A loss within weeks of the policy's start, on a policy sold by an external agent."""
     facts["policy_age_days"][some] = rng.integers(0, 45, len(some))
     facts["customer_months"][some] = rng.integers(0, 4, len(some))
     facts["agent_type"][some] = "external"

@@ -1,1 +1,1 @@
-"""How good a model is, with intervals, by group and over time."""
+"""Quality of a model, with intervals, by group and over time."""

@@ -1,8 +1,8 @@
-"""Bootstrap intervals of the figures that do not depend on a threshold, for all draws at once.
+"""Bootstrap intervals of the threshold-independent figures, for all draws at once.
 
 A draw with replacement is a weight for each claim: how often it was drawn. Claims are ranked
-once, and the figures of every draw are sums along that ranking: the same figures as
-`model.metrics.evaluate` gives for the claims drawn, hundreds of times faster.
+once, and the figures of every draw are sums along that ranking: the same figures that
+`model.metrics.evaluate` gives for the drawn claims, hundreds of times faster.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from model.arrays import Indices, Labels, Numbers, Scores
 
 RESAMPLES: Final = 400
 _AT_ONCE: Final = 50
-"""Draws computed together: bounds the memory to as many rows of one weight a claim."""
+"""Draws computed together: bounds the memory to this many rows of one weight per claim."""
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """95 % of the resampled figures lie between these."""
+    """Bounds between which 95 % of the resampled figures lie."""
 
     low: float
     high: float
@@ -35,7 +35,7 @@ def intervals(
 ) -> dict[str, Interval]:
     """Percentile bootstrap (Efron, "Bootstrap methods", 1979), claims drawn with replacement.
 
-    A figure that the labels leave undefined is left out.
+    A figure that the labels leave undefined is omitted.
 
     Args:
         y: labels, shape (n_claims,), 1 is fraud.
@@ -71,7 +71,7 @@ def figures(y: Labels, p: Scores, weights: Numbers) -> dict[str, Scores]:
         p: fraud probabilities, shape (n_claims,).
         weights: how often each claim was drawn, shape (n_draws, n_claims).
     """
-    # Claims that tie form one level; levels go from the highest score down.
+    # Tied claims form one level; levels go from the highest score down.
     order = np.argsort(-p, kind="stable")
     starts = np.flatnonzero(np.diff(p[order], prepend=np.inf))
     drawn = np.add.reduceat(weights[:, order], starts, axis=1)
@@ -79,7 +79,7 @@ def figures(y: Labels, p: Scores, weights: Numbers) -> dict[str, Scores]:
     above, frauds_above = np.cumsum(drawn, axis=1), np.cumsum(fraud, axis=1)
     total, frauds = above[:, -1], frauds_above[:, -1]
     with np.errstate(invalid="ignore", divide="ignore"):  # undefined figures are NaN
-        # Pairs of a fraud and an honest claim in the right order, those that tie by half.
+        # Pairs of a fraud and an honest claim in the right order; ties count half.
         pairs = ((drawn - fraud) * (frauds_above - fraud / 2)).sum(axis=1)
         precision = frauds_above / np.maximum(above, 1)
         return {

@@ -1,6 +1,6 @@
-"""A closer look at scores than one figure each: intervals, calibration, months, groups.
+"""A more detailed evaluation of scores: intervals, calibration, months, groups.
 
-Pure functions of claims, labels and scores; what they return is stored as ``evaluation.json``.
+Pure functions of claims, labels and scores; their result is stored as ``evaluation.json``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,7 +23,7 @@ RELIABILITY_BINS: Final = 10
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
-    """Claims of about the same score: what was said of them and what they were."""
+    """Claims of about the same score: predicted and observed shares of fraud."""
 
     n: int
     predicted: float
@@ -31,7 +31,7 @@ class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """The share of claims scored highest: how many were frauds, how many of the frauds."""
+    """The highest-scoring share of claims: how many were frauds, and how many of all frauds."""
 
     share: float
     precision: float
@@ -39,7 +39,7 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Month(msgspec.Struct, frozen=True, kw_only=True):
-    """Claims lost in one calendar month; budgets are of that month's claims."""
+    """Claims with losses in one calendar month; budgets refer to that month's claims."""
 
     month: str
     n: int
@@ -48,7 +48,7 @@ class Month(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Details(msgspec.Struct, frozen=True, kw_only=True):
-    """One evaluation, closer."""
+    """One evaluation in detail."""
 
     report: Report
     intervals: dict[str, Interval]
@@ -58,16 +58,16 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[Group, ...]
     segments: tuple[Segment, ...] = ()
     leaks: LeakCheck | None = None
-    """What the leak alarm said of the training claims; None if it was not asked."""
+    """The leak alarm's result for the training claims; None if it did not run."""
 
 
 def details(
     claims: Sequence[Claim], y: Labels, p: Scores, threshold: float, *, seed: int = 42
 ) -> Details:
-    """Everything about these scores.
+    """The complete evaluation of these scores.
 
     Args:
-        claims: what was scored, for its dates and its protected fields.
+        claims: the scored claims, for their dates and protected fields.
         y: labels, shape (n_claims,), 1 is fraud.
         p: fraud probabilities, shape (n_claims,).
         threshold: claims at or above it count as referred.
@@ -86,7 +86,7 @@ def details(
 
 
 def reliability(y: Labels, p: Scores, bins: int = RELIABILITY_BINS) -> tuple[ReliabilityBin, ...]:
-    """Claims in bins of about equal size by score; claims of the same score share a bin."""
+    """Claims in bins of about equal size by score; claims with the same score share a bin."""
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
     place = np.searchsorted(edges, p, side="left")
     return tuple(
@@ -99,7 +99,7 @@ def reliability(y: Labels, p: Scores, bins: int = RELIABILITY_BINS) -> tuple[Rel
 
 
 def calibration_error(bins: Iterable[ReliabilityBin]) -> float:
-    """Mean distance of predicted from observed, by claims (expected calibration error).
+    """Mean distance between predicted and observed, by claims (expected calibration error).
 
     Naeini, Cooper and Hauskrecht, "Obtaining well calibrated probabilities using Bayesian
     binning", AAAI 2015; here with bins of equal size.
@@ -109,7 +109,7 @@ def calibration_error(bins: Iterable[ReliabilityBin]) -> float:
 
 
 def months(claims: Sequence[Claim], y: Labels, p: Scores) -> tuple[Month, ...]:
-    """Budgets by the calendar month of the loss; claims without a day of loss are left out."""
+    """Budgets by the calendar month of the loss; claims without a loss date are omitted."""
     names = np.array(["" if c.loss_date is None else f"{c.loss_date:%Y-%m}" for c in claims])
     return tuple(
         _month(name, y[names == name], p[names == name]) for name in np.unique(names) if name

@@ -1,6 +1,6 @@
-"""How scores treat the groups of the protected fields, which the model itself never sees.
+"""Scores by groups of the protected fields, which the model itself never sees.
 
-The same figures as fairlearn's MetricFrame gives, with which the tests compare.
+The same figures as fairlearn's MetricFrame, which the tests compare with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,7 @@ from schemas.claim import Claim, Role, fields_by_role, is_categorical
 
 AGE_STARTS: Final = (0, 25, 35, 50, 65)
 TOP: Final = 0.10
-"""A second cut beside the threshold: most thresholds refer too few claims to compare groups."""
+"""A second cut besides the threshold: most thresholds refer too few claims to compare groups."""
 UNKNOWN: Final = "unknown"
 SMALL: Final = 30
 """With fewer frauds than this, a group's figures are mostly chance."""
@@ -35,13 +35,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     false_positive_rate: float | None
     precision: float | None
     top_rate: float
-    """Share of the group among the highest `TOP` of all claims."""
+    """Share of the group among the highest-scoring `TOP` of all claims."""
     top_recall: float | None
     top_false_positive_rate: float | None
 
     @property
     def small(self) -> bool:
-        """Whether there are too few frauds to say much."""
+        """True if there are too few frauds for reliable figures."""
         return self.frauds < SMALL
 
 
@@ -57,7 +57,7 @@ def groups(claims: Sequence[Claim], y: Labels, p: Scores, threshold: float) -> t
 
 
 def group_of(field: str, value: Any) -> str:
-    """Name of the group: a category as it is cleaned, an age by its band."""
+    """Name of the group: the cleaned category, or the band of an age."""
     if value is None:
         return UNKNOWN
     if is_categorical(field):
@@ -91,7 +91,7 @@ def _share(of: Flags, among: Flags) -> float | None:
 
 
 def gap(rows: Sequence[Group], figure: Callable[[Group], float | None]) -> Mapping[str, float]:
-    """Largest difference of a figure between the groups of a field, by field; small ones apart."""
+    """Largest difference in a figure between groups of a field, by field; ignores small ones."""
     values: dict[str, list[float]] = {}
     for row in rows:
         value = figure(row)

@@ -1,7 +1,7 @@
-"""How scores do in parts of the business: by facts of loss, policy and vehicle.
+"""Performance of scores in parts of the business: by facts of loss, policy and vehicle.
 
-A model that is good over all may be useless, or say wrong probabilities, for one kind of claim.
-Fields of role *feature* only: groups of persons are in `model.evaluation.fairness`.
+A model that is good overall may be useless, or give wrong probabilities, for one kind of claim.
+Fields of role *feature* only: groups of people are in `model.evaluation.fairness`.
 """
 
 from collections import Counter
@@ -24,10 +24,10 @@ SEGMENTS: Final = (
     *("fault", "loss_area", "loss_state", "incident_type", "incident_severity"),
     *("policy_type", "agent_type", "vehicle_category", "claim_amount", "vehicle_price"),
 )
-"""Fields to part claims by; amounts are cut into quarters of the claims at hand."""
+"""Fields to split claims by; amounts are split into quarters of the given claims."""
 MIN_CLAIMS: Final = 30
 MIN_SHARE: Final = 0.01
-"""A part of fewer claims than either goes to `OTHER`: its figures would be chance."""
+"""A part with fewer claims than either goes to `OTHER`: its figures would be chance."""
 OTHER: Final = "other"
 _QUARTERS: Final = (0.25, 0.5, 0.75)
 
@@ -44,18 +44,18 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
     mean_score: float
     referral_rate: float
     top_rate: float
-    """Share of the segment among the highest `TOP` of all claims."""
+    """Share of the segment among the highest-scoring `TOP` of all claims."""
     top_recall: float | None
     top_recall_interval: Interval | None
 
     @property
     def small(self) -> bool:
-        """Whether there are too few frauds to say much."""
+        """True if there are too few frauds for reliable figures."""
         return self.frauds < SMALL
 
     @property
     def off(self) -> bool:
-        """Whether the mean score is outside the interval of the share of frauds."""
+        """True if the mean score is outside the interval of the share of frauds."""
         low, high = self.fraud_rate_interval.low, self.fraud_rate_interval.high
         return not low <= self.mean_score <= high
 
@@ -63,10 +63,10 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 def segments(
     claims: Sequence[Claim], y: Labels, p: Scores, threshold: float
 ) -> tuple[Segment, ...]:
-    """One row for each part of each field of `SEGMENTS`; a field of one part only has none.
+    """One row for each part of each field of `SEGMENTS`; none for a field with only one part.
 
     Args:
-        claims: what was scored.
+        claims: the scored claims.
         y: labels, shape (n_claims,), 1 is fraud.
         p: fraud probabilities, shape (n_claims,).
         threshold: claims at or above it count as referred.
@@ -89,7 +89,7 @@ def _categories(values: Sequence[Any]) -> list[str]:
 
 
 def _bands(values: Sequence[Any]) -> list[str]:
-    """Quarters by their bounds; fewer where many claims have the same amount."""
+    """Quarters by their bounds; fewer if many claims have the same amount."""
     amounts = np.array([np.nan if v is None else v for v in values], dtype=np.float64)
     known = amounts[~np.isnan(amounts)]
     if not len(known):
@@ -111,7 +111,7 @@ def _merged(names: list[str]) -> list[str]:
 
 
 def _order(names: npt.NDArray[np.str_]) -> list[str]:
-    """By name; what is not told apart comes last."""
+    """Sort by name; unspecific names come last."""
     return sorted(set(names.tolist()), key=lambda name: (name in (OTHER, UNKNOWN), name))
 
 

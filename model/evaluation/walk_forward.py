@@ -1,4 +1,4 @@
-"""Month by month as it would have been: trained on what was known, tested on what came next."""
+"""Month by month as in reality: trained on what was known, tested on what came next."""
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
@@ -14,13 +14,13 @@ from model.metrics import Report, evaluate
 from schemas.claim import Claim
 
 LABEL_DELAY_DAYS: Final = 60
-"""Days from a loss, or its report, until it is known whether it was a fraud."""
+"""Days from a loss, or its report, until it is known whether it was fraud."""
 FEWEST_FRAUDS: Final = 30
 """Known frauds that the first model needs."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One month: claims whose outcome was known before it, and figures on its own."""
+    """One month: number of claims whose outcome was known before it, and figures on its claims."""
 
     month: str
     trained_on: int
@@ -32,8 +32,8 @@ def windows(
 ) -> Iterator[tuple[str, Indices, Indices]]:
     """(month, rows to train on, rows to test on) for each month with enough known before it.
 
-    A claim is known at the beginning of a month if it was lost, and reported as far as that is
-    stated, `delay_days` or more before, and no copy of it is tested on.
+    A claim is known at the beginning of a month if its loss, and its report if stated, was
+    `delay_days` or more before, and no copy of it is tested on.
     """
     lost = np.array([(c.loss_date or dt.date.max).toordinal() for c in claims])
     reported = np.array([(c.report_date or dt.date.min).toordinal() for c in claims])
@@ -60,9 +60,9 @@ def prequential(
     """A new model each month (Dawid, "Prequential analysis", 1984; here by months).
 
     Args:
-        claims: with their day of loss.
+        claims: with their loss dates.
         labels: shape (n_claims,).
-        fit: makes a model of claims and labels.
+        fit: creates a model from claims and labels.
         predict: scores claims with it.
         threshold: claims at or above it count as referred.
         delay_days: from a loss, or its report, until its label is known.

@@ -1,8 +1,8 @@
-"""Logistic regression over cells and pairs of cells: interactions a straight line cannot have.
+"""Logistic regression over cells and pairs of cells: interactions that a linear model lacks.
 
-Each feature is cut into cells: a category is its own cell, a number falls into one of a few
-ranges, missing is a cell of its own. The regression has one weight for each cell of each feature
-and one for each pair of cells of each two features, held small by a ridge penalty. So it stays a
+Each feature is divided into cells: a category is its own cell, a number falls into one of a few
+ranges, and missing is a separate cell. The regression has one weight for each cell of each feature
+and one for each pair of cells of any two features, kept small by a ridge penalty. So it stays a
 sum of table entries: every contribution to a score can be read off.
 """
 
@@ -18,16 +18,16 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from model.arrays import Counts, Matrix
 
 EXACT_VALUES: Final = 20
-"""A number with no more different values than this has a cell for each."""
+"""A number with at most this many distinct values has a cell for each."""
 
 
 class CrossEncoder(TransformerMixin, BaseEstimator):
     """Turns a matrix of encoded claims (form *tree*) into 0/1 columns for cells and pairs.
 
     Args:
-        categorical: for each column whether it holds codes of categories (unknown -1).
-        ranges: of a number with many values, by quantiles of the training claims.
-        crossed: how many features are paired: those that tell most on their own, by information
+        categorical: for each column, True if it contains category codes (unknown -1).
+        ranges: for a number with many values, by quantiles of the training claims.
+        crossed: number of features that are paired: those most predictive alone, by information
             value (Siddiqi, "Credit Risk Scorecards", 2006: the sum over cells of the difference of
             the classes' shares times the logarithm of their ratio).
     """
@@ -38,12 +38,12 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
         self.crossed = crossed
 
     def fit(self, X: Matrix, y: npt.NDArray[Any]) -> Self:
-        """Choose the cells and the pairs. X has shape (n_claims, n_features), y holds 0 and 1."""
+        """Choose cells and pairs. X has shape (n_claims, n_features), y contains 0 and 1."""
         self.edges_ = [
             np.arange(np.nanmax(column, initial=0)) + 0.5 if coded else _edges(column, self.ranges)
             for column, coded in zip(X.T, self.categorical, strict=True)
         ]
-        # Beside the ranges: one cell for missing, one for categories not learnt.
+        # In addition to the ranges: one cell for missing, one for categories not learnt.
         self.sizes_ = np.array([len(edges) + 3 for edges in self.edges_])
         cells = self.cells(X)
         self.shares_ = [
@@ -51,7 +51,7 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
             for c, size in zip(cells.T, self.sizes_, strict=True)
         ]
         value = [_information(c, y, size) for c, size in zip(cells.T, self.sizes_, strict=True)]
-        # A pair with a feature that is the same in all claims would only repeat the other one.
+        # A pair with a feature that is constant in all claims would only repeat the other one.
         ranked = [j for j in np.argsort(value, kind="stable")[::-1] if self.shares_[j].max() < 1]
         chosen = np.sort(ranked[: self.crossed])
         self.pairs_ = np.array(list(combinations(chosen.tolist(), 2)), dtype=np.int64).reshape(
@@ -84,7 +84,7 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
         """The 0/1 columns, shape (n_claims, n_columns)."""
         columns = self.columns(X)
         n, width = columns.shape
-        # 32-bit indices: the solver takes no others.
+        # 32-bit indices: the solver accepts no others.
         pointers = np.arange(0, n * width + 1, width, dtype=np.int32)
         indices = columns.ravel().astype(np.int32)
         shape = (n, int(self.starts_[-1]))
@@ -92,7 +92,7 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
 
 
 def _edges(column: Matrix, ranges: int) -> Matrix:
-    """Upper edges of all ranges but the last."""
+    """Upper edges of all ranges except the last."""
     values = np.unique(column[~np.isnan(column)])
     if len(values) <= EXACT_VALUES:
         return (values[1:] + values[:-1]) / 2

@@ -1,8 +1,8 @@
-"""The three families of models, by name, as unfitted pipelines.
+"""The three model families, by name, as unfitted pipelines.
 
-Each is ``encode`` (`ClaimEncoder`) and ``classify``. All fitting happens inside the pipeline:
-nothing is learnt from rows that are not given to ``fit``, and no row is made up or repeated. Class
-weights are not used: they would spoil the probabilities.
+Each consists of ``encode`` (`ClaimEncoder`) and ``classify``. All fitting happens inside the
+pipeline: nothing is learnt from rows that are not given to ``fit``, and no row is invented or
+repeated. Class weights are not used: they would distort the probabilities.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ def _logistic(features: Sequence[str], seed: int) -> Any:
 
 def _forest(features: Sequence[str], seed: int) -> Any:
     # Small trees that see most features: as good as full-grown ones in validation, their
-    # probabilities need no calibration on top, and their Shapley values are affordable.
+    # probabilities need no additional calibration, and their Shapley values are affordable.
     forest = RandomForestClassifier(
         n_estimators=100,
         max_leaf_nodes=32,
@@ -39,9 +39,9 @@ def _forest(features: Sequence[str], seed: int) -> Any:
 
 
 def _boosting(features: Sequence[str], seed: int) -> Any:
-    # Few small trees fitted to the log loss: as good as many here, quick to evaluate, and
+    # Few small trees fitted to the log loss: as good as many here, fast to evaluate, and
     # calibrated as they are. Categories stay ordinal codes: scikit-learn's native categories were
-    # no better and cost a ColumnTransformer in every predict.
+    # no better and would cost a ColumnTransformer in every predict.
     boosting = HistGradientBoostingClassifier(
         max_iter=60,
         max_leaf_nodes=8,
@@ -65,7 +65,7 @@ _FAMILIES: Final[Mapping[str, Callable[[Sequence[str], int], Any]]] = {
     "gradient_boosting": _boosting,
 }
 ALGORITHMS: Final[tuple[str, ...]] = tuple(_FAMILIES)
-"""Names `build` knows."""
+"""Names that `build` accepts."""
 
 
 def build(

@@ -1,4 +1,4 @@
-"""With few claims, features without evidence are noise: this blots them out."""
+"""Masks features with no evidence of signal, which with few claims are only noise."""
 
 from collections.abc import Sequence
 from typing import Any, Final, Self
@@ -15,17 +15,17 @@ RANGES: Final = 6
 
 
 class Screen(TransformerMixin, BaseEstimator):
-    """Makes the features that do not tell fraud from other claims zero in every claim.
+    """Sets features that do not distinguish fraud from other claims to zero in every claim.
 
-    A feature stays if Pearson's chi-squared test of its cells (see `CrossEncoder`) against the
-    label has a p-value of at most ``level``; the most telling one always stays. With ``enough``
-    claims or more every feature stays: what tells only together with another is worth more then
-    than the noise costs. The matrix keeps its shape.
+    A feature is kept if Pearson's chi-squared test of its cells (see `CrossEncoder`) against the
+    label has a p-value of at most ``level``; the most predictive one is always kept. With
+    ``enough`` claims or more every feature is kept: features that are predictive only together
+    with others are then worth more than the noise costs. The matrix keeps its shape.
 
     Args:
-        categorical: for each column whether it holds codes of categories.
-        level: of the test.
-        enough: claims.
+        categorical: for each column, True if it contains category codes.
+        level: significance level of the test.
+        enough: number of claims from which nothing is masked.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Screen(TransformerMixin, BaseEstimator):
         self.enough = enough
 
     def fit(self, X: Matrix, y: npt.NDArray[Any]) -> Self:
-        """Choose. X has shape (n_claims, n_features), y holds 0 and 1."""
+        """Choose the features. X has shape (n_claims, n_features), y contains 0 and 1."""
         self.dropped_ = np.zeros(X.shape[1], dtype=bool)
         if len(X) < self.enough:
             p_values = self._p_values(X, y)

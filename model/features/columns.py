@@ -1,7 +1,7 @@
-"""The one door from claims to model columns: fields as they are, and what is derived from them.
+"""The only path from claims to model columns: fields as they are, and columns derived from them.
 
-Nothing here knows the calendar month or year of a claim: dates become features only as
-differences of dates and as days of the week.
+Nothing here exposes the calendar month or year of a claim: dates become features only as
+differences between dates and as days of the week.
 """
 
 import operator
@@ -32,7 +32,7 @@ class Fields:
         return len(self._claims)
 
     def raw(self, name: str) -> list[Any]:
-        """Values as the claims hold them; None is missing."""
+        """Values as stored in the claims; None is missing."""
         if name not in self._read:
             self._read[name] = list(map(operator.attrgetter(name), self._claims))
         return self._read[name]
@@ -66,7 +66,7 @@ def _weekend(name: str) -> Callable[[Fields], Numbers]:
 
 
 def _or_else(name: str, fallback: Callable[[Fields], Numbers]) -> Callable[[Fields], Numbers]:
-    """The field where the claim states it, what follows from other fields where it does not."""
+    """The field if the claim states it, otherwise the value derived from other fields."""
 
     def compute(fields: Fields) -> Numbers:
         stated = fields.number(name)
@@ -77,7 +77,7 @@ def _or_else(name: str, fallback: Callable[[Fields], Numbers]) -> Callable[[Fiel
 
 
 def _years_since_built(fields: Fields) -> Numbers:
-    # A difference of years: 1 January of the model year, so that only whole years count.
+    # A difference of years, as if built on 1 January of the model year: only whole years count.
     lost = fields.raw("loss_date")
     year = np.array([_NAN if d is None else d.year for d in lost], dtype=np.float64)
     return np.maximum(year - fields.number("vehicle_year"), 0.0)
@@ -98,7 +98,7 @@ DERIVED: Final[Mapping[str, Callable[[Fields], Numbers]]] = {
 }
 """Numeric columns computed from several fields, by name; days, years, 0 (Monday) to 6, or 0/1."""
 
-# The model year says nothing that the vehicle's age does not, but it tells the calendar year.
+# The model year adds nothing to the vehicle's age, but it reveals the calendar year.
 # Days of the week made every family worse when validated forward in time.
 _NOT_BY_DEFAULT: Final = frozenset(
     {"vehicle_year", "loss_weekday", "loss_weekend", "report_weekday", "report_weekend"}
@@ -115,7 +115,7 @@ FIELDS: Final = frozenset(name for role in Role for name in fields_by_role(role)
 
 
 def is_category(name: str) -> bool:
-    """Whether the column holds text. Identifiers are read as numbers: see `claim_columns`."""
+    """True if the column contains text. Identifiers are read as numbers: see `claim_columns`."""
     if name in DERIVED:
         return False
     return is_categorical(name) and role_of(name) is not Role.IDENTIFIER
@@ -139,10 +139,10 @@ def _column(fields: Fields, name: str) -> Column:
 def claim_columns(claims: Sequence[Claim], names: Sequence[str]) -> dict[str, Column]:
     """Columns of the claims, by name, each as long as `claims`.
 
-    A field of role feature, protected or personal is a list as the claims hold it (None is
+    A field of role feature, protected or personal is a list of the claims' values (None is
     missing); derived columns are float arrays (NaN is missing). Identifiers and dates are never
-    features by default; asked for by name (to look for leaks) they are numbers: the digits of the
-    identifier, the ordinal of the day.
+    features by default; requested by name (to check for leaks) they are numbers: the digits of
+    the identifier, the ordinal of the day.
 
     Raises:
         KeyError: a name is neither a field of `Claim` nor a derived column.
@@ -154,5 +154,5 @@ def claim_columns(claims: Sequence[Claim], names: Sequence[str]) -> dict[str, Co
 
 
 def columns_of(fields: Fields, names: Sequence[str]) -> dict[str, Column]:
-    """`claim_columns` of claims whose fields others read too; the names are known to exist."""
+    """`claim_columns` for claims whose fields are also read by others; the names must exist."""
     return {name: _column(fields, name) for name in names}

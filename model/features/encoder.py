@@ -1,6 +1,6 @@
 """The preprocessing shared by training and serving: one fitted transformer.
 
-The encoder only ever asks for ``X[name]``. So a pandas DataFrame (training, cross-validation) and
+The encoder only ever accesses ``X[name]``. So a pandas DataFrame (training, cross-validation) and
 a plain mapping of columns (serving) go through the same code and give the same result to the
 last bit, and a batch pays for its columns, not for a DataFrame.
 """
@@ -44,14 +44,14 @@ MAX_CATEGORIES: Final = 64
 
 
 def claim_frame(claims: Sequence[Claim], names: Sequence[str]) -> "pd.DataFrame":
-    """`claim_columns` as a DataFrame: what cross-validation and grid search can index."""
+    """`claim_columns` as a DataFrame, which cross-validation and grid search can index."""
     import pandas as pd  # noqa: PLC0415 - serving never builds a DataFrame
 
     return pd.DataFrame(claim_columns(claims, names))
 
 
 def varying(columns: Columns) -> tuple[str, ...]:
-    """Names of the columns that hold at least two different values, missing being one."""
+    """Names of the columns with at least two distinct values; missing counts as one."""
 
     def distinct(name: str) -> int:
         if is_category(name):
@@ -62,15 +62,15 @@ def varying(columns: Columns) -> tuple[str, ...]:
 
 
 class ClaimEncoder(TransformerMixin, BaseEstimator):
-    """Turns columns of claims into a matrix of floats, one column a feature.
+    """Turns columns of claims into a matrix of floats, one column per feature.
 
-    Numbers stay as they are, flags are 0 or 1, a category is a code from 0 in alphabetical order,
-    unknown categories are -1, missing is NaN. This is what scikit-learn's OrdinalEncoder gives,
-    which the tests compare with, except that missing stays missing where training had none.
+    Numbers are unchanged, flags are 0 or 1, a category is a code from 0 in alphabetical order,
+    unknown categories are -1, missing is NaN. This matches scikit-learn's OrdinalEncoder,
+    which the tests compare with, except that missing stays missing even if training had none.
 
     Args:
-        features: names of the columns to ask for, in the matrix's order.
-        max_categories: categories learnt for one feature; rarer ones count as unknown.
+        features: names of the columns to use, in the matrix's order.
+        max_categories: maximum categories learnt per feature; rarer ones count as unknown.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         return np.array(columns, dtype=np.float64).T
 
     def categories(self) -> dict[str, tuple[str, ...]]:
-        """Categories learnt, by feature."""
+        """Learnt categories, by feature."""
         return {name: v.categories for name, v in self.vocabularies_.items()}
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
@@ -110,7 +110,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         return np.array(self.features, dtype=object)
 
     def _numbers(self, X: "Columns | pd.DataFrame", name: str) -> npt.NDArray[np.float64]:
-        """One feature as numbers: of a category its codes."""
+        """One feature as numbers; for a category, its codes."""
         vocabulary = self.vocabularies_.get(name)
         if vocabulary is None:
             return numbers(X[name])

@@ -1,4 +1,4 @@
-"""Codes of one categorical column, and the one place that decides what is missing."""
+"""Codes of one categorical column, and the only place that decides what is missing."""
 
 import math
 import unicodedata
@@ -16,9 +16,9 @@ MISSING: Final = float("nan")
 def plain_list(column: Any) -> list[Any]:
     """The column as a list in which every missing value is None or NaN.
 
-    Takes a list as it is (the serving path writes None only), an array, or a pandas Series of any
-    dtype, whose NaN, NA and NaT all become None. Asks the Series itself, so that serving does not
-    need pandas.
+    Accepts a list as it is (the serving path uses only None), an array, or a pandas Series of any
+    dtype, whose NaN, NA and NaT all become None. Uses the Series' own methods, so that serving
+    does not need pandas.
     """
     if isinstance(column, list):
         return column
@@ -36,9 +36,9 @@ def numbers(column: Any) -> npt.NDArray[np.float64]:
 
 
 def clean(value: Any) -> str | None:
-    """The spelling a category is known by; blank, None and NaN are missing.
+    """The normalised spelling of a category; blank, None and NaN are missing.
 
-    Trimmed, without case, and in Unicode's form NFKC: letters with combining accents and full-width
+    Trimmed, case-folded, and in Unicode form NFKC: letters with combining accents and full-width
     letters are the same as plain ones.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -46,12 +46,12 @@ def clean(value: Any) -> str | None:
     text = str(value)
     if text.isascii():
         return " ".join(text.casefold().split()) or None
-    folded = unicodedata.normalize("NFKC", text).casefold()  # which may take letters apart again
+    folded = unicodedata.normalize("NFKC", text).casefold()  # which may decompose letters again
     return " ".join(unicodedata.normalize("NFKC", folded).split()) or None
 
 
 class _Codes(dict[Any, float]):
-    """Code of each spelling that is known; any other is looked up by how it is cleaned."""
+    """Code of each known spelling; any other is looked up by its cleaned form."""
 
     def __missing__(self, value: Any) -> float:
         cleaned = clean(value)
@@ -61,8 +61,8 @@ class _Codes(dict[Any, float]):
 class Vocabulary:
     """Codes of the categories of one column, learnt from its training values.
 
-    Known categories are 0, 1, … in alphabetical order, a category not learnt is `UNKNOWN`, a
-    missing one NaN. Beyond `limit` categories the rarest are not learnt (ties: alphabetical).
+    Known categories are 0, 1, … in alphabetical order, a category that was not learnt is `UNKNOWN`,
+    a missing one NaN. Beyond `limit` categories the rarest are not learnt (ties: alphabetical).
     """
 
     def __init__(self, values: Iterable[Any], limit: int) -> None:
@@ -75,7 +75,7 @@ class Vocabulary:
         kept = sorted(tally, key=lambda name: (-tally[name], name))[:limit]
         self.categories: tuple[str, ...] = tuple(sorted(kept))
         self._codes = _Codes({name: float(i) for i, name in enumerate(self.categories)})
-        # Spellings seen in training are found without being cleaned again; so is None.
+        # Spellings seen in training are found without cleaning them again; so is None.
         self._codes |= {v: self._codes[v] for v in counted if isinstance(v, str)}
         self._codes[None] = MISSING
 

@@ -1,1 +1,1 @@
-"""Files and streams of this machine: read with care, locked, written to the end."""
+"""Files and streams of this machine: read safely, locked, written completely."""

@@ -1,7 +1,7 @@
-"""Whether anybody on the machine could exchange what is loaded from a path.
+"""Checks whether anyone on the machine could replace what is loaded from a path.
 
-As OpenSSH asks of keys (``StrictModes`` of sshd_config(5)), every folder on the way counts: whoever
-may write to one can put another folder in its place.
+As OpenSSH requires of keys (``StrictModes`` of sshd_config(5)), every folder on the path counts:
+anyone who may write to one can put another folder in its place.
 """
 
 import os
@@ -10,24 +10,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-# Modes say something on POSIX only: Windows answers 0777 for every folder.
+# Modes are meaningful on POSIX only: Windows reports 0777 for every folder.
 HAS_MODES: Final = os.name == "posix"
 
 
 def open_to_all(
     path: Path, files: tuple[str, ...] = (), *, read_only_is_closed: bool = False
 ) -> Path | None:
-    """The first place on the way to `path` that others may write to; None when there is none.
+    """The first world-writable place on the path to `path`; None if there is none.
 
-    A folder with the sticky bit, like ``/tmp``, may be passed through: nobody can rename there
-    what is not theirs. The bit of a file means nothing. What a group may write to is left to
-    the operator, who decides who belongs to it.
+    A folder with the sticky bit, like ``/tmp``, may be on the path: nobody can rename there
+    what is not theirs. The bit of a file means nothing. Group write permission is left to
+    the operator, who decides who belongs to the group.
 
     Args:
         path: a file or a folder, or a link to one.
         files: names in the folder that count as well; a missing one does not.
-        read_only_is_closed: a file system that is mounted read-only counts as closed whatever
-            its modes: a ConfigMap of Kubernetes is a folder of mode 0777 on such a mount.
+        read_only_is_closed: a file system that is mounted read-only counts as closed regardless
+            of its modes: a Kubernetes ConfigMap is a folder of mode 0777 on such a mount.
 
     Raises:
         OSError: `path` does not exist.
@@ -44,7 +44,7 @@ def open_to_all(
 
 
 def _open(place: Path, end: Path) -> bool:
-    """Whether others may write there; a sticky folder is passable unless the way ends in it."""
+    """True if others may write there; a sticky folder is passable unless the path ends in it."""
     found = place.stat()
     sticky = found.st_mode & stat.S_ISVTX and stat.S_ISDIR(found.st_mode)
     passable = sticky and not os.path.samestat(found, end.stat())
@@ -56,7 +56,7 @@ def _read_only(place: Path) -> bool:
 
 
 def _on_the_way(path: Path) -> Iterator[Path]:
-    """From the root to `path`: every folder, and for a link all that leads to where it points."""
+    """From the root to `path`: every folder, and for a link the whole path of its target."""
     for place in (*reversed(path.parents), path):
         if place.is_symlink():
             yield from _on_the_way(place.parent / place.readlink())

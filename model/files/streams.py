@@ -1,4 +1,4 @@
-"""Standard output and error: any text, whatever the terminal's encoding, and readers that leave."""
+"""Standard output and error: any text in any terminal encoding, and readers that go away."""
 
 import codecs
 import errno
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 NOBODY_READS: Final = 141
-"""Exit code when the reader of the output has left; a shell's for the signal SIGPIPE."""
+"""Exit code if the reader of the output has gone away; a shell's code for SIGPIPE."""
 NOT_WRITTEN: Final = 1
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
@@ -20,11 +20,11 @@ _ESCAPE: Final = "claims.escape"
 def accept_any_text() -> None:
     r"""Write characters that a stream's encoding lacks as ``\uXXXX`` instead of failing.
 
-    The escapes are those of JSON, in pairs beyond the first plane, so that JSON stays JSON.
+    The escapes are those of JSON, as pairs beyond the first plane, so that JSON stays JSON.
     """
     codecs.register_error(_ESCAPE, _escaped)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by whoever started the program
+        if getattr(sys, name) is None:  # closed by the parent process
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
@@ -32,9 +32,9 @@ def accept_any_text() -> None:
 
 
 def written(command: Callable[[], int]) -> int:
-    """Run a command and see to it that its output is written; returns the exit code.
+    """Run a command and make sure that its output is written; returns the exit code.
 
-    Without a traceback when the reader of the output has left (``… | head -1``) or a disk is full.
+    No traceback if the reader of the output has gone away (``… | head -1``) or a disk is full.
     """
     accept_any_text()
     try:
@@ -43,7 +43,7 @@ def written(command: Callable[[], int]) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # What is still in the buffer would be tried, and complained of, again at the end.
+        # The remaining buffer would be written, and fail, again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
     except OSError as error:

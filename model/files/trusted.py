@@ -20,7 +20,7 @@ class FileError(Exception):
 def read(path: Path) -> bytes:
     """The content of a regular file.
 
-    Opening does not wait: a named pipe that nobody writes to would stop the program for ever.
+    Opening does not wait: a named pipe that nobody writes to would block the program forever.
 
     Raises:
         FileError: it is missing, unreadable or not a regular file.
@@ -39,20 +39,20 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def read_trusted(path: Path) -> bytes:
-    """The content of a regular file that not everybody on the machine may replace.
+    """The content of a regular file that cannot be replaced by everyone on the machine.
 
     Raises:
-        FileError: as `read`; or everybody may write to the file or to a folder that leads to it.
+        FileError: as `read`; or the file or a folder leading to it is world-writable.
     """
     refuse_writable(path)
     return read(path)
 
 
 def refuse_writable(path: Path) -> None:
-    """Check that not everybody on the machine may replace a file.
+    """Check that a file cannot be replaced by everyone on the machine.
 
     Raises:
-        FileError: everybody may, or it cannot be found out because there is no such file.
+        FileError: it can, or this cannot be determined because there is no such file.
     """
     try:
         place = open_to_all(path, read_only_is_closed=True)
@@ -63,10 +63,10 @@ def refuse_writable(path: Path) -> None:
 
 
 def decode(content: bytes, kind: type[Kind]) -> Kind:
-    """JSON of that type.
+    """Decode JSON of that type.
 
     Raises:
-        FileError: it is not; also when a string is not UTF-8, or it is nested too deeply to read.
+        FileError: it does not match; also if a string is not UTF-8, or it is nested too deeply.
     """
     try:
         return msgspec.json.decode(content, type=kind)

@@ -1,1 +1,1 @@
-"""Signs that a feature knows the label."""
+"""Signs that a feature reveals the label."""

@@ -1,22 +1,22 @@
-"""Leak alarm: signs that a model learns how the data was made and not what fraud is.
+"""Leak alarm: signs that a model learns how the data was made rather than what fraud is.
 
 Checked on the training claims only, by cross-validation (`model.leaks.signs`):
 
-* *permuted labels*: with labels shuffled there is nothing to learn. A ROC AUC away from one half
-  by more than `CHANCE` standard errors means that the protocol itself leaks.
-* *metadata*: identifiers, file order and calendar should tell nothing of fraud. One of them leaks
-  if alone it beats chance by a ROC AUC of more than `METADATA_MARGIN` (and `CHANCE` standard
-  errors), an identifier or the file order also if it adds as much to the calendar or to the honest
-  features. PolicyNumber of fraud_oracle tells nothing alone and nearly everything together with
+* *permuted labels*: with shuffled labels there is nothing to learn. A ROC AUC that differs from one
+  half by more than `CHANCE` standard errors means that the protocol itself leaks.
+* *metadata*: identifiers, file order and calendar should reveal nothing about fraud. One of them
+  leaks if alone it beats chance by a ROC AUC of more than `METADATA_MARGIN` (and `CHANCE` standard
+  errors); an identifier or the file order also if it adds as much to the calendar or to the honest
+  features. PolicyNumber of fraud_oracle reveals nothing alone and nearly everything together with
   the month.
-* *a feature that is none by default* (personal, protected) leaks if it adds as much to those that
-  are. The hobbies of insurance_claims do.
-* *a single feature* that alone reaches `SINGLE_LIMIT`: hardly any one fact known at first notice
-  tells fraud that well.
+* *a field that is not a feature by default* (personal, protected) leaks if it adds as much to those
+  that are. The hobbies of insurance_claims do.
+* *a single feature* that alone reaches `SINGLE_LIMIT`: hardly any single fact known at first notice
+  predicts fraud that well.
 
 Metadata that is a feature and leaks stops the training. Metadata that leaks without being a feature
-flatters no model, as none sees it; it is a warning that a random split is too kind, because labels
-came late in some months, say. See the decision record on leaks.
+does not favour any model, as none sees it; it is a warning that a random split is too optimistic,
+for example because labels came late in some months. See the decision record on leaks.
 """
 
 import shlex
@@ -37,23 +37,23 @@ from schemas.claim import Claim
 __all__ = ["Finding", "LeakCheck", "LeakError", "check"]
 
 MAX_CLAIMS: Final = 20_000
-"""Of more claims a stratified sample is checked, in their order."""
+"""Above this, a stratified sample of the claims is checked, in their order."""
 
 
 class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the leak alarm looked at and found; training went on after it."""
+    """The leak alarm's checks and findings; training continued afterwards."""
 
     claims: int
-    """How many were looked at."""
+    """Number of claims checked."""
     margin: float
-    """Lift of the ROC AUC from which metadata and unusual features are a finding."""
+    """Lift of the ROC AUC above which metadata and unusual features are a finding."""
     findings: tuple[Finding, ...]
-    """Warnings, and of the fatal ones those that were allowed."""
+    """Warnings, and fatal findings that were allowed."""
     allowed: tuple[str, ...] = ()
-    """Columns that were looked into and are wanted all the same."""
+    """Columns that were examined and are accepted nevertheless."""
 
     def warnings(self) -> list[str]:
-        """What whoever trains should know, in a line each."""
+        """Notes for the person training the model, one line each."""
         unseen = [f.column for f in self.findings if not f.fatal]
         told = [f"allowed: {f.text}" for f in self.findings if f.fatal]
         if unseen:
@@ -77,23 +77,23 @@ def check(
     seed: int = 42,
     on_look: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> LeakCheck | None:
-    """Look for leaks; what is found but not fatal is returned.
+    """Check for leaks; non-fatal findings are returned.
 
     Args:
         claims: the training claims, in the order of their file.
-        labels: theirs, shape (n_claims,).
+        labels: their labels, shape (n_claims,).
         features: columns the model may see.
-        allowed: names of columns that were looked into and are wanted all the same.
+        allowed: names of columns that were examined and are accepted nevertheless.
         seed: of folds, shuffling and models.
-        on_look: called with (looks taken, looks in all), for a progress bar.
+        on_look: called with (checks done, checks in total), for a progress bar.
 
     Returns:
-        None if there are fewer than two claims of a label, copies counted once: nothing can be
-        learnt, so nothing leaks.
+        None if there are fewer than two claims with either label, counting copies once: nothing can
+        be learnt, so nothing leaks.
 
     Raises:
-        LeakError: a feature leaks that is not in ``allowed``.
-        ValueError: a name in ``allowed`` is no feature.
+        LeakError: a feature that is not in ``allowed`` leaks.
+        ValueError: a name in ``allowed`` is not a feature.
     """
     _refuse_unknown(allowed, features)
     if np.bincount(group_labels(labels, groups_of(claims)), minlength=2).min() < 2:

@@ -1,4 +1,4 @@
-"""How well columns tell a label beyond chance: ROC AUC by cross-validation with small models."""
+"""Predictive power of columns beyond chance: cross-validated ROC AUC of small models."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -17,21 +17,21 @@ from model.training.splits import stratified_folds
 from schemas.claim import Claim
 
 METADATA_MARGIN: Final = 0.05
-"""ROC AUC: by so much may a piece of metadata beat what is known without it."""
+"""Maximum gain in ROC AUC that metadata may add to what is known without it."""
 CHANCE: Final = 4.0
-"""Standard errors of the ROC AUC: what is nearer to chance is taken for chance."""
+"""Standard errors of the ROC AUC: anything closer to chance is considered chance."""
 FOLDS: Final = 3
 _MISSING: Final = -1e9
-"""Stands for missing: columns may be all missing, which boosting does not take as NaN."""
+"""Stands for missing: columns may be entirely missing, which boosting rejects as NaN."""
 
 
 def margin(labels: Labels) -> float:
-    """Lift of the ROC AUC that is not taken for chance."""
+    """Lift of the ROC AUC that is not considered chance."""
     return max(METADATA_MARGIN, CHANCE * chance_error(labels))
 
 
 def chance_error(labels: Labels) -> float:
-    """Standard error of the ROC AUC of scores that know nothing.
+    """Standard error of the ROC AUC of uninformative scores.
 
     That of the Mann-Whitney statistic without ties: ``sqrt((m + n + 1) / (12 m n))``.
     """
@@ -41,11 +41,11 @@ def chance_error(labels: Labels) -> float:
 
 
 def cross_validated(X: Matrix, labels: Labels, seed: int, groups: Indices) -> float:
-    """ROC AUC on claims not fitted to: of boosting, or for a single column of a tree.
+    """ROC AUC on held-out claims: of boosting, or of a tree for a single column.
 
     Args:
-        X: shape (n_claims, n_columns); without a column it is chance.
-        labels: shape (n_claims,), two of each at least.
+        X: shape (n_claims, n_columns); without columns the result is chance.
+        labels: shape (n_claims,), at least two of each.
         seed: of the folds.
         groups: of copies, shape (n_claims,): each is in one fold.
     """

@@ -1,6 +1,6 @@
 """Signs of a leak, measured by cross-validation on the training claims. Pure.
 
-What each sign means and which of them stops the training is told in `model.leaks.check`.
+`model.leaks.check` explains what each sign means and which of them stop the training.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded, mar
 from schemas.claim import Claim, Role, fields_by_role, role_of
 
 SINGLE_LIMIT: Final = 0.9
-"""ROC AUC of one feature alone that no honest feature is expected to reach."""
+"""ROC AUC that no single honest feature is expected to reach alone."""
 PERMUTED: Final = "permuted labels"
 _FILE_ORDER: Final = "file order"
 _ORDERED: Final = frozenset({_FILE_ORDER, *fields_by_role(Role.IDENTIFIER)})
@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
     column: str
     roc_auc: float
     fatal: bool
-    """Whether training must stop, unless the column is allowed by name."""
+    """True if training must stop, unless the column is allowed by name."""
     text: str
 
 
@@ -40,11 +40,11 @@ Look = Callable[[], Finding | None]
 def looks(
     claims: Sequence[Claim], labels: Labels, features: Sequence[str], seed: int
 ) -> list[Look]:
-    """Every look for a sign, not taken yet: each takes one to three small fits a fold.
+    """All checks for signs, not run yet: each takes one to three small fits per fold.
 
     Args:
         claims: the training claims, in the order of their file.
-        labels: theirs, shape (n_claims,); two of each at least.
+        labels: their labels, shape (n_claims,); at least two of each.
         features: columns the model may see.
         seed: of folds, shuffling and models.
     """
@@ -60,18 +60,18 @@ def looks(
 
 
 class _Labelled(NamedTuple):
-    """Labels of the claims, and the folds to tell them in."""
+    """Labels of the claims, and the folds to predict them in."""
 
     labels: Labels
     seed: int
     groups: Indices
 
     def auc(self, X: Matrix) -> float:
-        """How well the columns tell the labels."""
+        """ROC AUC of predicting the labels from the columns."""
         return cross_validated(X, self.labels, self.seed, self.groups)
 
     def margin(self) -> float:
-        """Lift that is not taken for chance; copies say no more than one of them."""
+        """Lift that is not considered chance; copies count as one claim."""
         return margin(group_labels(self.labels, self.groups))
 
 
@@ -90,7 +90,7 @@ def _metadata_looks(
         lifts = {
             how: told.auc(np.column_stack([X, metadata[name]])) - usual(how)
             for how, X in backgrounds.items()
-            # Dates add to features what their differences tell, which is no leak.
+            # Dates add to features the information in their differences, which is not a leak.
             if how == "alone" or name in _ORDERED
         }
         how = max(lifts, key=lambda h: lifts[h])
@@ -100,7 +100,7 @@ def _metadata_looks(
 
 
 def _unusual_looks(X: Matrix, told: _Labelled, features: Sequence[str]) -> list[Look]:
-    """Features that are none by default: what they add to those that are."""
+    """Checks for fields that are not features by default: what they add to those that are."""
     unusual = [name not in DERIVED and role_of(name) is not Role.FEATURE for name in features]
     ordinary = X[:, ~np.array(unusual, dtype=bool)]
     usual = cache(lambda: told.auc(ordinary))
@@ -133,7 +133,7 @@ def _metadata_columns(claims: Sequence[Claim]) -> dict[str, Matrix]:
 
 
 def _calendar_of(metadata: dict[str, Matrix], rows: int) -> Matrix:
-    """The calendar: all that is neither an identifier nor the file order."""
+    """The calendar: everything that is neither an identifier nor the file order."""
     calendar = [column for name, column in metadata.items() if name not in _ORDERED]
     return np.column_stack(calendar) if calendar else np.empty((rows, 0))
 

@@ -13,7 +13,7 @@ from typing import Final
 
 LOCK_FILE: Final = ".promotion.lock"
 LIMIT_S: Final = 30.0
-"""Longest wait: two promotions that queue take a few seconds each."""
+"""Maximum wait: two queued promotions take a few seconds each."""
 _EVERY_S: Final = 0.1
 _LONGEST_NAME: Final = 200
 
@@ -24,19 +24,19 @@ class LockedError(Exception):
 
 @contextmanager
 def alone(folder: Path, limit_s: float = LIMIT_S) -> Iterator[None]:
-    """Keep others who ask for the same folder waiting until the block ends.
+    """Make others who lock the same folder wait until the block ends.
 
-    An advisory lock (flock(2)) of a file in the folder that only those may open who may also
-    write to the folder: nobody else can keep it. The kernel releases it when the process dies;
-    the file is removed when the block ends.
+    An advisory lock (flock(2)) on a file in the folder that can be opened only by those who may
+    also write to the folder: nobody else can hold it. The kernel releases it when the process
+    dies; the file is removed when the block ends.
 
     Args:
-        folder: where the file is.
-        limit_s: longest wait, seconds.
+        folder: the folder of the lock file.
+        limit_s: maximum wait, seconds.
 
     Raises:
-        LockedError: another process holds the lock for longer than that, or the file that it
-            left behind belongs to another account.
+        LockedError: another process holds the lock for longer than that, or the file it left
+            behind belongs to another account.
         OSError: there is no such folder, or this account may not write to it.
     """
     file = folder / LOCK_FILE
@@ -70,7 +70,7 @@ def _taken(file: Path, until: float, limit_s: float) -> int:
 
 
 def _opened(file: Path) -> int:
-    """The file, which is made as needed: for those who may write to the folder."""
+    """The file, created if needed, accessible to those who may write to the folder."""
     found = file.parent.stat()
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -97,7 +97,7 @@ def _may_give_to(group: int) -> bool:
 
 
 def _is_current(file: Path, descriptor: int) -> bool:
-    """Whether the lock is of the file that is there now: the one before may have been removed."""
+    """True if the lock is on the current file: the previous one may have been removed."""
     try:
         return os.path.samestat(file.stat(), os.fstat(descriptor))
     except FileNotFoundError:

@@ -1,8 +1,8 @@
-"""A detached signature over an artifact's manifest, which holds the digests of what is loaded.
+"""A detached signature of an artifact's manifest, which contains the digests of what is loaded.
 
-``manifest.sig`` beside ``manifest.json``: 64 bytes, Ed25519 (RFC 8032) over the manifest's bytes
-as they are, so that OpenSSL makes and checks the same. It says who vouches for a model, not that
-the model is the newest: an older one that was signed may be put back.
+``manifest.sig`` next to ``manifest.json``: 64 bytes, Ed25519 (RFC 8032) over the manifest's bytes
+as they are, so that OpenSSL can create and verify the same. It shows who vouches for a model, not
+that the model is the newest: an older signed one may be put back.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ def private_key(file: Path) -> "Ed25519PrivateKey":
     """The key to sign with, from a PEM file without a password.
 
     Raises:
-        KeyFileError: it cannot be read, or is no Ed25519 private key.
+        KeyFileError: it cannot be read, or is not an Ed25519 private key.
     """
     ed25519, serialization = _cryptography()
     kind: type[Ed25519PrivateKey] = ed25519.Ed25519PrivateKey
@@ -42,7 +42,7 @@ def public_key(file: Path) -> "Ed25519PublicKey":
     """The key to check signatures with, from a PEM file.
 
     Raises:
-        KeyFileError: it cannot be read, or is no Ed25519 public key.
+        KeyFileError: it cannot be read, or is not an Ed25519 public key.
     """
     ed25519, serialization = _cryptography()
     kind: type[Ed25519PublicKey] = ed25519.Ed25519PublicKey
@@ -50,7 +50,7 @@ def public_key(file: Path) -> "Ed25519PublicKey":
 
 
 def sign(folder: Path, key: "Ed25519PrivateKey") -> Path:
-    """Write an artifact's signature; one that is there already is replaced.
+    """Write an artifact's signature; an existing one is replaced.
 
     Returns:
         The file written.
@@ -68,7 +68,7 @@ def sign(folder: Path, key: "Ed25519PrivateKey") -> Path:
 
 
 def signed_by(key: "Ed25519PublicKey") -> Verify:
-    """What `model.artifact.store.load` asks, to take only models with this key's signature."""
+    """The check that accepts only models with this key's signature; see `Verify`."""
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - as below
 
     def verify(folder: Path, manifest: bytes) -> None:
@@ -106,7 +106,7 @@ def _key(file: Path, parse: Callable[[bytes], Any], kind: type[Key], word: str) 
 
 
 def _cryptography() -> tuple[Any, Any]:
-    """The parts of an optional library that only who signs or checks needs."""
+    """The parts of an optional library that are needed only for signing and verifying."""
     try:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415

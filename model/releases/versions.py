@@ -1,8 +1,8 @@
 """Versions of a model in one folder, and which of them is in service.
 
 ``ROOT/<version>/`` are artifacts, ``ROOT/current`` links to the one in service, and
-``ROOT/promotions.jsonl`` tells who followed whom. The link is turned in one step, so that a
-reader sees the old version or the new one; whoever changes link and log does so alone.
+``ROOT/promotions.jsonl`` records which version followed which. The link is switched atomically, so
+that a reader sees the old version or the new one; only one process changes link and log at a time.
 """
 
 import datetime as dt
@@ -24,7 +24,7 @@ from model.scoring.load import load as load_model
 CURRENT: Final = "current"
 LOG: Final = "promotions.jsonl"
 _LONGEST_NAME: Final = 200
-"""Bytes; file systems allow 255, and a name is used with a prefix while it is written."""
+"""Bytes; file systems allow 255, and a name gets a prefix while it is being written."""
 
 
 class Version(NamedTuple):
@@ -36,7 +36,7 @@ class Version(NamedTuple):
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the log: what came into service, and what it replaced."""
+    """One line of the log: the version put into service, and the one it replaced."""
 
     at: dt.datetime
     version: str
@@ -64,7 +64,7 @@ def listed(root: Path) -> list[Version]:
 
 
 def in_service(root: Path) -> str | None:
-    """Name of the version that `current` is; None when there is none."""
+    """Name of the version that `current` refers to; None if there is none."""
     link = root / CURRENT
     if link.is_symlink():
         return link.readlink().name
@@ -72,9 +72,9 @@ def in_service(root: Path) -> str | None:
 
 
 def promote(root: Path, version: str, now: dt.datetime, approver: str | None = None) -> Promotion:
-    """Put a version into service, after loading it in full.
+    """Put a version into service, after loading it completely.
 
-    A ``current`` that is an artifact itself, not a link, is kept as a version of its own.
+    A ``current`` that is itself an artifact, not a link, is kept as a separate version.
 
     Raises:
         ArtifactError: no such version, or it cannot be loaded; the one in service stays.
@@ -90,7 +90,7 @@ def promote(root: Path, version: str, now: dt.datetime, approver: str | None = N
 
 
 def rollback(root: Path, now: dt.datetime) -> Promotion:
-    """Put the version back into service that the one in service replaced.
+    """Put back into service the version that the current one replaced.
 
     Raises:
         ArtifactError: there is none, or it cannot be loaded.
@@ -121,7 +121,7 @@ def history(root: Path) -> list[Promotion]:
 
 
 def is_name(version: str) -> bool:
-    """Whether a version can be the name of its own folder, next to `current` and hidden files."""
+    """True if a version can be used as its folder's name, next to `current` and hidden files."""
     plain = version.isprintable() and "/" not in version and len(version.encode()) <= _LONGEST_NAME
     return plain and version not in ("", CURRENT, LOG) and not version.startswith(".")
 
@@ -144,13 +144,13 @@ def _alone(root: Path) -> Iterator[None]:
 
 
 def approver_of(folder: Path) -> str | None:
-    """Who put this artifact into service, if the log beside it says so."""
+    """The person who put this artifact into service, if the log next to it says so."""
     entries = [e for e in history(folder.parent) if e.version == folder.name and e.approver]
     return entries[-1].approver if entries else None
 
 
 def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
-    """The versions on top of each other: a rollback takes the topmost away."""
+    """The versions as a stack: a rollback removes the topmost one."""
     standing: list[str] = []
     for number, entry in enumerate(log, start=1):
         if entry.rollback:
@@ -162,7 +162,7 @@ def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
             standing.pop()
             continue
         if standing and standing[-1] == entry.version:
-            continue  # promoted once more: see `_turn`
+            continue  # promoted again: see `_turn`
         if not standing and entry.replaced is not None:
             standing.append(entry.replaced)
         standing.append(entry.version)
@@ -170,10 +170,10 @@ def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
 
 
 def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
-    """Put the log in place, then turn the link; each is replaced as a whole.
+    """Put the log in place, then switch the link; each is replaced atomically.
 
-    Killed in between, the log tells of a promotion that did not come about: promoting once more
-    makes it true, rolling back makes it undone.
+    If killed in between, the log records a promotion that did not happen: promoting again
+    completes it, rolling back undoes it.
     """
     link, lines = root / f".{CURRENT}-{os.getpid()}", root / f".{LOG}-{os.getpid()}"
     lines.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
@@ -185,7 +185,7 @@ def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
 
 
 def _keep(root: Path) -> str | None:
-    """The version in service; a ``current`` that is a folder gets its version's name and a link."""
+    """The version in service; a ``current`` folder is renamed to its version and linked."""
     folder = root / CURRENT
     if folder.is_symlink() or not folder.is_dir():
         return in_service(root)

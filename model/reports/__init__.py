@@ -1,1 +1,1 @@
-"""Reports and cards for people."""
+"""Human-readable reports and cards."""

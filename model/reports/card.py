@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was made of, how good it is, what it is not for.
+"""The model card: what a model is, what it was trained on, how good it is, what it is not for.
 
 After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
@@ -39,7 +39,7 @@ LIMITS: Final = (
 )
 
 
-# An underscore inside a word marks nothing, so that names of fields stay readable.
+# An underscore inside a word is not escaped, so that field names stay readable.
 _MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=](?=\s)|(?<=^\d)[.)]")
 
 
@@ -66,7 +66,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def card(manifest: Manifest, evaluation: Details, approver: str | None = None) -> Card:
-    """The card of a model; `approver` is who put it into service, once somebody has."""
+    """The card of a model; `approver` is the person who put it into service, if anyone has."""
     return Card(
         name=manifest.name,
         version=manifest.version,
@@ -94,7 +94,7 @@ def _excluded(features: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
 
 def plain(text: str) -> str:
-    """Text of somebody else's as Markdown that shows it: one line, no markup, no HTML."""
+    """Foreign text as Markdown that shows it literally: one line, no markup, no HTML."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return _MARKUP.sub(r"\\\g<0>", " ".join(shown.split()))
 
@@ -166,7 +166,7 @@ def _leaks(checked: LeakCheck | None) -> list[str]:
 
 
 def leak_summary(checked: LeakCheck) -> str:
-    """What was looked for, and in how many claims."""
+    """Summary of what was checked, and in how many claims."""
     return (
         f"{checked.claims:,} training claims were checked: shuffled labels, each feature alone, "
         "identifiers, file order and calendar. A finding exceeds its baseline by more than "
@@ -226,7 +226,7 @@ def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
 
 
 def number(value: float | None) -> str:
-    """A figure in a table: `-` when undefined, whole numbers whole."""
+    """A figure in a table: `-` if undefined, integers without decimals."""
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.4f}"

@@ -1,4 +1,4 @@
-"""Files for people beside a model: evaluation, card and report."""
+"""Human-readable files next to a model: evaluation, card and report."""
 
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -22,7 +22,7 @@ REPORT_FILE: Final = "report.html"
 
 
 def can_draw() -> bool:
-    """Whether matplotlib is installed, which the report needs."""
+    """True if matplotlib is installed, which the report needs."""
     return find_spec("matplotlib") is not None
 
 
@@ -39,10 +39,10 @@ def documents(
     Args:
         manifest: of the model.
         trained: the model.
-        family: all that were trained, for the comparison.
-        dataset: what they were trained and evaluated on.
+        family: all trained models, for the comparison.
+        dataset: the data they were trained and evaluated on.
         steps: of the model's prequential evaluation, if there was one.
-        leaks: what the leak alarm said of the training claims, if it was asked.
+        leaks: the leak alarm's result for the training claims, if it ran.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
     found = details(

@@ -1,4 +1,4 @@
-"""Pictures of an evaluation, as SVG documents. Needs matplotlib (the extra ``report``)."""
+"""Charts of an evaluation, as SVG documents. Needs matplotlib (the extra ``report``)."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ QUIET: Final = "#8a8f98"
 PALETTE: Final = (MAIN, "#d1792b", "#3a8f5c", "#7a4fa3")
 COST_RATIOS: Final = (5, 10, 20, 50)
 FEWEST_FRAUDS: Final = 5
-"""A month with fewer has no point in a picture: one fraud found is not a recall of 100 %."""
+"""A month with fewer has no point in a chart: one fraud found is not a recall of 100 %."""
 
 _LONGEST_NAME: Final = 40
 
@@ -38,7 +38,7 @@ class Scored(NamedTuple):
 
 
 def svg(draw: Draw) -> bytes:
-    """The picture that `draw` makes; the same calls give the same bytes."""
+    """The chart drawn by `draw`; the same calls give the same bytes."""
     with mpl.rc_context(
         {
             "svg.hashsalt": "claims",
@@ -89,7 +89,7 @@ def precision_recall(models: Sequence[Scored]) -> Draw:
 
 
 def calibration(bins: Sequence[ReliabilityBin]) -> Draw:
-    """Share of frauds against the probability said, with 95 % intervals."""
+    """Observed share of frauds against the predicted probability, with 95 % intervals."""
 
     def draw(axes: Axes) -> None:
         said = np.array([b.predicted for b in bins])
@@ -135,7 +135,7 @@ def distribution(model: Scored, threshold: float) -> Draw:
 
 
 def gain(models: Sequence[Scored]) -> Draw:
-    """Frauds found when that share of the claims, the highest scored, is looked at."""
+    """Share of frauds found when a given share of the highest-scoring claims is examined."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=QUIET, linestyle=":", label="chance")
@@ -149,13 +149,13 @@ def gain(models: Sequence[Scored]) -> Draw:
 
 
 def lift(models: Sequence[Scored]) -> Draw:
-    """How many times more frauds than among claims picked at random."""
+    """Share of frauds relative to randomly selected claims."""
 
     def draw(axes: Axes) -> None:
         axes.axhline(1, color=QUIET, linestyle=":", label="chance")
         for model, colour in zip(models, PALETTE, strict=False):
             looked, found = _gained(model)
-            shown = looked >= 0.01  # the very first claims are noise
+            shown = looked >= 0.01  # the first few claims are noise
             axes.plot(looked[shown], (found / np.maximum(looked, 1e-12))[shown], color=colour)
         axes.set(xlabel="claims examined", ylabel="frauds relative to random selection")
         axes.set_ylim(bottom=0)
@@ -187,9 +187,9 @@ def confusion(model: Scored, threshold: float) -> Draw:
 
 
 def cost(model: Scored) -> Draw:
-    """Cost of referring that share, against the cost of referring nobody.
+    """Total cost relative to referring nothing, by share of claims referred.
 
-    A line for each ratio of what a missed fraud costs to what an investigation costs.
+    One line for each ratio of the cost of a missed fraud to that of an investigation.
     """
 
     def draw(axes: Axes) -> None:
@@ -209,7 +209,7 @@ def cost(model: Scored) -> Draw:
 
 
 def monthly(found: Sequence[Month], share: float = 0.10) -> Draw:
-    """Precision and recall of each month's budget, beside the month's share of frauds."""
+    """Precision and recall of each month's budget, next to the month's share of frauds."""
 
     def draw(axes: Axes) -> None:
         at = np.arange(len(found))
@@ -242,7 +242,7 @@ def stepwise(steps: Sequence[Step]) -> Draw:
 
 
 def _label(name: str) -> str:
-    """A name as a legend shows it: matplotlib leaves out what begins with an underscore."""
+    """A name suitable for a legend: matplotlib omits names that begin with an underscore."""
     shown = "".join(c if c.isprintable() else " " for c in name)
     if len(shown) > _LONGEST_NAME:
         shown = shown[: _LONGEST_NAME - 1] + "…"
@@ -250,7 +250,7 @@ def _label(name: str) -> str:
 
 
 def _gained(model: Scored) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Shares of claims looked at, and of frauds found; straight through claims that tie."""
+    """Shares of claims examined, and of frauds found; linear across tied claims."""
     levels, place = np.unique(-model.p, return_inverse=True)
     sizes = np.bincount(place, minlength=len(levels))
     frauds = np.bincount(place, weights=model.y, minlength=len(levels))

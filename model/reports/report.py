@@ -1,4 +1,4 @@
-"""The evaluation report: one HTML file with its pictures inside, nothing fetched from anywhere."""
+"""The evaluation report: one HTML file with embedded charts and no external resources."""
 
 import base64
 from collections.abc import Iterable, Sequence
@@ -43,8 +43,8 @@ def html(
 
     Args:
         manifest: of the model.
-        found: its evaluation, closer.
-        scored: labels and scores that `found` is of; named as the model.
+        found: its detailed evaluation.
+        scored: the labels and scores that `found` is based on, with the model's name.
         others: other families on the same claims, to compare with.
         steps: of a prequential evaluation, if there was one.
     """
@@ -89,7 +89,7 @@ def _heading(manifest: Manifest, found: Details) -> str:
 
 
 def _summary(found: Details) -> str:
-    """The figures that matter most, in words."""
+    """The most important figures, in words."""
     report = found.report
     said = []
     if report.recall_at_10pct is not None:

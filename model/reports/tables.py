@@ -27,7 +27,7 @@ NAMES: Final = {
     "recall": "recall at the threshold",
     "f1": "F1 at the threshold",
 }
-"""Figures of a `Report` as people call them."""
+"""Human-readable names of the figures of a `Report`."""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
@@ -40,7 +40,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "")
 
 
 def percent(share: float | None) -> str:
-    """A share as people read it, `-` when undefined."""
+    """A share as a percentage, `-` if undefined."""
     return "-" if share is None else f"{share:.1%}"
 
 
@@ -145,7 +145,7 @@ def segments(found: Sequence[Segment]) -> str:
 
 
 def _fields_once(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Rows with the name of their field in front where it begins."""
+    """Rows with the name of their field in front of its first row."""
     before = ["", *fields[:-1]]
     return [
         ["" if field == last else field.replace("_", " "), *row]

@@ -12,7 +12,7 @@ from model.reports.card import number
 
 
 def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
-    """Figures side by side, one column a model."""
+    """Figures side by side, one column per model."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     for name, _ in reports:
@@ -23,7 +23,7 @@ def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
 
 
 def version_list(found: Sequence[Version]) -> Table:
-    """One row a version; the one in service has a star."""
+    """One row per version; the one in service has a star."""
     table = Table("", "version", "algorithm", "created", "ROC AUC", "AP", "threshold", "trained on")
     for version in found:
         manifest = version.manifest

@@ -1,1 +1,1 @@
-"""Claims in, probabilities, reasons and rule hits out."""
+"""From claims to probabilities, reasons and rule hits."""

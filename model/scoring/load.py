@@ -1,9 +1,9 @@
 """From an artifact's folder to a model that is ready to score.
 
 Unpickling runs code, so the model's bytes are read once, their digest is compared with the
-manifest's, and only those very bytes are unpickled. The digest finds a damaged or mixed-up
-file; it does not vouch for a folder that somebody else may write to. So one that everybody may
-write to is refused, and `model.releases.signing` asks for a signature as well.
+manifest's, and only those very bytes are unpickled. The digest detects a damaged or mixed-up
+file; it does not protect a folder that someone else may write to. So a world-writable folder
+is rejected, and `model.releases.signing` can require a signature as well.
 """
 
 import io
@@ -32,7 +32,7 @@ from model.scoring.rules import Rules
 from model.scoring.scorer import Scorer
 
 _LONGEST_REASON: Final = 500
-"""Characters of an exception's message that are passed on."""
+"""Maximum characters of an exception's message that are passed on."""
 
 
 def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything) -> Scorer:
@@ -40,19 +40,19 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything
 
     Args:
         path: its folder, or a link to it.
-        rules: to hold claims against in addition to the model; None for those that come with it.
-        verify: asked before any other file is read.
+        rules: evaluated in addition to the model; None for those shipped with the product.
+        verify: called before any other file is read.
 
     Raises:
-        ArtifactError: it is missing, damaged, made for other versions, refused by `verify`, or
-            anybody may write there; nothing was unpickled before all of it was found right. Or
-            what it holds raised while it was unpickled and tried: a model may raise anything.
+        ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
+            world-writable; nothing was unpickled before all of it was checked. Or
+            it raised while it was unpickled and tried: a model may raise anything.
     """
     try:
         return _loaded(Path(path), rules, verify)
     except (ArtifactError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # also SystemExit, which would end a thread without a word
+    except BaseException as error:  # also SystemExit, which would end a thread silently
         raise ArtifactError(
             f"{path} cannot be loaded ({_in_words(error)}): it was created by another release or "
             "is damaged: retrain, or go back to the previous version"
@@ -61,7 +61,7 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything
 
 def _loaded(path: Path, rules: Rules | None, verify: Verify) -> Scorer:
     _refuse_open(path)
-    folder = path.resolve()  # a link that is turned while we read must not mix two models
+    folder = path.resolve()  # a link that is switched while we read must not mix two models
     said, manifest = described(folder)
     verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
@@ -74,7 +74,7 @@ def _loaded(path: Path, rules: Rules | None, verify: Verify) -> Scorer:
 
 
 def _in_words(error: BaseException) -> str:
-    """One short line; the exception is of the model's own making and may not even print itself."""
+    """One short line; the exception comes from the model and may not even be printable."""
     lines = traceback.format_exception_only(error)
     return " ".join(" ".join(lines).split())[:_LONGEST_REASON]
 
@@ -90,7 +90,7 @@ def _reference(folder: Path, content: bytes) -> Reference:
 
 
 def _try_out(scorer: Scorer, reference: Reference) -> None:
-    """Do with the golden examples all that is done with claims: what raises shall raise now."""
+    """Do everything with the golden examples that is done with claims, so that errors occur now."""
     found = scorer.assess([golden.claim for golden in reference.golden])
     window = Window(reference.columns)
     window.add(found.codes, scorer.features, found.probability)
@@ -113,7 +113,7 @@ def _refuse_open(path: Path) -> None:
 def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> None:
     """Golden examples must score here as they did where the model was trained.
 
-    And scikit-learn must say the same of them as the compiled form that scores.
+    And scikit-learn must agree with the compiled form that does the scoring.
     """
     claims = [golden.claim for golden in reference.golden]
     if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
@@ -132,7 +132,7 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> 
 
 
 def _refuse_other_versions(folder: Path, made_with: Versions) -> None:
-    """scikit-learn promises nothing for a model unpickled in another minor release."""
+    """scikit-learn gives no guarantee for a model unpickled in another minor release."""
     here = Versions.current()
     if _minor(made_with.scikit_learn) != _minor(here.scikit_learn):
         raise ArtifactError(

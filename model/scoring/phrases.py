@@ -1,4 +1,4 @@
-"""Facts of a claim in plain English, by the feature they are."""
+"""Facts of a claim in plain English, by feature."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -11,7 +11,7 @@ _PLURALS: Final[Mapping[str, str]] = {"injury": "injuries", "witness": "witnesse
 
 
 def phrase(feature: str, value: Value) -> str:
-    """What the claim says of the feature; None is missing. Personal facts are not told."""
+    """Describe the claim's value of the feature; None is missing. Personal facts are withheld."""
     if is_withheld(feature):
         return f"{_label(feature)} (not shown)"
     if value is None:
@@ -24,7 +24,7 @@ def phrase(feature: str, value: Value) -> str:
 
 
 def is_withheld(feature: str) -> bool:
-    """Whether the feature is a personal or protected field, which no alert may carry."""
+    """True if the feature is a personal or protected field, which no alert may carry."""
     return feature in fields_by_role(Role.PERSONAL) + fields_by_role(Role.PROTECTED)
 
 
@@ -41,7 +41,7 @@ def _count(number: float, noun: str) -> str:
 
 
 def _distance(what: str, zero: str, after: str, before: str) -> Callable[[Value], str]:
-    """How many days something was after, or before, something else."""
+    """Describe how many days something was after, or before, something else."""
 
     def told(value: Value) -> str:
         days = float(value or 0)

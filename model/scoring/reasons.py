@@ -1,12 +1,12 @@
-"""Why a claim was referred: the features that moved its score most, in facts of the claim.
+"""Why a claim was referred: the features that influenced its score most, as facts of the claim.
 
 Contributions are exact Shapley values of the raw score: path-dependent TreeSHAP for trees,
 interventional for the logistic regression (see `model.compiled.trees`, `model.compiled.crosses`).
 They are in log-odds for the logistic regression and for boosting, in probability for a forest,
 whose trees add up in probability. With the expected raw score they add up to the claim's raw score
-within `TOLERANCE`; the items of a claim are the largest of them, not all.
+within `TOLERANCE`; the items of a claim are only the largest of them.
 
-A contribution says what moved the score, not what is true: it is no evidence of fraud.
+A contribution says what influenced the score, not what is true: it is not evidence of fraud.
 """
 
 from collections.abc import Sequence
@@ -22,9 +22,9 @@ from schemas.alert import ReasonItem
 from schemas.claim import Claim
 
 TOLERANCE: Final = 1e-9
-"""By how much contributions and expected score may miss the raw score when added up."""
+"""Maximum difference between the raw score and the sum of contributions and expected score."""
 LIMIT: Final = 5
-"""Items for one claim unless the caller asks for another number."""
+"""Default number of items per claim."""
 
 
 class Explainer:
@@ -44,12 +44,12 @@ class Explainer:
     ) -> list[tuple[ReasonItem, ...]]:
         """Items of each claim, largest contribution (whatever its sign) first.
 
-        Contributions of zero are no reason and left out.
+        Contributions of zero are not reasons and are omitted.
 
         Args:
-            claims: those to explain: the referred ones, as this is dear.
+            claims: those to explain: only the referred ones, as explaining is expensive.
             codes: the same claims encoded for trees, shape (n_claims, n_features).
-            limit: items for one claim at most.
+            limit: maximum items per claim.
         """
         if not claims:
             return []
@@ -74,7 +74,7 @@ class Explainer:
 
 
 def _value(claim: Claim, feature: str, code: float) -> Value:
-    """The claim's own value, or what was derived from several fields; None is missing."""
+    """The claim's own value, or the value derived from several fields; None is missing."""
     if is_withheld(feature):
         return None
     stated: Value = getattr(claim, feature) if feature in FIELDS else None

@@ -1,4 +1,4 @@
-"""Transparent rules beside the model: read from a small file, evaluated on columns of a batch."""
+"""Transparent rules alongside the model: read from a small file, evaluated on batch columns."""
 
 import datetime as dt
 import math
@@ -23,7 +23,7 @@ from schemas.claim import Role, field_schemas, role_of
 DEFAULT_FILE: Final = Path(__file__).parents[1] / "rules.toml"
 
 MAX_VERSION: Final = 2**31 - 1
-"""An alert carries the version, in Avro as a long."""
+"""An alert carries the version; in Avro, as a long."""
 
 Kind = Literal["number", "date", "text", "flag"]
 
@@ -36,7 +36,7 @@ _OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
     "!=": operator.ne,
 }
 SENSITIVE: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
-"""Roles of fields that a rule may look at only if it says so."""
+"""Roles of fields that a rule may use only if it declares them."""
 _CONDITION: Final = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(.+?)\s*")
 _KINDS: Final[Mapping[str, Kind]] = {"boolean": "flag", "integer": "number", "number": "number"}
 
@@ -46,7 +46,7 @@ class RuleError(ValueError):
 
 
 class _Side(NamedTuple):
-    """A field, or if it has none a constant."""
+    """A field, or otherwise a constant."""
 
     kind: Kind
     field: str | None
@@ -58,11 +58,11 @@ class _Condition(NamedTuple):
     compare: Callable[[Any, Any], Any]
     right: _Side
     written: str
-    """The right side as the file has it, without quotation marks."""
+    """The right side as written in the file, without quotation marks."""
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One rule as the file has it."""
+    """One rule as written in the file."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
@@ -77,7 +77,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Rules:
-    """Rules, ready to evaluate. `load` and `parse` make them."""
+    """Rules, ready to evaluate. Created by `load` and `parse`."""
 
     def __init__(self, rules: Sequence[tuple[RuleHit, Sequence[_Condition]]]) -> None:
         self._rules = rules
@@ -86,7 +86,7 @@ class Rules:
         return len(self._rules)
 
     def hits(self, fields: Fields) -> list[tuple[RuleHit, ...]]:
-        """The rules that each claim meets, in the order of the file."""
+        """The rules that each claim matches, in the order of the file."""
         found: list[tuple[RuleHit, ...]] = [()] * len(fields)
         columns = _Columns(fields)
         for hit, conditions in self._rules:
@@ -102,7 +102,7 @@ def load(path: Path = DEFAULT_FILE) -> Rules:
     """Read a rule file.
 
     Raises:
-        RuleError: it is missing or wrong, or everybody may replace it.
+        RuleError: it is missing or invalid, or anyone can replace it.
     """
     try:
         return parse(read_trusted(path).decode("utf-8-sig"), path.name)
@@ -111,17 +111,20 @@ def load(path: Path = DEFAULT_FILE) -> Rules:
 
 
 def parse(text: str, name: str = "rules") -> Rules:
-    """Rules from the text of a file of that name.
+    """Rules from the text of a file with that name.
 
     Raises:
-        RuleError: not TOML, not of the form that `rules.toml` describes, an id used twice, a
-            condition about no field of a claim, between things that cannot be compared or that
-            says nothing; or about a personal or protected field that the rule does not list in
-            `sensitive`, or whose value its text would show.
+        RuleError: not TOML, not in the format that `rules.toml` describes, an id used twice, a
+            condition that uses no claim field, compares incomparable things or is meaningless;
+            or one on a personal or protected field that the rule does not list in
+            `sensitive`, or whose value its text would reveal.
     """
     try:
         content = msgspec.convert(tomllib.loads(text), _File)
-    except (ValueError, RecursionError) as error:  # ValueError: TOML's, and a number too long
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: TOML's, or a number that is too long
         raise RuleError(f"{name}: {error}") from error
     ids = [rule.id for rule in content.rule]
     for rule_id in ids:
@@ -140,9 +143,9 @@ def _prepared(rule: _Rule, name: str) -> tuple[RuleHit, list[_Condition]]:
 
 
 def _check_sensitive(rule: _Rule, conditions: Sequence[_Condition], where: str) -> None:
-    """A rule looks at personal or protected fields on purpose or not at all.
+    """A rule uses personal or protected fields deliberately or not at all.
 
-    Its id and text go out in alerts, so they must not name what the field is compared with.
+    Its id and text are published in alerts, so they must not reveal the value it compares with.
     """
     used = {side.field for c in conditions for side in (c.left, c.right) if side.field}
     sensitive = sorted(name for name in used if role_of(name) in SENSITIVE)
@@ -202,7 +205,7 @@ def _field(name: str) -> _Side | None:
 
 
 def _value(text: str) -> _Side | None:
-    # A value is written as in TOML, whose parser knows numbers, flags, texts and dates.
+    # A value is written as in TOML, whose parser handles numbers, flags, texts and dates.
     try:
         value = tomllib.loads(f"value = {text}")["value"]
         if isinstance(value, bool):
@@ -219,7 +222,7 @@ def _value(text: str) -> _Side | None:
 
 
 class _Columns:
-    """Columns of a batch, each made at most once."""
+    """Columns of a batch, each created at most once."""
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields

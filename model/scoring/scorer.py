@@ -20,7 +20,7 @@ from schemas.claim import Claim
 
 
 class Assessment(NamedTuple):
-    """Everything a batch of claims is told by the model; each part as long as the batch."""
+    """The complete result of the model for a batch; each part as long as the batch."""
 
     probability: Scores
     decisions: Decisions
@@ -37,16 +37,16 @@ class Scorer:
 
     Attributes:
         pipeline: the fitted pipeline.
-        compiled: its classifier in the form that scores and explains; `model.artifact.store.load`
-            checks that both say the same.
-        manifest: what the artifact says of the model.
-        reference: what it remembers of the training claims.
+        compiled: its classifier in the form that scores and explains; `model.scoring.load.load`
+            checks that both agree.
+        manifest: the artifact's description of the model.
+        reference: what it keeps about the training claims.
         name: name of the model.
         version: version of the model.
         sha256: digest, hex, of the model file the pipeline came from.
         threshold: probabilities at or above it are a referral.
         threshold_policy: how the threshold was chosen, in words.
-        features: columns the model asks for.
+        features: columns the model uses.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Scorer:
         self._expected = reference.expected()
 
     def score(self, claims: Sequence[Claim]) -> Scores:
-        """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation a call."""
+        """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation per call."""
         if not claims:
             return np.empty(0, dtype=np.float64)
         return self.compiled.probabilities(self.codes(claims))
@@ -82,7 +82,7 @@ class Scorer:
         return decide(p, self.manifest.levels, self._ranked)
 
     def assess(self, claims: Sequence[Claim]) -> Assessment:
-        """Score, decide, explain, flag and hold against the rules a batch that is not empty."""
+        """Score, decide, explain, flag and apply the rules to a non-empty batch."""
         fields = Fields(claims)
         codes = self._encoded(fields)
         p = self.compiled.probabilities(codes)
@@ -102,7 +102,7 @@ class Scorer:
     def _reasons(
         self, claims: Sequence[Claim], codes: Matrix, decisions: Decisions
     ) -> list[tuple[ReasonItem, ...]]:
-        """Reasons of the referred claims: the dear part is not paid for the others."""
+        """Reasons for the referred claims only, as explaining is expensive."""
         reasons: list[tuple[ReasonItem, ...]] = [()] * len(claims)
         rows = [i for i, d in enumerate(decisions.decision) if d is Decision.REFER]
         found = self._explainer.explain([claims[i] for i in rows], codes[rows])

@@ -1,6 +1,6 @@
-"""The commands ``search`` and ``quality``: choices made on public data sets, and what they reach.
+"""The commands ``search`` and ``quality``: choices made on public data sets, and their results.
 
-Neither is needed to train or to score: they are there so that every figure can be computed anew.
+Neither is needed to train or to score: they exist so that every figure can be recomputed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ def search(options: argparse.Namespace) -> None:
 
 
 def quality(options: argparse.Namespace) -> None:
-    """Print every figure, and write them if asked."""
+    """Print every figure, and write them if requested."""
     if options.json and not options.json.parent.is_dir():  # before the work, not after it
         raise ValueError(f"--json {options.json}: {options.json.parent} is not a folder")
     with Progress(console=Console(stderr=True)) as progress:

@@ -1,9 +1,9 @@
-"""Every figure of quality we state, computed anew: ``python -m model quality --data-dir DIR``.
+"""Recomputes every quality figure that we state: ``python -m model quality --data-dir DIR``.
 
 Three protocols, each for each family: fraud_oracle.csv trained on 1994-95 and tested on 1996;
 the same file split at random (stratified); insurance_claims.csv cross-validated, with hobbies (an
 artefact of that file: not to be relied on) and without. Features are the defaults: no identifier,
-no calendar, no protected and, hobbies apart, no personal field.
+no calendar, no protected and, except for hobbies, no personal field.
 """
 
 import datetime as dt
@@ -60,7 +60,7 @@ def figures(data_dir: Path, on_fit: Callable[[], None] = lambda: None) -> list[F
     """All figures. Calls ``on_fit`` after each of `FITS` fits.
 
     Raises:
-        DatasetError: a file is not in the folder or cannot be read.
+        DatasetError: a file is missing from the folder or cannot be read.
     """
     oracle = datasets.load(str(data_dir / "fraud_oracle.csv"), "carclaims")
     insurance = datasets.load(str(data_dir / "insurance_claims.csv"), "insurance_claims")
@@ -139,8 +139,8 @@ def predict(
 def summarise(protocol: str, algorithm: str, runs: Sequence[Prediction]) -> list[Figure]:
     """Mean over the runs of each metric, and its 95 % bootstrap interval.
 
-    A resample draws a run, then as many of its claims as it has, with replacement, frauds and
-    others apart: the interval covers chance in the fit, the split and the claims tested on.
+    A resample draws a run, then as many claims as it has, with replacement, frauds and
+    others separately: the interval covers chance in the fit, the split and the test claims.
     """
     rng = np.random.default_rng(0)
     drawn = [_resample(runs[int(rng.integers(len(runs)))], rng) for _ in range(RESAMPLES)]
@@ -167,7 +167,7 @@ def _resample(run: Prediction, rng: np.random.Generator) -> Prediction:
 
 
 def table(found: Sequence[Figure]) -> Table:
-    """Figures for a person: one row a protocol and family, one column a metric."""
+    """Figures as a readable table: one row per protocol and family, one column per metric."""
     shown = Table(
         "protocol", "family", *METRICS, title="mean (95 % interval)", title_justify="left"
     )

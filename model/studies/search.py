@@ -1,9 +1,9 @@
-"""How the defaults of `model.families` were chosen, to be run again: ``python -m model search``.
+"""The search that chose the defaults of `model.families`, repeatable: ``python -m model search``.
 
 Only losses before `quality.TEST_FROM` are used. Each candidate is fitted on the past and scored on
-the window that follows, in four windows; a window counts by its frauds, as nine months have almost
-none. Candidates within `PLATEAU` of the best are taken for equal, and of those the
-smallest is the default.
+the following window, in four windows; a window is weighted by its frauds, as nine months have
+almost none. Candidates within `PLATEAU` of the best are considered equal, and the smallest of them
+is the default.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ __all__ = ["candidates", "validate"]
 
 WINDOWS: Final = 4
 PLATEAU: Final = 0.003
-"""Difference of validated ROC AUC that is not told from chance here."""
+"""Difference in validated ROC AUC that cannot be distinguished from chance here."""
 SEED: Final = 42
 
 WEEKDAYS: Final = ("loss_weekday", "loss_weekend", "report_weekday", "report_weekend")
@@ -66,7 +66,7 @@ class Candidate(NamedTuple):
     algorithm: str
     parameters: Mapping[str, object]
     extra: tuple[str, ...] = ()
-    """Columns beside the default features."""
+    """Columns in addition to the default features."""
 
     def __str__(self) -> str:
         changes = [f"{k.split('__')[1]}={v}" for k, v in self.parameters.items()]
@@ -76,7 +76,7 @@ class Candidate(NamedTuple):
 
 
 def candidates() -> list[Candidate]:
-    """Every candidate; of each family the defaults first."""
+    """All candidates; the defaults of each family first."""
     return [
         candidate
         for algorithm, grid in _GRID.items()
@@ -114,7 +114,7 @@ def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> 
 
 
 def table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
-    """Candidates for a person, one row each."""
+    """Candidates as a readable table, one row each."""
     table = Table("family", "candidate", *METRICS, title=title, title_justify="left")
     for candidate, metrics in rows:
         figures = (f"{value:.4f}" for value in metrics.values())

@@ -1,12 +1,12 @@
-"""Honest splits: row indices for training and test, by label or by time.
+"""Leak-free splits: row indices for training and test, by label or by time.
 
 Each function returns (training, test): sorted int64 indices, shapes (n_train,) and (n_test,), with
 no row in both. Time is the day of the loss, and no day is ever on both sides of a split. A claim
 without a day cannot be known to come after the training period, so it is never tested on: it
 belongs to training.
 
-Copies of a claim (`groups`, as `duplicates.groups_of` finds them) stay on one side. Where their
-days differ, the latest counts for all: nothing is trained on that comes after the cut.
+Copies of a claim (`groups`, as found by `duplicates.groups_of`) stay on one side. If their
+days differ, the latest counts for all: nothing after the cut is trained on.
 """
 
 import datetime as dt
@@ -35,11 +35,11 @@ class Split(NamedTuple):
 def random_split(
     labels: Labels, test_size: float, seed: int, groups: Indices | None = None
 ) -> Split:
-    """Stratified by label.
+    """Split at random, stratified by label.
 
     Args:
         labels: shape (n_claims,), 0 or 1.
-        test_size: share of the claims to test on, strictly between 0 and 1; with groups, of those.
+        test_size: share of the claims (or groups) to test on, strictly between 0 and 1.
         seed: the same seed gives the same split.
         groups: of each claim; None if there are no copies.
 
@@ -64,7 +64,7 @@ def random_split(
 def stratified_folds(labels: Labels, folds: int, seed: int, groups: Indices) -> list[Split]:
     """Every claim is tested on once, and trained on in all other splits.
 
-    There are fewer folds where a label has fewer groups than that.
+    There are fewer folds if a label has fewer groups than that.
 
     Args:
         labels: shape (n_claims,), 0 or 1.
@@ -73,7 +73,7 @@ def stratified_folds(labels: Labels, folds: int, seed: int, groups: Indices) -> 
         groups: of each claim.
 
     Raises:
-        ValueError: fewer than two groups with a fraud, or without.
+        ValueError: fewer than two groups with a fraud, or without one.
     """
     merged = group_labels(labels, groups)
     rarest = int(np.bincount(merged, minlength=2).min())
@@ -89,9 +89,9 @@ def stratified_folds(labels: Labels, folds: int, seed: int, groups: Indices) -> 
 
 
 def time_split(claims: Sequence[Claim], test_size: float, groups: Indices | None = None) -> Split:
-    """The latest claims are tested on, whole days at a time.
+    """Test on the latest claims, whole days at a time.
 
-    The share that is tested on comes as near to ``test_size`` as whole days allow.
+    The share tested on is as close to ``test_size`` as whole days allow.
 
     Raises:
         ValueError: a share out of range, or losses on fewer than two days.
@@ -103,7 +103,7 @@ def time_split(claims: Sequence[Claim], test_size: float, groups: Indices | None
 
 
 def cutoff_split(claims: Sequence[Claim], cutoff: dt.date, groups: Indices | None = None) -> Split:
-    """Losses on ``cutoff`` and later are tested on.
+    """Test on losses on or after ``cutoff``.
 
     Raises:
         ValueError: one side would be empty.
@@ -121,12 +121,12 @@ def forward_folds(
 ) -> list[Split]:
     """Splits for validation that train on the past only.
 
-    The first ``first`` of the dated claims are never tested on; the rest is cut into ``folds``
+    The first ``first`` of the dated claims are never tested on; the rest is divided into ``folds``
     consecutive windows of about equal size. Each window is tested on once, after training on
     everything before it.
 
     Raises:
-        ValueError: not enough different days for that many windows.
+        ValueError: not enough distinct days for that many windows.
     """
     days = _loss_days(claims, groups)
     dated = np.sort(days[days != _UNDATED])
@@ -156,7 +156,7 @@ def _nearest_cut(days: npt.NDArray[np.int64], wanted: float) -> int:
     if len(candidates) < 2:
         raise ValueError("losses on fewer than two days: nothing to split by")
     tested = counts[::-1].cumsum()[::-1]
-    # The earliest day is no candidate: it would leave nothing dated to train on.
+    # The earliest day is not a candidate: it would leave nothing dated to train on.
     return int(candidates[1:][np.abs(tested[1:] - wanted).argmin()])
 
 

@@ -25,15 +25,15 @@ from model.training.splits import Split
 from schemas.claim import Claim
 
 FOLDS: Final = 5
-"""Folds of the training claims: the threshold is chosen on scores of claims left out of the fit."""
+"""Folds of the training claims: the threshold is chosen on scores of held-out claims."""
 
 
 def _no_step() -> None:
-    """Nobody watches."""
+    """Do nothing."""
 
 
 class Trained(NamedTuple):
-    """A fitted pipeline and how it did on claims it has not seen."""
+    """A fitted pipeline and its performance on unseen claims."""
 
     algorithm: str
     pipeline: Any
@@ -77,10 +77,10 @@ def fit(
     features: Sequence[str] = DEFAULT_FEATURES,
     seed: int = estimators.DEFAULT_SEED,
 ) -> Any:
-    """A fitted pipeline. Features that are the same in all claims given are left out.
+    """A fitted pipeline. Features that are constant in the given claims are dropped.
 
     Raises:
-        ValueError: no such algorithm, only one label, or no feature varies.
+        ValueError: unknown algorithm, only one label, or no feature varies.
     """
     if len(np.unique(labels)) < 2:
         raise ValueError("training needs both frauds and other claims")
@@ -88,7 +88,7 @@ def fit(
     names = varying(columns)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
-    # These fits take seconds: threads that wait for a busy machine cost more than they save.
+    # These fits take seconds: threads that wait on a busy machine cost more than they save.
     with threadpool_limits(1):
         return estimators.build(algorithm, names, seed=seed).fit(columns, labels)
 
@@ -104,7 +104,7 @@ def train(
     sides: Split | None = None,
     on_fit: Callable[[], None] = _no_step,
 ) -> Trained:
-    """Fit and choose the threshold on the training side of the split, evaluate on the other.
+    """Fit and choose the threshold on the training side of the split, evaluate on the test side.
 
     Args:
         dataset: labelled claims.
@@ -144,7 +144,7 @@ def train(
 
 
 def predict(pipeline: Any, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
-    """Fraud probabilities, shape (n_claims,), by a pipeline that is in no artifact yet."""
+    """Fraud probabilities, shape (n_claims,), by a pipeline that is not in an artifact yet."""
     columns = claim_columns(claims, pipeline["encode"].features)
     scores: npt.NDArray[np.float64] = pipeline.predict_proba(columns)[:, 1]
     return scores
@@ -162,7 +162,7 @@ def out_of_fold(
     """Fraud probability of each claim by a model fitted without its fold, shape (n_claims,).
 
     Raises:
-        ValueError: as `fit`, or fewer than two claims of a label.
+        ValueError: as `fit`, or fewer than two claims with either label.
     """
     scores = np.empty(len(claims))
     for inside, outside in splits.stratified_folds(labels, FOLDS, seed, groups_of(claims)):

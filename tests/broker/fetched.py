@@ -1,4 +1,4 @@
-"""What tests fetch from outside: once, into a folder that parallel runs share."""
+"""Files that tests fetch from outside: once, into a folder shared by parallel runs."""
 
 import fcntl
 import re

@@ -15,7 +15,7 @@ OLD_MINUTES = 1
 
 
 class Hanging(NamedTuple):
-    """Where it is open."""
+    """The place where it is open."""
 
     topic: str
     partition: int

@@ -262,6 +262,6 @@ class NativeKafka:
 
 
 def _die_with_parent() -> list[str]:
-    """Where the system can do it: a broker never outlives the tests, however they end."""
+    """If the system supports it: a broker never outlives the tests, however they end."""
     found = shutil.which("setpriv")
     return [found, "--pdeathsig", "KILL"] if found else []

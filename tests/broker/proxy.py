@@ -32,7 +32,7 @@ class _Rule(NamedTuple):
 
 
 class Proxy:
-    """Forwards every connection to one broker, frame by frame, until told otherwise.
+    """Forwards every connection to one broker, frame by frame, until instructed otherwise.
 
     The broker must advertise `port`, or clients go round the proxy.
     """
@@ -48,9 +48,9 @@ class Proxy:
         self._links: set[_Link] = set()
         self._down = False
         self.opened = 0
-        """How many connections went through so far."""
+        """Number of connections so far."""
         self.met: dict[int, int] = {}
-        """How many answers of each API key were met by a rule."""
+        """Number of answers of each API key that matched a rule."""
         for event in self._flow.values():
             event.set()
         threading.Thread(target=self._accept, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What is in topics and groups, read to the end: to an offset, never to a time."""
+"""Reads the contents of topics and groups to the end: to an offset, never to a time."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple

@@ -26,13 +26,13 @@ from tests.broker.transactions import ENDED, transactions
 from tests.broker.victim import LAST, PARTITIONS, TRANSACTION_S, Left, Victim
 
 IDS: Final = 6
-"""Transactions under way at each kill."""
+"""Transactions in flight at each kill."""
 MOMENT_S: Final = 0.002
 SETTLED_S: Final = 2.0
 
 
 def kill_while_open(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str]:
-    """What the coordinator noted, what is still open, and what the next commit publishes."""
+    """What the coordinator recorded, what is still open, and what the next commit publishes."""
     victims = _under_way(kafka)
     kafka.kill()
     _restart(kafka, victims, away_s)
@@ -50,7 +50,7 @@ def kill_while_open(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str
 
 
 def kill_at_commit(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str]:
-    """What the coordinator noted, and where the markers are."""
+    """What the coordinator recorded, and where the markers are."""
     chosen = random.Random(seed)
     victims = _under_way(kafka)
     answered = threading.Event()
@@ -73,7 +73,7 @@ def kill_at_commit(kafka: NativeKafka, away_s: float, seed: str) -> Counter[str]
 
 
 def mix(left: Left) -> str:
-    """Where the markers of a transaction are, in words."""
+    """Describe where the markers of a transaction are."""
     outputs = {0: "no output", PARTITIONS: "all outputs"}.get(left.marked, "some outputs")
     offsets = {None: "offsets not", LAST: "offsets committed"}.get(left.offset, "offsets aborted")
     return f"{left.state}: {outputs} marked, {offsets}{' marked' if left.offset is None else ''}"

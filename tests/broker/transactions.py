@@ -64,7 +64,7 @@ def _ask(host: str, port: int) -> list[Transaction]:
 
 
 def _answer(host: str, port: int) -> tuple[list[Transaction]] | None:
-    """What the broker answers, None while it still loads its log of transactions."""
+    """The broker's answer, None while it is still loading its transaction log."""
     # header v2: key, version, correlation id, client id, no tags; body v0: no filters, no tags
     request = struct.pack(">hhih", LIST_TRANSACTIONS, 0, 1, -1) + b"\0" + b"\1\1\0"
     with socket.create_connection((host, port), timeout=30) as connection:

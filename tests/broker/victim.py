@@ -1,4 +1,4 @@
-"""One transactional id with a topic and a group of its own, for a broker that is to be killed."""
+"""One transactional id with its own topic and group, for a broker that is to be killed."""
 
 import time
 from typing import Final, NamedTuple
@@ -19,18 +19,18 @@ ASK_S: Final = 3.0
 
 
 class Left(NamedTuple):
-    """What a restarted broker has of the transaction that met the kill."""
+    """The state in a restarted broker of the transaction that was hit by the kill."""
 
     state: str
-    """What the coordinator says of it."""
+    """The coordinator's view of it."""
     marked: int
     """In how many of the output partitions a marker has ended it."""
     offset: int | None
-    """What the group has committed; None while the broker does not tell."""
+    """What the group has committed; None while the broker does not report it."""
 
 
 class Next(NamedTuple):
-    """What the next commit of the same transactional id brought to light."""
+    """What the next commit of the same transactional id made visible."""
 
     record: bool
     """Readers see the record of the transaction that met the kill."""
@@ -39,13 +39,13 @@ class Next(NamedTuple):
 
 
 class Victim:
-    """Commits one transaction, then has another one under way."""
+    """Commits one transaction, then has another one in flight."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self.id = topics.fresh_name("victim")
         self.topic = topics.create(bootstrap, self.id, PARTITIONS)
-        # Of no generation: nobody joins the group, so nobody is fenced.
+        # Without a generation: nobody joins the group, so nobody is fenced.
         self._member = self._consumer().consumer_group_metadata()
         self._producer: Producer | None = self._new_producer()
         self._transaction(b"first", FIRST, PARTITIONS)
@@ -95,7 +95,7 @@ class Victim:
             self._transaction(b"last", LAST, PARTITIONS)
 
     def in_time(self) -> bool:
-        """Whether the transaction was begun so lately that the broker holds it to be alive."""
+        """True if the transaction began so recently that the broker considers it alive."""
         return time.monotonic() < self._begun + TRANSACTION_S / 2
 
     def commit(self, seconds: float) -> bool:
@@ -114,7 +114,7 @@ class Victim:
         self._producer = None
 
     def left(self) -> Left:
-        """What has become of the transaction so far."""
+        """The state of the transaction so far."""
         (state,) = (t.state for t in transactions(self._bootstrap) if t.transactional_id == self.id)
         stable = end_offsets(self._bootstrap, [self.topic], "read_committed")
         written = end_offsets(self._bootstrap, [self.topic], "read_uncommitted")

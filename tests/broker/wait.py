@@ -27,7 +27,7 @@ def until(condition: Callable[[], T | None], what: str, seconds: float = GENEROU
 
 
 def brokers(bootstrap: str) -> int:
-    """How many brokers answer for this address; 0 while none does."""
+    """Number of brokers that answer at this address; 0 while none does."""
     try:
         admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
         return len(admin.list_topics(timeout=2).brokers)

@@ -1,4 +1,4 @@
-"""What must hold when the dust has settled, checked against what Kafka holds. Pure."""
+"""Checks what must hold once the dust has settled against the contents of Kafka. Pure."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -18,24 +18,24 @@ SAME_SCORE = 1e-9
 
 
 class Expected(NamedTuple):
-    """What must become of one source record."""
+    """The expected outcome of one source record."""
 
     key: bytes | None
     value: bytes | None
     claim_id: str | None
-    """None: the record is no claim and must become a dead letter."""
+    """None: the record is not a claim and must become a dead letter."""
     scores: Mapping[str, float]
     """Probability by the digest of each model that may have scored it."""
 
 
 class Observation(NamedTuple):
-    """Everything the checker is told."""
+    """The checker's complete input."""
 
     expected: Mapping[Place, Expected]
     alerts: Sequence[Record]
     dead_letters: Sequence[Record]
     seen_live: Iterable[Record]
-    """What a read_committed reader of `live_topics` saw while the faults happened."""
+    """Records that a read_committed reader of `live_topics` saw while the faults happened."""
     live_topics: Sequence[str]
     committed: Mapping[int, int]
     next_offsets: Mapping[int, int]
@@ -126,7 +126,7 @@ def _is_alert_of(row: Record, expected: Mapping[Place, Expected]) -> bool:
         alert = msgspec.json.decode(row.value or b"", type=FraudAlert)
         wanted = expected[source_of_alert(row)]
     except (ValueError, KeyError):
-        return True  # told by another promise
+        return True  # reported by another promise
     score = wanted.scores.get(alert.model_sha256)
     return (
         row.key == wanted.key
@@ -145,7 +145,7 @@ def _is_dead_letter_of(row: Record, expected: Mapping[Place, Expected]) -> bool:
         wanted = expected[source_of_dead_letter(row)]
         letter = DeadLetter.from_headers(row.headers)
     except (ValueError, KeyError):
-        return True  # told by another promise
+        return True  # reported by another promise
     value = wanted.value
     if letter.value is Form.CUT and value is not None:
         about = (hashlib.sha256(value).hexdigest(), len(value))

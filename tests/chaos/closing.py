@@ -1,6 +1,6 @@
-"""A process of its own that joins a group, never polls, and closes once it has partitions.
+"""A separate process that joins a group, never polls, and closes once it has partitions.
 
-In a process of its own so that a hang, or a crash in the client library, ends with it.
+A separate process so that a hang, or a crash in the client library, ends with it.
 """
 
 import os

@@ -35,11 +35,11 @@ class Fault(NamedTuple):
     act: Act
     nodes: int = 1
     bad_from_start: bool = True
-    """Whether records that become dead letters are sent from the start."""
+    """True if records that become dead letters are sent from the start."""
     dead_letter_bytes: int | None = None
     """Largest record of the dead-letter topic."""
     live_dead_letters: bool = True
-    """Whether the live reader can read dead letters: their topic stays."""
+    """True if the live reader can read dead letters: their topic stays."""
 
 
 def plan(stage: Stage, point: Point, action: Action, seconds: float = 0.0) -> Plan:
@@ -234,7 +234,7 @@ def records_unanswered(stage: Stage) -> None:
 
 
 def network_held(stage: Stage) -> None:
-    """One direction goes silent; what was under way arrives later."""
+    """One direction goes silent; what was in transit arrives later."""
     stage.running()
     stage.network().hold(stage.random.choice(list(Direction)))
     stage.fleet.sleep(stage.random.uniform(1, TRANSACTION_S + 2))
@@ -295,7 +295,7 @@ def topic_missing(stage: Stage) -> None:
 
 
 def too_large(stage: Stage) -> None:
-    """Not even a cut dead letter fits its topic until somebody raises the topic's limit."""
+    """Not even a cut dead letter fits its topic until someone raises the topic's limit."""
     stage.running()
     stage.traffic.bad = (stage.random.randbytes(20_000),)
     stage.fleet.until(lambda: any(w.codes for w in stage.fleet.workers), "a worker to refuse")

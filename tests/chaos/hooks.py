@@ -34,7 +34,7 @@ Action = Literal["kill", "stop", "term", "sleep"]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do to the worker at its nth passing of a point."""
+    """The action on the worker at its nth passing of a point."""
 
     point: Point
     action: Action

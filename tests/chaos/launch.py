@@ -6,6 +6,7 @@ environment it was given and nothing of the harness but a plan of hooks.
 """
 
 import ctypes
+import faulthandler
 import os
 import select
 import signal
@@ -39,7 +40,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def serve() -> int:
-    """Fork until told otherwise; in a fork, the worker's exit code."""
+    """Fork until instructed otherwise; in a fork, return the worker's exit code."""
     import consumer.__main__  # noqa: F401 - imported once, for every fork
 
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -93,6 +94,7 @@ def worker(request: Request) -> int:
     null = os.open(os.devnull, os.O_RDONLY)
     for new, old in ((null, 0), (log, 1), (log, 2)):
         os.dup2(new, old)
+    faulthandler.enable()  # a crash in compiled code says in the log where it was
     os.environ.clear()
     os.environ.update(request.env)
     install(request.plan)
@@ -103,7 +105,7 @@ def worker(request: Request) -> int:
     from consumer.__main__ import main
     from consumer.telemetry import logs
 
-    logs.SAME_MESSAGE_S = 0.0  # type: ignore[misc] # a round's log tells everything
+    logs.SAME_MESSAGE_S = 0.0  # type: ignore[misc] # a round's log contains everything
 
     return main(["run"])
 

@@ -1,4 +1,4 @@
-"""A bare member of a group, in a process of its own: it writes down which partitions it owns.
+"""A bare group member in a separate process: it records which partitions it owns.
 
 It dies as by ``kill -9`` inside its revocation callback while the file ``die`` is there.
 """

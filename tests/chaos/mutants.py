@@ -62,7 +62,7 @@ def fresh_metadata() -> None:
 
 
 def dropped_messages() -> None:
-    """What a poll brought together with a rebalance is dropped, and nothing is rewound."""
+    """Records of a poll that served a rebalance are dropped, and nothing is rewound."""
     from consumer.intake.source import ClaimSource
 
     rewind = ClaimSource.rewind
@@ -93,7 +93,7 @@ def _trusting() -> None:
 
 
 def random_id() -> None:
-    """A transactional id of its own for each start, and claims read uncommitted."""
+    """A separate transactional id for each start, and claims read uncommitted."""
     from consumer.kafka.client import consumer_config, producer_config
 
     replace(
@@ -133,12 +133,12 @@ def commit_first() -> None:
 
 
 def no_sweep() -> None:
-    """What a broker left open stays open until the next commit of the same id ends it."""
+    """A transaction left open by a broker stays open until the next commit of the same id."""
     _trusting()
 
 
 def sweep_believed() -> None:
-    """What was open is swept as aborted, and nobody looks whether it had been committed."""
+    """Open transactions are swept as aborted without checking whether they had been committed."""
     from consumer.intake.takeover import TakeOver
 
     _patch(TakeOver, "step", _believing)

@@ -27,6 +27,8 @@ from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stag
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
 
+SENT = (signal.SIGKILL, signal.SIGTERM)
+"""Signals that the harness sends."""
 FLAWED_S = 30.0
 """A flawed worker may stand still for good, or have set offsets back: that is seen soon enough."""
 
@@ -38,7 +40,7 @@ Cluster = tuple[int, str]
 
 @dataclass(frozen=True)
 class Case:
-    """What a round is about; enough to repeat it."""
+    """The definition of a round; enough to repeat it."""
 
     fault: Fault
     protocol: Protocol
@@ -55,7 +57,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Result:
-    """How a round ended."""
+    """The result of a round."""
 
     case: Case
     broken: Sequence[str]
@@ -198,6 +200,7 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck when told to stop: {error}")
+    broken += [f"{w.name} crashed: exit codes {w.codes}" for w in stage.fleet.workers if crashed(w)]
     broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
     try:
         seen = observe(case, stage, expected, ends)
@@ -223,8 +226,13 @@ def why_stuck(kafka: NativeKafka) -> list[str]:
     return [f"a transaction hangs: {one}" for one in found]
 
 
+def crashed(worker: Worker) -> bool:
+    """Whether a signal that nobody sent ended a worker: a fault in compiled code."""
+    return any(code < 0 and -code not in SENT for code in worker.codes)
+
+
 def disorderly(worker: Worker) -> bool:
-    """Whether a worker told to stop crashed or had to be killed.
+    """True if a worker asked to stop crashed or had to be killed.
 
     The echo of a fault may still end it with an exit code that says so, and the signal itself
     ends it before it is up.

@@ -29,7 +29,7 @@ def table(rows: Iterable[Row]) -> str:
 
 
 def mode(row: Row) -> str:
-    """How the workers of the round belonged to their group."""
+    """The group membership mode of the round's workers."""
     return f"{row.protocol}, {row.membership}"
 
 

@@ -1,4 +1,4 @@
-"""Where a fault acts: brokers, proxy, workers and traffic of one round."""
+"""The stage of a fault: brokers, proxy, workers and traffic of one round."""
 
 import contextlib
 import random
@@ -58,7 +58,7 @@ class Names:
 
 @dataclass
 class Stage:
-    """What a fault may touch."""
+    """Everything a fault may touch."""
 
     kafka: NativeKafka
     proxy: Proxy | None
@@ -86,7 +86,7 @@ class Stage:
         return first
 
     def progress(self, outcomes: int = 50) -> None:
-        """Wait until so many more outcomes are there."""
+        """Wait until this many more outcomes are there."""
         target = len(self.live.rows) + outcomes
         self.fleet.until(lambda: len(self.live.rows) >= target, f"{outcomes} more outcomes")
 
@@ -114,7 +114,7 @@ class Stage:
         return self.proxy
 
     def caught_up(self, ends: Mapping[int, int]) -> bool:
-        """Whether the group has committed all there is; asked of Kafka now and then."""
+        """True if the group has committed everything; Kafka is queried occasionally."""
         if time.monotonic() < self._ask_at:
             return False
         self._ask_at = time.monotonic() + ASK_EVERY_S

@@ -1,4 +1,4 @@
-"""A worker that is told to stop in the middle of a rebalance stops at once."""
+"""A worker that is asked to stop in the middle of a rebalance stops at once."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""A member dies while it gives partitions up and is back at once: none may be left to nobody.
+"""A member dies while giving up partitions and is back at once: none may remain without an owner.
 
 With static membership and a cooperative assignor the coordinator gives the member that came back
 its old assignment without a rebalance, and what it was giving up belongs to nobody.
@@ -42,12 +42,12 @@ class Group:
         return started
 
     def owned(self) -> list[int]:
-        """What the members own between them, once all have written it down."""
+        """The partitions owned by the members, once all have recorded them."""
         files = [self._folder / name for name in ("w0", "w1")]
         return sorted(p for f in files if f.exists() for p in msgspec.json.decode(f.read_bytes()))
 
     def steady(self) -> bool:
-        """Whether every partition has exactly one owner, and has it still after a while."""
+        """True if every partition has exactly one owner, and still has it after a while."""
         end = time.monotonic() + STEADY_S
         while time.monotonic() < end:
             if self.owned() != ALL:

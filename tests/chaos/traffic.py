@@ -73,7 +73,7 @@ def _train(folder: Path, seed: int) -> Path:
 
 
 class Traffic:
-    """Produces claims in transactions, some of them aborted, until told that it is enough."""
+    """Produces claims in transactions, some of them aborted, until asked to stop."""
 
     def __init__(self, bootstrap: str, topic: str, pool: Pool, seed: str) -> None:
         self._bootstrap = bootstrap
@@ -86,7 +86,7 @@ class Traffic:
         self._serial = itertools.count()
         self.aborted_share = ABORTED_SHARE
         self.bad: Sequence[bytes | None] = BAD
-        """What may be sent in place of a claim; may be changed while it runs."""
+        """Records that may be sent instead of a claim; may be changed while it runs."""
 
     def start(self) -> None:
         self._thread.start()

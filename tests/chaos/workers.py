@@ -20,7 +20,7 @@ from tests.chaos.launch import Event, Request
 ROOT = Path(__file__).parents[2]
 RESTART_AFTER = 0.3
 UP = "scoring claims-"
-"""What a worker logs once it minds signals."""
+"""Logged by a worker once it handles signals."""
 
 
 class Worker:
@@ -36,10 +36,10 @@ class Worker:
         self.codes: list[int] = []
         self.restart_at = 0.0
         self.gone = False
-        """Ended by the fault, for good: nobody expects it to stop in good order."""
+        """Ended by the fault, permanently: it is not expected to stop cleanly."""
 
     def up(self) -> bool:
-        """Whether its present process came as far as to mind signals, and did not give up."""
+        """True if its current process has begun to handle signals, and did not give up."""
         log = Path(self.request.log)
         told = log.read_text() if log.exists() else ""
         return self.pid is not None and UP in told and "\nerror: " not in told

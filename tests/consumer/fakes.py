@@ -105,7 +105,7 @@ class Trusting(TakeOver):
 
 
 def mark(letter: Source, *_: bytes | None) -> Header:
-    """What a redrive puts on a record, without the proof."""
+    """The mark a redrive puts on a record, without the proof."""
     return REDRIVEN_HEADER, f"{letter.topic}-{letter.partition}-{letter.offset}"
 
 
@@ -115,10 +115,10 @@ def claim(claim_id: str = "c1", amount: float | None = None) -> bytes:
 
 
 def alert_of(record: Record) -> FraudAlert:
-    """What an alert's record says."""
+    """The alert in a record."""
     return msgspec.json.decode(record.value or b"", type=FraudAlert)
 
 
 def letter_of(record: Record) -> DeadLetter:
-    """What a dead letter's record says of the refusal."""
+    """The refusal described by a dead letter's record."""
     return DeadLetter.from_headers(record.headers or ())

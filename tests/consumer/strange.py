@@ -1,4 +1,4 @@
-"""Records nobody should send: made by hand, by hypothesis and by mutating good ones."""
+"""Records that nobody should send: written by hand, by hypothesis and by mutating good ones."""
 
 import json
 import random

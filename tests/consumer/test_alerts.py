@@ -1,4 +1,4 @@
-"""Alerts: rules beside the model, CloudEvents, and nothing personal."""
+"""Alerts: rules alongside the model, CloudEvents, and nothing personal."""
 
 import datetime as dt
 

@@ -100,7 +100,7 @@ def test_a_header_the_client_cannot_hand_over() -> None:
 
 def test_other_errors_of_the_client_are_not_swallowed() -> None:
     class Failing(FakeMessage):
-        """The client fails for a reason of its own."""
+        """The client fails for another reason."""
 
         def headers(self) -> None:
             raise SystemError("something else")

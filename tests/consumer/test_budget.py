@@ -79,7 +79,7 @@ def test_a_ratio_of_one_never_stops() -> None:
 
 
 def verdict(batches: Sequence[Batch], ratio: float, window: int, consecutive: int) -> bool:
-    """Whether the last batch is over the budget, from the whole history."""
+    """True if the last batch is over the budget, computed from the whole history."""
     run = 0
     for records, refused in batches:
         run = run + refused if refused == records else 0

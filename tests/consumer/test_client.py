@@ -1,4 +1,4 @@
-"""What the Kafka clients are told: per mode, per protocol, and from the environment."""
+"""Configuration of the Kafka clients: per mode, per protocol, and from the environment."""
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -31,7 +31,7 @@ def test_the_consumer_never_commits_by_itself_and_reads_what_is_committed() -> N
 
 @pytest.mark.parametrize("membership", ["static", "dynamic"])
 def test_classic_members_share_partitions_eagerly(membership: str) -> None:
-    """A cooperative rebalance has a moment in which a death leaves partitions to nobody."""
+    """In a cooperative rebalance there is a moment when a death leaves partitions unowned."""
     config = consumer_config(settings(MEMBERSHIP=membership))
     assert config["partition.assignment.strategy"] == "range"
 

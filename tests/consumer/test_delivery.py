@@ -1,4 +1,4 @@
-"""What is done on each error of a transaction, and in which order."""
+"""Actions on each error of a transaction, and their order."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ TOO_LARGE = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "too large", txn_requires_
 PURGED = KafkaError(KafkaError._PURGE_QUEUE, "purged", txn_requires_abort=True)
 SKIPPED = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "skipped", txn_requires_abort=True)
 HIDDEN = [("commit", TOO_LARGE), ("offsets [(0, 43)] generation 1", PURGED), ("commit", SKIPPED)]
-"""How a transaction fails of which a record was refused for its size."""
+"""Errors of a transaction in which a record was refused because of its size."""
 
 
 class FakeProducer:

@@ -1,4 +1,4 @@
-"""What `doctor` makes of the answers it gets."""
+"""Findings of `doctor` for the answers it gets."""
 
 import http.server
 import json

@@ -65,7 +65,7 @@ def short_waits() -> Iterator[None]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    """Wait for what another thread does; a minute is for ever."""
+    """Wait for another thread; a minute counts as forever."""
     for _ in range(6_000):
         if holds():
             return

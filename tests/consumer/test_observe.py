@@ -1,4 +1,4 @@
-"""What is counted of a batch: only what was committed, and that once."""
+"""Counts of a batch: only what was committed, and only once."""
 
 from collections import Counter
 from collections.abc import Sequence

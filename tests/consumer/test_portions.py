@@ -9,7 +9,7 @@ from consumer.kafka.portions import FEW, MOST_BYTES, take
 
 
 class Held:
-    """A consumer that holds so many records of one size, and notes what it is asked for."""
+    """A consumer with this many records of one size, which notes what it is asked for."""
 
     def __init__(self, count: int, value: int, key: int = 0) -> None:
         self._left, self._value, self._key = count, value, key

@@ -20,7 +20,7 @@ def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Returned:
-    """What a consumer returns: a record, or an error in its place."""
+    """A message returned by a consumer: a record, or an error in its place."""
 
     def __init__(self, code: int | None = None, topic: str | None = None) -> None:
         self._error = None if code is None else KafkaError(code)

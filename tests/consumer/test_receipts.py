@@ -1,4 +1,4 @@
-"""What a receipt counts, from the batch to the proof; nothing of Kafka."""
+"""Counts in a receipt, from the batch to the proof; without Kafka."""
 
 from collections.abc import Mapping
 

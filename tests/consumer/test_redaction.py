@@ -1,4 +1,4 @@
-"""What is left of a refused record, and what is not."""
+"""What remains of a refused record, and what does not."""
 
 import hashlib
 import json
@@ -125,7 +125,7 @@ junk = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.just("a"), inner, max_size=2),
     max_leaves=5,
 )
-# Any text is a category, and any text an identifier: those roles say that it is no secret.
+# Any text is a category, and any text an identifier: those roles say that it is not a secret.
 OTHERS = sorted(
     {*FIELDS, "unknown"} - {*fields_by_role(Role.FEATURE), *fields_by_role(Role.IDENTIFIER)}
 )

@@ -77,7 +77,7 @@ def test_what_others_wrote_is_no_evidence(
 
 @pytest.mark.parametrize("content", [b"claim2", b"", None])
 def test_a_mark_is_of_what_it_was_written_on(marks: Marks, content: bytes | None) -> None:
-    """As when somebody copies it from a redrive whose transaction was aborted."""
+    """As if someone copied it from a redrive whose transaction was aborted."""
     assert marks.origin(marked(value(marks), content)) is None
 
 

@@ -1,4 +1,4 @@
-"""A claim scored again replaces an alert: told by headers, copied into the alert."""
+"""A claim scored again replaces an alert: named in headers, copied into the alert."""
 
 import msgspec
 import pytest

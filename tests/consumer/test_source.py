@@ -1,4 +1,4 @@
-"""Where a source begins and goes back to, with a consumer that answers what the test says."""
+"""Where a source starts and rewinds to, with a consumer that returns what the test defines."""
 
 import json
 import struct
@@ -155,7 +155,7 @@ def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one(
 def test_the_beginning_is_asked_once_unless_another_worker_may_have_read(
     monkeypatch: pytest.MonkeyPatch, lost: bool, begun: int
 ) -> None:
-    """What is deleted while an eager group rebalances is reported, not skipped unseen."""
+    """Records deleted while an eager group rebalances are reported, not silently skipped."""
     source, client = made(monkeypatch, "earliest")
     place = [TopicPartition("claims", 0)]
     source._on_assign(client, place)
@@ -284,7 +284,7 @@ def test_the_forms_of_group_metadata() -> None:
 
 
 class Sized:
-    """A record whose value and key have so many bytes."""
+    """A record whose value and key have this many bytes."""
 
     def __init__(self, size: int, key: int = 0) -> None:
         self.size = size
@@ -337,7 +337,7 @@ def test_small_records_fill_a_batch_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Failure:
-    """What a poll brings when the client has failed for good."""
+    """The result of a poll when the client has failed permanently."""
 
     def __len__(self) -> int:
         return 0
@@ -351,7 +351,7 @@ class Failure:
 def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It is told once: dropped with the void records, the worker would poll in vain for ever."""
+    """It is reported once: dropped with the void records, the worker would poll in vain forever."""
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
     monkeypatch.setattr(client, "poll", lambda _: Failure())

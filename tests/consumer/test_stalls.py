@@ -1,4 +1,4 @@
-"""What is done about an open transaction, and when; the brokers are the test's word."""
+"""Actions on an open transaction, and when; the test plays the brokers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -42,7 +42,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Told:
-    """What was swept and shown."""
+    """The sweeps and reports made."""
 
     def __init__(self) -> None:
         self.own = 0

@@ -22,7 +22,7 @@ BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 
 class Ends(queue.Queue[int]):
-    """What the process would have ended with."""
+    """The exit code the process would have ended with."""
 
     def __call__(self, code: int) -> None:
         self.put(code)

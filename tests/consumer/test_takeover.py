@@ -1,4 +1,4 @@
-"""Where reading begins, by what is visible in the outputs."""
+"""Where reading starts, depending on what is visible in the outputs."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -169,7 +169,9 @@ def test_its_own_receipt_is_believed_unless_something_was_aborted(
     over.restart(distrust=True)
     assert over.step(committed(text)) is None
     assert over.step(committed(text)) == {P0: Start(100)}
-    assert over.step(committed(text)) is None  # read by nobody since, but begun anew: not its own
+    assert (
+        over.step(committed(text)) is None
+    )  # read by nobody since, but started again: not its own
 
 
 def test_a_rebalance_in_between_begins_anew(over: TakeOver, outputs: Outputs) -> None:

@@ -42,7 +42,7 @@ def train(folder: Path) -> Path:
 
 
 class Process:
-    """A command that goes on, and what it wrote."""
+    """A command that keeps running, and its output."""
 
     def __init__(self, command: list[str], env: Env, log: Path) -> None:
         self._log = log
@@ -56,7 +56,7 @@ class Process:
         return self._log.read_text()
 
     def answers(self, url: str) -> bool:
-        """Whether the address answers 200; fails when the process has ended."""
+        """True if the address answers 200; fails if the process has ended."""
         assert self.popen.poll() is None, self.log
         with contextlib.suppress(OSError):
             return bool(get(url))

@@ -1,4 +1,4 @@
-"""What each command may do, exactly as docs/security.md lists it."""
+"""The rights of each command, exactly as listed in docs/security.md."""
 
 import re
 from typing import Final

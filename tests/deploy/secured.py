@@ -1,4 +1,4 @@
-"""A broker that lets nobody in without a name: TLS with SCRAM, mTLS, and access rules.
+"""A broker that requires authentication: TLS with SCRAM, mTLS, and access rules.
 
 The plain listener is for the tests' own administration only.
 """
@@ -26,7 +26,7 @@ AUTHORIZER = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
 
 
 class Right(NamedTuple):
-    """What a principal may do with a resource, or with all whose names begin so."""
+    """A principal's right on a resource, or on all with that name prefix."""
 
     kind: ResourceType
     name: str

@@ -1,4 +1,4 @@
-"""The compose stack under a project name and ports of its own, beside any that runs already."""
+"""The compose stack under its own project name and ports, next to any that is running."""
 
 import contextlib
 import os
@@ -91,7 +91,7 @@ def stack() -> Iterator[Stack]:
 
 
 def inspect(container: str) -> Any:
-    """What Docker knows of a container."""
+    """Docker's information about a container."""
     done = subprocess.run(
         ["docker", "inspect", container], capture_output=True, check=True, cwd=Path("/")
     )

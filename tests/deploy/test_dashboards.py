@@ -18,7 +18,7 @@ UNITS = {value for name, value in vars(units).items() if isinstance(value, str) 
 
 
 def lost(written: Any, read: Any, path: str = "$") -> Iterator[str]:
-    """What a reading by the schema's types drops or changes: it is not of the schema."""
+    """Whatever reading with the schema's types drops or changes: it is not in the schema."""
     if isinstance(written, dict) and isinstance(read, dict):
         for name, value in written.items():
             if name in read:

@@ -15,7 +15,7 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def verdicts(name: str) -> set[bool]:
-    """Whether the unit tests expect the alert to fire, to be silent, or both."""
+    """The states that the unit tests expect of the alert: firing, silent, or both."""
     return {
         bool(case.get("exp_alerts"))
         for path in RULE_TESTS

@@ -95,11 +95,11 @@ EXPECTED: Final = {
     ResourceType.GROUP: "CONSUMER_GROUP",
     ResourceType.TRANSACTIONAL_ID: "CONSUMER_GROUP/INSTANCE_ID",
 }
-"""How a message names what is not a topic."""
+"""Names of resources other than topics in messages."""
 
 
 def as_worker(name: str, model: Path, port: int) -> Env:
-    """A worker of a group of its own."""
+    """A worker in its own group."""
     return {
         "CONSUMER_GROUP": name,
         "INSTANCE_ID": "1",

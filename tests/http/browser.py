@@ -58,7 +58,7 @@ class Browser:
         return self._call("POST", "/execute/sync", script=script, args=list(arguments))
 
     def text(self, selector: str) -> str:
-        """What a person reads there; nothing when it is hidden."""
+        """The text visible there; empty if it is hidden."""
         found: str = self._call("GET", f"{self._element(selector)}/text")
         return found
 
@@ -76,7 +76,7 @@ class Browser:
         raise AssertionError(f"{selector} stays empty")
 
     def complaints(self) -> list[str]:
-        """What the browser's console says: errors, and what the page's policy forbade."""
+        """Messages in the browser's console: errors, and whatever the page's policy forbade."""
         return [entry["message"] for entry in self._call("POST", "/se/log", type="browser")]
 
     def screenshot(self, file: Path) -> None:

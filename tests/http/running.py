@@ -1,4 +1,4 @@
-"""The real server in a process of its own, and raw connections to it."""
+"""The real server in a separate process, and raw connections to it."""
 
 import os
 import re
@@ -74,7 +74,7 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
 
 
 class Answer(NamedTuple):
-    """What came back on a raw connection."""
+    """The response on a raw connection."""
 
     status: int
     content_type: str | None

@@ -1,4 +1,4 @@
-"""What the endpoint answers to claims, and to those who operate it."""
+"""Responses of the endpoint to claims and to operators."""
 
 import json
 from pathlib import Path

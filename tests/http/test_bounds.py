@@ -82,7 +82,7 @@ def test_endless_trailers_are_refused() -> None:
             with contextlib.suppress(ConnectionError):
                 for _ in range(1_000):
                     sock.sendall(line * 100)
-            # Closed, with the answer or, if the flood went on, without it; no time-out is near.
+            # Closed, with the answer or, if the flood went on, without it; no timeout is near.
             until(lambda: server.counted(431) == 1, "the trailers are read for ever")
 
 
@@ -179,7 +179,7 @@ def test_unfinished_handshakes_give_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_slow_reader_gets_everything(tmp_path: Path, secure: bool) -> None:
-    """Reading stops while a client does not take its answers, and goes on when it does."""
+    """Reading stops while a client does not read its responses, and continues when it does."""
     pair = self_signed(tmp_path)
     limits = Limits(seconds=NEVER, silent_seconds=NEVER)
     with bounded(limits, context=tls(*pair) if secure else None) as server:
@@ -249,7 +249,7 @@ def test_a_client_may_stop_sending_and_still_read() -> None:
 
 
 def answers_at(host: str, sock: socket.socket) -> bool:
-    """Whether the port answers at this address of the host."""
+    """True if the port answers at this address of the host."""
     port = sock.getsockname()[1]
     address = f"[{host}]" if ":" in host else host
     try:

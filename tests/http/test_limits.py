@@ -1,4 +1,4 @@
-"""What a client may send, how long it may take, and how many there may be."""
+"""Limits on what a client may send, how long it may take, and the number of clients."""
 
 import contextlib
 import json
@@ -63,7 +63,7 @@ def test_a_header_without_end(server: Server) -> None:
         sock.sendall(b"GET / HTTP/1.1\r\nX-Endless: ")
         for _ in range(17):
             sock.sendall(b"x" * 1_000)
-            time.sleep(0.002)  # in packets of their own
+            time.sleep(0.002)  # in separate packets
         is_problem(answer(sock), 431)
 
 

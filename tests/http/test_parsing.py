@@ -11,7 +11,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Kept:
-    """What the parser gave, in order."""
+    """The parser's calls, in order."""
 
     def __init__(self) -> None:
         self.heads: list[Head] = []

@@ -120,7 +120,7 @@ def test_no_such_method(client: httpx.Client) -> None:
 
 
 class BrokenScorer(FakeScorer):
-    """A model whose answer is no probability."""
+    """A model whose answer is not a probability."""
 
     def score(self, claims: Any) -> Any:
         return np.full(len(claims), np.nan)

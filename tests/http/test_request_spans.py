@@ -1,4 +1,4 @@
-"""A span for each request to score, in the trace of whoever sent it."""
+"""A span for each scoring request, in the trace of its sender."""
 
 from pathlib import Path
 

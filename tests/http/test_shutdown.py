@@ -1,4 +1,4 @@
-"""Stopping: requests under way are answered, and the process ends well."""
+"""Stopping: requests in flight are answered, and the process ends cleanly."""
 
 import json
 import signal
@@ -22,7 +22,7 @@ def test_a_request_under_way_is_answered(model_dir: Path, number: signal.Signals
             busy.sendall(head(BODY) + BODY[:100])
             assert answer_of_probe(server.port) == 200  # so the head above has been read
             server.process.send_signal(number)
-            assert idle.recv(1) == b""  # closed at once: it had nothing under way
+            assert idle.recv(1) == b""  # closed at once: it had nothing in flight
             busy.sendall(BODY[100:])
             found = answer(busy)
             assert found.status == 200

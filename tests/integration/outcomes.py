@@ -1,4 +1,4 @@
-"""What came of the claims, compared with what has to come of them."""
+"""Actual outcomes of the claims, compared with the expected ones."""
 
 from collections import Counter, defaultdict
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Topics and a group of their own, and workers as processes on them."""
+"""Separate topics and a group, and workers as processes on them."""
 
 import contextlib
 import os
@@ -25,14 +25,14 @@ ROOT = Path(__file__).parents[2]
 
 
 class Answer(NamedTuple):
-    """What an HTTP endpoint said."""
+    """The response of an HTTP endpoint."""
 
     status: int
     text: str
 
 
 class Worker:
-    """``python -m consumer run`` (or another command) as a process of its own."""
+    """``python -m consumer run`` (or another command) as a separate process."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Worker:
         return self.process.poll() is not None
 
     def get(self, path: str) -> Answer | None:
-        """Ask its operations endpoints; None while nobody answers."""
+        """Request its operations endpoints; None while nothing answers."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as found:
                 return Answer(found.status, found.read().decode())
@@ -164,7 +164,7 @@ class Stage:
         return committed(self.bootstrap, self.group, self.claims)
 
     def claim_ends(self) -> dict[int, int]:
-        """Where the partitions of the claims topic end that hold anything."""
+        """End offsets of the non-empty partitions of the claims topic."""
         ends = end_offsets(self.bootstrap, [self.claims])
         return {p: end for (_, p), end in ends.items() if end}
 
@@ -173,7 +173,7 @@ class Stage:
         wait.until(lambda: worker._alive() and self.published() > count, "some alerts")
 
     def drained(self) -> bool:
-        """Whether every claim is committed."""
+        """True if every claim is committed."""
         return self.committed() == self.claim_ends()
 
     def wait_drained(self) -> None:

@@ -1,4 +1,4 @@
-"""What brokers fence and what they do not: the facts the worker's rules rest on."""
+"""What brokers fence and what they do not: the facts behind the worker's rules."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What the whole group leaves undone, and what counts as lag, asked of a real broker."""
+"""What the whole group leaves undone, and what counts as lag, on a real broker."""
 
 from collections.abc import Iterator
 
@@ -75,7 +75,7 @@ def test_without_a_member_nobody_owns_anything(stage: Stage) -> None:
 
 
 def test_partitions_given_up_by_a_member_that_died(stage: Stage) -> None:
-    """What cooperative-sticky leaves behind is counted, though both members are healthy."""
+    """Partitions left behind by cooperative-sticky are counted, though both members are healthy."""
     mode = Mode("classic", "static", "cooperative-sticky")
     members = [
         Member(stage.bootstrap, stage.claims, stage.group, mode, name) for name in ("w0", "w1")

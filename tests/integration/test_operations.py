@@ -18,7 +18,7 @@ def lags(worker: Worker) -> dict[str, float]:
 
 def test_metrics_and_health_of_a_running_worker(stage: Stage, scorer: Scorer) -> None:
     rows = [*good(2_000), *(bad(kind) for kind in BAD)]
-    # In a transaction: the marker at its end is a record to nobody, and so no lag.
+    # In a transaction: nobody sees the marker at its end as a record, so it is not lag.
     produce(stage.bootstrap, stage.claims, rows, transaction=stage.group)
     worker = stage.worker().ready()
     health = worker.get("/healthz")
@@ -85,5 +85,5 @@ def test_not_ready_without_partitions(new_stage: NewStage) -> None:
 
 
 def joined(worker: Worker) -> bool:
-    """Whether it has been told which partitions are its own: none."""
+    """True if it has been assigned its partitions: none."""
     return '"message":"assigned nothing"' in worker.log

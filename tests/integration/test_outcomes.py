@@ -60,7 +60,7 @@ def report(stage: Stage, found: Mapping[str, bool], at: dt.datetime, transaction
 
 
 def abandon(stage: Stage, claims: Iterable[str]) -> None:
-    """Findings in a transaction that is given up: nobody decided anything."""
+    """Findings in an aborted transaction: nothing was decided."""
     producer = Producer({"bootstrap.servers": stage.bootstrap, "transactional.id": stage.group})
     producer.init_transactions(120)
     producer.begin_transaction()

@@ -1,4 +1,4 @@
-"""What keeps a worker from starting, or stops it: its exit code and its words."""
+"""Reasons that prevent a worker from starting, or stop it: exit code and message."""
 
 import os
 import shutil

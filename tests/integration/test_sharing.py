@@ -1,4 +1,4 @@
-"""How a group shares the partitions: after a death, and with workers of an earlier release."""
+"""Sharing of partitions in a group: after a death, and with workers of an earlier release."""
 
 import pytest
 
@@ -53,7 +53,7 @@ def test_from_an_earlier_release_without_loss(stage: Stage, scorer: Scorer) -> N
 
 
 def stays(worker: Worker) -> bool:
-    """Whether a worker is let into the group; while sessions of the old ones last it is not."""
+    """True if a worker is admitted to the group; not while sessions of the old ones last."""
     wait.until(lambda: worker.ended or (worker.get("/readyz") or (0,))[0] == 200, "a worker")
     assert not worker.ended or worker.wait() == 4, worker.log
     return not worker.ended

@@ -46,7 +46,7 @@ def receipt(begin: int, outcomes: int) -> Receipt:
 
 
 def score(stage: Stage, outcomes: int | None = None, **settings: str) -> str:
-    """A worker from start to the last claim, or until so many have outcomes; its log."""
+    """Run a worker to the last claim, or until this many have outcomes; returns its log."""
     worker = stage.worker(**(DYNAMIC | settings)).ready()
     if outcomes is not None:
         wait.until(lambda: len(read(stage).places()) >= outcomes, "the outcomes")

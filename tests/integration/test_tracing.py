@@ -13,7 +13,7 @@ CLAIMS = 300
 
 
 def rows() -> list[Row]:
-    """Each claim in a trace of its own, and one record that is no claim."""
+    """Each claim in its own trace, and one record that is not a claim."""
     traced = [
         row._replace(headers=[("traceparent", f"00-{n + 1:032x}-{n + 1:016x}-01".encode())])
         for n, row in enumerate(good(CLAIMS))

@@ -1,4 +1,4 @@
-"""What is left open when Kafka does not answer, and why it does not, told in the last line."""
+"""If Kafka does not answer, the last line says what is left open, and why it does not answer."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -55,7 +55,7 @@ def source() -> tuple[str, tuple[Claim, ...]]:
 
 
 def good(count: int) -> Iterator[Row]:
-    """So many claims, each with an id of its own; a policy has several."""
+    """This many claims, each with its own id; a policy has several."""
     _, claims = source()
     for number, claim in enumerate(itertools.islice(itertools.cycle(claims), count)):
         once = msgspec.structs.replace(claim, claim_id=f"{claim.claim_id}-{number}")

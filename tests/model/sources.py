@@ -1,4 +1,4 @@
-"""Where the tests find the shared public data sets, which are not part of the project."""
+"""Locates the shared public data sets, which are not part of the project."""
 
 import os
 from pathlib import Path

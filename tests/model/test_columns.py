@@ -76,7 +76,7 @@ def test_default_features_are_safe() -> None:
         for n in fields_by_role(role)
     }
     assert not unsafe & set(DEFAULT_FEATURES)
-    assert "vehicle_year" not in DEFAULT_FEATURES  # it tells the calendar year
+    assert "vehicle_year" not in DEFAULT_FEATURES  # it reveals the calendar year
     assert len(set(DEFAULT_FEATURES)) == len(DEFAULT_FEATURES)
     assert {"report_lag_days", "claim_amount", "fault"} <= set(DEFAULT_FEATURES)
 

@@ -59,7 +59,7 @@ def test_forest_equals_scikit_learn_to_the_last_bit(seed: int) -> None:
     X, y = claims_like(seed)
     model = RandomForestClassifier(30, min_samples_leaf=4, random_state=seed).fit(X, y)
     compiled = compile_forest(model)
-    # Values just beside a threshold are where rounding to single precision matters.
+    # Values right next to a threshold are where rounding to single precision matters.
     thresholds = np.concatenate(
         [t.tree_.threshold[t.tree_.feature == 0] for t in model.estimators_]
     )

@@ -1,4 +1,4 @@
-"""Files that decide what the program does: read at once, and only if not everybody may write."""
+"""Files that decide what the program does: read at once, and only if not world-writable."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What an artifact remembers of its training claims, and what the scorer makes of it."""
+"""What an artifact keeps about its training claims, and how the scorer uses it."""
 
 import datetime as dt
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is printed arrives whole: piped, in a narrow terminal, in any encoding."""
+"""Output arrives complete: piped, in a narrow terminal, in any encoding."""
 
 import io
 import json
@@ -28,11 +28,11 @@ class Terminal(io.TextIOWrapper):
         self._tty = tty
 
     def isatty(self) -> bool:
-        """Whether a person looks at it."""
+        """True if a person looks at it."""
         return self._tty
 
     def text(self) -> str:
-        """What arrived."""
+        """The output that arrived."""
         assert isinstance(self.buffer, io.BytesIO)
         return self.buffer.getvalue().decode(self.encoding)
 

@@ -240,7 +240,7 @@ def test_the_version_of_a_new_model_is_a_name(
 
 
 def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """A command in a process of its own; one that waits for ever fails the test."""
+    """A command in a separate process; one that waits forever fails the test."""
     return subprocess.run(
         [sys.executable, "-m", "model", *arguments, "--root", str(root)],
         check=False,

@@ -1,4 +1,4 @@
-"""A model that anybody could exchange is not loaded."""
+"""A model that anyone could replace is not loaded."""
 
 from pathlib import Path
 

@@ -43,7 +43,7 @@ def answer_after(text: str) -> str:
 
 
 def inline() -> Iterator[str]:
-    """What stands between back-ticks in the running text, in one line each."""
+    """Code spans in the running text, one line each."""
     for found in INLINE.findall(FENCE.sub("", README.read_text(encoding="utf-8"))):
         yield " ".join(found.split())
 

@@ -15,7 +15,7 @@ from tests.broker import ports, topics, wait
 ROOT = Path(__file__).parents[2]
 CLONED = ("Makefile", "pyproject.toml", "schemas", "model", "consumer", "fraud_scorer")
 STAMPS = (".ready", ".runtime")
-"""What `make` looks at to see that the environment is complete."""
+"""Files that `make` checks to see that the environment is complete."""
 BROKER, ENDPOINT = "localhost:9092", "localhost:8080"
 
 

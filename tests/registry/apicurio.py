@@ -27,7 +27,7 @@ class NoRegistryError(Exception):
 
 
 def newer_java() -> str:
-    """A Java that is new enough: the one on the path, or one installed beside it."""
+    """A recent enough Java: the one on the path, or one installed next to it."""
     installed = sorted(Path("/usr/lib/jvm").glob("*/bin/java"))
     for java in [shutil.which("java"), *map(str, installed)]:
         if java is not None and java_version(java) >= JAVA:

@@ -1,4 +1,4 @@
-"""Registries: a small one of our own, and a real one where it can be had."""
+"""Registries: a small one of our own, and a real one if available."""
 
 from collections.abc import Iterator
 

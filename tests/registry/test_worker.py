@@ -1,4 +1,4 @@
-"""A real worker on a real Kafka with a registry beside it."""
+"""A real worker on a real Kafka with a registry next to it."""
 
 import datetime as dt
 import json

@@ -27,7 +27,7 @@ def test_current_contracts_keep_what_was_released(name: str) -> None:
 
 
 def changed(name: str, change: Callable[[Document], object]) -> list[str]:
-    """What is found when the released document is compared with a changed copy of it."""
+    """Findings when the released document is compared with a changed copy of it."""
     current = copy.deepcopy(released(name))
     change(current)
     return breaking(released(name), current, written=name in WRITTEN)

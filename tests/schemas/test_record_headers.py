@@ -20,7 +20,7 @@ TRACE: list[Header] = [
 
 
 def described(message: str) -> Draft202012Validator:
-    """What the document says of a message's headers."""
+    """The document's description of a message's headers."""
     document = read("asyncapi.json")
     schema = document["components"]["messages"][message]["headers"]
     return Draft202012Validator(
