@@ -166,11 +166,6 @@ def process(
 _partition = attrgetter("topic", "partition")
 
 
-def nothing_but(offsets: Mapping[tuple[str, int], int]) -> Outcome:
-    """An outcome that publishes nothing and commits these offsets."""
-    return Outcome([], [], dict(offsets), {}, Counter(), 0, [], None)
-
-
 def next_offsets(sources: Iterable[Source]) -> dict[tuple[str, int], int]:
     """First offset after the batch, by topic and partition."""
     return {(source.topic, source.partition): source.offset + 1 for source in sources}

@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -65,9 +65,11 @@ from consumer.kafka.topics import (
     require_topics,
     without_coordinator,
 )
-from consumer.publishing.committing import commit, ready_producer
+from consumer.publishing.committing import Transaction, ready_producer
 from consumer.publishing.leftovers import Leftovers
-from consumer.publishing.sizes import CUT_SHORT, TOO_LARGE, compressed
+from consumer.publishing.publication import Output, Publication
+from consumer.publishing.reports import TOO_LARGE, DeliveryReports
+from consumer.publishing.sizes import CUT_SHORT, compressed
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
 from schemas.alert import Source
@@ -287,8 +289,7 @@ class _Sending:
     limit: int | None
     opener: Opener
     in_flight: bool = False
-    failed: KafkaError | None = None
-    """The first record of a transaction that was not delivered, and why."""
+    reports: DeliveryReports = field(default_factory=DeliveryReports)
 
     def unknown(self) -> str | None:
         """Describe for the operator what Kafka has not answered."""
@@ -343,7 +344,7 @@ class _Sending:
         try:
             self._commit(step, next_offsets(letters), counts)
         except KafkaException as error:
-            code = (self.failed or kafka_error(error)).code()
+            code = (self.reports.failed or kafka_error(error)).code()
             if code not in TOO_LARGE and not (code in CUT_SHORT and len(messages) > 1):
                 raise
             first = f"{letters[0].topic}[{letters[0].partition}]@{letters[0].offset}"
@@ -357,37 +358,25 @@ class _Sending:
     def _commit(
         self, step: Step, offsets: Mapping[Place, int], counts: Mapping[Place, int]
     ) -> None:
-        now_ms = time.time_ns() // 1_000_000
         self.in_flight = True
-        self.receipts.began(now_ms)
-        self.receipts.older(
-            offsets, min((r.timestamp_ms or now_ms for r in step.kept), default=now_ms)
+        if step.kept:
+            now_ms = time.time_ns() // 1_000_000
+            self.receipts.older(offsets, min(r.timestamp_ms or now_ms for r in step.kept))
+        outputs = (
+            Output(self.settings.claims_topic, step.claims, ()),
+            Output(self.settings.dead_letter_topic, step.kept, ()),
         )
-        self.failed = None
-        self.producer.begin_transaction()
-        produce(self.producer, self.settings.claims_topic, step.claims, self._delivered)
-        produce(self.producer, self.settings.dead_letter_topic, step.kept, self._delivered)
-        self._await_delivery()
-        written = self.receipts.write(offsets, counts, now_ms)
-        commit(self.producer, written, self.consumer.consumer_group_metadata(), TIMEOUT_S)
-        self.receipts.committed()
+        transaction = Transaction(self.producer, self.receipts, TIMEOUT_S)
+        transaction.fill(Publication(outputs, offsets, counts), self._queue)
+        transaction.commit(self.consumer.consumer_group_metadata())
         self.in_flight = False
 
-    def _await_delivery(self) -> None:
-        """Know which record is refused: those behind it would be waited for in vain by a commit.
-
-        Raises:
-            KafkaException: one is.
-        """
-        end = time.monotonic() + TIMEOUT_S
-        while len(self.producer) and self.failed is None and time.monotonic() < end:
-            self.producer.poll(0.1)
-        if self.failed is not None:
-            raise KafkaException(self.failed)
-
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None and (self.failed is None or error.code() in TOO_LARGE):
-            self.failed = error
+    def _queue(self, producer: Producer, publication: Publication) -> None:
+        """Queue all records, and wait: so it is known which one is refused."""
+        self.reports.clear()
+        for output in publication.outputs:
+            produce(producer, output.topic, output.records, self.reports.note)
+        self.reports.wait(producer, TIMEOUT_S)
 
 
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:

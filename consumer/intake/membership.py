@@ -27,7 +27,7 @@ def generation(metadata: bytes) -> int:
         ValueError: the client library serialises it in an unknown format.
     """
     if not metadata.startswith(_MAGIC):
-        raise ValueError(f"group metadata of an unknown form: {metadata[:8]!r}")
+        raise ValueError(f"group metadata in an unknown format: {metadata[:8]!r}")
     return int(_GENERATION.unpack_from(metadata, len(_MAGIC))[0])
 
 

@@ -52,7 +52,7 @@ class Offsets:
             inner = kafka_error(error)
             if not inner.retriable() and inner.code() not in TRANSIENT | FENCED:
                 raise stopped(error, "reading the committed offsets") from error
-            log.warning("committed offsets not to be had yet: %s", inner.str())
+            log.warning("committed offsets not available yet: %s", inner.str())
             return None
         for place in found:
             self.begun.setdefault((place.topic, place.partition), place.offset)
@@ -114,8 +114,8 @@ class Offsets:
         if start.offset > high:
             raise KafkaStoppedError(
                 f"{topic}[{partition}] ends at {high}, before the committed offset {start.offset}: "
-                "the topic was deleted and made again, or lost records. Decide where to go on, and "
-                "set the group's offsets (docs/runbook.md, offsets beyond the end)"
+                "the topic was deleted and recreated, or lost records. Decide where to continue, "
+                "and set the group's offsets (docs/runbook.md, offsets beyond the end)"
             )
         if start.offset >= low:
             return start
@@ -123,7 +123,7 @@ class Offsets:
         lost += "deleted before they were scored (retention of the claims topic)"
         if self._reset in {"error", "none"}:
             raise KafkaStoppedError(f"{lost}, and KAFKA_AUTO_OFFSET_RESET={self._reset}")
-        log.error("%s; going on at the beginning of the log", lost)
+        log.error("%s; continuing from the beginning of the log", lost)
         return Start(low, frozenset(offset for offset in start.done if offset >= low))
 
     def forget(self, partitions: Sequence[TopicPartition]) -> None:

@@ -65,7 +65,7 @@ class Stall(NamedTuple):
 
     waited_s: float
     unstable: Sequence[Place]
-    """Partitions of the claims topic whose committed offsets are not to be had."""
+    """Partitions of the claims topic whose committed offsets are not available."""
     open: Mapping[Place, int]
     """Output partitions with an open transaction, and its first offset."""
 

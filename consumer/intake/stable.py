@@ -25,7 +25,7 @@ class StableOffsets:
         self.ends: dict[tuple[str, int], int] = {}
 
     def note(self, statistics: str) -> None:
-        """Callback of the client, every `EVERY_MS`."""
+        """Callback of the client, every `STATISTICS_EVERY_MS`."""
         found = msgspec.json.decode(statistics, type=_Statistics)
         self.ends = {
             (topic, int(number)): partition.ls_offset

@@ -165,7 +165,7 @@ class TakeOver:
         if missing or start.done:
             assert receipt is not None
             log.warning(
-                "%s[%d]: a transaction of %s was not whole: %d outcomes are missing, %d are there "
+                "%s[%d]: a transaction of %s was incomplete: %d outcomes are missing, %d are there "
                 "beyond the offset to read from; scoring what is missing from offset %d on",
                 *place, receipt.by, missing, len(start.done), start.offset,
             )  # fmt: skip

@@ -14,7 +14,7 @@ from consumer.settings.settings import Delivery, Membership, Settings
 log = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_MS: Final = 15_000
-EVERY_MS: Final = 1_000
+STATISTICS_EVERY_MS: Final = 1_000
 
 CONSUMER_ONLY: Final = (
     "auto.offset.reset",
@@ -134,7 +134,7 @@ def consumer_config(settings: Settings) -> Config:
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": 32_768,
         "fetch.queue.backoff.ms": 10,
-        "statistics.interval.ms": EVERY_MS,
+        "statistics.interval.ms": STATISTICS_EVERY_MS,
         **_only(settings, CONSUMER_ONLY),
     }
     if settings.group_protocol == "classic":
@@ -298,8 +298,8 @@ _HINTS: Final = {
     KafkaError.FENCED_INSTANCE_ID: _FENCED_HINT,
     KafkaError.UNRELEASED_INSTANCE_ID: "; the old session of this INSTANCE_ID has not ended yet",
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: (
-        "; another member of CONSUMER_GROUP (a worker of an earlier release?) shares partitions in "
-        "a different way: stop every worker of the group, wait until their sessions "
+        "; another member of CONSUMER_GROUP (a worker of an earlier release?) assigns partitions "
+        "differently: stop every worker of the group, wait until their sessions "
         "have ended (KAFKA_SESSION_TIMEOUT_MS, 15 s by default), then start them again. Committed "
         "offsets stay; see 'From an earlier release' in docs/runbook.md"
     ),
@@ -315,6 +315,6 @@ _HINTS: Final = {
         "see 'A batch that cannot be unpacked' in docs/runbook.md"
     ),
     KafkaError.MSG_SIZE_TOO_LARGE: (
-        "; a record is larger than the output topic takes: raise its max.message.bytes"
+        "; a record is larger than the output topic accepts: raise its max.message.bytes"
     ),
 }

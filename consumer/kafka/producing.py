@@ -1,7 +1,7 @@
 """Publishing records: shared by all producers of the product."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -67,6 +67,6 @@ def produce(
                 waiting = bool(len(producer))
 
 
-def partitions(offsets: dict[tuple[str, int], int]) -> list[TopicPartition]:
+def partitions(offsets: Mapping[tuple[str, int], int]) -> list[TopicPartition]:
     """Next offsets in the client's form."""
     return [TopicPartition(topic, part, offset) for (topic, part), offset in offsets.items()]

@@ -1,14 +1,17 @@
-"""What the worker and the redrive do alike with a transactional producer."""
+"""Transactions, begun and committed alike by the worker and the redrive."""
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer
 
 from consumer.kafka.client import serve
 from consumer.kafka.producing import make_producer
+from consumer.kafka.receipts import Receipts
 from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.publication import Publication
 from consumer.settings.settings import Settings
 
 Step = Callable[[str], AbstractContextManager[None]]
@@ -49,19 +52,57 @@ def _initialised(settings: Settings, timeout_s: float, step: Step) -> Producer:
     return producer
 
 
-def commit(
-    producer: Producer,
-    offsets: Sequence[TopicPartition],
-    group_metadata: Any,
-    timeout_s: float,
-    step: Step = unwatched,
-) -> None:
-    """Commit the transaction with the offsets of the group.
+class Transaction:
+    """Records and offsets that become visible together, or not at all."""
 
-    Raises:
-        KafkaException: it is not committed, or that is not known.
-    """
-    with step("send_offsets_to_transaction"):
-        producer.send_offsets_to_transaction(list(offsets), group_metadata, timeout_s)
-    with step("commit_transaction"):
-        producer.commit_transaction(timeout_s)
+    def __init__(
+        self, producer: Producer, receipts: Receipts, timeout_s: float, step: Step = unwatched
+    ) -> None:
+        """Nothing is begun yet.
+
+        Args:
+            producer: initialised, and in no transaction.
+            receipts: committed with the offsets.
+            timeout_s: of each request.
+            step: watches each call that may exceed its own timeout.
+        """
+        self._producer = producer
+        self._receipts = receipts
+        self._timeout_s = timeout_s
+        self._step = step
+
+    def fill(
+        self, publication: Publication, queue: Callable[[Producer, Publication], None]
+    ) -> None:
+        """Begin, and add what is published and which offsets go with it.
+
+        Args:
+            publication: of any source partitions of which the receipts know.
+            queue: queues its records in the producer.
+
+        Raises:
+            KafkaException: a record is refused.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        self._receipts.began(now_ms)
+        with self._step("produce"):
+            self._producer.begin_transaction()
+            queue(self._producer, publication)
+        self._offsets = self._receipts.write(publication.offsets, publication.outcomes, now_ms)
+
+    def commit(self, group_metadata: Any) -> None:
+        """Commit what was filled in; may be called from another thread.
+
+        Args:
+            group_metadata: of the consumer that read the records.
+
+        Raises:
+            KafkaException: it is not committed, or that is not known.
+        """
+        with self._step("send_offsets_to_transaction"):
+            self._producer.send_offsets_to_transaction(
+                self._offsets, group_metadata, self._timeout_s
+            )
+        with self._step("commit_transaction"):
+            self._producer.commit_transaction(self._timeout_s)
+        self._receipts.committed()

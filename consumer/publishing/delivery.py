@@ -5,31 +5,34 @@ from typing import Any, Protocol
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from consumer.batch.process import Outcome
 from consumer.errors import AbortedError
 from consumer.kafka.client import stopped, transactional_id
 from consumer.kafka.producing import make_producer, partitions
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
 from consumer.publishing.leftovers import Leftovers, sweep_for
-from consumer.publishing.sizes import Sizes, is_too_large
+from consumer.publishing.publication import Publication
+from consumer.publishing.reports import is_too_large
+from consumer.publishing.sizes import Sizes
 from consumer.publishing.transactions import ExactlyOnce
 from consumer.settings.settings import Delivery, Settings
 
 
 class Publisher(Protocol):
-    """Publishes the outcomes of batches, in order."""
+    """Publishes what batches result in, in order."""
 
-    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
-        """Publish one outcome and its offsets; `done` is called once they are committed.
+    def publish(
+        self, publication: Publication, group_metadata: Any, done: Callable[[], None]
+    ) -> None:
+        """Publish the records and their offsets; `done` is called once they are committed.
 
         Raises:
-            AbortedError: this outcome, or the previous one, was not committed.
+            AbortedError: these, or those before them, were not committed.
             KafkaStoppedError: Kafka does not let it continue.
         """
 
     def busy(self) -> bool:
-        """True if an outcome published now would have to wait for the previous one."""
+        """True if what is published now would have to wait for the previous one."""
 
     def settle(self) -> None:
         """Wait until nothing is in flight.
@@ -67,22 +70,24 @@ class AtLeastOnce:
         self._sizes = Sizes(settings)
         self._producer = make_producer(settings)
 
-    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
+    def publish(
+        self, publication: Publication, group_metadata: Any, done: Callable[[], None]
+    ) -> None:
         """Produce, wait for every acknowledgement, commit; see `Publisher.publish`."""
         if self._sizes.relax():
             self._producer = make_producer(self._sizes.settings)
         try:
             with self._watchdog.step("produce"):
-                self._sizes.queue(self._producer, outcome)
+                self._sizes.queue(self._producer, publication)
             with self._watchdog.step("flush"):
                 self._producer.flush()
             self._sizes.check_delivered()
         except KafkaException as error:
             self._give_up(error)
-        self._sizes.committed(outcome)
+        self._sizes.committed(publication)
         with self._watchdog.step("commit"):
             try:
-                self._commit(partitions(outcome.offsets))
+                self._commit(partitions(publication.offsets))
             except KafkaException as error:
                 raise AbortedError(str(error)) from error
         done()

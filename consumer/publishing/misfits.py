@@ -39,5 +39,5 @@ class Misfits:
                 raise KafkaStoppedError(
                     f"{error}; not even a dead letter that is cut fits: {place}"
                 )
-            log.warning("%s: what was to be published of it does not fit its topic", place)
+            log.warning("%s: its outcome does not fit its topic", place)
         return bool(error.sources)

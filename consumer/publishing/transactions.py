@@ -1,21 +1,20 @@
 """Publishes exactly once: alerts, dead letters and offsets of a batch in one transaction."""
 
 import logging
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 
-from consumer.batch.process import Outcome
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.kafka.client import TRANSIENT, kafka_error, stopped
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.topics import without_coordinator
 from consumer.kafka.watchdog import Watchdog
-from consumer.publishing.committing import commit, ready_producer
+from consumer.publishing.committing import Transaction, ready_producer
 from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.publication import Publication
 from consumer.publishing.sizes import Sizes
 from consumer.settings.settings import Settings
 
@@ -87,34 +86,33 @@ class ExactlyOnce:
             f"{without_coordinator(self._settings)}"
         )
 
-    def publish(self, outcome: Outcome, group_metadata: Any, done: Callable[[], None]) -> None:
+    def publish(
+        self, publication: Publication, group_metadata: Any, done: Callable[[], None]
+    ) -> None:
         """Publish in one transaction, after the previous one; see `Publisher.publish`."""
         self.settle()
         if self._sizes.relax():
-            self._discard("what did not fit is published")
-        now_ms = time.time_ns() // 1_000_000
-        self._receipts.began(now_ms)
+            self._discard("the records that did not fit have been published")
+        transaction = Transaction(
+            self._producer, self._receipts, self._timeout, self._watchdog.step
+        )
         try:
-            with self._watchdog.step("produce"):
-                self._producer.begin_transaction()
-                self._sizes.queue(self._producer, outcome)
+            transaction.fill(publication, self._sizes.queue)
         except KafkaException as error:
             self._give_up(error)
-        offsets = self._receipts.write(outcome.offsets, outcome.outcomes, now_ms)
         self._under_way = self._committer.submit(
-            self._commit, outcome, offsets, group_metadata, done
+            self._commit, transaction, publication, group_metadata, done
         )
 
     def _commit(
         self,
-        outcome: Outcome,
-        offsets: list[TopicPartition],
+        transaction: Transaction,
+        publication: Publication,
         group_metadata: Any,
         done: Callable[[], None],
     ) -> None:
-        commit(self._producer, offsets, group_metadata, self._timeout, self._watchdog.step)
-        self._receipts.committed()
-        self._sizes.committed(outcome)
+        transaction.commit(group_metadata)
+        self._sizes.committed(publication)
         done()
 
     def busy(self) -> bool:
@@ -156,7 +154,7 @@ class ExactlyOnce:
             raise refused from error
         if inner.txn_requires_abort():
             self._abort()
-        self._discard("it has given a transaction up")
+        self._discard("it gave up a transaction")
         raise AbortedError(inner.str()) from error
 
     def _abort(self) -> None:
@@ -167,7 +165,7 @@ class ExactlyOnce:
         except KafkaException as error:
             if kafka_error(error).fatal():
                 raise stopped(error, "aborting") from error
-            log.warning("not aborted, which the next producer does: %s", kafka_error(error).str())
+            log.warning("not aborted; the next producer will do it: %s", kafka_error(error).str())
 
     def _discard(self, why: str) -> None:
         # init_transactions on a new producer with the same id completes or aborts what the old
@@ -183,7 +181,7 @@ class ExactlyOnce:
             self._leftovers.sweep(self._producer, self._timeout)
         except KafkaException as error:
             self._give_up(error)
-        self._discard("it has ended what was open")
+        self._discard("it has ended open transactions")
 
     def close(self) -> None:
         """Close; an open transaction is aborted by the broker or the next start."""

@@ -8,10 +8,12 @@ last second, and a worker that takes over a partition has equally little to read
 import logging
 import threading
 import time
+from contextlib import AbstractContextManager
 from typing import Final
 
 from confluent_kafka import KafkaException
 
+from consumer.background import in_background
 from consumer.kafka.client import kafka_error
 from consumer.kafka.outputs import Ends
 from consumer.kafka.receipts import Place, Receipts
@@ -29,17 +31,11 @@ class Prover:
         self._receipts = receipts
         self._outputs = outputs
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="prover", daemon=True)
         self._open: dict[Place, tuple[int, float]] = {}
 
-    def start(self) -> None:
-        """Watch until `stop`."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Watch no more."""
-        self._stopping.set()
-        self._thread.join()
+    def running(self) -> AbstractContextManager[None]:
+        """Watch while the body runs."""
+        return in_background(self._run, "prover", self._stopping)
 
     def open_for(self, seconds: float) -> dict[Place, int]:
         """Output partitions with a transaction open for at least that long, and its offset."""

@@ -7,14 +7,15 @@ by `Session.events`, to the thread that polls.
 """
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
 from confluent_kafka import TopicPartition
 
-from consumer.batch.process import Outcome, nothing_but
+from consumer.batch.process import Outcome
 from consumer.errors import AbortedError
 from consumer.intake.source import ClaimSource, Poll, Stall
 from consumer.intake.takeover import TakeOver
@@ -25,6 +26,7 @@ from consumer.kafka.topics import admin
 from consumer.kafka.watchdog import Watchdog
 from consumer.publishing.delivery import Publisher, make_publisher
 from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.publication import Publication
 from consumer.session.prover import Prover
 from consumer.session.stalls import Blocked, Stalls
 from consumer.settings.settings import Delivery, Settings
@@ -128,8 +130,9 @@ class Session(Generic[Tag]):
         self._next_offsets: dict[Place, int] = {}
         """By partition, after what this worker has committed."""
         self._batch = Poll([], rebalanced=False)
-        self._in_flight: Outcome | None = None
+        self._in_flight: Publication | None = None
         self._renew_due = 0.0
+        self._running = ExitStack()
 
     def __enter__(self) -> Self:
         """Start the producer, then join the group.
@@ -140,7 +143,7 @@ class Session(Generic[Tag]):
         asked = Callbacks(self.settle, self._busy, self._commit, self._sweep, self._show_blocked)
         made = self._make(self._settings, self._watchdog, self._receipts, asked)
         self._publisher, self._source, self._stalls, self._prover = made
-        self._prover.start()
+        self._running.enter_context(self._prover.running())
         return self
 
     def __exit__(
@@ -150,7 +153,7 @@ class Session(Generic[Tag]):
         trace: TracebackType | None,
     ) -> None:
         """Leave the group; what is open is aborted by the brokers or the next start."""
-        self._prover.stop()
+        self._running.close()
         with self._watchdog.step("close"):
             self._publisher.close()
             self._source.close()
@@ -170,16 +173,17 @@ class Session(Generic[Tag]):
             # Nothing new comes in that would show that the last batch was not committed.
             self._rewind(aborted=True)
         elif stale := self._stale():
-            self._publish(nothing_but(stale), None)
+            self._publish(Publication.of_offsets(stale), None)
         return batch
 
     def _begun(self, batch: Poll) -> Poll:
         """The batch, after what has to be committed before it."""
-        if batch.first and self._exactly_once and not self._publish(nothing_but(batch.first), None):
-            return Poll([], rebalanced=False)
+        if batch.first and self._exactly_once:
+            first = Publication.of_offsets(batch.first)
+            if not self._publish(first, None):
+                return Poll([], rebalanced=False)
         if not batch.messages:
-            passed = nothing_but(batch.offsets)._replace(outcomes=dict(batch.done))
-            self._publish(passed, None)
+            self._publish(Publication((), batch.offsets, batch.done), None)
         self._batch = batch
         return batch
 
@@ -196,18 +200,20 @@ class Session(Generic[Tag]):
         Raises:
             KafkaStoppedError: Kafka refuses to go on.
         """
-        return self._publish(complete(outcome, self._batch, self._stale()), tag)
+        made = Publication.of(outcome, self._settings)
+        batch = self._batch
+        return self._publish(made.joined(batch.done, batch.offsets, self._stale()), tag)
 
-    def _publish(self, outcome: Outcome, tag: Tag | None) -> bool:
+    def _publish(self, publication: Publication, tag: Tag | None) -> bool:
         def done() -> None:  # in the committing thread
-            self._next_offsets.update(outcome.offsets)
-            if self._in_flight is outcome:
+            self._next_offsets.update(publication.offsets)
+            if self._in_flight is publication:
                 self._in_flight = None
             self._events.append(Committed(tag, time.time()))
 
-        self._in_flight = outcome
+        self._in_flight = publication
         try:
-            self._publisher.publish(outcome, self._source.group_metadata, done)
+            self._publisher.publish(publication, self._source.group_metadata, done)
         except AbortedError as error:
             self._aborted(error)
             self._rewind(aborted=True)
@@ -236,8 +242,8 @@ class Session(Generic[Tag]):
             return None
         if self._exactly_once:
             return (
-                "whether the batch in flight was committed is unknown; the next start finds out, "
-                "and neither loses nor repeats a claim"
+                "it is unknown whether the batch in flight was committed; the next start finds "
+                "out, and neither loses nor repeats a claim"
             )
         return "the batch in flight was not committed; the next start may repeat its alerts"
 
@@ -293,15 +299,3 @@ class Session(Generic[Tag]):
     def _aborted(self, error: AbortedError) -> None:
         self._in_flight = None
         self._events.append(Aborted(error))
-
-
-def complete(outcome: Outcome, batch: Poll, stale: Mapping[Place, int]) -> Outcome:
-    """The outcome, with claims of the batch that had one already, and with stale receipts."""
-    if not batch.offsets and not stale:
-        return outcome
-    counts = Counter(outcome.outcomes) + Counter(batch.done)
-    offsets = {**stale, **outcome.offsets}
-    for place, offset in batch.offsets.items():
-        # Claims may follow the last one that was left out, or the other way round.
-        offsets[place] = max(offset, outcome.offsets.get(place, 0))
-    return outcome._replace(outcomes=dict(counts), offsets=offsets)

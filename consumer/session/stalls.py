@@ -115,9 +115,11 @@ class Stalls:
         for other in sorted(frozenset[str]().union(*(b.ids for b in blocked)) - {own}):
             try:
                 sweep_for(self._settings, other, self._leftovers)
-                log.warning("swept what %s had left open", other)
+                log.warning("ended the transactions that %s had left open", other)
             except KafkaException as error:
-                log.warning("%s could not be swept: %s", other, kafka_error(error).str())
+                log.warning(
+                    "transactions of %s could not be ended: %s", other, kafka_error(error).str()
+                )
 
     def _blocked(self, stall: Stall) -> list[Blocked]:
         probe = Consumer({**onlooker_config(self._settings, "read_uncommitted"), "logger": log})
@@ -127,7 +129,7 @@ class Stalls:
                 *(_output(probe, place, at) for place, at in stall.open.items()),
             ]
         except KafkaException as error:
-            log.warning("what blocks cannot be found out: %s", kafka_error(error).str())
+            log.warning("cannot determine what is blocking: %s", kafka_error(error).str())
             return [Blocked(*p, offset, frozenset()) for p, offset in stall.open.items()]
         finally:
             probe.close()

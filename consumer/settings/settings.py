@@ -28,7 +28,7 @@ from consumer.settings.otel import check_otel
 from schemas.dead_letter import Form
 
 OWN_GROUPS: Final = ("-outcomes", "-redrive")
-"""What these commands add to CONSUMER_GROUP."""
+"""Suffixes that these commands add to CONSUMER_GROUP."""
 
 
 class Delivery(enum.StrEnum):
@@ -46,7 +46,7 @@ class Publish(enum.StrEnum):
 
 
 class AlertFormat(enum.StrEnum):
-    """In what form alerts are published."""
+    """The form in which alerts are published."""
 
     JSON = "json"
     JSON_SCHEMA = "json-schema"
@@ -202,24 +202,24 @@ def _defaults(environ: Mapping[str, str]) -> dict[str, Any]:
         for name, field in declared.items()
         if not field.required
     }
-    # A static id is fatal under the consumer protocol until the old session ends.
+    # Under the consumer protocol a static id is fatal until the old session ends.
     if environ.get("KAFKA_GROUP_PROTOCOL") == "consumer":
         found["membership"] = Membership.DYNAMIC
     return {**found, "instance_id": socket.gethostname()}
 
 
 def _check_names(settings: Settings) -> None:
-    """Names of groups and transactional ids are made of these two, and must not collide."""
+    """Group names and transactional ids are derived from these two, and must not collide."""
     for name, value in (
         ("CONSUMER_GROUP", settings.consumer_group),
         ("INSTANCE_ID", settings.instance_id),
     ):
         if "/" in value:
-            raise SettingsError(f"{name}={value!r} has a slash in it: it separates the two names")
+            raise SettingsError(f"{name}={value!r} contains a slash, which separates the two names")
     if settings.consumer_group.endswith(OWN_GROUPS):
         raise SettingsError(
-            f"CONSUMER_GROUP={settings.consumer_group!r} would be the group of a command of "
-            f"another one: choose a name that does not end in {' or '.join(OWN_GROUPS)}"
+            f"CONSUMER_GROUP={settings.consumer_group!r} would be the group of a command that runs "
+            f"for another group: choose a name that does not end in {' or '.join(OWN_GROUPS)}"
         )
 
 
@@ -232,8 +232,8 @@ def _check_together(settings: Settings) -> None:
     )
     if len(set(topics)) < len(topics):
         raise SettingsError(
-            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC and OUTCOMES_TOPIC must differ, "
-            f"not {', '.join(topics)}"
+            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC and OUTCOMES_TOPIC must differ; "
+            f"got {', '.join(topics)}"
         )
     if settings.dead_letter_value is Form.ENCRYPTED and settings.dead_letter_key_file is None:
         raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")
@@ -254,15 +254,18 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.group_protocol == "consumer" and settings.membership is Membership.STATIC:
         raise SettingsError(
-            "MEMBERSHIP=static does not go with KAFKA_GROUP_PROTOCOL=consumer: after a crash the "
-            "broker refuses the id until the old session ends; leave MEMBERSHIP out, or use classic"
+            "MEMBERSHIP=static cannot be combined with KAFKA_GROUP_PROTOCOL=consumer: after a "
+            "crash the broker rejects the id until the old session ends; omit MEMBERSHIP, or use "
+            "classic"
         )
 
 
 def _check_registry(settings: Settings) -> None:
     name, password = settings.schema_registry_username, settings.schema_registry_password
     if (name is None) != (password is None):
-        raise SettingsError("SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD go together")
+        raise SettingsError(
+            "SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD must be set together"
+        )
     if settings.schema_registry_tls_key is not None and settings.schema_registry_tls_cert is None:
         raise SettingsError("SCHEMA_REGISTRY_TLS_KEY needs SCHEMA_REGISTRY_TLS_CERT")
     if settings.schema_registry_url is None and settings.alert_format is not AlertFormat.JSON:

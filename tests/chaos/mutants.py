@@ -48,10 +48,10 @@ def fresh_metadata() -> None:
         assigned(self, *arguments)
         over.set()
 
-    def late(self: ExactlyOnce, outcome: Any, offsets: Any, _: Any, done: Any) -> None:
+    def late(self: ExactlyOnce, filled: Any, publication: Any, _: Any, done: Any) -> None:
         time.sleep(0.2)  # a rebalance is served meanwhile, if one is due
         over.wait(REBALANCE_S)
-        commit(self, outcome, offsets, consumers[-1].consumer_group_metadata(), done)
+        commit(self, filled, publication, consumers[-1].consumer_group_metadata(), done)
 
     _patch(ClaimSource, "__init__", impatient)
     _patch(ClaimSource, "_on_revoke", give_up)
@@ -117,10 +117,10 @@ def commit_first() -> None:
         config = producer_config(settings)
         return {n: v for n, v in config.items() if not n.startswith("transaction")}
 
-    def publish(self: Any, outcome: Any, _: Any, done: Callable[[], None]) -> None:
-        self._commit([TopicPartition(t, p, o) for (t, p), o in outcome.offsets.items()])
-        produce(self._producer, self._settings.alerts_topic, outcome.alerts)
-        produce(self._producer, self._settings.dead_letter_topic, outcome.dead_letters)
+    def publish(self: Any, publication: Any, _: Any, done: Callable[[], None]) -> None:
+        self._commit([TopicPartition(t, p, o) for (t, p), o in publication.offsets.items()])
+        for output in publication.outputs:
+            produce(self._producer, output.topic, output.records)
         self._producer.flush()
         done()
 

@@ -12,7 +12,7 @@ import msgspec
 from tests.chaos.round import Result
 
 ROOT: Final = Path(__file__).parents[2]
-BEGINNING: Final = "worker.worker"
+BEGINNING: Final = "worker.assembly"
 ASIDE: Final = frozenset(
     {
         "batch.alerts", "batch.cut", "batch.decode", "batch.edges", "batch.records",

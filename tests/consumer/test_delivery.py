@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.batch.process import Outcome, process
+from consumer.batch.process import process
 from consumer.batch.records import Record
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.kafka.receipts import Receipts
@@ -17,6 +17,7 @@ from consumer.kafka.watchdog import Watchdog
 from consumer.publishing import committing, delivery
 from consumer.publishing.delivery import AtLeastOnce
 from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.publication import Publication
 from consumer.publishing.sizes import ALONE, ALONE_S, LARGE_BYTES
 from consumer.publishing.transactions import ExactlyOnce
 from consumer.settings.settings import Settings
@@ -172,21 +173,24 @@ def publisher(
 
 
 @pytest.fixture
-def outcome() -> Outcome:
+def publication() -> Publication:
     """One alert, one dead letter."""
-    return process([FakeMessage(claim(), 41), FakeMessage(b"bad", 42)], FakeScorer(), NOW)
+    batch = [FakeMessage(claim(), 41), FakeMessage(b"bad", 42)]
+    return Publication.of(process(batch, FakeScorer(), NOW), SETTINGS)
 
 
-def publish(publisher: ExactlyOnce | AtLeastOnce, outcome: Outcome, calls: list[str]) -> None:
-    publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
+def publish(
+    publisher: ExactlyOnce | AtLeastOnce, publication: Publication, calls: list[str]
+) -> None:
+    publisher.publish(publication, "generation 1", lambda: calls.append("done"))
     publisher.settle()
 
 
 def test_alerts_dead_letters_and_offsets_in_one_transaction(
-    publisher: ExactlyOnce, outcome: Outcome, calls: list[str]
+    publisher: ExactlyOnce, publication: Publication, calls: list[str]
 ) -> None:
-    publish(publisher, outcome, calls)
-    publish(publisher, outcome, calls)
+    publish(publisher, publication, calls)
+    publish(publisher, publication, calls)
     assert calls == [*WHOLE, "done"] * 2
 
 
@@ -202,7 +206,7 @@ LATE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abor
 def test_after_an_abort_the_producer_is_never_used_again(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
     step: str,
@@ -210,11 +214,11 @@ def test_after_an_abort_the_producer_is_never_used_again(
 ) -> None:
     faults[step] = error
     with pytest.raises(AbortedError):
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     assert calls == [*WHOLE[: WHOLE.index(step) + 1], "abort", "purge", "init", "clear"]
     assert len(producers) == 2
     calls.clear()
-    publish(publisher, outcome, calls)
+    publish(publisher, publication, calls)
     assert calls == [*WHOLE, "done"]
 
 
@@ -222,14 +226,14 @@ def test_after_an_abort_the_producer_is_never_used_again(
 def test_after_an_unknown_outcome_the_producer_is_never_used_again(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
     step: str,
 ) -> None:
     faults[step] = UNKNOWN
     with pytest.raises(AbortedError):
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init", "clear"]
     assert len(producers) == 2
 
@@ -246,13 +250,13 @@ def test_the_producer_that_swept_at_the_start_publishes_nothing(
 def test_an_abort_of_unknown_outcome_discards_the_producer(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
 ) -> None:
     faults.update({"commit": ABORTABLE, "abort": UNKNOWN})
     with pytest.raises(AbortedError):
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     assert calls[-4:] == ["abort", "purge", "init", "clear"]
     assert len(producers) == 2
 
@@ -262,7 +266,7 @@ def test_an_abort_of_unknown_outcome_discards_the_producer(
 def test_a_fatal_error_stops_the_worker(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
     step: str,
@@ -270,7 +274,7 @@ def test_a_fatal_error_stops_the_worker(
 ) -> None:
     faults[step] = error
     with pytest.raises(KafkaStoppedError, match="publishing"):
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     assert "done" not in calls
     assert len(producers) == 1
 
@@ -279,7 +283,7 @@ def test_a_fatal_error_stops_the_worker(
 def test_records_that_may_not_fit_are_sent_one_by_one(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
     step: str,
@@ -290,15 +294,15 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
     now = [1_000.0]
     faults[step] = error
     with pytest.raises(TooLargeError) as refused:
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     assert refused.value.sources == frozenset(), "not known yet"
     assert calls == [*WHOLE[: WHOLE.index(step) + 1], "purge", "init", "clear"]
     assert producers[-1].properties == ALONE
     calls.clear()
-    nothing = outcome._replace(alerts=[], dead_letters=[], alert_sources=[], letter_sources=[])
+    nothing = Publication((), publication.offsets, publication.outcomes)
     publish(publisher, nothing, calls)
-    publish(publisher, outcome, calls)
-    publish(publisher, outcome, calls)
+    publish(publisher, publication, calls)
+    publish(publisher, publication, calls)
     assert len(producers) == 2, "large records come in series"
     now[0] += ALONE_S
     publish(publisher, nothing, calls)
@@ -309,7 +313,7 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
 def test_offsets_alone_prove_nothing(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
 ) -> None:
@@ -317,9 +321,9 @@ def test_offsets_alone_prove_nothing(
     publisher._sizes._clock = lambda: now[0]
     faults["commit"] = TOO_LARGE
     with pytest.raises(TooLargeError):
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     now[0] += ALONE_S
-    nothing = outcome._replace(alerts=[], dead_letters=[], alert_sources=[], letter_sources=[])
+    nothing = Publication((), publication.offsets, publication.outcomes)
     publish(publisher, nothing, calls)
     publish(publisher, nothing, calls)
     assert len(producers) == 2
@@ -328,7 +332,7 @@ def test_offsets_alone_prove_nothing(
 def test_as_long_as_large_records_come_they_are_sent_alone(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
 ) -> None:
@@ -336,34 +340,36 @@ def test_as_long_as_large_records_come_they_are_sent_alone(
     publisher._sizes._clock = lambda: now[0]
     faults["commit"] = TOO_LARGE
     with pytest.raises(TooLargeError):
-        publish(publisher, outcome, calls)
-    long = outcome._replace(alerts=[Record(b"k" * (LARGE_BYTES + 1), b"a", [])])
+        publish(publisher, publication, calls)
+    alerts, letters = publication.outputs
+    large = alerts._replace(records=[Record(b"k" * (LARGE_BYTES + 1), b"a", [])])
+    long = publication._replace(outputs=(large, letters))
     for _ in range(3):
         publish(publisher, long, calls)
         now[0] += ALONE_S - 1
-    publish(publisher, outcome, calls)
+    publish(publisher, publication, calls)
     assert len(producers) == 2
     now[0] += ALONE_S
-    publish(publisher, outcome, calls)
-    publish(publisher, outcome, calls)
+    publish(publisher, publication, calls)
+    publish(publisher, publication, calls)
     assert len(producers) == 3
 
 
 def test_what_does_not_fit_alone_is_named(
     publisher: ExactlyOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
 ) -> None:
     faults["commit"] = TOO_LARGE
     with pytest.raises(TooLargeError):
-        publish(publisher, outcome, calls)
+        publish(publisher, publication, calls)
     for _ in range(2):
         calls.clear()
         producers[-1].unfit = {"claims-dead-letter"}
         with pytest.raises(TooLargeError, match=r"publishing: MSG_SIZE_TOO_LARGE") as refused:
-            publish(publisher, outcome, calls)
+            publish(publisher, publication, calls)
         assert [source.offset for source in refused.value.sources] == [42]
         # Neither offsets nor a commit, which would wait for what is queued behind it.
         assert calls == ["begin", *PRODUCED, "purge", "init", "clear"]
@@ -371,23 +377,29 @@ def test_what_does_not_fit_alone_is_named(
 
 
 def test_a_record_the_client_refuses_is_named_too(
-    publisher: ExactlyOnce, outcome: Outcome, calls: list[str], faults: dict[str, KafkaError]
+    publisher: ExactlyOnce,
+    publication: Publication,
+    calls: list[str],
+    faults: dict[str, KafkaError],
 ) -> None:
     for offsets in ([], [41]):
         faults["produce fraud-alerts"] = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, "client's limit")
         with pytest.raises(TooLargeError) as refused:
-            publish(publisher, outcome, calls)
+            publish(publisher, publication, calls)
         assert [s.offset for s in refused.value.sources] == offsets
 
 
 def test_nothing_is_published_after_a_batch_that_was_not(
-    publisher: ExactlyOnce, outcome: Outcome, calls: list[str], faults: dict[str, KafkaError]
+    publisher: ExactlyOnce,
+    publication: Publication,
+    calls: list[str],
+    faults: dict[str, KafkaError],
 ) -> None:
     """The commit of a batch fails while the next one is scored: that one must not go out."""
     faults["commit"] = ABORTABLE
-    publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
+    publisher.publish(publication, "generation 1", lambda: calls.append("done"))
     with pytest.raises(AbortedError):
-        publisher.publish(outcome, "generation 1", lambda: calls.append("done"))
+        publisher.publish(publication, "generation 1", lambda: calls.append("done"))
     assert calls == [*WHOLE, "abort", "purge", "init", "clear"]
 
 
@@ -419,40 +431,40 @@ def at_least_once(
 
 
 def test_at_least_once_commits_what_was_acknowledged(
-    at_least_once: AtLeastOnce, outcome: Outcome, calls: list[str]
+    at_least_once: AtLeastOnce, publication: Publication, calls: list[str]
 ) -> None:
-    publish(at_least_once, outcome, calls)
+    publish(at_least_once, publication, calls)
     assert calls == [*PRODUCED, "flush", "commit 43", "done"]
 
 
 def test_at_least_once_commits_nothing_that_was_not(
     at_least_once: AtLeastOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
 ) -> None:
     producers[0].undelivered = KafkaError(KafkaError._MSG_TIMED_OUT, "no")
     with pytest.raises(KafkaStoppedError, match="publishing"):
-        publish(at_least_once, outcome, calls)
+        publish(at_least_once, publication, calls)
     assert calls == [*PRODUCED, "flush"]
 
 
 def test_at_least_once_finds_what_does_not_fit(
     at_least_once: AtLeastOnce,
     producers: list[FakeProducer],
-    outcome: Outcome,
+    publication: Publication,
     calls: list[str],
 ) -> None:
     for offsets in ([], [42]):
         producers[-1].unfit = {"claims-dead-letter"}
         with pytest.raises(TooLargeError) as refused:
-            publish(at_least_once, outcome, calls)
+            publish(at_least_once, publication, calls)
         assert [s.offset for s in refused.value.sources] == offsets
     assert [p.properties for p in producers] == [{}, ALONE, ALONE]
     assert not any(call.startswith("commit") for call in calls)
-    publish(at_least_once, outcome, calls)
+    publish(at_least_once, publication, calls)
     at_least_once._sizes._clock = lambda: math.inf
-    publish(at_least_once, outcome, calls)
+    publish(at_least_once, publication, calls)
     assert producers[-1].properties == {}
     assert calls[-1] == "done"
 
@@ -463,5 +475,5 @@ def test_offsets_of_a_batch_without_outcomes_are_committed(
     """PUBLISH=referrals and no referral: the claims are done all the same."""
     none = process([FakeMessage(claim(), 42)], FakeScorer(), NOW, referrals_only=True)
     assert np.array_equal(none.probabilities, [0.0])
-    publish(publisher, none, calls)
+    publish(publisher, Publication.of(none, SETTINGS), calls)
     assert calls == ["begin", OFFSETS, "commit", "done"]

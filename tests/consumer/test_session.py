@@ -1,21 +1,24 @@
 """The session's own decisions, with a source and a publisher that do what the test says."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, cast
 
 import pytest
 
-from consumer.batch.process import Outcome, nothing_but
+from consumer.batch.process import process
 from consumer.errors import AbortedError
 from consumer.intake.source import Poll
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
+from consumer.publishing.publication import Publication
 from consumer.session.session import Aborted, Callbacks, Clients, Committed, Rewound, Session
-from consumer.session.session import complete as completed
 from consumer.settings.settings import Settings
+from tests.consumer.fakes import NOW, FakeScorer
 
 PLACE = ("claims", 0)
 NOTHING = Poll([], rebalanced=False)
+SEVEN = process([], FakeScorer(), NOW)._replace(offsets={PLACE: 7})
 
 
 class Source:
@@ -50,13 +53,13 @@ class Publisher:
 
     def __init__(self) -> None:
         self.failures = 0
-        self.published: list[Outcome] = []
+        self.published: list[Publication] = []
         self.confirm = True
         self.closed = False
 
-    def publish(self, outcome: Outcome, _: object, done: Callable[[], None]) -> None:
+    def publish(self, publication: Publication, _: object, done: Callable[[], None]) -> None:
         self.settle()
-        self.published.append(outcome)
+        self.published.append(publication)
         if self.confirm:
             done()
 
@@ -78,8 +81,9 @@ class Publisher:
 class Quiet:
     """Stalls and prover: nothing is open."""
 
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    def running(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def over(self) -> None: ...
     def open_for(self, _: float) -> dict[tuple[str, int], int]:
         return {}
@@ -116,7 +120,7 @@ def test_nothing_is_connected_before_it_is_entered() -> None:
 
 
 def test_what_is_committed_comes_back_with_its_tag(made: Made) -> None:
-    assert made.session.publish(nothing_but({PLACE: 7}), "first")
+    assert made.session.publish(SEVEN, "first")
     ((committed,)) = made.session.events()
     assert isinstance(committed, Committed)
     assert committed.tag == "first"
@@ -136,7 +140,7 @@ def test_a_failed_commit_is_noticed_when_nothing_new_comes(made: Made) -> None:
 
 def test_a_failed_commit_is_noticed_by_the_next_one(made: Made) -> None:
     made.publisher.failures = 1
-    assert not made.session.publish(nothing_but({PLACE: 7}), "second")
+    assert not made.session.publish(SEVEN, "second")
     assert [type(event) for event in made.session.events()] == [Aborted, Rewound]
     assert made.source.rewound == [True]
     assert made.publisher.published == []
@@ -191,8 +195,8 @@ def test_claims_that_have_their_outcome_are_passed(made: Made) -> None:
 def test_what_is_not_confirmed_is_unknown(made: Made) -> None:
     assert made.session.unknown() is None
     made.publisher.confirm = False
-    made.session.publish(nothing_but({PLACE: 7}), "first")
-    assert "whether the batch in flight was committed is unknown" in str(made.session.unknown())
+    made.session.publish(SEVEN, "first")
+    assert "it is unknown whether the batch in flight was committed" in str(made.session.unknown())
     made.publisher.failures = 1
     assert made.session.settle() is False
     assert made.session.unknown() is None
@@ -217,7 +221,6 @@ def test_the_end_of_a_batch_is_committed_wherever_claims_were_left_out(
     left_out: int, scored: int, end: int
 ) -> None:
     p0, p1 = ("claims", 0), ("claims", 1)
-    outcome = nothing_but({p0: scored})._replace(outcomes={p0: 5})
-    batch = Poll([], rebalanced=False, done={p0: 3}, offsets={p0: left_out})
-    merged = completed(outcome, batch, {p0: 7, p1: 9})
+    publication = Publication((), {p0: scored}, {p0: 5})
+    merged = publication.joined({p0: 3}, {p0: left_out}, {p0: 7, p1: 9})
     assert (merged.offsets, merged.outcomes) == ({p0: end, p1: 9}, {p0: 8})

@@ -66,7 +66,7 @@ def test_outcomes_whose_offsets_were_taken_back_are_not_repeated(
     score(stage)
     done = ends(stage)
     leave(stage, {p: (end // 2, receipt(0, end // 2)) for p, end in done.items()})
-    assert "was not whole: 0 outcomes are missing" in score(stage)
+    assert "was incomplete: 0 outcomes are missing" in score(stage)
     check(read(stage), scorer)
 
 
@@ -141,7 +141,7 @@ def test_what_a_worker_that_never_comes_back_left_open_is_ended(
     )
     reader.close()
     log = score(stage, KAFKA_TRANSACTION_TIMEOUT_MS="2000")
-    assert f"swept what {gone} had left open" in log
+    assert f"ended the transactions that {gone} had left open" in log
     # Offsets of the group are held back as well: what is met first is a matter of time.
     blocked = rf"({stage.alerts}\[0\]@0|{stage.claims}\[0\]@\d+) \(transactional id: {gone}\)"
     assert re.search(blocked, log)

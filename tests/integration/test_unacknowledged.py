@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.batch.process import Outcome, process
+from consumer.batch.process import process
 from consumer.errors import AbortedError
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.topics import create_topics
 from consumer.kafka.watchdog import Watchdog
 from consumer.publishing.leftovers import Leftovers
+from consumer.publishing.publication import Publication
 from consumer.publishing.transactions import ExactlyOnce
 from consumer.settings.settings import Settings, read_settings
 from tests.broker import ports, topics, wait
@@ -65,8 +66,9 @@ def publisher(settings: Settings) -> Iterator[ExactlyOnce]:
     watchdog.close()
 
 
-def outcome_of(offset: int) -> Outcome:
-    return process([FakeMessage(claim(f"c{offset}"), offset)], FakeScorer(), NOW)
+def published(settings: Settings, offset: int) -> Publication:
+    outcome = process([FakeMessage(claim(f"c{offset}"), offset)], FakeScorer(), NOW)
+    return Publication.of(outcome, settings)
 
 
 def test_what_follows_an_abort_is_not_taken_for_what_it_purged(
@@ -80,7 +82,7 @@ def test_what_follows_an_abort_is_not_taken_for_what_it_purged(
     commit = publisher._commit
 
     def publish(offset: int) -> None:
-        publisher.publish(outcome_of(offset), metadata, lambda: None)
+        publisher.publish(published(settings, offset), metadata, lambda: None)
         publisher.settle()
 
     def rebalanced(*_: Any) -> None:
@@ -115,7 +117,7 @@ def test_what_follows_a_sweep_is_not_taken_for_it(
     swept = publisher._producer
     publisher.sweep()
     assert publisher._producer is not swept
-    publisher.publish(outcome_of(0), reader.consumer_group_metadata(), lambda: None)
+    publisher.publish(published(settings, 0), reader.consumer_group_metadata(), lambda: None)
     publisher.settle()
     assert len(read_all(settings.kafka_bootstrap_servers, settings.alerts_topic)) == 1
     reader.close()

@@ -39,7 +39,7 @@ def test_a_commit_without_an_answer_has_an_exit_code_of_its_own(
     stage.send(mixed(500))
     wait.until(lambda: END_TXN in proxy.met, "a commit")
     assert worker.stop() == UNKNOWN_EXIT_CODE, worker.log
-    assert "whether the batch in flight was committed is unknown" in worker.log
+    assert "it is unknown whether the batch in flight was committed" in worker.log
     proxy.heal()
     stage.worker().ready()
     stage.wait_drained()

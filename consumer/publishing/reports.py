@@ -1,0 +1,77 @@
+"""Delivery reports: which of the queued records the client or the brokers refused, and why."""
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from schemas.alert import Source
+
+TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+POLL_S: Final = 0.1
+
+Report = Callable[[KafkaError | None, Message | None], None]
+
+
+def is_too_large(error: KafkaException | KafkaError) -> bool:
+    """True if one or several records were refused because of their size."""
+    inner = error.args[0] if isinstance(error, KafkaException) else error
+    return inner.code() in TOO_LARGE
+
+
+class DeliveryReports:
+    """Of the records queued since the last `clear`.
+
+    Attributes:
+        failed: why a record was not delivered; a size that is refused comes before other reasons.
+        refused: where the records come from that were refused because of their size.
+    """
+
+    def __init__(self) -> None:
+        self.failed: KafkaError | None = None
+        self.refused: set[Source] = set()
+
+    def clear(self) -> None:
+        """Forget what was reported."""
+        self.failed = None
+        self.refused.clear()
+
+    def note(self, error: KafkaError | None, _: Message | None = None) -> None:
+        """The report for any record."""
+        if error is not None and (self.failed is None or is_too_large(error)):
+            self.failed = error
+
+    def of(self, source: Source) -> Report:
+        """The report for the record that comes from this one."""
+        return partial(self._note_of, source)
+
+    def _note_of(self, source: Source, error: KafkaError | None, _: Message | None = None) -> None:
+        if error is not None and is_too_large(error):
+            self.refused.add(source)
+        self.note(error)
+
+    def wait(self, producer: Producer, limit_s: float = math.inf) -> None:
+        """Wait until all are delivered or one is refused.
+
+        The others behind a refused one are not sent: a commit would wait for them until the
+        transaction has timed out.
+
+        Raises:
+            KafkaException: one is not delivered.
+        """
+        end = time.monotonic() + limit_s
+        while len(producer) and self.failed is None and time.monotonic() < end:
+            producer.poll(POLL_S)
+        self.check()
+
+    def check(self) -> None:
+        """Raise for a record that was not delivered, as far as that is known.
+
+        Raises:
+            KafkaException: one was not.
+        """
+        if self.failed is not None:
+            raise KafkaException(self.failed)
