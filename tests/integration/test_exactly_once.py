@@ -79,13 +79,15 @@ def test_referrals_only(stage: Stage, scorer: Scorer) -> None:
     stage.send(mixed(3_000))
     worker = stage.worker(PUBLISH="referrals")
     stage.wait_drained()
+    counted = ("fraud_scorer_claims_scored_total",)
+    wait.until(lambda: worker.metrics()[counted] == 3_000, "the last batch to be counted")
     metrics = worker.metrics()
     assert worker.stop() == 0
     found = read(stage)
     assert len(found.alerts) > 50
     assert all(alert.fraudulent for _, alert, _ in found.alerts)
     assert metrics["fraud_scorer_claims_referred_total",] == len(found.alerts)
-    scored = metrics["fraud_scorer_claims_scored_total",]
+    scored = metrics[counted]
     assert scored == 3_000 == len(found.claims) - len(found.letters)
     left_out = [found.claims[place] for place in found.claims.keys() - found.places().keys()]
     check(found._replace(claims={p: found.claims[p] for p in found.places()}), scorer)
