@@ -9,11 +9,13 @@ from sklearn.pipeline import Pipeline
 
 from model.arrays import Matrix
 from model.compiled.crosses import CompiledCrosses
-from model.compiled.trees import Unit, compile_boosting, compile_forest
+from model.compiled.trees import CompiledTrees, Unit, compile_boosting, compile_forest
 from model.families.screen import Screen
 
 TOLERANCE: Final = 1e-12
 """Largest difference from scikit-learn's probabilities that `agrees` accepts."""
+CONTRIBUTION_TOLERANCE: Final = 1e-9
+"""Largest difference from LightGBM's contributions, and of their sum from the raw score."""
 
 
 class Compiled(Protocol):
@@ -86,3 +88,16 @@ def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:
     """True if both give the same probabilities for X, shape (n_claims, n_features)."""
     difference = compiled.probabilities(X) - classifier.predict_proba(X)[:, 1]
     return bool(np.all(np.abs(difference) <= TOLERANCE))
+
+
+def explains(compiled: Compiled, X: Matrix) -> bool:
+    """True if contributions for X, shape (n_claims, n_features), add up to the raw scores.
+
+    Those of trees that are looked up must be LightGBM's own as well.
+    """
+    found = compiled.contributions(X)
+    wrong = np.abs(found.sum(axis=1) - compiled.raw(X)).max(initial=0.0)
+    if isinstance(compiled, CompiledTrees):
+        own = np.abs(found - compiled.lightgbm_contributions(X)).max(initial=0.0)
+        wrong = max(wrong, own)
+    return bool(wrong <= CONTRIBUTION_TOLERANCE)

@@ -21,6 +21,7 @@ from model.arrays import Matrix
 from model.compiled import nodes as trees
 from model.compiled.lightgbm_text import model_text
 from model.compiled.nodes import Nodes
+from model.compiled.shapley import ShapleyTables, are_small
 
 Unit = Literal["log-odds", "probability"]
 
@@ -48,6 +49,7 @@ class CompiledTrees:
         self.unit: Unit = "probability" if mean else "log-odds"
         self._divisor = len(nodes) if mean else 1
         self._booster = lightgbm.Booster(model_str=model_text(nodes, features))
+        self._tables = ShapleyTables(nodes, features) if are_small(nodes) else None
 
     def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Raw scores, shape (n_claims,), of a matrix (n_claims, n_features)."""
@@ -63,16 +65,25 @@ class CompiledTrees:
 
         The last column is the expected raw score; the row's sum is its raw score. Lundberg et
         al., "From local explanations to global understanding with explainable AI for trees",
-        Nature Machine Intelligence 2 (2020), algorithm 2 (path-dependent).
+        Nature Machine Intelligence 2 (2020), algorithm 2 (path-dependent). Looked up in tables if
+        the trees are small, see `model.compiled.shapley`.
         """
+        if self._tables is None:
+            return self.lightgbm_contributions(X)
+        return self._tables.contributions(self._seen(X)) / self._divisor
+
+    def lightgbm_contributions(self, X: Matrix) -> Matrix:
+        """The same by LightGBM, whatever the size of the trees."""
         return self._predict(X, pred_contrib=True).reshape(len(X), self.features + 1)
 
-    def _predict(self, X: Matrix, **what: bool) -> Matrix:
+    def _seen(self, X: Matrix) -> Matrix:
+        """The matrix as the trees see it."""
         if self._offsets is not None:
             X = X + self._offsets
-        if self._single:
-            X = X.astype(np.float32).astype(np.float64)
-        found = self._booster.predict(X, num_threads=1, **what)
+        return X.astype(np.float32).astype(np.float64) if self._single else X
+
+    def _predict(self, X: Matrix, **what: bool) -> Matrix:
+        found = self._booster.predict(self._seen(X), num_threads=1, **what)
         return np.asarray(found, dtype=np.float64) / self._divisor
 
 

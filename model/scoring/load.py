@@ -25,7 +25,7 @@ from model.artifact.store import (
     open_place,
     verified,
 )
-from model.compiled.classifier import agrees
+from model.compiled.classifier import agrees, explains
 from model.drift import Window
 from model.files.trusted import FileError, decode
 from model.scoring.rules import Rules
@@ -95,7 +95,6 @@ def _try_out(scorer: Scorer, reference: Reference) -> None:
     window = Window(reference.columns)
     window.add(found.codes, scorer.features, found.probability)
     window.index()
-    scorer.compiled.contributions(found.codes)
 
 
 def _refuse_open(path: Path) -> None:
@@ -119,6 +118,11 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> 
     if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
         raise ArtifactError(
             f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
+        )
+    if not explains(scorer.compiled, scorer.codes(claims)):
+        raise ArtifactError(
+            f"{folder}: contributions to the scores of its golden examples do not add up to them, "
+            "or differ from LightGBM's"
         )
     found = scorer.score(claims)
     expected = np.array([golden.probability for golden in reference.golden])

@@ -1,8 +1,8 @@
-import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from model.compiled.classifier import agrees, compile_classifier
+from model.compiled.classifier import agrees, compile_classifier, explains
+from model.compiled.trees import compile_boosting
 from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS, build
 from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
@@ -18,9 +18,8 @@ def test_every_family_compiles_agrees_and_explains(algorithm: str) -> None:
     compiled = compile_classifier(pipeline["classify"])
     X = pipeline["encode"].codes(COLUMNS)
     assert agrees(compiled, pipeline["classify"], X)
-    parts = compiled.contributions(X[:100])
-    assert parts.shape == (100, len(FEATURES) + 1)
-    np.testing.assert_allclose(parts.sum(axis=1), compiled.raw(X[:100]), rtol=0, atol=1e-9)
+    assert explains(compiled, X[:100])
+    assert compiled.contributions(X[:100]).shape == (100, len(FEATURES) + 1)
     assert compiled.unit == ("probability" if algorithm == "random_forest" else "log-odds")
 
 
@@ -31,6 +30,18 @@ def test_agrees_finds_another_model() -> None:
     )
     X = one["encode"].codes(COLUMNS)
     assert not agrees(compile_classifier(one["classify"]), other["classify"], X)
+
+
+def test_explains_finds_contributions_of_another_model() -> None:
+    one, other = (
+        build("gradient_boosting", FEATURES).fit(COLUMNS, labels)
+        for labels in (MADE.labels, MADE.labels[::-1].copy())
+    )
+    X = one["encode"].codes(COLUMNS)[:50]
+    first, second = (compile_boosting(pipeline["classify"][-1]) for pipeline in (one, other))
+    assert explains(first, X)
+    first._tables = second._tables
+    assert not explains(first, X)
 
 
 def test_other_classifiers_are_refused() -> None:

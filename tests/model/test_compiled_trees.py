@@ -153,6 +153,42 @@ def test_contributions_are_shapley_values_by_definition() -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_contributions_of_small_trees_are_those_of_lightgbm(seed: int) -> None:
+    X, y = claims_like(seed)
+    model = HistGradientBoostingClassifier(
+        max_iter=40, max_leaf_nodes=8, categorical_features=CATEGORICAL, random_state=seed
+    ).fit(X, y)
+    compiled = compile_boosting(model)
+    assert compiled._tables is not None
+    rows = strange(X, seed)
+    rows[:2, 0] = [np.inf, -np.inf]
+    found = compiled.contributions(rows)
+    np.testing.assert_allclose(found, compiled.lightgbm_contributions(rows), rtol=0, atol=1e-12)
+    np.testing.assert_array_equal(compiled.contributions(rows[:1]), found[:1])
+
+
+def test_larger_trees_are_left_to_lightgbm() -> None:
+    X, y = claims_like(0)
+    small = RandomForestClassifier(5, max_leaf_nodes=8, random_state=0).fit(X, y)
+    large = RandomForestClassifier(5, max_leaf_nodes=32, random_state=0).fit(X, y)
+    assert compile_forest(large)._tables is None
+    tabulated = compile_forest(small)
+    assert tabulated._tables is not None
+    np.testing.assert_allclose(
+        tabulated.contributions(X), tabulated.lightgbm_contributions(X), rtol=0, atol=1e-12
+    )
+
+
+def test_trees_that_split_nothing_contribute_nothing() -> None:
+    X, y = claims_like(0)
+    model = HistGradientBoostingClassifier(max_iter=3, max_leaf_nodes=8).fit(X[:5], y[:5])
+    compiled = compile_boosting(model)
+    found = compiled.contributions(X[:3])
+    assert not found[:, :-1].any()
+    np.testing.assert_allclose(found[:, -1], compiled.raw(X[:3]))
+
+
 def test_rows_of_a_forests_leaves_are_the_drawn_training_rows() -> None:
     X, y = claims_like(5, rows=500)
     for nodes in grown(RandomForestClassifier(3, random_state=0).fit(X, y)):
