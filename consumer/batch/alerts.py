@@ -2,14 +2,16 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, get_type_hints
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from consumer.batch.records import Message, Record
-from consumer.batch.revisions import successor
+from consumer.batch.revisions import succession_or_flag
 from model.scoring.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, RuleHit, Source
 from schemas.claim import Claim
@@ -19,7 +21,33 @@ CLOUD_EVENT_TYPE: Final = "claims-fraud-scorer.fraud-alert.v1"
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
 """Passed on from the claim to its alert (W3C Trace Context)."""
 
-_encoder: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
+_CONSTANT_HEADERS: Final[tuple[Header, ...]] = (
+    ("content-type", "application/json"),
+    ("ce_specversion", "1.0"),
+    ("ce_type", CLOUD_EVENT_TYPE),
+)
+_IN_COMMON: Final = (
+    "schema_version",
+    "threshold",
+    "threshold_policy",
+    "model",
+    "model_version",
+    "model_sha256",
+    "claim_schema_version",
+    "scored_at",
+)
+"""Fields that are equal in all alerts of a batch."""
+
+
+def _part(name: str, fields: Sequence[str]) -> Any:
+    """A struct of some of the fields of an alert, with their types; none has a default."""
+    types = get_type_hints(FraudAlert, include_extras=True)
+    return msgspec.defstruct(name, [(f, types[f]) for f in fields], frozen=True, gc=False)
+
+
+_Shared: Final = _part("Shared", _IN_COMMON)
+_Own: Final = _part("Own", [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON])
 _SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}
 
 
@@ -38,7 +66,7 @@ class BatchScorer(Protocol):
 
 def fraud_alerts(
     claims: Sequence[Claim],
-    sources: Iterable[Source | None],
+    sources: Sequence[Source | None],
     assessment: Assessment,
     scorer: BatchScorer,
     now: dt.datetime,
@@ -52,48 +80,62 @@ def fraud_alerts(
         scorer: the model.
         now: becomes ``scored_at``.
     """
-    band, decision, percentile = assessment.decisions
+    shared = asdict(_shared(scorer, now))
+    for own in _own_parts(claims, sources, [()] * len(claims), assessment, scorer):
+        yield FraudAlert(**shared, **asdict(own))
+
+
+def _shared(scorer: BatchScorer, now: dt.datetime) -> Struct:
+    made: Struct = _Shared(
+        schema_version=1,
+        claim_schema_version=1,
+        threshold=scorer.threshold,
+        threshold_policy=scorer.threshold_policy,
+        model=scorer.name,
+        model_version=scorer.version,
+        model_sha256=scorer.sha256,
+        scored_at=now,
+    )
+    return made
+
+
+def _own_parts(
+    claims: Sequence[Claim],
+    sources: Sequence[Source | None],
+    headers: Sequence[Sequence[Header]],
+    assessment: Assessment,
+    scorer: BatchScorer,
+) -> Iterator[Any]:
+    """What is not equal for all alerts of the batch; column by column, as this is the hot path."""
+    band, advice, percentile = assessment.decisions
+    probability, hits = assessment.probability, assessment.rule_hits
+    decision = [severest(d, h) if h else d for d, h in zip(advice, hits, strict=True)]
+    succeeded = list(map(succession_or_flag, headers, assessment.data_quality))
     suffix = scorer.sha256[:12]
-    threshold = scorer.threshold
-    for claim, source, probability, level, advice, rank, hits, flags, reasons in zip(
-        claims,
-        sources,
-        assessment.probability.tolist(),
-        band,
-        decision,
-        percentile,
-        assessment.rule_hits,
-        assessment.data_quality,
-        assessment.reasons,
-        strict=True,
-    ):
-        if hits:
-            advice = severest(advice, hits)  # noqa: PLW2901
-        place = f"{source.topic}-{source.partition}-{source.offset}" if source else claim.claim_id
-        yield FraudAlert(
-            alert_id=f"{place}-{suffix}",
-            claim_id=claim.claim_id,
-            policy_number=claim.policy_number,
-            loss_date=claim.loss_date,
-            report_date=claim.report_date,
-            claim_amount=claim.claim_amount,
-            fraud_probability=probability,
-            fraudulent=probability >= threshold,
-            threshold=threshold,
-            threshold_policy=scorer.threshold_policy,
-            percentile=rank,
-            band=level,
-            decision=advice,
-            human_review_required=advice is not Decision.PASS,
-            model=scorer.name,
-            model_version=scorer.version,
-            model_sha256=scorer.sha256,
-            reasons=reasons,
-            rule_hits=hits,
-            data_quality=flags,
-            source=source,
-            scored_at=now,
-        )
+    columns: dict[str, Iterable[object]] = {
+        "alert_id": [
+            f"{s.topic}-{s.partition}-{s.offset}-{suffix}" if s else f"{c.claim_id}-{suffix}"
+            for c, s in zip(claims, sources, strict=True)
+        ],
+        "revision": [revision for revision, _, _ in succeeded],
+        "supersedes": [supersedes for _, supersedes, _ in succeeded],
+        "claim_id": [claim.claim_id for claim in claims],
+        "policy_number": [claim.policy_number for claim in claims],
+        "loss_date": [claim.loss_date for claim in claims],
+        "report_date": [claim.report_date for claim in claims],
+        "claim_amount": [claim.claim_amount for claim in claims],
+        "fraud_probability": probability.tolist(),
+        "fraudulent": (probability >= scorer.threshold).tolist(),
+        "percentile": percentile,
+        "band": band,
+        "decision": decision,
+        "human_review_required": [d is not Decision.PASS for d in decision],
+        "reasons": assessment.reasons,
+        "rule_hits": hits,
+        "data_quality": [flags for _, _, flags in succeeded],
+        "source": sources,
+    }
+    return map(_Own, *(columns[name] for name in _Own.__struct_fields__))
 
 
 def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:
@@ -111,26 +153,30 @@ def alert_records(
     now: dt.datetime,
 ) -> list[Record]:
     """One alert per claim, under the claim's key, as a binary-mode CloudEvent 1.0."""
-    time = now.isoformat()
+    # The end of every alert of the batch: a JSON object without its opening brace.
+    ending = b"," + _encode(_shared(scorer, now))[1:]
+    time: Header = ("ce_time", now.isoformat())
+    origins: dict[tuple[str, int], Header] = {
+        place: ("ce_source", f"/{place[0]}/{place[1]}")
+        for place in {(source.topic, source.partition) for source in sources}
+    }
     return [
         Record(
             message.key(),
-            _encoder.encode(alert),
+            _encode(own)[:-1] + ending,
             [
-                ("content-type", "application/json"),
-                ("ce_specversion", "1.0"),
-                ("ce_type", CLOUD_EVENT_TYPE),
-                ("ce_source", f"/{source.topic}/{source.partition}"),
-                ("ce_id", alert.alert_id),
-                ("ce_time", time),
-                *(header for header in own if header[0] in TRACE_HEADERS),
+                *_CONSTANT_HEADERS,
+                origins[source.topic, source.partition],
+                ("ce_id", own.alert_id),
+                time,
+                *(header for header in given if header[0] in TRACE_HEADERS),
             ],
         )
-        for message, own, source, alert in zip(
+        for message, given, source, own in zip(
             messages,
             headers,
             sources,
-            map(successor, fraud_alerts(claims, sources, assessment, scorer, now), headers),
+            _own_parts(claims, sources, headers, assessment, scorer),
             strict=True,
         )
     ]

@@ -8,8 +8,6 @@ decision record on revisions.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
 from schemas.alert import FraudAlert
 from schemas.dead_letter import Header
 
@@ -35,20 +33,25 @@ class HeaderError(ValueError):
     """A header of a claim scored again is missing or wrong; `args` is its name."""
 
 
-def successor(alert: FraudAlert, headers: Sequence[Header]) -> FraudAlert:
-    """The alert as the successor of an earlier one, if the record's headers name one.
+def succession_or_flag(
+    headers: Sequence[Header], flags: tuple[str, ...]
+) -> tuple[int, str | None, tuple[str, ...]]:
+    """Revision, alert that is replaced, and data-quality flags of the alert on a record.
 
     Invalid headers do not prevent a claim from being scored: the alert stands alone, with the
-    data-quality flag `INVALID_FLAG` and the header's name.
+    flag `INVALID_FLAG` and the header's name.
+
+    Args:
+        headers: of the record.
+        flags: of the claim.
     """
     if not headers:
-        return alert
+        return 1, None, flags
     try:
         found = succession(headers)
     except HeaderError as error:
-        flags = (*alert.data_quality, f"{INVALID_FLAG}{error}")
-        return msgspec.structs.replace(alert, data_quality=flags)
-    return alert if found is None else msgspec.structs.replace(alert, **found._asdict())
+        return 1, None, (*flags, f"{INVALID_FLAG}{error}")
+    return (1, None, flags) if found is None else (*found, flags)
 
 
 def succession(headers: Sequence[Header]) -> Succession | None:
