@@ -92,7 +92,7 @@ class ClaimSource:
         """Join the group.
 
         Args:
-            settings: topic, group, batch size and waiting time.
+            settings: topic, group and waiting time.
             settle: called before partitions are given up; returns when no transaction with
                 offsets of theirs is in flight.
             busy: returns True if a batch could not be published yet anyway.
@@ -133,10 +133,10 @@ class ClaimSource:
             on_lost=self._on_lost,
         )
 
-    def poll(self) -> Poll:
+    def poll(self, most: int) -> Poll:
         """The next batch: blocks for a first record, then takes what is immediately available.
 
-        A batch ends at BATCH_SIZE records or 16 MiB, or BATCH_WAIT_MS after its first record
+        A batch ends at `most` records or 16 MiB, or BATCH_WAIT_MS after its first record
         but not while the previous batch is being committed: so batches grow with the load. If
         a rebalance was served, nothing is returned: the records in flight are void.
 
@@ -146,7 +146,7 @@ class ClaimSource:
         self._rebalanced = False
         # An error counts even if a rebalance voids the records it came with: a fatal one is
         # reported only once, and the client delivers nothing afterwards.
-        messages = self._checked(self._take()) if self._rewound() else []
+        messages = self._checked(self._take(most)) if self._rewound() else []
         self._idle = not (messages or self._rebalanced or self._void_since)
         if self._rebalanced:
             return Poll([], rebalanced=True)
@@ -172,13 +172,12 @@ class ClaimSource:
                 del self._done[place]
         return Poll(rest, False, first, done, offsets)
 
-    def _take(self) -> list[Message]:
+    def _take(self, size: int) -> list[Message]:
         first = self._consumer.poll(IDLE_POLL_S)
         if first is None:
             return []
         messages = [first]
         room = MOST_BYTES - size_of(first)
-        size = self._settings.batch_size
         end = time.monotonic() + self._settings.batch_wait_ms / 1_000
         most = FEW
         while len(messages) < size and room > 0 and not self._rebalanced:

@@ -34,6 +34,9 @@ class Publisher(Protocol):
     def busy(self) -> bool:
         """True if what is published now would have to wait for the previous one."""
 
+    def alone(self) -> bool:
+        """True if each record is sent separately, as some may not fit: batches should be small."""
+
     def settle(self) -> None:
         """Wait until nothing is in flight.
 
@@ -104,6 +107,10 @@ class AtLeastOnce:
     def busy(self) -> bool:
         """Never between two batches."""
         return False
+
+    def alone(self) -> bool:
+        """See `Publisher.alone`."""
+        return self._sizes.alone
 
     def settle(self) -> None:
         """Nothing is ever in flight between two batches."""

@@ -119,6 +119,10 @@ class ExactlyOnce:
         """True if a commit is in flight; see `Publisher.busy`."""
         return self._under_way is not None and not self._under_way.done()
 
+    def alone(self) -> bool:
+        """See `Publisher.alone`."""
+        return self._sizes.alone
+
     def settle(self) -> None:
         """Wait for the commit in flight; see `Publisher.settle`."""
         under_way, self._under_way = self._under_way, None

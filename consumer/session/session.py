@@ -33,6 +33,9 @@ from consumer.settings.settings import Delivery, Settings
 
 OPEN_LIMIT_S: Final = 3.0
 """A transaction in the outputs that is open for longer may be one that a broker left open."""
+FEW_ALONE: Final = 20
+"""Claims of a batch while records are sent separately: each that does not fit is found by an abort,
+and what is committed before it need not be sent again."""
 RENEW_MS: Final = 10_000
 """Receipts of partitions without claims are written again when they are older."""
 RENEW_EVERY_S: Final = 1.0
@@ -124,6 +127,7 @@ class Session(Generic[Tag]):
         self._watchdog = watchdog
         self._show_blocked = show_blocked
         self._make = make
+        self._most = settings.batch_size
         self._exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
         self._receipts = Receipts(transactional_id(settings))
         self._events = deque[Committed[Tag] | Aborted | Rewound]()
@@ -164,7 +168,8 @@ class Session(Generic[Tag]):
         Raises:
             KafkaStoppedError: Kafka refuses to go on.
         """
-        batch = self._source.poll()
+        alone = self._publisher.alone()
+        batch = self._source.poll(min(FEW_ALONE, self._most) if alone else self._most)
         if batch.rebalanced:
             self._rewind(aborted=False)
         elif batch.messages or batch.offsets:

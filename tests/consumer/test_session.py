@@ -12,7 +12,15 @@ from consumer.intake.source import Poll
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
 from consumer.publishing.publication import Publication
-from consumer.session.session import Aborted, Callbacks, Clients, Committed, Rewound, Session
+from consumer.session.session import (
+    FEW_ALONE,
+    Aborted,
+    Callbacks,
+    Clients,
+    Committed,
+    Rewound,
+    Session,
+)
 from consumer.settings.settings import Settings
 from tests.consumer.fakes import NOW, FakeScorer
 
@@ -30,11 +38,13 @@ class Source:
         self.assigned: frozenset[tuple[str, int]] = frozenset()
         self.void = False
         self.rewound: list[bool] = []
+        self.most = 0
         self.polls: list[Poll] = []
         self.committed: dict[tuple[str, int], int] = {}
         self.closed = False
 
-    def poll(self) -> Poll:
+    def poll(self, most: int) -> Poll:
+        self.most = most
         return self.polls.pop(0) if self.polls else NOTHING
 
     def rewind(self, *, aborted: bool) -> None:
@@ -55,6 +65,7 @@ class Publisher:
         self.failures = 0
         self.published: list[Publication] = []
         self.confirm = True
+        self.sends_alone = False
         self.closed = False
 
     def publish(self, publication: Publication, _: object, done: Callable[[], None]) -> None:
@@ -70,6 +81,9 @@ class Publisher:
 
     def busy(self) -> bool:
         return False
+
+    def alone(self) -> bool:
+        return self.sends_alone
 
     def sweep(self) -> None:
         self.settle()
@@ -190,6 +204,14 @@ def test_claims_that_have_their_outcome_are_passed(made: Made) -> None:
     assert made.session.poll().messages == []
     (passed,) = made.publisher.published
     assert (passed.offsets, passed.outcomes) == ({PLACE: 9}, {PLACE: 3})
+
+
+def test_batches_are_small_while_records_are_sent_alone(made: Made) -> None:
+    made.session.poll()
+    assert made.source.most == 1_000
+    made.publisher.sends_alone = True
+    made.session.poll()
+    assert made.source.most == FEW_ALONE
 
 
 def test_what_is_not_confirmed_is_unknown(made: Made) -> None:

@@ -16,7 +16,7 @@ from consumer.batch.cut import HEAD_BYTES
 from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.dead_letters.encryption import read_keys
 from schemas.dead_letter import DeadLetter, Form, Reason
-from tests.broker import topics
+from tests.broker import topics, wait
 from tests.broker.read import Record, read_all
 from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage
@@ -261,3 +261,20 @@ def test_the_client_s_own_limits_are_no_end_either(new_stage: NewStage) -> None:
         (record,) = dead(stage)
         assert (letter(record).value, letter(record).length) == (Form.CUT, len(HUGE))
         assert len(scored(stage)) == len(GOOD)
+
+
+def test_what_is_before_a_misfit_is_not_searched_again(new_stage: NewStage) -> None:
+    """Each is found by an abort: as long as there are any, batches are small."""
+    stage = new_stage(partitions=1)
+    small = small_topic(stage)
+    key = noise(LIMIT)
+    rows = [Row(key if n % 3 == 0 else b"k", b'{"claim_id": "c%d"}' % n) for n in range(90)]
+    send_compressed(stage, "zstd", rows)
+    worker = stage.worker(ALERTS_TOPIC=small)
+    wait.until(lambda: dead(stage), "the first misfits")
+    worker.kill()
+    assert len(dead(stage)) < 30, "killed too late"
+    worked_off(stage, ALERTS_TOPIC=small)
+    assert len(dead(stage)) == 30
+    found = [json.loads(r.value or b"")["claim_id"] for r in read_all(stage.bootstrap, small)]
+    assert found == [f"c{n}" for n in range(90) if n % 3]
