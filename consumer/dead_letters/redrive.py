@@ -68,8 +68,8 @@ from consumer.kafka.topics import (
 from consumer.publishing.committing import Transaction, ready_producer
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Output, Publication
-from consumer.publishing.reports import TOO_LARGE, DeliveryReports
-from consumer.publishing.sizes import CUT_SHORT, compressed
+from consumer.publishing.reports import CUT_SHORT, TOO_LARGE, DeliveryReports
+from consumer.publishing.sizes import compressed
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
 from schemas.alert import Source
@@ -105,8 +105,6 @@ def redrive(
 
     Raises:
         KafkaStoppedError: Kafka refuses, or another redrive is running.
-        SettingsError: DEAD_LETTER_KEY_FILE is not set and a dead letter is encrypted; those before
-            it were sent.
     """
     stop = stop or Stop(service=False)
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)

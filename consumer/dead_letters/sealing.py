@@ -7,7 +7,7 @@ from consumer.batch.edges import Seal, as_it_is
 from consumer.batch.records import Record
 from consumer.dead_letters.encryption import key_name, place_of, read_keys
 from consumer.dead_letters.redaction import redacted
-from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.errors import KafkaStoppedError, UnopenedError
 from consumer.settings.settings import Settings
 from schemas.dead_letter import GONE, VALUE_HEADER, DeadLetter, Form
 
@@ -40,7 +40,7 @@ def make_seal(settings: Settings) -> Seal:
 def make_opener(settings: Settings) -> Opener:
     """An opener for a redrive, with the keys of DEAD_LETTER_KEY_FILE if there are any.
 
-    The opener raises `SettingsError` or `KafkaStoppedError` if a value cannot be opened.
+    The opener raises `UnopenedError` or `KafkaStoppedError` if a value cannot be opened.
 
     Raises:
         SettingsError: the key cannot be read.
@@ -54,7 +54,7 @@ def make_opener(settings: Settings) -> Opener:
         if letter.value in GONE:
             raise KafkaStoppedError(f"the dead letter of {place_of(letter)} is {letter.value}")
         if keys is None:
-            raise SettingsError(
+            raise UnopenedError(
                 f"DEAD_LETTER_KEY_FILE is not set: the dead letter of {place_of(letter)} is "
                 f"encrypted with the key {key_name(value)}…"
             )

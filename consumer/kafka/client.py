@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 TRANSACTION_TIMEOUT_MS: Final = 15_000
 STATISTICS_EVERY_MS: Final = 1_000
+FETCH_MAX_BYTES: Final = 52_428_800
+"""The client's default for ``fetch.max.bytes``."""
+RESPONSE_BYTES: Final = 512
 
 CONSUMER_ONLY: Final = (
     "auto.offset.reset",
@@ -134,6 +137,7 @@ def consumer_config(settings: Settings) -> Config:
         "isolation.level": "read_committed",
         "queued.max.messages.kbytes": 32_768,
         "fetch.queue.backoff.ms": 10,
+        **_fetched_at_most(settings),
         "statistics.interval.ms": STATISTICS_EVERY_MS,
         **_only(settings, CONSUMER_ONLY),
     }
@@ -163,7 +167,20 @@ def onlooker_config(settings: Settings, isolation: str) -> Config:
         "enable.auto.commit": False,
         "auto.offset.reset": "earliest",
         "isolation.level": isolation,
+        **_fetched_at_most(settings),
+        **_only(settings, ("fetch.",)),
     }
+
+
+def _fetched_at_most(settings: Settings) -> Config:
+    """A fetch that fits KAFKA_RECEIVE_MESSAGE_MAX_BYTES, if that is less than the client's 50 MB.
+
+    The client demands 512 bytes more for a response than for what is fetched.
+    """
+    limit = settings.librdkafka.get("receive.message.max.bytes", "")
+    if not limit.isdecimal() or int(limit) >= FETCH_MAX_BYTES + RESPONSE_BYTES:
+        return {}
+    return {"fetch.max.bytes": max(1, int(limit) - RESPONSE_BYTES)}
 
 
 def producer_config(settings: Settings) -> Config:
@@ -222,11 +239,16 @@ def _only(settings: Settings, prefixes: tuple[str, ...]) -> dict[str, str]:
     return {n: v for n, v in settings.librdkafka.items() if n.startswith(prefixes)}
 
 
+_PROPERTY: Final = re.compile(
+    r"""roperty:?[ ]"([a-z0-9.]+)"|[`"]([a-z0-9]+(?:\.[a-z0-9]+)+)[`"]""", re.VERBOSE
+)
+
+
 def refused_property(error: KafkaException) -> SettingsError:
     """A client's rejection of its configuration, in terms of the environment."""
     text = kafka_error(error).str()
-    named = re.search(r'"([a-z0-9.]+)"', text)
-    name = variable_of(named[1]) if named else "a KAFKA_* setting"
+    named = _PROPERTY.search(text)
+    name = variable_of(named[1] or named[2]) if named else "a KAFKA_* setting"
     return SettingsError(f"{name} is refused by the Kafka client: {text}")
 
 
@@ -313,6 +335,10 @@ _HINTS: Final = {
     KafkaError._BAD_COMPRESSION: (
         "; the batch is damaged, or unpacks to more than KAFKA_RECEIVE_MESSAGE_MAX_BYTES (100 MB): "
         "see 'A batch that cannot be unpacked' in docs/runbook.md"
+    ),
+    KafkaError.INVALID_RECORD: (
+        "; an output topic is compacted, which refuses records without a key: set its "
+        "cleanup.policy to delete"
     ),
     KafkaError.MSG_SIZE_TOO_LARGE: (
         "; a record is larger than the output topic accepts: raise its max.message.bytes"

@@ -11,7 +11,17 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from schemas.alert import Source
 
 TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
+CUT_SHORT: Final = frozenset(
+    {
+        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._STATE,
+    }
+)
+"""Errors that the client reports instead for a transaction that has already failed."""
 POLL_S: Final = 0.1
+CAUSE_S: Final = 5.0
 
 Report = Callable[[KafkaError | None, Message | None], None]
 
@@ -62,10 +72,19 @@ class DeliveryReports:
         Raises:
             KafkaException: one is not delivered.
         """
-        end = time.monotonic() + limit_s
-        while len(producer) and self.failed is None and time.monotonic() < end:
-            producer.poll(POLL_S)
+        self._wait(producer, limit_s, lambda: self.failed is not None)
+        self.find_cause(producer)
         self.check()
+
+    def find_cause(self, producer: Producer) -> None:
+        """Wait for the report that says why, if only its consequences were reported so far."""
+        if self.failed is not None and self.failed.code() in CUT_SHORT:
+            self._wait(producer, CAUSE_S, lambda: bool(self.failed and is_too_large(self.failed)))
+
+    def _wait(self, producer: Producer, limit_s: float, known: Callable[[], bool]) -> None:
+        end = time.monotonic() + limit_s
+        while len(producer) and not known() and time.monotonic() < end:
+            producer.poll(POLL_S)
 
     def check(self) -> None:
         """Raise for a record that was not delivered, as far as that is known.

@@ -11,25 +11,16 @@ from collections.abc import Callable
 from typing import Final
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaException, Producer
 
 from consumer.batch.records import Record
 from consumer.errors import TooLargeError
 from consumer.kafka.client import kafka_error, stopped
 from consumer.kafka.producing import produce
 from consumer.publishing.publication import Output, Publication
-from consumer.publishing.reports import TOO_LARGE, DeliveryReports
+from consumer.publishing.reports import CUT_SHORT, TOO_LARGE, DeliveryReports
 from consumer.settings.settings import Delivery, Settings
 
-CUT_SHORT: Final = frozenset(
-    {
-        KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
-        KafkaError._PURGE_INFLIGHT,
-        KafkaError._PURGE_QUEUE,
-        KafkaError._STATE,
-    }
-)
-"""Errors that the client reports instead for a transaction that has already failed."""
 ALONE_S: Final = 30.0
 """Large records come in series: each change of the producer and back costs seconds."""
 LARGE_BYTES: Final = 200_000
@@ -100,6 +91,7 @@ class Sizes:
                 produce(producer, output.topic, [record], report)
             except KafkaException as error:
                 report(kafka_error(error), None)
+                self._reports.find_cause(producer)
                 raise
 
     def check_delivered(self) -> None:

@@ -24,6 +24,7 @@ INIT_ATTEMPTS: Final = 10
 
 HOPELESS = frozenset(
     {
+        KafkaError.INVALID_RECORD,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_TOPIC,
         KafkaError._UNKNOWN_PARTITION,

@@ -57,6 +57,8 @@ OWNED: Final = {
 
 
 LATEST: Final = frozenset({"latest", "end", "largest"})
+WORDS: Final = frozenset({"auto.offset.reset", "group.protocol", "isolation.level"})
+"""Properties whose values decide what is read; the client ignores case and surrounding blanks."""
 _NO_LATEST: Final = (
     "it silently skips claims whenever a partition has no committed offset: a new partition, a "
     "worker that takes over from one that had committed nothing, or offsets that expired or were "
@@ -272,6 +274,8 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901
         if prop in OWNED:
             raise SettingsError(f"{name} cannot be set directly; it is {OWNED[prop]}")
+        if prop in WORDS:
+            value = value.strip().lower()  # noqa: PLW2901
         if prop == "auto.offset.reset" and value in LATEST:
             raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
         if prop in found:

@@ -161,6 +161,7 @@ class Worker:
         self._metrics.transactions.labels("aborted").inc()
         self._traces.aborted(str(error))
         if isinstance(error, TooLargeError) and self._misfits.learnt(error):
+            self._aborts = 0  # progress, although nothing is committed
             return
         self._aborts += 1
         if self._aborts >= MAX_ABORTS_IN_A_ROW:

@@ -8,6 +8,7 @@ from consumer.kafka.client import (
     common_config,
     consumer_config,
     ignored,
+    onlooker_config,
     producer_config,
     refused_property,
     stopped,
@@ -127,9 +128,25 @@ def test_the_client_library_takes_the_configurations(environ: dict[str, str]) ->
     make_producer(some)
 
 
+@pytest.mark.parametrize(("limit", "fetched"), [("10000000", 9_999_488), ("100000000", None)])
+def test_a_lower_limit_of_responses_lowers_that_of_fetches(limit: str, fetched: int | None) -> None:
+    some = settings(KAFKA_RECEIVE_MESSAGE_MAX_BYTES=limit)
+    for config in (consumer_config(some), onlooker_config(some, "read_committed")):
+        assert config.get("fetch.max.bytes") == fetched
+        Consumer(config).close()
+    own = settings(KAFKA_RECEIVE_MESSAGE_MAX_BYTES=limit, KAFKA_FETCH_MAX_BYTES="2000000")
+    for config in (consumer_config(own), onlooker_config(own, "read_committed")):
+        assert config["fetch.max.bytes"] == "2000000"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("KAFKA_NO_SUCH_PROPERTY", "1"), ("KAFKA_RETRY_BACKOFF_MS", "soon"), ("KAFKA_ACKS", "0")],
+    [
+        ("KAFKA_NO_SUCH_PROPERTY", "1"),
+        ("KAFKA_RETRY_BACKOFF_MS", "soon"),
+        ("KAFKA_DEBUG", "bogus"),
+        ("KAFKA_ACKS", "0"),
+    ],
 )
 def test_a_property_the_client_refuses_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name if name != "KAFKA_ACKS" else "acks") as refused:
@@ -153,6 +170,7 @@ def test_a_refusal_without_a_property_says_so() -> None:
         (KafkaError.GROUP_AUTHORIZATION_FAILED, "CONSUMER_GROUP"),
         (KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "CONSUMER_GROUP/INSTANCE_ID"),
         (KafkaError.MSG_SIZE_TOO_LARGE, "max.message.bytes"),
+        (KafkaError.INVALID_RECORD, "cleanup.policy"),
         (KafkaError._BAD_COMPRESSION, "KAFKA_RECEIVE_MESSAGE_MAX_BYTES"),
     ],
 )

@@ -389,6 +389,24 @@ def test_a_record_the_client_refuses_is_named_too(
         assert [s.offset for s in refused.value.sources] == offsets
 
 
+def test_a_record_refused_while_others_are_queued_is_named_too(
+    publisher: ExactlyOnce,
+    producers: list[FakeProducer],
+    publication: Publication,
+    calls: list[str],
+    faults: dict[str, KafkaError],
+) -> None:
+    """The client queues nothing more then, and has not yet reported which one was refused."""
+    faults["commit"] = TOO_LARGE
+    with pytest.raises(TooLargeError):
+        publish(publisher, publication, calls)
+    producers[-1].unfit = {"fraud-alerts"}
+    faults["produce claims-dead-letter"] = KafkaError(KafkaError._STATE, "erroneous state")
+    with pytest.raises(TooLargeError) as refused:
+        publish(publisher, publication, calls)
+    assert [s.offset for s in refused.value.sources] == [41]
+
+
 def test_nothing_is_published_after_a_batch_that_was_not(
     publisher: ExactlyOnce,
     publication: Publication,

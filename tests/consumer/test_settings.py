@@ -191,7 +191,7 @@ def test_names_that_could_be_those_of_another_group_are_refused(name: str, value
         read_settings({name: value})
 
 
-@pytest.mark.parametrize("value", sorted(LATEST))
+@pytest.mark.parametrize("value", [*sorted(LATEST), "LATEST", " latest", "End"])
 def test_skipping_what_is_not_committed_is_refused(value: str) -> None:
     with pytest.raises(SettingsError, match=r"KAFKA_AUTO_OFFSET_RESET=.* --to-latest"):
         read_settings({"KAFKA_AUTO_OFFSET_RESET": value})

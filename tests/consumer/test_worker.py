@@ -55,7 +55,8 @@ def test_what_does_not_fit_is_learnt_and_not_counted_against_it() -> None:
     made = Made(FakeSession())
     source = Source(topic="claims", partition=0, offset=1)
     error = TooLargeError("too large", frozenset({source}))
-    made.session.due = [Aborted(error), *[Aborted(AbortedError("x"))] * (MAX_ABORTS_IN_A_ROW - 1)]
+    fruitless = [Aborted(AbortedError("x"))] * (MAX_ABORTS_IN_A_ROW - 1)
+    made.session.due = [*fruitless, Aborted(error), *fruitless]
     made.turns(1)
     assert made.misfits.counts == {source: 1}
 
