@@ -11,13 +11,13 @@ from model.cli import commands, lifecycle
 from model.cli.arguments import add_data, add_features, add_policy, add_split, version
 from model.datasets.dataset import SYNTHETIC, DatasetError
 from model.families.estimators import ALGORITHMS
-from model.files.streams import written
 from model.releases.signing import KeyFileError
 from model.studies import commands as studies
+from schemas.streams import Parser, written
 
 PROGRAM = "python -m model"
 FAILURE = 1
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def _add_train(verbs: Verbs) -> None:
@@ -134,7 +134,7 @@ def _add_sign(verbs: Verbs) -> None:
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
-    root = argparse.ArgumentParser(prog=program, description=__doc__)
+    root = Parser(prog=program, description=__doc__)
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_studies):
         add(verbs)

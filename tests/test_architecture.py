@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "schemas": {"schemas"},
     "model": {"schemas", "model"},
     "consumer": {"schemas", "model", "consumer"},
-    "fraud_scorer": {"consumer", "model", "fraud_scorer"},
+    "fraud_scorer": {"schemas", "consumer", "model", "fraud_scorer"},
 }
 FLOORS = {
     "model": (

@@ -1,1 +1,1 @@
-"""Files and streams of this machine: read safely, locked, written completely."""
+"""Files that decide what the program does: read safely."""
