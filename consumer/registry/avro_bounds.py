@@ -1,8 +1,8 @@
 """Bounds on what a payload can expand to under an Avro schema, computed before reading. Pure.
 
-Readers of Avro are compiled code that recurses without a limit and trusts every count it reads,
-and the schema is the producer's. A schema is safe if no payload can produce more than
-`VALUES_PER_BYTE` values per byte plus `FREE_VALUES`, or nest deeper than `MAX_DEPTH`.
+A few bytes can stand for any number of values at any depth, and the schema is the producer's. A
+schema is safe if no payload can produce more than `VALUES_PER_BYTE` values per byte plus
+`FREE_VALUES`, or nest deeper than `MAX_DEPTH`.
 """
 
 from collections.abc import Iterator
