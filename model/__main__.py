@@ -161,13 +161,13 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
     options = grammar.parse_args(arguments)
     _check(grammar, options)
     try:
-        options.run(options)
+        code: int | None = options.run(options)
     except BrokenPipeError:
         raise
     except (ArtifactError, KeyFileError, DatasetError, ValueError, OSError) as error:
         sys.stderr.write(f"{program} {options.verb}: {error}\n")
         return FAILURE
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

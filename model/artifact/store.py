@@ -117,6 +117,15 @@ def read_manifest(folder: Path) -> Manifest:
     return described(folder)[1]
 
 
+def is_meant_as_one(folder: Path) -> bool:
+    """True if a folder contains a file of an artifact, or may contain one but cannot be read."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except PermissionError:
+        return True
+    return bool(names & {MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE})
+
+
 def described(folder: Path) -> tuple[bytes, Manifest]:
     """The manifest as bytes and decoded.
 

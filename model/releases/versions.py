@@ -16,7 +16,7 @@ import msgspec
 
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest
-from model.artifact.store import MANIFEST_FILE, ArtifactError
+from model.artifact.store import ArtifactError
 from model.files.trusted import FileError, decode, read
 from model.releases.lock import LIMIT_S, LockedError, alone
 from model.scoring.load import load as load_model
@@ -35,6 +35,15 @@ class Version(NamedTuple):
     current: bool
 
 
+class Listing(NamedTuple):
+    """The artifacts of a folder."""
+
+    versions: list[Version]
+    """Oldest first."""
+    damaged: list[str]
+    """Those that cannot be read, each with its path and the reason."""
+
+
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the log: the version put into service, and the one it replaced."""
 
@@ -45,22 +54,29 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     approver: str | None = None
 
 
-def listed(root: Path) -> list[Version]:
-    """Every artifact of the folder, oldest first.
+def listed(root: Path) -> Listing:
+    """Every artifact of the folder.
 
     Raises:
-        ArtifactError: the folder or a manifest cannot be read.
+        ArtifactError: there is no such folder.
+        OSError: it cannot be read.
     """
     if not root.is_dir():
         raise ArtifactError(f"{root} is not a folder")
     current = in_service(root)
-    folders = [p.parent for p in root.glob(f"*/{MANIFEST_FILE}") if not p.parent.is_symlink()]
-    found = [
-        Version(folder, artifact.read_manifest(folder), folder.name == current)
-        for folder in folders
-        if not folder.name.startswith(".")
-    ]
-    return sorted(found, key=lambda v: (v.manifest.created_at, v.folder.name))
+    versions, damaged = [], []
+    if current is not None and not (root / CURRENT).exists():
+        damaged.append(f"{root / CURRENT} refers to {current}, which does not exist")
+    for folder in sorted(root.iterdir()):
+        if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
+            continue
+        try:
+            manifest = artifact.read_manifest(folder)
+            versions.append(Version(folder, manifest, folder.name == current))
+        except ArtifactError as error:
+            if artifact.is_meant_as_one(folder):
+                damaged.append(str(error))
+    return Listing(sorted(versions, key=lambda v: (v.manifest.created_at, v.folder.name)), damaged)
 
 
 def in_service(root: Path) -> str | None:
@@ -115,9 +131,19 @@ def history(root: Path) -> list[Promotion]:
     if not path.exists():
         return []
     try:
-        return [decode(line, Promotion) for line in read(path).splitlines()]
+        lines = read(path).splitlines()
     except FileError as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error
+    return [_entry(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _entry(path: Path, number: int, line: bytes) -> Promotion:
+    try:
+        return decode(line, Promotion)
+    except FileError as error:
+        raise ArtifactError(
+            f"{path}, line {number}: not the record of a promotion: {error}; correct or remove it"
+        ) from error
 
 
 def is_name(version: str) -> bool:

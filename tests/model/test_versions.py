@@ -43,10 +43,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_versions_are_listed_oldest_first(root: Path) -> None:
-    assert [v.folder.name for v in listed(root)] == ["v3", "v2", "v1"]
-    assert not any(v.current for v in listed(root))
+    assert [v.folder.name for v in listed(root).versions] == ["v3", "v2", "v1"]
+    assert not any(v.current for v in listed(root).versions)
     promote(root, "v2", NOW)
-    assert [v.current for v in listed(root)] == [False, True, False]
+    assert [v.current for v in listed(root).versions] == [False, True, False]
 
 
 def test_promotion_turns_the_link(root: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_version_in_service_is_not_promoted_again(root: Path) -> None:
 
 def test_a_current_that_is_a_folder_becomes_a_version(root: Path) -> None:
     (root / "v1").rename(root / "current")
-    assert [v.current for v in listed(root)] == [False, False, True]
+    assert [v.current for v in listed(root).versions] == [False, False, True]
     promote(root, "v2", NOW)
     assert load(root / "v1").version == "v1"
     assert in_service(root) == "v2"
