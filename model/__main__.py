@@ -1,5 +1,10 @@
 """Train, evaluate, compare and promote claim fraud models."""
 
+import signal
+
+if __name__ == "__main__":  # the imports below take about a second, and have nothing to clean up
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -8,7 +13,8 @@ from typing import TypeAlias
 
 from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
-from model.cli.arguments import add_data, add_features, add_policy, add_split, version
+from model.cli.arguments import add_data, add_features, add_policy, add_split, label, version
+from model.cli.signals import until_stopped
 from model.datasets.dataset import SYNTHETIC, DatasetError
 from model.families.estimators import ALGORITHMS
 from model.releases.signing import KeyFileError
@@ -39,7 +45,9 @@ def _add_train(verbs: Verbs) -> None:
         metavar="DIR",
         help="folder of the artifact; with --algorithm all, parent of one folder per algorithm",
     )
-    train.add_argument("--name", default="", help="name of the model (default: the algorithm)")
+    train.add_argument(
+        "--name", type=label, default="", help="name of the model (default: the algorithm)"
+    )
     train.add_argument(
         "--model-version", type=version, default="", metavar="V", help="default: date and time"
     )
@@ -75,7 +83,7 @@ def _add_lifecycle(verbs: Verbs) -> None:
     promote = verbs.add_parser("promote", help="put a version into service")
     promote.add_argument("version", metavar="VERSION", help="name of its folder")
     promote.add_argument(
-        "--approver", metavar="NAME", help="who approved it; shown on the model card"
+        "--approver", type=label, metavar="NAME", help="who approved it; shown on the model card"
     )
     promote.set_defaults(run=lifecycle.promote)
     rollback = verbs.add_parser("rollback", help="put the previous version back into service")
@@ -153,7 +161,7 @@ def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; the result is the exit code."""
-    return written(lambda: _run(arguments, program))
+    return written(lambda: until_stopped(lambda: _run(arguments, program)))
 
 
 def _run(arguments: Sequence[str] | None, program: str) -> int:

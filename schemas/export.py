@@ -80,10 +80,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         for name in names:
             sys.stderr.write(f"stale: {options.folder / name}; run python -m schemas.export\n")
         return 1 if names else 0
-    for name in write(options.folder, documents()):
+    try:
+        changed = write(options.folder, documents())
+        if options.release:
+            write(RELEASED, contracts())
+    except OSError as error:
+        sys.stderr.write(f"error: the documents could not be written: {error}\n")
+        return 1
+    for name in changed:
         sys.stdout.write(f"wrote {options.folder / name}\n")
-    if options.release:
-        write(RELEASED, contracts())
     return 0
 
 

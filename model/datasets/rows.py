@@ -17,6 +17,7 @@ from schemas.claim import Claim
 MAX_REJECTED_SHARE: Final = 0.05
 """If more rows than this are rejected, the file does not match its format."""
 
+_LONGEST_REASON: Final = 500
 _BOM: Final = b"\xef\xbb\xbf"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _VERDICTS: Final[Mapping[str, bool]] = {
@@ -221,8 +222,13 @@ def collect(name: str, attempts: Iterable[tuple[int, Callable[[], Labelled]]]) -
         try:
             found.accepted.append(read())
         except RowError as error:
-            found.rejected.append(f"{name}, line {line}: {error}")
+            found.rejected.append(f"{name}, line {line}: {_shortened(str(error))}")
     return _plausible(name, found)
+
+
+def _shortened(reason: str) -> str:
+    """A reason may quote a cell, and a cell may be as long as the file."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
 
 
 def _plausible(name: str, found: Rows) -> Rows:

@@ -1,1 +1,1 @@
-"""Files that decide what the program does: read safely."""
+"""Files: read safely if they decide what the program does, and named if writing one fails."""

@@ -18,6 +18,7 @@ from model.artifact import store as artifact
 from model.artifact.manifest import Manifest
 from model.artifact.store import ArtifactError
 from model.files.trusted import FileError, decode, read
+from model.files.writing import write
 from model.releases.lock import LIMIT_S, LockedError, alone
 from model.scoring.load import load as load_model
 
@@ -202,7 +203,7 @@ def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
     completes it, rolling back undoes it.
     """
     link, lines = root / f".{CURRENT}-{os.getpid()}", root / f".{LOG}-{os.getpid()}"
-    lines.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
+    write(lines, b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
     link.unlink(missing_ok=True)  # of a process with this id that was killed
     link.symlink_to(entry.version)
     lines.replace(root / LOG)

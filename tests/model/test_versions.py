@@ -322,3 +322,11 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
         promote(tmp_path / "none", "v1", NOW)
     with pytest.raises(ArtifactError, match="none is not a folder"):
         rollback(tmp_path / "none", NOW)
+
+
+def test_a_promotion_that_fails_leaves_no_lock_behind(root: Path) -> None:
+    """A file that is left would be in the way of every other account."""
+    (root / "v1" / "model.joblib").write_bytes(b"broken")
+    with pytest.raises(ArtifactError, match="damaged"):
+        promote(root, "v1", NOW)
+    assert not (root / LOCK_FILE).exists()
