@@ -48,7 +48,7 @@ FROM_MODEL = {
     "models": {"artifact", "drift", "releases", "scoring"},
     "settings": {"files"},
     "telemetry": {"scoring"},
-    "tools": {"artifact", "cli", "datasets", "decide", "scoring", "training"},
+    "tools": {"artifact", "cli", "datasets", "decide", "reports", "scoring", "training"},
     "worker": {"scoring"},
     "__main__": {"cli", "files"},
 }
@@ -69,7 +69,7 @@ AT_HOME = {
     "opentelemetry": {"consumer/telemetry"},
     "pandas": {"model/features"},
     "prometheus_client": {"consumer/monitoring", "consumer/telemetry", "consumer/web"},
-    "rich": {"consumer/tools", "model/cli", "model/reports", "model/studies"},
+    "rich": {"consumer/tools", "model/cli", "model/studies"},
 }  # fmt: skip
 """The only rooms that may import these packages."""
 LARGEST_ROOM = 9

@@ -150,7 +150,7 @@ def number(row: Row, column: str) -> float:
     return value
 
 
-class Table(NamedTuple):
+class _Csv(NamedTuple):
     """A CSV file: its rows under the requested column names."""
 
     rows: Sequence[Row]
@@ -190,7 +190,7 @@ def read_csv(
     return collect(path.name, attempts)
 
 
-def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> Table:
+def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> _Csv:
     with path.open(encoding="utf-8-sig", newline="") as source:
         cells = csv.DictReader(source)
         cells.fieldnames = _renamed(cells.fieldnames or (), columns, aliases)
@@ -198,7 +198,7 @@ def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> 
         if missing:
             raise DatasetError(f"{path.name}, line 1: no column {', '.join(missing)}")
         found = [(row, cells.line_num) for row in cells]
-    return Table([row for row, _ in found], [line for _, line in found])
+    return _Csv([row for row, _ in found], [line for _, line in found])
 
 
 def _renamed(given: Iterable[str], columns: Iterable[str], aliases: Mapping[str, str]) -> list[str]:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from rich.table import Table
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
 from model.artifact.store import MANIFEST_FILE
 from model.cli.signals import SIGNALS, until_stopped
 from model.cli.terminal import plain_lines, show
+from model.reports.table import Table
 from tests.model.manifests import manifest
 
 LONG = "20261123.152149-a-version-with-a-name-that-has-to-be-copied-" + "x" * 60
@@ -123,16 +123,13 @@ def test_the_worker_escapes_what_the_terminal_lacks(monkeypatch: pytest.MonkeyPa
 
 
 def test_plain_lines_are_aligned_under_their_title(capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table("", "name", title="three")
-    table.add_column("figure", justify="right")
-    table.add_row("*", "a", "10")
-    table.add_row("", "longer", "9")
+    rows = [["*", "a", "10"], ["", "longer", "9"]]
+    table = Table(["", "name", "figure"], rows, "three", text=(0, 1))
     lines = ["three", "   name    figure", "*  a           10", "   longer       9"]
     assert plain_lines(table) == lines
     show(table)
     assert capsys.readouterr().out.splitlines() == lines
-    table.show_header = False
-    assert plain_lines(table)[1:] == ["*  a       10", "   longer   9"]
+    assert plain_lines(table._replace(head=()))[1:] == ["*  a       10", "   longer   9"]
 
 
 STOPPED = """
