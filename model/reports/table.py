@@ -8,7 +8,8 @@ from html import escape
 from typing import Final, NamedTuple
 
 # An underscore inside a word is not escaped, so that field names stay readable.
-_MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=](?=\s)|(?<=^\d)[.)]")
+_MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKUP_AT_START: Final = re.compile(r"^[-+=](?=\s)|(?<=^\d)[.)]")
 
 
 class Table(NamedTuple):
@@ -42,8 +43,8 @@ def markdown(table: Table) -> list[str]:
     """Lines of a Markdown table, whose cells are shown literally."""
     below = ["---" if index in table.text else "---:" for index in range(len(table.head))]
     title = [plain(table.title), ""] if table.title else []
-    return [*title, _line(map(plain, table.head)), f"|{'|'.join(below)}|"] + [
-        _line(map(plain, row)) for row in table.rows
+    return [*title, _line(map(_cell, table.head)), f"|{'|'.join(below)}|"] + [
+        _line(map(_cell, row)) for row in table.rows
     ]
 
 
@@ -53,6 +54,11 @@ def _line(cells: Iterable[str]) -> str:
 
 def plain(text: str) -> str:
     """Foreign text as Markdown that shows it literally: one line, no markup, no HTML."""
+    return _MARKUP_AT_START.sub(r"\\\g<0>", _cell(text))
+
+
+def _cell(text: str) -> str:
+    """The same within a line."""
     shown = "".join(c if c.isprintable() else " " for c in text)
     return _MARKUP.sub(r"\\\g<0>", " ".join(shown.split()))
 

@@ -10,7 +10,7 @@ from model.cli.terminal import frame, plain_lines, show
 from model.reports.table import Table, html, markdown
 
 HOSTILE = "\x1b[2J|a\nb<script>*[red]"
-TABLE = Table(["name", "kind", "value"], [["a", HOSTILE, "1.0000"], ["b", "", "-"]], text=(0, 1))
+TABLE = Table(["name", "kind", "value"], [["a", HOSTILE, "0.5000"], ["b", "", "-"]], text=(0, 1))
 
 
 class Cells(HTMLParser):
@@ -47,6 +47,7 @@ def test_markdown_shows_every_cell_literally() -> None:
     assert below == "|---|---|---:|"
     assert second == "| b |  | - |"
     assert first.isprintable()
+    assert first.endswith("| 0.5000 |")
     bare = re.sub(r"\\.", "", first)
     assert bare.count("|") == head.count("|")
     assert not set("<>*[]") & set(bare)
