@@ -13,14 +13,14 @@ from fastavro.schema import SchemaParseException
 from consumer.registry.avro_bounds import (
     MANY,
     RECORDS,
-    Schema,
+    AvroSchema,
     SchemaError,
     TooDeepError,
     check_bounds,
     kind_of,
     name_of,
 )
-from consumer.registry.avro_values import DECIMAL, Decode, Decoders, PayloadError, record
+from consumer.registry.avro_values import DECIMAL, AvroDecoders, Decode, PayloadError, record
 
 
 def avro_reader(
@@ -38,7 +38,7 @@ def avro_reader(
     The function raises ValueError, such as `PayloadError`, or OverflowError on bytes that do not
     match the schema.
     """
-    named: dict[str, Schema] = {}
+    named: dict[str, AvroSchema] = {}
     try:
         parsed = [
             fastavro.parse_schema(json.loads(text, object_hook=_plain), named) for text in texts
@@ -60,8 +60,10 @@ def avro_reader(
     return read
 
 
-def _decoder(writer: Schema, named: dict[str, Schema], fields: Collection[str] | None) -> Decode:
-    decoders = Decoders(named)
+def _decoder(
+    writer: AvroSchema, named: dict[str, AvroSchema], fields: Collection[str] | None
+) -> Decode:
+    decoders = AvroDecoders(named)
     if fields is None or kind_of(writer) not in RECORDS:
         return decoders.of(writer)
     parts: list[tuple[str, Decode]] = []
@@ -76,7 +78,7 @@ def _decoder(writer: Schema, named: dict[str, Schema], fields: Collection[str] |
     return record(parts, frozenset(fields))
 
 
-def _plain(schema: Schema) -> Schema:
+def _plain(schema: AvroSchema) -> AvroSchema:
     """The schema with the logical types removed that are not read as the library reads them.
 
     Decimals become numbers: the library takes minutes for a long one. UUIDs stay strings.
@@ -88,7 +90,7 @@ def _plain(schema: Schema) -> Schema:
     return plain | {DECIMAL: True} if logical == "decimal" else plain
 
 
-def _check_single(schema: Schema, named: dict[str, Schema]) -> None:
+def _check_single(schema: AvroSchema, named: dict[str, AvroSchema]) -> None:
     """Check that a field of a claim is a single value.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from fastavro.read import LOGICAL_READERS
 
-from consumer.registry.avro_bounds import MANY, RECORDS, Schema, SchemaError, kind_of, name_of
+from consumer.registry.avro_bounds import MANY, RECORDS, AvroSchema, SchemaError, kind_of, name_of
 
 Decode = Callable[[bytes, int], tuple[Any, int]]
 """From a payload and a position in it to the value there and the position that follows it."""
@@ -33,18 +33,18 @@ class PayloadError(ValueError):
     """A payload does not match its schema; says why, without parts of it."""
 
 
-class Decoders:
+class AvroDecoders:
     """Makes decoders, one for each named type: a schema may name a type any number of times.
 
     Args:
         named: the named types that schemas may refer to.
     """
 
-    def __init__(self, named: dict[str, Schema]) -> None:
+    def __init__(self, named: dict[str, AvroSchema]) -> None:
         self._named = named
         self._known: dict[tuple[str, bool], Decode] = {}
 
-    def of(self, schema: Schema, *, keep: bool = True) -> Decode:
+    def of(self, schema: AvroSchema, *, keep: bool = True) -> Decode:
         """A decoder of a schema within the bounds of `consumer.registry.avro_bounds`.
 
         It raises `PayloadError`, or ValueError or OverflowError for a logical type or text.
@@ -63,7 +63,7 @@ class Decoders:
             self._known[name, keep] = self._of_unnamed(self._named[name], keep=keep)
         return self._known[name, keep]
 
-    def _of_unnamed(self, schema: Schema, *, keep: bool) -> Decode:
+    def _of_unnamed(self, schema: AvroSchema, *, keep: bool) -> Decode:
         kind = kind_of(schema)
         if kind == "union":
             return _union([self.of(branch, keep=keep) for branch in schema])
@@ -92,7 +92,7 @@ def record(fields: list[tuple[str, Decode]], kept: frozenset[str]) -> Decode:
     return decode
 
 
-def _simple(schema: Schema, kind: str) -> Decode:
+def _simple(schema: AvroSchema, kind: str) -> Decode:
     """A decoder of a type without parts, regardless of its logical type."""
     if kind in _FLOATS:
         return _float(_FLOATS[kind])

@@ -87,7 +87,7 @@ class Sent:
         self.bad = len(self.records) - len(self.label_of)
 
 
-class Seen:
+class Received:
     """The alerts and dead letters that came back."""
 
     def __init__(self) -> None:
@@ -208,12 +208,12 @@ def wait_for_assignment(console: Console, loop: Loop, failed: Sequence[Exception
 
 def stream(
     console: Console, settings: Settings, sent: Sent, failed: Sequence[Exception]
-) -> tuple[Seen, float]:
+) -> tuple[Received, float]:
     """Produce every record and read the results; returns them and the seconds it took."""
     servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, "logger": log}
     producer = Producer({**servers, "linger.ms": 5})
     reader = reader_of(servers, (settings.alerts_topic, settings.dead_letter_topic))
-    seen, produced, total = Seen(), 0, len(sent.records)
+    seen, produced, total = Received(), 0, len(sent.records)
     bar = Progress(
         TextColumn("claims"),
         BarColumn(),
@@ -257,7 +257,7 @@ def reader_of(servers: dict[str, Any], topics: Sequence[str]) -> Consumer:
     return reader
 
 
-def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
+def take(reader: Consumer, settings: Settings, seen: Received) -> None:
     """Read what has been published since."""
     for message in records(reader.consume(1_000, 0.01), "the embedded broker"):
         if message.topic() == settings.dead_letter_topic:
@@ -271,7 +271,7 @@ def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
             seen.latest.append(alert)
 
 
-def table(seen: Seen) -> Table:
+def table(seen: Received) -> Table:
     """The latest referrals."""
     rows = [
         [a.claim_id, str(a.loss_date), f"{a.fraud_probability:.3f}", a.decision]
@@ -281,7 +281,7 @@ def table(seen: Seen) -> Table:
     return Table(head, rows, "latest alerts at or above the threshold", text=(0, 1, 3))
 
 
-def summary(sent: Sent, seen: Seen, metrics: Metrics, seconds: float) -> Table:
+def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> Table:
     """Throughput, latency, dead letters and quality against the known labels."""
     reasons = Counter(letter.reason.value for letter in seen.letters)
     told = ", ".join(f"{name} {n}" for name, n in sorted(reasons.items()))

@@ -20,7 +20,7 @@ from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.evaluation.details import details
-from model.evaluation.walk_forward import Step, prequential, windows
+from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
 from model.features.encoder import DEFAULT_FEATURES
 from model.files.writing import write
@@ -132,7 +132,7 @@ def _look_for_leaks(
     return checked
 
 
-def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[Step, ...]:
+def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[MonthlyStep, ...]:
     count = sum(1 for _ in windows(dataset.claims, dataset.labels))
     with _progress() as progress:
         task = progress.add_task(f"{trained.algorithm} month by month", total=count)

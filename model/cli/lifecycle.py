@@ -22,7 +22,7 @@ from model.reports.version_tables import comparison, described, version_list
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
 
-Kind = TypeVar("Kind")
+_Found = TypeVar("_Found")
 
 
 def list_versions(options: argparse.Namespace) -> int:
@@ -96,8 +96,8 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _readable(
-    read: Callable[[Path], Kind], folders: Sequence[Path]
-) -> tuple[list[Kind], list[str]]:
+    read: Callable[[Path], _Found], folders: Sequence[Path]
+) -> tuple[list[_Found], list[str]]:
     """What is read from the folders, and why it cannot be read from the others."""
     found, damaged = [], []
     for folder in folders:

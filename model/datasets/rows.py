@@ -25,7 +25,7 @@ _VERDICTS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("0", "0.0", "false", "no", "n"), False),
 }
 
-Fields = dict[str, object]
+PlainFields = dict[str, object]
 Row = Mapping[str, str]
 T = TypeVar("T")
 
@@ -52,7 +52,7 @@ class Rows(NamedTuple):
     rejected: list[str]
 
 
-def to_claim(fields: Fields) -> Claim:
+def to_claim(fields: PlainFields) -> Claim:
     """Check plain fields against `Claim`.
 
     Raises:

@@ -12,7 +12,7 @@ import msgspec
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData
 from model.decide import Levels
 from model.evaluation.details import Details
-from model.evaluation.fairness import Group, gap
+from model.evaluation.fairness import ProtectedGroup, gap
 from model.features.columns import DERIVED
 from model.leaks.check import LeakCheck
 from model.reports import table
@@ -193,7 +193,7 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
     ]
 
 
-def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
+def _groups(rows: tuple[ProtectedGroup, ...], features: Iterable[str]) -> list[str]:
     if not rows:
         return ["", "## Groups", "", "The claims contain no protected field to compare by."]
     seen = sorted({g.field for g in rows} & set(features))
@@ -209,7 +209,7 @@ def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
     ]
 
 
-def _group_table(rows: Iterable[Group]) -> Table:
+def _group_table(rows: Iterable[ProtectedGroup]) -> Table:
     head = ["field", "group", "claims", "frauds", "mean score", "referred", "in top 10 %"]
     cells = [
         [

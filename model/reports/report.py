@@ -8,7 +8,7 @@ from typing import Final
 from model.artifact.manifest import Manifest
 from model.evaluation.details import Details
 from model.evaluation.segments import MIN_CLAIMS, MIN_SHARE, OTHER
-from model.evaluation.walk_forward import Step
+from model.evaluation.walk_forward import MonthlyStep
 from model.leaks.check import LeakCheck
 from model.metrics import Report
 from model.reports import figures, tables
@@ -38,7 +38,7 @@ def html(
     scored: Scored,
     *,
     others: Sequence[tuple[Report, Scored]] = (),
-    steps: Sequence[Step] = (),
+    steps: Sequence[MonthlyStep] = (),
 ) -> str:
     """The report of one model.
 
@@ -181,7 +181,7 @@ def _months(found: Details) -> str:
     return _grid_of(picture) + tabular(tables.months(found.months))
 
 
-def _steps(steps: Sequence[Step]) -> str:
+def _steps(steps: Sequence[MonthlyStep]) -> str:
     picture = _picture(
         "Stepwise",
         "A new model each month; months with too few frauds are omitted.",

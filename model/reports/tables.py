@@ -7,9 +7,9 @@ import msgspec
 
 from model.evaluation.bootstrap import Interval
 from model.evaluation.details import Details, Month
-from model.evaluation.fairness import Group
+from model.evaluation.fairness import ProtectedGroup
 from model.evaluation.segments import Segment
-from model.evaluation.walk_forward import Step
+from model.evaluation.walk_forward import MonthlyStep
 from model.metrics import Report
 from model.reports.table import Table, number, percent
 
@@ -74,7 +74,7 @@ def months(found: Sequence[Month]) -> Table:
     return Table(head, rows)
 
 
-def steps(found: Sequence[Step]) -> Table:
+def steps(found: Sequence[MonthlyStep]) -> Table:
     """A model retrained each month."""
     head = ["month", "known claims", "claims", "frauds", "ROC AUC", "AP", "recall, top 10%"]
     rows = [
@@ -92,7 +92,7 @@ def steps(found: Sequence[Step]) -> Table:
     return Table(head, rows)
 
 
-def groups(found: Sequence[Group]) -> Table:
+def groups(found: Sequence[ProtectedGroup]) -> Table:
     """Groups of the protected fields."""
     head = ["field", "group", "claims", "frauds", "mean score", "referred", "recall"]
     head += ["false positives", "in top 10%", "recall there", "false positives there"]
