@@ -88,16 +88,23 @@ def in_service(root: Path) -> str | None:
     return CURRENT if link.is_dir() else None
 
 
-def promote(root: Path, version: str, now: dt.datetime, approver: str | None = None) -> Promotion:
+def promote(
+    root: Path,
+    version: str,
+    now: dt.datetime,
+    approver: str | None = None,
+    limit_s: float = LIMIT_S,
+) -> Promotion:
     """Put a version into service, after loading it completely.
 
-    A ``current`` that is itself an artifact, not a link, is kept as a separate version.
+    A ``current`` that is itself an artifact, not a link, is kept as a separate version. Waits at
+    most `limit_s` seconds for another promotion.
 
     Raises:
         ArtifactError: no such version, or it cannot be loaded; the one in service stays.
     """
     folder = _folder(root, version)
-    with _alone(root):
+    with _alone(root, limit_s):
         if in_service(root) == version:
             raise ArtifactError(f"{version} is already in service")
         log = history(root)
@@ -160,11 +167,11 @@ def _folder(root: Path, version: str) -> Path:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _alone(root: Path, limit_s: float = LIMIT_S) -> Iterator[None]:
     if not root.is_dir():
         raise ArtifactError(f"{root} is not a folder")
     try:
-        with alone(root, LIMIT_S):
+        with alone(root, limit_s):
             yield
     except LockedError as error:
         raise ArtifactError(str(error)) from error

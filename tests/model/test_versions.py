@@ -263,12 +263,9 @@ def test_a_lock_of_the_folder_itself_which_any_account_may_take_keeps_nobody_wai
     assert in_service(root) == "v1"
 
 
-def test_a_promotion_that_takes_too_long_is_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("model.releases.versions.LIMIT_S", 0.0)
+def test_a_promotion_that_takes_too_long_is_named(root: Path) -> None:
     with alone(root), pytest.raises(ArtifactError) as refused:
-        promote(root, "v1", NOW)
+        promote(root, "v1", NOW, limit_s=0)
     assert str(root / LOCK_FILE) in str(refused.value)
     assert f"process {os.getpid()} of user {os.geteuid()} on " in str(refused.value)
     assert promote(root, "v1", NOW).version == "v1"
