@@ -49,8 +49,8 @@ from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
 from model.cli.argument_types import from_zero, moment, rate, seed, small, whole
-from model.files.streams import written
 from schemas.dead_letter import Reason
+from schemas.streams import Parser, written
 
 log = logging.getLogger("consumer")
 
@@ -227,7 +227,7 @@ def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
-    root = argparse.ArgumentParser(
+    root = Parser(
         prog=program,
         description="Score insurance claims from Kafka or over HTTP. "
         "Settings come from the environment; see docs/settings.md.",

@@ -7,7 +7,7 @@ from importlib import import_module, metadata
 from typing import Final
 
 from consumer.stop import end_at_once
-from model.files.streams import written
+from schemas.streams import written
 
 PROGRAM: Final = "fraud-scorer"
 USAGE_ERROR: Final = 2

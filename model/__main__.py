@@ -1,5 +1,10 @@
 """Train, evaluate, compare and promote claim fraud models."""
 
+import signal
+
+if __name__ == "__main__":  # the imports below take about a second, and have nothing to clean up
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -8,16 +13,17 @@ from typing import TypeAlias
 
 from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
-from model.cli.arguments import add_data, add_features, add_policy, add_split, version
+from model.cli.arguments import add_data, add_features, add_policy, add_split, label, version
+from model.cli.signals import until_stopped
 from model.datasets.dataset import SYNTHETIC, DatasetError
 from model.families.estimators import ALGORITHMS
-from model.files.streams import written
 from model.releases.signing import KeyFileError
 from model.studies import commands as studies
+from schemas.streams import Parser, written
 
 PROGRAM = "python -m model"
 FAILURE = 1
-Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def _add_train(verbs: Verbs) -> None:
@@ -39,7 +45,9 @@ def _add_train(verbs: Verbs) -> None:
         metavar="DIR",
         help="folder of the artifact; with --algorithm all, parent of one folder per algorithm",
     )
-    train.add_argument("--name", default="", help="name of the model (default: the algorithm)")
+    train.add_argument(
+        "--name", type=label, default="", help="name of the model (default: the algorithm)"
+    )
     train.add_argument(
         "--model-version", type=version, default="", metavar="V", help="default: date and time"
     )
@@ -75,7 +83,7 @@ def _add_lifecycle(verbs: Verbs) -> None:
     promote = verbs.add_parser("promote", help="put a version into service")
     promote.add_argument("version", metavar="VERSION", help="name of its folder")
     promote.add_argument(
-        "--approver", metavar="NAME", help="who approved it; shown on the model card"
+        "--approver", type=label, metavar="NAME", help="who approved it; shown on the model card"
     )
     promote.set_defaults(run=lifecycle.promote)
     rollback = verbs.add_parser("rollback", help="put the previous version back into service")
@@ -134,7 +142,7 @@ def _add_sign(verbs: Verbs) -> None:
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
-    root = argparse.ArgumentParser(prog=program, description=__doc__)
+    root = Parser(prog=program, description=__doc__)
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_studies):
         add(verbs)
@@ -153,7 +161,7 @@ def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> Non
 
 def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     """Run one command; the result is the exit code."""
-    return written(lambda: _run(arguments, program))
+    return written(lambda: until_stopped(lambda: _run(arguments, program)))
 
 
 def _run(arguments: Sequence[str] | None, program: str) -> int:
@@ -161,13 +169,13 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
     options = grammar.parse_args(arguments)
     _check(grammar, options)
     try:
-        options.run(options)
+        code: int | None = options.run(options)
     except BrokenPipeError:
         raise
     except (ArtifactError, KeyFileError, DatasetError, ValueError, OSError) as error:
         sys.stderr.write(f"{program} {options.verb}: {error}\n")
         return FAILURE
-    return 0
+    return code or 0
 
 
 if __name__ == "__main__":

@@ -13,9 +13,8 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from model.arrays import Scores
-from schemas.alert import Band, Decision
+from schemas.alert import Band, Decision, Probability
 
-Probability = Annotated[float, Meta(ge=0, le=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 Positive = Annotated[float, Meta(gt=0)]
 

@@ -1,6 +1,5 @@
 """Write the documents generated from the types: ``python -m schemas.export [--check]``."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from schemas.asyncapi import asyncapi
 from schemas.avro import alert_avro, claim_avro
 from schemas.documents import alert_schema, claim_schema, dead_letter_schema, outcome_schema
 from schemas.openapi import openapi
+from schemas.streams import Parser, written
 
 FOLDER: Final = Path(__file__).parent / "json"
 RELEASED: Final = Path(__file__).parent / "released" / "v1"
@@ -63,8 +63,12 @@ def write(folder: Path, wanted: dict[str, bytes]) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Returns 0, or 1 when ``--check`` finds a stale document."""
-    parser = argparse.ArgumentParser(prog="python -m schemas.export")
+    """Returns 0, or 1 when ``--check`` finds a stale document or the output cannot be written."""
+    return written(lambda: _run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = Parser(prog="python -m schemas.export")
     parser.add_argument("--folder", type=Path, default=FOLDER)
     parser.add_argument("--check", action="store_true", help="change nothing, fail when stale")
     parser.add_argument(
@@ -76,10 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in names:
             sys.stderr.write(f"stale: {options.folder / name}; run python -m schemas.export\n")
         return 1 if names else 0
-    for name in write(options.folder, documents()):
+    try:
+        changed = write(options.folder, documents())
+        if options.release:
+            write(RELEASED, contracts())
+    except OSError as error:
+        sys.stderr.write(f"error: the documents could not be written: {error}\n")
+        return 1
+    for name in changed:
         sys.stdout.write(f"wrote {options.folder / name}\n")
-    if options.release:
-        write(RELEASED, contracts())
     return 0
 
 

@@ -114,12 +114,12 @@ class Redriven(NamedTuple):
         )
 
 
-Mark = Callable[[Source, bytes | None, bytes | None], Header]
+RedriveMark = Callable[[Source, bytes | None, bytes | None], Header]
 """Returns the mark for what results from a dead letter, by place, key and value; see `marks`."""
 
 
 def plan(
-    messages: Sequence[Message], wanted: Filter, room: int, opener: Opener, mark: Mark
+    messages: Sequence[Message], wanted: Filter, room: int, opener: Opener, mark: RedriveMark
 ) -> Step:
     """Sort a batch of dead letters into those to send back and those to keep; pure.
 
@@ -155,7 +155,7 @@ def plan(
     return step
 
 
-def smaller(message: Message, tried: Step, mark: Mark) -> Step | None:
+def smaller(message: Message, tried: Step, mark: RedriveMark) -> Step | None:
     """What to do with one dead letter instead, when its record is too large for the topic; pure.
 
     A claim that is too large with the count of its attempts stays a dead letter; a dead letter that
@@ -191,7 +191,7 @@ def _believed(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
     return not (wanted.encrypted_only and letter.value is Form.ORIGINAL and message.value())
 
 
-def kept_as_it_is(message: Message, headers: Iterable[Header], mark: Mark) -> Record:
+def kept_as_it_is(message: Message, headers: Iterable[Header], mark: RedriveMark) -> Record:
     """The record to append to the topic again, with its age, so that it still expires on time."""
     _, stated_ms = message.timestamp()
     own = [header for header in headers if header[0] != REDRIVEN_HEADER]
@@ -222,7 +222,7 @@ def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
     return letter.value is Form.ORIGINAL and len(value or b"") > MAX_CLAIM_BYTES
 
 
-def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: Mark) -> Record:
+def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: RedriveMark) -> Record:
     """The original record, with its attempt count."""
     headers = without_error_headers(headers_of(message))
     value = opener(message.value(), letter)

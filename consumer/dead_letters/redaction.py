@@ -20,10 +20,10 @@ MARK: Final = "[redacted]"
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 """A field name that is kept; anything else may be a person's name."""
 
-Fields = dict[str, msgspec.Raw]
+RawFields = dict[str, msgspec.Raw]
 Decoders = Mapping[str, msgspec.json.Decoder[Any]]
 
-_fields: Final = msgspec.json.Decoder(Fields)
+_fields: Final = msgspec.json.Decoder(RawFields)
 _encoder: Final = msgspec.json.Encoder()
 _kept: Final[Decoders] = {
     field.name: msgspec.json.Decoder(field.type)
@@ -62,13 +62,13 @@ def digest(value: bytes) -> bytes:
     return _encoder.encode({"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)})
 
 
-def _parsed(value: bytes) -> Fields:
+def _parsed(value: bytes) -> RawFields:
     if len(value) > MAX_CLAIM_BYTES:
         raise msgspec.DecodeError("too large")
     return _fields.decode(value)
 
 
-def _data(event: Fields) -> dict[str, object]:
+def _data(event: RawFields) -> dict[str, object]:
     if "data" not in event:
         return {}
     try:
@@ -77,7 +77,7 @@ def _data(event: Fields) -> dict[str, object]:
         return {"data": MARK}
 
 
-def _left(fields: Fields, kept: Decoders) -> dict[str, msgspec.Raw | str]:
+def _left(fields: RawFields, kept: Decoders) -> dict[str, msgspec.Raw | str]:
     named = {name: value for name, value in fields.items() if NAME.fullmatch(name)}
     return {name: value if _fits(name, value, kept) else MARK for name, value in named.items()}
 

@@ -14,9 +14,9 @@ from consumer.kafka.client import NEVER_S, kafka_error
 ANSWER_S: Final = 5.0
 """Maximum duration of a request."""
 
-Config = Mapping[str, str | None] | KafkaError
+AskedConfig = Mapping[str, str | None] | KafkaError
 """Settings by name, or the reason why they are unknown."""
-Value = TypeVar("Value")
+_Value = TypeVar("_Value")
 
 
 class Node(NamedTuple):
@@ -25,7 +25,7 @@ class Node(NamedTuple):
     id: int
     address: str
     """The advertised address that clients of this listener connect to."""
-    config: Config
+    config: AskedConfig
 
 
 class Replicas(NamedTuple):
@@ -36,17 +36,17 @@ class Replicas(NamedTuple):
     in_sync: int
 
 
-class Topic(NamedTuple):
+class AskedTopic(NamedTuple):
     """A topic."""
 
     name: str
     partitions: tuple[Replicas, ...]
     rights: frozenset[str]
     """Operations this principal is authorized for, in capitals."""
-    config: Config
+    config: AskedConfig
 
 
-class Group(NamedTuple):
+class AskedGroup(NamedTuple):
     """A consumer group."""
 
     kind: str
@@ -73,7 +73,7 @@ def ask_nodes(client: AdminClient) -> list[Node]:
     ]
 
 
-def ask_topics(client: AdminClient, names: Iterable[str]) -> dict[str, Topic | KafkaError]:
+def ask_topics(client: AdminClient, names: Iterable[str]) -> dict[str, AskedTopic | KafkaError]:
     """The topics, or why there is no answer, in the order of the names."""
     wanted = list(names)
     asked = client.describe_topics(
@@ -88,15 +88,15 @@ def ask_topics(client: AdminClient, names: Iterable[str]) -> dict[str, Topic | K
     }
 
 
-def _topic(found: Any, config: Config) -> Topic:
+def _topic(found: Any, config: AskedConfig) -> AskedTopic:
     partitions = tuple(
         Replicas(p.leader.id if p.leader else None, len(p.replicas), len(p.isr))
         for p in found.partitions
     )
-    return Topic(found.name, partitions, _rights(found), config)
+    return AskedTopic(found.name, partitions, _rights(found), config)
 
 
-def ask_group(client: AdminClient, name: str) -> Group | KafkaError:
+def ask_group(client: AdminClient, name: str) -> AskedGroup | KafkaError:
     """The group, or why there is no answer."""
     asked = client.describe_consumer_groups(
         [name], include_authorized_operations=True, request_timeout=NEVER_S
@@ -104,7 +104,7 @@ def ask_group(client: AdminClient, name: str) -> Group | KafkaError:
     found = _answer(asked[name], ANSWER_S)
     if isinstance(found, KafkaError):
         return found
-    return Group(
+    return AskedGroup(
         found.type.name.lower(),
         found.state.name.lower(),
         found.partition_assignor,
@@ -117,18 +117,18 @@ def _rights(found: Any) -> frozenset[str]:
     return frozenset(operation.name for operation in found.authorized_operations or ())
 
 
-def _configs(client: AdminClient, resources: list[ConfigResource]) -> list[Config]:
+def _configs(client: AdminClient, resources: list[ConfigResource]) -> list[AskedConfig]:
     asked = client.describe_configs(resources, request_timeout=ANSWER_S)
     return [_config(_answer(asked[resource])) for resource in resources]
 
 
-def _config(found: Any) -> Config:
+def _config(found: Any) -> AskedConfig:
     if isinstance(found, KafkaError):
         return found
     return {name: entry.value for name, entry in found.items()}
 
 
-def _answer(future: "Future[Value]", seconds: float | None = None) -> Value | KafkaError:
+def _answer(future: "Future[_Value]", seconds: float | None = None) -> _Value | KafkaError:
     try:
         return future.result(seconds)
     except TimeoutError:

@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 from consumer.doctor.asked import Node
-from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 
 REFUSED_NOT_SILENT: Final = frozenset(
@@ -18,7 +18,7 @@ LEAKY: Final = "4.3.0, 4.3.1 and 4.4.0"
 """One-node Apache Kafka in these versions can leave transactions open after a kill."""
 
 
-def judge_nodes(nodes: Sequence[Node], timeout_ms: int | None) -> Iterator[Finding]:
+def judge_nodes(nodes: Sequence[Node], timeout_ms: int | None) -> Iterator[Diagnosis]:
     """All findings about the brokers.
 
     Args:
@@ -30,7 +30,7 @@ def judge_nodes(nodes: Sequence[Node], timeout_ms: int | None) -> Iterator[Findi
     yield settings_of(nodes, timeout_ms)
 
 
-def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Finding:
+def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Diagnosis:
     """No broker answers.
 
     Args:
@@ -47,7 +47,7 @@ def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Findin
     )
 
 
-def reached(nodes: Sequence[Node]) -> Finding:
+def reached(nodes: Sequence[Node]) -> Diagnosis:
     """Check that every broker answers at the address it advertises."""
     where = ", ".join(f"{node.id} at {node.address}" for node in nodes)
     silent = [
@@ -65,7 +65,7 @@ def reached(nodes: Sequence[Node]) -> Finding:
     return ok("brokers", f"{len(nodes)} reached at the advertised addresses: {where}")
 
 
-def version(nodes: int) -> Finding:
+def version(nodes: int) -> Diagnosis:
     """Report that the client cannot query the version; it matters on one node."""
     if nodes > 1:
         return unknown("broker version", "clients cannot query it", "ask the broker operators")
@@ -77,7 +77,7 @@ def version(nodes: int) -> Finding:
     )
 
 
-def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Finding:
+def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Diagnosis:
     """Broker limits that can prevent a worker from starting or expire its committed offsets."""
     known = [node.config for node in nodes if not isinstance(node.config, KafkaError)]
     if not known:

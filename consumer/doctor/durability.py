@@ -4,8 +4,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
-from consumer.doctor.asked import Topic
-from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.doctor.asked import AskedTopic
+from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 
 STOPS: Final = KafkaStoppedError.exit_code
@@ -15,7 +15,7 @@ _ADVICE_REPLICATION: Final = (
 )
 
 
-def durability(topic: Topic) -> Finding:
+def durability(topic: AskedTopic) -> Diagnosis:
     """Check what survives of the topic when a broker is lost."""
     replication = min((p.replicas for p in topic.partitions), default=0)
     shape = f"{len(topic.partitions)} partitions, replication {replication}"
@@ -39,7 +39,7 @@ def durability(topic: Topic) -> Finding:
     return _replicated(topic.name, shape, replication, needed, in_sync)
 
 
-def _replicated(name: str, shape: str, replication: int, needed: int, in_sync: int) -> Finding:
+def _replicated(name: str, shape: str, replication: int, needed: int, in_sync: int) -> Diagnosis:
     if in_sync < replication:
         text = f"{shape}, only {in_sync} in sync"
         return warning(name, text, "find the broker that is down or lagging")

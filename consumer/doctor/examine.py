@@ -9,10 +9,10 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from consumer.doctor.asked import ANSWER_S, Group, Topic, ask_group, ask_nodes, ask_topics
+from consumer.doctor.asked import ANSWER_S, AskedGroup, AskedTopic, ask_group, ask_nodes, ask_topics
 from consumer.doctor.brokers import judge_nodes, unreachable
 from consumer.doctor.files import files
-from consumer.doctor.findings import Finding, unknown, wrong
+from consumer.doctor.findings import Diagnosis, unknown, wrong
 from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
 from consumer.doctor.ports import ports
 from consumer.doctor.topics import INTERNAL, Use, judge_internal, judge_topic, sizes
@@ -31,10 +31,10 @@ from consumer.settings.settings import Delivery, Settings
 APART_S: Final = 1.0
 """Seconds between two checks of open transactions."""
 
-Topics = Mapping[str, Topic | KafkaError]
+Topics = Mapping[str, AskedTopic | KafkaError]
 
 
-def examine(settings: Settings) -> Iterator[Finding]:
+def examine(settings: Settings) -> Iterator[Diagnosis]:
     """All findings, each as soon as it is available."""
     yield from ports(settings)
     yield from files(settings)
@@ -61,7 +61,7 @@ def _timeout_ms(settings: Settings) -> int:
     return int(settings.librdkafka.get("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS))
 
 
-def _kafka(settings: Settings, client: AdminClient) -> Iterator[Finding]:
+def _kafka(settings: Settings, client: AdminClient) -> Iterator[Diagnosis]:
     uses = uses_of(settings)
     found = ask_topics(client, [*(use.topic for use in uses), *INTERNAL])
     for use in uses:
@@ -75,7 +75,9 @@ def _kafka(settings: Settings, client: AdminClient) -> Iterator[Finding]:
     for name in INTERNAL:
         yield judge_internal(name, found[name])
     yield _open(settings, client, found)
-    yield _clock(client, [topic for name in outputs if isinstance(topic := found[name], Topic)])
+    yield _clock(
+        client, [topic for name in outputs if isinstance(topic := found[name], AskedTopic)]
+    )
 
 
 def uses_of(settings: Settings) -> list[Use]:
@@ -88,7 +90,7 @@ def uses_of(settings: Settings) -> list[Use]:
     ]
 
 
-def transactional_right(settings: Settings) -> Finding:
+def transactional_right(settings: Settings) -> Diagnosis:
     """Never checked: the only way is to begin, and that fences a worker with the same id."""
     check = "transactional id rights"
     if settings.delivery is not Delivery.EXACTLY_ONCE:
@@ -100,7 +102,9 @@ def transactional_right(settings: Settings) -> Finding:
     )
 
 
-def _progress(settings: Settings, client: AdminClient, members: Group | KafkaError) -> Finding:
+def _progress(
+    settings: Settings, client: AdminClient, members: AskedGroup | KafkaError
+) -> Diagnosis:
     reader = group.reader(settings)
     try:
         found = group.ask(client, reader, settings.consumer_group, settings.claims_topic, _wait)
@@ -111,7 +115,7 @@ def _progress(settings: Settings, client: AdminClient, members: Group | KafkaErr
         )
     finally:
         reader.close()
-    return judge_progress(found, isinstance(members, Group) and bool(members.members))
+    return judge_progress(found, isinstance(members, AskedGroup) and bool(members.members))
 
 
 def _wait(asked: Iterable[Future[Any]]) -> None:
@@ -119,9 +123,9 @@ def _wait(asked: Iterable[Future[Any]]) -> None:
         raise group.late()
 
 
-def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:
+def _open(settings: Settings, client: AdminClient, found: Topics) -> Diagnosis:
     looked = settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic
-    ends = Ends(client, [name for name in looked if isinstance(found[name], Topic)])
+    ends = Ends(client, [name for name in looked if isinstance(found[name], AskedTopic)])
     try:
         written = ends.written()
         first = ends.open(written)
@@ -132,7 +136,7 @@ def _open(settings: Settings, client: AdminClient, found: Topics) -> Finding:
     return judge_open(first, second, APART_S, transaction_timeout_s(settings))
 
 
-def _clock(client: AdminClient, topics: list[Topic]) -> Finding:
+def _clock(client: AdminClient, topics: list[AskedTopic]) -> Diagnosis:
     newest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
     places = [TopicPartition(t.name, n) for t in topics for n in range(len(t.partitions))]
     latest: dict[str, int] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from consumer.dead_letters.encryption import read_keys
-from consumer.doctor.findings import Finding, State, ok, tried, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, State, ok, tried, unknown, warning, wrong
 from consumer.errors import ModelRefusedError
 from consumer.models.service import own_rules, signature_check
 from consumer.server.listen import tls
@@ -32,7 +32,7 @@ class SecretFile(NamedTuple):
     readable: bool
 
 
-def files(settings: Settings) -> Iterator[Finding]:
+def files(settings: Settings) -> Iterator[Diagnosis]:
     """Check all files that settings refer to and that are loaded at startup, as a worker does."""
     rules = tried("rules", lambda: _rules(settings), "fix the file that RULES_FILE names")
     key = tried("signing key", lambda: _signing(settings), "provide a PEM file with a public key")
@@ -62,7 +62,7 @@ def _signing(settings: Settings) -> str:
     return "none: models need not be signed" if file is None else f"{file}: models must be signed"
 
 
-def _model(settings: Settings, check: str, setting: str, folder: Path) -> Finding:
+def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagnosis:
     def load() -> str:
         try:
             found = load_model(folder, own_rules(settings), signature_check(settings))
@@ -77,7 +77,7 @@ def _model(settings: Settings, check: str, setting: str, folder: Path) -> Findin
     return tried(check, load, "retrain, roll back, sign, or chmod o-w, as the message says")
 
 
-def _loaded_keys(settings: Settings) -> Iterator[Finding]:
+def _loaded_keys(settings: Settings) -> Iterator[Diagnosis]:
     letters = settings.dead_letter_key_file
     if letters is not None:
 
@@ -123,7 +123,7 @@ def look_at(setting: str, path: Path) -> SecretFile:
     return SecretFile(setting, path, mode, os.access(path, os.R_OK))
 
 
-def judge_secret(file: SecretFile) -> Finding:
+def judge_secret(file: SecretFile) -> Diagnosis:
     """Check that a secret is readable by this process, but not by everyone."""
     if file.mode is None or not file.readable:
         what = "does not exist" if file.mode is None else "cannot be read by this user"

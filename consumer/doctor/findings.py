@@ -18,7 +18,7 @@ class State(enum.StrEnum):
     """It could not be checked; this does not change the exit code."""
 
 
-class Finding(msgspec.Struct, frozen=True):
+class Diagnosis(msgspec.Struct, frozen=True):
     """One result, with text and advice."""
 
     check: str
@@ -30,22 +30,22 @@ class Finding(msgspec.Struct, frozen=True):
     """Exit code of `doctor` if this were the only finding."""
 
 
-def ok(check: str, text: str) -> Finding:
+def ok(check: str, text: str) -> Diagnosis:
     """Nothing to do."""
-    return Finding(check, State.OK, text)
+    return Diagnosis(check, State.OK, text)
 
 
-def unknown(check: str, text: str, advice: str) -> Finding:
+def unknown(check: str, text: str, advice: str) -> Diagnosis:
     """It cannot be checked, or not with the rights of this principal."""
-    return Finding(check, State.UNKNOWN, text, advice)
+    return Diagnosis(check, State.UNKNOWN, text, advice)
 
 
-def warning(check: str, text: str, advice: str) -> Finding:
+def warning(check: str, text: str, advice: str) -> Diagnosis:
     """A worker runs with it, but less safely than possible."""
-    return Finding(check, State.WARNING, text, advice, 1)
+    return Diagnosis(check, State.WARNING, text, advice, 1)
 
 
-def wrong(check: str, text: str, advice: str, exit_code: int = 1) -> Finding:
+def wrong(check: str, text: str, advice: str, exit_code: int = 1) -> Diagnosis:
     """It breaks the guarantee, or stops a worker.
 
     Args:
@@ -54,10 +54,10 @@ def wrong(check: str, text: str, advice: str, exit_code: int = 1) -> Finding:
         advice: how to fix it.
         exit_code: the worker's; 1 if a worker would not notice.
     """
-    return Finding(check, State.WRONG, text, advice, exit_code)
+    return Diagnosis(check, State.WRONG, text, advice, exit_code)
 
 
-def tried(check: str, act: Callable[[], str], advice: str) -> Finding:
+def tried(check: str, act: Callable[[], str], advice: str) -> Diagnosis:
     """Do what a worker does at startup: ok with the returned text, wrong if it is refused."""
     try:
         return ok(check, act())
@@ -65,19 +65,19 @@ def tried(check: str, act: Callable[[], str], advice: str) -> Finding:
         return wrong(check, str(error), advice, error.exit_code)
 
 
-def line(finding: Finding) -> str:
+def line(finding: Diagnosis) -> str:
     """The finding as one line of text."""
     advice = f" -> {finding.advice}" if finding.advice else ""
     text = " ".join(f"{finding.check}: {finding.text}{advice}".split())
     return f"{finding.state.value:<8} {text}"
 
 
-def json_line(finding: Finding) -> str:
+def json_line(finding: Diagnosis) -> str:
     """The finding as one line of JSON."""
     return msgspec.json.encode(finding).decode()
 
 
-def exit_code(findings: Iterable[Finding]) -> int:
+def exit_code(findings: Iterable[Diagnosis]) -> int:
     """0 without warnings, else 1, or the code of a worker: of several, the one it would hit first.
 
     A worker checks its settings (2) before the model (3), and Kafka (4) last.

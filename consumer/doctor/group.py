@@ -5,8 +5,8 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
-from consumer.doctor.asked import Group
-from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.doctor.asked import AskedGroup
+from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 from consumer.intake.evidence import CLOCK_MARGIN_MS
 from consumer.kafka import group
@@ -17,14 +17,14 @@ LISTED: Final = 5
 """Maximum number of partitions named."""
 
 
-def judge_group(found: Group | KafkaError, name: str, protocol: str) -> list[Finding]:
+def judge_group(found: AskedGroup | KafkaError, name: str, protocol: str) -> list[Diagnosis]:
     """Check the members, and the right to be one."""
     if isinstance(found, KafkaError):
         return [_no_group(found, name)]
     return [_members(found, name, protocol), _rights(found, name)]
 
 
-def _no_group(error: KafkaError, name: str) -> Finding:
+def _no_group(error: KafkaError, name: str) -> Diagnosis:
     check = f"group {name}"
     if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
         return wrong(
@@ -35,7 +35,7 @@ def _no_group(error: KafkaError, name: str) -> Finding:
     return unknown(check, error.str(), "check again")
 
 
-def _members(found: Group, name: str, protocol: str) -> Finding:
+def _members(found: AskedGroup, name: str, protocol: str) -> Diagnosis:
     check = f"group {name}"
     if not found.members:
         return ok(check, "no members: no worker is running")
@@ -59,7 +59,7 @@ def _members(found: Group, name: str, protocol: str) -> Finding:
     return ok(check, text)
 
 
-def _rights(found: Group, name: str) -> Finding:
+def _rights(found: AskedGroup, name: str) -> Diagnosis:
     check = f"group {name} rights"
     if not found.rights:
         return unknown(check, "the brokers do not report them", "check the access rules")
@@ -70,7 +70,7 @@ def _rights(found: Group, name: str) -> Finding:
     return ok(check, "Read is allowed")
 
 
-def judge_progress(found: group.Group, running: bool) -> Finding:
+def judge_progress(found: group.Group, running: bool) -> Diagnosis:
     """Check how far the group is, and which partitions nobody reads.
 
     Args:
@@ -105,7 +105,7 @@ def judge_progress(found: group.Group, running: bool) -> Finding:
 
 def judge_open(
     first: Mapping[Place, int], second: Mapping[Place, int], apart_s: float, timeout_s: float
-) -> Finding:
+) -> Diagnosis:
     """Transactions that were open at two checks.
 
     Args:
@@ -127,7 +127,7 @@ def judge_open(
     )
 
 
-def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Finding:
+def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Diagnosis:
     """Compare this machine's clock with the newest outcomes, as Kafka does not report its own time.
 
     Args:

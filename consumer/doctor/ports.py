@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from consumer.doctor.findings import Finding, ok, warning, wrong
+from consumer.doctor.findings import Diagnosis, ok, warning, wrong
 from consumer.errors import SettingsError
 from consumer.server.listen import everywhere, listen
 from consumer.settings.settings import Settings
@@ -13,7 +13,7 @@ from consumer.settings.settings import Settings
 ANSWER_S: Final = 2.0
 
 
-class Port(NamedTuple):
+class DoctorPort(NamedTuple):
     """A port to listen on."""
 
     setting: str
@@ -24,7 +24,7 @@ class Port(NamedTuple):
     """True if the process that uses it answers /healthz as this product does."""
 
 
-def ports(settings: Settings) -> Iterator[Finding]:
+def ports(settings: Settings) -> Iterator[Diagnosis]:
     """Check METRICS_PORT, which every worker needs, and API_PORT, which only `serve` needs."""
     metrics = look_at(
         "METRICS_PORT", everywhere(), settings.metrics_port, settings.metrics_tls_cert is not None
@@ -36,15 +36,15 @@ def ports(settings: Settings) -> Iterator[Finding]:
     yield judge(api, needed=False)
 
 
-def look_at(setting: str, host: str, port: int, secure: bool) -> Port:
+def look_at(setting: str, host: str, port: int, secure: bool) -> DoctorPort:
     """Listen on the port for a moment; if it is in use, request /healthz from its owner."""
     try:
         listen(host, port, setting).close()
     except SettingsError as error:
         wildcard = host.strip("[]") in {"::", "0.0.0.0"}  # noqa: S104 - compared, not listened on
         asked = "127.0.0.1" if wildcard else host.strip("[]")
-        return Port(setting, port, str(error), _answers(asked, port, secure))
-    return Port(setting, port, None)
+        return DoctorPort(setting, port, str(error), _answers(asked, port, secure))
+    return DoctorPort(setting, port, None)
 
 
 def _answers(host: str, port: int, secure: bool) -> bool:
@@ -71,7 +71,7 @@ def _unchecked() -> ssl.SSLContext:
     return context
 
 
-def judge(port: Port, *, needed: bool) -> Finding:
+def judge(port: DoctorPort, *, needed: bool) -> Diagnosis:
     """A port in use is fine only if a process of this product uses it."""
     if port.refusal is None:
         where = "any free port" if port.number == 0 else f"{port.number} is free"

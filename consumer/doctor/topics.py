@@ -5,9 +5,9 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
-from consumer.doctor.asked import Topic
+from consumer.doctor.asked import AskedTopic
 from consumer.doctor.durability import durability
-from consumer.doctor.findings import Finding, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 
 STOPS: Final = KafkaStoppedError.exit_code
@@ -27,7 +27,7 @@ class Use(NamedTuple):
     """True if a worker cannot run without it."""
 
 
-def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
+def judge_topic(use: Use, found: AskedTopic | KafkaError) -> Iterator[Diagnosis]:
     """All findings about one topic of the product."""
     if isinstance(found, KafkaError):
         yield judge_absent(use, found)
@@ -38,7 +38,7 @@ def judge_topic(use: Use, found: Topic | KafkaError) -> Iterator[Finding]:
         yield rights(use, found)
 
 
-def judge_absent(use: Use, error: KafkaError) -> Finding:
+def judge_absent(use: Use, error: KafkaError) -> Diagnosis:
     """A topic that is missing, or hidden from this principal."""
     if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         text = f"topic {use.topic} does not exist"
@@ -53,9 +53,9 @@ def judge_absent(use: Use, error: KafkaError) -> Finding:
     return wrong(use.topic, text, advice, STOPS)
 
 
-def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
+def judge_internal(name: str, found: AskedTopic | KafkaError) -> Diagnosis:
     """One of Kafka's internal topics, on which offsets and transactions depend."""
-    if isinstance(found, Topic):
+    if isinstance(found, AskedTopic):
         return durability(found)
     if found.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return unknown(
@@ -66,7 +66,7 @@ def judge_internal(name: str, found: Topic | KafkaError) -> Finding:
     return unknown(name, found.str(), "grant this principal Describe and DescribeConfigs on it")
 
 
-def retention(topic: Topic) -> Finding:
+def retention(topic: AskedTopic) -> Diagnosis:
     """Check that records are kept until they are read."""
     check = f"{topic.name} retention"
     config = topic.config
@@ -86,7 +86,7 @@ def retention(topic: Topic) -> Finding:
     return ok(check, f"delete, {'forever' if kept_ms < 0 else f'{kept_ms / DAY_MS:g} days'}")
 
 
-def rights(use: Use, topic: Topic) -> Finding:
+def rights(use: Use, topic: AskedTopic) -> Diagnosis:
     """Check that this principal may use the topic as the product does."""
     check = f"{topic.name} rights"
     if not topic.rights:
@@ -97,7 +97,7 @@ def rights(use: Use, topic: Topic) -> Finding:
     return wrong(check, text, "grant the right (docs/security.md)", STOPS)
 
 
-def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Finding:
+def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Diagnosis:
     """Check that the outcome of a claim of maximum size fits its topic."""
     limits = {name: _limit(found[name]) for name in (claims, *outputs)}
     largest = limits[claims]
@@ -116,6 +116,6 @@ def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) ->
 
 
 def _limit(topic: object) -> int | None:
-    if not isinstance(topic, Topic) or isinstance(topic.config, KafkaError):
+    if not isinstance(topic, AskedTopic) or isinstance(topic.config, KafkaError):
         return None
     return int(topic.config.get("max.message.bytes") or 0)

@@ -44,6 +44,7 @@ class DriftMonitor:
             self._window.clear()
 
     def _show(self) -> None:
+        self._metrics.drift_psi.clear()  # an earlier model may have had other features
         for name, index in self._window.index().items():
             if name == SCORE:
                 self._metrics.score_psi.set(index)

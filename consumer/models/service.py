@@ -36,7 +36,7 @@ COLLECT_EVERY: Final = 10_000
 
 Stamp = tuple[int, int, int, int] | None
 """Inode number, size and times of a file; None if it does not exist."""
-Identity = tuple[Path, int, tuple[Stamp, ...], Path | None]
+FolderIdentity = tuple[Path, int, tuple[Stamp, ...], Path | None]
 
 
 def signature_check(settings: Settings) -> Verify:
@@ -149,7 +149,7 @@ class Models:
             exc_info=None if isinstance(error, ArtifactError) else error,
         )
 
-    def _identity(self) -> Identity | None:
+    def _identity(self) -> FolderIdentity | None:
         """A value that changes when another model is put there; None in the middle of the change.
 
         A rejected model is checked again whenever its files change: when it has been signed, is

@@ -1,14 +1,14 @@
 """Bounds on what a payload can expand to under an Avro schema, computed before reading. Pure.
 
-Readers of Avro are compiled code that recurses without a limit and trusts every count it reads,
-and the schema is the producer's. A schema is safe if no payload can produce more than
-`VALUES_PER_BYTE` values per byte plus `FREE_VALUES`, or nest deeper than `MAX_DEPTH`.
+A few bytes can stand for any number of values at any depth, and the schema is the producer's. A
+schema is safe if no payload can produce more than `VALUES_PER_BYTE` values per byte plus
+`FREE_VALUES`, or nest deeper than `MAX_DEPTH`.
 """
 
 from collections.abc import Iterator
 from typing import Any, Final
 
-Schema = Any
+AvroSchema = Any
 """A parsed schema: a dict, a list of branches, or a name."""
 
 MAX_DEPTH: Final = 32
@@ -32,7 +32,7 @@ class TooDeepError(SchemaError):
     """A schema nests too deeply, or without end."""
 
 
-def check_bounds(schema: Schema, named: dict[str, Schema]) -> None:
+def check_bounds(schema: AvroSchema, named: dict[str, AvroSchema]) -> None:
     """Refuse a schema that is not safe.
 
     Args:
@@ -47,14 +47,14 @@ def check_bounds(schema: Schema, named: dict[str, Schema]) -> None:
         raise SchemaError(f"one value of it may contain {excess} values that take no bytes")
 
 
-def kind_of(schema: Schema) -> str:
+def kind_of(schema: AvroSchema) -> str:
     """The type of a schema; for a reference to a definition elsewhere, its name."""
     if isinstance(schema, list):
         return "union"
     return str(schema["type"]) if isinstance(schema, dict) else str(schema)
 
 
-def name_of(schema: Schema) -> str | None:
+def name_of(schema: AvroSchema) -> str | None:
     """The name of a record, an enumeration or a fixed, whether defined here or elsewhere."""
     if isinstance(schema, dict):
         return schema.get("name")
@@ -68,12 +68,12 @@ class _Bounds:
     be repeated must not have an excess; otherwise a few bytes could produce any number of values.
     """
 
-    def __init__(self, named: dict[str, Schema]) -> None:
+    def __init__(self, named: dict[str, AvroSchema]) -> None:
         self._named = named
         self._known: dict[str, tuple[int, int]] = {}
         self._open: set[str] = set()
 
-    def measure(self, schema: Schema, level: int) -> tuple[int, int]:
+    def measure(self, schema: AvroSchema, level: int) -> tuple[int, int]:
         """Excess and depth of a type that stands at this level."""
         name = name_of(schema)
         if name is None:
@@ -86,7 +86,7 @@ class _Bounds:
             self._open.remove(name)
         return self._known[name]
 
-    def _measure_unnamed(self, schema: Schema, level: int) -> tuple[int, int]:
+    def _measure_unnamed(self, schema: AvroSchema, level: int) -> tuple[int, int]:
         _check_depth(level)
         kind = kind_of(schema)
         if kind == "fixed":
@@ -112,14 +112,14 @@ def _check_depth(levels: int) -> None:
         raise TooDeepError(f"it is more than {MAX_DEPTH} levels deep")
 
 
-def _size(fixed: Schema) -> int:
+def _size(fixed: AvroSchema) -> int:
     size = fixed["size"]
     if not isinstance(size, int) or size < 0:
         raise SchemaError(f"the size of {fixed['name']} is not a number of bytes")
     return size
 
 
-def _parts(schema: Schema, kind: str) -> Iterator[Schema]:
+def _parts(schema: AvroSchema, kind: str) -> Iterator[AvroSchema]:
     if kind == "union":
         yield from schema
     elif kind in RECORDS:

@@ -14,6 +14,7 @@ import msgspec
 from consumer.batch.decode import RefusedError, check_size, decode, invalid
 from consumer.registry.avro_bounds import SchemaError, TooDeepError
 from consumer.registry.avro_reader import avro_reader
+from consumer.registry.avro_values import PayloadError
 from consumer.registry.client import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
@@ -97,11 +98,11 @@ class Frames:
             raise RefusedError(read.reason, str(read))
         try:
             return read(payload)
-        except Exception as error:  # noqa: BLE001 - whatever the reader finds in others' bytes
-            # Without the error's own text, which may contain parts of the record.
+        except (ValueError, OverflowError) as error:
+            # The text of other errors may contain parts of the record.
+            why = error if isinstance(error, PayloadError) else type(error).__name__
             raise RefusedError(
-                Reason.INVALID,
-                f"the payload is not valid Avro for schema {schema_id}: {type(error).__name__}",
+                Reason.INVALID, f"the payload is not valid Avro for schema {schema_id}: {why}"
             ) from None
 
     def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:

@@ -18,7 +18,7 @@ UNREAD_BYTES: Final = 65_536
 """Bytes of unread responses above which nothing more is read from the client, nor answered."""
 
 
-class Port(NamedTuple):
+class PortRules(NamedTuple):
     """State shared by the connections of one port."""
 
     app: Any
@@ -35,7 +35,7 @@ class Port(NamedTuple):
 class Connection(asyncio.BufferedProtocol):
     """A client, from the moment it is accepted."""
 
-    def __init__(self, port: Port, sock: socket.socket) -> None:
+    def __init__(self, port: PortRules, sock: socket.socket) -> None:
         self._port = port
         self._limits = port.limits
         self._loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from consumer.server.problem import PROBLEM_JSON, problem
 
 log = logging.getLogger(__name__)
 
-Headers = Iterable[tuple[bytes, bytes]]
+HttpHeaders = Iterable[tuple[bytes, bytes]]
 
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES: Final = {
@@ -49,7 +49,7 @@ class Exchange:
         self._waiter: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._status = 0
-        self._headers: Headers = ()
+        self._headers: HttpHeaders = ()
         self._content = b""
         self.keep_alive = head.keep_alive
         self.size = 0
@@ -141,7 +141,7 @@ class Exchange:
 
 
 def answer(
-    status: int, headers: Headers, content: bytes, *, close: bool, bodiless: bool = False
+    status: int, headers: HttpHeaders, content: bytes, *, close: bool, bodiless: bool = False
 ) -> bytes:
     """The bytes of a response.
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
-from consumer.server.connection import Connection, Port
+from consumer.server.connection import Connection, PortRules
 from consumer.server.connections import Connections
 from consumer.server.limits import READ_BYTES, BodyBudget, Limits
 
@@ -49,7 +49,7 @@ class Server:
         self._stopping = False
         self._connections = Connections(limits)
         self._setups: set[asyncio.Task[None]] = set()
-        self._port = Port(
+        self._port = PortRules(
             app,
             limits,
             self._connections,

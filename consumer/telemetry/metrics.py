@@ -3,7 +3,7 @@
 A process registers only those of its kind: what it never counts has no series.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from prometheus_client import (
@@ -27,6 +27,8 @@ LATENCY_BOUNDS_S: Final = (
 STAGE_BOUNDS_S: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
+SHOWN_IDS: Final = 5
+LONGEST_ID: Final = 200
 BATCH_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
 PROBABILITY_BOUNDS: Final = (
     0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
@@ -190,7 +192,7 @@ class Metrics(ModelMetrics):
         """Replace the partitions that an open transaction blocks."""
         self.blocked.clear()
         for topic, partition, offset, ids in blocked:
-            where = topic, str(partition), str(offset), ",".join(sorted(ids))
+            where = topic, str(partition), str(offset), _few(ids)
             self.blocked.labels(*where).set(seconds)
 
     def set_lags(self, lags: Iterable[tuple[tuple[str, int], int]]) -> None:
@@ -198,3 +200,10 @@ class Metrics(ModelMetrics):
         self.lag.clear()
         for (topic, partition), lag in lags:
             self.lag.labels(topic, str(partition)).set(lag)
+
+
+def _few(ids: Collection[str]) -> str:
+    """Transactional ids as a label: other programs choose how many there are and how long."""
+    shown = [name[:LONGEST_ID] for name in sorted(ids)[:SHOWN_IDS]]
+    more = len(ids) - len(shown)
+    return ",".join([*shown, *([f"and {more} more"] if more else [])])

@@ -19,10 +19,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
-from rich.console import Console, Group, JustifyMethod
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from consumer.batch.decode import headers_of
 from consumer.errors import SettingsError
@@ -39,10 +38,11 @@ from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch, Worker
 from model.artifact.manifest import SplitPlan
-from model.cli.terminal import show
+from model.cli.terminal import frame, show
 from model.datasets.dataset import load
 from model.datasets.rows import DatasetError
 from model.decide import Top
+from model.reports.table import Table
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
 from model.training.train import pick, split, train, write
@@ -87,7 +87,7 @@ class Sent:
         self.bad = len(self.records) - len(self.label_of)
 
 
-class Seen:
+class Received:
     """The alerts and dead letters that came back."""
 
     def __init__(self) -> None:
@@ -208,12 +208,12 @@ def wait_for_assignment(console: Console, loop: Loop, failed: Sequence[Exception
 
 def stream(
     console: Console, settings: Settings, sent: Sent, failed: Sequence[Exception]
-) -> tuple[Seen, float]:
+) -> tuple[Received, float]:
     """Produce every record and read the results; returns them and the seconds it took."""
     servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, "logger": log}
     producer = Producer({**servers, "linger.ms": 5})
     reader = reader_of(servers, (settings.alerts_topic, settings.dead_letter_topic))
-    seen, produced, total = Seen(), 0, len(sent.records)
+    seen, produced, total = Received(), 0, len(sent.records)
     bar = Progress(
         TextColumn("claims"),
         BarColumn(),
@@ -238,7 +238,7 @@ def stream(
             if len(seen) > before:
                 patience.progressed()
             bar.update(task, completed=len(seen))
-            live.update(Group(table(seen), bar))
+            live.update(Group(frame(table(seen)), bar))
     seconds = time.monotonic() - start
     reader.close()
     return seen, seconds
@@ -257,7 +257,7 @@ def reader_of(servers: dict[str, Any], topics: Sequence[str]) -> Consumer:
     return reader
 
 
-def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
+def take(reader: Consumer, settings: Settings, seen: Received) -> None:
     """Read what has been published since."""
     for message in records(reader.consume(1_000, 0.01), "the embedded broker"):
         if message.topic() == settings.dead_letter_topic:
@@ -271,35 +271,32 @@ def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
             seen.latest.append(alert)
 
 
-def table(seen: Seen) -> Table:
+def table(seen: Received) -> Table:
     """The latest referrals."""
-    made = Table(title="latest alerts at or above the threshold", title_justify="left")
-    for name in ("claim", "loss date", "probability", "decision"):
-        justify: JustifyMethod = "right" if name == "probability" else "left"
-        made.add_column(name, justify=justify, overflow="fold")
-    for alert in seen.latest:
-        made.add_row(
-            alert.claim_id, str(alert.loss_date), f"{alert.fraud_probability:.3f}", alert.decision
-        )
-    return made
+    rows = [
+        [a.claim_id, str(a.loss_date), f"{a.fraud_probability:.3f}", a.decision]
+        for a in seen.latest
+    ]
+    head = ["claim", "loss date", "probability", "decision"]
+    return Table(head, rows, "latest alerts at or above the threshold", text=(0, 1, 3))
 
 
-def summary(sent: Sent, seen: Seen, metrics: Metrics, seconds: float) -> Table:
+def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> Table:
     """Throughput, latency, dead letters and quality against the known labels."""
-    made = Table(title="summary", title_justify="left", show_header=False)
-    made.add_row("claims sent", f"{len(sent.records):,}")
-    made.add_row("alerts", f"{len(seen.alerts):,}")
     reasons = Counter(letter.reason.value for letter in seen.letters)
     told = ", ".join(f"{name} {n}" for name, n in sorted(reasons.items()))
-    made.add_row("dead letters", f"{len(seen.letters)} of {sent.bad} bad records ({told})")
-    made.add_row(
-        "claims/s", f"{len(seen) / seconds:,.0f} (broker, producer and reader share the process)"
-    )
-    made.add_row("latency, median", f"{metrics.latency.quantile(0.5) * 1_000:.0f} ms")
     referred = [alert for alert in seen.alerts if alert.fraudulent]
     hits = sum(sent.label_of[alert.claim_id] for alert in referred)
     frauds = sum(sent.label_of.values())
-    made.add_row("referred", f"{len(referred):,} ({hits} fraud)")
-    made.add_row("precision", f"{hits / len(referred):.2f}" if referred else "no claim referred")
-    made.add_row("recall", f"{hits / frauds:.2f} of {frauds} frauds" if frauds else "no fraud")
-    return made
+    rate = f"{len(seen) / seconds:,.0f} (broker, producer and reader share the process)"
+    rows = [
+        ["claims sent", f"{len(sent.records):,}"],
+        ["alerts", f"{len(seen.alerts):,}"],
+        ["dead letters", f"{len(seen.letters)} of {sent.bad} bad records ({told})"],
+        ["claims/s", rate],
+        ["latency, median", f"{metrics.latency.quantile(0.5) * 1_000:.0f} ms"],
+        ["referred", f"{len(referred):,} ({hits} fraud)"],
+        ["precision", f"{hits / len(referred):.2f}" if referred else "no claim referred"],
+        ["recall", f"{hits / frauds:.2f} of {frauds} frauds" if frauds else "no fraud"],
+    ]
+    return Table((), rows, "summary", text=(0, 1))

@@ -28,10 +28,10 @@ FLUSH_S: Final = 30.0
 BROKEN: Final = (b"{", b'{"claim_id": 7}', b'{"claim_id": "c", "claim_amount": -1}')
 """Occasional replacements for a claim: each is refused for a different reason."""
 
-Row = tuple[bytes, bytes]
+ClaimRecord = tuple[bytes, bytes]
 
 
-def rows(run: str, seed: int, broken_every: int) -> Iterator[Row]:
+def rows(run: str, seed: int, broken_every: int) -> Iterator[ClaimRecord]:
     """Endless keys and values; every `broken_every`-th value is not a valid claim (0: none)."""
     for number, block in enumerate(itertools.count(seed)):
         claims, _ = synthetic_claims(BLOCK, block)
@@ -52,7 +52,7 @@ class Sender:
         plain = msgspec.structs.replace(settings, delivery=Delivery.AT_LEAST_ONCE)
         self._producer = make_producer(plain)
 
-    def send(self, row: Row) -> None:
+    def send(self, row: ClaimRecord) -> None:
         """Queue one row, waiting for room.
 
         Raises:

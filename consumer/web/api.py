@@ -109,7 +109,7 @@ def _claim(body: bytes) -> Claim:
         raise ProblemError(status, str(refused), refused.path) from None
 
 
-class Document:
+class OpenApiDocument:
     """GET /openapi.json."""
 
     def __init__(self) -> None:
@@ -142,6 +142,6 @@ def scoring_app(
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)
     app.add_route("/fraud-detection", FraudDetection(scorer, metrics))
-    app.add_route("/openapi.json", Document())
+    app.add_route("/openapi.json", OpenApiDocument())
     app.add_route("/", Page())
     return app

@@ -14,7 +14,7 @@ from consumer.telemetry.metrics import ProcessMetrics
 Application = App[Request, Response]
 
 
-class Check:
+class Probe:
     """GET /healthz or /readyz: 200, or 503 with the reason."""
 
     def __init__(self, fault: Callable[[], str | None]) -> None:
@@ -67,7 +67,7 @@ def operations_app(metrics: ProcessMetrics, health: Health, *before: Any) -> App
     """
     app: Application = App(middleware=[CountRequests(metrics), *before])
     app.set_error_serializer(write_problem)
-    app.add_route("/healthz", Check(health.unhealthy))
-    app.add_route("/readyz", Check(health.unready))
+    app.add_route("/healthz", Probe(health.unhealthy))
+    app.add_route("/readyz", Probe(health.unready))
     app.add_route("/metrics", Scrape(metrics))
     return app

@@ -14,6 +14,8 @@ from model.metrics import Report
 from schemas.claim import SCHEMA_VERSION
 
 FORMAT_VERSION: Final = 2
+MAX_NAME: Final = 200
+"""Characters: every alert carries name and version."""
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 SplitKind = Literal["random", "time", "none"]
@@ -69,8 +71,8 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about an artifact except the model itself."""
 
-    name: str
-    version: Annotated[str, msgspec.Meta(max_length=200)]
+    name: Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
+    version: Annotated[str, msgspec.Meta(max_length=MAX_NAME)]
     algorithm: str
     created_at: Annotated[dt.datetime, msgspec.Meta(tz=True)]
     sha256: Sha256

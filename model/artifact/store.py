@@ -16,6 +16,7 @@ from model.artifact.manifest import FORMAT_VERSION, Manifest
 from model.artifact.reference import Reference
 from model.files.permissions import open_to_all
 from model.files.trusted import FileError, decode, read
+from model.files.writing import write
 
 MODEL_FILE: Final = "model.joblib"
 REFERENCE_FILE: Final = "reference.json"
@@ -69,12 +70,12 @@ def save(
         raise ArtifactError("the manifest's digests do not match the model and the reference")
     refuse_foreign(folder)
     with _written_aside(folder) as aside:
-        (aside / MODEL_FILE).write_bytes(contents.model)
-        (aside / REFERENCE_FILE).write_bytes(contents.reference)
+        write(aside / MODEL_FILE, contents.model)
+        write(aside / REFERENCE_FILE, contents.reference)
         for name, content in (documents or {}).items():
-            (aside / name).write_bytes(content)
+            write(aside / name, content)
         encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
-        (aside / MANIFEST_FILE).write_bytes(encoded + b"\n")
+        write(aside / MANIFEST_FILE, encoded + b"\n")
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -115,6 +116,15 @@ def read_manifest(folder: Path) -> Manifest:
         ArtifactError: it is missing, unreadable, or in a format this release does not know.
     """
     return described(folder)[1]
+
+
+def is_meant_as_one(folder: Path) -> bool:
+    """True if a folder contains a file of an artifact, or may contain one but cannot be read."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except PermissionError:
+        return True
+    return bool(names & {MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE})
 
 
 def described(folder: Path) -> tuple[bytes, Manifest]:

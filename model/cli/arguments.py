@@ -2,6 +2,7 @@
 
 import argparse
 
+from model.artifact.manifest import MAX_NAME
 from model.cli.argument_types import day, positive, probability, seed, share, whole
 from model.datasets.dataset import FORMATS, SYNTHETIC
 from model.families.estimators import DEFAULT_SEED
@@ -15,6 +16,15 @@ def version(text: str) -> str:
     if text and not is_name(text):
         raise argparse.ArgumentTypeError(
             f"{text!r} cannot be used as a folder name: no slash, no leading dot, not 'current'"
+        )
+    return text
+
+
+def label(text: str) -> str:
+    """A name that is shown to people and published: one line of text."""
+    if not text.isprintable() or len(text) > MAX_NAME:
+        raise argparse.ArgumentTypeError(
+            f"{text[:MAX_NAME]!r} is not a name of at most {MAX_NAME} printable characters"
         )
     return text
 

@@ -20,9 +20,10 @@ from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.evaluation.details import details
-from model.evaluation.walk_forward import Step, prequential, windows
+from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
 from model.features.encoder import DEFAULT_FEATURES
+from model.files.writing import write
 from model.leaks import check as leaks
 from model.metrics import evaluate as evaluate_scores
 from model.reports.documents import can_draw, documents
@@ -131,7 +132,7 @@ def _look_for_leaks(
     return checked
 
 
-def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[Step, ...]:
+def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[MonthlyStep, ...]:
     count = sum(1 for _ in windows(dataset.claims, dataset.labels))
     with _progress() as progress:
         task = progress.add_task(f"{trained.algorithm} month by month", total=count)
@@ -177,7 +178,7 @@ def evaluate(options: argparse.Namespace) -> None:
 
         found = details(claims, labels, scores, scorer.threshold)
         page = html(scorer.manifest, found, Scored(scorer.name, labels, scores))
-        options.report.write_text(page, encoding="utf-8")
+        write(options.report, page.encode())
     report = evaluate_scores(labels, scores, scorer.threshold)
     if options.json:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")

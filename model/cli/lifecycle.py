@@ -3,11 +3,13 @@
 import argparse
 import datetime as dt
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from model.artifact.store import read_manifest
+from model.artifact.store import ArtifactError, read_manifest
 from model.cli.commands import load
 from model.cli.terminal import show
 from model.metrics import Report
@@ -18,18 +20,22 @@ from model.reports.card import markdown
 from model.reports.documents import read_evaluation
 from model.reports.version_tables import comparison, described, version_list
 from model.scoring.load import load as load_model
+from model.scoring.scorer import Scorer
+
+_Found = TypeVar("_Found")
 
 
-def list_versions(options: argparse.Namespace) -> None:
-    """Show the versions of a folder."""
+def list_versions(options: argparse.Namespace) -> int:
+    """Show the versions of a folder; the exit code says whether all can be read."""
     found = versions.listed(options.root)
     if options.json:
-        for version in found:
+        for version in found.versions:
             _json_line(
                 version=version.folder.name, current=version.current, manifest=version.manifest
             )
-        return
-    show(version_list(found))
+    else:
+        show(version_list(found.versions))
+    return _left_out(found.damaged)
 
 
 def promote(options: argparse.Namespace) -> None:
@@ -62,13 +68,17 @@ def card(options: argparse.Namespace) -> None:
     sys.stdout.write(encoded if options.json else markdown(found))
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Compare figures of several models: as stored, or evaluated now on the same claims."""
-    manifests = [read_manifest(folder) for folder in options.models]
-    names = [f"{m.name} {m.version}" for m in manifests]
+def compare(options: argparse.Namespace) -> int:
+    """Compare figures of several models: as stored, or evaluated now on the same claims.
+
+    The exit code says whether all can be read; those that cannot are left out.
+    """
     if options.data is not None:
-        reports, title = _on_same_claims(options)
+        scorers, damaged = _readable(load_model, options.models)
+        manifests = [scorer.manifest for scorer in scorers]
+        reports, title = _on_same_claims(scorers, options)
     else:
+        manifests, damaged = _readable(read_manifest, options.models)
         reports, title = [m.metrics for m in manifests], "as stored with each model"
         tests = {(m.trained_on.sha256, described(m.split)) for m in manifests}
         if len(tests) > 1:
@@ -79,13 +89,36 @@ def compare(options: argparse.Namespace) -> None:
     if options.json:
         for manifest, report in zip(manifests, reports, strict=True):
             _json_line(name=manifest.name, version=manifest.version, metrics=report)
-        return
-    show(comparison(list(zip(names, reports, strict=True)), title))
+    elif manifests:
+        names = [f"{m.name} {m.version}" for m in manifests]
+        show(comparison(list(zip(names, reports, strict=True)), title))
+    return _left_out(damaged)
 
 
-def _on_same_claims(options: argparse.Namespace) -> tuple[list[Report], str]:
+def _readable(
+    read: Callable[[Path], _Found], folders: Sequence[Path]
+) -> tuple[list[_Found], list[str]]:
+    """What is read from the folders, and why it cannot be read from the others."""
+    found, damaged = [], []
+    for folder in folders:
+        try:
+            found.append(read(folder))
+        except ArtifactError as error:
+            damaged.append(str(error))
+    return found, damaged
+
+
+def _left_out(damaged: Sequence[str]) -> int:
+    """Report what was left out; returns the exit code."""
+    for line in damaged:
+        sys.stderr.write(f"left out: {line}\n")
+    return 1 if damaged else 0
+
+
+def _on_same_claims(
+    scorers: Sequence[Scorer], options: argparse.Namespace
+) -> tuple[list[Report], str]:
     dataset = load(options)
-    scorers = [load_model(folder) for folder in options.models]
     for scorer in scorers:
         if scorer.manifest.trained_on.sha256 == dataset.digest:
             sys.stderr.write(

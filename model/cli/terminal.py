@@ -6,8 +6,10 @@ Nothing is ever truncated, since names and versions are meant to be copied.
 import sys
 from typing import Final
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, JustifyMethod
+from rich.table import Table as RichTable
+
+from model.reports.table import Table
 
 _GAP: Final = "  "
 _ANY_WIDTH: Final = 100_000
@@ -17,31 +19,48 @@ def show(table: Table) -> None:
     """Print a table."""
     # The cells are plain text, not markup.
     console = Console(markup=False, emoji=False)
-    if console.is_terminal and _width(console, table) <= console.width:
-        console.print(table)
+    framed = frame(table)
+    if console.is_terminal and _width(console, framed) <= console.width:
+        console.print(framed)
     else:
         sys.stdout.write("".join(f"{line}\n" for line in plain_lines(table)))
 
 
+def frame(table: Table) -> RichTable:
+    """The table with lines around its cells, for a console without markup."""
+    framed = RichTable(
+        title=_visible(table.title) or None, title_justify="left", show_header=bool(table.head)
+    )
+    for index, name in enumerate(table.head or table.rows[0]):
+        justify: JustifyMethod = "left" if index in table.text else "right"
+        framed.add_column(_visible(name), justify=justify, overflow="fold")
+    for row in table.rows:
+        framed.add_row(*map(_visible, row))
+    return framed
+
+
 def plain_lines(table: Table) -> list[str]:
     """The title and one line per row, in columns as wide as their longest cell."""
-    columns = [[str(cell) for cell in column.cells] for column in table.columns]
-    if table.show_header:
-        columns = [
-            [str(column.header), *cells]
-            for column, cells in zip(table.columns, columns, strict=True)
-        ]
-    right = [column.justify == "right" for column in table.columns]
-    padded = [_padded(cells, right=at) for cells, at in zip(columns, right, strict=True)]
-    rows = [_GAP.join(row).rstrip() for row in zip(*padded, strict=True)]
-    return [*([str(table.title)] if table.title else []), *rows]
+    lines = [list(map(_visible, row)) for row in (table.head, *table.rows) if row]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        *([_visible(table.title)] if table.title else []),
+        *(_GAP.join(_padded(line, widths, table)).rstrip() for line in lines),
+    ]
 
 
-def _padded(cells: list[str], *, right: bool) -> list[str]:
-    width = max(map(len, cells), default=0)
-    return [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
+def _padded(cells: list[str], widths: list[int], table: Table) -> list[str]:
+    return [
+        cell.ljust(width) if index in table.text else cell.rjust(width)
+        for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
 
 
-def _width(console: Console, table: Table) -> int:
+def _visible(text: str) -> str:
+    """One line without codes that a terminal obeys: names come from files."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _width(console: Console, table: RichTable) -> int:
     options = console.options.update(width=_ANY_WIDTH)
     return console.measure(table, options=options).maximum

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from model.compiled.nodes import Leaf, Nodes, Split
+from model.compiled.nodes import Leaf, Nodes, NodeSplit
 
 # Bits of decision_type.
 _CATEGORICAL: Final = 1
@@ -31,7 +31,7 @@ def model_text(trees: Sequence[Nodes], features: int) -> str:
 
 def _tree_text(nodes: Nodes) -> str:
     """One tree: splits and leaves are numbered separately; a leaf's reference is -1 - number."""
-    splits = [(i, n) for i, n in enumerate(nodes) if isinstance(n, Split)]
+    splits = [(i, n) for i, n in enumerate(nodes) if isinstance(n, NodeSplit)]
     leaves = [(i, n) for i, n in enumerate(nodes) if isinstance(n, Leaf)]
     place = {i: k for k, (i, _) in enumerate(splits)}
     place |= {i: -1 - k for k, (i, _) in enumerate(leaves)}
@@ -53,7 +53,7 @@ def _tree_text(nodes: Nodes) -> str:
 
 
 def _split_fields(
-    splits: list[Split], place: dict[int, int], sets: list[tuple[int, ...]]
+    splits: list[NodeSplit], place: dict[int, int], sets: list[tuple[int, ...]]
 ) -> dict[str, Iterable[object]]:
     zeros = [0] * len(splits)
     counts = [s.rows for s in splits]
@@ -75,7 +75,7 @@ def _split_fields(
     return fields
 
 
-def _thresholds(splits: list[Split]) -> list[object]:
+def _thresholds(splits: list[NodeSplit]) -> list[object]:
     """Thresholds; for a split by category, the number of its set."""
     found: list[object] = []
     sets = 0
@@ -89,7 +89,7 @@ def _thresholds(splits: list[Split]) -> list[object]:
     return found
 
 
-def _decision(split: Split) -> int:
+def _decision(split: NodeSplit) -> int:
     if split.categories is not None:
         return _CATEGORICAL | _MISSING_IS_NAN
     return _MISSING_IS_NAN | (_MISSING_LEFT if split.missing_left else 0)

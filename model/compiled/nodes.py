@@ -11,7 +11,7 @@ from model.arrays import Numbers
 _WORD: Final = 32
 
 
-class Split(NamedTuple):
+class NodeSplit(NamedTuple):
     """A node that sends a row left or right."""
 
     feature: int
@@ -31,7 +31,7 @@ class Leaf(NamedTuple):
     rows: int
 
 
-Nodes = Sequence[Split | Leaf]
+Nodes = Sequence[NodeSplit | Leaf]
 """Nodes of one tree; the first is the root."""
 
 
@@ -90,21 +90,21 @@ def _boosted(predictor: Any, columns: list[int], codes: dict[int, Numbers]) -> N
 
 def _boosted_node(
     node: Any, columns: list[int], codes: dict[int, Numbers], bitsets: npt.NDArray[np.uint32]
-) -> Split | Leaf:
+) -> NodeSplit | Leaf:
     rows = int(node["count"])
     if node["is_leaf"]:
         return Leaf(float(node["value"]), rows)
     column, missing_left = columns[node["feature_idx"]], bool(node["missing_go_to_left"])
     left, right = int(node["left"]), int(node["right"])
     if not node["is_categorical"]:
-        return Split(column, left, right, rows, missing_left, float(node["num_threshold"]))
+        return NodeSplit(column, left, right, rows, missing_left, float(node["num_threshold"]))
     known = codes[column]
     goes_left = _in_bitset(bitsets[node["bitset_idx"]], len(known))
     if missing_left:
-        # In a `Split`, whatever is in no set goes right: swap the sides.
+        # In a `NodeSplit`, whatever is in no set goes right: swap the sides.
         left, right, goes_left = right, left, ~goes_left
     chosen = tuple(int(c) for c in known[goes_left] if not np.isnan(c))
-    return Split(column, left, right, rows, missing_left=False, categories=chosen)
+    return NodeSplit(column, left, right, rows, missing_left=False, categories=chosen)
 
 
 def _in_bitset(words: npt.NDArray[np.uint32], count: int) -> npt.NDArray[np.bool_]:
@@ -116,11 +116,13 @@ def _grown(tree: Any) -> Nodes:
     return [_grown_node(tree, i) for i in range(tree.node_count)]
 
 
-def _grown_node(tree: Any, i: int) -> Split | Leaf:
+def _grown_node(tree: Any, i: int) -> NodeSplit | Leaf:
     # Bootstrapped rows count as often as they were drawn.
     rows = round(tree.weighted_n_node_samples[i])
     left, right = int(tree.children_left[i]), int(tree.children_right[i])
     if left == right:
         return Leaf(float(tree.value[i, 0, 1]), rows)
     missing_left = bool(tree.missing_go_to_left[i])
-    return Split(int(tree.feature[i]), left, right, rows, missing_left, float(tree.threshold[i]))
+    return NodeSplit(
+        int(tree.feature[i]), left, right, rows, missing_left, float(tree.threshold[i])
+    )

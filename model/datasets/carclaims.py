@@ -19,8 +19,8 @@ import datetime as dt
 from typing import Final
 
 from model.datasets.rows import (
-    Fields,
     Labelled,
+    PlainFields,
     Row,
     RowError,
     cell,
@@ -110,7 +110,7 @@ def read(row: Row, number: int) -> Labelled:
     return Labelled(to_claim(fields), label(row, "FraudFound_P"))
 
 
-def _loss(row: Row) -> Fields:
+def _loss(row: Row) -> PlainFields:
     lost = _loss_date(row)
     return {
         "loss_date": lost,
@@ -126,7 +126,7 @@ def _loss(row: Row) -> Fields:
     }
 
 
-def _policy(row: Row) -> Fields:
+def _policy(row: Row) -> PlainFields:
     return {
         "policy_number": cell(row, "PolicyNumber"),
         "representative_id": cell(row, "RepNumber"),
@@ -142,7 +142,7 @@ def _policy(row: Row) -> Fields:
     }
 
 
-def _people(row: Row) -> Fields:
+def _people(row: Row) -> PlainFields:
     # Every driver of unknown age has a policyholder of "16 to 17", and nobody else does:
     # the band was derived from the unknown age.
     known = cell(row, "Age") != _UNKNOWN

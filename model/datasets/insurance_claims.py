@@ -10,7 +10,17 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from model.datasets.day_order import Dates, dates_of
-from model.datasets.rows import Fields, Labelled, Row, cell, choice, label, number, to_claim, whole
+from model.datasets.rows import (
+    Labelled,
+    PlainFields,
+    Row,
+    cell,
+    choice,
+    label,
+    number,
+    to_claim,
+    whole,
+)
 
 _MISSING: Final = ("?", "")
 _DATES: Final = ("incident_date", "policy_bind_date")
@@ -40,7 +50,7 @@ def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
     dates = dates_of(rows, _DATES)
 
     def read(row: Row, line: int) -> Labelled:
-        fields: Fields = {"claim_id": f"insurance-claims-{line:06}"}
+        fields: PlainFields = {"claim_id": f"insurance-claims-{line:06}"}
         for part in (_loss(dates), _amounts, _policy(dates), _vehicle, _people):
             fields |= part(row)
         return Labelled(to_claim(fields), label(row, "fraud_reported"))
@@ -48,7 +58,7 @@ def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
     return read
 
 
-def _loss(dates: Dates) -> Callable[[Row], Fields]:
+def _loss(dates: Dates) -> Callable[[Row], PlainFields]:
     return lambda row: {
         "loss_date": dates.read(row, "incident_date"),
         "loss_hour": whole(row, "incident_hour_of_the_day"),
@@ -67,7 +77,7 @@ def _loss(dates: Dates) -> Callable[[Row], Fields]:
     }
 
 
-def _amounts(row: Row) -> Fields:
+def _amounts(row: Row) -> PlainFields:
     return {
         "claim_amount": number(row, "total_claim_amount"),
         "injury_amount": number(row, "injury_claim"),
@@ -76,7 +86,7 @@ def _amounts(row: Row) -> Fields:
     }
 
 
-def _policy(dates: Dates) -> Callable[[Row], Fields]:
+def _policy(dates: Dates) -> Callable[[Row], PlainFields]:
     return lambda row: {
         "policy_number": cell(row, "policy_number"),
         "policy_start_date": dates.read(row, "policy_bind_date"),
@@ -89,7 +99,7 @@ def _policy(dates: Dates) -> Callable[[Row], Fields]:
     }
 
 
-def _vehicle(row: Row) -> Fields:
+def _vehicle(row: Row) -> PlainFields:
     make, model = cell(row, "auto_make"), cell(row, "auto_model")
     return {
         "vehicle_make": _MAKES.get(make, make),
@@ -98,7 +108,7 @@ def _vehicle(row: Row) -> Fields:
     }
 
 
-def _people(row: Row) -> Fields:
+def _people(row: Row) -> PlainFields:
     return {
         "policyholder_age": whole(row, "age"),
         "policyholder_sex": _lower(row, "insured_sex"),

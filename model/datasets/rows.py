@@ -17,6 +17,7 @@ from schemas.claim import Claim
 MAX_REJECTED_SHARE: Final = 0.05
 """If more rows than this are rejected, the file does not match its format."""
 
+_LONGEST_REASON: Final = 500
 _BOM: Final = b"\xef\xbb\xbf"
 _THOUSANDS: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _VERDICTS: Final[Mapping[str, bool]] = {
@@ -24,7 +25,7 @@ _VERDICTS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("0", "0.0", "false", "no", "n"), False),
 }
 
-Fields = dict[str, object]
+PlainFields = dict[str, object]
 Row = Mapping[str, str]
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class Rows(NamedTuple):
     rejected: list[str]
 
 
-def to_claim(fields: Fields) -> Claim:
+def to_claim(fields: PlainFields) -> Claim:
     """Check plain fields against `Claim`.
 
     Raises:
@@ -149,7 +150,7 @@ def number(row: Row, column: str) -> float:
     return value
 
 
-class Table(NamedTuple):
+class _Csv(NamedTuple):
     """A CSV file: its rows under the requested column names."""
 
     rows: Sequence[Row]
@@ -189,7 +190,7 @@ def read_csv(
     return collect(path.name, attempts)
 
 
-def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> Table:
+def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> _Csv:
     with path.open(encoding="utf-8-sig", newline="") as source:
         cells = csv.DictReader(source)
         cells.fieldnames = _renamed(cells.fieldnames or (), columns, aliases)
@@ -197,7 +198,7 @@ def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> 
         if missing:
             raise DatasetError(f"{path.name}, line 1: no column {', '.join(missing)}")
         found = [(row, cells.line_num) for row in cells]
-    return Table([row for row, _ in found], [line for _, line in found])
+    return _Csv([row for row, _ in found], [line for _, line in found])
 
 
 def _renamed(given: Iterable[str], columns: Iterable[str], aliases: Mapping[str, str]) -> list[str]:
@@ -221,8 +222,13 @@ def collect(name: str, attempts: Iterable[tuple[int, Callable[[], Labelled]]]) -
         try:
             found.accepted.append(read())
         except RowError as error:
-            found.rejected.append(f"{name}, line {line}: {error}")
+            found.rejected.append(f"{name}, line {line}: {_shortened(str(error))}")
     return _plausible(name, found)
+
+
+def _shortened(reason: str) -> str:
+    """A reason may quote a cell, and a cell may be as long as the file."""
+    return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
 
 
 def _plausible(name: str, found: Rows) -> Rows:

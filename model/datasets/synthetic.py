@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.datasets.synthetic_facts import honest_facts
-from model.datasets.synthetic_schemes import SCHEMES, Columns
+from model.datasets.synthetic_schemes import SCHEMES, ClaimColumns
 from schemas.claim import Claim
 
 VERSION: Final = 1
@@ -68,7 +68,9 @@ def generate(n: int, seed: int) -> tuple[list[Claim], npt.NDArray[np.int8]]:
     return msgspec.convert(rows, list[Claim]), _noisy(fraud, rng)
 
 
-def _apply_schemes(facts: Columns, fraud: npt.NDArray[np.bool_], rng: np.random.Generator) -> None:
+def _apply_schemes(
+    facts: ClaimColumns, fraud: npt.NDArray[np.bool_], rng: np.random.Generator
+) -> None:
     n = len(fraud)
     scheme = rng.integers(0, len(SCHEMES), n)
     shown = fraud & (rng.random(n) < SHOWS_PATTERN)
@@ -82,7 +84,7 @@ def _noisy(fraud: npt.NDArray[np.bool_], rng: np.random.Generator) -> npt.NDArra
     return (fraud ^ flipped).astype(np.int8)
 
 
-def _amounts(facts: Columns, rng: np.random.Generator) -> Columns:
+def _amounts(facts: ClaimColumns, rng: np.random.Generator) -> ClaimColumns:
     n = len(facts["damage_share"])
     value = facts["vehicle_price"] * 0.88 ** facts["vehicle_age_years"]
     vehicle = np.round(value * facts["damage_share"], 2)
@@ -96,7 +98,7 @@ def _amounts(facts: Columns, rng: np.random.Generator) -> Columns:
     }
 
 
-def _names(facts: Columns) -> Cells:
+def _names(facts: ClaimColumns) -> Cells:
     n = len(facts["loss_day"])
     return {
         "claim_id": [f"synthetic-{i:09}" for i in range(n)],
@@ -108,7 +110,7 @@ def _names(facts: Columns) -> Cells:
     }
 
 
-def _dates(facts: Columns, rng: np.random.Generator) -> Cells:
+def _dates(facts: ClaimColumns, rng: np.random.Generator) -> Cells:
     lost = facts["loss_day"]
     started = lost - facts["policy_age_days"]
     renewed = started + 365 * (facts["policy_age_days"] // 365 + 1) - 1
@@ -123,7 +125,7 @@ def _dates(facts: Columns, rng: np.random.Generator) -> Cells:
     return {name: list(map(dt.date.fromordinal, day.tolist())) for name, day in days.items()}
 
 
-def _facts(facts: Columns, amounts: Columns, rng: np.random.Generator) -> Cells:
+def _facts(facts: ClaimColumns, amounts: ClaimColumns, rng: np.random.Generator) -> Cells:
     age_at_report = facts["policy_age_days"] + facts["lag_days"]
     known = {**facts, **amounts, "policy_age_at_report_days": age_at_report}
     missing = {name: rng.random(len(age_at_report)) < share for name, share in MISSING.items()}

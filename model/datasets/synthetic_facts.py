@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from model.datasets.synthetic_schemes import Columns
+from model.datasets.synthetic_schemes import ClaimColumns
 
 FIRST_DAY: Final = dt.date(2022, 1, 1)
 DAYS: Final = 3 * 365
@@ -37,7 +37,7 @@ DAMAGE: Final = {
 """Damage as a share of the vehicle's value, by severity."""
 
 
-def honest_facts(n: int, rng: np.random.Generator) -> Columns:
+def honest_facts(n: int, rng: np.random.Generator) -> ClaimColumns:
     """Facts of ``n`` claims in the order of their losses, each of shape (n,)."""
     facts = {**_loss(n, rng), **_policy(n, rng), **_vehicle(n, rng), **_people(n, rng)}
     facts["damage_share"] = damage_shares(facts["incident_severity"], rng)
@@ -50,7 +50,7 @@ def _pick(rng: np.random.Generator, n: int, shares: dict[str, float]) -> npt.NDA
     return np.array(list(shares), dtype=object)[drawn]
 
 
-def _loss(n: int, rng: np.random.Generator) -> Columns:
+def _loss(n: int, rng: np.random.Generator) -> ClaimColumns:
     slow = rng.random(n) < 0.12
     return {
         "loss_day": np.sort(rng.integers(0, DAYS, n)) + FIRST_DAY.toordinal(),
@@ -82,7 +82,7 @@ def _loss(n: int, rng: np.random.Generator) -> Columns:
     }
 
 
-def _policy(n: int, rng: np.random.Generator) -> Columns:
+def _policy(n: int, rng: np.random.Generator) -> ClaimColumns:
     age = rng.exponential(1_100, n).astype(np.int64)
     return {
         "policy_age_days": age,
@@ -103,7 +103,7 @@ def _policy(n: int, rng: np.random.Generator) -> Columns:
     }
 
 
-def _vehicle(n: int, rng: np.random.Generator) -> Columns:
+def _vehicle(n: int, rng: np.random.Generator) -> ClaimColumns:
     which = rng.integers(0, len(MODELS), n)
     names, (categories, prices) = [*MODELS], zip(*MODELS.values(), strict=True)
     makes, models = zip(*(name.split(" ", 1) for name in names), strict=True)
@@ -116,7 +116,7 @@ def _vehicle(n: int, rng: np.random.Generator) -> Columns:
     }
 
 
-def _people(n: int, rng: np.random.Generator) -> Columns:
+def _people(n: int, rng: np.random.Generator) -> ClaimColumns:
     age = rng.normal(42, 13, n).clip(18, 90).astype(np.int64)
     return {
         "driver_age": (age + rng.normal(0, 4, n)).clip(17, 95).astype(np.int64),

@@ -12,18 +12,18 @@ import numpy.typing as npt
 
 from model.arrays import Indices
 
-Columns = dict[str, npt.NDArray[Any]]
+ClaimColumns = dict[str, npt.NDArray[Any]]
 """Facts by name, each of shape (n_claims,)."""
 
 
-def early_policy(facts: Columns, some: Indices, rng: np.random.Generator) -> None:
+def early_policy(facts: ClaimColumns, some: Indices, rng: np.random.Generator) -> None:
     """A loss within weeks of the policy's start, on a policy sold by an external agent."""
     facts["policy_age_days"][some] = rng.integers(0, 45, len(some))
     facts["customer_months"][some] = rng.integers(0, 4, len(some))
     facts["agent_type"][some] = "external"
 
 
-def late_report(facts: Columns, some: Indices, rng: np.random.Generator) -> None:
+def late_report(facts: ClaimColumns, some: Indices, rng: np.random.Generator) -> None:
     """A theft or parked-car loss reported weeks later, with no police report and no witness."""
     facts["lag_days"][some] = rng.integers(15, 90, len(some))
     facts["incident_type"][some] = rng.choice(["vehicle theft", "parked car"], len(some))
@@ -31,14 +31,14 @@ def late_report(facts: Columns, some: Indices, rng: np.random.Generator) -> None
     facts["witnesses"][some] = 0
 
 
-def inflated_amount(facts: Columns, some: Indices, rng: np.random.Generator) -> None:
+def inflated_amount(facts: ClaimColumns, some: Indices, rng: np.random.Generator) -> None:
     """Slight damage claimed at the price of a heavy one."""
     facts["incident_severity"][some] = rng.choice(["trivial damage", "minor damage"], len(some))
     facts["damage_share"][some] = rng.uniform(0.35, 0.95, len(some))
     facts["property_damage"][some] = True
 
 
-def staged_accident(facts: Columns, some: Indices, rng: np.random.Generator) -> None:
+def staged_accident(facts: ClaimColumns, some: Indices, rng: np.random.Generator) -> None:
     """Many vehicles, many injured, ready witnesses, at night, the other party at fault."""
     facts["incident_type"][some] = "multi-vehicle collision"
     facts["collision_type"][some] = "rear collision"
@@ -49,7 +49,7 @@ def staged_accident(facts: Columns, some: Indices, rng: np.random.Generator) -> 
     facts["fault"][some] = "third party"
 
 
-def moved_total_loss(facts: Columns, some: Indices, rng: np.random.Generator) -> None:
+def moved_total_loss(facts: ClaimColumns, some: Indices, rng: np.random.Generator) -> None:
     """A total loss of an ageing, well-covered vehicle soon after a change of address."""
     facts["years_since_address_change"][some] = rng.uniform(0, 0.6, len(some))
     facts["address_changed"][some] = True
@@ -59,7 +59,7 @@ def moved_total_loss(facts: Columns, some: Indices, rng: np.random.Generator) ->
     facts["policy_type"][some] = "all perils"
 
 
-SCHEMES: Final[tuple[Callable[[Columns, Indices, np.random.Generator], None], ...]] = (
+SCHEMES: Final[tuple[Callable[[ClaimColumns, Indices, np.random.Generator], None], ...]] = (
     early_policy,
     late_report,
     inflated_amount,

@@ -12,7 +12,7 @@ import numpy as np
 from model.arrays import Labels, Scores
 from model.datasets.duplicates import groups_of
 from model.evaluation.bootstrap import Interval, intervals
-from model.evaluation.fairness import Group, groups
+from model.evaluation.fairness import ProtectedGroup, groups
 from model.evaluation.segments import Segment, segments
 from model.leaks.check import LeakCheck
 from model.metrics import Report, evaluate, recall_at
@@ -55,7 +55,7 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     reliability: tuple[ReliabilityBin, ...]
     calibration_error: float
     months: tuple[Month, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[ProtectedGroup, ...]
     segments: tuple[Segment, ...] = ()
     leaks: LeakCheck | None = None
     """The leak alarm's result for the training claims; None if it did not run."""

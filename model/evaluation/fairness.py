@@ -22,7 +22,7 @@ SMALL: Final = 30
 """With fewer frauds than this, a group's figures are mostly chance."""
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class ProtectedGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Claims that share one value of a protected field."""
 
     field: str
@@ -45,9 +45,11 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         return self.frauds < SMALL
 
 
-def groups(claims: Sequence[Claim], y: Labels, p: Scores, threshold: float) -> tuple[Group, ...]:
+def groups(
+    claims: Sequence[Claim], y: Labels, p: Scores, threshold: float
+) -> tuple[ProtectedGroup, ...]:
     """One row for each value of each protected field; fields that are always missing have none."""
-    rows: list[Group] = []
+    rows: list[ProtectedGroup] = []
     for field in fields_by_role(Role.PROTECTED):
         names = np.array([group_of(field, getattr(claim, field)) for claim in claims])
         found = sorted(set(names.tolist()))
@@ -67,10 +69,12 @@ def group_of(field: str, value: Any) -> str:
     return f"{AGE_STARTS[start]}+" if last else f"{AGE_STARTS[start]}-{AGE_STARTS[start + 1] - 1}"
 
 
-def _group(field: str, name: str, inside: Flags, y: Labels, p: Scores, threshold: float) -> Group:
+def _group(
+    field: str, name: str, inside: Flags, y: Labels, p: Scores, threshold: float
+) -> ProtectedGroup:
     fraud, referred = y[inside] == 1, p[inside] >= threshold
     top = p[inside] >= top_share(p, TOP)
-    return Group(
+    return ProtectedGroup(
         field=field,
         group=name,
         n=int(inside.sum()),
@@ -90,7 +94,9 @@ def _share(of: Flags, among: Flags) -> float | None:
     return float(of[among].mean()) if among.any() else None
 
 
-def gap(rows: Sequence[Group], figure: Callable[[Group], float | None]) -> Mapping[str, float]:
+def gap(
+    rows: Sequence[ProtectedGroup], figure: Callable[[ProtectedGroup], float | None]
+) -> Mapping[str, float]:
     """Largest difference in a figure between groups of a field, by field; ignores small ones."""
     values: dict[str, list[float]] = {}
     for row in rows:

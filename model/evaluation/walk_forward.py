@@ -19,7 +19,7 @@ FEWEST_FRAUDS: Final = 30
 """Known frauds that the first model needs."""
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class MonthlyStep(msgspec.Struct, frozen=True, kw_only=True):
     """One month: number of claims whose outcome was known before it, and figures on its claims."""
 
     month: str
@@ -56,7 +56,7 @@ def prequential(
     *,
     delay_days: int = LABEL_DELAY_DAYS,
     on_fit: Callable[[], None] = lambda: None,
-) -> tuple[Step, ...]:
+) -> tuple[MonthlyStep, ...]:
     """A new model each month (Dawid, "Prequential analysis", 1984; here by months).
 
     Args:
@@ -68,11 +68,11 @@ def prequential(
         delay_days: from a loss, or its report, until its label is known.
         on_fit: called after each month.
     """
-    steps: list[Step] = []
+    steps: list[MonthlyStep] = []
     for month, known, tested in windows(claims, labels, delay_days):
         model = fit([claims[i] for i in known], labels[known])
         scores = predict(model, [claims[i] for i in tested])
         report = evaluate(labels[tested], scores, threshold)
-        steps.append(Step(month=month, trained_on=len(known), report=report))
+        steps.append(MonthlyStep(month=month, trained_on=len(known), report=report))
         on_fit()
     return tuple(steps)

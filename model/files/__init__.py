@@ -1,1 +1,1 @@
-"""Files and streams of this machine: read safely, locked, written completely."""
+"""Files: read safely if they decide what the program does, and named if writing one fails."""

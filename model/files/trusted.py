@@ -10,7 +10,7 @@ import msgspec
 from model.files.permissions import open_to_all
 from schemas.unreadable import UNREADABLE
 
-Kind = TypeVar("Kind")
+_Kind = TypeVar("_Kind")
 
 
 class FileError(Exception):
@@ -62,7 +62,7 @@ def refuse_writable(path: Path) -> None:
         raise FileError(f"anyone on this machine can write to {place}: chmod o-w {place}")
 
 
-def decode(content: bytes, kind: type[Kind]) -> Kind:
+def decode(content: bytes, kind: type[_Kind]) -> _Kind:
     """Decode JSON of that type.
 
     Raises:

@@ -31,10 +31,10 @@ from sklearn.model_selection import train_test_split
 from model.arrays import Labels
 from model.datasets.duplicates import group_labels, groups_of
 from model.leaks.lift import margin
-from model.leaks.signs import PERMUTED, Finding, looks
+from model.leaks.signs import PERMUTED, LeakFinding, looks
 from schemas.claim import Claim
 
-__all__ = ["Finding", "LeakCheck", "LeakError", "check"]
+__all__ = ["LeakCheck", "LeakError", "LeakFinding", "check"]
 
 MAX_CLAIMS: Final = 20_000
 """Above this, a stratified sample of the claims is checked, in their order."""
@@ -47,7 +47,7 @@ class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
     """Number of claims checked."""
     margin: float
     """Lift of the ROC AUC above which metadata and unusual features are a finding."""
-    findings: tuple[Finding, ...]
+    findings: tuple[LeakFinding, ...]
     """Warnings, and fatal findings that were allowed."""
     allowed: tuple[str, ...] = ()
     """Columns that were examined and are accepted nevertheless."""
@@ -128,7 +128,7 @@ def _sample(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
     return np.sort(rows)
 
 
-def _refuse(fatal: Sequence[Finding]) -> None:
+def _refuse(fatal: Sequence[LeakFinding]) -> None:
     if not fatal:
         return
     told = "; ".join(finding.text for finding in fatal)

@@ -24,7 +24,7 @@ _ORDERED: Final = frozenset({_FILE_ORDER, *fields_by_role(Role.IDENTIFIER)})
 _METADATA: Final = (*fields_by_role(Role.IDENTIFIER), *fields_by_role(Role.TIME))
 
 
-class Finding(msgspec.Struct, frozen=True):
+class LeakFinding(msgspec.Struct, frozen=True):
     """One sign of a leak."""
 
     column: str
@@ -34,7 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
     text: str
 
 
-Look = Callable[[], Finding | None]
+Look = Callable[[], LeakFinding | None]
 
 
 def looks(
@@ -86,7 +86,7 @@ def _metadata_looks(
     }
     usual = cache(lambda how: told.auc(backgrounds[how]))
 
-    def look(name: str) -> Finding | None:
+    def look(name: str) -> LeakFinding | None:
         lifts = {
             how: told.auc(np.column_stack([X, metadata[name]])) - usual(how)
             for how, X in backgrounds.items()
@@ -105,7 +105,7 @@ def _unusual_looks(X: Matrix, told: _Labelled, features: Sequence[str]) -> list[
     ordinary = X[:, ~np.array(unusual, dtype=bool)]
     usual = cache(lambda: told.auc(ordinary))
 
-    def look(name: str, column: Matrix) -> Finding | None:
+    def look(name: str, column: Matrix) -> LeakFinding | None:
         lift = told.auc(np.column_stack([ordinary, column])) - usual()
         return _lifted(name, "with the other features", lift, usual(), told, fatal=True)
 
@@ -118,11 +118,11 @@ def _unusual_looks(X: Matrix, told: _Labelled, features: Sequence[str]) -> list[
 
 def _lifted(
     name: str, how: str, lift: float, usual: float, told: _Labelled, *, fatal: bool
-) -> Finding | None:
+) -> LeakFinding | None:
     if lift <= told.margin():
         return None
     text = f"{name} predicts the label {how}: ROC AUC {usual + lift:.3f}, without it {usual:.3f}"
-    return Finding(name, usual + lift, fatal, text)
+    return LeakFinding(name, usual + lift, fatal, text)
 
 
 def _metadata_columns(claims: Sequence[Claim]) -> dict[str, Matrix]:
@@ -138,19 +138,19 @@ def _calendar_of(metadata: dict[str, Matrix], rows: int) -> Matrix:
     return np.column_stack(calendar) if calendar else np.empty((rows, 0))
 
 
-def _permuted(X: Matrix, shuffled: _Labelled) -> Finding | None:
+def _permuted(X: Matrix, shuffled: _Labelled) -> LeakFinding | None:
     auc = shuffled.auc(X)
     if abs(auc - 0.5) <= CHANCE * chance_error(shuffled.labels):
         return None
     text = f"randomly shuffled labels are predicted with ROC AUC {auc:.3f}"
-    return Finding(PERMUTED, auc, True, text)
+    return LeakFinding(PERMUTED, auc, True, text)
 
 
-def _single(column: Matrix, told: _Labelled, name: str) -> Finding | None:
+def _single(column: Matrix, told: _Labelled, name: str) -> LeakFinding | None:
     auc = told.auc(column)
     if auc < SINGLE_LIMIT:
         return None
-    return Finding(name, auc, True, f"{name} alone predicts the label with ROC AUC {auc:.3f}")
+    return LeakFinding(name, auc, True, f"{name} alone predicts the label with ROC AUC {auc:.3f}")
 
 
 def _calendar(claims: Sequence[Claim]) -> dict[str, Matrix]:

@@ -45,8 +45,8 @@ def alone(folder: Path, limit_s: float = LIMIT_S) -> Iterator[None]:
         os.truncate(descriptor, 0)
         os.write(descriptor, _me().encode())
         yield
-        file.unlink()  # while it is ours: see `_is_current`
     finally:
+        file.unlink()  # while it is ours: see `_is_current`
         os.close(descriptor)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from model.artifact.store import MANIFEST_FILE, ArtifactError, Verify, described, verified
 from model.files.trusted import FileError, read, read_trusted
+from model.files.writing import write
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -62,7 +63,7 @@ def sign(folder: Path, key: "Ed25519PrivateKey") -> Path:
     verified(folder, manifest)
     written = folder / SIGNATURE_FILE
     aside = written.with_suffix(".new")
-    aside.write_bytes(key.sign(content))
+    write(aside, key.sign(content))
     aside.replace(written)
     return written
 

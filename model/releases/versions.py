@@ -16,8 +16,9 @@ import msgspec
 
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest
-from model.artifact.store import MANIFEST_FILE, ArtifactError
+from model.artifact.store import ArtifactError
 from model.files.trusted import FileError, decode, read
+from model.files.writing import write
 from model.releases.lock import LIMIT_S, LockedError, alone
 from model.scoring.load import load as load_model
 
@@ -35,6 +36,15 @@ class Version(NamedTuple):
     current: bool
 
 
+class Listing(NamedTuple):
+    """The artifacts of a folder."""
+
+    versions: list[Version]
+    """Oldest first."""
+    damaged: list[str]
+    """Those that cannot be read, each with its path and the reason."""
+
+
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the log: the version put into service, and the one it replaced."""
 
@@ -45,22 +55,29 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     approver: str | None = None
 
 
-def listed(root: Path) -> list[Version]:
-    """Every artifact of the folder, oldest first.
+def listed(root: Path) -> Listing:
+    """Every artifact of the folder.
 
     Raises:
-        ArtifactError: the folder or a manifest cannot be read.
+        ArtifactError: there is no such folder.
+        OSError: it cannot be read.
     """
     if not root.is_dir():
         raise ArtifactError(f"{root} is not a folder")
     current = in_service(root)
-    folders = [p.parent for p in root.glob(f"*/{MANIFEST_FILE}") if not p.parent.is_symlink()]
-    found = [
-        Version(folder, artifact.read_manifest(folder), folder.name == current)
-        for folder in folders
-        if not folder.name.startswith(".")
-    ]
-    return sorted(found, key=lambda v: (v.manifest.created_at, v.folder.name))
+    versions, damaged = [], []
+    if current is not None and not (root / CURRENT).exists():
+        damaged.append(f"{root / CURRENT} refers to {current}, which does not exist")
+    for folder in sorted(root.iterdir()):
+        if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
+            continue
+        try:
+            manifest = artifact.read_manifest(folder)
+            versions.append(Version(folder, manifest, folder.name == current))
+        except ArtifactError as error:
+            if artifact.is_meant_as_one(folder):
+                damaged.append(str(error))
+    return Listing(sorted(versions, key=lambda v: (v.manifest.created_at, v.folder.name)), damaged)
 
 
 def in_service(root: Path) -> str | None:
@@ -71,16 +88,23 @@ def in_service(root: Path) -> str | None:
     return CURRENT if link.is_dir() else None
 
 
-def promote(root: Path, version: str, now: dt.datetime, approver: str | None = None) -> Promotion:
+def promote(
+    root: Path,
+    version: str,
+    now: dt.datetime,
+    approver: str | None = None,
+    limit_s: float = LIMIT_S,
+) -> Promotion:
     """Put a version into service, after loading it completely.
 
-    A ``current`` that is itself an artifact, not a link, is kept as a separate version.
+    A ``current`` that is itself an artifact, not a link, is kept as a separate version. Waits at
+    most `limit_s` seconds for another promotion.
 
     Raises:
         ArtifactError: no such version, or it cannot be loaded; the one in service stays.
     """
     folder = _folder(root, version)
-    with _alone(root):
+    with _alone(root, limit_s):
         if in_service(root) == version:
             raise ArtifactError(f"{version} is already in service")
         log = history(root)
@@ -115,9 +139,19 @@ def history(root: Path) -> list[Promotion]:
     if not path.exists():
         return []
     try:
-        return [decode(line, Promotion) for line in read(path).splitlines()]
+        lines = read(path).splitlines()
     except FileError as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error
+    return [_entry(path, number, line) for number, line in enumerate(lines, start=1)]
+
+
+def _entry(path: Path, number: int, line: bytes) -> Promotion:
+    try:
+        return decode(line, Promotion)
+    except FileError as error:
+        raise ArtifactError(
+            f"{path}, line {number}: not the record of a promotion: {error}; correct or remove it"
+        ) from error
 
 
 def is_name(version: str) -> bool:
@@ -133,11 +167,11 @@ def _folder(root: Path, version: str) -> Path:
 
 
 @contextmanager
-def _alone(root: Path) -> Iterator[None]:
+def _alone(root: Path, limit_s: float = LIMIT_S) -> Iterator[None]:
     if not root.is_dir():
         raise ArtifactError(f"{root} is not a folder")
     try:
-        with alone(root, LIMIT_S):
+        with alone(root, limit_s):
             yield
     except LockedError as error:
         raise ArtifactError(str(error)) from error
@@ -176,7 +210,7 @@ def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
     completes it, rolling back undoes it.
     """
     link, lines = root / f".{CURRENT}-{os.getpid()}", root / f".{LOG}-{os.getpid()}"
-    lines.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
+    write(lines, b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
     link.unlink(missing_ok=True)  # of a process with this id that was killed
     link.symlink_to(entry.version)
     lines.replace(root / LOG)

@@ -4,7 +4,6 @@ After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
 
 import datetime as dt
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -13,9 +12,11 @@ import msgspec
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData
 from model.decide import Levels
 from model.evaluation.details import Details
-from model.evaluation.fairness import Group, gap
+from model.evaluation.fairness import ProtectedGroup, gap
 from model.features.columns import DERIVED
 from model.leaks.check import LeakCheck
+from model.reports import table
+from model.reports.table import Table, number, plain
 from schemas.claim import Role, fields_by_role
 
 INTENDED: Final = (
@@ -37,10 +38,6 @@ LIMITS: Final = (
     "The figures of a group with few frauds are uncertain; the intervals cover chance only, not "
     "changes in the claims.",
 )
-
-
-# An underscore inside a word is not escaped, so that field names stay readable.
-_MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])|^[-+=](?=\s)|(?<=^\d)[.)]")
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,12 +88,6 @@ def _excluded(features: Iterable[str]) -> dict[str, tuple[str, ...]]:
     seen = set(features)
     unseen = {r.value: tuple(n for n in fields_by_role(r) if n not in seen) for r in Role}
     return {role: names for role, names in unseen.items() if names}
-
-
-def plain(text: str) -> str:
-    """Foreign text as Markdown that shows it literally: one line, no markup, no HTML."""
-    shown = "".join(c if c.isprintable() else " " for c in text)
-    return _MARKUP.sub(r"\\\g<0>", " ".join(shown.split()))
 
 
 def markdown(of: Card) -> str:
@@ -185,16 +176,16 @@ def leak_lines(checked: LeakCheck) -> list[str]:
 
 
 def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
-    rows = ["| figure | value | 95 % interval |", "|---|---|---|"]
+    rows = []
     for name, value in msgspec.structs.asdict(evaluation.report).items():
         interval = evaluation.intervals.get(name)
         between = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
-        rows.append(f"| {name} | {number(value)} | {between} |")
+        rows.append([name, number(value), between])
     return [
         "",
         "## Figures on held-out claims",
         "",
-        *rows,
+        *table.markdown(Table(["figure", "value", "95 % interval"], rows)),
         "",
         f"Expected calibration error {evaluation.calibration_error:.4f}. "
         f"Threshold {at.threshold:.4f} ({policy}), review from {at.review:.4f}, "
@@ -202,7 +193,7 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
     ]
 
 
-def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
+def _groups(rows: tuple[ProtectedGroup, ...], features: Iterable[str]) -> list[str]:
     if not rows:
         return ["", "## Groups", "", "The claims contain no protected field to compare by."]
     seen = sorted({g.field for g in rows} & set(features))
@@ -211,22 +202,21 @@ def _groups(rows: tuple[Group, ...], features: Iterable[str]) -> list[str]:
         "",
         f"## Groups (protected fields used by the model: {_names(seen)})",
         "",
-        "| field | group | claims | frauds | mean score | referred | in top 10 % | recall there |",
-        "|---|---|---|---|---|---|---|---|",
-        *(
-            f"| {plain(g.field)} | {plain(g.group)}{' *' if g.small else ''} | {g.n} | {g.frauds} "
-            f"| {g.mean_score:.4f} | {g.referral_rate:.4f} | {g.top_rate:.4f} "
-            f"| {number(g.top_recall)} |"
-            for g in rows
-        ),
+        *table.markdown(_group_table(rows)),
         "",
         "\\* too few frauds for reliable figures. "
         + (f"Largest difference in recall in the top 10 %: {gaps}." if gaps else ""),
     ]
 
 
-def number(value: float | None) -> str:
-    """A figure in a table: `-` if undefined, integers without decimals."""
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
+def _group_table(rows: Iterable[ProtectedGroup]) -> Table:
+    head = ["field", "group", "claims", "frauds", "mean score", "referred", "in top 10 %"]
+    cells = [
+        [
+            g.field,
+            g.group + (" *" if g.small else ""),
+            *map(number, (g.n, g.frauds, g.mean_score, g.referral_rate, g.top_rate, g.top_recall)),
+        ]
+        for g in rows
+    ]
+    return Table([*head, "recall there"], cells, text=(0, 1))

@@ -11,7 +11,7 @@ from model.artifact.manifest import Manifest
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.details import Details, details
-from model.evaluation.walk_forward import Step
+from model.evaluation.walk_forward import MonthlyStep
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
 from model.reports.card import card, markdown
@@ -31,7 +31,7 @@ def documents(
     trained: Trained,
     family: Sequence[Trained],
     dataset: Dataset,
-    steps: Sequence[Step] = (),
+    steps: Sequence[MonthlyStep] = (),
     leaks: LeakCheck | None = None,
 ) -> dict[str, bytes]:
     """Files for people about one of the models that were trained on the same claims, by name.
@@ -67,7 +67,7 @@ def _report(
     trained: Trained,
     others: Sequence[Trained],
     dataset: Dataset,
-    steps: Sequence[Step],
+    steps: Sequence[MonthlyStep],
 ) -> bytes:
     from model.reports.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
     from model.reports.report import html  # noqa: PLC0415

@@ -14,7 +14,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from model.evaluation.details import Month, ReliabilityBin
 from model.evaluation.shares import wilson
-from model.evaluation.walk_forward import Step
+from model.evaluation.walk_forward import MonthlyStep
 
 MAIN: Final = "#1f5fa8"
 FRAUD: Final = "#c2481c"
@@ -225,7 +225,7 @@ def monthly(found: Sequence[Month], share: float = 0.10) -> Draw:
     return draw
 
 
-def stepwise(steps: Sequence[Step]) -> Draw:
+def stepwise(steps: Sequence[MonthlyStep]) -> Draw:
     """ROC AUC and recall of each month's own model."""
 
     def draw(axes: Axes) -> None:

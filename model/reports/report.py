@@ -8,12 +8,13 @@ from typing import Final
 from model.artifact.manifest import Manifest
 from model.evaluation.details import Details
 from model.evaluation.segments import MIN_CLAIMS, MIN_SHARE, OTHER
-from model.evaluation.walk_forward import Step
+from model.evaluation.walk_forward import MonthlyStep
 from model.leaks.check import LeakCheck
 from model.metrics import Report
 from model.reports import figures, tables
 from model.reports.card import leak_lines, leak_summary
 from model.reports.figures import Draw, Scored
+from model.reports.table import html as tabular
 
 _STYLE: Final = """
 :root { color-scheme: light; }
@@ -26,7 +27,7 @@ figure { margin: 0; } figure img { width: 100%; } figcaption { color: #57606a; f
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #e6e8eb; }
 td { white-space: nowrap; } th { vertical-align: bottom; }
-th:first-child, td:first-child, .parts :is(th, td):nth-child(2) { text-align: left; }
+th.text, td.text { text-align: left; }
 .quiet { color: #57606a; } .wide { overflow-x: auto; }
 """
 
@@ -37,7 +38,7 @@ def html(
     scored: Scored,
     *,
     others: Sequence[tuple[Report, Scored]] = (),
-    steps: Sequence[Step] = (),
+    steps: Sequence[MonthlyStep] = (),
 ) -> str:
     """The report of one model.
 
@@ -54,8 +55,8 @@ def html(
     sections = [
         _heading(manifest, found),
         _summary(found),
-        _section("Figures", tables.figures(found)),
-        _section("Families side by side", tables.comparison(reports)) if others else "",
+        _section("Figures", tabular(tables.figures(found))),
+        _section("Families side by side", tabular(tables.comparison(reports))) if others else "",
         _section("Charts", _grid(_pictures(every, found, threshold))),
         _section("Months of the test claims", _months(found)),
         _section("Month by month, trained on what was known at the time", _steps(steps))
@@ -177,16 +178,16 @@ def _months(found: Details) -> str:
         "Budgets refer to each month's claims; months with too few frauds are omitted.",
         figures.monthly(found.months),
     )
-    return _grid_of(picture) + tables.months(found.months)
+    return _grid_of(picture) + tabular(tables.months(found.months))
 
 
-def _steps(steps: Sequence[Step]) -> str:
+def _steps(steps: Sequence[MonthlyStep]) -> str:
     picture = _picture(
         "Stepwise",
         "A new model each month; months with too few frauds are omitted.",
         figures.stepwise(steps),
     )
-    return _grid_of(picture) + tables.steps(steps)
+    return _grid_of(picture) + tabular(tables.steps(steps))
 
 
 def _grid_of(picture: str) -> str:
@@ -201,7 +202,7 @@ def _groups(manifest: Manifest, found: Details) -> str:
         f"Of these fields, the model uses {', '.join(seen) or 'none'}. "
         "* Too few frauds for reliable figures."
     )
-    return _note(note) + tables.groups(found.groups)
+    return _note(note) + tabular(tables.groups(found.groups))
 
 
 def _segments(found: Details) -> str:
@@ -212,7 +213,7 @@ def _segments(found: Details) -> str:
         f"outside the interval of the share of frauds. Values with fewer than {MIN_CLAIMS} claims, "
         f"or {MIN_SHARE:.0%}, are grouped as {OTHER}; amounts are split into quarters."
     )
-    return _note(note) + tables.segments(found.segments)
+    return _note(note) + tabular(tables.segments(found.segments))
 
 
 def _note(text: str) -> str:

@@ -1,18 +1,17 @@
-"""Tables of the evaluation report, as HTML."""
+"""Tables of the evaluation report."""
 
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from model.evaluation.bootstrap import Interval
 from model.evaluation.details import Details, Month
-from model.evaluation.fairness import Group
+from model.evaluation.fairness import ProtectedGroup
 from model.evaluation.segments import Segment
-from model.evaluation.walk_forward import Step
+from model.evaluation.walk_forward import MonthlyStep
 from model.metrics import Report
-from model.reports.card import number
+from model.reports.table import Table, number, percent
 
 NAMES: Final = {
     "n": "claims",
@@ -30,20 +29,6 @@ NAMES: Final = {
 """Human-readable names of the figures of a `Report`."""
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
-    """A table of figures whose first column is text; of kind *parts* the second one as well."""
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>\n" for row in rows
-    )
-    return f'<div class="wide"><table class="{kind}"><tr>{top}</tr>\n{body}</table></div>'
-
-
-def percent(share: float | None) -> str:
-    """A share as a percentage, `-` if undefined."""
-    return "-" if share is None else f"{share:.1%}"
-
-
 def uncertain(share: float | None, interval: Interval | None) -> str:
     """A share with its interval."""
     if interval is None:
@@ -51,7 +36,7 @@ def uncertain(share: float | None, interval: Interval | None) -> str:
     return f"{percent(share)} ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
 
 
-def figures(found: Details) -> str:
+def figures(found: Details) -> Table:
     """Every figure of the model with its interval."""
     rows = []
     for name, value in msgspec.structs.asdict(found.report).items():
@@ -59,20 +44,20 @@ def figures(found: Details) -> str:
         ends = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
         rows.append([NAMES.get(name, name), number(value), ends])
     rows.append(["calibration error", number(found.calibration_error), ""])
-    return table(["", "value", "95 % interval (bootstrap)"], rows)
+    return Table(["", "value", "95 % interval (bootstrap)"], rows)
 
 
-def comparison(reports: Sequence[tuple[str, Report]]) -> str:
+def comparison(reports: Sequence[tuple[str, Report]]) -> Table:
     """The same figures of several families."""
     names = [field.name for field in msgspec.structs.fields(Report)]
     rows = [
         [NAMES.get(name, name), *(number(getattr(report, name)) for _, report in reports)]
         for name in names
     ]
-    return table(["", *(name for name, _ in reports)], rows)
+    return Table(["", *(name for name, _ in reports)], rows)
 
 
-def months(found: Sequence[Month]) -> str:
+def months(found: Sequence[Month]) -> Table:
     """Budgets of each month."""
     head = ["month", "claims", "frauds"]
     for budget in found[0].budgets:
@@ -86,10 +71,10 @@ def months(found: Sequence[Month]) -> str:
         ]
         for m in found
     ]
-    return table(head, rows)
+    return Table(head, rows)
 
 
-def steps(found: Sequence[Step]) -> str:
+def steps(found: Sequence[MonthlyStep]) -> Table:
     """A model retrained each month."""
     head = ["month", "known claims", "claims", "frauds", "ROC AUC", "AP", "recall, top 10%"]
     rows = [
@@ -104,10 +89,10 @@ def steps(found: Sequence[Step]) -> str:
         ]
         for s in found
     ]
-    return table(head, rows)
+    return Table(head, rows)
 
 
-def groups(found: Sequence[Group]) -> str:
+def groups(found: Sequence[ProtectedGroup]) -> Table:
     """Groups of the protected fields."""
     head = ["field", "group", "claims", "frauds", "mean score", "referred", "recall"]
     head += ["false positives", "in top 10%", "recall there", "false positives there"]
@@ -122,10 +107,10 @@ def groups(found: Sequence[Group]) -> str:
         ]
         for g in found
     ]
-    return table(head, _fields_once([g.field for g in found], rows), kind="parts")
+    return Table(head, _fields_once([g.field for g in found], rows), text=(0, 1))
 
 
-def segments(found: Sequence[Segment]) -> str:
+def segments(found: Sequence[Segment]) -> Table:
     """Parts of the business."""
     head = ["field", "segment", "claims", "frauds", "share of frauds (95 %)"]
     head += ["mean score", "referred", "in top 10%", "recall there (95 %)"]
@@ -141,7 +126,7 @@ def segments(found: Sequence[Segment]) -> str:
         ]
         for s in found
     ]
-    return table(head, _fields_once([s.field for s in found], rows), kind="parts")
+    return Table(head, _fields_once([s.field for s in found], rows), text=(0, 1))
 
 
 def _fields_once(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:

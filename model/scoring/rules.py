@@ -5,6 +5,7 @@ import math
 import operator
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -24,6 +25,11 @@ DEFAULT_FILE: Final = Path(__file__).parents[1] / "rules.toml"
 
 MAX_VERSION: Final = 2**31 - 1
 """An alert carries the version; in Avro, as a long."""
+MAX_RULES: Final = 1_000
+MAX_CONDITIONS: Final = 100
+MAX_CONDITION: Final = 500
+MAX_TEXT: Final = 1_000
+"""Characters. Every rule costs time per batch, and an alert carries all that its claim matches."""
 
 Kind = Literal["number", "date", "text", "flag"]
 
@@ -66,14 +72,17 @@ class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
     version: Annotated[int, msgspec.Meta(ge=1, le=MAX_VERSION)]
-    when: list[str]
+    when: Annotated[
+        list[Annotated[str, msgspec.Meta(max_length=MAX_CONDITION)]],
+        msgspec.Meta(max_length=MAX_CONDITIONS),
+    ]
     outcome: Decision
-    text: str
+    text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
     sensitive: list[str] = []
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    rule: list[_Rule]
+    rule: Annotated[list[_Rule], msgspec.Meta(max_length=MAX_RULES)]
 
 
 class Rules:
@@ -126,9 +135,8 @@ def parse(text: str, name: str = "rules") -> Rules:
         RecursionError,
     ) as error:  # ValueError: TOML's, or a number that is too long
         raise RuleError(f"{name}: {error}") from error
-    ids = [rule.id for rule in content.rule]
-    for rule_id in ids:
-        if ids.count(rule_id) > 1:
+    for rule_id, count in Counter(rule.id for rule in content.rule).items():
+        if count > 1:
             raise RuleError(f"{name}: two rules have the id {rule_id}")
     return Rules([_prepared(rule, name) for rule in content.rule])
 
@@ -160,12 +168,16 @@ def _check_sensitive(rule: _Rule, conditions: Sequence[_Condition], where: str) 
             raise RuleError(f"{where}: sensitive lists {name}, but no condition needs it")
     for condition in conditions:
         if condition.left.field in sensitive and condition.right.field is None:
-            _check_text(rule, condition.written, where)
+            _check_text(rule, condition, where)
 
 
-def _check_text(rule: _Rule, value: str, where: str) -> None:
-    shown = f"{rule.id} {rule.text}"
-    if re.search(rf"(?<!\w){re.escape(value)}(?!\w)", shown, re.IGNORECASE):
+def _check_text(rule: _Rule, condition: _Condition, where: str) -> None:
+    shown, value = f"{rule.id} {rule.text}", condition.written
+    reveals = bool(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", shown, re.IGNORECASE))
+    if condition.right.kind == "number":  # 25 may be written as 25.0 or 0x19
+        numbers = map(float, re.findall(r"\d+(?:\.\d+)?", shown))
+        reveals = reveals or abs(float(condition.right.constant)) in numbers
+    if reveals:
         raise RuleError(
             f"{where}: its id or text reveals the value {value} of a personal or protected field, "
             "and both are published in alerts: reword it"

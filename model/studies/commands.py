@@ -11,6 +11,7 @@ from rich.progress import Progress, track
 
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
+from model.files.writing import write
 from model.studies import quality as figures_of
 from model.studies import search as candidates_of
 
@@ -38,4 +39,4 @@ def quality(options: argparse.Namespace) -> None:
         found = figures_of.figures(options.data_dir, lambda: progress.advance(task))
     show(figures_of.table(found))
     if options.json:
-        options.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+        write(options.json, msgspec.json.format(msgspec.json.encode(found)) + b"\n")

@@ -13,7 +13,6 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from rich.table import Table
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.model_selection import RepeatedStratifiedKFold
 
@@ -25,6 +24,7 @@ from model.families.estimators import ALGORITHMS, build
 from model.features.columns import DEFAULT_FEATURES, claim_columns
 from model.features.encoder import varying
 from model.metrics import recall_at
+from model.reports.table import Table
 from model.training import splits
 
 Prediction = tuple[Labels, Scores]
@@ -168,13 +168,9 @@ def _resample(run: Prediction, rng: np.random.Generator) -> Prediction:
 
 def table(found: Sequence[Figure]) -> Table:
     """Figures as a readable table: one row per protocol and family, one column per metric."""
-    shown = Table(
-        "protocol", "family", *METRICS, title="mean (95 % interval)", title_justify="left"
-    )
     rows: dict[tuple[str, str], list[str]] = {}
     for f in sorted(found, key=lambda f: f.protocol):
         figure = f"{f.mean:.4f} ({f.low:.3f}-{f.high:.3f})"
         rows.setdefault((f.protocol, f.algorithm), []).append(figure)
-    for names, cells in rows.items():
-        shown.add_row(*names, *cells)
-    return shown
+    cells = [[*names, *figures] for names, figures in rows.items()]
+    return Table(["protocol", "family", *METRICS], cells, "mean (95 % interval)", text=(0, 1))

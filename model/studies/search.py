@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
-from rich.table import Table
 
 from model.datasets.dataset import Dataset
 from model.features.columns import DEFAULT_FEATURES
+from model.reports.table import Table, number
 from model.studies.quality import METRICS, predict
 from model.training import splits
 
@@ -115,8 +115,8 @@ def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> 
 
 def table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
     """Candidates as a readable table, one row each."""
-    table = Table("family", "candidate", *METRICS, title=title, title_justify="left")
-    for candidate, metrics in rows:
-        figures = (f"{value:.4f}" for value in metrics.values())
-        table.add_row(candidate.algorithm, str(candidate), *figures)
-    return table
+    cells = [
+        [candidate.algorithm, str(candidate), *map(number, metrics.values())]
+        for candidate, metrics in rows
+    ]
+    return Table(["family", "candidate", *METRICS], cells, title, text=(0, 1))

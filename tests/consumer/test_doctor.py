@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from confluent_kafka import KafkaError
 
-from consumer.doctor.asked import Group, Node, Replicas, Topic
+from consumer.doctor.asked import AskedGroup, AskedTopic, Node, Replicas
 from consumer.doctor.brokers import reached, settings_of, unreachable, version
 from consumer.doctor.durability import durability
 from consumer.doctor.files import files, judge_secret, look_at
 from consumer.doctor.findings import (
-    Finding,
+    Diagnosis,
     State,
     exit_code,
     json_line,
@@ -26,7 +26,7 @@ from consumer.doctor.findings import (
     wrong,
 )
 from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
-from consumer.doctor.ports import Port, judge
+from consumer.doctor.ports import DoctorPort, judge
 from consumer.doctor.ports import look_at as look_at_port
 from consumer.doctor.topics import (
     Use,
@@ -52,10 +52,10 @@ DENIED = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
 ABSENT = KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART)
 
 
-def topic(replicas: int = 3, in_sync: int = 3, leader: int | None = 1, **config: str) -> Topic:
+def topic(replicas: int = 3, in_sync: int = 3, leader: int | None = 1, **config: str) -> AskedTopic:
     changed = {**SAFE, **{name.replace("_", "."): value for name, value in config.items()}}
     parts = (Replicas(1, 3, 3), Replicas(leader, replicas, in_sync))
-    return Topic("claims", parts, frozenset({"READ", "DESCRIBE"}), changed)
+    return AskedTopic("claims", parts, frozenset({"READ", "DESCRIBE"}), changed)
 
 
 class TestFindings:
@@ -86,7 +86,7 @@ class TestFindings:
         ],
     )
     def test_the_exit_code_is_what_a_worker_would_meet_first(
-        self, findings: list[Finding], code: int
+        self, findings: list[Diagnosis], code: int
     ) -> None:
         assert exit_code(findings) == code
 
@@ -109,7 +109,9 @@ class TestDurability:
             (topic(unclean_leader_election_enable="true"), State.WRONG, 1, "unclean"),
         ],
     )
-    def test_what_does_not_survive(self, made: Topic, state: State, code: int, said: str) -> None:
+    def test_what_does_not_survive(
+        self, made: AskedTopic, state: State, code: int, said: str
+    ) -> None:
         found = durability(made)
         assert (found.state, found.exit_code) == (state, code)
         assert said in found.text
@@ -216,7 +218,7 @@ class TestBrokers:
         assert settings_of([Node(1, "a:1", DENIED)], 1).state is State.UNKNOWN
 
 
-MEMBERS = Group("classic", "stable", "range", (("w-1", "/10.0.0.1"),), frozenset({"READ"}))
+MEMBERS = AskedGroup("classic", "stable", "range", (("w-1", "/10.0.0.1"),), frozenset({"READ"}))
 
 
 class TestGroup:
@@ -235,7 +237,7 @@ class TestGroup:
             (KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS), [State.UNKNOWN]),
         ],
     )
-    def test_members(self, found: Group | KafkaError, states: list[State]) -> None:
+    def test_members(self, found: AskedGroup | KafkaError, states: list[State]) -> None:
         judged = judge_group(found, "g", "classic")
         assert [finding.state for finding in judged] == states
         assert {f.exit_code for f in judged if f.state is State.WRONG} <= {4}
@@ -347,4 +349,4 @@ class TestPorts:
         assert f"X_PORT={other}: cannot listen" in found.text
 
     def test_taken_by_a_worker(self) -> None:
-        assert judge(Port("X_PORT", 1, "taken", healthz=True), needed=True).state is State.OK
+        assert judge(DoctorPort("X_PORT", 1, "taken", healthz=True), needed=True).state is State.OK

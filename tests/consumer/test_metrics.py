@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from consumer.models.drift import DriftMonitor, Measured
 from consumer.monitoring.outcomes import OutcomeMetrics
 from consumer.telemetry.histogram import BulkHistogram
 from consumer.telemetry.metrics import (
@@ -18,6 +19,7 @@ from consumer.telemetry.metrics import (
     ProcessMetrics,
     ServingMetrics,
 )
+from model.drift import Bins, Window
 
 BOUNDS = (0.1, 0.5, 1.0, 2.5, 10.0)
 values = st.lists(st.sampled_from([0.0, *BOUNDS, 99.0]) | st.floats(0, 20), max_size=50)
@@ -113,3 +115,25 @@ def test_registries_do_not_share_counts() -> None:
     first, second = Metrics(), Metrics()
     first.consumed.inc()
     assert "fraud_scorer_claims_consumed_total 0.0" in generate_latest(second.registry).decode()
+
+
+def test_a_label_is_short_however_many_transactions_others_leave_open() -> None:
+    metrics = Metrics()
+    ids = frozenset(f"{number:03}" + "x" * 30_000 for number in range(300))
+    metrics.set_blocked([("claims", 0, 7, ids), ("claims", 1, 7, frozenset({"b", "a"}))], 5.0)
+    (family,) = metrics.blocked.collect()
+    first, second = (sample.labels["transactional_ids"] for sample in family.samples)
+    assert first.endswith(",and 295 more")
+    assert len(first) < 1_100
+    assert second == "a,b"
+
+
+def test_drift_of_a_feature_that_the_model_no_longer_has_is_not_shown() -> None:
+    metrics = Metrics()
+    monitor = DriftMonitor(metrics, window=2)
+    for sha256, feature in (("one", "age"), ("two", "amount")):
+        window = Window({feature: Bins((0.5,), (5, 5, 0))})
+        window.add(np.array([[0.0], [1.0]]), (feature,), np.array([0.1, 0.2]))
+        monitor.add(Measured(sha256, window))
+    (family,) = metrics.drift_psi.collect()
+    assert [sample.labels["feature"] for sample in family.samples] == ["amount"]

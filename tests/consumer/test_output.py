@@ -1,17 +1,21 @@
 """Output that nobody reads any more, or that cannot be written."""
 
+import importlib
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from model.files.streams import NOBODY_READS, NOT_WRITTEN
+from fraud_scorer import __main__ as fraud_scorer
+from schemas.streams import NOBODY_READS, NOT_WRITTEN
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
-from model.files.streams import written
+from fraud_scorer import __main__ as fraud_scorer
+from schemas.streams import written
 
 def command():
     for number in range(100_000):
@@ -55,3 +59,30 @@ def test_a_command_whose_help_is_not_written() -> None:
     done = run(["-m", "fraud_scorer", "--help"], "> /dev/full")
     assert done.returncode == NOT_WRITTEN
     assert done.stderr == b"error: the output could not be written: No space left on device\n"
+
+
+COMMANDS = [
+    *(("consumer.__main__", verb) for verb in fraud_scorer.VERBS["consumer"]),
+    *(("model.__main__", verb) for verb in fraud_scorer.VERBS["model"]),
+    *((module, "") for module in ("consumer.__main__", "model.__main__", "schemas.export")),
+]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("buffered", [True, False])
+@pytest.mark.parametrize(("module", "verb"), COMMANDS)
+def test_help_that_is_not_written_is_an_error(
+    module: str,
+    verb: str,
+    buffered: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """argparse alone would end with 0: it ignores errors of its own output."""
+    command = importlib.import_module(module)
+    with Path("/dev/full").open("wb", buffering=-1 if buffered else 0) as full:
+        to = io.TextIOWrapper(full, write_through=not buffered)
+        monkeypatch.setattr(sys, "stdout", to)
+        assert command.main([*([verb] if verb else []), "--help"]) == NOT_WRITTEN
+    said = "error: the output could not be written: No space left on device\n"
+    assert capsys.readouterr().err == said

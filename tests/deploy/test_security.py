@@ -12,7 +12,7 @@ from confluent_kafka.admin._acl import AclOperation
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from consumer.doctor.asked import Group, ask_group
+from consumer.doctor.asked import AskedGroup, ask_group
 from schemas.claim import Claim
 from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
@@ -246,7 +246,9 @@ class TestDoctor:
             {"bootstrap.servers": filled.admin_address, "transactional.id": name}
         ).init_transactions(60)
         admin = AdminClient({"bootstrap.servers": filled.admin_address})
-        wait.until(lambda: isinstance(ask_group(admin, name), Group), "the coordinator of groups")
+        wait.until(
+            lambda: isinstance(ask_group(admin, name), AskedGroup), "the coordinator of groups"
+        )
         return name, {**env, "METRICS_PORT": "0", "API_PORT": "0"}
 
     def states(self, env: Env, model: Path) -> tuple[int, dict[str, str]]:

@@ -216,6 +216,10 @@ TRAIN = ["train", "--data", "synthetic", "--output", "o"]
         ([*TRAIN, "--threshold", "nan"], "--threshold"),
         ([*TRAIN, "--alerts-per-day", "0"], "not above 0"),
         ([*TRAIN, "--alert-share", "0.1", "--threshold", "0.3"], "not allowed with"),
+        ([*TRAIN, "--name", "n" * 201], "is not a name of at most 200 printable characters"),
+        ([*TRAIN, "--name", "two\nlines"], "--name: 'two\\nlines' is not a name"),
+        ([*TRAIN, "--name", "\udcff"], "--name: '\\udcff' is not a name"),
+        (["promote", "v1", "--approver", "\x1b[31m"], "--approver: '\\x1b[31m' is not a name"),
     ],
 )
 def test_wrong_usage_names_the_option(

@@ -8,7 +8,7 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from model.arrays import Matrix
-from model.compiled.nodes import Leaf, Nodes, Split, boosted, grown
+from model.compiled.nodes import Leaf, Nodes, NodeSplit, boosted, grown
 from model.compiled.trees import compile_boosting, compile_forest
 
 CATEGORICAL = [False, True, False, True, False, False]
@@ -121,7 +121,7 @@ def expected(nodes: Nodes, x: Matrix, known: frozenset[int], at: int = 0) -> flo
     return expected(nodes, x, known, node.left if goes_left(node, x) else node.right)
 
 
-def goes_left(node: Split, x: Matrix) -> bool:
+def goes_left(node: NodeSplit, x: Matrix) -> bool:
     value = x[node.feature]
     if node.categories is not None:
         return not np.isnan(value) and int(value) in node.categories

@@ -293,6 +293,13 @@ def test_a_bad_row_is_refused_with_its_line_and_column(
     assert re.search(expected, refusal)
 
 
+def test_a_reason_does_not_quote_a_whole_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "bad.csv", [CAR, *[CAR] * 38, CAR | {"Age": "y" * 100_000}])
+    (refusal,) = datasets.load(path, "carclaims").rejected
+    assert refusal.startswith("bad.csv, line 41: column Age: 'yyy")
+    assert len(refusal) < 600
+
+
 def test_too_many_refused_rows_stop_the_reading(tmp_path: Path) -> None:
     path = written(tmp_path / "bad.csv", [CAR, CAR | {"Age": "young"}])
     with pytest.raises(DatasetError, match=r"1 of 2 rows .*bad\.csv, line 3: column Age: 'young'"):

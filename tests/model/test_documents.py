@@ -17,10 +17,11 @@ from model.artifact.manifest import SplitPlan
 from model.artifact.store import ArtifactError, read_manifest, save
 from model.decide import Top
 from model.evaluation.shares import wilson
-from model.reports.card import Card, card, markdown, number
+from model.reports.card import Card, card, markdown
 from model.reports.documents import documents, read_evaluation
 from model.reports.figures import Scored, roc, svg
 from model.reports.report import html
+from model.reports.table import number
 from model.training.train import package, train, write
 from tests.model.examples import dataset
 

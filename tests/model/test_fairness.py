@@ -13,7 +13,7 @@ from fairlearn.metrics import (  # type: ignore[attr-defined]
 from sklearn.metrics import precision_score
 
 from model.decide import top_share
-from model.evaluation.fairness import Group, gap, group_of, groups
+from model.evaluation.fairness import ProtectedGroup, gap, group_of, groups
 from schemas.claim import Claim
 from tests.model.examples import dataset
 
@@ -76,8 +76,8 @@ def test_fields_that_are_always_missing_have_no_groups() -> None:
     assert groups(claims, np.array([0, 1]), np.array([0.1, 0.2]), 0.5) == ()
 
 
-def row(field: str, group: str, frauds: int, recall: float | None) -> Group:
-    return Group(
+def row(field: str, group: str, frauds: int, recall: float | None) -> ProtectedGroup:
+    return ProtectedGroup(
         field=field,
         group=group,
         n=1000,

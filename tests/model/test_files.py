@@ -7,6 +7,7 @@ import pytest
 
 from model.files.permissions import HAS_MODES, open_to_all
 from model.files.trusted import FileError, decode, read, read_trusted
+from model.files.writing import write
 
 pytestmark = pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
 
@@ -73,6 +74,12 @@ def test_what_is_not_a_file_is_not_waited_for(tmp_path: Path) -> None:
                 read(tmp_path / name)
     finally:
         os.close(end)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_reported_with_the_file() -> None:
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        write(Path("/dev/full"), b"content")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'"\xff"', b"[" * 100_000, b"1"])

@@ -9,7 +9,7 @@ from model.datasets.dataset import load
 from model.features.columns import DEFAULT_FEATURES
 from model.leaks import check as leaks
 from model.leaks import lift
-from model.leaks.check import Finding, LeakCheck, LeakError, check
+from model.leaks.check import LeakCheck, LeakError, LeakFinding, check
 from model.training import splits
 from schemas.claim import Claim
 from tests.model.sources import shared
@@ -19,7 +19,7 @@ LABELS = MADE.labels
 FEATURES = ("report_lag_days", "policy_age_days", "witnesses", "bodily_injuries", "loss_hour")
 
 
-def found_by(*arguments: object, **named: object) -> tuple[Finding, ...]:
+def found_by(*arguments: object, **named: object) -> tuple[LeakFinding, ...]:
     checked = check(*arguments, **named)  # type: ignore[arg-type]
     assert checked is not None
     return checked.findings

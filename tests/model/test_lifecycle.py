@@ -1,12 +1,13 @@
 """``python -m model`` list, promote, rollback, card and compare."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from model.__main__ import main
-from model.artifact.store import read_manifest
+from model.artifact.store import MANIFEST_FILE, MODEL_FILE, read_manifest
 from model.datasets.dataset import write_jsonl
 from model.releases.versions import in_service
 from tests.model.examples import dataset
@@ -51,6 +52,85 @@ def test_the_life_of_two_models(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Approved by: A. Reviewer" in capsys.readouterr().out
     assert main(["card", str(root / "b"), "--json"]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["approver"] is None
+
+
+def damage(folder: Path) -> Path:
+    """A copy of a folder of versions in which one manifest is damaged."""
+    broken = folder / "a" / MANIFEST_FILE
+    broken.write_bytes(broken.read_bytes()[:40])
+    return broken
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_damaged_version_is_named_and_the_others_are_listed(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    place = shutil.copytree(root, tmp_path / "copy", symlinks=True)
+    broken = damage(place)
+    (place / "half").mkdir()
+    (place / "half" / MODEL_FILE).touch()
+    (place / "notes").mkdir()
+    assert main(["list", "--root", str(place), *(["--json"] if as_json else [])]) == 1
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.err.splitlines()] == ["left", "left"]
+    assert f"left out: {broken} is not a manifest: " in shown.err
+    assert f"left out: cannot read {place / 'half' / MANIFEST_FILE}: No such file" in shown.err
+    assert "gradient_boosting" in shown.out
+    assert "logistic_regression" not in shown.out
+
+
+def test_a_link_to_nothing_is_named(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shutil.copytree(root, tmp_path / "copy", symlinks=True)
+    (place / "current").unlink(missing_ok=True)
+    (place / "current").symlink_to("gone")
+    assert main(["list", "--root", str(place)]) == 1
+    assert f"{place / 'current'} refers to gone, which does not exist" in capsys.readouterr().err
+
+
+def test_a_damaged_version_is_named_and_the_others_are_compared(
+    root: Path, claims: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shutil.copytree(root, tmp_path / "copy", symlinks=True)
+    broken = damage(place)
+    folders = [str(place / "a"), str(place / "b")]
+    same = ["--data", str(claims), "--format", "jsonl"]
+    for more in ([], same, ["--json"], [*same, "--json"]):
+        assert main(["compare", *folders, *more]) == 1
+        shown = capsys.readouterr()
+        assert f"left out: {broken} is not a manifest: " in shown.err
+        assert "gradient_boosting" in shown.out
+    assert main(["compare", folders[0]]) == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_a_damaged_version_is_not_in_the_way_of_another(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shutil.copytree(root, tmp_path / "copy", symlinks=True)
+    (place / "c").symlink_to("b")
+    broken = damage(place)
+    assert main(["card", str(place / "b")]) == 0
+    assert main(["card", str(place / "a")]) == 1
+    assert f"{broken} is not a manifest: " in capsys.readouterr().err
+    (place / "current").unlink(missing_ok=True)
+    (place / "promotions.jsonl").unlink(missing_ok=True)
+    for version in ("b", "c"):
+        assert main(["promote", version, "--root", str(place)]) == 0
+    assert main(["rollback", "--root", str(place)]) == 0
+    assert in_service(place) == "b"
+
+
+def test_a_damaged_line_of_the_log_is_named(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = shutil.copytree(root, tmp_path / "copy", symlinks=True)
+    log = place / "promotions.jsonl"
+    log.write_bytes(b'{"at": "2026-01-02T00:00:00Z", "version": "b", "replaced": null}\n{"at"\n')
+    for command in (["rollback", "--root", str(place)], ["card", str(place / "b")]):
+        assert main(command) == 1
+        assert f"{log}, line 2: not the record of a promotion: " in capsys.readouterr().err
 
 
 def test_training_into_the_link_is_refused_before_the_work(

@@ -66,6 +66,5 @@ def test_figures_need_the_files(tmp_path: Path) -> None:
 def test_the_table_has_a_row_for_each_protocol_and_family() -> None:
     found = summarise("later", "one", [run(1, 0.9)]) + summarise("later", "two", [run(2, 0.9)])
     shown = quality.table(found)
-    assert [list(column.cells) for column in shown.columns[:2]] == [["later"] * 2, ["one", "two"]]
-    first = next(iter(shown.columns[2].cells))
-    assert str(first).startswith(f"{found[0].mean:.4f} (")
+    assert [row[:2] for row in shown.rows] == [["later", "one"], ["later", "two"]]
+    assert shown.rows[0][2].startswith(f"{found[0].mean:.4f} (")

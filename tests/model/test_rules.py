@@ -5,7 +5,14 @@ import pytest
 
 from model.features.columns import Fields
 from model.scoring import rules
-from model.scoring.rules import RuleError, parse
+from model.scoring.rules import (
+    MAX_CONDITION,
+    MAX_CONDITIONS,
+    MAX_RULES,
+    MAX_TEXT,
+    RuleError,
+    parse,
+)
 from schemas.alert import Decision, RuleHit
 from schemas.claim import Claim
 
@@ -198,3 +205,35 @@ def test_a_file_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
     file.chmod(0o666)
     with pytest.raises(RuleError, match=f"chmod o-w {file}$"):
         rules.load(file)
+
+
+def sized(*, rules: int = 1, conditions: int = 1, condition: int = 0, text: int = 1) -> str:
+    when = ", ".join(['"claim_amount > 1%s"' % (" " * condition)] * conditions)
+    return "".join(
+        f'[[rule]]\nid = "r{number}"\nversion = 1\noutcome = "refer"\ntext = "{"x" * text}"\n'
+        f"when = [{when}]\n"
+        for number in range(rules)
+    )
+
+
+@pytest.mark.parametrize(
+    ("most", "where"),
+    [
+        ({"rules": MAX_RULES}, r"length <= 1000 - at `\$\.rule`"),
+        ({"conditions": MAX_CONDITIONS}, r"length <= 100 - at `\$\.rule\[0\]\.when`"),
+        ({"condition": MAX_CONDITION - 16}, r"length <= 500 - at `\$\.rule\[0\]\.when\[0\]`"),
+        ({"text": MAX_TEXT}, r"length <= 1000 - at `\$\.rule\[0\]\.text`"),
+    ],
+)
+def test_a_rule_file_has_limits(most: dict[str, int], where: str) -> None:
+    parse(sized(**most))
+    with pytest.raises(RuleError, match=where):
+        parse(sized(**{name: count + 1 for name, count in most.items()}))
+
+
+@pytest.mark.parametrize("value", ["25", "25.0", "0x19", "2.5e1", "2_5", "-25"])
+def test_a_number_is_revealed_however_it_is_written(value: str) -> None:
+    rule = sized().replace("claim_amount > 1", f"policyholder_age > {value}")
+    rule = rule.replace('"x"', '"older than 25"') + 'sensitive = ["policyholder_age"]\n'
+    with pytest.raises(RuleError, match="reveals the value"):
+        parse(rule)

@@ -8,6 +8,7 @@ from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.decide import top_share
 from model.evaluation.segments import SEGMENTS, Segment, segments
+from model.reports.table import html
 from model.reports.tables import segments as shown
 from schemas.claim import Claim, Role, role_of
 from tests.model.examples import dataset
@@ -78,7 +79,7 @@ def test_a_segment_whose_scores_are_off_is_marked() -> None:
     p = np.array([0.1] * 200 + [0.3] * 200)
     rural, urban = segments(claims, y, p, 0.5)
     assert (rural.off, urban.off) == (True, False)
-    text = shown([rural, urban])
+    text = html(shown([rural, urban]))
     assert "30.0% \u2020" in text
     assert "10.0% \u2020" not in text
     assert "10.0% (6.6-14.9)" in text

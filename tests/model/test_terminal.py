@@ -2,17 +2,22 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
-from rich.table import Table
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
 from model.artifact.store import MANIFEST_FILE
+from model.cli.signals import SIGNALS, until_stopped
 from model.cli.terminal import plain_lines, show
+from model.reports.table import Table
 from tests.model.manifests import manifest
 
 LONG = "20261123.152149-a-version-with-a-name-that-has-to-be-copied-" + "x" * 60
@@ -118,13 +123,59 @@ def test_the_worker_escapes_what_the_terminal_lacks(monkeypatch: pytest.MonkeyPa
 
 
 def test_plain_lines_are_aligned_under_their_title(capsys: pytest.CaptureFixture[str]) -> None:
-    table = Table("", "name", title="three")
-    table.add_column("figure", justify="right")
-    table.add_row("*", "a", "10")
-    table.add_row("", "longer", "9")
+    rows = [["*", "a", "10"], ["", "longer", "9"]]
+    table = Table(["", "name", "figure"], rows, "three", text=(0, 1))
     lines = ["three", "   name    figure", "*  a           10", "   longer       9"]
     assert plain_lines(table) == lines
     show(table)
     assert capsys.readouterr().out.splitlines() == lines
-    table.show_header = False
-    assert plain_lines(table)[1:] == ["*  a       10", "   longer   9"]
+    assert plain_lines(table._replace(head=()))[1:] == ["*  a       10", "   longer   9"]
+
+
+STOPPED = """
+import os, signal, sys, time
+from pathlib import Path
+from model.artifact import store
+from model.cli.signals import until_stopped
+
+def command():
+    with store._written_aside(Path(sys.argv[1]) / "m"):
+        os.kill(os.getpid(), int(sys.argv[2]))
+        time.sleep(60)
+    return 0
+
+sys.exit(until_stopped(command))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_command_and_leaves_nothing_behind(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(tmp_path), str(int(number))],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert (done.returncode, done.stderr) == (128 + number, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_is_not_held_back_and_handlers_are_put_back(number: int) -> None:
+    before = [signal.getsignal(n) for n in SIGNALS]
+
+    def command() -> int:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(60)
+        finally:
+            during.extend(signal.getsignal(n) for n in SIGNALS)
+        return 0
+
+    during: list[object] = []
+    assert until_stopped(command) == 128 + number
+    assert during == [signal.SIG_DFL] * 2
+    assert [signal.getsignal(n) for n in SIGNALS] == before

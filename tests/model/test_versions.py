@@ -43,10 +43,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_versions_are_listed_oldest_first(root: Path) -> None:
-    assert [v.folder.name for v in listed(root)] == ["v3", "v2", "v1"]
-    assert not any(v.current for v in listed(root))
+    assert [v.folder.name for v in listed(root).versions] == ["v3", "v2", "v1"]
+    assert not any(v.current for v in listed(root).versions)
     promote(root, "v2", NOW)
-    assert [v.current for v in listed(root)] == [False, True, False]
+    assert [v.current for v in listed(root).versions] == [False, True, False]
 
 
 def test_promotion_turns_the_link(root: Path) -> None:
@@ -106,7 +106,7 @@ def test_the_version_in_service_is_not_promoted_again(root: Path) -> None:
 
 def test_a_current_that_is_a_folder_becomes_a_version(root: Path) -> None:
     (root / "v1").rename(root / "current")
-    assert [v.current for v in listed(root)] == [False, False, True]
+    assert [v.current for v in listed(root).versions] == [False, False, True]
     promote(root, "v2", NOW)
     assert load(root / "v1").version == "v1"
     assert in_service(root) == "v2"
@@ -263,12 +263,9 @@ def test_a_lock_of_the_folder_itself_which_any_account_may_take_keeps_nobody_wai
     assert in_service(root) == "v1"
 
 
-def test_a_promotion_that_takes_too_long_is_named(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("model.releases.versions.LIMIT_S", 0.0)
+def test_a_promotion_that_takes_too_long_is_named(root: Path) -> None:
     with alone(root), pytest.raises(ArtifactError) as refused:
-        promote(root, "v1", NOW)
+        promote(root, "v1", NOW, limit_s=0)
     assert str(root / LOCK_FILE) in str(refused.value)
     assert f"process {os.getpid()} of user {os.geteuid()} on " in str(refused.value)
     assert promote(root, "v1", NOW).version == "v1"
@@ -322,3 +319,11 @@ def test_a_root_that_is_not_there_is_named(tmp_path: Path) -> None:
         promote(tmp_path / "none", "v1", NOW)
     with pytest.raises(ArtifactError, match="none is not a folder"):
         rollback(tmp_path / "none", NOW)
+
+
+def test_a_promotion_that_fails_leaves_no_lock_behind(root: Path) -> None:
+    """A file that is left would be in the way of every other account."""
+    (root / "v1" / "model.joblib").write_bytes(b"broken")
+    with pytest.raises(ArtifactError, match="damaged"):
+        promote(root, "v1", NOW)
+    assert not (root / LOCK_FILE).exists()

@@ -20,6 +20,16 @@ def test_export_writes_what_check_then_accepts(tmp_path: Path) -> None:
     assert main([*folder, "--check"]) == 0
 
 
+def test_a_folder_that_cannot_be_written_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(["--folder", str(tmp_path / "file")]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: the documents could not be written: ")
+    assert str(tmp_path / "file") in said
+
+
 def test_check_names_a_changed_a_missing_and_a_forgotten_document(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

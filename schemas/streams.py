@@ -1,5 +1,8 @@
-"""Standard output and error: any text in any terminal encoding, and readers that go away."""
+"""Standard output and error of every command: any text in any terminal encoding, readers that go
+away, and disks that are full.
+"""
 
+import argparse
 import codecs
 import errno
 import io
@@ -7,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 NOBODY_READS: Final = 141
 """Exit code if the reader of the output has gone away; a shell's code for SIGPIPE."""
@@ -15,6 +18,21 @@ NOT_WRITTEN: Final = 1
 _DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _ESCAPE: Final = "claims.escape"
+
+
+class Parser(argparse.ArgumentParser):
+    """A command line whose help is either written or an error; subcommands inherit this.
+
+    argparse ignores that its help cannot be written and exits with 0.
+    """
+
+    def print_help(self, file: IO[str] | None = None) -> None:  # type: ignore[override]
+        """Write the help.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        (file or sys.stdout).write(self.format_help())
 
 
 def accept_any_text() -> None:

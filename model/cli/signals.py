@@ -1,0 +1,35 @@
+"""SIGTERM and SIGINT end a command as an error would: what it was writing is removed."""
+
+import signal
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def until_stopped(command: Callable[[], int]) -> int:
+    """Run a command until a signal arrives; a second one ends the process at once.
+
+    Only in the main thread.
+
+    Returns:
+        The command's exit code, or 128 plus the number of the signal.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        received.append(number)
+        for other in SIGNALS:
+            signal.signal(other, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    try:
+        return command()
+    except KeyboardInterrupt:
+        if not received:
+            raise
+        return 128 + received[0]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
