@@ -254,8 +254,9 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.group_protocol == "consumer" and settings.membership is Membership.STATIC:
         raise SettingsError(
-            "MEMBERSHIP=static does not go with KAFKA_GROUP_PROTOCOL=consumer: after a crash the "
-            "broker refuses the id until the old session ends; leave MEMBERSHIP out, or use classic"
+            "MEMBERSHIP=static cannot be combined with KAFKA_GROUP_PROTOCOL=consumer: after a "
+            "crash the broker rejects the id until the old session ends; omit MEMBERSHIP, or use "
+            "classic"
         )
 
 

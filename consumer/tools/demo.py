@@ -57,7 +57,10 @@ OUTSTANDING: Final = 4_000
 BAD_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
 """Alert budget of the demo's model: claims to refer."""
-SHOWN: Final = 12
+SHOWN: Final = 5
+"""Alerts in the table at a time."""
+REASONS: Final = 3
+"""Reasons shown for each, the strongest first."""
 
 BAD_RECORDS: Final = (
     b"",
@@ -274,14 +277,17 @@ def take(reader: Consumer, settings: Settings, seen: Seen) -> None:
 def table(seen: Seen) -> Table:
     """The latest referrals."""
     made = Table(title="latest alerts at or above the threshold", title_justify="left")
-    for name in ("claim", "loss date", "probability", "decision"):
+    for name in ("claim", "probability", "reasons (effect on the score)"):
         justify: JustifyMethod = "right" if name == "probability" else "left"
         made.add_column(name, justify=justify, overflow="fold")
     for alert in seen.latest:
-        made.add_row(
-            alert.claim_id, str(alert.loss_date), f"{alert.fraud_probability:.3f}", alert.decision
-        )
+        made.add_row(alert.claim_id, f"{alert.fraud_probability:.3f}", reasons(alert))
     return made
+
+
+def reasons(alert: FraudAlert) -> str:
+    """Why the claim was referred, one reason a line."""
+    return "\n".join(f"{r.text} ({r.contribution:+.2f})" for r in alert.reasons[:REASONS])
 
 
 def summary(sent: Sent, seen: Seen, metrics: Metrics, seconds: float) -> Table:

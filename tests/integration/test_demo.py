@@ -1,6 +1,7 @@
 """The main job in one command, without a broker to be had."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -22,6 +23,8 @@ def test_the_demo_ends_with_a_summary() -> None:
     assert ended.returncode == 0, ended.stderr
     for line in ("claims sent", "alerts", "dead letters", "claims/s", "latency", "recall"):
         assert line in ended.stdout
+    reasons = re.findall(r"\([+-]\d\.\d\d\)", ended.stdout)
+    assert len(reasons) >= 5, "alerts are listed with their reasons"
     assert " 1,000 " in ended.stdout
     assert "Traceback" not in ended.stderr
 

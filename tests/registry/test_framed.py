@@ -310,7 +310,10 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "confluent_kafka.schema_registry", None)
-    with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry'"):
+    with pytest.raises(
+        SettingsError,
+        match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry' \(pip .*extras\.lock\)",
+    ):
         make_wire(settings("http://127.0.0.1:9"))
     with pytest.raises(SettingsError, match="needs the extra 'registry'"):
         json_of(settings("http://127.0.0.1:9"))
