@@ -21,7 +21,7 @@ export OMP_NUM_THREADS ?= 1
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test check lint audit train run serve topics bench chaos up claims down schemas lock clean
+.PHONY: help setup runtime demo test check lint audit train run serve topics bench chaos up claims down schemas pictures lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ claims: ## send synthetic claims through the stack (RATE per second)
 
 down: ## stop the stack; stored data is kept (docker compose down --volumes removes it)
 	docker compose --profile '*' down
+
+pictures: setup ## draw the pictures of the documentation (needs Chromium for two of the three)
+	$(BIN)/python -m pictures
 
 schemas: setup ## write the documents generated from the types
 	$(BIN)/python -m schemas.export
