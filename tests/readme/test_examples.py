@@ -1,4 +1,4 @@
-"""The examples in README.md, run as they stand there and compared with what is printed there."""
+"""The documents' examples, run as they stand there and compared with what is printed there."""
 
 import contextlib
 import json
@@ -16,7 +16,6 @@ from model.datasets.dataset import write_jsonl
 from tests.broker import wait
 from tests.broker.read import Record, read_all
 from tests.readme.examples import (
-    README,
     answer_after,
     block_with,
     blocks,
@@ -90,7 +89,7 @@ def test_claims_become_alerts_like_the_one_printed(
 
 
 def compare(record: Record, place: Place) -> None:
-    """The alert printed in the README is this one, but for what differs from run to run."""
+    """The alert that is printed is this one, but for what differs from run to run."""
     got: dict[str, Any] = json.loads(record.value or b"")
     printed: dict[str, Any] = json.loads(answer_after("An alert ("))
     assert got["claim_id"] == (record.key or b"").decode()
@@ -176,10 +175,3 @@ def test_every_make_target_is_one() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert len(named) >= 8
     assert named <= targets
-
-
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)", README.read_text(encoding="utf-8"))
-    own = [link for link in links if "://" not in link]
-    assert len(own) >= 8
-    assert [link for link in own if not (ROOT / link).exists()] == []
