@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+
 from tests.integration.stage import ROOT
 
 
@@ -18,6 +20,7 @@ def demo(port: int) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_demo_ends_with_a_summary() -> None:
     ended = demo(0)
     assert ended.returncode == 0, ended.stderr
@@ -29,6 +32,7 @@ def test_the_demo_ends_with_a_summary() -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_taken_port_is_refused_by_name() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

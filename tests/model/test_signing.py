@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pytest
 
 from model.__main__ import main
-from model.artifact.manifest import SplitPlan
 from model.artifact.store import ArtifactError
 from model.releases.signing import (
     SIGNATURE_FILE,
@@ -20,10 +19,11 @@ from model.releases.signing import (
     signed_by,
 )
 from model.scoring.load import load
-from model.training.train import train, write
-from tests.model.test_artifact import DATA, NOW
+from model.training.train import write
+from tests.model.examples import linear
+from tests.model.test_artifact import NOW
 
-TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))
+TRAINED = linear()
 
 
 class Keys(NamedTuple):

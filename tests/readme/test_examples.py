@@ -45,6 +45,7 @@ def answers(url: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_claim_over_http(trained: Place) -> None:
     serve, curl = block_with(CURL).commands
     with trained.running(serve) as still:
@@ -117,6 +118,7 @@ def shape(value: Any) -> Any:
     return None
 
 
+@pytest.mark.slow
 def test_training_on_history(tmp_path: Path) -> None:
     place = Place(tmp_path)
     write_jsonl(datasets.load("synthetic", "synthetic", rows=3_000), tmp_path / HISTORY)
@@ -125,6 +127,7 @@ def test_training_on_history(tmp_path: Path) -> None:
     assert "ROC AUC" in place.run(evaluate) or "roc_auc" in place.run(evaluate)
 
 
+@pytest.mark.slow
 def test_a_threshold_by_budget_and_the_life_of_a_model(tmp_path: Path) -> None:
     place = Place(tmp_path)
     (train,) = (c for c in python_commands() if c.startswith("model train "))

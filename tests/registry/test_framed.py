@@ -134,6 +134,7 @@ def test_amounts_as_decimals_and_values_that_are_no_record(client: SchemaRegistr
         read(writing.avro(client, "text", '"string"')("c"))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @trying(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
