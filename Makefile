@@ -21,10 +21,13 @@ export OMP_NUM_THREADS ?= 1
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test check lint audit train run serve topics bench chaos up claims down schemas lock clean
+.PHONY: help setup runtime demo test check coverage lint audit train run serve topics bench chaos up claims down schemas pictures lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A file's tests stay together, so that what they share is made once.
+QUICK = -m "not kafka and not slow" --numprocesses auto --dist loadfile
 
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
 
@@ -55,7 +58,11 @@ test: setup lint ## lint, type check and run every test, on a real Apache Kafka
 	$(BIN)/python -m pytest
 
 check: setup lint ## lint, type check and the tests that are fast and need no broker
-	$(BIN)/python -m pytest --quiet -m "not kafka and not slow"
+	$(BIN)/python -m pytest --quiet $(QUICK)
+
+coverage: setup ## share of the statements that those tests execute in their own process
+	$(BIN)/python -m pytest --quiet $(QUICK) --cov --cov-report=
+	@echo "statements executed: $$($(BIN)/coverage report --format=total) %"
 
 lint: setup ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
@@ -94,6 +101,9 @@ claims: ## send synthetic claims through the stack (RATE per second)
 
 down: ## stop the stack; stored data is kept (docker compose down --volumes removes it)
 	docker compose --profile '*' down
+
+pictures: setup ## draw the pictures of the documentation (needs Chromium for two of the three)
+	$(BIN)/python -m pictures
 
 schemas: setup ## write the documents generated from the types
 	$(BIN)/python -m schemas.export

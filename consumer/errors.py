@@ -1,8 +1,11 @@
 """Errors that stop the scorer, each with its own exit code, and errors that only stop a batch."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from schemas.alert import Source
+
+INSTALL_EXTRAS: Final = "pip install --require-hashes -r requirements/extras.lock"
+"""What provides optional packages in a checkout; this project is not published anywhere."""
 
 
 class AbortedError(Exception):

@@ -3,10 +3,11 @@
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import Final
 
 from consumer.stop import end_at_once
+from fraud_scorer import VERSION
 from schemas.streams import written
 
 PROGRAM: Final = "fraud-scorer"
@@ -35,7 +36,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stdout.write("\n".join(_help()) + "\n")
         return 0 if given else USAGE_ERROR
     if verb == "--version":
-        sys.stdout.write(f"{PROGRAM} {_version()}\n")
+        sys.stdout.write(f"{PROGRAM} {VERSION}\n")
         return 0
     for package, verbs in VERBS.items():
         if verb in verbs:
@@ -57,13 +58,6 @@ def _texts(grammar: argparse.ArgumentParser) -> dict[str, str]:
     """The description of each command, as in the package's own --help."""
     (verbs,) = (a for a in grammar._actions if isinstance(a, argparse._SubParsersAction))
     return {choice.dest: choice.help or "" for choice in verbs._choices_actions}
-
-
-def _version() -> str:
-    try:
-        return metadata.version("claims-fraud-scorer")
-    except metadata.PackageNotFoundError:  # run from a checkout that is not installed
-        return "(not installed)"
 
 
 def console() -> int:

@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from consumer import __main__ as consumer
+from fraud_scorer import VERSION
 from fraud_scorer.__main__ import USAGE_ERROR, VERBS, main
 from model import __main__ as model
 
@@ -40,6 +41,11 @@ def test_an_error_of_a_command_is_its_own(
 ) -> None:
     assert main(["evaluate", "--model", f"{tmp_path}/no", "--data", "synthetic"]) == 1
     assert capsys.readouterr().err.startswith("fraud-scorer evaluate: ")
+
+
+def test_the_version_is_known_without_an_installation(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"fraud-scorer {VERSION}\n"
 
 
 def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:

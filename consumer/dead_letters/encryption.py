@@ -27,7 +27,7 @@ COMPRESSED: Final = b"\x02"
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 _HEAD: Final = len(VERSION) + 4
-EXTRA: Final = "pip install 'claims-fraud-scorer[crypto]'"
+INSTALL: Final = "pip install --require-hashes -r requirements/runtime.lock"
 
 
 class Keys:
@@ -125,5 +125,5 @@ def _cipher() -> "type[AESGCM]":
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - optional
     except ImportError as error:
-        raise SettingsError(f"DEAD_LETTER_KEY_FILE needs the extra crypto: {EXTRA}") from error
+        raise SettingsError(f"DEAD_LETTER_KEY_FILE needs cryptography: {INSTALL}") from error
     return AESGCM

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from consumer.batch.edges import PLAIN, Wire, as_it_is
-from consumer.errors import SettingsError
+from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.settings.settings import AlertFormat, Settings
 
 
@@ -15,7 +15,7 @@ def _extra(settings: Settings) -> Iterator[None]:
     except ImportError as error:
         raise SettingsError(
             f"SCHEMA_REGISTRY_URL={settings.schema_registry_url} needs the extra 'registry' "
-            f"(pip install 'claims-fraud-scorer[registry]'): {error}"
+            f"({INSTALL_EXTRAS}): {error}"
         ) from error
 
 

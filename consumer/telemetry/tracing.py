@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 
 from consumer.batch.process import Outcome
 from consumer.batch.records import Message
-from consumer.errors import SettingsError
+from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.settings.settings import Settings, Tracing
 from model.scoring.scorer import Scorer
 
@@ -89,6 +89,6 @@ def _traces(settings: Settings) -> Traces:
     except ImportError as error:
         raise SettingsError(
             f"TRACING={settings.tracing.value} needs the extra 'tracing' "
-            f"(pip install 'claims-fraud-scorer[tracing]'): {error}"
+            f"({INSTALL_EXTRAS}): {error}"
         ) from error
     return Spans(otlp_provider(settings), settings)

@@ -57,7 +57,10 @@ OUTSTANDING: Final = 4_000
 BAD_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
 """Alert budget of the demo's model: claims to refer."""
-SHOWN: Final = 12
+SHOWN: Final = 5
+"""Alerts in the table at a time."""
+REASONS: Final = 3
+"""Reasons shown for each, the strongest first."""
 
 BAD_RECORDS: Final = (
     b"",
@@ -274,11 +277,15 @@ def take(reader: Consumer, settings: Settings, seen: Received) -> None:
 def table(seen: Received) -> Table:
     """The latest referrals."""
     rows = [
-        [a.claim_id, str(a.loss_date), f"{a.fraud_probability:.3f}", a.decision]
-        for a in seen.latest
+        [alert.claim_id, f"{alert.fraud_probability:.3f}", reasons(alert)] for alert in seen.latest
     ]
-    head = ["claim", "loss date", "probability", "decision"]
-    return Table(head, rows, "latest alerts at or above the threshold", text=(0, 1, 3))
+    head = ["claim", "probability", "reasons (effect on the score)"]
+    return Table(head, rows, "latest alerts at or above the threshold", text=(0, 2))
+
+
+def reasons(alert: FraudAlert) -> str:
+    """Why the claim was referred, one reason a line."""
+    return "\n".join(f"{r.text} ({r.contribution:+.2f})" for r in alert.reasons[:REASONS])
 
 
 def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> Table:

@@ -63,7 +63,7 @@ def train(options: argparse.Namespace) -> None:
     reports = [(trained.algorithm, trained.report) for trained in family]
     show(comparison(reports, f"{dataset.name}: {described(plan)}"))
     if not can_draw():
-        sys.stderr.write("no report.html: matplotlib is missing (extra 'report', or make setup)\n")
+        sys.stderr.write("no report.html: matplotlib is missing (make setup installs it)\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     for trained, folder in zip(family, folders, strict=True):
         _warn_of_budget(trained)
@@ -160,7 +160,7 @@ def _policy(options: argparse.Namespace) -> Policy:
 def evaluate(options: argparse.Namespace) -> None:
     """Evaluate a saved model on the test side of a split, or on all rows."""
     if options.report is not None and not can_draw():
-        raise ValueError("--report needs matplotlib (extra 'report', or make setup)")
+        raise ValueError("--report needs matplotlib (make setup installs it)")
     scorer = load_model(options.model)
     dataset = load(options)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)

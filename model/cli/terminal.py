@@ -35,7 +35,7 @@ def frame(table: Table) -> RichTable:
         justify: JustifyMethod = "left" if index in table.text else "right"
         framed.add_column(_visible(name), justify=justify, overflow="fold")
     for row in table.rows:
-        framed.add_row(*map(_visible, row))
+        framed.add_row(*map(_visible_lines, row))
     return framed
 
 
@@ -54,6 +54,10 @@ def _padded(cells: list[str], widths: list[int], table: Table) -> list[str]:
         cell.ljust(width) if index in table.text else cell.rjust(width)
         for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
+
+
+def _visible_lines(text: str) -> str:
+    return "\n".join(map(_visible, text.split("\n")))
 
 
 def _visible(text: str) -> str:

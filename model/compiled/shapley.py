@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from model.arrays import Counts, Flags, Indices, Matrix, Numbers
-from model.compiled.nodes import Leaf, Nodes, Split
+from model.compiled.nodes import Leaf, Nodes, NodeSplit
 
 MOST_CONDITIONS: Final = 7
 """A tree with more is not tabulated: its table has ``2 ** conditions`` rows."""
@@ -102,12 +102,12 @@ class _Conditions:
         return np.hstack([below, within]).astype(np.float64)
 
 
-def _condition(split: Split) -> Condition:
+def _condition(split: NodeSplit) -> Condition:
     return split.feature, split.threshold, split.missing_left, split.categories
 
 
-def _splits(nodes: Nodes) -> list[Split]:
-    return [node for node in nodes if isinstance(node, Split)]
+def _splits(nodes: Nodes) -> list[NodeSplit]:
+    return [node for node in nodes if isinstance(node, NodeSplit)]
 
 
 def _conditions(nodes: Nodes) -> list[Condition]:

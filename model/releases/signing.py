@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
 
 SIGNATURE_FILE: Final = "manifest.sig"
-EXTRA: Final = "pip install 'claims-fraud-scorer[crypto]'"
+INSTALL: Final = "pip install --require-hashes -r requirements/runtime.lock"
 Key = TypeVar("Key")
 
 
@@ -112,5 +112,5 @@ def _cryptography() -> tuple[Any, Any]:
         from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
         from cryptography.hazmat.primitives.asymmetric import ed25519  # noqa: PLC0415
     except ImportError as error:
-        raise KeyFileError(f"signatures need the extra crypto: {EXTRA}") from error
+        raise KeyFileError(f"signatures need cryptography: {INSTALL}") from error
     return ed25519, serialization

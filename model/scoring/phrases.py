@@ -99,7 +99,10 @@ _PHRASES: Final[Mapping[str, Callable[[Value], str]]] = {
     "vehicle_amount": _told("{} claimed for the vehicle"),
     "annual_premium": _told("premium of {} a year"),
     "customer_months": _counted("customer for {}", "month"),
-    "years_since_address_change": _counted("address changed {} ago", "year"),
+    # A fraction of a year is worded to two digits; the value in the alert is exact.
+    "years_since_address_change": lambda value: (
+        f"address changed {_count(round(float(value or 0), 2), 'year')} ago"
+    ),
     "driver_rating": _told("driver rated {}"),
     "vehicle_age_years": lambda value: (
         f"vehicle is {_count(float(value), 'year')} old" if value else "vehicle is new"

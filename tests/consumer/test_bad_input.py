@@ -50,6 +50,7 @@ def check(batch: Sequence[FakeMessage], outcome: Outcome) -> None:
             assert record.value == message.value()
 
 
+@pytest.mark.slow
 def test_ten_thousand_strange_records(records: list[Strange], scorer: Scorer) -> None:
     assert len(records) >= 10_000
     reasons: Counter[Reason] = Counter()

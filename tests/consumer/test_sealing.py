@@ -242,11 +242,11 @@ def test_encrypting_needs_a_key() -> None:
     assert read_settings(files).dead_letter_value is Form.ENCRYPTED
 
 
-def test_without_the_library_the_extra_is_named(
+def test_without_the_library_its_installation_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
-    with pytest.raises(SettingsError, match=r"claims-fraud-scorer\[crypto\]"):
+    with pytest.raises(SettingsError, match=r"-r requirements/runtime\.lock"):
         make_seal(settings(Form.ENCRYPTED, key(tmp_path)))
 
 

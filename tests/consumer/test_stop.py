@@ -117,6 +117,7 @@ def mute() -> Iterator[tuple[str, socket.socket]]:
         yield f"127.0.0.1:{server.getsockname()[1]}", server
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "code"),
     [

@@ -89,6 +89,7 @@ def documented() -> dict[str, Any]:
     return job
 
 
+@pytest.mark.slow
 def test_prometheus_scrapes_as_documented(guarded: Guarded, tmp_path: Path) -> None:
     (tmp_path / "token").write_text(TOKEN + "\n")
     job = documented()

@@ -35,6 +35,7 @@ def test_the_configuration_is_valid() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
 def test_the_rules_do_as_their_unit_tests_say(path: Path) -> None:
     done = promtool("test", "rules", path)

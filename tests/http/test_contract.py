@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 
@@ -12,6 +13,7 @@ from tests.http.running import Server
 schema: Any = schemathesis.openapi.from_dict(json.loads((FOLDER / "openapi.json").read_bytes()))
 
 
+@pytest.mark.slow
 @schema.parametrize()  # type: ignore[untyped-decorator]
 @settings(
     max_examples=60,

@@ -13,6 +13,7 @@ from tests.http.running import answer, head, running
 BODY = json.dumps(examples.REAR_END).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_request_under_way_is_answered(model_dir: Path, number: signal.Signals) -> None:
     with running(model_dir) as server:
@@ -39,6 +40,7 @@ def answer_of_probe(port: int) -> int:
     return httpx.get(f"http://127.0.0.1:{port}/healthz").status_code
 
 
+@pytest.mark.slow
 def test_an_idle_server_stops(model_dir: Path) -> None:
     with running(model_dir) as server:
         assert server.stop() == 0

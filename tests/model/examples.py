@@ -1,12 +1,15 @@
 """Claims made for the tests of the model, small and seeded."""
 
 import datetime as dt
+from functools import cache
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset
+from model.training.train import Trained, train
 from schemas.claim import Claim
 
 T = TypeVar("T")
@@ -56,3 +59,9 @@ def _labels(claims: tuple[Claim, ...], rng: np.random.Generator) -> npt.NDArray[
     costly = np.array([(c.claim_amount or 0) > 5000 for c in claims])
     odds = -3.0 + 1.5 * blamed + 1.5 * saab + 1.0 * costly
     return (rng.random(len(claims)) < 1 / (1 + np.exp(-odds))).astype(np.int8)
+
+
+@cache
+def linear() -> Trained:
+    """A logistic regression of those claims, for tests that need some model and leave it alone."""
+    return train(dataset(), "logistic_regression", SplitPlan(kind="random"))

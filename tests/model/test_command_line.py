@@ -56,6 +56,7 @@ def evaluate(claims: Path, model: Path, *more: str) -> list[str]:
     return ["evaluate", "--data", str(claims), "--format", "jsonl", "--model", str(model), *more]
 
 
+@pytest.mark.slow
 def test_all_trains_three_and_compares_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,6 +80,7 @@ def numbered(path: Path) -> None:
     write_jsonl(dataclasses.replace(plain, claims=claims), path)
 
 
+@pytest.mark.slow
 def test_a_leak_stops_training_until_it_is_allowed_by_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +96,7 @@ def test_a_leak_stops_training_until_it_is_allowed_by_name(
         assert "Allowed by name." in (tmp_path / "m" / name).read_text()
 
 
+@pytest.mark.slow
 def test_metadata_that_no_model_sees_is_a_warning(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

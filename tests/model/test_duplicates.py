@@ -168,6 +168,7 @@ def test_labels_by_chance_are_not_predictable(copied: Dataset) -> None:
     assert trained.data.duplicates.claims == 800
 
 
+@pytest.mark.slow
 def test_copies_do_not_make_chance_a_leak(copied: Dataset) -> None:
     found = leaks.check(copied.claims, copied.labels, DEFAULT_FEATURES)
     assert found is not None
@@ -211,6 +212,7 @@ def test_the_studies_keep_copies_together(copied: Dataset, monkeypatch: pytest.M
     assert all(sides_share_nothing(copied, train, test) for train, test in seen)
 
 
+@pytest.mark.slow
 def test_training_reports_the_copies(
     copied: Dataset, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

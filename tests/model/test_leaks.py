@@ -83,6 +83,7 @@ def test_shuffled_labels_that_can_be_told_stop_training(monkeypatch: pytest.Monk
         check(MADE.claims, LABELS, FEATURES)
 
 
+@pytest.mark.slow
 def test_a_personal_feature_is_asked_what_it_adds() -> None:
     """Hobbies that tell two frauds of three are far from telling the label alone."""
     rng = np.random.default_rng(0)
@@ -95,6 +96,7 @@ def test_a_personal_feature_is_asked_what_it_adds() -> None:
     assert found_by(honest, LABELS, (*FEATURES, "hobbies")) == ()
 
 
+@pytest.mark.slow
 def test_progress_counts_to_the_end() -> None:
     seen: list[tuple[int, int]] = []
     check(MADE.claims, LABELS, FEATURES, on_look=lambda done, total: seen.append((done, total)))

@@ -12,6 +12,8 @@ from model.datasets.dataset import write_jsonl
 from model.releases.versions import in_service
 from tests.model.examples import dataset
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def claims(tmp_path_factory: pytest.TempPathFactory) -> Path:

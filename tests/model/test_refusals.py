@@ -14,14 +14,14 @@ import pytest
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
-from model.artifact.manifest import SplitPlan
 from model.artifact.store import ArtifactError, read_manifest, save
 from model.reports.documents import documents
 from model.scoring.load import load
-from model.training.train import package, train, write
+from model.training.train import package, write
+from tests.model.examples import linear
 from tests.model.test_artifact import DATA, NOW
 
-TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))
+TRAINED = linear()
 FILES = ("manifest.json", "reference.json", "model.joblib")
 
 

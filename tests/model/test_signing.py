@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pytest
 
 from model.__main__ import main
-from model.artifact.manifest import SplitPlan
 from model.artifact.store import ArtifactError
 from model.releases.signing import (
     SIGNATURE_FILE,
@@ -20,10 +19,11 @@ from model.releases.signing import (
     signed_by,
 )
 from model.scoring.load import load
-from model.training.train import train, write
-from tests.model.test_artifact import DATA, NOW
+from model.training.train import write
+from tests.model.examples import linear
+from tests.model.test_artifact import NOW
 
-TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))
+TRAINED = linear()
 
 
 class Keys(NamedTuple):
@@ -161,12 +161,12 @@ def test_what_is_no_such_key_is_named(keys: Keys, tmp_path: Path) -> None:
         assert str(file) in str(refused.value)
 
 
-def test_without_the_library_the_extra_is_named(
+def test_without_the_library_its_installation_is_named(
     keys: Keys, monkeypatch: pytest.MonkeyPatch, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric", None)
     assert main(["sign", "--model", str(folder), "--key", str(keys.private)]) == 1
-    assert "claims-fraud-scorer[crypto]" in capsys.readouterr().err
+    assert "-r requirements/runtime.lock" in capsys.readouterr().err
 
 
 def test_a_key_that_anybody_may_replace_is_refused(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_what_cannot_be_learnt_from_is_refused() -> None:
         fit(DATA.claims, DATA.labels, "gradient_boosting", features=["collision_type"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "form", "low", "high"),
     [

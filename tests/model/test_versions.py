@@ -13,7 +13,6 @@ import msgspec
 import pytest
 
 from model.__main__ import main
-from model.artifact.manifest import SplitPlan
 from model.artifact.store import ArtifactError
 from model.releases.lock import LOCK_FILE, alone
 from model.releases.versions import (
@@ -26,12 +25,12 @@ from model.releases.versions import (
     rollback,
 )
 from model.scoring.load import load
-from model.training.train import train, write
-from tests.model.examples import dataset
+from model.training.train import write
+from tests.model.examples import linear
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
-TRAINED = train(dataset(), "logistic_regression", SplitPlan(kind="random"))
+TRAINED = linear()
 
 
 @pytest.fixture
@@ -140,6 +139,7 @@ versions.promote(root, version, dt.datetime.now(dt.UTC))
 """
 
 
+@pytest.mark.slow
 def test_two_promotions_at_once_come_one_after_the_other(root: Path, tmp_path: Path) -> None:
     place = tmp_path / "root"
     place.mkdir()
@@ -306,7 +306,7 @@ except LockedError as error:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another account")
 def test_a_lock_file_of_another_account_is_named(root: Path) -> None:
     (root / LOCK_FILE).touch(0o600)
-    for place in (root, *root.parents[:2]):
+    for place in (root, *root.parents[:3]):
         place.chmod(0o1777)
     done = subprocess.run(
         [sys.executable, "-c", AS_ANOTHER, str(root)], check=False, capture_output=True, text=True

@@ -6,17 +6,17 @@ import pytest
 
 from consumer.__main__ import main as consume
 from model.__main__ import main
-from model.artifact.manifest import SplitPlan
 from model.artifact.store import ArtifactError
 from model.files.permissions import HAS_MODES, open_to_all
 from model.scoring.load import load
-from model.training.train import train, write
-from tests.model.test_artifact import DATA, NOW
+from model.training.train import write
+from tests.model.examples import linear
+from tests.model.test_artifact import NOW
 
 pytestmark = pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
 
 FILES = ("model.joblib", "reference.json", "manifest.json")
-TRAINED = train(DATA, "logistic_regression", SplitPlan(kind="random"))
+TRAINED = linear()
 
 
 @pytest.fixture

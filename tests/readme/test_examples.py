@@ -1,4 +1,4 @@
-"""The examples in README.md, run as they stand there and compared with what is printed there."""
+"""The documents' examples, run as they stand there and compared with what is printed there."""
 
 import contextlib
 import json
@@ -16,7 +16,6 @@ from model.datasets.dataset import write_jsonl
 from tests.broker import wait
 from tests.broker.read import Record, read_all
 from tests.readme.examples import (
-    README,
     answer_after,
     block_with,
     blocks,
@@ -46,6 +45,7 @@ def answers(url: str) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_a_claim_over_http(trained: Place) -> None:
     serve, curl = block_with(CURL).commands
     with trained.running(serve) as still:
@@ -90,7 +90,7 @@ def test_claims_become_alerts_like_the_one_printed(
 
 
 def compare(record: Record, place: Place) -> None:
-    """The alert printed in the README is this one, but for what differs from run to run."""
+    """The alert that is printed is this one, but for what differs from run to run."""
     got: dict[str, Any] = json.loads(record.value or b"")
     printed: dict[str, Any] = json.loads(answer_after("An alert ("))
     assert got["claim_id"] == (record.key or b"").decode()
@@ -118,6 +118,7 @@ def shape(value: Any) -> Any:
     return None
 
 
+@pytest.mark.slow
 def test_training_on_history(tmp_path: Path) -> None:
     place = Place(tmp_path)
     write_jsonl(datasets.load("synthetic", "synthetic", rows=3_000), tmp_path / HISTORY)
@@ -126,6 +127,7 @@ def test_training_on_history(tmp_path: Path) -> None:
     assert "ROC AUC" in place.run(evaluate) or "roc_auc" in place.run(evaluate)
 
 
+@pytest.mark.slow
 def test_a_threshold_by_budget_and_the_life_of_a_model(tmp_path: Path) -> None:
     place = Place(tmp_path)
     (train,) = (c for c in python_commands() if c.startswith("model train "))
@@ -176,10 +178,3 @@ def test_every_make_target_is_one() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert len(named) >= 8
     assert named <= targets
-
-
-def test_every_link_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)", README.read_text(encoding="utf-8"))
-    own = [link for link in links if "://" not in link]
-    assert len(own) >= 8
-    assert [link for link in own if not (ROOT / link).exists()] == []

@@ -134,6 +134,7 @@ def test_amounts_as_decimals_and_values_that_are_no_record(client: SchemaRegistr
         read(writing.avro(client, "text", '"string"')("c"))  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @trying(
     max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -310,7 +311,10 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "confluent_kafka.schema_registry", None)
-    with pytest.raises(SettingsError, match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry'"):
+    with pytest.raises(
+        SettingsError,
+        match=r"^SCHEMA_REGISTRY_URL=.* needs the extra 'registry' \(pip .*extras\.lock\)",
+    ):
         make_wire(settings("http://127.0.0.1:9"))
     with pytest.raises(SettingsError, match="needs the extra 'registry'"):
         json_of(settings("http://127.0.0.1:9"))
