@@ -97,9 +97,9 @@ def _descriptions(kind: inspect.Type) -> Iterator[str]:
             yield from _descriptions(branch)
 
 
-def claim_avro() -> Document:
-    """Value of a record of the claims topic."""
-    return record(Claim)
+def claim_avro(kind: type = Claim) -> Document:
+    """Value of a record of the claims topic; kind is the type of what is sent."""
+    return record(kind)
 
 
 def alert_avro() -> Document:

@@ -1,13 +1,14 @@
 """OpenAPI 3.1 of the HTTP endpoint."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
-from schemas.claim import Claim
-from schemas.documents import DIALECT, Document, components
+from schemas.decoding.form import ClaimForm
+from schemas.documents import AUTO, DIALECT, Document, components
 
 VERSION: Final = "1.0.0"
 JSON: Final = "application/json"
@@ -60,8 +61,8 @@ def _answer() -> Document:
     return {"description": "The claim was scored.", **_content(JSON, either, examples=shown)}
 
 
-def _scoring() -> Document:
-    shown = {claim["claim_id"]: {"value": claim} for claim in examples.CLAIMS}
+def _scoring(form: ClaimForm) -> Document:
+    shown = {_name(claim, n): {"value": claim} for n, claim in enumerate(form.examples, start=1)}
     problems = {str(status): _problem(text) for status, text in SCORING_PROBLEMS.items()}
     problems["422"] = _problem(SCORING_PROBLEMS[422], example=REFUSED)
     return {
@@ -81,6 +82,10 @@ def _scoring() -> Document:
     }
 
 
+def _name(claim: Mapping[str, Any], number: int) -> str:
+    return str(claim.get("claim_id", f"claim-{number}"))
+
+
 def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> Document:
     found = {status.removeprefix("s"): answer for status, answer in responses.items()}
     if free:
@@ -89,14 +94,14 @@ def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> 
     return {"operationId": operation, "summary": summary, "responses": found}
 
 
-def _paths() -> dict[str, Document]:
+def _paths(form: ClaimForm) -> dict[str, Document]:
     metrics = _text("Every instrument in the text format.")
     document = {"description": "OpenAPI 3.1.", **_content(JSON, {"type": "object"})}
     page = _text("The page.", "text/html")
     alive, ready = _text("Healthy."), _text("Ready.")
     ill, unready = _text("What is wrong."), _text("What is missing.")
     return {
-        "/fraud-detection": {"post": _scoring()},
+        "/fraud-detection": {"post": _scoring(form)},
         "/": {"get": _get("page", "A page to try a claim on", free=True, s200=page)},
         "/openapi.json": {"get": _get("document", "This document", free=False, s200=document)},
         "/healthz": {
@@ -109,9 +114,10 @@ def _paths() -> dict[str, Document]:
     }
 
 
-def openapi() -> Document:
-    """The document."""
-    types = [Claim, FraudAlert, Verdict, Problem]
+def openapi(form: ClaimForm = AUTO) -> Document:
+    """The document, for claims of that form."""
+    place = "#/components/schemas/"
+    schemas = form.components(place) | components([FraudAlert, Verdict, Problem], place)
     unauthorized = _problem("A bearer token is set (API_TOKEN), and this is not it.")
     unauthorized["headers"] = {
         "WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer"}
@@ -122,14 +128,14 @@ def openapi() -> Document:
         "info": {
             "title": "Claims fraud scorer",
             "version": VERSION,
-            "summary": "Fraud probability of an auto claim at first notice of loss.",
+            "summary": "Fraud probability of a claim.",
             "description": "A referral is advice to a person: no answer denies a claim.",
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}],
-        "paths": _paths(),
+        "paths": _paths(form),
         "components": {
-            "schemas": components(types, "#/components/schemas/"),
+            "schemas": schemas,
             "responses": {"Unauthorized": unauthorized},
             "securitySchemes": {
                 "bearer": {

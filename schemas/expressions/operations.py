@@ -3,8 +3,8 @@
 Missing values: arithmetic, comparisons and the functions of dates are missing where an operand is;
 so is a quotient by zero, and a number too large to hold. `and`, `or` and `not` know three values:
 `false and missing` is false, `true or missing` is true, anything else with missing is missing.
-`x in (a, b)` is `x == a or x == b`. `missing(x)` is always true or false; `coalesce` gives its first
-operand that is not missing. Texts are equal whatever their case and their blanks.
+`x in (a, b)` is `x == a or x == b`. `missing(x)` is always true or false; `coalesce` gives its
+first operand that is not missing. Texts are equal whatever their case and their blanks.
 """
 
 from collections.abc import Sequence

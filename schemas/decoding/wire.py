@@ -1,0 +1,152 @@
+"""Events as they are sent: their nested type, and what each slot of a claim holds in them."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Struct
+
+from schemas.contract.model import Contract, Field, Path
+from schemas.contract.places import places_of
+from schemas.decoding.structs import TYPES, bounds, value_type
+from schemas.reading.dates import NAMED
+from schemas.reading.declared import Reading
+from schemas.reading.value import PLAIN
+
+Branch = dict[str, "Branch | Path"]
+"""Members of an object: objects, or the paths of values."""
+ANY: Any = str | float | bool
+Flatten = Callable[[Any], list[Any]]
+
+
+def wire_type(contract: Contract) -> type[Struct]:
+    """The type of an event: nested as the places are, texts where texts are read."""
+    return _struct("Claim", _tree(contract), contract, {"__doc__": contract.description})
+
+
+def _tree(contract: Contract) -> Branch:
+    root: Branch = {}
+    for field in contract.fields.values():
+        for path in places_of(field):
+            branch = root
+            for name in path[:-1]:
+                below = branch.setdefault(name, {})
+                assert isinstance(below, dict), "places inside places are refused"
+                branch = below
+            branch[path[-1]] = path
+    return root
+
+
+def _struct(
+    name: str, branch: Branch, contract: Contract, namespace: dict[str, Any] | None = None
+) -> type[Struct]:
+    """A Struct whose attributes are numbered: members may be called anything."""
+    members, names = [], {}
+    for number, (member, below) in enumerate(branch.items()):
+        attribute = f"f{number}"
+        names[attribute] = member
+        if isinstance(below, dict):
+            kind: Any = _struct(f"{name}_{_plain(member, number)}", below, contract)
+            required = any(_is_required(path, contract) for path in _paths(below))
+        else:
+            kind, required = _leaf(below, contract), _is_required(below, contract)
+        members.append((attribute, kind) if required else (attribute, kind | None, None))
+    return msgspec.defstruct(
+        name,
+        members,
+        namespace=namespace,
+        module=__name__,
+        rename=names,
+        frozen=True,
+        kw_only=True,
+        gc=False,
+    )
+
+
+def _plain(member: str, number: int) -> str:
+    """The name of a member as part of a name in documents."""
+    plain = re.sub("[^A-Za-z0-9]", "_", member)
+    return member if plain == member else f"{plain}_{number}"
+
+
+def _paths(branch: Branch) -> list[Path]:
+    return [
+        path
+        for below in branch.values()
+        for path in (_paths(below) if isinstance(below, dict) else [below])
+    ]
+
+
+def _readers(path: Path, contract: Contract) -> list[Field]:
+    return [field for field in contract.fields.values() if path in places_of(field)]
+
+
+def _is_required(path: Path, contract: Contract) -> bool:
+    """True if a required field is read there and nowhere else."""
+    return any(field.required and field.places == (path,) for field in _readers(path, contract))
+
+
+def _leaf(path: Path, contract: Contract) -> Any:
+    """What may stand in a place: the value itself, or what it is read from."""
+    readers = _readers(path, contract)
+    if len(readers) > 1 or path not in readers[0].places:
+        return ANY
+    (field,) = readers
+    if field.reading is None and not contract.missing:
+        return value_type(field)
+    return _read_type(field, field.reading or PLAIN)
+
+
+def _read_type(field: Field, reading: Reading) -> Any:
+    """A text, and what JSON has for the value where that is something else."""
+    if field.kind == "number":
+        strict = reading.out_of_range == "refuse" and reading.sign == "keep"
+        number: Any = Annotated[float, bounds(field)] if strict else float
+        return number | str
+    kind: Any = TYPES[field.kind] if field.kind == "flag" else str
+    numbered = any(form in NAMED for form in reading.forms) or any(
+        word.strip().lstrip("-").isdigit() for word in (*reading.table, *reading.true)
+    )
+    found = kind | str if field.kind == "flag" else str
+    return found | float if numbered else found
+
+
+def flattener(contract: Contract, paths: Sequence[Path]) -> Flatten:
+    """A function from an event to what each of these places holds; None: nothing."""
+    branch = _tree(contract)
+    objects: dict[Path, int] = {(): 0}
+    steps: list[tuple[int, str]] = []
+    _number((), branch, objects, steps)
+    leaves = [_leaf_step(path, branch, objects) for path in paths]
+
+    def flatten(event: Any) -> list[Any]:
+        known = [event]
+        for parent, attribute in steps:
+            above = known[parent]
+            known.append(None if above is None else getattr(above, attribute))
+        return [
+            None if known[parent] is None else getattr(known[parent], attribute)
+            for parent, attribute in leaves
+        ]
+
+    return flatten
+
+
+def _number(
+    at: Path, branch: Branch, objects: dict[Path, int], steps: list[tuple[int, str]]
+) -> None:
+    """Number the objects below, each after the one it is in."""
+    for number, (member, below) in enumerate(branch.items()):
+        if isinstance(below, dict):
+            steps.append((objects[at], f"f{number}"))
+            objects[*at, member] = len(objects)
+            _number((*at, member), below, objects, steps)
+
+
+def _leaf_step(path: Path, branch: Branch, objects: Mapping[Path, int]) -> tuple[int, str]:
+    for name in path[:-1]:
+        below = branch[name]
+        assert isinstance(below, dict), "a path leads through objects"
+        branch = below
+    return objects[path[:-1]], f"f{list(branch).index(path[-1])}"
