@@ -36,10 +36,13 @@ class _Reader(NamedTuple):
 
     field: Field
     slots: tuple[int, ...]
-    read: Read | None
-    """None: what the slot holds is the value."""
+    paths: tuple[str, ...]
+    """JSON path of each slot, below the root."""
+    read: Read
     unless: tuple[tuple[int, frozenset[str]], ...]
     week: _Week | None
+    bounded: bool
+    """Whether a value out of bounds is missing."""
 
 
 class Slots:
@@ -58,9 +61,16 @@ class Slots:
         found = (path for field in contract.fields.values() for path in places_of(field))
         self.paths: tuple[Path, ...] = tuple(dict.fromkeys(found))
         self._at: Mapping[Path, int] = {path: n for n, path in enumerate(self.paths)}
-        readers = [self._reader(field) for field in contract.fields.values()]
+        self._readers = [self._reader(field) for field in contract.fields.values()]
+        self._simple = [
+            (r.field.name, r.slots[0], r.read, r.paths[0]) for r in self._readers if _is_simple(r)
+        ]
         # Days that must not precede another field's are read after it.
-        self._readers = sorted(readers, key=lambda r: bool(r.week and r.week.not_before))
+        self._others = sorted(
+            (r for r in self._readers if not _is_simple(r)),
+            key=lambda r: bool(r.week and r.week.not_before),
+        )
+        self._required = [r for r in self._readers if r.field.required]
 
     def claim(self, found: Found, number: int = 0, root: str = "$") -> Any:
         """The claim.
@@ -74,15 +84,18 @@ class Slots:
             RefusedError: it is none; the path is the place of the fault.
         """
         values: dict[str, Any] = {}
-        for reader in self._readers:
+        for name, slot, read, path in self._simple:
+            if found[slot] is not None:
+                values[name] = _attempt(read, found[slot], root, path)
+        for reader in self._others:
             value = self._value(reader, found, values, root)
             if value is None and number and reader.field.said.row is not None:
                 value = reader.field.said.row.format(number)
-            if value is not None:
-                values[reader.field.name] = value
-            elif reader.field.required:
-                path = root + json_path(reader.field.places[0])[1:]
-                raise RefusedError(Reason.INVALID, "Expected a value: it is required", path)
+            values[reader.field.name] = value
+        for reader in self._required:
+            if values.get(reader.field.name) is None:
+                what = "Expected a value: it is required"
+                raise RefusedError(Reason.INVALID, what, root + reader.paths[0])
         try:
             return msgspec.convert(values, self._type)
         except msgspec.ValidationError as error:
@@ -91,29 +104,25 @@ class Slots:
     def _placed(self, error: msgspec.ValidationError, found: Found, root: str) -> RefusedError:
         """The refusal with the path of the place instead of the field's."""
         refused = invalid(error, "$")
-        fields = self._contract.fields
         name = refused.path.removeprefix("$.")
-        place = self._place(self._reader(fields[name]), found) if name in fields else ()
-        return RefusedError(refused.reason, str(refused), root + json_path(place)[1:])
-
-    def _place(self, reader: _Reader, found: Found) -> Path:
-        """The place that a field was read from."""
-        held = [slot for slot in reader.slots if found[slot] is not None]
-        return self.paths[held[0]] if held else reader.field.places[0]
+        reader = next(r for r in self._readers if r.field.name == name)
+        held = (p for s, p in zip(reader.slots, reader.paths, strict=True) if found[s] is not None)
+        return RefusedError(refused.reason, str(refused), root + next(held, reader.paths[0]))
 
     def _reader(self, field: Field) -> _Reader:
-        reading = field.reading
-        plain = reading is None and not self._contract.missing and not self._as_text
-        said = reading or PLAIN
+        plain = field.reading is None and not self._contract.missing and not self._as_text
+        said = field.reading or PLAIN
         return _Reader(
             field,
             tuple(self._at[path] for path in field.places),
-            None if plain else value_reader(field.kind, said, self._contract.missing),
+            tuple(json_path(path)[1:] for path in field.places),
+            _as_it_is if plain else value_reader(field.kind, said, self._contract.missing),
             tuple(
                 (self._at[path_of(place)], frozenset(map(alike, words)))
                 for place, words in said.missing_when.items()
             ),
             self._week(said, said.week_date) if said.week_date else None,
+            said.out_of_range == "missing",
         )
 
     def _week(self, reading: Reading, week: WeekDate) -> _Week:
@@ -125,16 +134,14 @@ class Slots:
         for slot, words in reader.unless:
             if found[slot] is not None and alike(_text(found[slot])) in words:
                 return None
-        for slot in reader.slots:
-            value = found[slot]
-            if value is None:
+        for slot, path in zip(reader.slots, reader.paths, strict=True):
+            if found[slot] is None:
                 continue
-            if reader.read is not None:
-                value = _attempt(reader.read, value, root + json_path(self.paths[slot])[1:])
-                if value is not None and _out_of_bounds(reader.field, value):
-                    return None
+            value = _attempt(reader.read, found[slot], root, path)
+            if reader.bounded and value is not None and _out_of_bounds(reader.field, value):
+                return None
             if value is not None:
-                return value  # type: ignore[no-any-return]
+                return value
         return self._day(reader, reader.week, found, values, root) if reader.week else None
 
     def _day(
@@ -148,10 +155,20 @@ class Slots:
         month, number, day, year = texts
         said = Week(month or "", number or "", day or "", year)
         earliest: dt.date | None = values.get(week.not_before) if week.not_before else None
-        where = root + json_path(self.paths[week.parts[0]])[1:]
         if week.not_before and earliest is None:
             return None
-        return _attempt(lambda parts: day_of_week(parts, earliest, week.months), said, where)
+        path = json_path(self.paths[week.parts[0]])[1:]
+        return _attempt(lambda parts: day_of_week(parts, earliest, week.months), said, root, path)
+
+
+def _is_simple(reader: _Reader) -> bool:
+    """True if a field is no more than what its only slot holds."""
+    special = reader.unless or reader.week or reader.bounded or reader.field.said.row is not None
+    return len(reader.slots) == 1 and not special
+
+
+def _as_it_is(value: Value) -> Value:
+    return value
 
 
 def _text(value: Any) -> str:
@@ -162,17 +179,14 @@ def _text(value: Any) -> str:
     return as_text(value) if isinstance(value, int | float) else str(value)
 
 
-def _attempt(read: Callable[[Any], Value], value: Any, path: str) -> Value:
+def _attempt(read: Callable[[Any], Value], value: Any, root: str, path: str) -> Value:
     try:
         return read(value)
     except ReadingError as error:
-        raise RefusedError(Reason.INVALID, str(error), path) from None
+        raise RefusedError(Reason.INVALID, str(error), root + path) from None
 
 
 def _out_of_bounds(field: Field, value: Any) -> bool:
-    """True if the field has no value rather than one that its bounds refuse."""
-    if field.reading is None or field.reading.out_of_range != "missing":
-        return False
     said = field.said
     if field.kind == "number":
         least, most = said.minimum, said.maximum

@@ -39,8 +39,7 @@ def _member(field: Field) -> tuple[str, Any] | tuple[str, Any, None]:
 
 def value_type(field: Field) -> Any:
     """The type of a field's values, with its bounds and annotations."""
-    described = Meta(description=field.said.description or None)
-    return Annotated[TYPES[field.kind], bounds(field), _annotations(field), described]
+    return Annotated[TYPES[field.kind], bounds(field), annotations(field), described(field)]
 
 
 def bounds(field: Field) -> Meta:
@@ -51,7 +50,18 @@ def bounds(field: Field) -> Meta:
     return Meta(min_length=said.min_length, max_length=said.max_length, pattern=said.pattern)
 
 
-def _annotations(field: Field) -> Meta:
+def described(field: Field) -> Meta:
+    """The description of a field."""
+    return Meta(description=field.said.description or None)
+
+
+def annotations(field: Field) -> Meta:
+    """What else documents say of a field: its role, its unit, what it names, how it is read."""
     said = field.said
-    extra = {"x-role": said.role.value, "x-unit": said.unit, "x-entity": said.entity}
+    extra = {
+        "x-role": said.role.value,
+        "x-unit": said.unit,
+        "x-entity": said.entity,
+        "x-read": None if said.reading is None else msgspec.to_builtins(said.reading),
+    }
     return Meta(extra_json_schema={name: v for name, v in extra.items() if v is not None})

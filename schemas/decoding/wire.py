@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from schemas.contract.model import Contract, Field, Path
 from schemas.contract.places import places_of
-from schemas.decoding.structs import TYPES, bounds, value_type
+from schemas.decoding.structs import TYPES, annotations, bounds, described, value_type
 from schemas.reading.dates import NAMED
 from schemas.reading.declared import Reading
 from schemas.reading.value import PLAIN
@@ -95,7 +95,8 @@ def _leaf(path: Path, contract: Contract) -> Any:
     (field,) = readers
     if field.reading is None and not contract.missing:
         return value_type(field)
-    return _read_type(field, field.reading or PLAIN)
+    kind = _read_type(field, field.reading or PLAIN)
+    return Annotated[kind, annotations(field), described(field)]
 
 
 def _read_type(field: Field, reading: Reading) -> Any:

@@ -36,32 +36,42 @@ def value_reader(kind: Kind, reading: Reading, missing: Sequence[str] = ()) -> R
     Raises:
         FormError: a form of dates cannot be used.
     """
+    of_text = _text_reader(kind, reading, missing)
+    keep = _OF_VALUE[kind]
+
+    def read(written: Any) -> Value:
+        if isinstance(written, str):
+            return of_text(written)
+        return None if written is None else keep(written, of_text)
+
+    return read
+
+
+def _text_reader(kind: Kind, reading: Reading, missing: Sequence[str]) -> Callable[[str], Value]:
     absent = {alike(word) for word in (*missing, *reading.missing)}
+    longest = max(map(len, absent), default=0) + 8  # with blanks and grouping commas
     table: dict[str, Value] = by_likeness(reading.table)
-    outside = None if reading.otherwise == "refuse" else reading.otherwise
     known = listed(reading.table)
     plain = _OF_TEXT[kind](reading)
 
     def of_text(text: str) -> Value:
         bare = text.strip()
-        word = alike(bare)
-        if not bare or word in absent:
+        if not bare or (len(bare) <= longest and alike(bare) in absent):
             return None
-        if word in table:
-            return table[word]
-        if table and outside is None:
-            raise ReadingError(f"Expected one of {known}")
-        return None if outside == "missing" else plain(bare)
+        if table:
+            word = alike(bare)
+            if word in table:
+                return table[word]
+            if reading.otherwise == "refuse":
+                raise ReadingError(f"Expected one of {known}")
+            if reading.otherwise == "missing":
+                return None
+        return plain(bare)
 
-    remembered = functools.lru_cache(REMEMBERED)(of_text)
-    keep = _OF_VALUE[kind]
-
-    def read(written: Any) -> Value:
-        if isinstance(written, str):
-            return remembered(written)
-        return None if written is None else keep(written, remembered)
-
-    return read
+    # Names and narratives hardly come twice, and cost less to read than to remember.
+    if kind == "text" and not table:
+        return of_text
+    return functools.lru_cache(REMEMBERED)(of_text)
 
 
 def _number(reading: Reading) -> Callable[[str], Value]:
