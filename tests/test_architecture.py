@@ -22,8 +22,9 @@ FLOORS = {
         {"contract"},
         {"decoding"},
         {"documents", "tables"},
-        {"asyncapi", "avro", "openapi"},
-        {"export"},
+        {"asyncapi", "avro", "drafting", "openapi"},
+        {"cli", "export"},
+        {"__main__"},
     ),
     "model": (
         {"arrays"},

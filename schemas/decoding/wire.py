@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from schemas.contract.model import Contract, Field, Path
 from schemas.contract.places import places_of
-from schemas.decoding.structs import TYPES, annotations, bounds, described, value_type
+from schemas.decoding.structs import annotations, bounds, described, value_type
 from schemas.reading.dates import NAMED
 from schemas.reading.declared import Reading
 from schemas.reading.value import PLAIN
@@ -105,11 +105,12 @@ def _read_type(field: Field, reading: Reading) -> Any:
         strict = reading.out_of_range == "refuse" and reading.sign == "keep"
         number: Any = Annotated[float, bounds(field)] if strict else float
         return number | str
-    kind: Any = TYPES[field.kind] if field.kind == "flag" else str
+    if field.kind == "text":
+        return str | float  # senders write codes as numbers
+    found = bool | str if field.kind == "flag" else str
     numbered = any(form in NAMED for form in reading.forms) or any(
         word.strip().lstrip("-").isdigit() for word in (*reading.table, *reading.true)
     )
-    found = kind | str if field.kind == "flag" else str
     return found | float if numbered else found
 
 
