@@ -55,8 +55,17 @@ Node = Constant | Fact | Operation
 
 def facts_of(node: Node) -> Iterator[Fact]:
     """Every fact that the expression uses, as often as it does."""
-    if isinstance(node, Fact):
+    return (leaf for leaf in _leaves(node) if isinstance(leaf, Fact))
+
+
+def constants_of(node: Node) -> Iterator[Constant]:
+    """Every value that is written in the expression, as often as it is."""
+    return (leaf for leaf in _leaves(node) if isinstance(leaf, Constant))
+
+
+def _leaves(node: Node) -> Iterator[Constant | Fact]:
+    if not isinstance(node, Operation):
         yield node
-    elif isinstance(node, Operation):
-        for operand in node.operands:
-            yield from facts_of(operand)
+        return
+    for operand in node.operands:
+        yield from _leaves(operand)
