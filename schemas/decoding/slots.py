@@ -84,9 +84,14 @@ class Slots:
             RefusedError: it is none; the path is the place of the fault.
         """
         values: dict[str, Any] = {}
-        for name, slot, read, path in self._simple:
-            if found[slot] is not None:
-                values[name] = _attempt(read, found[slot], root, path)
+        path = ""
+        try:
+            for name, slot, read, path in self._simple:  # noqa: B007 - the path where it stopped
+                written = found[slot]
+                if written is not None:
+                    values[name] = read(written)
+        except ReadingError as error:
+            raise RefusedError(Reason.INVALID, str(error), root + path) from None
         for reader in self._others:
             value = self._value(reader, found, values, root)
             if value is None and number and reader.field.said.row is not None:

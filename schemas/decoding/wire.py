@@ -1,7 +1,8 @@
 """Events as they are sent: their nested type, and what each slot of a claim holds in them."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from operator import attrgetter, itemgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -17,7 +18,7 @@ from schemas.reading.value import PLAIN
 Branch = dict[str, "Branch | Path"]
 """Members of an object: objects, or the paths of values."""
 ANY: Any = str | float | bool
-Flatten = Callable[[Any], list[Any]]
+Flatten = Callable[[Any], Sequence[Any]]
 
 
 def wire_type(contract: Contract) -> type[Struct]:
@@ -116,39 +117,45 @@ def _read_type(field: Field, reading: Reading) -> Any:
 
 def flattener(contract: Contract, paths: Sequence[Path]) -> Flatten:
     """A function from an event to what each of these places holds; None: nothing."""
-    branch = _tree(contract)
-    objects: dict[Path, int] = {(): 0}
-    steps: list[tuple[int, str]] = []
-    _number((), branch, objects, steps)
-    leaves = [_leaf_step(path, branch, objects) for path in paths]
-
-    def flatten(event: Any) -> list[Any]:
-        known = [event]
-        for parent, attribute in steps:
-            above = known[parent]
-            known.append(None if above is None else getattr(above, attribute))
-        return [
-            None if known[parent] is None else getattr(known[parent], attribute)
-            for parent, attribute in leaves
-        ]
-
-    return flatten
+    order: list[Path] = []
+    flatten = _flattener((), _tree(contract), order)
+    if len(order) == 1:
+        return lambda event: [*flatten(event)]
+    places = itemgetter(*(order.index(path) for path in paths))
+    return lambda event: places(flatten(event))
 
 
-def _number(
-    at: Path, branch: Branch, objects: dict[Path, int], steps: list[tuple[int, str]]
-) -> None:
-    """Number the objects below, each after the one it is in."""
-    for number, (member, below) in enumerate(branch.items()):
+def _flattener(at: Path, branch: Branch, order: list[Path]) -> Callable[[Any], list[Any]]:
+    """A function from an object to the values in it and below, whose paths are put into order."""
+    values = [(f"f{n}", name) for n, (name, below) in enumerate(branch.items()) if _is_leaf(below)]
+    order += [(*at, name) for _, name in values]
+    take = _getter([attribute for attribute, _ in values])
+    inner = []
+    for number, (name, below) in enumerate(branch.items()):
         if isinstance(below, dict):
-            steps.append((objects[at], f"f{number}"))
-            objects[*at, member] = len(objects)
-            _number((*at, member), below, objects, steps)
+            before = len(order)
+            flatten = _flattener((*at, name), below, order)
+            inner.append((attrgetter(f"f{number}"), flatten, [None] * (len(order) - before)))
+
+    def flatten_object(found: Any) -> list[Any]:
+        flat = [*take(found)]
+        for part, flatten, nothing in inner:
+            below = part(found)
+            flat += nothing if below is None else flatten(below)
+        return flat
+
+    return flatten_object
 
 
-def _leaf_step(path: Path, branch: Branch, objects: Mapping[Path, int]) -> tuple[int, str]:
-    for name in path[:-1]:
-        below = branch[name]
-        assert isinstance(below, dict), "a path leads through objects"
-        branch = below
-    return objects[path[:-1]], f"f{list(branch).index(path[-1])}"
+def _is_leaf(below: "Branch | Path") -> bool:
+    return not isinstance(below, dict)
+
+
+def _getter(attributes: Sequence[str]) -> Callable[[Any], Sequence[Any]]:
+    """A function that takes these attributes of an object, all at once."""
+    if len(attributes) > 1:
+        return attrgetter(*attributes)
+    if attributes:
+        (only,) = attributes
+        return lambda found: (getattr(found, only),)
+    return lambda found: ()

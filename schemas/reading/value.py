@@ -49,14 +49,15 @@ def value_reader(kind: Kind, reading: Reading, missing: Sequence[str] = ()) -> R
 
 def _text_reader(kind: Kind, reading: Reading, missing: Sequence[str]) -> Callable[[str], Value]:
     absent = {alike(word) for word in (*missing, *reading.missing)}
-    longest = max(map(len, absent), default=0) + 8  # with blanks and grouping commas
+    # Most texts begin with another letter, which is cheaper to see than what they are like.
+    first = {word[0] for word in absent if word}
     table: dict[str, Value] = by_likeness(reading.table)
     known = listed(reading.table)
     plain = _OF_TEXT[kind](reading)
 
     def of_text(text: str) -> Value:
         bare = text.strip()
-        if not bare or (len(bare) <= longest and alike(bare) in absent):
+        if not bare or (bare[0].casefold()[0] in first and alike(bare) in absent):
             return None
         if table:
             word = alike(bare)
