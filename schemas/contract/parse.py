@@ -187,7 +187,8 @@ def _label_path(
 def _derived(document: Document, fields: Mapping[str, Field], file: str) -> dict[str, Derived]:
     """Derived facts in order: each may use fields, and facts derived before it.
 
-    Inside its own expression a name means the field of that name; after it, the fact.
+    Up to and in the expression of a fact, its name means the field of that name; after it, the
+    fact.
     """
     kinds: dict[str, Kind] = {name: field.kind for name, field in fields.items()}
     found: dict[str, Derived] = {}
