@@ -14,13 +14,15 @@ VERSION: Final = "1.0.0"
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
 TEXT: Final = "text/plain"
+MAX_CLAIMS: Final = 1_000
+"""In one request."""
 
 SCORING_PROBLEMS: Final = {
     400: "Not JSON, not UTF-8, empty, nested too deeply, or `detail` is no boolean.",
     408: "The body did not arrive in time.",
-    413: "The claim is larger than the limit.",
+    413: "The claim or the array is larger than the limit.",
     415: "The body is not sent as application/json.",
-    422: "JSON, but no claim: `path` is where.",
+    422: "JSON, but no claim: `path` is where; or an array of none or too many.",
     500: "The model failed.",
     503: "Too many requests under way; try again.",
 }
@@ -53,12 +55,42 @@ UNAUTHORIZED: Final = {"$ref": "#/components/responses/Unauthorized"}
 
 
 def _answer() -> Document:
-    either = {"anyOf": [_schema("Verdict"), _schema("FraudAlert")]}
+    either = {"anyOf": [_schema("Verdict"), _schema("FraudAlert"), _answers()]}
     shown = {
         "verdict": {"summary": "The answer", "value": HELD},
         "alert": {"summary": "With detail=true", "value": examples.OVER_HTTP},
+        "array": {"summary": "To an array of two, one of them refused", "value": [HELD, REFUSED]},
     }
-    return {"description": "The claim was scored.", **_content(JSON, either, examples=shown)}
+    return {
+        "description": "The claim was scored, or each of the array was answered.",
+        **_content(JSON, either, examples=shown),
+    }
+
+
+def _answers() -> Document:
+    answers = [_schema("Verdict"), _schema("FraudAlert"), _schema("Problem")]
+    return {
+        "type": "array",
+        "description": "An answer for each claim of an array, in their order.",
+        "items": {"anyOf": answers},
+    }
+
+
+def _claims() -> Document:
+    """One claim, or an array of what may be claims."""
+    return {
+        "anyOf": [
+            _schema("Claim"),
+            {
+                "type": "array",
+                "description": "Claims, each of at most 1 MB and 16 MB in all. What is no claim is "
+                "answered with its problem, and the others are scored.",
+                "minItems": 1,
+                "maxItems": MAX_CLAIMS,
+                "items": {"anyOf": [_schema("Claim"), {}]},
+            },
+        ]
+    }
 
 
 def _scoring(form: ClaimForm) -> Document:
@@ -67,7 +99,7 @@ def _scoring(form: ClaimForm) -> Document:
     problems["422"] = _problem(SCORING_PROBLEMS[422], example=REFUSED)
     return {
         "operationId": "scoreClaim",
-        "summary": "Score one claim",
+        "summary": "Score one claim, or an array of claims",
         "description": "The same decoding, preprocessing and model as the worker's.",
         "parameters": [
             {
@@ -77,7 +109,7 @@ def _scoring(form: ClaimForm) -> Document:
                 "schema": {"type": "boolean", "default": False},
             }
         ],
-        "requestBody": {"required": True, **_content(JSON, _schema("Claim"), examples=shown)},
+        "requestBody": {"required": True, **_content(JSON, _claims(), examples=shown)},
         "responses": {"200": _answer(), "401": UNAUTHORIZED, **problems},
     }
 
