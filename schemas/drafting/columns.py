@@ -16,6 +16,8 @@ from schemas.unreadable import UNREADABLE
 
 MOST_ROWS: Final = 20_000
 """Rows that are looked at."""
+SAMPLE: Final = 300
+"""Distinct texts with which forms are tried first."""
 NO_VALUE: Final = frozenset(
     {"", "?", "-", "--", "na", "n/a", "n.a.", "nan", "null", "#n/a", "n/k", "k. a."}
 )
@@ -48,6 +50,12 @@ class Column:
         for text in [t for t in found if t.casefold() in NO_VALUE]:
             del found[text]
         return found
+
+    @cached_property
+    def sample(self) -> tuple[str, ...]:
+        """Some of the distinct texts, from all over the column."""
+        texts = tuple(self.counts)
+        return texts[:: max(1, len(texts) // SAMPLE)]
 
     @cached_property
     def absent(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.drafting.codes import is_code
 from schemas.drafting.columns import Column
@@ -11,6 +11,8 @@ from schemas.expressions.nodes import Kind
 from schemas.reading.amounts import number_reader
 from schemas.reading.dates import date_reader
 from schemas.reading.words import ReadingError
+
+T = TypeVar("T")
 
 PAIRS: Final = (
     ("y", "n"), ("yes", "no"), ("true", "false"), ("t", "f"), ("j", "n"), ("ja", "nein"),
@@ -39,8 +41,6 @@ _SWAPPED: Final = {
 _DATE_LIKE: Final = re.compile(
     r"\d{1,4}[-/. ]\w{1,9}\.?[-/., ]+\d{1,4}.*|[A-Za-z]{3,9}\.? \d.*|\d{8}"
 )
-_TRIED: Final = 300
-"""Distinct values with which a form is tried first."""
 
 
 class Guess(NamedTuple):
@@ -87,9 +87,12 @@ def _number(column: Column) -> Guess | None:
         return None
     if column.is_typed and all(text.isdigit() for text in column.counts):
         return None  # who could have sent a number and sent its digits as a text means a code
-    signs = [sign for sign in CURRENCIES if any(_has_sign(text, sign) for text in column.counts)]
-    fits = [(marks, _fitting(number_reader(*marks, signs), column)) for marks in MARKS]
-    (thousands, decimal), share = max(fits, key=lambda fit: fit[1])
+    signs = [sign for sign in CURRENCIES if any(_has_sign(text, sign) for text in column.sample)]
+    tried = column.sample
+    fits = [(marks, _share(number_reader(*marks, signs), tried)) for marks in MARKS]
+    if max(share for _, share in fits) < MOSTLY:
+        return None
+    (thousands, decimal), share = _best(fits, lambda marks: number_reader(*marks, signs), column)
     if share < MOSTLY:
         return None
     reading: dict[str, Any] = {}
@@ -101,8 +104,22 @@ def _number(column: Column) -> Guess | None:
         reading["currency"] = signs
     if column.is_typed and not reading:
         reading["decimal"] = decimal
-    rivals = [marks for marks, other in fits if other == share and marks != (thousands, decimal)]
+    rivals = [marks for marks, other in fits if other == 1 and marks != (thousands, decimal)]
     return Guess("number", reading, (*_unread(share), *_ambiguous(column, rivals)))
+
+
+def _best(
+    fits: Sequence[tuple[T, float]],
+    reader: Callable[[T], Callable[[str], object]],
+    column: Column,
+) -> tuple[T, float]:
+    """The form that fits most of all values; forms that fit the sample best are tried first."""
+    found: list[tuple[T, float]] = []
+    for form, _ in sorted(fits, key=lambda fit: -fit[1]):
+        found.append((form, _fitting(reader(form), column)))
+        if found[-1][1] == 1:
+            break
+    return max(found, key=lambda fit: fit[1])
 
 
 def _ambiguous(column: Column, rivals: Sequence[tuple[str, str]]) -> list[str]:
@@ -125,7 +142,7 @@ def _has_sign(text: str, sign: str) -> bool:
 def _date(column: Column) -> Guess | None:
     if column.native and column.native <= {"date", "datetime", "Timestamp"}:
         return Guess("date", {})
-    tried = list(column.counts)[:_TRIED]
+    tried = column.sample
     if not tried or column.native or not any(map(_DATE_LIKE.fullmatch, tried[:20])):
         return None
     forms = [
@@ -133,14 +150,15 @@ def _date(column: Column) -> Guess | None:
         for form in map("".join, product(DAYS, CLOCKS))
         if _share(date_reader([form]), tried) >= DATED
     ]
-    fits = [(form, _fitting(date_reader([form]), column)) for form in forms]
-    if not fits:
+    if not forms:
         return None
-    form, share = max(fits, key=lambda fit: fit[1])
+    fits = [(form, _share(date_reader([form]), tried)) for form in forms]
+    form, share = _best(fits, lambda form: date_reader([form]), column)
     if share < DATED:
         return None
     doubts = list(_unread(share))
-    if _SWAPPED.get(form) in [other for other, part in fits if part == share]:
+    other = _SWAPPED.get(form)
+    if other in forms and _fitting(date_reader([other]), column) == share:
         doubts.append("day and month may be the other way round")
     return Guess("date", {} if form == "%Y-%m-%d" else {"date": form}, tuple(doubts))
 

@@ -9,8 +9,11 @@ from schemas.reading.words import ReadingError
 
 MAX_DIGITS: Final = 100
 """Longer texts are no numbers."""
+_NOT_DIGITS: Final = re.compile(r"\D")
 _BLANKS: Final = " \u00a0\u2009\u202f"
 """Blanks that part groups of digits are typed in several ways."""
+_PLAIN: Final = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+"""What most senders write, and all readers with a decimal point read alike."""
 _MINUS: Final = str.maketrans({"\u2212": "-", "\u2013": "-"})
 
 
@@ -37,12 +40,14 @@ def number_reader(
     said = f"with {decimal} before the fraction" + (f" and {thousands} in groups" if marks else "")
 
     def read(text: str) -> float:
+        if decimal == "." and len(text) <= MAX_DIGITS and _PLAIN.fullmatch(text):
+            return float(text)
         bare = _without(text.translate(_MINUS), signs)
         owed = bare.startswith("(") and bare.endswith(")")
         found = form.fullmatch(_without(bare[1:-1], signs) if owed else bare)
         if found is None or len(text) > MAX_DIGITS or not (found[2] or found[3]):
             raise ReadingError(f"Expected a number {said}")
-        whole = re.sub(r"\D", "", found[2]) or "0"
+        whole = _NOT_DIGITS.sub("", found[2]) or "0"
         value = float(f"{whole}.{found[3] or 0}e{found[4] or 0}")
         if not math.isfinite(value):
             raise ReadingError("Expected a number that is not this large")
