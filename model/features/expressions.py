@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from model.arrays import Numbers
 from model.features.vocabulary import clean
-from schemas.expressions.nodes import Constant, Fact, Kind, Node
+from schemas.expressions.nodes import Constant, Fact, Kind, Node, Operation
 
 Values = npt.NDArray[Any]
 
@@ -30,21 +30,29 @@ class Facts(Protocol):
 
 def evaluate(node: Node, facts: Facts) -> Values:
     """The value for each claim, shape (n_claims,)."""
+    with np.errstate(all="ignore"):
+        return np.broadcast_to(_value(node, facts), (len(facts),))
+
+
+def _value(node: Node, facts: Facts) -> Values:
+    """The value for each claim, or one of shape () for all."""
     if isinstance(node, Constant):
-        kept: type = object if node.kind == "text" else np.float64
-        return np.full(len(facts), node.value, dtype=kept)
+        return np.array(node.value, dtype=object if node.kind == "text" else np.float64)
     if isinstance(node, Fact):
         return facts.column(node.name, node.kind)
-    operands = [evaluate(operand, facts) for operand in node.operands]
+    operands = [_value(operand, facts) for operand in node.operands]
     if node.operands[0].kind == "text":
         return _TEXTS[node.name](*operands)
-    with np.errstate(all="ignore"):
-        found = _NUMBERS[node.name](*operands)
-    return np.where(np.isfinite(found), found, np.nan)
+    found = _NUMBERS[node.name](*operands)
+    return np.where(np.isfinite(found), found, np.nan) if node.name in _UNBOUNDED else found
 
 
 def holds(node: Node, facts: Facts) -> npt.NDArray[np.bool_]:
     """Where a flag is true, shape (n_claims,); where it is missing, it is not."""
+    if isinstance(node, Operation) and node.name in _PLAIN and node.operands[0].kind != "text":
+        # Missing values compare as false by themselves; most conditions are as simple as this.
+        left, right = (_value(operand, facts) for operand in node.operands)
+        return np.broadcast_to(_PLAIN[node.name](left, right), (len(facts),))
     found: npt.NDArray[np.bool_] = evaluate(node, facts) == 1
     return found
 
@@ -81,6 +89,15 @@ def _year(days: Numbers) -> Numbers:
     return found
 
 
+_PLAIN: Final = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "==": np.equal,
+}
+_UNBOUNDED: Final = frozenset("+-*/")
+"""What can give a number too large to hold, or none."""
 _COMPARED: Final = {
     "<": _compared(operator.lt),
     "<=": _compared(operator.le),
@@ -112,34 +129,44 @@ _NUMBERS: Final[Mapping[str, Callable[..., Numbers]]] = {
 }
 
 
-def _absent(texts: Values) -> npt.NDArray[np.bool_]:
-    return np.array([text is None for text in texts.tolist()], dtype=bool)
-
-
-def _cleaned(texts: Values) -> Values:
-    known = {text: clean(text) for text in set(texts.tolist())}
-    found = np.empty(len(texts), dtype=object)
-    found[:] = [known[text] for text in texts.tolist()]
-    return found
+def _each(texts: Values, value: Callable[[str | None], float]) -> Numbers:
+    """A number for each text, computed once for equal texts; None and blank texts are None."""
+    listed = np.atleast_1d(texts).tolist()
+    known = {text: value(clean(text)) for text in set(listed)}
+    found = np.fromiter(map(known.__getitem__, listed), np.float64, len(listed))
+    return found.reshape(texts.shape)
 
 
 def _equal(left: Values, right: Values) -> Numbers:
-    a, b = _cleaned(left), _cleaned(right)
-    return np.where(_absent(a) | _absent(b), np.nan, np.equal(a, b).astype(np.float64))
+    if right.ndim == 0:
+        wanted = clean(right.item())
+        return _each(left, lambda text: np.nan if text is None else float(text == wanted))
+    if left.ndim == 0:
+        return _equal(right, left)
+    codes: dict[str, float] = {}
+
+    def code(text: str | None) -> float:
+        return np.nan if text is None else codes.setdefault(text, float(len(codes)))
+
+    return _COMPARED["=="](_each(left, code), _each(right, code))
 
 
 def _one_of(item: Values, *choices: Values) -> Numbers:
     return reduce(_or, (_equal(item, choice) for choice in choices))
 
 
+def _absent(texts: Values) -> Numbers:
+    return _each(texts, lambda text: float(text is None))
+
+
 def _first_text(*operands: Values) -> Values:
-    return reduce(lambda first, other: np.where(_absent(_cleaned(first)), other, first), operands)
+    return reduce(lambda first, other: np.where(_absent(first) == 1, other, first), operands)
 
 
 _TEXTS: Final[Mapping[str, Callable[..., Values]]] = {
     "==": _equal,
     "!=": lambda left, right: 1 - _equal(left, right),
     "in": _one_of,
-    "missing": lambda text: _absent(_cleaned(text)).astype(np.float64),
+    "missing": _absent,
     "coalesce": _first_text,
 }

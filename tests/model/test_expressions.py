@@ -186,6 +186,8 @@ def test_a_batch_equals_its_rows(text: str, table: list[Row]) -> None:
             assert value is None or math.isnan(value)
         else:
             assert value == expected
+    if node.kind == "flag":
+        assert holds(node, Table(table)).tolist() == [plain(node, row) is True for row in table]
 
 
 @pytest.mark.parametrize(
