@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from schemas import examples
 from schemas.alert import FraudAlert
-from schemas.claim import Claim
-from schemas.documents import Document, components, header_map
+from schemas.decoding.form import ClaimForm
+from schemas.documents import AUTO, Document, components, header_map
 from schemas.outcome import FraudOutcome
 from schemas.record_headers import ALERT_HEADERS, CLAIM_HEADERS
 
@@ -35,14 +35,14 @@ def _ref(section: str, name: str) -> Document:
     return {"$ref": f"#/components/{section}/{name}"}
 
 
-def _messages() -> dict[str, Document]:
+def _messages(form: ClaimForm) -> dict[str, Document]:
     json, raw = "application/json", "application/octet-stream"
     return {
         "Claim": _message(
             "Claim",
-            "An auto first notice of loss.",
+            form.description.partition("\n")[0],
             json,
-            [{"payload": claim} for claim in examples.CLAIMS],
+            [{"payload": claim} for claim in form.examples],
             headers=_ref("schemas", "ClaimHeaders"),
             payload=_ref("schemas", "Claim"),
         ),
@@ -119,9 +119,10 @@ def _operation(action: str, channel: str, summary: str) -> Document:
     }
 
 
-def asyncapi() -> Document:
-    """The document."""
-    schemas = components([Claim, FraudAlert, FraudOutcome], "#/components/schemas/")
+def asyncapi(form: ClaimForm = AUTO) -> Document:
+    """The document, for claims of that form."""
+    place = "#/components/schemas/"
+    schemas = form.components(place) | components([FraudAlert, FraudOutcome], place)
     schemas["ClaimHeaders"], schemas["FraudAlertHeaders"] = CLAIM_HEADERS, ALERT_HEADERS
     schemas["DeadLetter"] = header_map()
     schemas["RefusedValue"] = {
@@ -146,5 +147,5 @@ def asyncapi() -> Document:
         },
         "channels": {name: _channel(*channel) for name, channel in TOPICS.items()},
         "operations": {name: _operation(*operation) for name, operation in OPERATIONS.items()},
-        "components": {"messages": _messages(), "schemas": schemas},
+        "components": {"messages": _messages(form), "schemas": schemas},
     }

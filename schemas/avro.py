@@ -70,7 +70,7 @@ def _schema(kind: inspect.Type) -> Any:
         return _schema(kind.type)
     if isinstance(kind, inspect.UnionType):
         # Null first: a default is of the first branch.
-        branches = sorted(map(_bare, kind.types), key=lambda t: not isinstance(t, inspect.NoneType))
+        branches = sorted(_branches(kind), key=lambda t: not isinstance(t, inspect.NoneType))
         return [_schema(branch) for branch in branches]
     if isinstance(kind, inspect.VarTupleType):
         return {"type": "array", "items": _schema(kind.item_type)}
@@ -79,6 +79,15 @@ def _schema(kind: inspect.Type) -> Any:
     if type(kind) not in PRIMITIVES:
         raise TypeError(f"no Avro form for {kind}")
     return PRIMITIVES[type(kind)]
+
+
+def _branches(kind: inspect.UnionType) -> Iterator[inspect.Type]:
+    """The alternatives; those of a union in the union, which Avro does not know, among them."""
+    for branch in map(_bare, kind.types):
+        if isinstance(branch, inspect.UnionType):
+            yield from _branches(branch)
+        else:
+            yield branch
 
 
 def _bare(kind: inspect.Type) -> inspect.Type:
@@ -97,9 +106,9 @@ def _descriptions(kind: inspect.Type) -> Iterator[str]:
             yield from _descriptions(branch)
 
 
-def claim_avro() -> Document:
-    """Value of a record of the claims topic."""
-    return record(Claim)
+def claim_avro(kind: type = Claim) -> Document:
+    """Value of a record of the claims topic; kind is the type of what is sent."""
+    return record(kind)
 
 
 def alert_avro() -> Document:

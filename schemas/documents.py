@@ -9,6 +9,7 @@ from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.dead_letter import HEADER_OF, OPTIONAL, DeadLetter
+from schemas.decoding.form import NAME, ClaimForm
 from schemas.outcome import FraudOutcome
 
 Document = dict[str, Any]
@@ -34,15 +35,37 @@ def _contract(name: str, version: int, root: Document, shown: Sequence[Document]
 
 
 def _of_struct(kind: type, name: str, shown: Sequence[Document]) -> Document:
+    """A contract of ours, version 1."""
     parts = components([kind], "#/$defs/")
     root = parts.pop(kind.__name__) | {"title": f"{kind.__name__} v1"}
     document = _contract(name, 1, root, shown)
     return document | {"$defs": parts} if parts else document
 
 
-def claim_schema() -> Document:
+AUTO: Final = ClaimForm(
+    sent=Claim,
+    decoded=Claim,
+    id="urn:claims-fraud-scorer:claim:v1",
+    title="Claim v1",
+    description=Claim.__doc__ or "",
+    examples=examples.CLAIMS,
+)
+"""Claims of a model without a contract of its own."""
+
+
+def claim_schema(form: ClaimForm = AUTO) -> Document:
     """Value of a record of the claims topic, and body of ``POST /fraud-detection``."""
-    return _of_struct(Claim, "claim", examples.CLAIMS)
+    parts = form.components("#/$defs/")
+    root = parts.pop(NAME) | {"title": form.title}
+    found = {"$schema": DIALECT, "$id": form.id, **root, "examples": list(form.examples)}
+    return found | {"$defs": parts} if parts else found
+
+
+def decoded_schema(form: ClaimForm) -> Document:
+    """A claim as models and rules see it."""
+    parts = components([form.decoded], "#/$defs/")
+    root = parts.pop(NAME) | {"title": form.title}
+    return {"$schema": DIALECT, "$id": f"{form.id}:decoded", **root}
 
 
 def alert_schema() -> Document:

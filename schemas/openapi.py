@@ -1,25 +1,28 @@
 """OpenAPI 3.1 of the HTTP endpoint."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
-from schemas.claim import Claim
-from schemas.documents import DIALECT, Document, components
+from schemas.decoding.form import ClaimForm
+from schemas.documents import AUTO, DIALECT, Document, components
 
 VERSION: Final = "1.0.0"
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
 TEXT: Final = "text/plain"
+MAX_CLAIMS: Final = 1_000
+"""In one request."""
 
 SCORING_PROBLEMS: Final = {
     400: "Not JSON, not UTF-8, empty, nested too deeply, or `detail` is no boolean.",
     408: "The body did not arrive in time.",
-    413: "The claim is larger than the limit.",
+    413: "The claim or the array is larger than the limit.",
     415: "The body is not sent as application/json.",
-    422: "JSON, but no claim: `path` is where.",
+    422: "JSON, but no claim: `path` is where; or an array of none or too many.",
     500: "The model failed.",
     503: "Too many requests under way; try again.",
 }
@@ -52,21 +55,51 @@ UNAUTHORIZED: Final = {"$ref": "#/components/responses/Unauthorized"}
 
 
 def _answer() -> Document:
-    either = {"anyOf": [_schema("Verdict"), _schema("FraudAlert")]}
+    either = {"anyOf": [_schema("Verdict"), _schema("FraudAlert"), _answers()]}
     shown = {
         "verdict": {"summary": "The answer", "value": HELD},
         "alert": {"summary": "With detail=true", "value": examples.OVER_HTTP},
+        "array": {"summary": "To an array of two, one of them refused", "value": [HELD, REFUSED]},
     }
-    return {"description": "The claim was scored.", **_content(JSON, either, examples=shown)}
+    return {
+        "description": "The claim was scored, or each of the array was answered.",
+        **_content(JSON, either, examples=shown),
+    }
 
 
-def _scoring() -> Document:
-    shown = {claim["claim_id"]: {"value": claim} for claim in examples.CLAIMS}
+def _answers() -> Document:
+    answers = [_schema("Verdict"), _schema("FraudAlert"), _schema("Problem")]
+    return {
+        "type": "array",
+        "description": "An answer for each claim of an array, in their order.",
+        "items": {"anyOf": answers},
+    }
+
+
+def _claims() -> Document:
+    """One claim, or an array of what may be claims."""
+    return {
+        "anyOf": [
+            _schema("Claim"),
+            {
+                "type": "array",
+                "description": "Claims, each of at most 1 MB and 16 MB in all. What is no claim is "
+                "answered with its problem, and the others are scored.",
+                "minItems": 1,
+                "maxItems": MAX_CLAIMS,
+                "items": {"anyOf": [_schema("Claim"), {}]},
+            },
+        ]
+    }
+
+
+def _scoring(form: ClaimForm) -> Document:
+    shown = {_name(claim, n): {"value": claim} for n, claim in enumerate(form.examples, start=1)}
     problems = {str(status): _problem(text) for status, text in SCORING_PROBLEMS.items()}
     problems["422"] = _problem(SCORING_PROBLEMS[422], example=REFUSED)
     return {
         "operationId": "scoreClaim",
-        "summary": "Score one claim",
+        "summary": "Score one claim, or an array of claims",
         "description": "The same decoding, preprocessing and model as the worker's.",
         "parameters": [
             {
@@ -76,9 +109,13 @@ def _scoring() -> Document:
                 "schema": {"type": "boolean", "default": False},
             }
         ],
-        "requestBody": {"required": True, **_content(JSON, _schema("Claim"), examples=shown)},
+        "requestBody": {"required": True, **_content(JSON, _claims(), examples=shown)},
         "responses": {"200": _answer(), "401": UNAUTHORIZED, **problems},
     }
+
+
+def _name(claim: Mapping[str, Any], number: int) -> str:
+    return str(claim.get("claim_id", f"claim-{number}"))
 
 
 def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> Document:
@@ -89,14 +126,14 @@ def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> 
     return {"operationId": operation, "summary": summary, "responses": found}
 
 
-def _paths() -> dict[str, Document]:
+def _paths(form: ClaimForm) -> dict[str, Document]:
     metrics = _text("Every instrument in the text format.")
     document = {"description": "OpenAPI 3.1.", **_content(JSON, {"type": "object"})}
     page = _text("The page.", "text/html")
     alive, ready = _text("Healthy."), _text("Ready.")
     ill, unready = _text("What is wrong."), _text("What is missing.")
     return {
-        "/fraud-detection": {"post": _scoring()},
+        "/fraud-detection": {"post": _scoring(form)},
         "/": {"get": _get("page", "A page to try a claim on", free=True, s200=page)},
         "/openapi.json": {"get": _get("document", "This document", free=False, s200=document)},
         "/healthz": {
@@ -109,9 +146,10 @@ def _paths() -> dict[str, Document]:
     }
 
 
-def openapi() -> Document:
-    """The document."""
-    types = [Claim, FraudAlert, Verdict, Problem]
+def openapi(form: ClaimForm = AUTO) -> Document:
+    """The document, for claims of that form."""
+    place = "#/components/schemas/"
+    schemas = form.components(place) | components([FraudAlert, Verdict, Problem], place)
     unauthorized = _problem("A bearer token is set (API_TOKEN), and this is not it.")
     unauthorized["headers"] = {
         "WWW-Authenticate": {"schema": {"type": "string"}, "description": "Bearer"}
@@ -122,14 +160,14 @@ def openapi() -> Document:
         "info": {
             "title": "Claims fraud scorer",
             "version": VERSION,
-            "summary": "Fraud probability of an auto claim at first notice of loss.",
+            "summary": "Fraud probability of a claim.",
             "description": "A referral is advice to a person: no answer denies a claim.",
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}],
-        "paths": _paths(),
+        "paths": _paths(form),
         "components": {
-            "schemas": components(types, "#/components/schemas/"),
+            "schemas": schemas,
             "responses": {"Unauthorized": unauthorized},
             "securitySchemes": {
                 "bearer": {

@@ -1,29 +1,31 @@
 """From one record's bytes to a claim, or to the reason why it is not one. Pure."""
 
-import json
 import operator
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
+from schemas.decoding.refusal import RefusedError, invalid, parse
+
+__all__ = [
+    "MAX_CLAIM_BYTES",
+    "HasHeaders",
+    "Headers",
+    "RefusedError",
+    "check_size",
+    "decode",
+    "headers_of",
+    "invalid",
+    "is_structured",
+]
 
 Headers = dict[str, str | bytes | None] | list[Header]
 
 MAX_CLAIM_BYTES: Final = 1_000_000
 STRUCTURED: Final = b"application/cloudevents+json"
-_PATH_MARK: Final = " - at `"
-
-
-class RefusedError(Exception):
-    """A record is not a valid claim; says why and where."""
-
-    def __init__(self, reason: Reason, message: str, path: str = "$") -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.path = path
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -98,51 +100,14 @@ def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
     if len(value) > MAX_CLAIM_BYTES:
         check_size(value)
     if headers and is_structured(headers):
-        envelope: Envelope = _parse(_envelopes, value, "$")
+        envelope: Envelope = parse(_envelopes, value, "$")
         return _claim(bytes(envelope.data), "$.data")
     return _claim(value, "$")
 
 
 def _claim(value: bytes, root: str) -> Claim:
-    claim: Claim = _parse(_claims, value, root)
+    claim: Claim = parse(_claims, value, root)
     return claim
-
-
-def _parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
-    try:
-        return decoder.decode(value)
-    except msgspec.ValidationError as error:
-        raise invalid(error, root) from None
-    except UnicodeDecodeError as error:
-        # The error's own text contains the byte, which may be part of a name.
-        raise RefusedError(Reason.NOT_UTF8, f"not UTF-8: {error.reason}", root) from None
-    except msgspec.DecodeError as error:
-        raise RefusedError(Reason.NOT_JSON, _malformed(error, value), root) from None
-    except RecursionError:
-        raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
-
-
-def _malformed(error: msgspec.DecodeError, value: bytes) -> str:
-    """Describe malformed JSON; msgspec reports a string cut inside an emoji as truncated."""
-    message = str(error)
-    if "surrogate" in message or ("truncated" in message and _is_json(value)):
-        return "a string contains half of a surrogate pair, as when it is cut inside an emoji"
-    return message
-
-
-def _is_json(value: bytes) -> bool:
-    """True if it is JSON to a reader that accepts half of a surrogate pair."""
-    try:
-        json.loads(value)
-    except (ValueError, RecursionError):
-        return False
-    return True
-
-
-def invalid(error: msgspec.ValidationError, root: str) -> RefusedError:
-    """The refusal for a value that is not valid, with the JSON path of the fault below root."""
-    message, _, path = str(error).partition(_PATH_MARK)
-    return RefusedError(Reason.INVALID, message, root + path.rstrip("`").removeprefix("$"))
 
 
 def check_size(value: bytes) -> None:

@@ -60,7 +60,7 @@ class Outcome(NamedTuple):
         return np.empty(0) if self.assessment is None else self.assessment.probability
 
 
-Misfits = Mapping[Source, int]
+MisfitCounts = Mapping[Source, int]
 
 
 MOST_HEADERS: Final = 1_000
@@ -96,7 +96,7 @@ def process(
     referrals_only: bool = False,
     seal: Seal = as_it_is,
     wire: Wire = PLAIN,
-    misfits: Misfits = MappingProxyType({}),
+    misfits: MisfitCounts = MappingProxyType({}),
 ) -> Outcome:
     """Decode, score and turn one batch into what is to be published.
 

@@ -14,7 +14,7 @@ from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Publication
 from consumer.settings.settings import Settings
 
-Step = Callable[[str], AbstractContextManager[None]]
+WatchStep = Callable[[str], AbstractContextManager[None]]
 """Watches the named call while it runs."""
 
 
@@ -24,7 +24,7 @@ def unwatched(_: str) -> AbstractContextManager[None]:
 
 
 def ready_producer(
-    settings: Settings, leftovers: Leftovers, timeout_s: float, step: Step = unwatched
+    settings: Settings, leftovers: Leftovers, timeout_s: float, step: WatchStep = unwatched
 ) -> Producer:
     """A producer that nothing is open behind and that has aborted nothing.
 
@@ -41,7 +41,7 @@ def ready_producer(
     return _initialised(settings, timeout_s, step) if swept else producer
 
 
-def _initialised(settings: Settings, timeout_s: float, step: Step) -> Producer:
+def _initialised(settings: Settings, timeout_s: float, step: WatchStep) -> Producer:
     producer = make_producer(settings)
     try:
         with step("init_transactions"):
@@ -56,7 +56,7 @@ class Transaction:
     """Records and offsets that become visible together, or not at all."""
 
     def __init__(
-        self, producer: Producer, receipts: Receipts, timeout_s: float, step: Step = unwatched
+        self, producer: Producer, receipts: Receipts, timeout_s: float, step: WatchStep = unwatched
     ) -> None:
         """Nothing is begun yet.
 

@@ -23,7 +23,7 @@ CUT_SHORT: Final = frozenset(
 POLL_S: Final = 0.1
 CAUSE_S: Final = 5.0
 
-Report = Callable[[KafkaError | None, Message | None], None]
+OnDelivery = Callable[[KafkaError | None, Message | None], None]
 
 
 def is_too_large(error: KafkaException | KafkaError) -> bool:
@@ -54,7 +54,7 @@ class DeliveryReports:
         if error is not None and (self.failed is None or is_too_large(error)):
             self.failed = error
 
-    def of(self, source: Source) -> Report:
+    def of(self, source: Source) -> OnDelivery:
         """The report for the record that comes from this one."""
         return partial(self._note_of, source)
 

@@ -1,6 +1,5 @@
 """The HTTP endpoint: POST /fraud-detection, its OpenAPI document and its page."""
 
-import datetime as dt
 from collections.abc import Callable
 from http import HTTPStatus
 from importlib import resources
@@ -10,28 +9,23 @@ import falcon
 import msgspec
 from falcon.asgi import Request, Response
 
-from consumer.batch.alerts import BatchScorer, fraud_alerts
+from consumer.batch.alerts import BatchScorer
 from consumer.batch.decode import MAX_CLAIM_BYTES, RefusedError, decode
-from consumer.batch.process import checked_assessment
 from consumer.server.limits import PROBES
 from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.access import BearerToken
+from consumer.web.batches import MAX_ARRAY_BYTES, answers, is_array, status_of, told
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
-from schemas.answer import Verdict
 from schemas.claim import Claim
-from schemas.dead_letter import Reason
 
 DOCUMENT: Final = resources.files("schemas") / "json" / "openapi.json"
 JSON: Final = "application/json"
 CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
-STATUS_OF: Final = {
-    Reason.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-}
-"""Every other reason is a bad request."""
+BEGINNING: Final = 64
+"""Bytes in which an array begins; one after more blanks counts as a claim, and is none."""
 BOOLEANS: Final = {"true": True, "false": False}
 FREE: Final = ("/", *PROBES)
 """Paths that need no token: the page contains no data."""
@@ -40,14 +34,14 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class FraudDetection:
-    """POST /fraud-detection: one claim as JSON."""
+    """POST /fraud-detection: one claim as JSON, or an array of them."""
 
     def __init__(self, scorer: Callable[[], BatchScorer], metrics: ServingMetrics) -> None:
         self._scorer = scorer
         self._metrics = metrics
 
     async def on_post(self, request: Request, response: Response) -> None:
-        """Answer whether the claim is fraudulent and with what probability."""
+        """Answer whether each claim is fraudulent and with what probability."""
         detail = _wants_detail(request)
         body = await _body(request)
         with self._metrics.request_seconds.time():
@@ -55,16 +49,11 @@ class FraudDetection:
         response.content_type = JSON
 
     def _answer(self, body: bytes, *, detail: bool) -> bytes:
+        if is_array(body):
+            return _encoder.encode(answers(body, self._scorer(), detail=detail))
         claim = _claim(body)
-        scorer = self._scorer()
-        if detail:
-            now = dt.datetime.now(dt.UTC)
-            assessment = checked_assessment([claim], scorer)
-            return _encoder.encode(*fraud_alerts([claim], [None], assessment, scorer, now))
-        probability = float(scorer.score([claim])[0])
-        if not 0 <= probability <= 1:
-            raise ValueError(f"model {scorer.name} {scorer.version} answered {probability}")
-        return _encoder.encode(Verdict(probability >= scorer.threshold, probability))
+        (found,) = told([claim], self._scorer(), detail=detail)
+        return _encoder.encode(found)
 
 
 def _wants_detail(request: Request) -> bool:
@@ -75,7 +64,7 @@ def _wants_detail(request: Request) -> bool:
 
 
 async def _body(request: Request) -> bytes:
-    """The bytes of the claim; reads no more than a claim may contain."""
+    """The bytes of a claim or an array; reads no more than one may contain."""
     media_type, parameters = falcon.parse_header(request.content_type or "")
     if media_type.strip().lower() != JSON:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the claim as {JSON}")
@@ -91,13 +80,16 @@ async def _body(request: Request) -> bytes:
             f"send the claim without Content-Encoding; {coding[:40]!r} is not supported",
             headers={"Accept-Encoding": "identity"},
         )
-    body: bytes = b""
-    if (request.content_length or 0) <= MAX_CLAIM_BYTES:
-        body = await request.stream.read(MAX_CLAIM_BYTES + 1)
-        if len(body) <= MAX_CLAIM_BYTES:
+    beginning: bytes = await request.stream.read(BEGINNING)
+    what, limit = ("a claim", MAX_CLAIM_BYTES)
+    if is_array(beginning):
+        what, limit = ("an array of claims", MAX_ARRAY_BYTES)
+    if (request.content_length or 0) <= limit:
+        body: bytes = beginning + await request.stream.read(limit + 1 - len(beginning))
+        if len(body) <= limit:
             return body
     raise ProblemError(
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a claim may have at most {MAX_CLAIM_BYTES} bytes"
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{what} may have at most {limit} bytes"
     )
 
 
@@ -105,8 +97,7 @@ def _claim(body: bytes) -> Claim:
     try:
         return decode(body)
     except RefusedError as refused:
-        status = STATUS_OF.get(refused.reason, HTTPStatus.BAD_REQUEST)
-        raise ProblemError(status, str(refused), refused.path) from None
+        raise ProblemError(status_of(refused), str(refused), refused.path) from None
 
 
 class OpenApiDocument:

@@ -1,25 +1,31 @@
 """Transparent rules alongside the model: read from a small file, evaluated on batch columns."""
 
 import datetime as dt
-import math
-import operator
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from model.arrays import Flags
-from model.features.columns import Fields
-from model.features.vocabulary import clean
+from model.features.columns import DERIVED, FIELDS, Fields
+from model.features.expressions import Values, holds
 from model.files.trusted import FileError, read_trusted
 from schemas.alert import Decision, RuleHit
 from schemas.claim import Role, field_schemas, role_of
+from schemas.expressions.grammar import parse as parse_expression
+from schemas.expressions.nodes import (
+    Constant,
+    ExpressionError,
+    Kind,
+    Node,
+    constants_of,
+    facts_of,
+)
 
 DEFAULT_FILE: Final = Path(__file__).parents[1] / "rules.toml"
 
@@ -31,40 +37,12 @@ MAX_CONDITION: Final = 500
 MAX_TEXT: Final = 1_000
 """Characters. Every rule costs time per batch, and an alert carries all that its claim matches."""
 
-Kind = Literal["number", "date", "text", "flag"]
-
-_OPERATORS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-    "==": operator.eq,
-    "!=": operator.ne,
-}
 SENSITIVE: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
 """Roles of fields that a rule may use only if it declares them."""
-_CONDITION: Final = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>)\s*(.+?)\s*")
-_KINDS: Final[Mapping[str, Kind]] = {"boolean": "flag", "integer": "number", "number": "number"}
 
 
 class RuleError(ValueError):
     """A rule file cannot be used; the message names the file, the rule and what is wrong."""
-
-
-class _Side(NamedTuple):
-    """A field, or otherwise a constant."""
-
-    kind: Kind
-    field: str | None
-    constant: float | str = 0.0
-
-
-class _Condition(NamedTuple):
-    left: _Side
-    compare: Callable[[Any, Any], Any]
-    right: _Side
-    written: str
-    """The right side as written in the file, without quotation marks."""
 
 
 class _Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,7 +66,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Rules:
     """Rules, ready to evaluate. Created by `load` and `parse`."""
 
-    def __init__(self, rules: Sequence[tuple[RuleHit, Sequence[_Condition]]]) -> None:
+    def __init__(self, rules: Sequence[tuple[RuleHit, Sequence[Node]]]) -> None:
         self._rules = rules
 
     def __len__(self) -> int:
@@ -97,11 +75,11 @@ class Rules:
     def hits(self, fields: Fields) -> list[tuple[RuleHit, ...]]:
         """The rules that each claim matches, in the order of the file."""
         found: list[tuple[RuleHit, ...]] = [()] * len(fields)
-        columns = _Columns(fields)
+        facts = _Facts(fields)
         for hit, conditions in self._rules:
             mask = np.ones(len(fields), dtype=bool)
             for condition in conditions:
-                mask &= columns.holds(condition)
+                mask &= holds(condition, facts)
             for row in np.flatnonzero(mask).tolist():
                 found[row] += (hit,)
         return found
@@ -124,9 +102,9 @@ def parse(text: str, name: str = "rules") -> Rules:
 
     Raises:
         RuleError: not TOML, not in the format that `rules.toml` describes, an id used twice, a
-            condition that uses no claim field, compares incomparable things or is meaningless;
-            or one on a personal or protected field that the rule does not list in
-            `sensitive`, or whose value its text would reveal.
+            condition that is no expression or not true or false; or one on a personal or
+            protected field that the rule does not list in `sensitive`, or whose value its text
+            would reveal.
     """
     try:
         content = msgspec.convert(tomllib.loads(text), _File)
@@ -141,7 +119,7 @@ def parse(text: str, name: str = "rules") -> Rules:
     return Rules([_prepared(rule, name) for rule in content.rule])
 
 
-def _prepared(rule: _Rule, name: str) -> tuple[RuleHit, list[_Condition]]:
+def _prepared(rule: _Rule, name: str) -> tuple[RuleHit, list[Node]]:
     hit = RuleHit(id=rule.id, version=rule.version, outcome=rule.outcome, text=rule.text)
     if not rule.when:
         raise RuleError(f"{name}, rule {rule.id}: no condition")
@@ -150,13 +128,41 @@ def _prepared(rule: _Rule, name: str) -> tuple[RuleHit, list[_Condition]]:
     return hit, conditions
 
 
-def _check_sensitive(rule: _Rule, conditions: Sequence[_Condition], where: str) -> None:
+def _condition(text: str, where: str) -> Node:
+    try:
+        node = parse_expression(text, _kinds(), time="report_date")
+    except ExpressionError as error:
+        raise RuleError(f"{where}, {error}") from None
+    if node.kind != "flag":
+        raise RuleError(f"{where} is a {node.kind}: a condition is true or false, as with > or ==")
+    return node
+
+
+@cache
+def _kinds() -> dict[str, Kind]:
+    """Kinds of the facts that conditions use: derived ones, and the claim's own, which win."""
+    found: dict[str, Kind] = dict.fromkeys(DERIVED, "number")
+    for name, schema in field_schemas().items():
+        shape = next(b for b in schema.get("anyOf", [schema]) if b.get("type") != "null")
+        found[name] = "date" if shape.get("format") == "date" else _KINDS[shape["type"]]
+    return found
+
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "boolean": "flag",
+    "integer": "number",
+    "number": "number",
+    "string": "text",
+}
+
+
+def _check_sensitive(rule: _Rule, conditions: Sequence[Node], where: str) -> None:
     """A rule uses personal or protected fields deliberately or not at all.
 
-    Its id and text are published in alerts, so they must not reveal the value it compares with.
+    Its id and text are published in alerts, so they must not reveal the values it compares with.
     """
-    used = {side.field for c in conditions for side in (c.left, c.right) if side.field}
-    sensitive = sorted(name for name in used if role_of(name) in SENSITIVE)
+    used = {fact.name for condition in conditions for fact in facts_of(condition)}
+    sensitive = sorted(name for name in used & FIELDS if role_of(name) in SENSITIVE)
     for name in sensitive:
         if name not in rule.sensitive:
             raise RuleError(
@@ -167,16 +173,24 @@ def _check_sensitive(rule: _Rule, conditions: Sequence[_Condition], where: str) 
         if name not in sensitive:
             raise RuleError(f"{where}: sensitive lists {name}, but no condition needs it")
     for condition in conditions:
-        if condition.left.field in sensitive and condition.right.field is None:
-            _check_text(rule, condition, where)
+        if any(fact.name in sensitive for fact in facts_of(condition)):
+            for constant in constants_of(condition):
+                _check_text(rule, constant, where)
 
 
-def _check_text(rule: _Rule, condition: _Condition, where: str) -> None:
-    shown, value = f"{rule.id} {rule.text}", condition.written
+def _shown(constant: Constant) -> str:
+    """A constant as a text would show it."""
+    if constant.kind == "date":
+        return dt.date.fromordinal(int(constant.value)).isoformat()
+    return f"{constant.value:g}" if isinstance(constant.value, float) else constant.value
+
+
+def _check_text(rule: _Rule, constant: Constant, where: str) -> None:
+    shown, value = f"{rule.id} {rule.text}", _shown(constant)
     reveals = bool(re.search(rf"(?<!\w){re.escape(value)}(?!\w)", shown, re.IGNORECASE))
-    if condition.right.kind == "number":  # 25 may be written as 25.0 or 0x19
+    if constant.kind == "number":  # 25 may be written as 25.0 or 0x19
         numbers = map(float, re.findall(r"\d+(?:\.\d+)?", shown))
-        reveals = reveals or abs(float(condition.right.constant)) in numbers
+        reveals = reveals or abs(float(constant.value)) in numbers
     if reveals:
         raise RuleError(
             f"{where}: its id or text reveals the value {value} of a personal or protected field, "
@@ -184,89 +198,29 @@ def _check_text(rule: _Rule, condition: _Condition, where: str) -> None:
         )
 
 
-def _condition(text: str, where: str) -> _Condition:
-    parts = _CONDITION.fullmatch(text)
-    if parts is None:
-        raise RuleError(f"{where} is not FIELD OPERATOR FIELD or VALUE")
-    left, right = _field(parts[1]), _field(parts[3]) or _value(parts[3])
-    if left is None or right is None:
-        raise RuleError(f"{where}: {parts[1] if left is None else parts[3]} is not a claim field")
-    if left.kind != right.kind:
-        raise RuleError(f"{where} compares a {left.kind} with a {right.kind}")
-    if left.kind in ("text", "flag") and parts[2] not in ("==", "!="):
-        raise RuleError(f"{where}: a {left.kind} can only be compared with == or !=")
-    if _says_nothing(right.constant):
-        raise RuleError(
-            f"{where}: comparing with {parts[3]} is meaningless, as no claim contains it"
-        )
-    return _Condition(left, _OPERATORS[parts[2]], right, parts[3].strip("\"'"))
-
-
-def _says_nothing(constant: float | str) -> bool:
-    return constant == "" or (isinstance(constant, float) and not math.isfinite(constant))
-
-
-def _field(name: str) -> _Side | None:
-    schema = field_schemas().get(name)
-    if schema is None:
-        return None
-    shape = next(b for b in schema.get("anyOf", [schema]) if b.get("type") != "null")
-    if shape["type"] == "string":
-        return _Side("date" if shape.get("format") == "date" else "text", name)
-    return _Side(_KINDS[shape["type"]], name)
-
-
-def _value(text: str) -> _Side | None:
-    # A value is written as in TOML, whose parser handles numbers, flags, texts and dates.
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-        if isinstance(value, bool):
-            return _Side("flag", None, float(value))
-        if isinstance(value, int | float):
-            return _Side("number", None, float(value))
-    except (ValueError, OverflowError, RecursionError):  # not TOML, or a number too large
-        return None
-    if isinstance(value, str):
-        return _Side("text", None, clean(value) or "")
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return _Side("date", None, float(value.toordinal()))
-    return None
-
-
-class _Columns:
+class _Facts:
     """Columns of a batch, each created at most once."""
 
     def __init__(self, fields: Fields) -> None:
         self._fields = fields
-        self._made: dict[str, npt.NDArray[Any]] = {}
+        self._made: dict[str, Values] = {}
 
-    def holds(self, condition: _Condition) -> Flags:
-        """Where a condition holds, shape (n_claims,)."""
-        left, right = self._side(condition.left), self._side(condition.right)
-        mask: Flags = np.asarray(condition.compare(left, right), dtype=bool)
-        mask &= self._present(condition.left)
-        mask &= self._present(condition.right)
-        return mask
+    def __len__(self) -> int:
+        return len(self._fields)
 
-    def _side(self, side: _Side) -> Any:
-        if side.field is None:
-            return side.constant
-        if side.field not in self._made:
-            self._made[side.field] = self._column(side.field, side.kind)
-        return self._made[side.field]
+    def column(self, name: str, kind: Kind) -> Values:
+        """Values of a field or a derived fact; see `model.features.expressions`."""
+        if name not in self._made:
+            self._made[name] = self._column(name, kind)
+        return self._made[name]
 
-    def _column(self, name: str, kind: Kind) -> npt.NDArray[Any]:
-        """Dates as ordinals, numbers and flags as floats with NaN, texts with '' for missing."""
+    def _column(self, name: str, kind: Kind) -> Values:
+        if name not in FIELDS:
+            return DERIVED[name](self._fields)
         if kind == "date":
             return self._fields.day(name)
         if kind != "text":
             return self._fields.number(name)
-        values = self._fields.raw(name)
-        cleaned = {value: clean(value) or "" for value in set(values)}
-        return np.array([cleaned[value] for value in values], dtype=object)
-
-    def _present(self, side: _Side) -> Any:
-        if side.field is None:
-            return True
-        column = self._made[side.field]
-        return column != "" if side.kind == "text" else ~np.isnan(column)
+        found = np.empty(len(self), dtype=object)
+        found[:] = self._fields.raw(name)
+        return found

@@ -1,6 +1,7 @@
 """Saving and loading: what comes back is what went in, or words."""
 
 import datetime as dt
+import errno
 import hashlib
 import pickle
 import subprocess
@@ -152,7 +153,7 @@ def test_a_save_that_fails_leaves_the_old_artifact(
 
     def full_disk(self: Path, content: bytes) -> int:
         if self.name == "manifest.json":
-            raise OSError("no space")
+            raise OSError(errno.ENOSPC, "no space")
         return write_bytes(self, content[:100])
 
     with monkeypatch.context() as patch:

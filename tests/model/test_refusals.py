@@ -225,7 +225,6 @@ def test_a_start_with_such_a_model_has_its_exit_code(
     [
         "promote v1 --root {root}",
         "evaluate --model {model} --data synthetic --rows 50",
-        "compare {model} {model} --data synthetic --rows 50",
     ],
 )
 def test_the_commands_say_it_in_one_line(
@@ -239,6 +238,19 @@ def test_the_commands_say_it_in_one_line(
     assert said.startswith(f"python -m model {given[0]}: ")
     assert said.count("\n") == 1
     assert "AttributeError" in said
+
+
+def test_compare_leaves_it_out_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = tmp_path / "v1", tmp_path / "v2"
+    for folder in (good, bad):
+        write(TRAINED, folder, created_at=NOW)
+    broken(bad)
+    assert main(["compare", str(good), str(bad), "--data", "synthetic", "--rows", "50"]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"left out: {bad} cannot be loaded (AttributeError")
+    assert "recall" in said.out
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,26 @@ def test_a_hit_tells_the_rule_and_belongs_to_its_claim() -> None:
             Claim(claim_id="a", policy_state="OH", loss_state="NY"),
             True,
         ),
+        ("missing(loss_date)", Claim(claim_id="a"), True),
+        ("days_since(loss_date) > 30", Claim(claim_id="a", loss_date=DAY), False),
+        (
+            "days_since(loss_date) > 30",
+            Claim(claim_id="a", loss_date=DAY, report_date=DAY + dt.timedelta(31)),
+            True,
+        ),
+        ("report_lag_days == 1", Claim(claim_id="a", loss_date=BEFORE, report_date=DAY), True),
+        ("vehicle_amount > 0.9 * vehicle_price", Claim(claim_id="a", vehicle_amount=1), False),
+        (
+            "vehicle_amount > 0.9 * vehicle_price",
+            Claim(claim_id="a", vehicle_amount=92, vehicle_price=100),
+            True,
+        ),
+        ('loss_state in ("oh", "ny") and not property_damage', Claim(claim_id="a"), False),
+        (
+            'loss_state in ("oh", "ny") or property_damage',
+            Claim(claim_id="a", property_damage=True),
+            True,
+        ),
     ],
 )
 def test_conditions(condition: str, claim: Claim, met: bool) -> None:
@@ -114,17 +134,17 @@ def test_conditions(condition: str, claim: Claim, met: bool) -> None:
         (one("witnesses > 1").replace("version = 3", f"version = {2**63}"), "mine: .*version`"),
         (one("witnesses > 1").replace("refer", "deny"), "mine: .*'deny'"),
         (one("witnesses > 1") + one("witnesses > 2"), "mine: two rules have the id r"),
-        (one("witnesses"), "mine, rule r: 'witnesses' is not FIELD OPERATOR"),
-        (one("wittnesses > 1"), "wittnesses is not a claim field"),
-        (one("witnesses > many"), "many is not a claim field"),
-        (one("witnesses > [1]"), r"\[1\] is not a claim field"),
-        (one("witnesses > loss_date"), "compares a number with a date"),
-        (one("claim_amount != nan"), "comparing with nan is meaningless"),
-        (one("claim_amount < +inf"), r"comparing with \+inf is meaningless"),
-        (one("claim_amount < 1e999"), "comparing with 1e999 is meaningless"),
-        (one('fault != " "'), "is meaningless"),
-        (one("loss_date > 2024-05-10T12:00:00"), "T12:00:00 is not a claim field"),
-        (one(f"witnesses < 1{400 * '0'}"), "is not a claim field"),
+        (one("witnesses"), "mine, rule r: 'witnesses' is a number: a condition is true or false"),
+        (one("wittnesses > 1"), "there is no field wittnesses; did you mean witnesses"),
+        (one("witnesses > many"), "column 13: there is no field many"),
+        (one("witnesses > [1]"), r"expected a value, a name or \(, found \["),
+        (one("witnesses > loss_date"), "> of a number and a date: both must be of one kind"),
+        (one("claim_amount != nan"), "there is no field nan"),
+        (one("claim_amount < +inf"), r"expected a value, a name or \(, found \+"),
+        (one("claim_amount < 1e999"), "1e999 is too large"),
+        (one('fault != " "'), "no claim contains an empty text"),
+        (one("loss_date > 2024-05-10T12:00:00"), "column 26: : has no meaning here"),
+        (one(f"witnesses < 1{400 * '0'}"), "is too large"),
         (one("witnesses > 1").replace("= 3", f"= {5_000 * '1'}"), "mine: "),
         (one("witnesses > 1").replace("version = 3", "version = 0"), r"mine: .*version"),
         (one("witnesses > 1") + f"x = {5_000 * '['}", "mine: "),
@@ -185,6 +205,8 @@ def test_what_is_listed_without_need_is_refused() -> None:
         ("policyholder_age < 25", "One of 250 rules.", False),
         ('policyholder_sex == "Female"', "The policyholder is female.", True),
         ('policyholder_sex == "Female"', "As rule 7 has it.", False),
+        ("policyholder_age in (17, 18)", "Aged 18.", True),
+        ("policyholder_age + 5 < 30", "Aged below 30.", True),
     ],
 )
 def test_the_text_of_such_a_rule_does_not_show_the_value(
@@ -231,7 +253,7 @@ def test_a_rule_file_has_limits(most: dict[str, int], where: str) -> None:
         parse(sized(**{name: count + 1 for name, count in most.items()}))
 
 
-@pytest.mark.parametrize("value", ["25", "25.0", "0x19", "2.5e1", "2_5", "-25"])
+@pytest.mark.parametrize("value", ["25", "25.0", "2.5e1", "-25"])
 def test_a_number_is_revealed_however_it_is_written(value: str) -> None:
     rule = sized().replace("claim_amount > 1", f"policyholder_age > {value}")
     rule = rule.replace('"x"', '"older than 25"') + 'sensitive = ["policyholder_age"]\n'

@@ -1,0 +1,52 @@
+"""Documents of a contract, for those who send its claims and read the alerts."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from schemas.asyncapi import asyncapi
+from schemas.avro import alert_avro, claim_avro
+from schemas.contract.parse import load
+from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.form import ClaimForm, form_of
+from schemas.documents import (
+    alert_schema,
+    claim_schema,
+    dead_letter_schema,
+    decoded_schema,
+    outcome_schema,
+)
+from schemas.openapi import openapi
+
+
+def export(contract_file: Path, output: Path) -> list[str]:
+    """Write the documents into a folder; lines about what was written, and what was not and why.
+
+    Raises:
+        ContractError: the contract breaks a rule.
+        OSError: the folder cannot be written.
+    """
+    form = form_of(ClaimDecoder(load(contract_file)))
+    output.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for name, document in _documents(form):
+        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+        (output / name).write_text(text, encoding="utf-8")
+        lines.append(f"wrote {output / name}")
+    unnamed = form.without_avro()
+    if unnamed is not None:
+        lines.append(f"no claim.avsc: Avro cannot have the name {unnamed}; letters, digits, _ only")
+    return lines
+
+
+def _documents(form: ClaimForm) -> Iterator[tuple[str, object]]:
+    yield "claim.json", claim_schema(form)
+    yield "claim-decoded.json", decoded_schema(form)
+    yield "fraud-alert.json", alert_schema()
+    yield "dead-letter.json", dead_letter_schema()
+    yield "fraud-outcome.json", outcome_schema()
+    yield "asyncapi.json", asyncapi(form)
+    yield "openapi.json", openapi(form)
+    yield "fraud-alert.avsc", alert_avro()
+    if form.without_avro() is None:
+        yield "claim.avsc", claim_avro(form.sent)

@@ -1,0 +1,105 @@
+"""A contract that was checked: its fields, derived facts, label and event."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+
+from schemas.claim import Role
+from schemas.contract.declared import About, Declared, DeclaredFact, DeclaredLabel, Event, Phrase
+from schemas.expressions.nodes import Kind, Node
+from schemas.reading.declared import Reading
+
+Path = tuple[str, ...]
+"""Names of the members that lead to a value in an event; of a column, its name alone."""
+
+MAX_TEXT: Final = 200
+MAX_NUMBER: Final = 1e15
+"""Bounds of texts and numbers whose field states none."""
+
+
+class Field(Struct, frozen=True):
+    """One field of the claim."""
+
+    name: str
+    kind: Kind
+    role: Role
+    required: bool
+    places: tuple[Path, ...]
+    """Where it is found, the preferred place first."""
+    said: Declared
+    reading: Reading | None = None
+    """How its texts are read; None: it comes as JSON has it."""
+
+
+class Derived(Struct, frozen=True):
+    """One fact that is computed from others."""
+
+    name: str
+    kind: Kind
+    node: Node
+    said: DeclaredFact
+
+
+class Contract(Struct, frozen=True):
+    """What a claim is. Made by `schemas.contract.parse.parse`."""
+
+    about: About
+    id: str
+    """Of its JSON Schema; "" for one that is made of its name and version."""
+    title: str
+    description: str
+    fields: Mapping[str, Field]
+    derived: Mapping[str, Derived]
+    """In the order in which they can be computed."""
+    event: Event
+    label: DeclaredLabel | None
+    label_path: Path
+    missing: tuple[str, ...]
+    examples: tuple[Mapping[str, Any], ...]
+    tree: Mapping[str, Any]
+    """The document itself."""
+
+    def to_json(self) -> bytes:
+        """The document as JSON; the same for every spelling of the same contract."""
+        return msgspec.json.encode(self.tree)
+
+    def with_role(self, *roles: Role) -> tuple[str, ...]:
+        """Names of the fields that have one of these roles."""
+        return tuple(name for name, field in self.fields.items() if field.role in roles)
+
+    def features(self) -> tuple[str, ...]:
+        """Fields of role *feature* and derived facts that a model uses unless told otherwise."""
+        stated = (
+            n for n in self.with_role(Role.FEATURE) if self.fields[n].said.feature is not False
+        )
+        derived = (n for n, fact in self.derived.items() if fact.said.feature)
+        return tuple(dict.fromkeys((*stated, *derived)))
+
+    def kind_of(self, name: str) -> Kind:
+        """Kind of a derived fact or a field.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self.derived[name].kind if name in self.derived else self.fields[name].kind
+
+    def words(self, name: str, value: object) -> str | None:
+        """The words that the field's table has for a value; None if it has none."""
+        return _words(self.fields[name]).get(value) if name in self.fields else None
+
+    def phrase(self, name: str) -> Phrase | None:
+        """What a reason says of a field or derived fact, if the contract says it."""
+        said = self.derived[name].said if name in self.derived else self.fields[name].said
+        return said.phrase
+
+
+def _words(field: Field) -> Mapping[object, str]:
+    if field.reading is None or field.kind != "number":
+        return MappingProxyType({})
+    found: dict[object, str] = {}
+    for word, value in field.reading.table.items():
+        found.setdefault(value, word)
+    return found

@@ -1,0 +1,221 @@
+"""From a document to a contract, with every rule checked."""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar
+
+import msgspec
+
+from schemas.contract import source
+from schemas.contract.declared import (
+    Declared,
+    DeclaredFact,
+    DeclaredLabel,
+    Document,
+    Event,
+)
+from schemas.contract.errors import ContractError
+from schemas.contract.fields import field_of
+from schemas.contract.model import Contract, Derived, Field
+from schemas.contract.places import PlaceError, json_path, path_of, within
+from schemas.contract.rules import name_faults, phrase_faults
+from schemas.expressions.grammar import parse as parse_expression
+from schemas.expressions.nodes import ExpressionError, Kind
+from schemas.reading.words import listed
+
+T = TypeVar("T")
+
+_EVENT_KINDS: Final[dict[str, Kind]] = {
+    "id": "text",
+    "key": "text",
+    "time": "date",
+    "occurred": "date",
+    "amount": "number",
+}
+
+
+def load(path: Path) -> Contract:
+    """Read a contract from a file.
+
+    Raises:
+        ContractError: it cannot be read or breaks a rule; names the file, the place and the fix.
+    """
+    return parse(source.read_file(path), path.name)
+
+
+def from_bytes(content: bytes, name: str) -> Contract:
+    """Read a contract from the content of a file with that name; see `load`."""
+    return parse(source.read_text(content, name), name)
+
+
+def parse(tree: Mapping[str, Any], file: str = "contract") -> Contract:
+    """Check a document.
+
+    Raises:
+        ContractError: it breaks a rule; names the file, the place and the fix.
+    """
+    document = _convert(tree, Document, file, "$")
+    fields = dict(_fields(document, file))
+    _check_names(document.required, fields, file, "$.required")
+    _check_places(fields, file)
+    _check_event(document.event, fields, file)
+    return Contract(
+        about=document.about,
+        id=document.id,
+        title=document.title,
+        description=document.description,
+        fields=fields,
+        derived=_derived(document, fields, file),
+        event=document.event,
+        label=document.label,
+        label_path=_label_path(document.label, fields, file),
+        missing=document.missing,
+        examples=document.examples,
+        tree=tree,
+    )
+
+
+def _convert(tree: object, kind: type[T], file: str, path: str) -> T:
+    """A part of the document as its type; what does not fit is named with its place."""
+    try:
+        return msgspec.convert(tree, kind)
+    except msgspec.ValidationError as error:
+        what, _, below = str(error).partition(" - at `")
+        place = path + below.rstrip("`").removeprefix("$")
+        raise ContractError(file, place, what, _fix(what, kind)) from None
+
+
+def _fix(what: str, kind: type) -> str:
+    """What to do about a message of msgspec's."""
+    if what.startswith("Object missing required field"):
+        return "Add it."
+    if "unknown field" in what:
+        known = [field.encode_name for field in msgspec.structs.fields(kind)]
+        near = difflib.get_close_matches(what.split("`")[1], known, n=1)
+        meant = f"Write {near[0]}" if near else f"Known are {', '.join(known)}"
+        return f"{meant}, or take it out."
+    return "Write what is expected."
+
+
+def _fields(document: Document, file: str) -> Iterator[tuple[str, Field]]:
+    for name, tree in document.properties.items():
+        path = f"$.properties.{name}"
+        said = _convert(tree, Declared, file, path)
+        yield name, field_of(name, said, required=name in document.required, file=file)
+
+
+def _check_names(names: Sequence[str], known: Mapping[str, object], file: str, path: str) -> None:
+    for name in names:
+        if name not in known:
+            _refuse_unknown(name, known, file, path)
+
+
+def _refuse_unknown(name: str, known: Mapping[str, object], file: str, path: str) -> NoReturn:
+    near = difflib.get_close_matches(name, known, n=1)
+    fix = f"Write {near[0]}." if near else f"Declared are {listed(known)}."
+    raise ContractError(file, path, f"there is no field {name} under properties", fix)
+
+
+def _check_places(fields: Mapping[str, Field], file: str) -> None:
+    for inner, outer in within(fields):
+        raise ContractError(
+            file,
+            "$.properties",
+            f"{json_path(outer)} is read as a value and, for {json_path(inner)}, as an object",
+            "Correct x-from of one of the fields.",
+        )
+    for field in fields.values():
+        after = _not_before(field)
+        if after is None:
+            continue
+        path = f"$.properties.{field.name}.x-read.week_date.not_before"
+        _check_names([after], fields, file, path)
+        if fields[after].kind != "date" or _not_before(fields[after]):
+            raise ContractError(
+                file, path, f"{after} is no date of its own", "Name a date that needs no other."
+            )
+
+
+def _not_before(field: Field) -> str | None:
+    week = field.reading.week_date if field.reading else None
+    return week.not_before if week else None
+
+
+def _check_event(event: Event, fields: Mapping[str, Field], file: str) -> None:
+    for part, kind in _EVENT_KINDS.items():
+        name = getattr(event, part)
+        if name is None:
+            continue
+        path = f"$.x-event.{part}"
+        _check_names([name], fields, file, path)
+        if fields[name].kind != kind:
+            raise ContractError(
+                file, path, f"{name} is a {fields[name].kind}", f"Name a field that is a {kind}."
+            )
+    if not fields[event.id].required:
+        raise ContractError(
+            file, "$.required", f"{event.id} is the claim's id and not required", "Add it here."
+        )
+
+
+def _label_path(
+    label: DeclaredLabel | None, fields: Mapping[str, Field], file: str
+) -> tuple[str, ...]:
+    if label is None:
+        return ()
+    try:
+        path = path_of(label.field)
+    except PlaceError as error:
+        raise ContractError(file, "$.x-label.field", str(error), "Correct it.") from None
+    for field in fields.values():
+        if path in field.places:
+            raise ContractError(
+                file,
+                f"$.properties.{field.name}",
+                f"{label.field} is the label, which no claim has when it is scored",
+                "Take the field out, or correct x-label.",
+            )
+    both = set(label.fraud) & set(label.honest)
+    if both:
+        raise ContractError(
+            file, "$.x-label", f"{sorted(both)[0]} is fraud and honest", "Decide on one."
+        )
+    return path
+
+
+def _derived(document: Document, fields: Mapping[str, Field], file: str) -> dict[str, Derived]:
+    """Derived facts in order: each may use fields, and facts derived before it.
+
+    Up to and in the expression of a fact, its name means the field of that name; after it, the
+    fact.
+    """
+    kinds: dict[str, Kind] = {name: field.kind for name, field in fields.items()}
+    found: dict[str, Derived] = {}
+    for name, tree in document.derived.items():
+        path = f"$.x-derived.{name}"
+        for fault in name_faults(name):
+            raise ContractError(file, path, fault.what, fault.fix)
+        said = (
+            DeclaredFact(expression=tree)
+            if isinstance(tree, str)
+            else _convert(tree, DeclaredFact, file, path)
+        )
+        try:
+            node = parse_expression(said.expression, kinds, document.event.time)
+        except ExpressionError as error:
+            later = [n for n in document.derived if n not in found and n in said.expression]
+            fix = f"Move it below {later[0]}." if later and later != [name] else "Correct it."
+            raise ContractError(file, path, str(error), fix) from None
+        if name in fields and fields[name].kind != node.kind:
+            raise ContractError(
+                file,
+                path,
+                f"it is a {node.kind}, and the field of the same name a {fields[name].kind}",
+                "Give it another name.",
+            )
+        for fault in phrase_faults(said.phrase, node.kind):
+            raise ContractError(file, path + fault.below, fault.what, fault.fix)
+        found[name] = Derived(name, node.kind, node, said)
+        kinds[name] = node.kind
+    return found

@@ -1,0 +1,62 @@
+"""What a reason says of a value: the texts of ``x-text``.
+
+In a text, `{}` is the value, `{:02}` the value as a whole number of two digits, and `{day|days}`
+the first word where the value is 1 and the second where it is not.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from schemas.contract.declared import Phrase
+
+_PART: Final = re.compile(r"\{(?:(?P<form>:0\dd?)?|(?P<one>[^{}|]+)\|(?P<many>[^{}|]+))\}")
+
+
+def faults(phrase: Phrase) -> Iterator[str]:
+    """What is wrong with the texts of a phrase."""
+    for text in texts(phrase):
+        if set(_PART.sub("", text)) & {"{", "}"}:
+            yield "has a bracket that is not {}, {:02} or {one|many}"
+
+
+def texts(phrase: Phrase) -> list[str]:
+    """The texts of a phrase."""
+    if isinstance(phrase, str):
+        return [phrase]
+    found = (phrase.true, phrase.false, phrase.negative, phrase.zero, phrase.positive)
+    return [text for text in found if text is not None]
+
+
+def render(phrase: Phrase, value: str | float | bool) -> str:
+    """The phrase for a value; what has no text of its own is told as if it were positive.
+
+    The text for negative numbers gets them without their sign.
+    """
+    if isinstance(phrase, str):
+        return _filled(phrase, value)
+    if isinstance(value, bool):
+        return (phrase.true if value else phrase.false) or ""
+    number = float(value)
+    if number < 0 and phrase.negative is not None:
+        return _filled(phrase.negative, -number)
+    zero = phrase.zero if number == 0 else None
+    return _filled(zero or phrase.positive or "", number)
+
+
+def _filled(text: str, value: str | float | bool) -> str:
+    def part(found: "re.Match[str]") -> str:
+        if found["one"]:
+            return found["one"] if value == 1 else found["many"]
+        if found["form"]:
+            return f"{int(value):{found['form'].removeprefix(':').removesuffix('d')}}"
+        return shown(value)
+
+    return _PART.sub(part, text)
+
+
+def shown(value: str | float | bool) -> str:
+    """A value as people read it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.10g}" if isinstance(value, int | float) else value

@@ -1,0 +1,212 @@
+"""The rules that the declaration of a field keeps."""
+
+import keyword
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from schemas.claim import Role
+from schemas.contract import phrases
+from schemas.contract.declared import NAME_FORM, Declared, Phrase
+from schemas.contract.model import MAX_TEXT
+from schemas.contract.places import PlaceError, path_of
+from schemas.expressions.grammar import RESERVED
+from schemas.expressions.nodes import Kind
+from schemas.reading.dates import FormError
+from schemas.reading.declared import Reading
+from schemas.reading.value import value_reader
+
+_KINDS: Final[Mapping[str, Kind]] = {
+    "string": "text",
+    "number": "number",
+    "integer": "number",
+    "boolean": "flag",
+}
+_ONLY_FOR: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "minimum": ("number",),
+    "maximum": ("number",),
+    "multiple_of": ("number",),
+    "min_length": ("text",),
+    "max_length": ("text",),
+    "pattern": ("text",),
+    "row": ("text",),
+}
+"""Keywords that only fields of some kinds have."""
+_READ_ONLY_FOR: Final[Mapping[str, tuple[Kind, ...]]] = {
+    "date": ("date",),
+    "months": ("date",),
+    "week_date": ("date",),
+    "thousands": ("number",),
+    "decimal": ("number",),
+    "currency": ("number",),
+    "sign": ("number",),
+    "out_of_range": ("number", "text"),
+    "true": ("flag",),
+    "false": ("flag",),
+    "case": ("text",),
+}
+_OF_KIND: Final[Mapping[Kind, tuple[type, ...]]] = {
+    "number": (int, float),
+    "flag": (bool,),
+    "text": (str,),
+    "date": (),
+}
+
+
+_ROW: Final = re.compile(r"[^{}]*\{(?::0\d\d?)?\}[^{}]*")
+
+
+class Fault(NamedTuple):
+    """A rule that a declaration breaks: where below it, what is wrong, and the fix."""
+
+    below: str
+    what: str
+    fix: str
+
+
+def kind_of(said: Declared) -> Kind:
+    """Kind of a field's values; the type must be one."""
+    kind = _KINDS[next(t for t in _types(said) if t != "null")]
+    return "date" if kind == "text" and said.format == "date" else kind
+
+
+def _types(said: Declared) -> tuple[str, ...]:
+    return (said.type,) if isinstance(said.type, str) else said.type
+
+
+def places_of(name: str, said: Declared) -> tuple[str, ...]:
+    """Where the field is found, as written; its own name unless it says otherwise."""
+    if said.places is None:
+        return (name,)
+    return (said.places,) if isinstance(said.places, str) else said.places
+
+
+def name_faults(name: str) -> Iterator[Fault]:
+    """What is wrong with the name of a field or a derived fact."""
+    if not re.match(NAME_FORM, name):
+        yield Fault(
+            "",
+            f"{name[:80]!r} is not a name: letters, digits and _, at most 64",
+            "Give the field such a name, and x-from the name it comes by.",
+        )
+    if keyword.iskeyword(name) or name in RESERVED:
+        yield Fault("", f"{name} is a word of expressions", "Give the field another name.")
+
+
+def faults(name: str, said: Declared, *, required: bool) -> Iterator[Fault]:
+    """Every rule that the declaration of a field breaks."""
+    yield from name_faults(name)
+    if len(set(_types(said)) - {"null"}) != 1:
+        yield Fault(".type", "is not one type", 'Write one, or one with "null".')
+    else:
+        yield from _type_faults(said, required=required)
+
+
+def _type_faults(said: Declared, *, required: bool) -> Iterator[Fault]:
+    kind = kind_of(said)
+    if required and "null" in _types(said):
+        yield Fault(".type", "null, and the field is required", "Take out null, or required.")
+    if said.format and kind != "date":
+        yield Fault(".format", f"a {kind} has no format", "Take it out, or write type: string.")
+    for keyword_, kinds in _ONLY_FOR.items():
+        if getattr(said, keyword_) is not None and kind not in kinds:
+            shown = {f.name: f.encode_name for f in msgspec.structs.fields(Declared)}[keyword_]
+            yield Fault(f".{shown}", f"is for a {kinds[0]}, and this is a {kind}", "Take it out.")
+    yield from _bound_faults(said)
+    yield from _role_faults(said, kind)
+    yield from _place_faults(said)
+    yield from phrase_faults(said.phrase, kind)
+    if said.reading is not None:
+        yield from _reading_faults(said.reading, kind)
+
+
+def _bound_faults(said: Declared) -> Iterator[Fault]:
+    if said.minimum is not None and said.maximum is not None and said.minimum > said.maximum:
+        yield Fault(".minimum", f"is above the maximum {said.maximum:g}", "Correct one of them.")
+    if (said.min_length or 0) > (MAX_TEXT if said.max_length is None else said.max_length):
+        yield Fault(".minLength", "is above the maximum length", "Correct one, or add maxLength.")
+    if said.pattern is not None:
+        try:
+            re.compile(said.pattern)
+        except re.error as error:
+            yield Fault(".pattern", f"is no regular expression: {error}", "Correct it.")
+
+
+def _role_faults(said: Declared, kind: Kind) -> Iterator[Fault]:
+    if said.role is Role.TIME and kind != "date":
+        yield Fault(".x-role", "time is for dates", "Add format: date, or choose another role.")
+    if kind == "date" and said.role in (Role.FEATURE, Role.IDENTIFIER):
+        yield Fault(
+            ".x-role",
+            f"a date is not of role {said.role.value}: only differences of dates are features",
+            "Write x-role: time, and derive a feature under x-derived with days_between.",
+        )
+    if said.role is Role.IDENTIFIER and kind != "text":
+        yield Fault(".x-role", "an identifier is a text", "Write type: string.")
+
+
+def _place_faults(said: Declared) -> Iterator[Fault]:
+    for number, place in enumerate(places_of("", said) if said.places is not None else ()):
+        try:
+            path_of(place)
+        except PlaceError as error:
+            yield Fault(f".x-from[{number}]", str(error), "Correct it.")
+    if said.row is not None and not _ROW.fullmatch(said.row):
+        yield Fault(".x-row", "is not a text with one {}", 'Write such as "claim-{:06}".')
+
+
+def phrase_faults(phrase: Phrase | None, kind: Kind) -> Iterator[Fault]:
+    """What is wrong with the texts of a field or a derived fact of that kind."""
+    if phrase is None:
+        return
+    for what in phrases.faults(phrase):
+        yield Fault(".x-text", what, "Correct it.")
+    if isinstance(phrase, str):
+        return
+    if kind == "flag" and (phrase.true is None or phrase.false is None):
+        yield Fault(".x-text", "a flag has texts for true and false", "Write both.")
+    if kind != "flag" and phrase.positive is None:
+        yield Fault(".x-text", f"a {kind} has one text, or cases with positive", "Write it.")
+
+
+def _reading_faults(reading: Reading, kind: Kind) -> Iterator[Fault]:
+    given = msgspec.to_builtins(reading)
+    for key, kinds in _READ_ONLY_FOR.items():
+        if key in given and kind not in kinds:
+            yield Fault(
+                f".x-read.{key}", f"is for a {kinds[0]}, and this is a {kind}", "Take it out."
+            )
+    if reading.decimal in reading.thousands or (reading.decimal + reading.thousands).isalnum():
+        yield Fault(
+            ".x-read", "the marks of thousands and decimals are the same, or digits", "Correct one."
+        )
+    if "date" in given and reading.week_date is not None:
+        yield Fault(".x-read", "has a form of dates and parts of one", "Take one out.")
+    for word, value in reading.table.items():
+        if value is not None and not _is_of(value, kind):
+            yield Fault(f".x-read.table.{word}", f"is no {kind}", f"Write a {kind}, or null.")
+    yield from _part_faults(reading)
+    try:
+        value_reader(kind, reading)
+    except FormError as error:
+        yield Fault(".x-read.date", str(error), "Correct the form.")
+
+
+def _is_of(value: Any, kind: Kind) -> bool:
+    return isinstance(value, _OF_KIND[kind]) and (kind == "flag" or not isinstance(value, bool))
+
+
+def _part_faults(reading: Reading) -> Iterator[Fault]:
+    week = reading.week_date
+    parts = (
+        [] if week is None else [week.month, week.week, week.weekday, *filter(None, [week.year])]
+    )
+    if week is not None and week.year is None and week.not_before is None:
+        yield Fault(".x-read.week_date", "has neither year nor not_before", "Add one of them.")
+    for place in (*parts, *reading.missing_when):
+        try:
+            path_of(place)
+        except PlaceError as error:
+            yield Fault(".x-read", str(error), "Correct it.")

@@ -1,0 +1,1 @@
+"""From events and rows of files to claims, by a contract."""

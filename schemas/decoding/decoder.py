@@ -1,0 +1,73 @@
+"""Decoders: from an event's bytes to a claim, or to the reason why it is none."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from schemas.contract.model import Contract
+from schemas.decoding.refusal import invalid, parse
+from schemas.decoding.slots import Slots
+from schemas.decoding.structs import claim_type
+from schemas.decoding.wire import flattener, wire_type
+
+
+class ClaimDecoder:
+    """Decodes events of one contract.
+
+    A contract that names no other places and no ways to read is decoded at once, straight into the
+    claim. Otherwise the event is decoded as it was sent, and its fields are then read.
+
+    Attributes:
+        contract: what the claims are.
+        type: the Struct of the claims.
+        wire: the Struct of the events; `type` where they are the same.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self.type: type[Struct] = claim_type(contract)
+        self._slots: Slots | None = None
+        self.wire = self.type
+        if not _is_plain(contract):
+            self._slots = Slots(contract, self.type, as_text=False)
+            self.wire = wire_type(contract)
+            self._flatten = flattener(contract, self._slots.paths)
+        self._json: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.wire)
+
+    def decode(self, value: bytes, root: str = "$") -> Any:
+        """The claim of an event in JSON.
+
+        Args:
+            value: the event.
+            root: its path in what it came in, for refusals.
+
+        Raises:
+            RefusedError: with the reason and the JSON path of the fault.
+        """
+        event = parse(self._json, value, root)
+        if self._slots is None:
+            return event
+        return self._slots.claim(self._flatten(event), root=root)
+
+    def convert(self, tree: Any, root: str = "$") -> Any:
+        """The claim of an event that another format, such as Avro, was decoded to.
+
+        Raises:
+            RefusedError: as `decode`.
+        """
+        try:
+            event = msgspec.convert(tree, self.wire)
+        except msgspec.ValidationError as error:
+            raise invalid(error, root) from None
+        if self._slots is None:
+            return event
+        return self._slots.claim(self._flatten(event), root=root)
+
+
+def _is_plain(contract: Contract) -> bool:
+    """True if events have the form of claims."""
+    return not contract.missing and all(
+        field.reading is None and field.places == ((field.name,),)
+        for field in contract.fields.values()
+    )

@@ -1,0 +1,178 @@
+"""Rows of tables: claims from cells, by the names of their columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from schemas.claim import Role
+from schemas.contract.model import Contract, Path
+from schemas.contract.places import json_path
+from schemas.decoding.refusal import RefusedError
+from schemas.decoding.slots import Slots
+from schemas.decoding.structs import claim_type
+from schemas.reading.value import as_text
+from schemas.reading.words import alike
+
+HIDDEN: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
+
+
+class ColumnError(ValueError):
+    """A table does not have the columns it needs; the message says which."""
+
+
+class Fault(NamedTuple):
+    """Why a row is no claim: the column, its value if it may be shown, and the rule it breaks."""
+
+    column: str
+    value: str
+    rule: str
+
+    def __str__(self) -> str:
+        where = f"column {self.column}" + (f", {self.value}" if self.value else "")
+        return f"{where}: {self.rule}" if self.column else self.rule
+
+
+class Labels:
+    """Reads what was found about a claim: true, false, or None where it is not known."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._known: dict[str, bool] = {}
+        if contract.label is not None:
+            self._known |= dict.fromkeys(map(alike, contract.label.honest), False)
+            self._known |= dict.fromkeys(map(alike, contract.label.fraud), True)
+
+    def read(self, written: Any) -> bool | None:
+        """The label that a text, a flag or a number stands for."""
+        return None if written is None else self._known.get(alike(_text(written)))
+
+
+class Columns(NamedTuple):
+    """Which columns of a table are read."""
+
+    slots: tuple[int | None, ...]
+    """Column of each slot; None: there is none."""
+    label: int | None
+    unused: tuple[str, ...]
+    """Columns that no field is read from."""
+    absent: tuple[str, ...]
+    """Fields that no column is there for."""
+
+
+class RowReader:
+    """Makes claims of the rows of one table.
+
+    Attributes:
+        columns: which of its columns are read.
+    """
+
+    def __init__(self, contract: Contract, header: Sequence[str]) -> None:
+        """Find the columns; names match by letters and digits if they do not match exactly.
+
+        Raises:
+            ColumnError: a required field has no column, or two columns have a name that is read.
+        """
+        self._contract = contract
+        self._slots = Slots(contract, claim_type(contract), as_text=True)
+        self._header = tuple(header)
+        self._labels = Labels(contract)
+        self.columns = self._find()
+        self._by_path = dict(zip(self._slots.paths, self.columns.slots, strict=True))
+
+    def claim(self, cells: Sequence[Any], number: int) -> Any:
+        """The claim of a row.
+
+        Args:
+            cells: as many as the table has columns; "" and None are missing.
+            number: of the row, from 1.
+
+        Raises:
+            RefusedError: it is none; see `fault`.
+        """
+        found = [None if n is None else _present(cells[n]) for n in self.columns.slots]
+        return self._slots.claim(found, number)
+
+    def label(self, cells: Sequence[Any]) -> bool | None:
+        """What was found about the claim of a row; None if that is not known."""
+        at = self.columns.label
+        return None if at is None else self._labels.read(cells[at])
+
+    def fault(self, refused: RefusedError, cells: Sequence[Any]) -> Fault:
+        """Where in the row a refusal is."""
+        for path, at in self._by_path.items():
+            if json_path(path) == refused.path:
+                if at is None:
+                    return Fault("", "", f"no column {json_path(path)[2:]}: {refused}")
+                shown = "" if self._is_hidden(path) else repr(cells[at])[:80]
+                return Fault(self._header[at], shown, str(refused))
+        return Fault("", "", str(refused))
+
+    def _is_hidden(self, path: Path) -> bool:
+        fields = self._contract.fields.values()
+        return any(path in field.places and field.role in HIDDEN for field in fields)
+
+    def _find(self) -> Columns:
+        names = _Names(self._header)
+        slots = tuple(names.find(path) for path in self._slots.paths)
+        by_path = dict(zip(self._slots.paths, slots, strict=True))
+        absent = []
+        for field in self._contract.fields.values():
+            week = field.reading.week_date if field.reading else None
+            if week or field.said.row or any(by_path[path] is not None for path in field.places):
+                continue
+            if field.required:
+                wanted = " or ".join(json_path(path)[2:] for path in field.places)
+                raise ColumnError(f"no column {wanted}, which {field.name} is read from")
+            absent.append(field.name)
+        label = names.find(self._contract.label_path) if self._contract.label_path else None
+        used = {*slots, label}
+        unused = [name for n, name in enumerate(self._header) if n not in used]
+        return Columns(slots, label, tuple(unused), tuple(absent))
+
+
+class _Names:
+    """Columns by their names."""
+
+    def __init__(self, header: Sequence[str]) -> None:
+        self._header = header
+        self._alike: dict[str, list[int]] = {}
+        for number, name in enumerate(header):
+            self._alike.setdefault(_letters(name), []).append(number)
+
+    def find(self, path: Path) -> int | None:
+        """The column of a place: called as it is, or alike in letters and digits.
+
+        Raises:
+            ColumnError: there are several.
+        """
+        exact = [n for n, name in enumerate(self._header) if name in _spellings(path)]
+        found = exact or self._alike.get(_letters("".join(path)), [])
+        if len(found) > 1:
+            names = ", ".join(self._header[n] for n in found)
+            raise ColumnError(f"several columns could be {json_path(path)[2:]}: {names}")
+        return found[0] if found else None
+
+
+def _spellings(path: Path) -> tuple[str, ...]:
+    return (".".join(path), "/" + "/".join(path)) if len(path) > 1 else path
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def _present(cell: Any) -> Any:
+    return None if isinstance(cell, str) and not cell.strip() else cell
+
+
+def _text(written: Any) -> str:
+    if isinstance(written, bool):
+        return "true" if written else "false"
+    return as_text(written) if isinstance(written, int | float) else str(written)
+
+
+def at(tree: Any, path: Path) -> Any:
+    """What stands in a place of a JSON tree; None if nothing does."""
+    for name in path:
+        if not isinstance(tree, Mapping):
+            return None
+        tree = tree.get(name)
+    return tree

@@ -1,0 +1,1 @@
+"""A first contract for a file of claims, guessed from its names and its values."""

@@ -1,0 +1,94 @@
+"""What is pointed out about a column: constant, empty, or telling the label alone."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from schemas.drafting.columns import Column
+
+TELLING: Final = 0.95
+"""Area under the ROC curve from which one column alone tells the label."""
+FEW: Final = 20
+"""Rows for each distinct value from which their frauds are compared."""
+FRAUD: Final = frozenset(
+    {"y", "yes", "1", "1.0", "true", "t", "fraud", "fraudulent", "j", "ja", "proven", "confirmed"}
+)
+_BAND: Final = re.compile(
+    r".*\d.* (?:to|bis|-|–) .*\d.*|(?:more|less|over|under|über|unter) .*\d.*"
+)
+HONEST: Final = frozenset(
+    {"n", "no", "0", "0.0", "false", "f", "nein", "honest", "genuine", "legit"}
+)
+
+
+def label_words(column: Column) -> tuple[list[str], list[str], bool]:
+    """Words of the label for fraud and for honest, and whether they are certain."""
+    texts = [text for text, _ in column.counts.most_common()]
+    fraud = [text for text in texts if text.casefold() in FRAUD]
+    honest = [text for text in texts if text.casefold() in HONEST]
+    if fraud and honest:
+        return fraud, honest, True
+    if len(texts) == 2:
+        return texts[1:], texts[:1], False
+    return fraud or texts[-1:], honest or texts[:1], False
+
+
+def _is_banded(column: Column) -> bool:
+    banded = sum(_BAND.fullmatch(text.casefold()) is not None for text in column.counts)
+    return banded >= max(2, 0.4 * len(column.counts))
+
+
+def signs(column: Column, fraud: Sequence[bool | None]) -> Iterator[str]:
+    """What to look at before the column is used; fraud is the label of each row."""
+    if not column.counts:
+        yield "no row has a value"
+        return
+    if len(column.counts) == 1:
+        yield "the same in every row"
+        return
+    if _is_banded(column):
+        yield "bands: x-read with a table can give each its number"
+    if (area := _area(column, fraud)) is not None and area > TELLING:
+        yield f"tells the label alone (ROC AUC {area:.2f}): is it known when a claim is reported?"
+
+
+def _area(column: Column, fraud: Sequence[bool | None]) -> float | None:
+    """How well the column alone tells frauds, in either direction; None if that says nothing."""
+    known = [(t, f) for t, f in zip(column.texts, fraud, strict=True) if f is not None and t]
+    if not {False, True} <= {f for _, f in known}:
+        return None
+    try:
+        values = [(float(text), f) for text, f in known]
+    except ValueError:
+        if len(column.counts) * FEW > len(known):
+            return None
+        values = _rates(known)
+    area = _roc(values)
+    return max(area, 1 - area)
+
+
+def _rates(known: Sequence[tuple[str, bool]]) -> list[tuple[float, bool]]:
+    """Each text as its share of frauds."""
+    total = Counter(text for text, _ in known)
+    frauds = Counter(text for text, f in known if f)
+    return [(frauds[text] / total[text], f) for text, f in known]
+
+
+def _roc(values: list[tuple[float, bool]]) -> float:
+    """Area under the ROC curve, by ranks; equal values count half."""
+    values.sort(key=lambda pair: pair[0])
+    frauds = sum(f for _, f in values)
+    below = 0
+    wins = 0.0
+    at = 0
+    while at < len(values):
+        end = at
+        while end < len(values) and values[end][0] == values[at][0]:
+            end += 1
+        tied = sum(f for _, f in values[at:end])
+        honest = end - at - tied
+        wins += tied * (below + honest / 2)
+        below += honest
+        at = end
+    return wins / (frauds * (len(values) - frauds))

@@ -1,0 +1,1 @@
+"""Expressions over a claim's fields, for derived facts and rules: read and typed here."""

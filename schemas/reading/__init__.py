@@ -1,0 +1,1 @@
+"""From the texts that senders write to values: dates, numbers, flags, words and tables."""

@@ -1,0 +1,1 @@
+"""Files of claims: CSV, JSON lines and Parquet, read row by row in flat memory."""

@@ -1,0 +1,88 @@
+"""Claims of a file, one by one, with what was found about them and what is wrong with the rest."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from schemas.contract.model import Contract
+from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.refusal import RefusedError
+from schemas.decoding.rows import ColumnError, Columns, Fault, Labels, RowReader, at
+from schemas.tables.opening import open_table
+from schemas.tables.rows import Row, Table, TableError
+
+
+class Read(NamedTuple):
+    """What became of one row."""
+
+    line: int
+    claim: Any = None
+    """None if it is none."""
+    label: bool | None = None
+    """True for fraud, false for none, None where it is not known."""
+    fault: Fault | None = None
+
+
+class ClaimFile(NamedTuple):
+    """A file of claims that is being read."""
+
+    name: str
+    rows: Iterator[Read]
+    notes: tuple[str, ...]
+    columns: Columns | None
+    """None of JSON lines."""
+
+
+@contextlib.contextmanager
+def open_claims(path: Path, contract: Contract) -> Iterator[ClaimFile]:
+    """Open a file of claims; its rows can be read inside the block.
+
+    Raises:
+        TableError: it cannot be read, or lacks a column.
+    """
+    with open_table(path) as table:
+        if table.header is None:
+            rows = _events(table, contract)
+            yield ClaimFile(table.name, rows, table.notes, None)
+            return
+        try:
+            reader = RowReader(contract, table.header)
+        except ColumnError as error:
+            raise TableError(
+                f"{table.name}, line 1: {error}. It has: {', '.join(table.header)}"
+            ) from error
+        yield ClaimFile(table.name, _cells(table, reader), table.notes, reader.columns)
+
+
+def _cells(table: Table, reader: RowReader) -> Iterator[Read]:
+    for number, row in enumerate(table.rows, start=1):
+        if row.fault:
+            yield Read(row.line, fault=Fault("", "", row.fault))
+            continue
+        try:
+            claim = reader.claim(row.cells, number)
+        except RefusedError as refused:
+            yield Read(row.line, fault=reader.fault(refused, row.cells))
+        else:
+            yield Read(row.line, claim, reader.label(row.cells))
+
+
+def _events(table: Table, contract: Contract) -> Iterator[Read]:
+    decoder, labels = ClaimDecoder(contract), Labels(contract)
+    for row in table.rows:
+        yield _event(row, decoder, labels)
+
+
+def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> Read:
+    if row.fault:
+        return Read(row.line, fault=Fault("", "", row.fault))
+    try:
+        claim = decoder.decode(row.cells)
+    except RefusedError as refused:
+        return Read(row.line, fault=Fault(refused.path, "", str(refused)))
+    path = decoder.contract.label_path
+    found = at(msgspec.json.decode(row.cells), path) if path else None
+    return Read(row.line, claim, labels.read(found))

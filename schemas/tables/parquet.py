@@ -1,0 +1,62 @@
+"""Parquet, batch by batch. Needs pyarrow, of the extra *parquet*."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from schemas.tables.rows import Row, Table, TableError
+
+BATCH_ROWS: Final = 4_096
+
+
+def read_parquet(path: Path) -> Table:
+    """Read Parquet; a column of structs is one column for each of their members, `a.b`.
+
+    Raises:
+        TableError: it is none, or pyarrow is not installed.
+    """
+    try:
+        # By name: an extra, whose types are there or not.
+        pa: Any = import_module("pyarrow")
+        pq: Any = import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise TableError(
+            f"{path.name}: reading Parquet needs pyarrow: pip install 'pyarrow>=26'"
+        ) from error
+    try:
+        file = pq.ParquetFile(path)
+        header = tuple(_flat(pa, file.schema_arrow.empty_table()).column_names)
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{path.name}: {error}") from error
+    return Table(path.name, header, _rows(pa, path.name, file))
+
+
+def _rows(pa: Any, name: str, file: Any) -> Iterator[Row]:
+    number = 0
+    try:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS):
+            columns = [c.to_pylist() for c in _flat(pa, pa.Table.from_batches([batch])).columns]
+            for cells in zip(*columns, strict=True):
+                number += 1
+                yield Row(number, [_plain(cell) for cell in cells])
+    except (pa.ArrowException, OSError) as error:
+        raise TableError(f"{name}, after row {number}: {error}") from error
+
+
+def _flat(pa: Any, table: Any) -> Any:
+    while any(pa.types.is_struct(field.type) for field in table.schema):
+        table = table.flatten()
+    return table
+
+
+def _plain(cell: Any) -> Any:
+    """A cell as JSON could have it, or a date; numbers of other types as floats."""
+    if cell is None or isinstance(cell, str | bool | int | float) or hasattr(cell, "toordinal"):
+        return cell
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    try:
+        return float(cell)
+    except (TypeError, ValueError):
+        return str(cell)
