@@ -1,7 +1,6 @@
 """Parquet, batch by batch. Needs pyarrow, of the extra *parquet*."""
 
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,15 +16,15 @@ def read_parquet(path: Path) -> Table:
         TableError: it is none, or pyarrow is not installed.
     """
     try:
-        # By name: an extra, whose types are there or not.
-        pa: Any = import_module("pyarrow")
-        pq: Any = import_module("pyarrow.parquet")
+        import pyarrow  # noqa: PLC0415 - of an extra
+        import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise TableError(
             f"{path.name}: reading Parquet needs pyarrow: pip install 'pyarrow>=26'"
         ) from error
+    pa: Any = pyarrow  # its types are incomplete
     try:
-        file = pq.ParquetFile(path)
+        file = pa.parquet.ParquetFile(path)
         header = tuple(_flat(pa, file.schema_arrow.empty_table()).column_names)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name}: {error}") from error
