@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from consumer.batch.decode import RefusedError, headers_of
 from consumer.batch.records import Message
-from consumer.kafka.client import REFUSED, onlooker_config, stopped
+from consumer.kafka.client import REFUSED, make_onlooker, stopped
 from consumer.kafka.portions import take
 from consumer.kafka.receipts import Place
 from consumer.settings.settings import Settings
@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 CLOCK_MARGIN_MS: Final = 5_000
 """Limit for a worker's clock stepping back or differing from a broker that sets timestamps."""
 TIMEOUT_S: Final = 5.0
+READING: Final[dict[str, Any]] = {
+    "fetch.queue.backoff.ms": 10,
+    "queued.max.messages.kbytes": 32_768,
+}
 _AT_ONCE: Final = 2_000
 _PLACE: Final = tuple(HEADER_OF[field] for field in ("topic", "partition", "offset"))
 
@@ -58,7 +62,7 @@ class Evidence:
         """Number of records examined so far."""
         self._of = frozenset(of)
         self._origin = origin
-        self._consumer = Consumer(_config(settings))
+        self._consumer = make_onlooker(settings, "read_committed", READING)
         try:
             self._left = self._begin(ends, since_ms - CLOCK_MARGIN_MS)
         except BaseException:
@@ -140,12 +144,3 @@ def source_of_headers(headers: list[Header]) -> tuple[Place, int] | None:
 
 def _text(value: str | bytes | None) -> str:
     return value.decode() if isinstance(value, bytes) else value or ""
-
-
-def _config(settings: Settings) -> dict[str, Any]:
-    return {
-        **onlooker_config(settings, "read_committed"),
-        "fetch.queue.backoff.ms": 10,
-        "queued.max.messages.kbytes": 32_768,
-        "logger": log,
-    }

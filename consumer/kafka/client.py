@@ -252,6 +252,18 @@ def refused_property(error: KafkaException) -> SettingsError:
     return SettingsError(f"{name} is refused by the Kafka client: {text}")
 
 
+def make_onlooker(settings: Settings, isolation: str, more: Config | None = None) -> Consumer:
+    """A consumer with `onlooker_config`, and with more properties if there are any.
+
+    Raises:
+        SettingsError: the client rejects a KAFKA_* setting.
+    """
+    try:
+        return Consumer({**onlooker_config(settings, isolation), "logger": log, **(more or {})})
+    except KafkaException as error:
+        raise refused_property(error) from error
+
+
 def kafka_error(error: KafkaException) -> KafkaError:
     """The error inside the exception."""
     inner = error.args[0]

@@ -20,7 +20,7 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 
-from consumer.kafka.client import NEVER_S, onlooker_config
+from consumer.kafka.client import NEVER_S, make_onlooker
 from consumer.settings.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def reader(settings: Settings) -> Consumer:
     An AdminClient can be asked for them too, but crashes if the coordinator of the group has moved
     (librdkafka 2.16 looks for it again by way of a membership that an AdminClient does not have).
     """
-    return Consumer({**onlooker_config(settings, "read_uncommitted"), "logger": log})
+    return make_onlooker(settings, "read_uncommitted")
 
 
 def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wait) -> Group:

@@ -15,7 +15,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from consumer.kafka.client import FENCED, NEVER_S, TRANSIENT, kafka_error, onlooker_config
+from consumer.kafka.client import FENCED, NEVER_S, TRANSIENT, kafka_error, make_onlooker
 from consumer.kafka.outputs import Ends
 from consumer.kafka.producing import make_producer
 from consumer.kafka.topics import admin
@@ -175,7 +175,7 @@ class Leftovers:
         return TopicPartition(*self._source.places()[0], 0)
 
     def _probe(self) -> Consumer:
-        return Consumer({**onlooker_config(self._settings, "read_committed"), "logger": log})
+        return make_onlooker(self._settings, "read_committed")
 
 
 def sweep_for(settings: Settings, transactional_id: str, leftovers: Leftovers) -> None:

@@ -13,7 +13,7 @@ from consumer.intake.source import Stall
 from consumer.kafka.client import (
     kafka_error,
     last_reason,
-    onlooker_config,
+    make_onlooker,
     transaction_timeout_s,
     transactional_id,
 )
@@ -122,7 +122,7 @@ class Stalls:
                 )
 
     def _blocked(self, stall: Stall) -> list[Blocked]:
-        probe = Consumer({**onlooker_config(self._settings, "read_uncommitted"), "logger": log})
+        probe = make_onlooker(self._settings, "read_uncommitted")
         try:
             return [
                 *(_offsets(probe, place) for place in stall.unstable),
