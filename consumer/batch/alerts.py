@@ -47,6 +47,11 @@ def _part(name: str, fields: Sequence[str]) -> Any:
 
 
 _Shared: Final = _part("Shared", _IN_COMMON)
+_VERSIONS: Final = {
+    field.name: field.default
+    for field in msgspec.structs.fields(FraudAlert)
+    if field.name in {"schema_version", "claim_schema_version"}
+}
 _Own: Final = _part("Own", [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON])
 _SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}
 
@@ -87,8 +92,7 @@ def fraud_alerts(
 
 def _shared(scorer: BatchScorer, now: dt.datetime) -> Struct:
     made: Struct = _Shared(
-        schema_version=1,
-        claim_schema_version=1,
+        **_VERSIONS,
         threshold=scorer.threshold,
         threshold_policy=scorer.threshold_policy,
         model=scorer.name,

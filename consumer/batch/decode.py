@@ -8,19 +8,7 @@ import msgspec
 
 from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
-from schemas.decoding.refusal import RefusedError, invalid, parse
-
-__all__ = [
-    "MAX_CLAIM_BYTES",
-    "HasHeaders",
-    "Headers",
-    "RefusedError",
-    "check_size",
-    "decode",
-    "headers_of",
-    "invalid",
-    "is_structured",
-]
+from schemas.decoding.refusal import RefusedError, parse
 
 Headers = dict[str, str | bytes | None] | list[Header]
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from consumer.batch.alerts import BatchScorer, alert_records
 from consumer.batch.cut import cut
-from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.edges import PLAIN, Seal, Wire, as_it_is
 from consumer.batch.records import Message, Record, coordinates
 from consumer.errors import ScoringBugError
@@ -33,6 +33,7 @@ from schemas.dead_letter import (
     Header,
     Reason,
 )
+from schemas.decoding.refusal import RefusedError
 
 
 class Outcome(NamedTuple):
@@ -244,12 +245,16 @@ def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessme
             is not a finite number: no alert could contain it.
     """
     found = scorer.assess(claims)
-    p = found.probability
-    if p.shape != (len(claims),) or not ((p >= 0) & (p <= 1)).all():
+    if not are_probabilities(found.probability, len(claims)):
         raise ValueError("its answer is not one probability for each claim")
     if not all(math.isfinite(item.contribution) for items in found.reasons for item in items):
         raise ValueError("a contribution to a score is not a finite number")
     return found
+
+
+def are_probabilities(p: npt.NDArray[np.float64], claims: int) -> bool:
+    """True if it is one probability for each of N claims."""
+    return p.shape == (claims,) and bool(((p >= 0) & (p <= 1)).all())
 
 
 def _first_bad(claims: Sequence[Claim], scorer: BatchScorer) -> int:

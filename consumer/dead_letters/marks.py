@@ -14,11 +14,12 @@ import secrets
 from collections.abc import Iterable
 from typing import Final
 
-from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.records import Message
 from consumer.kafka.receipts import Place, Receipt
 from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER, Header
+from schemas.decoding.refusal import RefusedError
 
 _CODE_BYTES: Final = 16
 

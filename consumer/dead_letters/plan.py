@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from consumer.batch.decode import MAX_CLAIM_BYTES, RefusedError, headers_of
+from consumer.batch.decode import MAX_CLAIM_BYTES, headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.encryption import is_compressed
 from consumer.dead_letters.sealing import Opener
@@ -23,6 +23,7 @@ from schemas.dead_letter import (
     Reason,
     without_error_headers,
 )
+from schemas.decoding.refusal import RefusedError
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)

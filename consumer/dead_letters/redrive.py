@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from confluent_kafka import (
@@ -47,7 +47,7 @@ from consumer.kafka.client import (
     UNANSWERED,
     consumer_config,
     kafka_error,
-    refused_property,
+    make_consumer,
     report_client_error,
     serve,
     stopped,
@@ -161,16 +161,13 @@ def _producer(settings: Settings) -> Producer:
 
 
 def _consumer(settings: Settings) -> Consumer:
-    config: dict[str, Any] = {
-        **consumer_config(_own(settings)),
-        "isolation.level": "read_committed",
-        "error_cb": report_client_error,
-        "logger": log,
-    }
-    try:
-        return Consumer(config)
-    except KafkaException as error:
-        raise refused_property(error) from error
+    return make_consumer(
+        {
+            **consumer_config(_own(settings)),
+            "isolation.level": "read_committed",
+            "error_cb": report_client_error,
+        }
+    )
 
 
 def _starts(

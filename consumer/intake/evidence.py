@@ -8,13 +8,14 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.records import Message
 from consumer.kafka.client import REFUSED, make_onlooker, stopped
 from consumer.kafka.portions import take
 from consumer.kafka.receipts import Place
 from consumer.settings.settings import Settings
 from schemas.dead_letter import HEADER_OF, Header
+from schemas.decoding.refusal import RefusedError
 
 log = logging.getLogger(__name__)
 

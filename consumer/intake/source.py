@@ -29,7 +29,7 @@ from consumer.kafka.client import (
     TRANSIENT,
     consumer_config,
     kafka_error,
-    refused_property,
+    make_consumer,
     report_client_error,
     stopped,
 )
@@ -118,12 +118,8 @@ class ClaimSource:
             **consumer_config(settings),
             "error_cb": report_client_error,
             "stats_cb": self._stable.note,
-            "logger": log,
         }
-        try:
-            self._consumer = Consumer(config)
-        except KafkaException as error:
-            raise refused_property(error) from error
+        self._consumer = make_consumer(config)
         self.group_metadata: bytes | None = None
         self._offsets = Offsets(self._consumer, str(config["auto.offset.reset"]))
         self._consumer.subscribe(

@@ -3,7 +3,8 @@
 import logging
 import re
 import time
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
@@ -258,8 +259,17 @@ def make_onlooker(settings: Settings, isolation: str, more: Config | None = None
     Raises:
         SettingsError: the client rejects a KAFKA_* setting.
     """
+    return make_consumer({**onlooker_config(settings, isolation), **(more or {})})
+
+
+def make_consumer(config: Mapping[str, Any]) -> Consumer:
+    """A consumer of the client library that writes to the log.
+
+    Raises:
+        SettingsError: the client rejects a KAFKA_* setting.
+    """
     try:
-        return Consumer({**onlooker_config(settings, isolation), "logger": log, **(more or {})})
+        return Consumer({**config, "logger": log})
     except KafkaException as error:
         raise refused_property(error) from error
 

@@ -15,11 +15,10 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 from prometheus_client import Counter, Gauge
 
-from consumer.batch.decode import RefusedError
 from consumer.kafka.client import (
     common_config,
     kafka_error,
-    refused_property,
+    make_consumer,
     report_client_error,
     serve,
     stopped,
@@ -32,6 +31,7 @@ from consumer.registry.wire import json_of
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import ProcessMetrics
+from schemas.decoding.refusal import RefusedError
 from schemas.outcome import FraudOutcome
 from schemas.unreadable import UNREADABLE
 
@@ -125,19 +125,15 @@ def follow(
     wanted = settings.alerts_topic, settings.outcomes_topic
     require_topics(settings, dict.fromkeys(wanted, READS))
     quality, instruments, opened = LiveQuality(), OutcomeMetrics(metrics), json_of(settings)
-    try:
-        consumer = Consumer(
-            {
-                **common_config(settings),
-                "group.id": f"{settings.consumer_group}-outcomes",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "error_cb": report_client_error,
-                "logger": log,
-            }
-        )
-    except KafkaException as error:
-        raise refused_property(error) from error
+    consumer = make_consumer(
+        {
+            **common_config(settings),
+            "group.id": f"{settings.consumer_group}-outcomes",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "error_cb": report_client_error,
+        }
+    )
     partitions = _Partitions(consumer, wanted)
     try:
         while not stopping.is_set():

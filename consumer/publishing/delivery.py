@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from confluent_kafka import KafkaException, TopicPartition
 
 from consumer.errors import AbortedError
-from consumer.kafka.client import stopped, transactional_id
+from consumer.kafka.client import kafka_error, stopped, transactional_id
 from consumer.kafka.producing import make_producer, partitions
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
@@ -96,7 +96,7 @@ class AtLeastOnce:
         done()
 
     def _give_up(self, error: KafkaException) -> None:
-        if not is_too_large(error):
+        if not is_too_large(kafka_error(error)):
             raise stopped(error, "publishing") from error
         with self._watchdog.step("flush"):
             self._producer.flush()

@@ -26,10 +26,9 @@ CAUSE_S: Final = 5.0
 OnDelivery = Callable[[KafkaError | None, Message | None], None]
 
 
-def is_too_large(error: KafkaException | KafkaError) -> bool:
+def is_too_large(error: KafkaError) -> bool:
     """True if one or several records were refused because of their size."""
-    inner = error.args[0] if isinstance(error, KafkaException) else error
-    return inner.code() in TOO_LARGE
+    return error.code() in TOO_LARGE
 
 
 class DeliveryReports:

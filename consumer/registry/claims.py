@@ -11,13 +11,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from consumer.batch.decode import RefusedError, check_size, decode, invalid
+from consumer.batch.decode import check_size, decode
 from consumer.registry.avro_bounds import SchemaError, TooDeepError
 from consumer.registry.avro_reader import avro_reader
 from consumer.registry.avro_values import PayloadError
 from consumer.registry.client import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
+from schemas.decoding.refusal import RefusedError, invalid
 
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5

@@ -1,4 +1,4 @@
-"""Ready and healthy, judged by what the process does, not by whether the port answers.
+"""Readiness and health, judged by what the process does, not by whether the port answers.
 
 A process is made of checks; each returns what is wrong, or None. A process has the checks of what
 it does: the HTTP endpoint has no loop and no partitions, the one that reads outcomes no model.

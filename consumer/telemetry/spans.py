@@ -24,7 +24,7 @@ from opentelemetry.trace import (
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from consumer.batch.alerts import TRACE_HEADERS
-from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.process import Outcome
 from consumer.batch.records import Message
 from consumer.settings.settings import Settings
@@ -32,6 +32,7 @@ from consumer.telemetry.request_spans import TraceRequests
 from consumer.telemetry.tracing import BatchTrace
 from model.scoring.scorer import Scorer
 from schemas.dead_letter import Header
+from schemas.decoding.refusal import RefusedError
 
 SERVICE: Final = "claims-fraud-scorer"
 MAX_LINKS: Final = 128

@@ -10,7 +10,7 @@ import msgspec
 from falcon.asgi import Request, Response
 
 from consumer.batch.alerts import BatchScorer
-from consumer.batch.decode import MAX_CLAIM_BYTES, RefusedError, decode
+from consumer.batch.decode import MAX_CLAIM_BYTES, decode
 from consumer.server.limits import PROBES
 from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
@@ -20,6 +20,7 @@ from consumer.web.batches import MAX_ARRAY_BYTES, answers, is_array, status_of, 
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
 from schemas.claim import Claim
+from schemas.decoding.refusal import RefusedError
 
 DOCUMENT: Final = resources.files("schemas") / "json" / "openapi.json"
 JSON: Final = "application/json"

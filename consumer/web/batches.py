@@ -8,14 +8,14 @@ from typing import Any, Final
 import msgspec
 
 from consumer.batch.alerts import BatchScorer, fraud_alerts
-from consumer.batch.decode import RefusedError, decode
-from consumer.batch.process import checked_assessment
+from consumer.batch.decode import decode
+from consumer.batch.process import are_probabilities, checked_assessment
 from consumer.server.problem import ProblemError
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
 from schemas.claim import Claim
 from schemas.dead_letter import Reason
-from schemas.decoding.refusal import parse
+from schemas.decoding.refusal import RefusedError, parse
 from schemas.openapi import MAX_CLAIMS
 
 MAX_ARRAY_BYTES: Final = 16_000_000
@@ -86,7 +86,7 @@ def told(
         nowhere = [None] * len(claims)
         return fraud_alerts(claims, nowhere, assessment, scorer, dt.datetime.now(dt.UTC))
     p = scorer.score(claims)
-    if p.shape != (len(claims),) or not ((p >= 0) & (p <= 1)).all():
+    if not are_probabilities(p, len(claims)):
         raise ValueError(
             f"model {scorer.name} {scorer.version} did not answer a probability for each claim"
         )

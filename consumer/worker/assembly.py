@@ -34,9 +34,9 @@ def make_worker(
         session: where claims come from and outcomes go.
         scorer: the model to use for the next batch.
         metrics: where counts go.
-        loop: reported every turn and commit.
+        loop: updated on every iteration and commit.
         shadow: a challenger that scores the same batches.
-        traces: reported every batch.
+        traces: receives every batch.
 
     Raises:
         SettingsError: a key cannot be read, or an extra is missing.

@@ -1,4 +1,4 @@
-"""What is measured of a batch: counts of what was committed, drift, and a shadow model."""
+"""Measurements of a batch: counts of what was committed, drift, and a shadow model."""
 
 import time
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from model.scoring.scorer import Scorer
 
 
 class Seen(NamedTuple):
-    """What was measured of a batch."""
+    """The measurements of a batch."""
 
     drift: Measured
     shadow: Comparison | None
 
 
 class Observer:
-    """Turns outcomes into metrics. Whatever is counted has been committed."""
+    """Turns outcomes into metrics. Only what has been committed is counted."""
 
     def __init__(self, metrics: Metrics, shadow: Shadow | None = None) -> None:
         self._metrics = metrics
@@ -74,7 +74,7 @@ class Observer:
 
 
 def timestamps(messages: Sequence[Message]) -> npt.NDArray[np.float64]:
-    """When each record was created, milliseconds since the epoch; now for one without a time."""
+    """Creation time of each record, milliseconds since the epoch; now if it has no timestamp."""
     created = np.array([message.timestamp()[1] for message in messages], dtype=float)
     created[created < 0] = time.time() * 1_000
     return created

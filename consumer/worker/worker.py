@@ -59,7 +59,7 @@ def utc_now() -> dt.datetime:
 
 
 class Worker:
-    """Scores claims until told to stop."""
+    """Scores claims until asked to stop."""
 
     def __init__(
         self,
@@ -84,9 +84,9 @@ class Worker:
             budget: stops the worker before it publishes too many dead letters.
             observer: measures batches.
             metrics: where counts go.
-            loop: reported every turn and commit.
+            loop: updated on every iteration and commit.
             misfits: records whose outcome does not fit its topic; `assess` looks at them.
-            traces: reported every batch.
+            traces: receives every batch.
             clock: becomes ``scored_at`` and ``failed_at``.
         """
         self._session = session
@@ -104,14 +104,14 @@ class Worker:
         self._stopping = False
 
     def stop(self) -> None:
-        """Finish the current batch, commit it and return from `run`. Safe in a signal handler."""
+        """Finish the batch in flight, commit it and return from `run`. Safe in a signal handler."""
         self._stopping = self._loop.stopping = True
 
     def run(self) -> None:
         """Score until `stop`.
 
         Raises:
-            ScorerError: what stopped the worker; nothing is lost by it.
+            ScorerError: the reason why the worker stopped; nothing is lost by it.
         """
         while not self._stopping:
             self._turn()

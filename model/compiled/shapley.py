@@ -9,6 +9,7 @@ with explainable AI for trees", Nature Machine Intelligence 2 (2020), algorithm 
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from math import comb
 from typing import Final
 
@@ -152,6 +153,7 @@ def _table(nodes: Nodes, conditions: list[Condition], features: list[int]) -> Ma
     return np.broadcast_to(values(0), (rows.size, sets.size)) @ _weights(len(features))
 
 
+@cache
 def _weights(features: int) -> Matrix:
     """Shapley's weights, shape (2 ** n_features, n_features): of each set's value for a feature."""
     sets = np.arange(2**features)

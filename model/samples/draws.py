@@ -1,7 +1,7 @@
 """What generators of events share: draws, days, and what becomes known of a claim, and when."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -33,6 +33,13 @@ def busy(rng: np.random.Generator, n: int, count: int) -> Indices:
     """Draw which of `count` providers each claim is of, shape (n,): a few of them have many."""
     size = rng.lognormal(0, 0.9, count)
     return rng.choice(count, n, p=size / size.sum())
+
+
+def some_of(rng: np.random.Generator, count: int, chosen: int) -> Flags:
+    """Draw `chosen` of `count` providers, shape (count,)."""
+    found = np.zeros(count, dtype=bool)
+    found[rng.choice(count, chosen, replace=False)] = True
+    return found
 
 
 def days_of_events(rng: np.random.Generator, n: int) -> Indices:
@@ -70,6 +77,11 @@ def written(days: Indices, form: Callable[[dt.date], str]) -> list[str]:
 def amounts(values: Numbers, form: Callable[[float], str]) -> list[str]:
     """Amounts as texts."""
     return [form(value) for value in values.tolist()]
+
+
+def where(there: Flags, values: Iterable[str]) -> list[str | None]:
+    """The values that are there, None in place of the others."""
+    return [value if t else None for value, t in zip(values, there.tolist(), strict=True)]
 
 
 def yes_no(flags: Flags, yes: str, no: str) -> list[str]:

@@ -18,6 +18,8 @@ from model.samples.draws import (
     objects,
     pick,
     review,
+    some_of,
+    where,
     written,
     yes_no,
 )
@@ -48,8 +50,7 @@ def generate(n: int, seed: int) -> list[Event]:
     """
     rng = np.random.default_rng(seed)
     contractor = busy(rng, n, CONTRACTORS)
-    dishonest = np.zeros(CONTRACTORS, dtype=bool)
-    dishonest[rng.choice(CONTRACTORS, DISHONEST, replace=False)] = True
+    dishonest = some_of(rng, CONTRACTORS, DISHONEST)
     false = rng.random(n) < np.where(dishonest[contractor], HABIT, ELSEWHERE)
     lost = days_of_events(rng, n)
     late = false & (rng.random(n) < 0.4)
@@ -99,12 +100,7 @@ def generate(n: int, seed: int) -> list[Event]:
             "Investigation": objects(
                 {
                     "Finding": _findings(rng, found.fraud, found.known),
-                    "Closed": [
-                        day if k else None
-                        for day, k in zip(
-                            written(found.closed, _day), found.known.tolist(), strict=True
-                        )
-                    ],
+                    "Closed": where(found.known, written(found.closed, _day)),
                 }
             ),
         }
@@ -124,10 +120,7 @@ def _policies(rng: np.random.Generator, lost: Indices, limit: Numbers, false: Fl
             "Inception": written(lost - covered, _day),
             "DwellingLimit": amounts(limit, _pounds),
             "Excess": amounts(rng.choice([100.0, 250.0, 500.0, 1_000.0], n), _pounds),
-            "LimitRaised": [
-                day if has else None
-                for day, has in zip(written(lost - ago, _day), has_raised.tolist(), strict=True)
-            ],
+            "LimitRaised": where(has_raised, written(lost - ago, _day)),
             "PastClaims": pick(
                 rng, n, {"None": 6, "One": 2.5, "2 to 3": 1, "4 or more": 0.3, "Not known": 0.2}
             ).tolist(),
@@ -175,7 +168,7 @@ def _findings(rng: np.random.Generator, fraud: Flags, known: Flags) -> list[str 
     word = np.where(
         fraud, np.where(rng.random(len(fraud)) < 0.4, "Proven", "Repudiated"), "Genuine"
     )
-    return [text if k else None for text, k in zip(word.tolist(), known.tolist(), strict=True)]
+    return where(known, word.tolist())
 
 
 def _moments(rng: np.random.Generator, days: Indices) -> list[str]:

@@ -18,6 +18,8 @@ from model.samples.draws import (
     objects,
     pick,
     review,
+    some_of,
+    where,
     written,
     yes_no,
 )
@@ -95,16 +97,8 @@ def generate(n: int, seed: int) -> list[Event]:
         ),
         "review": objects(
             {
-                "result": [
-                    (("fraud" if f else "cleared") if k else None)
-                    for f, k in zip(found.fraud.tolist(), found.known.tolist(), strict=True)
-                ],
-                "closed": [
-                    day if k else None
-                    for day, k in zip(
-                        written(found.closed, _german), found.known.tolist(), strict=True
-                    )
-                ],
+                "result": where(found.known, yes_no(found.fraud, "fraud", "cleared")),
+                "closed": where(found.known, written(found.closed, _german)),
             }
         ),
     }
@@ -112,10 +106,8 @@ def generate(n: int, seed: int) -> list[Event]:
 
 
 def _practices(rng: np.random.Generator) -> dict[str, Any]:
-    dishonest = np.zeros(PROVIDERS, dtype=bool)
-    dishonest[rng.choice(PROVIDERS, DISHONEST, replace=False)] = True
     return {
-        "dishonest": dishonest,
+        "dishonest": some_of(rng, PROVIDERS, DISHONEST),
         "specialty": pick(rng, PROVIDERS, {name: s for name, (s, _) in SPECIALTIES.items()}),
         "region": pick(rng, PROVIDERS, {"BY": 3, "NW": 4, "BE": 2, "SN": 1, "HH": 1}),
         "network": rng.random(PROVIDERS) < 0.8,

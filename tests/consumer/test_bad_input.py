@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch.decode import RefusedError, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.process import Outcome, process
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
 from schemas.dead_letter import Header, Reason
+from schemas.decoding.refusal import RefusedError
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, letter_of
 from tests.consumer.strange import Strange, headers, keys, strange_records
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch.decode import MAX_CLAIM_BYTES, RefusedError, decode
+from consumer.batch.decode import MAX_CLAIM_BYTES, decode
 from consumer.batch.process import Outcome, next_offsets, process
 from consumer.batch.records import coordinates
 from consumer.errors import ScoringBugError
@@ -19,6 +19,7 @@ from model.scoring.scorer import Assessment
 from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason
+from schemas.decoding.refusal import RefusedError
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim, letter_of
 
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from consumer.batch.decode import Headers, RefusedError, decode, headers_of
+from consumer.batch.decode import Headers, decode, headers_of
 from schemas.dead_letter import Header, Reason
+from schemas.decoding.refusal import RefusedError
 
 STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 

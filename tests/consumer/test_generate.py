@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
-from consumer.batch.decode import RefusedError, decode
+from consumer.batch.decode import decode
 from consumer.tools.generate import BLOCK, BROKEN, rows
+from schemas.decoding.refusal import RefusedError
 
 
 def test_rows_are_claims_under_their_own_id() -> None:

@@ -70,7 +70,7 @@ class Client:
 def made(
     monkeypatch: pytest.MonkeyPatch, reset: str, protocol: str = "classic"
 ) -> tuple[ClaimSource, Any]:
-    monkeypatch.setattr(source_module, "Consumer", Client)
+    monkeypatch.setattr(source_module, "make_consumer", Client)
     settings = Settings(
         instance_id="i",
         membership=Membership.DYNAMIC,

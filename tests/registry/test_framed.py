@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
-from consumer.batch.decode import RefusedError
 from consumer.batch.edges import PLAIN, Wire
 from consumer.batch.process import Outcome, process
 from consumer.errors import RegistryStoppedError, SettingsError
@@ -34,6 +33,7 @@ from model.scoring.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter, Reason
+from schemas.decoding.refusal import RefusedError
 from schemas.export import FOLDER
 from tests.broker.ports import free_ports
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
