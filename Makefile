@@ -109,12 +109,12 @@ schemas: setup ## write the documents generated from the types
 	$(BIN)/python -m schemas.export
 
 lock: ## renew the lock files (needs uv)
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --extra crypto -o requirements/runtime.lock
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra registry \
 	  --extra tracing -o requirements/extras.lock
-	uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock
 
 clean: ## remove everything that was generated
