@@ -16,10 +16,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 import schemas
-from consumer.batch.decode import decode
 from model.datasets import synthetic
 from model.samples import dwellings, health
-from schemas.contract.parse import load
+from schemas.claim import Claim
+from schemas.contract.parse import shipped
 from schemas.decoding.decoder import ClaimDecoder
 
 CLAIMS: Final = 5_000
@@ -68,7 +68,7 @@ def contenders() -> dict[str, tuple[Decode, Sequence[bytes]]]:
     """The class, the contract that equals it, and the nested ones that are read."""
     auto = _encoded(synthetic.generate(CLAIMS, 1)[0])
     return {
-        "class": (decode, auto),
+        "class": (msgspec.json.Decoder(Claim).decode, auto),
         "contract auto": (_decoder("auto"), auto),
         "contract health": (_decoder("health"), _encoded(health.generate(CLAIMS, 1))),
         "contract property": (_decoder("property"), _encoded(dwellings.generate(CLAIMS, 1))),
@@ -80,7 +80,7 @@ def _encoded(claims: Sequence[Any]) -> list[bytes]:
 
 
 def _decoder(name: str) -> Decode:
-    return ClaimDecoder(load(CONTRACTS / f"{name}.yaml")).decode
+    return ClaimDecoder(shipped(name)).decode
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,7 +14,6 @@ from consumer.batch.decode import decode
 from consumer.batch.process import process
 from consumer.batch.records import coordinates
 from model.features.columns import claim_columns
-from schemas.claim import Claim
 
 BATCH: Final = 1_000
 
@@ -75,20 +74,27 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
             step(one)
         return statistics.median(_cpu_us(step, one) for one in inputs)
 
-    claims = [[decode(m.value()) for m in part] for part in parts]
+    claims = [[decode(m.value(), (), scorer.decoder).claim for m in part] for part in parts]
     columns = [claim_columns(found, scorer.features) for found in claims]
     sources = [list(map(coordinates, part)) for part in parts]
     assessed = [scorer.assess(found) for found in claims]
     headers: list[list[Any]] = [[]] * BATCH
+    unknown: list[tuple[()]] = [()] * BATCH
     steps: list[tuple[str, Callable[[Any], object], Sequence[Any]]] = [
-        ("decode and validate", lambda part: [decode(m.value()) for m in part], parts),
+        (
+            "decode and validate",
+            lambda part: [decode(m.value(), (), scorer.decoder) for m in part],
+            parts,
+        ),
         ("columns", lambda found: claim_columns(found, scorer.features), claims),
         ("encode", encoder.transform, columns),
         ("score (columns, encode, trees)", scorer.score, claims),
         ("assess (score, levels, flags, reasons)", scorer.assess, claims),
         (
             "alerts",
-            lambda one: alert_records(one[0], one[1], headers, one[2], one[3], scorer, now),
+            lambda one: alert_records(
+                one[0], one[1], headers, one[2], unknown, one[3], scorer, now
+            ),
             list(zip(parts, sources, claims, assessed, strict=True)),
         ),
         ("the whole batch", lambda part: process(part, scorer, now), parts),
@@ -101,7 +107,7 @@ def one_claim_us(workload: Workload, count: int) -> float:
 
     def once(value: bytes) -> float:
         begin = time.perf_counter()
-        claim: Claim = decode(value)
+        claim = decode(value, (), workload.scorer.decoder).claim
         workload.scorer.score([claim])
         return (time.perf_counter() - begin) * 1e6
 

@@ -1,7 +1,7 @@
 """Alerts of a batch: the model's result for each claim, as a FraudAlert and as a record. Pure."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, Protocol, get_type_hints
 
 import msgspec
@@ -14,8 +14,8 @@ from consumer.batch.records import Message, Record
 from consumer.batch.revisions import succession_or_flag
 from model.scoring.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, RuleHit, Source
-from schemas.claim import Claim
 from schemas.dead_letter import Header
+from schemas.decoding.decoder import ClaimDecoder
 
 CLOUD_EVENT_TYPE: Final = "claims-fraud-scorer.fraud-alert.v1"
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
@@ -64,13 +64,28 @@ class BatchScorer(Protocol):
     sha256: str
     threshold: float
     threshold_policy: str
+    decoder: ClaimDecoder
 
-    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]: ...  # noqa: D102
-    def assess(self, claims: Sequence[Claim]) -> Assessment: ...  # noqa: D102
+    def score(self, claims: Sequence[Any]) -> npt.NDArray[np.float64]: ...  # noqa: D102
+    def assess(self, claims: Sequence[Any]) -> Assessment: ...  # noqa: D102
+
+
+Wanted = Callable[[Sequence[Any], Assessment, BatchScorer], Sequence[bool] | None]
+"""Says of each scored claim whether its alert is published; None: all are."""
+
+
+def all_alerts(claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer) -> None:
+    """Publish an alert for every claim."""
+
+
+def referrals(claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer) -> Sequence[bool]:
+    """Publish alerts at or above the threshold only."""
+    chosen: list[bool] = (assessment.probability >= scorer.threshold).tolist()
+    return chosen
 
 
 def fraud_alerts(
-    claims: Sequence[Claim],
+    claims: Sequence[Any],
     sources: Sequence[Source | None],
     assessment: Assessment,
     scorer: BatchScorer,
@@ -86,7 +101,8 @@ def fraud_alerts(
         now: becomes ``scored_at``.
     """
     shared = asdict(_shared(scorer, now))
-    for own in _own_parts(claims, sources, [()] * len(claims), assessment, scorer):
+    nothing: list[tuple[()]] = [()] * len(claims)
+    for own in _own_parts(claims, sources, nothing, nothing, assessment, scorer):
         yield FraudAlert(**shared, **asdict(own))
 
 
@@ -104,9 +120,10 @@ def _shared(scorer: BatchScorer, now: dt.datetime) -> Struct:
 
 
 def _own_parts(
-    claims: Sequence[Claim],
+    claims: Sequence[Any],
     sources: Sequence[Source | None],
     headers: Sequence[Sequence[Header]],
+    unknown_fields: Sequence[tuple[str, ...]],
     assessment: Assessment,
     scorer: BatchScorer,
 ) -> Iterator[Any]:
@@ -114,7 +131,11 @@ def _own_parts(
     band, advice, percentile = assessment.decisions
     probability, hits = assessment.probability, assessment.rule_hits
     decision = [severest(d, h) if h else d for d, h in zip(advice, hits, strict=True)]
-    succeeded = list(map(succession_or_flag, headers, assessment.data_quality))
+    flags = [
+        (*own, *(f"unknown_field:{name}" for name in names)) if names else own
+        for own, names in zip(assessment.data_quality, unknown_fields, strict=True)
+    ]
+    succeeded = list(map(succession_or_flag, headers, flags))
     suffix = scorer.sha256[:12]
     columns: dict[str, Iterable[object]] = {
         "alert_id": [
@@ -151,7 +172,8 @@ def alert_records(
     messages: Sequence[Message],
     sources: Sequence[Source],
     headers: Sequence[Sequence[Header]],
-    claims: Sequence[Claim],
+    claims: Sequence[Any],
+    unknown_fields: Sequence[tuple[str, ...]],
     assessment: Assessment,
     scorer: BatchScorer,
     now: dt.datetime,
@@ -180,7 +202,7 @@ def alert_records(
             messages,
             headers,
             sources,
-            _own_parts(claims, sources, headers, assessment, scorer),
+            _own_parts(claims, sources, headers, unknown_fields, assessment, scorer),
             strict=True,
         )
     ]

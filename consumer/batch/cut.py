@@ -8,12 +8,13 @@ import msgspec
 from consumer.batch.edges import Seal
 from consumer.batch.records import Record
 from schemas.dead_letter import VALUE_HEADER, DeadLetter, Form
+from schemas.decoding.decoder import ClaimDecoder
 
 HEAD_BYTES: Final = 1_000
 """Bytes a cut dead letter keeps of the value, of the key and of the headers."""
 
 
-def cut(record: Record, seal: Seal) -> Record:
+def cut(record: Record, seal: Seal, decoder: ClaimDecoder) -> Record:
     """A dead letter that fits although the whole one does not: the last resort.
 
     Key and value are cut to `HEAD_BYTES` if they are longer; sha256 and length of a cut value are
@@ -23,6 +24,7 @@ def cut(record: Record, seal: Seal) -> Record:
     Args:
         record: the dead letter before it is sealed.
         seal: of DEAD_LETTER_VALUE.
+        decoder: of the contract that the record should have met.
     """
     letter = DeadLetter.from_headers(record.headers or ())
     own = list(record.headers or ())[: -len(letter.headers())]
@@ -41,15 +43,15 @@ def cut(record: Record, seal: Seal) -> Record:
         letter, value=Form.CUT, message=f"{letter.message}; cut to fit the topic: {', '.join(left)}"
     )
     key = record.key and record.key[:HEAD_BYTES]
-    return Record(key, _head(record, seal), [*own, *about.headers()])
+    return Record(key, _head(record, seal, decoder), [*own, *about.headers()])
 
 
-def _head(record: Record, seal: Seal) -> bytes | None:
+def _head(record: Record, seal: Seal, decoder: ClaimDecoder) -> bytes | None:
     """The beginning of a value; for an encrypted one: its beginning, encrypted."""
     if not record.value:
         return record.value
-    sealed = seal(Record(record.key, record.value[:HEAD_BYTES], record.headers))
+    sealed = seal(Record(record.key, record.value[:HEAD_BYTES], record.headers), decoder)
     if (VALUE_HEADER, Form.ENCRYPTED.value) in (sealed.headers or ()):
         return sealed.value
-    whole = seal(record).value or b""
+    whole = seal(record, decoder).value or b""
     return whole[:HEAD_BYTES]

@@ -2,12 +2,12 @@
 
 import operator
 from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
-from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
+from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, parse
 
 Headers = dict[str, str | bytes | None] | list[Header]
@@ -34,7 +34,6 @@ _UNREADABLE: Final[list[Header]] = [("\udcff", None)]
 # interpreter has specialised it: the exception comes up somewhere later, or a hole is touched.
 _asked: Final = operator.methodcaller("headers")
 
-_claims: Final = msgspec.json.Decoder(Claim)
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
@@ -73,12 +72,22 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         found = found.__cause__
 
 
-def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
+class Decoded(NamedTuple):
+    """A claim as it was read."""
+
+    claim: Any
+    """Of the type that its contract compiles to."""
+    unknown_fields: tuple[str, ...] = ()
+    """Names in the event that the contract does not know, as far as they are looked for."""
+
+
+def decode(value: bytes | None, headers: Iterable[Header], decoder: ClaimDecoder) -> Decoded:
     """Read one claim from a record.
 
     Args:
         value: the claim as JSON, or a structured-mode CloudEvent around it.
         headers: the record's headers; ``content-type`` identifies a CloudEvent.
+        decoder: of the contract.
 
     Raises:
         RefusedError: with the reason and the JSON path of the fault.
@@ -89,13 +98,8 @@ def decode(value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
         check_size(value)
     if headers and is_structured(headers):
         envelope: Envelope = parse(_envelopes, value, "$")
-        return _claim(bytes(envelope.data), "$.data")
-    return _claim(value, "$")
-
-
-def _claim(value: bytes, root: str) -> Claim:
-    claim: Claim = parse(_claims, value, root)
-    return claim
+        return Decoded(decoder.decode(bytes(envelope.data), "$.data"))
+    return Decoded(decoder.decode(value))
 
 
 def check_size(value: bytes) -> None:

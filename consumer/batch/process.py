@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, compress
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from consumer.batch.alerts import BatchScorer, alert_records
+from consumer.batch.alerts import BatchScorer, Wanted, alert_records, all_alerts
 from consumer.batch.cut import cut
 from consumer.batch.decode import headers_of
 from consumer.batch.edges import PLAIN, Seal, Wire, as_it_is
@@ -24,7 +24,6 @@ from consumer.batch.records import Message, Record, coordinates
 from consumer.errors import ScoringBugError
 from model.scoring.scorer import Assessment
 from schemas.alert import Source
-from schemas.claim import Claim
 from schemas.dead_letter import (
     ATTEMPT_HEADER,
     NOT_OF_THE_RECORD,
@@ -47,13 +46,15 @@ class Outcome(NamedTuple):
     """Number of published records, by topic and partition of their claims."""
     reasons: Counter[Reason]
     referred: int
-    claims: list[Claim]
+    claims: list[Any]
     assessment: Assessment | None
     """Of `claims`, in their order; None if there are none."""
     alert_sources: Sequence[Source] = ()
     """Records of the claims that `alerts` are about, in their order."""
     letter_sources: Sequence[Source] = ()
     """Records that `dead_letters` are of, in their order."""
+    unknown_fields: Sequence[tuple[str, ...]] = ()
+    """Of `claims`, in their order: names in the event that the contract does not know."""
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
@@ -86,7 +87,8 @@ class _Accepted(NamedTuple):
     messages: list[Message]
     sources: list[Source]
     headers: list[list[Header]]
-    claims: list[Claim]
+    claims: list[Any]
+    unknown_fields: list[tuple[str, ...]]
 
 
 def process(
@@ -94,7 +96,7 @@ def process(
     scorer: BatchScorer,
     now: dt.datetime,
     *,
-    referrals_only: bool = False,
+    wanted: Wanted = all_alerts,
     seal: Seal = as_it_is,
     wire: Wire = PLAIN,
     misfits: MisfitCounts = MappingProxyType({}),
@@ -105,7 +107,7 @@ def process(
         messages: consumed records, in the order of each partition.
         scorer: the model; called once for the whole batch.
         now: becomes ``scored_at`` and ``failed_at``.
-        referrals_only: omit alerts below the threshold.
+        wanted: which of the scored claims an alert is published for.
         seal: decides what a dead letter keeps of the record; see `consumer.dead_letters.sealing`.
         wire: the form of claims and alerts; see `consumer.registry.wire`.
         misfits: records whose outcome did not fit its topic, and how often: a dead letter
@@ -116,7 +118,8 @@ def process(
         RegistryStoppedError: the schema registry does not answer.
     """
     read, frame = wire
-    accepted = _Accepted([], [], [], [])
+    decoder = scorer.decoder
+    accepted = _Accepted([], [], [], [], [])
     sources = list(map(coordinates, messages))
     dead_letters: list[Record] = []
     letter_sources: list[Source] = []
@@ -125,29 +128,30 @@ def process(
         headers: list[Header] = []
         try:
             headers = _few_headers(message)
-            claim = read(message.value(), headers)
+            claim, unknown_fields = read(message.value(), headers, decoder)
             if misfits and source in misfits:
                 raise AlertMisfitError
         except RefusedError as refused:
             reasons[refused.reason] += 1
             letter = dead_letter(message, source, headers, refused, now)
             whole = misfits.get(source, 0) <= isinstance(refused, AlertMisfitError)
-            dead_letters.append(seal(letter) if whole else cut(letter, seal))
+            dead_letters.append(seal(letter, decoder) if whole else cut(letter, seal, decoder))
             letter_sources.append(source)
         else:
             accepted.messages.append(message)
             accepted.sources.append(source)
             accepted.headers.append(headers)
             accepted.claims.append(claim)
+            accepted.unknown_fields.append(unknown_fields)
     assessment = _assess(accepted, scorer) if accepted.claims else None
     alerts, alert_sources, referred = [], accepted.sources, 0
     if assessment is not None:
-        fraudulent = assessment.probability >= scorer.threshold
-        referred = int(fraudulent.sum())
+        referred = int((assessment.probability >= scorer.threshold).sum())
         alerts = alert_records(*accepted, assessment, scorer, now)
-        if referrals_only:
-            alerts = list(compress(alerts, fraudulent.tolist()))
-            alert_sources = list(compress(accepted.sources, fraudulent.tolist()))
+        chosen = wanted(accepted.claims, assessment, scorer)
+        if chosen is not None:
+            alerts = list(compress(alerts, chosen))
+            alert_sources = list(compress(accepted.sources, chosen))
         if frame is not as_it_is:
             alerts = list(map(frame, alerts))
     return Outcome(
@@ -161,6 +165,7 @@ def process(
         assessment=assessment,
         alert_sources=alert_sources,
         letter_sources=letter_sources,
+        unknown_fields=accepted.unknown_fields,
     )
 
 
@@ -237,7 +242,7 @@ def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
         ) from error
 
 
-def checked_assessment(claims: Sequence[Claim], scorer: BatchScorer) -> Assessment:
+def checked_assessment(claims: Sequence[Any], scorer: BatchScorer) -> Assessment:
     """The model's assessment of the claims.
 
     Raises:
@@ -257,7 +262,7 @@ def are_probabilities(p: npt.NDArray[np.float64], claims: int) -> bool:
     return p.shape == (claims,) and bool(((p >= 0) & (p <= 1)).all())
 
 
-def _first_bad(claims: Sequence[Claim], scorer: BatchScorer) -> int:
+def _first_bad(claims: Sequence[Any], scorer: BatchScorer) -> int:
     """Index of a claim the model raises on, by bisection; 0 if only the whole batch fails."""
     low, high = 0, len(claims)
     while high - low > 1:

@@ -10,6 +10,7 @@ from consumer.dead_letters.redaction import redacted
 from consumer.errors import KafkaStoppedError, UnopenedError
 from consumer.settings.settings import Settings
 from schemas.dead_letter import GONE, VALUE_HEADER, DeadLetter, Form
+from schemas.decoding.decoder import ClaimDecoder
 
 Opener = Callable[[bytes | None, DeadLetter], bytes | None]
 """Turns the value of a dead letter into the one that was refused."""
@@ -28,7 +29,7 @@ def make_seal(settings: Settings) -> Seal:
     assert settings.dead_letter_key_file is not None  # the settings have been checked together
     keys = read_keys(settings.dead_letter_key_file)
 
-    def encrypt(record: Record) -> Record:
+    def encrypt(record: Record, _: ClaimDecoder) -> Record:
         if not record.value:
             return record
         letter = DeadLetter.from_headers(record.headers or ())
@@ -63,7 +64,7 @@ def make_opener(settings: Settings) -> Opener:
     return opened
 
 
-def _redact(record: Record) -> Record:
+def _redact(record: Record, _: ClaimDecoder) -> Record:
     if not record.value:
         return record
     structured = is_structured(record.headers or ())

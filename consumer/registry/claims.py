@@ -11,14 +11,14 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from consumer.batch.decode import check_size, decode
+from consumer.batch.decode import Decoded, check_size, decode
 from consumer.registry.avro_bounds import SchemaError, TooDeepError
 from consumer.registry.avro_reader import avro_reader
 from consumer.registry.avro_values import PayloadError
 from consumer.registry.client import Registry
-from schemas.claim import Claim
 from schemas.dead_letter import Header, Reason
-from schemas.decoding.refusal import RefusedError, invalid
+from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.refusal import RefusedError
 
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
@@ -30,9 +30,12 @@ class FramedClaims:
     """Decodes claims, framed or plain."""
 
     def __init__(self, registry: Registry) -> None:
-        self._frames = Frames(registry, Claim.__struct_fields__)
+        self._registry = registry
+        self._opened: tuple[ClaimDecoder, Frames] | None = None
 
-    def __call__(self, value: bytes | None, headers: Iterable[Header] = ()) -> Claim:
+    def __call__(
+        self, value: bytes | None, headers: Iterable[Header], decoder: ClaimDecoder
+    ) -> Decoded:
         """Read one claim from a record; see `consumer.batch.decode.decode`.
 
         Raises:
@@ -40,10 +43,19 @@ class FramedClaims:
             RegistryStoppedError: the registry does not return the schema.
         """
         if not value or value[0] != MAGIC:
-            return decode(value, headers)
+            return decode(value, headers, decoder)
         check_size(value)
-        content = self._frames.opened(value)
-        return decode(content.json) if content.json is not None else _claim(content.built)
+        content = self._frames_of(decoder).opened(value)
+        if content.json is not None:
+            return decode(content.json, (), decoder)
+        return Decoded(decoder.convert(content.built))
+
+    def _frames_of(self, decoder: ClaimDecoder) -> "Frames":
+        """What builds the fields of that contract; another model may have another."""
+        if self._opened is None or self._opened[0] is not decoder:
+            names = {field.encode_name for field in msgspec.structs.fields(decoder.wire)}
+            self._opened = decoder, Frames(self._registry, names)
+        return self._opened[1]
 
 
 class Content(NamedTuple):
@@ -113,10 +125,3 @@ class Frames:
         except SchemaError as error:
             reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
             return RefusedError(reason, f"schema {schema_id} cannot be used: {error}")
-
-
-def _claim(found: Any) -> Claim:
-    try:
-        return msgspec.convert(found, Claim)
-    except msgspec.ValidationError as error:
-        raise invalid(error, "$") from None

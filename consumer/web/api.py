@@ -19,7 +19,7 @@ from consumer.web.access import BearerToken
 from consumer.web.batches import MAX_ARRAY_BYTES, answers, is_array, status_of, told
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
-from schemas.claim import Claim
+from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 
 DOCUMENT: Final = resources.files("schemas") / "json" / "openapi.json"
@@ -52,8 +52,8 @@ class FraudDetection:
     def _answer(self, body: bytes, *, detail: bool) -> bytes:
         if is_array(body):
             return _encoder.encode(answers(body, self._scorer(), detail=detail))
-        claim = _claim(body)
-        (found,) = told([claim], self._scorer(), detail=detail)
+        scorer = self._scorer()
+        (found,) = told([_claim(body, scorer.decoder)], scorer, detail=detail)
         return _encoder.encode(found)
 
 
@@ -94,9 +94,9 @@ async def _body(request: Request) -> bytes:
     )
 
 
-def _claim(body: bytes) -> Claim:
+def _claim(body: bytes, decoder: ClaimDecoder) -> Any:
     try:
-        return decode(body)
+        return decode(body, (), decoder).claim
     except RefusedError as refused:
         raise ProblemError(status_of(refused), str(refused), refused.path) from None
 

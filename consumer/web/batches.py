@@ -13,8 +13,8 @@ from consumer.batch.process import are_probabilities, checked_assessment
 from consumer.server.problem import ProblemError
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
-from schemas.claim import Claim
 from schemas.dead_letter import Reason
+from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, parse
 from schemas.openapi import MAX_CLAIMS
 
@@ -44,10 +44,10 @@ def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any]:
     Raises:
         ProblemError: it is no array, or has no claim or more than `MAX_CLAIMS`.
     """
-    found = [_claim(item) for item in _items(body)]
-    claims = [item for item in found if isinstance(item, Claim)]
+    found = [_claim(item, scorer.decoder) for item in _items(body)]
+    claims = [item for item in found if not isinstance(item, Problem)]
     answered = told(claims, scorer, detail=detail) if claims else iter(())
-    return [next(answered) if isinstance(item, Claim) else item for item in found]
+    return [item if isinstance(item, Problem) else next(answered) for item in found]
 
 
 def _items(body: bytes) -> Sequence[msgspec.Raw]:
@@ -64,17 +64,17 @@ def _items(body: bytes) -> Sequence[msgspec.Raw]:
     return items
 
 
-def _claim(item: msgspec.Raw) -> Claim | Problem:
+def _claim(item: msgspec.Raw, decoder: ClaimDecoder) -> Any:
     """The claim, or the problem with it; its path is that in the claim, as of a claim alone."""
     try:
-        return decode(bytes(item))
+        return decode(bytes(item), (), decoder).claim
     except RefusedError as refused:
         status = status_of(refused)
         return Problem(status.phrase, status.value, str(refused), refused.path)
 
 
 def told(
-    claims: Sequence[Claim], scorer: BatchScorer, *, detail: bool
+    claims: Sequence[Any], scorer: BatchScorer, *, detail: bool
 ) -> Iterator[FraudAlert] | Iterator[Verdict]:
     """An alert, or else a verdict, for each claim; one evaluation for all.
 

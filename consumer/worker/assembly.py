@@ -8,12 +8,13 @@ from consumer.dead_letters.sealing import make_seal
 from consumer.models.shadow import Shadow
 from consumer.publishing.misfits import Misfits
 from consumer.registry.wire import make_wire
-from consumer.settings.settings import Publish, Settings
+from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, Traces
 from consumer.worker.budget import DeadLetterBudget
 from consumer.worker.observe import Observer
+from consumer.worker.wanted import wanted_by
 from consumer.worker.worker import Claims, Worker
 from model.scoring.scorer import Scorer
 
@@ -45,7 +46,7 @@ def make_worker(
     misfits = Misfits()
     assess = partial(
         process,
-        referrals_only=settings.publish is Publish.REFERRALS,
+        wanted=wanted_by(settings),
         seal=make_seal(settings),
         wire=make_wire(settings),
         misfits=misfits.counts,

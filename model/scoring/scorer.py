@@ -17,6 +17,8 @@ from model.scoring.rules import Rules
 from model.scoring.rules import load as load_rules
 from schemas.alert import Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
+from schemas.contract.parse import shipped
+from schemas.decoding.decoder import ClaimDecoder
 
 
 class Assessment(NamedTuple):
@@ -44,6 +46,7 @@ class Scorer:
         name: name of the model.
         version: version of the model.
         sha256: digest, hex, of the model file the pipeline came from.
+        decoder: decodes the claims that the model scores.
         threshold: probabilities at or above it are a referral.
         threshold_policy: how the threshold was chosen, in words.
         features: columns the model uses.
@@ -62,6 +65,7 @@ class Scorer:
         self.name = manifest.name
         self.version = manifest.version
         self.sha256 = manifest.sha256
+        self.decoder = ClaimDecoder(shipped("auto"))
         self.threshold = manifest.levels.threshold
         self.threshold_policy = str(manifest.policy)
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeVar
 
@@ -26,6 +27,9 @@ from schemas.reading.words import listed
 
 T = TypeVar("T")
 
+FOLDER: Final = Path(__file__).parents[1] / "contracts"
+"""Of the contracts that come with the product."""
+
 _EVENT_KINDS: Final[dict[str, Kind]] = {
     "id": "text",
     "key": "text",
@@ -42,6 +46,12 @@ def load(path: Path) -> Contract:
         ContractError: it cannot be read or breaks a rule; names the file, the place and the fix.
     """
     return parse(source.read_file(path), path.name)
+
+
+@cache
+def shipped(name: str) -> Contract:
+    """The contract of that name that comes with the product."""
+    return load(FOLDER / f"{name}.yaml")
 
 
 def from_bytes(content: bytes, name: str) -> Contract:

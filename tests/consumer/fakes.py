@@ -17,6 +17,7 @@ from model.scoring.scorer import Assessment
 from schemas.alert import FraudAlert, Source
 from schemas.claim import Claim
 from schemas.dead_letter import REDRIVEN_HEADER, DeadLetter, Header
+from tests.schemas.contracts import decoder
 
 NOW = dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
 
@@ -72,6 +73,7 @@ class FakeScorer:
     sha256 = "f" * 64
     threshold = 0.5
     threshold_policy = "fixed"
+    decoder = decoder("auto")
     levels = Levels(threshold=0.5, review=0.4, medium=0.2, high=0.6)
 
     def __init__(self, raises_on: str | None = None) -> None:

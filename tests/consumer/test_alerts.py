@@ -58,8 +58,9 @@ def test_an_alert_is_a_binary_mode_cloud_event_and_passes_the_trace_on() -> None
     sources = list(map(coordinates, messages))
     headers = [[("traceparent", TRACE.encode()), ("secret", b"x")], []]
     first, second = alert_records(
-        messages, sources, headers, claims, scorer.assess(claims), scorer, NOW
+        messages, sources, headers, claims, [("x",), ()], scorer.assess(claims), scorer, NOW
     )
+    assert [alert_of(one).data_quality for one in (first, second)] == [("unknown_field:x",), ()]
     named = dict(first.headers or ())
     assert named.pop("ce_id") == alert_of(first).alert_id == "claims-0-3-" + "f" * 12
     assert dt.datetime.fromisoformat(str(named.pop("ce_time"))) == NOW

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.batch.decode import MAX_CLAIM_BYTES, decode
+from consumer.batch.alerts import all_alerts, referrals
+from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.batch.decode import decode as decode_by
 from consumer.batch.process import Outcome, next_offsets, process
 from consumer.batch.records import coordinates
 from consumer.errors import ScoringBugError
@@ -24,7 +27,12 @@ from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim, 
 
 
 def outcome(*messages: FakeMessage, referrals_only: bool = False) -> Outcome:
-    return process(messages, FakeScorer(), NOW, referrals_only=referrals_only)
+    wanted = referrals if referrals_only else all_alerts
+    return process(messages, FakeScorer(), NOW, wanted=wanted)
+
+
+def decode(value: bytes | None, headers: Sequence[Header] = ()) -> Any:
+    return decode_by(value, headers, FakeScorer.decoder).claim
 
 
 @pytest.mark.parametrize(

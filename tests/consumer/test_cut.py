@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consumer.batch.alerts import referrals
 from consumer.batch.cut import HEAD_BYTES
 from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.batch.process import process
@@ -115,7 +116,7 @@ def test_an_alert_that_does_not_fit_is_a_dead_letter_then_a_cut_one() -> None:
 def test_sources_stand_beside_what_is_published() -> None:
     messages = [FakeMessage(claim(str(n), 100.0 * n), n) for n in range(10)]
     messages.insert(3, FakeMessage(b"bad", 77))
-    found = process(messages, FakeScorer(), NOW, referrals_only=True)
+    found = process(messages, FakeScorer(), NOW, wanted=referrals)
     assert [s.offset for s in found.alert_sources] == [5, 6, 7, 8, 9]
     assert len(found.alerts) == 5
     assert [s.offset for s in found.letter_sources] == [77]

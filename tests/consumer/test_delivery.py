@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
+from consumer.batch.alerts import referrals
 from consumer.batch.process import process
 from consumer.batch.records import Record
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
@@ -491,7 +492,7 @@ def test_offsets_of_a_batch_without_outcomes_are_committed(
     publisher: ExactlyOnce, calls: list[str]
 ) -> None:
     """PUBLISH=referrals and no referral: the claims are done all the same."""
-    none = process([FakeMessage(claim(), 42)], FakeScorer(), NOW, referrals_only=True)
+    none = process([FakeMessage(claim(), 42)], FakeScorer(), NOW, wanted=referrals)
     assert np.array_equal(none.probabilities, [0.0])
     publish(publisher, Publication.of(none, SETTINGS), calls)
     assert calls == ["begin", OFFSETS, "commit", "done"]

@@ -26,7 +26,9 @@ def alerts(*headers: list[Header], first_offset: int = 3) -> list[FraudAlert]:
     claims = [Claim(claim_id=f"c{n}") for n in range(len(headers))]
     messages = [FakeMessage(None, first_offset + n) for n in range(len(headers))]
     sources = list(map(coordinates, messages))
-    made = alert_records(messages, sources, headers, claims, scorer.assess(claims), scorer, NOW)
+    unknown: list[tuple[()]] = [()] * len(claims)
+    assessed = scorer.assess(claims)
+    made = alert_records(messages, sources, headers, claims, unknown, assessed, scorer, NOW)
     return [alert_of(record) for record in made]
 
 

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consumer.batch.alerts import referrals
 from consumer.batch.process import process
 from consumer.intake import takeover
 from consumer.intake.evidence import source_of
@@ -211,7 +212,7 @@ def test_every_record_of_a_batch_names_its_claim() -> None:
 
 def test_only_what_is_published_is_counted() -> None:
     messages = [FakeMessage(claim("c", 100.0), 1), FakeMessage(claim("d", 900.0), 2)]
-    outcome = process([*messages, FakeMessage(b"", 3)], FakeScorer(), NOW, referrals_only=True)
+    outcome = process([*messages, FakeMessage(b"", 3)], FakeScorer(), NOW, wanted=referrals)
     assert outcome.outcomes == {P0: 2}
 
 

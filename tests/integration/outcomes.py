@@ -77,7 +77,7 @@ def check_alerts(found: Outcomes, scorer: Scorer) -> None:
     """Keys, claims and scores are those of an offline computation."""
     rows = [found.claims[place] for place, *_ in found.alerts]
     assert not [row for row in rows if KIND in dict(row.headers)]
-    claims = [decode(row.value) for row in rows]
+    claims = [decode(row.value, (), scorer.decoder).claim for row in rows]
     assert [record.key for *_, record in found.alerts] == [row.key for row in rows]
     assert [alert.claim_id for _, alert, _ in found.alerts] == [c.claim_id for c in claims]
     scores = scorer.score(claims).tolist()

@@ -20,7 +20,7 @@ from consumer.registry.client import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Reason
 from tests.registry.small import Registered, SmallRegistry
-from tests.registry.test_framed import letters, outcome, read_from
+from tests.registry.test_framed import letters, outcome, read_from, reading
 
 EMPTY = {"type": "record", "name": "Empty", "fields": []}
 MANY = b"\x80\x94\xeb\xdc\x03\0"
@@ -140,7 +140,7 @@ def test_names_of_other_subjects_are_measured_too(small: SmallRegistry) -> None:
     number = small.register("top", json.dumps(top))
     small.refer(number, ("left", "Left", left), ("inner", "Inner", inner))
     value = b"\0" + number.to_bytes(4, "big") + b"\2\2" + b"\0" + b"\2a"
-    assert FramedClaims(Registry(client))(value).claim_id == "a"
+    assert reading(client)(value).claim_id == "a"
 
     small.schemas[inner] = Registered("inner", json.dumps(record("Inner", array("null"))), "AVRO")
     found = outcome(Wire(FramedClaims(Registry(SchemaRegistryClient({"url": small.url})))), value)

@@ -6,6 +6,7 @@ import math
 import ssl
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ def settings(url: str, **more: str) -> Settings:
 def outcome(wire: Wire, *values: bytes | None, scorer: Any = None) -> Outcome:
     batch = [FakeMessage(value, offset) for offset, value in enumerate(values)]
     return process(batch, scorer or FakeScorer(), NOW, wire=wire)
+
+
+def reading(client: SchemaRegistryClient) -> Callable[[bytes], Any]:
+    """A function that reads framed claims."""
+    read = FramedClaims(Registry(client))
+    return lambda value: read(value, (), FakeScorer.decoder).claim
 
 
 def letters(found: Outcome) -> list[DeadLetter]:
@@ -100,7 +107,7 @@ def test_forms_may_be_mixed_and_what_is_none_of_them_is_set_aside(
 
 
 def test_a_framed_claim_is_held_to_the_same_contract(client: SchemaRegistryClient) -> None:
-    read = FramedClaims(Registry(client))
+    read = reading(client)
     own = json.dumps(
         {
             "type": "record",
@@ -124,7 +131,7 @@ def test_a_framed_claim_is_held_to_the_same_contract(client: SchemaRegistryClien
 
 
 def test_amounts_as_decimals_and_values_that_are_no_record(client: SchemaRegistryClient) -> None:
-    read = FramedClaims(Registry(client))
+    read = reading(client)
     money = {"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 2}
     fields = [{"name": "claim_id", "type": "string"}, {"name": "claim_amount", "type": money}]
     schema = json.dumps({"type": "record", "name": "Exact", "fields": fields})

@@ -2,24 +2,16 @@
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-import schemas
 from schemas.contract.model import Contract
-from schemas.contract.parse import load, parse
+from schemas.contract.parse import FOLDER, parse, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 
-FOLDER = Path(schemas.__file__).parent / "contracts"
-
-
-@cache
-def shipped(name: str) -> Contract:
-    """A contract of `schemas/contracts`."""
-    return load(FOLDER / f"{name}.yaml")
+__all__ = ["FOLDER", "decoder", "document", "outcome", "shipped", "small"]
 
 
 @cache

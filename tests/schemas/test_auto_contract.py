@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consumer.batch.decode import decode
 from model.features.columns import DEFAULT_FEATURES, DERIVED
 from model.scoring.phrases import phrase
 from schemas import examples
@@ -18,6 +17,7 @@ from schemas.claim import Claim, Role, fields_by_role
 from schemas.compatibility import breaking
 from schemas.contract.phrases import render
 from schemas.decoding.form import form_of
+from schemas.decoding.refusal import parse
 from schemas.documents import claim_schema
 from schemas.export import RELEASED
 from schemas.expressions.nodes import Kind
@@ -26,6 +26,13 @@ from tests.schemas.contracts import decoder, outcome, shipped
 from tests.schemas.test_agreement import anything
 
 FORM = form_of(decoder("auto"))
+_released = msgspec.json.Decoder(Claim)
+
+
+def decode(value: bytes) -> Claim:
+    """A claim by the class that was released."""
+    claim: Claim = parse(_released, value, "$")
+    return claim
 
 
 def test_documents() -> None:
