@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NoReturn, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.broker import topics
 from tests.broker.jars import NoKafkaError, jars
@@ -20,6 +21,11 @@ class NewTopic(Protocol):
     def __call__(
         self, stem: str = "topic", partitions: int = 1, config: dict[str, str] | None = None
     ) -> str: ...
+
+
+# No test asserts how long something takes: not by a deadline of its examples either.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
