@@ -196,6 +196,11 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
             f"{done.unopened} are kept because they cannot be decrypted; the first: "
             f"{done.why_unopened}\n"
         )
+    if done.copies:
+        sys.stderr.write(
+            f"{done.copies} are left in place and not examined again: this redrive sends another "
+            f"dead letter of the same record; the first: {done.first_copy}\n"
+        )
     for place in done.unread:
         # Not logged: the log shows only the first of several similar lines.
         sys.stderr.write(
