@@ -8,7 +8,7 @@ from consumer.dead_letters.binding import bytes_of, joined, place_of
 from schemas.alert import Source
 from schemas.dead_letter import DeadLetter, Form, without_error_headers
 
-Identity = bytes
+Fingerprint = bytes
 """Stands for a refused record: two dead letters of the same one have the same identity."""
 
 
@@ -25,7 +25,7 @@ class Copy(NamedTuple):
         return f"{place.topic}[{place.partition}]@{place.offset}, a copy of that of {self.of}"
 
 
-def identity(letter: DeadLetter, claim: Record) -> Identity:
+def fingerprint(letter: DeadLetter, claim: Record) -> Fingerprint:
     """The identity of the record that a dead letter is about.
 
     The place alone would not do: a topic that was deleted and created again has other records at

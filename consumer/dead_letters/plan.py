@@ -10,7 +10,7 @@ import msgspec
 from consumer.batch.decode import MAX_CLAIM_BYTES, headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.binding import place_of
-from consumer.dead_letters.copies import Copy, Identity, identity
+from consumer.dead_letters.copies import Copy, Fingerprint, fingerprint
 from consumer.dead_letters.encryption import is_compressed
 from consumer.dead_letters.sealing import Opener
 from consumer.errors import UnopenedError
@@ -73,7 +73,7 @@ class Step(NamedTuple):
     """Neither sent nor kept, but left in place: with the mark of a redrive they fit no topic."""
     copies: list[Copy]
     """Neither sent nor kept, but left in place: the same redrive sends another of that record."""
-    identities: list[Identity]
+    fingerprints: list[Fingerprint]
     """Of those sent, in order."""
 
     @classmethod
@@ -137,7 +137,7 @@ def plan(
     room: int,
     opener: Opener,
     mark: RedriveMark,
-    sent: Container[Identity] = frozenset(),
+    sent: Container[Fingerprint] = frozenset(),
 ) -> Step:
     """Sort a batch of dead letters into those to send back and those to keep; pure.
 
@@ -175,13 +175,13 @@ def plan(
 
 
 def _send_once(
-    step: Step, place: Source, letter: DeadLetter, claim: Record, sent: Container[Identity]
+    step: Step, place: Source, letter: DeadLetter, claim: Record, sent: Container[Fingerprint]
 ) -> None:
-    found = identity(letter, claim)
-    if found in sent or found in step.identities:
+    found = fingerprint(letter, claim)
+    if found in sent or found in step.fingerprints:
         step.copies.append(Copy(place, place_of(letter)))
         return
-    step.identities.append(found)
+    step.fingerprints.append(found)
     step.letters.append(letter)
     step.claims.append(claim)
 

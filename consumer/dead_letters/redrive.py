@@ -29,7 +29,7 @@ from confluent_kafka import (
 
 from consumer.batch.process import next_offsets
 from consumer.batch.records import Record, coordinates
-from consumer.dead_letters.copies import Identity
+from consumer.dead_letters.copies import Fingerprint
 from consumer.dead_letters.marks import Marks
 from consumer.dead_letters.plan import (
     Filter,
@@ -259,17 +259,17 @@ class _Sent:
 
     Attributes:
         room: how many more may be sent.
-        identities: of those sent; about 80 bytes each.
+        fingerprints: of those sent; about 80 bytes each.
     """
 
     def __init__(self, limit: int | None) -> None:
         self.room = sys.maxsize if limit is None else limit
-        self.identities: set[Identity] = set()
+        self.fingerprints: set[Fingerprint] = set()
 
     def add(self, step: Step) -> None:
         """Note what was sent."""
         self.room -= len(step.claims)
-        self.identities.update(step.identities)
+        self.fingerprints.update(step.fingerprints)
 
 
 def _show(
@@ -277,7 +277,7 @@ def _show(
 ) -> Redriven:
     done, sent = Redriven(0, 0), _Sent(limit)
     for messages in _portions(batches, wanted, sent):
-        step = plan(messages, wanted, sent.room, _unopened, marks.header, sent.identities)
+        step = plan(messages, wanted, sent.room, _unopened, marks.header, sent.fingerprints)
         for letter, record in zip(step.letters, step.claims, strict=True):
             sys.stdout.write(listed(letter, record).decode() + "\n")
         sent.add(step)
@@ -331,7 +331,7 @@ class _Sending:
     def _send(self, messages: list[Message]) -> Iterator[Step]:
         """Send dead letters in one transaction, or in smaller ones where some do not fit."""
         sent, mark = self.sent, self.marks.header
-        step = plan(messages, self.wanted, sent.room, self.opener, mark, sent.identities)
+        step = plan(messages, self.wanted, sent.room, self.opener, mark, sent.fingerprints)
         if self._fits(messages, step):
             yield step
             return

@@ -164,7 +164,7 @@ def test_a_copy_is_left_in_place_and_named() -> None:
     assert (done.sent, done.kept, done.copies) == (2, 0, 1)
     assert done.first_copy == "dead[0]@1, a copy of that of claims[0]@0"
     opener = make_opener(Settings(instance_id="i"))
-    later = plan_of([letter_at(9, of=2)], Filter(), ALL, opener, mark, frozenset(step.identities))
+    later = plan_of([letter_at(9, of=2)], Filter(), ALL, opener, mark, frozenset(step.fingerprints))
     assert (later.claims, len(later.copies)) == ([], 1)
 
 
