@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import joblib
 import msgspec
 
+from model.artifact.former import FORMER_VERSION
 from model.artifact.manifest import FORMAT_VERSION, Manifest
 from model.artifact.reference import Reference
 from model.files.permissions import open_to_all
@@ -48,9 +49,19 @@ class Contents(NamedTuple):
 
 def dump(pipeline: Any, reference: Reference) -> Contents:
     """A fitted pipeline and its reference as bytes."""
+    return Contents(pickled(pipeline), msgspec.json.encode(reference))
+
+
+def pickled(pipeline: Any) -> bytes:
+    """A fitted pipeline as the content of a model file."""
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
-    return Contents(buffer.getvalue(), msgspec.json.encode(reference))
+    return buffer.getvalue()
+
+
+def unpickled(model: bytes) -> Any:
+    """The pipeline in a model file; unpickling runs code, and may raise anything."""
+    return joblib.load(io.BytesIO(model))
 
 
 def save(
@@ -127,8 +138,12 @@ def is_meant_as_one(folder: Path) -> bool:
     return bool(names & {MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE})
 
 
-def described(folder: Path) -> tuple[bytes, Manifest]:
+def described(folder: Path, version: int = FORMAT_VERSION) -> tuple[bytes, Manifest]:
     """The manifest as bytes and decoded.
+
+    Args:
+        folder: the artifact.
+        version: of the artifact format that it must have.
 
     Raises:
         ArtifactError: as `read_manifest`.
@@ -138,12 +153,21 @@ def described(folder: Path) -> tuple[bytes, Manifest]:
         manifest = decode(content, Manifest)
     except FileError as error:
         raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
-    if manifest.format_version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{folder} has artifact format {manifest.format_version}, "
-            f"this release reads {FORMAT_VERSION}: retrain it"
-        )
+    if manifest.format_version != version:
+        raise ArtifactError(_another_format(folder, manifest.format_version, version))
     return content, manifest
+
+
+def _another_format(folder: Path, found: int, expected: int) -> str:
+    ways = {
+        FORMER_VERSION: f"python -m model migrate --model {folder} --output DIR saves it in this "
+        "format",
+        FORMAT_VERSION: "it needs no migration",
+    }
+    return (
+        f"{folder} has artifact format {found}, and format {expected} is expected: "
+        f"{ways.get(found, 'it was created by another release: retrain it')}"
+    )
 
 
 def verified(folder: Path, manifest: Manifest) -> Contents:

@@ -6,15 +6,14 @@ file; it does not protect a folder that someone else may write to. So a world-wr
 is rejected, and `model.releases.signing` can require a signature as well.
 """
 
-import io
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-import joblib
 import numpy as np
 
-from model.artifact.manifest import Versions
+from model.artifact.manifest import FORMAT_VERSION, Versions
 from model.artifact.reference import GOLDEN_TOLERANCE, Reference
 from model.artifact.store import (
     REFERENCE_FILE,
@@ -23,6 +22,7 @@ from model.artifact.store import (
     anything,
     described,
     open_place,
+    unpickled,
     verified,
 )
 from model.compiled.classifier import agrees, explains
@@ -35,13 +35,30 @@ _LONGEST_REASON: Final = 500
 """Maximum characters of an exception's message that are passed on."""
 
 
-def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything) -> Scorer:
+class Format(NamedTuple):
+    """A form of artifacts."""
+
+    version: int
+    unpickle: Callable[[bytes], Any]
+    """Returns the pipeline in a model file."""
+
+
+PRESENT: Final = Format(FORMAT_VERSION, unpickled)
+
+
+def load(
+    path: str | Path,
+    rules: Rules | None = None,
+    verify: Verify = anything,
+    form: Format = PRESENT,
+) -> Scorer:
     """Read an artifact and make it ready to score.
 
     Args:
         path: its folder, or a link to it.
         rules: evaluated in addition to the model; None for those shipped with the product.
         verify: called before any other file is read.
+        form: what it must have.
 
     Raises:
         ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
@@ -49,7 +66,7 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything
             it raised while it was unpickled and tried: a model may raise anything.
     """
     try:
-        return _loaded(Path(path), rules, verify)
+        return _loaded(Path(path), rules, verify, form)
     except (ArtifactError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, which would end a thread silently
@@ -59,15 +76,15 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything
         ) from error
 
 
-def _loaded(path: Path, rules: Rules | None, verify: Verify) -> Scorer:
+def _loaded(path: Path, rules: Rules | None, verify: Verify, form: Format) -> Scorer:
     _refuse_open(path)
     folder = path.resolve()  # a link that is switched while we read must not mix two models
-    said, manifest = described(folder)
+    said, manifest = described(folder, form.version)
     verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
     model, content = verified(folder, manifest)
     reference = _reference(folder, content)
-    scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference, rules)
+    scorer = Scorer(form.unpickle(model), manifest, reference, rules)
     _refuse_other_scores(folder, scorer, reference)
     _try_out(scorer, reference)
     return scorer
