@@ -16,12 +16,14 @@ from model.artifact.former import FORMER_VERSION
 from model.artifact.manifest import FORMAT_VERSION, Manifest
 from model.artifact.reference import Reference
 from model.files.permissions import open_to_all
-from model.files.trusted import FileError, decode, read
+from model.files.trusted import MOST_BYTES, FileError, decode, read
 from model.files.writing import write
 
 MODEL_FILE: Final = "model.joblib"
 REFERENCE_FILE: Final = "reference.json"
 MANIFEST_FILE: Final = "manifest.json"
+MOST_MODEL_BYTES: Final = 1_000_000_000
+"""Of a model file; those of the three families have about a thousandth."""
 
 
 Verify = Callable[[Path, bytes], None]
@@ -177,7 +179,7 @@ def verified(folder: Path, manifest: Manifest) -> Contents:
         ArtifactError: a file is missing, or not the one the manifest was written for.
     """
     return Contents(
-        _verified(folder / MODEL_FILE, manifest.sha256),
+        _verified(folder / MODEL_FILE, manifest.sha256, MOST_MODEL_BYTES),
         _verified(folder / REFERENCE_FILE, manifest.reference_sha256),
     )
 
@@ -191,8 +193,8 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _verified(path: Path, expected: str) -> bytes:
-    content = _read(path)
+def _verified(path: Path, expected: str, most: int = MOST_BYTES) -> bytes:
+    content = _read(path, most)
     digest = _sha256(content)
     if digest != expected:
         raise ArtifactError(
@@ -202,8 +204,8 @@ def _verified(path: Path, expected: str) -> bytes:
     return content
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = MOST_BYTES) -> bytes:
     try:
-        return read(path)
+        return read(path, most)
     except FileError as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error
