@@ -20,8 +20,9 @@ SINGLE_LIMIT: Final = 0.9
 """ROC AUC that no single honest feature is expected to reach alone."""
 PERMUTED: Final = "permuted labels"
 _FILE_ORDER: Final = "file order"
-_ORDERED: Final = frozenset({_FILE_ORDER, *fields_by_role(Role.IDENTIFIER)})
-_METADATA: Final = (*fields_by_role(Role.IDENTIFIER), *fields_by_role(Role.TIME))
+_IDENTIFIERS: Final = fields_by_role(Role.IDENTIFIER)
+_ORDERED: Final = frozenset({_FILE_ORDER, *_IDENTIFIERS})
+_METADATA: Final = (*_IDENTIFIERS, *fields_by_role(Role.TIME))
 
 
 class LeakFinding(msgspec.Struct, frozen=True):
@@ -148,6 +149,9 @@ def _permuted(X: Matrix, shuffled: _Labelled) -> LeakFinding | None:
 
 def _single(column: Matrix, told: _Labelled, name: str) -> LeakFinding | None:
     auc = told.auc(column)
+    if name in _IDENTIFIERS:
+        text = f"{name} identifies a record or a person: what is learnt from it holds for no other"
+        return LeakFinding(name, auc, True, text)
     if auc < SINGLE_LIMIT:
         return None
     return LeakFinding(name, auc, True, f"{name} alone predicts the label with ROC AUC {auc:.3f}")
