@@ -12,6 +12,7 @@ import msgspec
 from model.artifact.store import ArtifactError, read_manifest
 from model.cli.commands import load
 from model.cli.terminal import show
+from model.files.writing import check_folder
 from model.metrics import Report
 from model.metrics import evaluate as evaluate_scores
 from model.releases import signing, versions
@@ -63,6 +64,7 @@ def sign(options: argparse.Namespace) -> None:
 
 def migrate(options: argparse.Namespace) -> None:
     """Save a model of a former release in the present format."""
+    check_folder("--output", options.output.parent)
     key = None if options.key is None else signing.private_key(options.key)
     signature = save_again(options.model, options.output, carried_over, key)
     sys.stdout.write(f"saved {options.output}; {options.model} is left as it is\n")
