@@ -77,7 +77,7 @@ FROM_MODEL = {
 AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
-        "consumer/kafka", "consumer/monitoring", "consumer/outcomes", "consumer/publishing",
+        "consumer/kafka", "consumer/outcomes", "consumer/publishing",
         "consumer/registry", "consumer/session", "consumer/tools",
     },
     "cryptography": {"consumer/dead_letters", "model/releases"},

@@ -37,6 +37,7 @@ from schemas.unreadable import UNREADABLE
 log = logging.getLogger(__name__)
 
 BATCH: Final = 2_000
+IDLE_S: Final = 0.2
 SCREEN_EVERY_S: Final = 1.0
 """At the latest, while there is much to read."""
 
@@ -80,18 +81,18 @@ def follow(
             "error_cb": report_client_error,
         }
     )
-    partitions, due = EveryPartition(consumer, wanted), 0.0
+    partitions, due, screened = EveryPartition(consumer, wanted), 0.0, False
     try:
         while not stopping.is_set():
             partitions.look()
             loop.assigned = partitions.count
-            messages = take(consumer, BATCH, 0.2)
+            messages = take(consumer, BATCH, 0.0 if screened else IDLE_S)
             for message in records(messages, topics):
                 _take(message, settings, quality, instruments, opened)
             if messages:
                 instruments.show(quality)
             if not messages or time.monotonic() > due:
-                screening.step()
+                screened = screening.step()
                 due = time.monotonic() + SCREEN_EVERY_S
             loop.turned()
         screening.settle()

@@ -125,8 +125,8 @@ class Screening:
         self._aborts = 0
         self.session: Session[Reasons] = Session(own_settings(settings), watchdog, lambda *_: None)
 
-    def step(self) -> None:
-        """Set the next bad records aside.
+    def step(self) -> bool:
+        """Set the next bad records aside; False if there was nothing to look at.
 
         Raises:
             KafkaStoppedError: Kafka does not let it continue.
@@ -134,10 +134,12 @@ class Screening:
         self.session.watch()
         batch = self.session.poll()
         self._note_events()
-        if batch.messages:
-            now = dt.datetime.now(dt.UTC)
-            outcome = screened(batch.messages, now, self._seal, self._decoder, self._misfits.counts)
-            self.session.publish(outcome, outcome.reasons)
+        if not batch.messages:
+            return False
+        now = dt.datetime.now(dt.UTC)
+        outcome = screened(batch.messages, now, self._seal, self._decoder, self._misfits.counts)
+        self.session.publish(outcome, outcome.reasons)
+        return True
 
     def settle(self) -> None:
         """Wait for the commit in flight."""

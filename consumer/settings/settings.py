@@ -241,6 +241,11 @@ def _check_together(settings: Settings) -> None:
             "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC, OUTCOMES_TOPIC and "
             f"OUTCOMES_DEAD_LETTER_TOPIC must differ; got {', '.join(topics)}"
         )
+    if settings.control_share and settings.publish is Publish.REFERRALS:
+        raise SettingsError(
+            f"CONTROL_SHARE={settings.control_share:g} needs PUBLISH=all or actionable: with "
+            "PUBLISH=referrals nobody learns of the claims in the sample that passed"
+        )
     if settings.dead_letter_value is Form.ENCRYPTED and settings.dead_letter_key_file is None:
         raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")
     _check_registry(settings)

@@ -196,6 +196,14 @@ def test_names_that_could_be_those_of_another_group_are_refused(name: str, value
         read_settings({name: value})
 
 
+def test_a_control_sample_that_is_not_published_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"^CONTROL_SHARE=0\.02 needs PUBLISH=all or actionable"):
+        read_settings({"CONTROL_SHARE": "0.02", "PUBLISH": "referrals"})
+    for publish in ("all", "actionable"):
+        assert read_settings({"CONTROL_SHARE": "0.02", "PUBLISH": publish}).control_share == 0.02
+    assert read_settings({"PUBLISH": "referrals"}).control_share == 0
+
+
 @pytest.mark.parametrize("other", ["CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES"])
 def test_bad_outcomes_have_a_topic_of_their_own(other: str) -> None:
     same = {f"{other}_TOPIC": "same", "OUTCOMES_DEAD_LETTER_TOPIC": "same"}
