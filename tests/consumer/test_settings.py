@@ -197,7 +197,9 @@ def test_names_that_could_be_those_of_another_group_are_refused(name: str, value
 
 
 def test_a_control_sample_that_is_not_published_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"^CONTROL_SHARE=0\.02 needs PUBLISH=all or actionable"):
+    with pytest.raises(
+        SettingsError, match=r"^CONTROL_SHARE=0\.02 needs PUBLISH=all or actionable"
+    ):
         read_settings({"CONTROL_SHARE": "0.02", "PUBLISH": "referrals"})
     for publish in ("all", "actionable"):
         assert read_settings({"CONTROL_SHARE": "0.02", "PUBLISH": publish}).control_share == 0.02
