@@ -34,12 +34,13 @@ from consumer.outcomes.follow import follow
 from consumer.outcomes.live_quality import LiveQuality
 from consumer.outcomes.metrics import OutcomeMetrics
 from consumer.outcomes.screening import Screening
+from consumer.session.session import Session
 from consumer.settings.settings import Publish, Settings, read_settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics, ProcessMetrics
 from consumer.tools.demo import Sent, embedded_broker, prepare
 from consumer.worker.assembly import make_worker
-from consumer.worker.selection import make_session
+from consumer.worker.worker import Batch
 from examples.case_service import TABLE, close_case, occasion_of, serve
 from model.scoring.scorer import Scorer
 from schemas.outcome import Finding, Occasion
@@ -86,7 +87,7 @@ def working(
 ) -> Iterator[None]:
     """The worker, as ``python -m consumer run`` has it."""
     watchdog = Watchdog(settings.step_timeout_s)
-    session = make_session(settings, watchdog, metrics.set_blocked)
+    session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
     worker = make_worker(settings, session, lambda: scorer, metrics, Loop())
     with session:
         threads.start(worker.run, worker.stop)
@@ -119,7 +120,8 @@ def send(settings: Settings, sent: Sent) -> None:
 
 def expected_cases(scorer: Scorer, sent: Sent) -> int:
     """How many of the claims are to be investigated."""
-    claims = [decode(value) for key, value in sent.records if key != b"bad"]
+    good = [value for key, value in sent.records if key != b"bad"]
+    claims = [decode(value, (), scorer.decoder).claim for value in good]
     now, assessment = dt.datetime.now(dt.UTC), scorer.assess(claims)
     alerts = fraud_alerts(claims, [None] * len(claims), assessment, scorer, now)
     return sum(occasion_of(alert) is not None for alert in alerts)

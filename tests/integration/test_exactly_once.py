@@ -112,7 +112,7 @@ def test_what_is_actionable_is_published_once_whatever_is_killed(
     places = found.places()
     assert set(places.values()) == {1}
     good = {place: r for place, r in found.claims.items() if KIND not in dict(r.headers)}
-    claims = [decode(record.value) for record in good.values()]
+    claims = [decode(record.value, (), scorer.decoder).claim for record in good.values()]
     drawn = control_sample([claim.claim_id for claim in claims], 0.1)
     assessment = scorer.assess(claims)
     acted = [d is not Decision.PASS for d in decided(assessment)]
