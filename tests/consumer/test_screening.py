@@ -11,7 +11,7 @@ from consumer.settings.settings import Delivery, Membership, read_settings
 from schemas import examples
 from schemas.alert import Source
 from schemas.contract.parse import shipped
-from schemas.dead_letter import Form, Reason
+from schemas.dead_letter import Form, Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from tests.consumer.fakes import NOW, FakeMessage, letter_of
@@ -69,7 +69,7 @@ def test_a_dead_letter_that_did_not_fit_is_cut() -> None:
 
 
 def test_headers_that_nothing_can_carry_are_left_out() -> None:
-    headers = [(f"h{number}", b"") for number in range(1_001)]
+    headers: list[Header] = [(f"h{number}", b"") for number in range(1_001)]
     made = screened([FakeMessage(b"", 7, headers=headers)], NOW, as_it_is, DECODER, {})
     (letter,) = made.dead_letters
     assert not {name for name, _ in letter.headers or ()} & {"h0", "h1000"}
