@@ -56,7 +56,7 @@ FLOORS = {
         {"intake", "monitoring"},
         {"session"},
         {"dead_letters"},
-        {"doctor", "worker"},
+        {"doctor", "outcomes", "worker"},
         {"tools"},
         {"__main__"},
     ),
@@ -77,8 +77,8 @@ FROM_MODEL = {
 AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
-        "consumer/kafka", "consumer/monitoring", "consumer/publishing", "consumer/registry",
-        "consumer/session", "consumer/tools",
+        "consumer/kafka", "consumer/outcomes", "consumer/publishing",
+        "consumer/registry", "consumer/session", "consumer/tools",
     },
     "cryptography": {"consumer/dead_letters", "model/releases"},
     "falcon": {"consumer/server", "consumer/telemetry", "consumer/web"},
@@ -89,7 +89,9 @@ AT_HOME = {
     "matplotlib": {"model/reports"},
     "opentelemetry": {"consumer/telemetry"},
     "pandas": {"model/features"},
-    "prometheus_client": {"consumer/monitoring", "consumer/telemetry", "consumer/web"},
+    "prometheus_client": {
+        "consumer/monitoring", "consumer/outcomes", "consumer/telemetry", "consumer/web",
+    },
     "pyarrow": {"schemas/tables"},
     "rich": {"consumer/tools", "model/cli", "model/studies"},
     "yaml": {"schemas/contract"},

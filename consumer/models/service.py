@@ -77,6 +77,7 @@ class Models:
         metrics: ModelMetrics,
         rules: Rules | None = None,
         verify: Verify = anything,
+        control_share: float = 0.0,
     ) -> None:
         """Load the model.
 
@@ -85,6 +86,7 @@ class Models:
             metrics: record which model is in service.
             rules: evaluated in addition to the model; None for those shipped with the product.
             verify: may reject a model, now or when promoted later; see `signature_check`.
+            control_share: of all claims, 0 to 1, the share in the random control sample.
 
         Raises:
             ModelRefusedError: it is missing, altered, created by other versions, or rejected.
@@ -93,9 +95,10 @@ class Models:
         self._metrics = metrics
         self._rules = rules
         self._verify = verify
+        self._control_share = control_share
         self._seen = self._identity()
         try:
-            self._current = load_model(folder, rules, verify)
+            self._current = self._loaded()
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
         self._report()
@@ -122,13 +125,18 @@ class Models:
             return
         self._seen = found
         try:
-            self._current = load_model(self._folder, self._rules, self._verify)
+            self._current = self._loaded()
         except ArtifactError as error:
             self._refused(error)
             return
         self._report()
         keep_out_of_collections()
         log.info("model in service: %s %s", self._current.name, self._current.version)
+
+    def _loaded(self) -> Scorer:
+        scorer = load_model(self._folder, self._rules, self._verify)
+        scorer.control_share = self._control_share
+        return scorer
 
     def _watch(self) -> None:
         while not self._stopped.wait(LOOK_EVERY_S):

@@ -74,6 +74,17 @@ def test_an_alert_is_a_binary_mode_cloud_event_and_passes_the_trace_on() -> None
     assert "traceparent" not in dict(second.headers or ())
 
 
+def test_the_control_sample_marks_an_alert_and_changes_nothing_else() -> None:
+    scorer, claims = FakeScorer(), [Claim(claim_id="a"), Claim(claim_id="b", claim_amount=900.0)]
+    plain = scorer.assess(claims)
+    drawn = plain._replace(control=[True, False])
+    marked = list(fraud_alerts(claims, [None] * 2, drawn, scorer, NOW))
+    assert [alert.control for alert in marked] == [True, False]
+    assert [msgspec.structs.replace(alert, control=False) for alert in marked] == list(
+        fraud_alerts(claims, [None] * 2, plain, scorer, NOW)
+    )
+
+
 def test_nothing_personal_or_protected_leaves() -> None:
     kept_back = (*fields_by_role(Role.PERSONAL), *fields_by_role(Role.PROTECTED))
     assert not set(kept_back) & {field.name for field in msgspec.structs.fields(FraudAlert)}

@@ -26,7 +26,13 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 PASSWORD = "open-sesame-7291"
 PASSPHRASE = "key-phrase-5530"
-TOPICS = ("claims", "fraud-alerts", "claims-dead-letter", "fraud-outcomes")
+TOPICS = (
+    "claims",
+    "fraud-alerts",
+    "claims-dead-letter",
+    "fraud-outcomes",
+    "outcomes-dead-letter",
+)
 RIGHTS = documented()
 DENIED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,

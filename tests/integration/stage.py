@@ -14,7 +14,7 @@ from typing import NamedTuple
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.kafka.topics import create_topics
+from consumer.outcomes.topics import create_every_topic
 from consumer.settings.settings import Settings, read_settings
 from tests.broker import ports, topics, wait
 from tests.broker.native import _die_with_parent
@@ -117,6 +117,7 @@ class Stage:
             "ALERTS_TOPIC": self.alerts,
             "DEAD_LETTER_TOPIC": self.dead,
             "OUTCOMES_TOPIC": f"{name}.outcomes",
+            "OUTCOMES_DEAD_LETTER_TOPIC": f"{name}.outcomes-dead",
             "CONSUMER_GROUP": self.group,
             "INSTANCE_ID": "w1",
             "METRICS_PORT": "0",
@@ -126,7 +127,7 @@ class Stage:
         }
         self.folder = folder
         self.workers: list[Worker] = []
-        create_topics(self.settings(), partitions, 1)
+        create_every_topic(self.settings(), partitions, 1)
         wait.until(lambda: self._led(partitions), "leaders of the topics")
 
     def _led(self, partitions: int) -> bool:

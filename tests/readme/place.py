@@ -51,6 +51,7 @@ class Place:
             "ALERTS_TOPIC": f"{self.name}.alerts",
             "DEAD_LETTER_TOPIC": f"{self.name}.dead",
             "OUTCOMES_TOPIC": f"{self.name}.outcomes",
+            "OUTCOMES_DEAD_LETTER_TOPIC": f"{self.name}.outcomes-dead",
             "CONSUMER_GROUP": f"{self.name}.group",
             "METRICS_PORT": str(metrics),
             "API_PORT": str(api),

@@ -75,7 +75,7 @@ def test_claims_become_alerts_like_the_one_printed(
     _, connect, topics, run, generate = block_with(STREAM).commands
     place.run(connect)
     created = place.run(topics)
-    assert created.count(": created") == len(topics.partition("#")[2].split(",")) == 4
+    assert created.count(": created") == len(topics.partition("#")[2].split(",")) == 5
     with place.running(run) as still, place.running(generate):
 
         def passed() -> Record | None:
