@@ -17,7 +17,8 @@ from consumer.dead_letters.plan import plan as plan_of
 from consumer.dead_letters.sealing import make_opener
 from consumer.settings.settings import Settings
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of, mark
+from tests.consumer.fakes import NOW, FakeScorer, letter_of, mark
+from tests.harness.kafka import FakeMessage
 
 ALL = 1_000
 TIME_MS = FakeMessage(b"").timestamp()[1]

@@ -23,8 +23,9 @@ from consumer.telemetry.metrics import Metrics
 from consumer.worker.assembly import make_worker
 from model.scoring.scorer import Scorer
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, VALUE_HEADER, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
+from tests.consumer.fakes import NOW, FakeScorer, claim, letter_of, mark
 from tests.consumer.working import FakeSession
+from tests.harness.kafka import FakeMessage
 
 ALL = 1_000
 BAD = b'{"claim_id": "c", "claimant_name": "Wilhelmina", "claim_amount": "much"}'
