@@ -85,6 +85,7 @@ def closed(schema: Any) -> Any:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("manifest", OF_KEDA, ids=name_of)
 def test_a_manifest_is_of_kedas_schema(manifest: Manifest, keda_schemas: dict[str, Any]) -> None:
     schema = keda_schemas[f"{manifest['apiVersion']}/{manifest['kind']}"]

@@ -31,12 +31,14 @@ def problem(response: httpx.Response) -> Problem:
 
 STATUS = {Reason.INVALID: 422, Reason.TOO_LARGE: 413}
 """The others are 400."""
+UNENDING_BATCH = "nested arrays"
+"""A record must be an object; a request may be an array of claims, and this one does not end."""
 
 
 @pytest.mark.parametrize("kind", [kind for kind, bad in BAD.items() if bad.value is not None])
 def test_what_is_no_claim(client: httpx.Client, kind: str) -> None:
     body, reason, path = BAD[kind]
-    status = STATUS.get(reason, 400)
+    status = 400 if kind == UNENDING_BATCH else STATUS.get(reason, 400)
     response = client.post("/fraud-detection", content=body, headers=JSON)
     assert response.status_code == status
     found = problem(response)

@@ -167,6 +167,7 @@ def test_a_manifest_of_other_bytes_is_not_saved(folder: Path, tmp_path: Path) ->
         save(tmp_path / "other", artifact.Contents(b"other", b"bytes"), manifest)
 
 
+@pytest.mark.slow
 def test_serving_does_not_need_pandas(folder: Path) -> None:
     """scikit-learn imports pandas where it is installed; nothing of ours asks for it."""
     program = (

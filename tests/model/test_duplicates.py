@@ -156,6 +156,7 @@ def test_the_walk_forward_trains_on_no_copy_of_what_it_tests() -> None:
     assert 0 in found["2021-07"][0]
 
 
+@pytest.mark.slow
 def test_labels_by_chance_are_not_predictable(copied: Dataset) -> None:
     noise = CHANCE * chance_error(copied.labels[:400])
     scores = out_of_fold(copied.claims, copied.labels, "gradient_boosting")

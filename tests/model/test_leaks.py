@@ -35,6 +35,7 @@ def test_honest_synthetic_claims_raise_no_alarm() -> None:
     assert found_by(MADE.claims, LABELS, FEATURES) == ()
 
 
+@pytest.mark.slow
 def test_a_feature_that_gives_the_label_away_is_named() -> None:
     rng = np.random.default_rng(0)
     told = np.where(rng.random(len(LABELS)) < 0.02, 1 - LABELS, LABELS)
