@@ -110,13 +110,24 @@ def name(path: Path) -> str:
 
 
 @cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
+def tree(path: Path) -> ast.Module:
     """The syntax of a file."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of it, in no order."""
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Every module a file imports, wherever in it."""
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -249,7 +260,7 @@ SHARED_NAMES = {
 
 def public_types(path: Path) -> Iterator[str]:
     """Public classes and type aliases of a module, as far as their names tell: in CamelCase."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree(path).body:
         named: list[str] = []
         if isinstance(node, ast.ClassDef):
             named = [node.name]

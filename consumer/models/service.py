@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -110,9 +111,9 @@ class Models:
         return self._current
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Watch for another model while the body runs."""
-        with in_background(self._watch, "models", self._stopped):
+    def watched(self, every_s: float = LOOK_EVERY_S) -> Iterator[None]:
+        """Watch for another model while the body runs, looking every so many seconds."""
+        with in_background(partial(self._watch, every_s), "models", self._stopped):
             yield
 
     def look(self) -> None:
@@ -138,8 +139,8 @@ class Models:
         scorer.control_share = self._control_share
         return scorer
 
-    def _watch(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
+    def _watch(self, every_s: float) -> None:
+        while not self._stopped.wait(every_s):
             try:
                 self.look()
             except BaseException as error:  # noqa: BLE001 - nobody notices a thread that ends

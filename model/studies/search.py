@@ -15,7 +15,7 @@ import numpy as np
 from model.datasets.dataset import Dataset
 from model.features.columns import DEFAULT_FEATURES
 from model.reports.table import Table, number
-from model.studies.quality import METRICS, predict
+from model.studies.quality import METRICS, Predict, predict
 from model.training import splits
 
 __all__ = ["candidates", "validate"]
@@ -99,7 +99,9 @@ def before(dataset: Dataset, day: dt.date) -> Dataset:
     )
 
 
-def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> dict[str, float]:
+def validate(
+    dataset: Dataset, candidate: Candidate, windows: int = WINDOWS, predict: Predict = predict
+) -> dict[str, float]:
     """Metrics of a candidate, forward in time, weighted by the frauds of each window."""
     names = (*DEFAULT_FEATURES, *candidate.extra)
     found, frauds = [], []

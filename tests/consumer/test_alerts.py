@@ -10,7 +10,8 @@ from consumer.batch.alerts import alert_records, fraud_alerts, severest
 from consumer.batch.records import coordinates
 from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.claim import Claim, Role, fields_by_role
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of
+from tests.harness.kafka import FakeMessage
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -14,7 +14,7 @@ from consumer.outcomes.reading import credible, published_at
 from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import ProcessMetrics
 from schemas.outcome import Finding, Occasion
-from tests.consumer.fakes import FakeMessage
+from tests.harness.kafka import FakeMessage
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 TUESDAY = MONDAY + dt.timedelta(days=1)

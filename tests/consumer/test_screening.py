@@ -14,7 +14,8 @@ from schemas.contract.parse import shipped
 from schemas.dead_letter import Form, Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
-from tests.consumer.fakes import NOW, FakeMessage, letter_of
+from tests.consumer.fakes import NOW, letter_of
+from tests.harness.kafka import FakeMessage
 
 DECODER = ClaimDecoder(shipped("auto"))
 GOOD = [msgspec.json.encode(example) for example in examples.OUTCOMES]

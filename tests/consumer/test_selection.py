@@ -9,7 +9,8 @@ from consumer.worker.wanted import wanted_by
 from model.scoring.scorer import Assessment
 from schemas.alert import Decision, RuleHit, Source
 from schemas.claim import Claim
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim
+from tests.consumer.fakes import NOW, FakeScorer, alert_of, claim
+from tests.harness.kafka import FakeMessage
 
 HIT = RuleHit(id="r", version=1, outcome=Decision.REVIEW, text="because")
 

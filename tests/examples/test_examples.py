@@ -31,9 +31,10 @@ from tests.broker import wait
 from tests.broker.read import read_all
 from tests.broker.topics import fresh_name
 from tests.conftest import NewTopic
-from tests.consumer.small_model import train_small
+from tests.harness.process import ROOT
+from tests.harness.small_model import train_small
 from tests.integration.outcomes import read
-from tests.integration.stage import ROOT, Stage, Worker
+from tests.integration.stage import Stage, Worker
 from tests.integration.traffic import Row, good, produce
 
 REFERRED = msgspec.convert(documented.REFERRED, FraudAlert)
@@ -156,7 +157,8 @@ def test_cases_are_opened_once_whoever_reads_again(kafka: str, new_topic: NewTop
 @pytest.mark.slow
 def test_claims_become_cases_and_cases_live_figures(kafka: str, tmp_path: Path) -> None:
     """The loop of docs/loop.md on a real broker: worker, case service and outcomes process."""
-    stage = Stage(kafka, tmp_path, train_small(tmp_path / "model"))
+    train_small(tmp_path / "model")
+    stage = Stage(kafka, tmp_path, tmp_path / "model")
     try:
         process = stage.command("outcomes").ready()
         worker = stage.worker(PUBLISH="actionable", CONTROL_SHARE="0.2", REFERRAL_CAPACITY="50")

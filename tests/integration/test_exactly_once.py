@@ -11,9 +11,10 @@ from model.scoring.scorer import Scorer
 from schemas.alert import Decision
 from tests.broker import wait
 from tests.broker.read import read_all
+from tests.harness.bad_records import BAD
 from tests.integration.outcomes import check, read
 from tests.integration.stage import Stage
-from tests.integration.traffic import BAD, KIND, mixed
+from tests.integration.traffic import KIND, mixed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -36,7 +37,7 @@ def test_two_workers_share_the_topic(stage: Stage, scorer: Scorer) -> None:
     found = read(stage)
     assert len(found.claims) == sent > CLAIMS * 1.02
     assert {letter.reason for _, letter, _ in found.letters} == {
-        reason for _, reason in BAD.values()
+        reason for _, reason, _ in BAD.values()
     }
     check(found, scorer)
 

@@ -193,7 +193,7 @@ def test_bad_outcomes_are_set_aside_exactly_once_whatever_is_killed(stage: Stage
         assert not screened(stage), "killed too late to show anything"
     process = stage.command("outcomes").ready()
     produce(stage.bootstrap, topic, rows[1_000:])
-    wait.until(lambda: process._alive() and screened(stage), "the last outcome")
+    wait.until(lambda: process.check() and screened(stage), "the last outcome")
     assert process.stop() == 0, process.log
 
     letters = set_aside(stage)
