@@ -21,6 +21,7 @@ from model.families import estimators
 from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
 from model.metrics import Report, evaluate
 from model.training import splits
+from model.training.pace import claims_per_day
 from model.training.splits import Split
 from schemas.claim import Claim
 
@@ -175,7 +176,6 @@ def out_of_fold(
 
 def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> TrainingData:
     days = [claim.loss_date for claim in seen if claim.loss_date is not None]
-    period = (max(days) - min(days)).days + 1 if days else 1
     return TrainingData(
         name=dataset.name,
         format=dataset.format,
@@ -185,7 +185,7 @@ def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> Tra
         duplicates=dataset.duplicates,
         training_rows=len(seen),
         fraud_rate=fraud_rate,
-        claims_per_day=len(seen) / period,
+        claims_per_day=claims_per_day([day.toordinal() for day in days], len(seen)),
         first_loss=min(days, default=None),
         last_loss=max(days, default=None),
     )
