@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -201,7 +201,9 @@ def kept_as_it_is(message: Message, headers: Iterable[Header], mark: RedriveMark
 
 
 class _Named(msgspec.Struct):
-    claim_id: Any = None
+    """An id that is not a plain value is unknown: a list of many items takes far more memory."""
+
+    claim_id: str | int | float | bool | None = None
 
 
 def listed(letter: DeadLetter, record: Record) -> bytes:

@@ -163,11 +163,13 @@ def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
         (b"k1", b'{"claim_id": "c1", "x": 1}', ("k1", "c1")),
         (b"\xff", b"\xff", ("\\xff", None)),
         (None, None, (None, None)),
+        (b"k", b'{"claim_id": 17}', ("k", 17)),
+        (b"k", b'{"claim_id": [1,1,1]}', ("k", None)),
         (b"k", b'{"claim_id":"c","x":' + b"[" * 99_999 + b"]" * 99_999 + b"}", ("k", None)),
     ],
 )
 def test_a_listed_one_has_its_key_and_claim_id(
-    key: bytes | None, value: bytes | None, named: tuple[str | None, str | None]
+    key: bytes | None, value: bytes | None, named: tuple[str | None, str | int | None]
 ) -> None:
     line = json.loads(listed(letter(), Record(key, value, None)))
     assert (line["key"], line["claim_id"]) == named
