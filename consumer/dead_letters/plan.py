@@ -23,7 +23,7 @@ from schemas.dead_letter import (
     Reason,
     without_error_headers,
 )
-from schemas.decoding.refusal import RefusedError
+from schemas.decoding.refusal import RefusedError, in_words
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -239,9 +239,12 @@ def read_letter(message: Message) -> DeadLetter | None:
         return DeadLetter.from_headers(headers_of(message))
     except RefusedError:
         return None
-    except (KeyError, ValueError) as error:
-        log.warning("kept: %s is not a dead letter: %r", _where(message), error)
-        return None
+    except KeyError as error:
+        why = f"without the header {error}"
+    except ValueError as error:
+        why = in_words(error)
+    log.warning("kept: %s is not a dead letter: %s", _where(message), why)
+    return None
 
 
 def _where(message: Message) -> str:

@@ -31,7 +31,7 @@ from consumer.registry.wire import json_of
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import ProcessMetrics
-from schemas.decoding.refusal import RefusedError
+from schemas.decoding.refusal import RefusedError, in_words
 from schemas.outcome import FraudOutcome
 from schemas.unreadable import UNREADABLE
 
@@ -248,5 +248,5 @@ def _take(
             message.topic(),
             message.partition(),
             message.offset(),
-            fault,
+            in_words(fault),
         )

@@ -1,13 +1,18 @@
 import datetime as dt
 import itertools
+import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from consumer.monitoring import outcomes
 from consumer.monitoring.live_quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
 from consumer.monitoring.outcomes import VERSIONS, OutcomeMetrics, credible, published_at
+from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import ProcessMetrics
 from schemas.outcome import Finding
+from tests.consumer.fakes import FakeMessage
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 TUESDAY = MONDAY + dt.timedelta(days=1)
@@ -168,3 +173,26 @@ def test_a_share_of_nothing_is_no_longer_shown() -> None:
     shown.show(quality)
     assert samples(metrics, "fraud_scorer_live_precision") == {"v2": 1}
     assert samples(metrics, "fraud_scorer_decided_claims") == {"v2": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (
+            b'{"claim_id": "a", "decided_at": "2026-03-02T00:00:00Z", "outcome": "Anna Kowalska"}',
+            "Invalid enum value at $.outcome",
+        ),
+        (b'{"claim_id": "Anna\xff Kowalska"}', "not UTF-8: invalid start byte"),
+        (b'{"claim_id": ["Anna"]}', "Expected `str`, got `array` at $.claim_id"),
+        (b"Anna", "JSON is malformed: invalid character (byte 0)"),
+    ],
+)
+def test_what_cannot_be_read_is_logged_without_its_values(
+    value: bytes, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(instance_id="i")
+    message: Any = FakeMessage(value, 7, topic=settings.outcomes_topic)
+    instruments = OutcomeMetrics(ProcessMetrics())
+    with caplog.at_level(logging.WARNING):
+        outcomes._take(message, settings, LiveQuality(), instruments, bytes)
+    assert caplog.messages == [f"unreadable: {settings.outcomes_topic}[0]@7: {why}"]

@@ -16,7 +16,15 @@ from consumer.dead_letters.plan import Filter, Step, listed
 from consumer.dead_letters.plan import plan as plan_of
 from consumer.dead_letters.sealing import make_opener
 from consumer.settings.settings import Settings
-from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    HEADER_OF,
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Form,
+    Header,
+    Reason,
+)
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of, mark
 
 ALL = 1_000
@@ -61,6 +69,28 @@ def test_what_is_left_out_is_kept_as_it_was() -> None:
     step = plan([message], Filter(reasons=frozenset({Reason.INVALID})), ALL)
     assert step.kept == [Record(b"key", b"value", [*headers_of(message), FROM], TIME_MS)]
     assert (step.claims, step.letters) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "why"),
+    [
+        ("reason", b"Anna Kowalska", "Invalid enum value at $.reason"),
+        ("message", b"Anna \xff", "not UTF-8: invalid start byte"),
+        ("attempt", b"Anna", "Expected `int`, got `str` at $.attempt"),
+        ("offset", None, "Expected `int`, got `str` at $.offset"),
+    ],
+)
+def test_what_is_no_dead_letter_is_logged_without_its_values(
+    header: str, value: bytes | None, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = [*headers_of(dead()), (HEADER_OF[header], value)]
+    plan([FakeMessage(b"value", 3, headers=headers, topic="dead")], Filter(), ALL)
+    assert caplog.messages == [f"kept: dead[0]@3 is not a dead letter: {why}"]
+
+
+def test_a_header_that_a_dead_letter_lacks_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    plan([FakeMessage(b"value", 3, headers=headers_of(dead())[1:], topic="dead")], Filter(), ALL)
+    assert HEADER_OF["reason"] in caplog.text
 
 
 HOUR = dt.timedelta(hours=1)
