@@ -1,5 +1,6 @@
 """Arrays of claims over HTTP: an answer for each in their order; a fault of one is only its own."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -19,6 +20,10 @@ from schemas.decoding.refusal import RefusedError, parse
 from schemas.openapi import MAX_CLAIMS
 
 MAX_ARRAY_BYTES: Final = 16_000_000
+MAX_ARRAYS: Final = 16
+"""Answered or waiting at a time; above it 503."""
+PORTION: Final = 100
+"""Claims that are evaluated before the event loop looks at other requests, such as probes."""
 STATUS_OF: Final = {
     Reason.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -49,13 +54,24 @@ def status_of(refused: RefusedError) -> HTTPStatus:
     return STATUS_OF.get(refused.reason, HTTPStatus.BAD_REQUEST)
 
 
-def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any]:
+async def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any]:
     """A verdict, an alert if `detail`, or a problem for each claim of an array.
+
+    Other requests are answered between portions of it.
 
     Raises:
         ProblemError: it is no array, or has no claim or more than `MAX_CLAIMS`.
     """
-    found = [_claim(item, scorer.decoder) for item in items_of(body)]
+    items = items_of(body)
+    found: list[Any] = []
+    for start in range(0, len(items), PORTION):
+        await asyncio.sleep(0)
+        found += _portion(items[start : start + PORTION], scorer, detail=detail)
+    return found
+
+
+def _portion(items: Sequence[msgspec.Raw], scorer: BatchScorer, *, detail: bool) -> list[Any]:
+    found = [_claim(item, scorer.decoder) for item in items]
     claims = [item for item in found if not isinstance(item, Problem)]
     answered = told(claims, scorer, detail=detail) if claims else iter(())
     return [item if isinstance(item, Problem) else next(answered) for item in found]
