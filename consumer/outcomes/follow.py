@@ -31,7 +31,7 @@ from consumer.outcomes.screening import Screening
 from consumer.registry.wire import json_of
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
-from schemas.decoding.refusal import RefusedError
+from schemas.decoding.refusal import RefusedError, in_words
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -125,8 +125,8 @@ def _take(
             _take_outcome(message, quality)
     except (*UNREADABLE, RefusedError) as fault:
         instruments.unreadable.labels(message.topic()).inc()
-        at = f" - at `{fault.path}`" if isinstance(fault, RefusedError) else ""
-        log.warning("unreadable: %s: %s%s", _place(message), fault, at)
+        at = f" at {fault.path}" if isinstance(fault, RefusedError) and fault.path != "$" else ""
+        log.warning("unreadable: %s: %s%s", _place(message), in_words(fault), at)
 
 
 def _take_outcome(message: Message, quality: LiveQuality) -> None:

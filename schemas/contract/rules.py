@@ -17,6 +17,7 @@ from schemas.expressions.nodes import Kind
 from schemas.reading.dates import FormError
 from schemas.reading.declared import Reading
 from schemas.reading.value import value_reader
+from schemas.reading.words import PARTS_OF_NUMBERS
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "string": "text",
@@ -178,9 +179,11 @@ def _reading_faults(reading: Reading, kind: Kind) -> Iterator[Fault]:
             yield Fault(
                 f".x-read.{key}", f"is for a {kinds[0]}, and this is a {kind}", "Take it out."
             )
-    if reading.decimal in reading.thousands or (reading.decimal + reading.thousands).isalnum():
+    if reading.decimal in reading.thousands or _is_part_of_number(reading):
         yield Fault(
-            ".x-read", "the marks of thousands and decimals are the same, or digits", "Correct one."
+            ".x-read",
+            "the marks of thousands and decimals are the same, or digits, letters or signs",
+            "Correct one.",
         )
     if "date" in given and reading.week_date is not None:
         yield Fault(".x-read", "has a form of dates and parts of one", "Take one out.")
@@ -192,6 +195,10 @@ def _reading_faults(reading: Reading, kind: Kind) -> Iterator[Fault]:
         value_reader(kind, reading)
     except FormError as error:
         yield Fault(".x-read.date", str(error), "Correct the form.")
+
+
+def _is_part_of_number(reading: Reading) -> bool:
+    return any(c.isalnum() or c in PARTS_OF_NUMBERS for c in reading.decimal + reading.thousands)
 
 
 def _is_of(value: Any, kind: Kind) -> bool:

@@ -76,6 +76,67 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         ".x-read",
         "unknown field `tousands`",
     ),
+    "a mark that is a digit": (
+        {**NUMBER, "x-read": {"thousands": ",1"}},
+        ".x-read",
+        "digits, letters or signs",
+    ),
+    "a currency with a digit": (
+        {**NUMBER, "x-read": {"currency": ["EUR", "1€"]}},
+        ".x-read.currency[1]",
+        "contains a digit",
+    ),
+    "a currency that is a minus": (
+        {**NUMBER, "x-read": {"currency": ["-"]}},
+        ".x-read.currency[0]",
+        "a minus",
+    ),
+    "a currency that is a typed minus": (
+        {**NUMBER, "x-read": {"currency": ["\u2212 €"]}},
+        ".x-read.currency[0]",
+        "a minus",
+    ),
+    "a blank currency": ({**NUMBER, "x-read": {"currency": [" "]}}, ".x-read.currency[0]", "blank"),
+    "true and false": (
+        {**FLAG, "x-read": {"true": ["Yes", "Y"], "false": ["N", " y "]}},
+        ".x-read.false",
+        "' y ' has another meaning in true",
+    ),
+    "false as nothing else is said": (
+        {**FLAG, "x-read": {"true": ["False"]}},
+        ".x-read.false",
+        "'false' has another meaning in true",
+    ),
+    "true and missing": (
+        {**FLAG, "x-read": {"true": ["Y"], "false": ["N"], "missing": ["n"]}},
+        ".x-read.false",
+        "'N' has another meaning in missing",
+    ),
+    "a blank word": (
+        {**FLAG, "x-read": {"true": ["Y"], "false": [" "]}},
+        ".x-read.false",
+        "a blank text always is",
+    ),
+    "words of a table that are alike": (
+        {**NUMBER, "x-read": {"table": {"1,000 and more": 2, "1000 And  more": 3}}},
+        ".x-read.table",
+        "'1000 And  more' has another meaning in table",
+    ),
+    "a word of a table that is missing": (
+        {**NUMBER, "x-read": {"table": {"None": 0}, "missing": ["none"]}},
+        ".x-read.table",
+        "'None' has another meaning in missing",
+    ),
+    "a table against a flag": (
+        {**FLAG, "x-read": {"table": {"y": False}, "true": ["Y"], "false": ["N"]}},
+        ".x-read.true",
+        "'Y' has another meaning in table",
+    ),
+    "a month twice": (
+        {**DAY, "x-read": {"months": [*"abcdefghijk", "A"]}},
+        ".x-read.months",
+        "two months have the same name",
+    ),
     "a week without a year": (
         {**DAY, "x-read": {"week_date": {"month": "M", "week": "W", "weekday": "D"}}},
         ".x-read.week_date",
@@ -132,6 +193,19 @@ WHOLE: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         lambda d: d.update({"x-label": {"field": "y", "fraud": ["1"], "honest": ["1"]}}),
         "$.x-label",
         "1 is fraud and honest",
+    ),
+    "a label that is both by likeness": (
+        lambda d: d.update({"x-label": {"field": "y", "fraud": ["Yes"], "honest": ["no", "yes "]}}),
+        "$.x-label",
+        "Yes is fraud and honest",
+    ),
+    "a word that is missing everywhere": (
+        lambda d: (
+            d.update({"x-missing": ["NO"]}),
+            d["properties"].update({"f": {**FLAG, "x-read": {"true": ["y"], "false": ["no"]}}}),
+        ),
+        "$.properties.f.x-read.false",
+        "'no' has another meaning in x-missing",
     ),
     "a derived fact": (
         lambda d: d.update({"x-derived": {"twice": "m * 2"}}),
@@ -237,3 +311,8 @@ def test_words_of_a_table() -> None:
     assert contract.words("cars", 1) == "1"
     assert contract.words("cars", 2.0) is None
     assert contract.words("claim_no", "x") is None
+
+
+def test_words_that_say_the_same_twice_are_accepted() -> None:
+    said = {"table": {"A": 1, "a": 1, "?": None, " ": None}, "missing": ["?", "n/a", "N/A"]}
+    assert small({"n": {**NUMBER, "x-read": said}}, x_missing=["?"]).missing == ("?",)
