@@ -92,6 +92,8 @@ def name_faults(name: str) -> Iterator[Fault]:
             f"{name[:80]!r} is not a name: letters, digits and _, at most 64",
             "Give the field such a name, and x-from the name it comes by.",
         )
+    if name.startswith("__"):
+        yield Fault("", f"{name[:80]} begins with __", "Give the field another name.")
     if keyword.iskeyword(name) or name in RESERVED:
         yield Fault("", f"{name} is a word of expressions", "Give the field another name.")
 
@@ -131,7 +133,7 @@ def _bound_faults(said: Declared) -> Iterator[Fault]:
     if said.pattern is not None:
         try:
             re.compile(said.pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             yield Fault(".pattern", f"is no regular expression: {error}", "Correct it.")
 
 

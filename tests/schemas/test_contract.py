@@ -41,6 +41,13 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a time of day": ({**NUMBER, "x-role": "time"}, ".x-role", "time is for dates"),
     "a date to learn": ({**DAY, "x-role": "feature"}, ".x-role", "only differences of dates"),
     "a number that names": ({**NUMBER, "x-role": "identifier"}, ".x-role", "is a text"),
+    "a pattern that repeats": (
+        {**TEXT, "pattern": "a{99999999999999}"},
+        ".pattern",
+        "is no regular expression",
+    ),
+    "a control character": ({**TEXT, "x-from": "a\nb"}, ".x-from[0]", "a control character"),
+    "a quotation mark": ({**TEXT, "x-from": ["a", 'b"']}, ".x-from[1]", "a quotation mark"),
     "no pointer": ({**TEXT, "x-from": ["a", "/a~b"]}, ".x-from[1]", "not a JSON Pointer"),
     "a pointer to nothing": ({**TEXT, "x-from": "/a//b"}, ".x-from[0]", "name that is empty"),
     "a deep pointer": ({**TEXT, "x-from": "/a" * 9}, ".x-from[0]", "more than 8 deep"),
@@ -153,7 +160,23 @@ def test_fields_that_are_refused(case: str) -> None:
     assert what in str(error)
 
 
-@pytest.mark.parametrize("name", ["loss date", "1st", "x" * 65, "and", "missing", "class", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "loss date",
+        "1st",
+        "x" * 65,
+        "and",
+        "missing",
+        "class",
+        "",
+        "__init__",
+        "__slots__",
+        "__dict__",
+        "__doc__",
+        "a\n",
+    ],
+)
 def test_names_that_are_refused(name: str) -> None:
     assert refusal(document({name: NUMBER})).path == f"$.properties.{name}"
 
@@ -248,6 +271,13 @@ TEXTS = {
     "a key twice": (b"title: a\ntitle: b", "line 2, column 1: title occurs twice"),
     "an alias": (b"a: &x 1\nb: *x", "an alias: write the value out"),
     "a tag": (b"a: !!python/object:os.system {}", "could not determine a constructor"),
+    "a tag with nothing": (b'a: !!int ""', "'tag:yaml.org,2002:int'"),
+    "a tag of a flag": (b"a: !!bool x", "'tag:yaml.org,2002:bool'"),
+    "a tag of a day": (b"a: !!timestamp x", "'tag:yaml.org,2002:timestamp'"),
+    "no number": (b"a: {b: 1e400}", "$.a.b: a number beyond 1e+300"),
+    "a long number": (b"a: [" + b"9" * 400 + b"]", "$.a[0]: a number beyond 1e+300"),
+    "half a character": (b'a: "\\ud800"', "$.a: a text with half of a surrogate pair"),
+    "half a character in a name": (b'{"\\udfff": 1}', "$: a text with half of a surrogate"),
     "too large": (b"#" * (MAX_BYTES + 1), "larger than 1,000,000 bytes"),
     "too deep": (b"a: " + b"[" * 5_000, "nested too deeply"),
     "deep": (b"a: " + b"[" * 15 + b"]" * 15, "nested more than 12 deep"),
@@ -269,6 +299,8 @@ def test_texts_that_are_refused(case: str) -> None:
         (b'{"a": NaN}', "NaN is not JSON"),
         (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         (b"{", "line 1 column 2"),
+        (b'{"a": 1e400}', "$.a: a number beyond 1e+300"),
+        (b'{"a": "\\ud800"}', "$.a: a text with half of a surrogate pair"),
     ],
 )
 def test_json_that_is_refused(content: bytes, what: str) -> None:
