@@ -17,10 +17,9 @@ from schemas.contract.declared import (
     Event,
 )
 from schemas.contract.errors import ContractError
-from schemas.contract.fields import field_of
 from schemas.contract.model import Contract, Derived, Field
 from schemas.contract.places import PlaceError, json_path, path_of, within
-from schemas.contract.rules import name_faults, phrase_faults
+from schemas.contract.rules import field_of, name_faults, phrase_faults
 from schemas.contract.words import both, word_faults
 from schemas.expressions.grammar import parse as parse_expression
 from schemas.expressions.nodes import ExpressionError, Kind

@@ -1,4 +1,4 @@
-"""The rules that the declaration of a field keeps."""
+"""The rules that the declaration of a field keeps, and the field that one becomes."""
 
 import keyword
 import re
@@ -10,7 +10,8 @@ import msgspec
 from schemas.claim import Role
 from schemas.contract import phrases
 from schemas.contract.declared import NAME_FORM, Declared, Phrase
-from schemas.contract.model import MAX_TEXT
+from schemas.contract.errors import ContractError
+from schemas.contract.model import MAX_NUMBER, MAX_TEXT, Field
 from schemas.contract.places import PlaceError, path_of
 from schemas.expressions.grammar import RESERVED
 from schemas.expressions.nodes import Kind
@@ -219,3 +220,38 @@ def _part_faults(reading: Reading) -> Iterator[Fault]:
             path_of(place)
         except PlaceError as error:
             yield Fault(".x-read", str(error), "Correct it.")
+
+
+def field_of(name: str, said: Declared, *, required: bool, file: str) -> Field:
+    """The field.
+
+    Raises:
+        ContractError: the declaration breaks a rule.
+    """
+    for below, what, fix in faults(name, said, required=required):
+        raise ContractError(file, f"$.properties.{name}{below}", what, fix)
+    if said.type == "integer" or "integer" in said.type:
+        said = msgspec.structs.replace(said, multiple_of=said.multiple_of or 1)
+    return Field(
+        name=name,
+        kind=kind_of(said),
+        role=said.role,
+        required=required,
+        places=tuple(map(path_of, places_of(name, said))),
+        said=_bounded(said),
+        reading=said.reading,
+    )
+
+
+def _bounded(said: Declared) -> Declared:
+    """The declaration with bounds: nothing that comes from outside is without."""
+    kind = kind_of(said)
+    if kind == "number":
+        return msgspec.structs.replace(
+            said,
+            minimum=-MAX_NUMBER if said.minimum is None else said.minimum,
+            maximum=MAX_NUMBER if said.maximum is None else said.maximum,
+        )
+    if kind == "text" and said.max_length is None:
+        return msgspec.structs.replace(said, max_length=MAX_TEXT)
+    return said
