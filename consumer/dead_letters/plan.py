@@ -274,10 +274,5 @@ def read_letter(message: Message) -> DeadLetter | None:
         why = f"without the header {error}"
     except ValueError as error:
         why = in_words(error)
-    log.warning("kept: %s is not a dead letter: %s", _where(message), why)
+    log.warning("kept: %s is not a dead letter: %s", place_of(coordinates(message)), why)
     return None
-
-
-def _where(message: Message) -> str:
-    place = coordinates(message)
-    return f"{place.topic}[{place.partition}]@{place.offset}"

@@ -52,7 +52,7 @@ def in_words(error: Exception) -> str:
     The texts of these errors quote what was sent, at any length: it may be a person's name.
     """
     if isinstance(error, RefusedError):
-        return str(error)
+        return str(error) if error.path == "$" else f"{error} at {error.path}"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error.reason}"
     if isinstance(error, RecursionError):

@@ -61,6 +61,15 @@ def holds(client: FakeConsumer, record: Callable[[int], FakeMessage]) -> None:
     client.broker.logs["claims", 0] = Log(10, 20_000, record)
 
 
+def unfetched(monkeypatch: pytest.MonkeyPatch) -> tuple[ClaimSource, FakeConsumer]:
+    """A source that is to rewind, and its client, which does not fetch the partition yet."""
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
+    source.rewind(aborted=False)
+    client.refuses["seek"] = KafkaError(KafkaError._STATE)
+    return source, client
+
+
 def test_an_abort_before_the_first_commit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
@@ -97,10 +106,7 @@ def test_the_client_is_never_left_to_find_the_place_itself(
 def test_a_partition_that_is_never_fetched_stops_the_worker(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source, client = made(monkeypatch, "earliest")
-    assign(source, client)
-    source.rewind(aborted=False)
-    client.refuses["seek"] = KafkaError(KafkaError._STATE)
+    source, _ = unfetched(monkeypatch)
     assert source.poll(1_000).messages == []
     assert source.void
     monkeypatch.setattr(source_module, "PATIENCE_S", -1.0)
@@ -375,10 +381,7 @@ def test_a_partition_that_is_not_fetched_yet_is_set_to_its_start_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else it would begin where it was assigned, which need not be where it has to begin."""
-    source, client = made(monkeypatch, "earliest")
-    assign(source, client)
-    source.rewind(aborted=False)
-    client.refuses["seek"] = KafkaError(KafkaError._STATE)
+    source, client = unfetched(monkeypatch)
     source.poll(1_000)
     assert source.void
     client.refuses.clear()
