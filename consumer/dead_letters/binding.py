@@ -1,5 +1,6 @@
 """The parts of a dead letter that its encrypted value is bound to. Pure."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,6 +11,9 @@ from schemas.dead_letter import REDRIVEN_HEADER, VALUE_HEADER, DeadLetter, Form
 _FREE: Final = frozenset({VALUE_HEADER, REDRIVEN_HEADER})
 """Headers that are not bound by themselves: the form is bound once, as what it is, and a redrive
 replaces its mark each time it keeps the dead letter."""
+_ILLEGAL: Final = re.compile("[^A-Za-z0-9._-]")
+_MAX_TOPIC: Final = 249
+"""Characters. These are Kafka's own limits (``org.apache.kafka.common.internals.Topic``)."""
 
 
 def joined(parts: Iterable[bytes | None]) -> bytes:
@@ -25,8 +29,12 @@ def bound_to(record: Record, form: Form) -> bytes:
 
 
 def place_of(record: DeadLetter | Source) -> str:
-    """A place as messages state it: of a record, or of the one that a dead letter is about."""
-    return f"{record.topic}[{record.partition}]@{record.offset}"
+    """A place as messages state it: of a record, or of the one that a dead letter is about.
+
+    Anyone may have written the dead letter, so what no topic can be called is not repeated.
+    """
+    topic = _ILLEGAL.sub("?", record.topic)[:_MAX_TOPIC]
+    return f"{topic}[{record.partition}]@{record.offset}"
 
 
 def bytes_of(value: str | bytes | None) -> bytes | None:

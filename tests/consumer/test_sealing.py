@@ -192,6 +192,15 @@ def test_key_and_headers_belong_to_the_value(
     assert "was changed (its value, key or headers)" in kept(change(record), chosen)
 
 
+def test_the_place_that_somebody_forged_is_not_repeated_at_any_length(tmp_path: Path) -> None:
+    record = dead(settings(Form.ENCRYPTED, key(tmp_path)))
+    forged = with_header(record, HEADER_OF["topic"], b"claims\n\x1b[2J" + b"x" * 100_000)
+    why = kept(forged, settings())
+    assert "claims???2Jxxx" in why
+    assert why.isprintable()
+    assert len(why) < 500
+
+
 def test_a_mark_that_an_earlier_redrive_made_changes_nothing(tmp_path: Path) -> None:
     chosen = settings(Form.ENCRYPTED, key(tmp_path))
     record = dead(chosen)
