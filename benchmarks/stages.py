@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
+from model.features.columns import claim_columns
 
 from benchmarks.workload import Workload
 from consumer.batch.alerts import alert_records
 from consumer.batch.decode import decode
 from consumer.batch.process import process
 from consumer.batch.records import coordinates
-from model.features.columns import claim_columns
 
 BATCH: Final = 1_000
 

@@ -10,6 +10,7 @@ import joblib
 import msgspec
 import numpy as np
 import pandas as pd
+from model.features.columns import DEFAULT_FEATURES, is_category
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
@@ -18,7 +19,6 @@ from benchmarks.loops import stock
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset, load
 from model.decide import Top
-from model.features.columns import DEFAULT_FEATURES, is_category
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
 from model.training.train import train, write

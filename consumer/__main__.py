@@ -30,7 +30,7 @@ from consumer.errors import ScorerError, SettingsError
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, create_topics, require_topics
 from consumer.kafka.watchdog import Watchdog
-from consumer.models.service import Models, own_rules, signature_check
+from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.monitoring.outcomes import follow
 from consumer.monitoring.ownership import GroupWatch
@@ -84,7 +84,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     health = health_of_worker(model, loop, watchdog.overdue)
     with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
-        models = Models(settings.model_dir, metrics, own_rules(settings), verify)
+        models = Models(settings.model_dir, metrics, rules_of(settings), verify)
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
@@ -111,7 +111,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Answer POST /fraud-detection until SIGTERM or SIGINT."""
     metrics = ServingMetrics()
     verify = signature_check(settings)
-    models = Models(settings.model_dir, metrics, own_rules(settings), verify)
+    models = Models(settings.model_dir, metrics, rules_of(settings), verify)
     health = Health(ready=(Loaded(models.current().version).missing,))
     sock = listen(settings.api_host, settings.api_port, "API_PORT")
     context = tls(settings.api_tls_cert, settings.api_tls_key)

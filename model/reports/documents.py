@@ -15,7 +15,7 @@ from model.evaluation.walk_forward import MonthlyStep
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
 from model.reports.card import card, markdown
-from model.training.train import Trained, pick
+from model.training.train import Trained
 
 EVALUATION_FILE: Final = "evaluation.json"
 REPORT_FILE: Final = "report.html"
@@ -45,11 +45,9 @@ def documents(
         leaks: the leak alarm's result for the training claims, if it ran.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
-    found = details(
-        pick(dataset.claims, rows), dataset.labels[rows], trained.test_scores, threshold
-    )
+    found = details(dataset.part(rows), trained.test_scores, threshold)
     found = msgspec.structs.replace(found, leaks=leaks)
-    of = card(manifest, found)
+    of = card(manifest, trained.contract, found)
     files = {
         EVALUATION_FILE: _pretty(found),
         "card.json": _pretty(of),

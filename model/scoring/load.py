@@ -8,8 +8,9 @@ is rejected, and `model.releases.signing` can require a signature as well.
 
 import io
 import traceback
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import joblib
 import numpy as np
@@ -21,6 +22,7 @@ from model.artifact.store import (
     ArtifactError,
     Verify,
     anything,
+    contract_of,
     described,
     open_place,
     verified,
@@ -28,29 +30,36 @@ from model.artifact.store import (
 from model.compiled.classifier import agrees, explains
 from model.drift import Window
 from model.files.trusted import FileError, decode
-from model.scoring.rules import Rules
+from model.scoring.rules import RuleError, Rules, shipped_rules
 from model.scoring.scorer import Scorer
+from schemas.contract.model import Contract
+from schemas.decoding.decoder import ClaimDecoder
 
 _LONGEST_REASON: Final = 500
 """Maximum characters of an exception's message that are passed on."""
 
 
-def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything) -> Scorer:
+def load(
+    path: str | Path,
+    rules: Callable[[Contract], Rules] = shipped_rules,
+    verify: Verify = anything,
+) -> Scorer:
     """Read an artifact and make it ready to score.
 
     Args:
         path: its folder, or a link to it.
-        rules: evaluated in addition to the model; None for those shipped with the product.
+        rules: those to evaluate in addition to a model of that contract.
         verify: called before any other file is read.
 
     Raises:
         ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
             world-writable; nothing was unpickled before all of it was checked. Or
             it raised while it was unpickled and tried: a model may raise anything.
+        RuleError: the rules cannot be evaluated on claims of its contract.
     """
     try:
         return _loaded(Path(path), rules, verify)
-    except (ArtifactError, KeyboardInterrupt):
+    except (ArtifactError, RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, which would end a thread silently
         raise ArtifactError(
@@ -59,17 +68,21 @@ def load(path: str | Path, rules: Rules | None = None, verify: Verify = anything
         ) from error
 
 
-def _loaded(path: Path, rules: Rules | None, verify: Verify) -> Scorer:
+def _loaded(path: Path, rules: Callable[[Contract], Rules], verify: Verify) -> Scorer:
     _refuse_open(path)
     folder = path.resolve()  # a link that is switched while we read must not mix two models
     said, manifest = described(folder)
     verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
-    model, content = verified(folder, manifest)
-    reference = _reference(folder, content)
-    scorer = Scorer(joblib.load(io.BytesIO(model)), manifest, reference, rules)
-    _refuse_other_scores(folder, scorer, reference)
-    _try_out(scorer, reference)
+    contents = verified(folder, manifest)
+    reference = _reference(folder, contents.reference)
+    decoder = ClaimDecoder(contract_of(folder, contents.contract))
+    found = rules(decoder.contract)
+    pipeline = joblib.load(io.BytesIO(contents.model))
+    scorer = Scorer(pipeline, manifest, reference, decoder, found)
+    golden = reference.golden_claims(decoder.contract)
+    _refuse_other_scores(folder, scorer, golden)
+    _try_out(scorer, golden)
     return scorer
 
 
@@ -89,10 +102,10 @@ def _reference(folder: Path, content: bytes) -> Reference:
     return reference
 
 
-def _try_out(scorer: Scorer, reference: Reference) -> None:
+def _try_out(scorer: Scorer, golden: Sequence[Any]) -> None:
     """Do everything with the golden examples that is done with claims, so that errors occur now."""
-    found = scorer.assess([golden.claim for golden in reference.golden])
-    window = Window(reference.columns)
+    found = scorer.assess(golden)
+    window = Window(scorer.reference.columns)
     window.add(found.codes, scorer.features, found.probability)
     window.index()
 
@@ -109,12 +122,11 @@ def _refuse_open(path: Path) -> None:
         )
 
 
-def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> None:
+def _refuse_other_scores(folder: Path, scorer: Scorer, claims: Sequence[Any]) -> None:
     """Golden examples must score here as they did where the model was trained.
 
     And scikit-learn must agree with the compiled form that does the scoring.
     """
-    claims = [golden.claim for golden in reference.golden]
     if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
         raise ArtifactError(
             f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
@@ -125,12 +137,12 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> 
             "or differ from LightGBM's"
         )
     found = scorer.score(claims)
-    expected = np.array([golden.probability for golden in reference.golden])
+    expected = np.array([golden.probability for golden in scorer.reference.golden])
     off = np.abs(found - expected)
     if not (off <= GOLDEN_TOLERANCE).all():
         worst = int(off.argmax())
         raise ArtifactError(
-            f"{folder}: {reference.golden[worst].claim.claim_id} scores {found[worst]!r} here and "
+            f"{folder}: golden example {worst + 1} scores {found[worst]!r} here and "
             f"{expected[worst]!r} in training: this installation computes different scores"
         )
 
@@ -142,11 +154,6 @@ def _refuse_other_versions(folder: Path, made_with: Versions) -> None:
         raise ArtifactError(
             f"{folder} was created with scikit-learn {made_with.scikit_learn}, but "
             f"{here.scikit_learn} is installed: retrain, or install the former"
-        )
-    if made_with.claim_schema != here.claim_schema:
-        raise ArtifactError(
-            f"{folder} was created for Claim version {made_with.claim_schema}, but "
-            f"this release has version {here.claim_schema}: retrain"
         )
 
 

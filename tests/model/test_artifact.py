@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from model.features.columns import claim_columns
 
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
 from model.artifact.store import ArtifactError, read_manifest, save
-from model.features.columns import claim_columns
 from model.scoring.load import load
 from model.training.train import train, write
 from tests.model.examples import dataset

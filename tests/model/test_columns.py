@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
-
 from model.features.columns import DEFAULT_FEATURES, DERIVED, Column, claim_columns, is_category
+
 from schemas.claim import Claim, Role, fields_by_role
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from model.features.columns import DERIVED, FIELDS, claim_columns
 
 from model.datasets import synthetic
-from model.features.columns import DERIVED, FIELDS, claim_columns
 from model.features.facts import ContractFacts
 from model.samples import dwellings, health
 from schemas.claim import Claim

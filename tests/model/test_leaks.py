@@ -4,9 +4,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
+from model.features.columns import DEFAULT_FEATURES
 
 from model.datasets.dataset import load
-from model.features.columns import DEFAULT_FEATURES
 from model.leaks import check as leaks
 from model.leaks import lift
 from model.leaks.check import LeakCheck, LeakError, LeakFinding, check

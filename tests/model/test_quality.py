@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from model.features.columns import DEFAULT_FEATURES
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from model.datasets.dataset import DatasetError, load
-from model.features.columns import DEFAULT_FEATURES
 from model.studies import quality
 from model.studies.quality import Figure, figures, predict, summarise
 from model.training import splits

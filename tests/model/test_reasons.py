@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
+from model.features.columns import DEFAULT_FEATURES, DERIVED
 
 from model.arrays import Matrix
 from model.compiled.classifier import compile_classifier
 from model.compiled.trees import Unit
 from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS, build
-from model.features.columns import DEFAULT_FEATURES, DERIVED
 from model.features.encoder import claim_columns, varying
 from model.scoring.phrases import phrase
 from model.scoring.reasons import TOLERANCE, Explainer

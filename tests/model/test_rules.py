@@ -2,8 +2,8 @@ import datetime as dt
 from pathlib import Path
 
 import pytest
-
 from model.features.columns import Fields
+
 from model.scoring import rules
 from model.scoring.rules import (
     MAX_CONDITION,

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from model.features.columns import DEFAULT_FEATURES, DERIVED
+
 from model.scoring.phrases import phrase
 from schemas import examples
 from schemas.asyncapi import asyncapi
