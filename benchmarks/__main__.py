@@ -23,6 +23,7 @@ from benchmarks.report import Results, write
 from benchmarks.throughput import Field, Row
 from benchmarks.transactions import round_trip
 from benchmarks.workload import Workload, prepare
+from model.files.writing import check_folder
 from tests.broker.native import NativeKafka
 
 SLOW_CLAIMS: Final = 20_000
@@ -196,6 +197,10 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
     if unknown:
         made.error(f"no such section: {', '.join(sorted(unknown))}")
     found.sections = found.sections or list(SECTIONS)
+    try:
+        check_folder("--output", found.output)
+    except OSError as error:
+        made.error(str(error))
     quick = {"rounds": 2, "claims": 60_000, "seconds": 8.0, "backlog": 0.1, "minutes": 1.0}
     full = {"rounds": 5, "claims": 400_000, "seconds": 20.0, "backlog": 1.0, "minutes": 10.0}
     for name, value in (quick if found.quick else full).items():

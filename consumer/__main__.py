@@ -75,7 +75,7 @@ def operations(
 
 
 def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
-    """Score claims from Kafka until SIGTERM or SIGINT."""
+    """Score claims from Kafka until it is stopped by a signal."""
     for name in client.ignored(settings):
         log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
@@ -108,7 +108,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
-    """Answer POST /fraud-detection until SIGTERM or SIGINT."""
+    """Answer POST /fraud-detection until it is stopped by a signal."""
     metrics = ServingMetrics()
     verify = signature_check(settings)
     models = Models(settings.model_dir, metrics, rules_of(settings), verify)
@@ -132,7 +132,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 
 
 def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
-    """Report live precision and recall from OUTCOMES_TOPIC until SIGTERM or SIGINT."""
+    """Report live precision and recall from OUTCOMES_TOPIC until it is stopped by a signal."""
     # It writes nothing and is in no group, so a signal may end it at any point.
     metrics, loop = ProcessMetrics(), Loop()
     health = Health(ready=(loop.without_partitions,), healthy=(loop.stands_still,))
@@ -195,6 +195,11 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
         sys.stderr.write(
             f"{done.unopened} are kept because they cannot be decrypted; the first: "
             f"{done.why_unopened}\n"
+        )
+    if done.copies:
+        sys.stderr.write(
+            f"{done.copies} are left in place and not examined again: this redrive sends another "
+            f"dead letter of the same record; the first: {done.first_copy}\n"
         )
     for place in done.unread:
         # Not logged: the log shows only the first of several similar lines.

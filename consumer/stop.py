@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, obeyed within seconds whatever Kafka does.
+"""SIGTERM, SIGINT and SIGHUP, obeyed within seconds whatever Kafka does; SIGQUIT at once.
 
 Python runs signal handlers between two steps of the main thread, and a call into the Kafka client
 is one step, however long it waits. So a thread detects a signal through the descriptor that the
@@ -19,11 +19,22 @@ from consumer.errors import UNKNOWN_EXIT_CODE
 
 log = logging.getLogger(__name__)
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_IF_NOT_IGNORED: Final = frozenset({signal.SIGHUP, signal.SIGQUIT})
+"""`nohup` and shells that start something in the background have them ignored, and mean it."""
 LIMIT_S: Final = 8.0
 """Seconds from the first signal to the end of the process."""
 SAME_S: Final = 0.5
 """`make`, `timeout` and terminals may deliver the same request twice."""
+
+
+def obeyed() -> tuple[signal.Signals, ...]:
+    """The signals that end this process: those that whoever started it did not have ignored."""
+    return tuple(
+        number
+        for number in SIGNALS
+        if number not in _IF_NOT_IGNORED or signal.getsignal(number) is not signal.SIG_IGN
+    )
 
 
 def end_at_once() -> None:
@@ -32,7 +43,7 @@ def end_at_once() -> None:
     def end(number: int, _: object) -> NoReturn:
         os._exit(128 + number)
 
-    for number in SIGNALS:
+    for number in obeyed():
         signal.signal(number, end)
 
 
@@ -95,7 +106,7 @@ class Stop:
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(write_end, False)
         wakeup = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-        handlers = {number: signal.signal(number, self._handle) for number in SIGNALS}
+        handlers = {number: signal.signal(number, self._handle) for number in obeyed()}
         thread = threading.Thread(target=self._watch, args=(read_end,), name="stop", daemon=True)
         thread.start()
         try:
@@ -133,15 +144,18 @@ class Stop:
         return max(0.0, self._since + self._within_s - time.monotonic())
 
     def _received(self, number: int) -> None:
-        if self.number is None:
+        first = self.number is None
+        if first:
             self.number, self._since = number, time.monotonic()
-            if self._ask is None:
-                self._finish()
-            else:
-                self._ask()
-        elif number == signal.SIGINT and time.monotonic() - self._since > SAME_S:
+        if number == signal.SIGQUIT or (not first and self._is_another(number)):
             self._service, self.number = False, number
             self._finish()
+        elif first:
+            (self._ask or self._finish)()
+
+    def _is_another(self, number: int) -> bool:
+        """True for a second Ctrl-C."""
+        return number == signal.SIGINT and time.monotonic() - self._since > SAME_S
 
     def _finish(self) -> None:
         unknown = self._unknown()

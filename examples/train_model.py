@@ -14,8 +14,10 @@ from pathlib import Path
 from sklearn.metrics import average_precision_score
 
 from model.artifact.manifest import SplitPlan
+from model.artifact.store import refuse_foreign
 from model.datasets.dataset import load
 from model.decide import Top
+from model.files.writing import check_folder
 from model.scoring.load import load as load_model
 from model.training.train import pick, train, write
 
@@ -26,7 +28,10 @@ def improve(history: str, folder: Path) -> bool:
     Raises:
         DatasetError, ValueError: the history cannot be used.
         ArtifactError: the folder holds something else than a model.
+        OSError: it cannot be written.
     """
+    refuse_foreign(folder)
+    check_folder("FOLDER", folder.parent)
     dataset = load(history, "jsonl")
     plan = SplitPlan(kind="time", test_size=0.2)
     trained = train(dataset, "gradient_boosting", plan, policy=Top(0.05))

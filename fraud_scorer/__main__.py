@@ -16,7 +16,7 @@ VERBS: Final = {
     "consumer": ("run", "serve", "outcomes", "demo", "topics", "generate", "redrive", "doctor"),
     "model": (
         *("train", "evaluate", "list", "promote", "rollback", "card", "compare"),
-        *("search", "quality", "sign"),
+        *("search", "quality", "sign", "migrate"),
     ),
 }
 """By the package whose command line provides them. Listed here because importing a package takes

@@ -142,11 +142,29 @@ def _add_sign(verbs: Verbs) -> None:
     sign.set_defaults(run=lifecycle.sign)
 
 
+def _add_migrate(verbs: Verbs) -> None:
+    migrate = verbs.add_parser(
+        "migrate", help="save a model of release 0.1.0 for this one, without training it again"
+    )
+    migrate.add_argument("--model", type=Path, required=True, metavar="DIR", help="artifact")
+    migrate.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder of the new artifact"
+    )
+    migrate.add_argument(
+        "--key",
+        type=Path,
+        metavar="FILE",
+        help="sign the new artifact with this Ed25519 private key, PEM; if the former one is "
+        "signed, then with the same key",
+    )
+    migrate.set_defaults(run=lifecycle.migrate)
+
+
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
     root = Parser(prog=program, description=__doc__)
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_studies):
+    for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_migrate, _add_studies):
         add(verbs)
     return root
 

@@ -44,10 +44,18 @@ def _text(document: object) -> bytes:
 
 def stale(folder: Path, wanted: dict[str, bytes]) -> list[str]:
     """Names of files in the folder that are missing, different or not generated any more."""
-    present = {path.name: path.read_bytes() for path in folder.glob("*.*") if path.is_file()}
+    present = {path.name: path for path in folder.glob("*.*") if path.is_file()}
     return sorted(
-        name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name)
+        name
+        for name in wanted.keys() | present.keys()
+        if name not in present or not _holds(present[name], wanted.get(name))
     )
+
+
+def _holds(path: Path, content: bytes | None) -> bool:
+    """True if that is the file's content; one of another size, which may be any, is not read."""
+    same_size = content is not None and path.stat().st_size == len(content)
+    return same_size and path.read_bytes() == content
 
 
 def write(folder: Path, wanted: dict[str, bytes]) -> list[str]:

@@ -84,7 +84,7 @@ AT_HOME = {
     "falcon": {"consumer/server", "consumer/telemetry", "consumer/web"},
     "fastavro": {"consumer/registry"},
     "httptools": {"consumer/server"},
-    "joblib": {"model/artifact", "model/scoring"},
+    "joblib": {"model/artifact"},
     "lightgbm": {"model/compiled"},
     "matplotlib": {"model/reports"},
     "opentelemetry": {"consumer/telemetry"},

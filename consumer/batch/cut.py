@@ -28,29 +28,30 @@ def cut(record: Record, seal: Seal, decoder: ClaimDecoder) -> Record:
     """
     letter = DeadLetter.from_headers(record.headers or ())
     own = list(record.headers or ())[: -len(letter.headers())]
-    left = []
+    less = []
     if len(record.value or b"") > HEAD_BYTES:
         value = record.value or b""
         digest = hashlib.sha256(value).hexdigest()
         letter = msgspec.structs.replace(letter, sha256=digest, length=len(value))
-        left.append(f"the first {HEAD_BYTES} of {len(value)} bytes of the value")
+        less.append(f"the first {HEAD_BYTES} of {len(value)} bytes of the value")
     if len(record.key or b"") > HEAD_BYTES:
-        left.append(f"the first {HEAD_BYTES} of {len(record.key or b'')} bytes of the key")
+        less.append(f"the first {HEAD_BYTES} of {len(record.key or b'')} bytes of the key")
     if sum(len(name.encode()) + len(value or b"") for name, value in own) > HEAD_BYTES:
         own = []
-        left.append("none of its own headers")
+        less.append("none of its own headers")
     about = msgspec.structs.replace(
-        letter, value=Form.CUT, message=f"{letter.message}; cut to fit the topic: {', '.join(left)}"
+        letter, value=Form.CUT, message=f"{letter.message}; cut to fit the topic: {', '.join(less)}"
     )
     key = record.key and record.key[:HEAD_BYTES]
-    return Record(key, _head(record, seal, decoder), [*own, *about.headers()])
+    left = Record(key, record.value, [*own, *about.headers()])
+    return left._replace(value=_head(left, record, seal, decoder))
 
 
-def _head(record: Record, seal: Seal, decoder: ClaimDecoder) -> bytes | None:
+def _head(left: Record, record: Record, seal: Seal, decoder: ClaimDecoder) -> bytes | None:
     """The beginning of a value; for an encrypted one: its beginning, encrypted."""
     if not record.value:
         return record.value
-    sealed = seal(Record(record.key, record.value[:HEAD_BYTES], record.headers), decoder)
+    sealed = seal(left._replace(value=record.value[:HEAD_BYTES]), decoder)
     if (VALUE_HEADER, Form.ENCRYPTED.value) in (sealed.headers or ()):
         return sealed.value
     whole = seal(record, decoder).value or b""

@@ -1,9 +1,11 @@
 """Encrypted values of dead letters.
 
-AES-256-GCM (NIST SP 800-38D) with a fresh 96-bit nonce and the place of the refused record as
-associated data, so that no value can be moved to another dead letter: 1 byte version, 4 bytes of
-the key's sha256, 12 bytes nonce, ciphertext with its tag. Ciphertext cannot be compressed in
-transit, so a value that is too large for a claim is compressed first (version 2).
+AES-256-GCM (NIST SP 800-38D) with a fresh 96-bit nonce: 1 byte version, 4 bytes of the key's
+sha256, 12 bytes nonce, ciphertext with its tag. Key and headers of the dead letter are associated
+data (see `binding`), so that no part of it can be replaced or moved to another one. Versions 1 and
+2, which earlier releases wrote, are bound to the place of the refused record only. Ciphertext
+cannot be compressed in transit, so a value that is too large for a claim is compressed first
+(versions 2 and 4).
 """
 
 import base64
@@ -15,15 +17,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.batch.records import Record
+from consumer.dead_letters.binding import bound_to, place_of
 from consumer.errors import SettingsError, UnopenedError
 from model.files.trusted import FileError, read_trusted
-from schemas.dead_letter import DeadLetter
+from schemas.dead_letter import DeadLetter, Form
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-VERSION: Final = b"\x01"
-COMPRESSED: Final = b"\x02"
+OF_PLACE: Final = b"\x01"
+OF_PLACE_COMPRESSED: Final = b"\x02"
+VERSION: Final = b"\x03"
+COMPRESSED: Final = b"\x04"
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
 _HEAD: Final = len(VERSION) + 4
@@ -37,18 +43,26 @@ class Keys:
         cipher = _cipher()
         self._ciphers: dict[bytes, AESGCM] = {_id(key): cipher(key) for key in keys}
         self._first = _id(keys[0])
+        self._first_cipher = self._ciphers[self._first]
 
-    def seal(self, value: bytes, letter: DeadLetter) -> bytes:
-        """The encrypted value: 33 bytes longer; compressed if it is too large for a claim."""
-        nonce = os.urandom(NONCE_BYTES)
+    def seal(self, record: Record, form: Form) -> bytes:
+        """The value of a dead letter, encrypted.
+
+        It is 33 bytes longer, and compressed if it is too large for a claim.
+
+        Args:
+            record: the dead letter with the key and the headers that it is published with.
+            form: what it is published as.
+        """
+        nonce, value = os.urandom(NONCE_BYTES), record.value or b""
         version = COMPRESSED if len(value) > MAX_CLAIM_BYTES else VERSION
         if version == COMPRESSED:
             value = zlib.compress(value)
-        sealed = self._ciphers[self._first].encrypt(nonce, value, _bound_to(version, letter))
-        return version + self._first + nonce + sealed
+        associated = version + bound_to(record, form)
+        return version + self._first + nonce + self._first_cipher.encrypt(nonce, value, associated)
 
-    def open(self, sealed: bytes, letter: DeadLetter) -> bytes:
-        """The original value.
+    def open(self, record: Record, letter: DeadLetter) -> bytes:
+        """The original value of a dead letter's record.
 
         Raises:
             UnopenedError: none of the keys sealed it, it was changed, or it does not belong to this
@@ -56,20 +70,26 @@ class Keys:
         """
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - optional
 
+        sealed = record.value or b""
         cipher = self._ciphers.get(sealed[len(VERSION) : _HEAD])
         if cipher is None:
             raise UnopenedError(
                 f"DEAD_LETTER_KEY_FILE does not contain the key {key_name(sealed)}… with which the "
                 f"dead letter of {place_of(letter)} is encrypted"
             )
+        if sealed[: len(VERSION)] > COMPRESSED:
+            raise UnopenedError(
+                f"the dead letter of {place_of(letter)} was encrypted by a newer release: redrive "
+                "it with that one"
+            )
         nonce, text = sealed[_HEAD:][:NONCE_BYTES], sealed[_HEAD + NONCE_BYTES :]
-        version = sealed[: len(VERSION)]
         try:
-            value = cipher.decrypt(nonce, text, _bound_to(version, letter))
-            return zlib.decompress(value) if version == COMPRESSED else value
+            value = cipher.decrypt(nonce, text, _associated(record, letter))
+            return zlib.decompress(value) if is_compressed(sealed) else value
         except (InvalidTag, ValueError) as error:  # ValueError: no room for a nonce
             raise UnopenedError(
-                f"the dead letter of {place_of(letter)} was changed, or belongs to another record"
+                f"the dead letter of {place_of(letter)} was changed (its value, key or headers), "
+                "or its value belongs to another record"
             ) from error
 
 
@@ -99,17 +119,17 @@ def read_keys(file: Path) -> Keys:
 
 def is_compressed(sealed: bytes) -> bool:
     """True if an encrypted value is larger than a claim may be."""
-    return sealed[: len(VERSION)] == COMPRESSED
+    return sealed[: len(VERSION)] in {OF_PLACE_COMPRESSED, COMPRESSED}
 
 
-def _bound_to(version: bytes, letter: DeadLetter) -> bytes:
-    """Associated data; in the first version it does not include the version."""
-    return (version if version == COMPRESSED else b"") + place_of(letter).encode()
-
-
-def place_of(letter: DeadLetter) -> str:
-    """The place of the refused record."""
-    return f"{letter.topic}[{letter.partition}]@{letter.offset}"
+def _associated(record: Record, letter: DeadLetter) -> bytes:
+    """Associated data of a value, by its version; that of the first did not include the version."""
+    version = (record.value or b"")[: len(VERSION)]
+    if version == OF_PLACE:
+        return place_of(letter).encode()
+    if version == OF_PLACE_COMPRESSED:
+        return version + place_of(letter).encode()
+    return version + bound_to(record, letter.value)
 
 
 def key_name(sealed: bytes) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from consumer.batch.decode import headers_of
 from consumer.batch.records import Message
+from consumer.dead_letters.binding import joined
 from consumer.kafka.receipts import Place, Receipt
 from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER, Header
@@ -63,6 +64,5 @@ class Marks:
 
 
 def _code(secret: str, place: str, key: bytes | None, value: bytes | None) -> str:
-    parts = (place.encode(), key, value)
-    told = b"".join(b"-" if p is None else b"%d:%s" % (len(p), p) for p in parts)
-    return hmac.digest(bytes.fromhex(secret), told, hashlib.sha256)[:_CODE_BYTES].hex()
+    content = joined((place.encode(), key, value))
+    return hmac.digest(bytes.fromhex(secret), content, hashlib.sha256)[:_CODE_BYTES].hex()

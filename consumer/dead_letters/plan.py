@@ -2,13 +2,15 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from consumer.batch.decode import MAX_CLAIM_BYTES, headers_of
 from consumer.batch.records import Message, Record, coordinates
+from consumer.dead_letters.binding import place_of
+from consumer.dead_letters.copies import Copy, Fingerprint, fingerprint
 from consumer.dead_letters.encryption import is_compressed
 from consumer.dead_letters.sealing import Opener
 from consumer.errors import UnopenedError
@@ -69,16 +71,20 @@ class Step(NamedTuple):
     """Why some of those kept could not be decrypted."""
     oversize: list[Source]
     """Neither sent nor kept, but left in place: with the mark of a redrive they fit no topic."""
+    copies: list[Copy]
+    """Neither sent nor kept, but left in place: the same redrive sends another of that record."""
+    fingerprints: list[Fingerprint]
+    """Of those sent, in order."""
 
     @classmethod
     def empty(cls) -> Self:
         """A step that does nothing."""
-        return cls([], [], [], [], [], [], [], [])
+        return cls([], [], [], [], [], [], [], [], [], [])
 
     @property
     def left(self) -> list[Source]:
         """Places of those that are left in place and have no copy."""
-        return [*self.unread, *self.oversize]
+        return [*self.unread, *self.oversize, *(copy.place for copy in self.copies)]
 
 
 class Redriven(NamedTuple):
@@ -98,6 +104,10 @@ class Redriven(NamedTuple):
     """The reason for the first of them."""
     oversize: tuple[Source, ...] = ()
     """Left in place: with the mark of a redrive they fit no topic."""
+    copies: int = 0
+    """Left in place: this redrive sent another dead letter of the same record."""
+    first_copy: str = ""
+    """The first of them."""
     stopped: bool = False
     """True if stopped by a signal, so that some were not examined."""
 
@@ -112,6 +122,8 @@ class Redriven(NamedTuple):
             forged=self.forged + len(step.forged),
             unopened=self.unopened + len(step.unopened),
             why_unopened=self.why_unopened or next(map(str, step.unopened), ""),
+            copies=self.copies + len(step.copies),
+            first_copy=self.first_copy or next(map(str, step.copies), ""),
         )
 
 
@@ -120,7 +132,12 @@ RedriveMark = Callable[[Source, bytes | None, bytes | None], Header]
 
 
 def plan(
-    messages: Sequence[Message], wanted: Filter, room: int, opener: Opener, mark: RedriveMark
+    messages: Sequence[Message],
+    wanted: Filter,
+    room: int,
+    opener: Opener,
+    mark: RedriveMark,
+    sent: Container[Fingerprint] = frozenset(),
 ) -> Step:
     """Sort a batch of dead letters into those to send back and those to keep; pure.
 
@@ -130,6 +147,7 @@ def plan(
         room: send at most this many.
         opener: returns the value of a record that is sent.
         mark: returns the mark for each record that is written.
+        sent: what this redrive has already sent.
     """
     step = Step.empty()
     for message in messages:
@@ -141,11 +159,11 @@ def plan(
         letter = read_letter(message)
         if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
             try:
-                step.claims.append(claim_again(message, letter, opener, mark))
+                claim = claim_again(message, letter, opener, mark)
             except UnopenedError as error:
                 step.unopened.append(error)
             else:
-                step.letters.append(letter)
+                _send_once(step, coordinates(message), letter, claim, sent)
                 continue
         elif letter is not None and wanted.asks_for(letter):
             if letter.value in GONE or _too_large(message.value(), letter):
@@ -154,6 +172,18 @@ def plan(
                 step.forged.append(letter)
         step.kept.append(kept_as_it_is(message, headers, mark))
     return step
+
+
+def _send_once(
+    step: Step, place: Source, letter: DeadLetter, claim: Record, sent: Container[Fingerprint]
+) -> None:
+    found = fingerprint(letter, claim)
+    if found in sent or found in step.fingerprints:
+        step.copies.append(Copy(place, place_of(letter)))
+        return
+    step.fingerprints.append(found)
+    step.letters.append(letter)
+    step.claims.append(claim)
 
 
 def smaller(message: Message, tried: Step, mark: RedriveMark) -> Step | None:
@@ -225,10 +255,11 @@ def _too_large(value: bytes | None, letter: DeadLetter) -> bool:
 
 def claim_again(message: Message, letter: DeadLetter, opener: Opener, mark: RedriveMark) -> Record:
     """The original record, with its attempt count."""
-    headers = without_error_headers(headers_of(message))
-    value = opener(message.value(), letter)
+    headers = headers_of(message)
+    value = opener(Record(message.key(), message.value(), headers), letter)
     mine = mark(coordinates(message), message.key(), value)
-    return Record(message.key(), value, [*headers, (ATTEMPT_HEADER, str(letter.attempt)), mine])
+    attempt = ATTEMPT_HEADER, str(letter.attempt)
+    return Record(message.key(), value, [*without_error_headers(headers), attempt, mine])
 
 
 def read_letter(message: Message) -> DeadLetter | None:

@@ -28,7 +28,8 @@ from confluent_kafka import (
 )
 
 from consumer.batch.process import next_offsets
-from consumer.batch.records import coordinates
+from consumer.batch.records import Record, coordinates
+from consumer.dead_letters.copies import Fingerprint
 from consumer.dead_letters.marks import Marks
 from consumer.dead_letters.plan import (
     Filter,
@@ -126,7 +127,9 @@ def redrive(
             stop.gracefully()
             done = _show(batches, wanted, limit, marks)
         else:
-            sending = _Sending(settings, producer, consumer, receipts, marks, wanted, limit, opener)
+            sending = _Sending(
+                settings, producer, consumer, receipts, marks, wanted, _Sent(limit), opener
+            )
             stop.gracefully(unknown=sending.unknown)
             done = sending.send(batches, progress)
         return done._replace(stopped=stop.asked)
@@ -251,24 +254,40 @@ def _before(place: Source, ends: dict[int, int]) -> bool:
     return place.offset < ends.get(place.partition, 0)
 
 
+class _Sent:
+    """What this redrive has sent.
+
+    Attributes:
+        room: how many more may be sent.
+        fingerprints: of those sent; about 80 bytes each.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self.room = sys.maxsize if limit is None else limit
+        self.fingerprints: set[Fingerprint] = set()
+
+    def add(self, step: Step) -> None:
+        """Note what was sent."""
+        self.room -= len(step.claims)
+        self.fingerprints.update(step.fingerprints)
+
+
 def _show(
     batches: Iterable[list[Message]], wanted: Filter, limit: int | None, marks: Marks
 ) -> Redriven:
-    done = Redriven(0, 0)
-    for messages in batches:
-        cut = _cut(messages, wanted, _room(limit, done.sent))
-        step = plan(cut, wanted, _room(limit, done.sent), _unopened, marks.header)
+    done, sent = Redriven(0, 0), _Sent(limit)
+    for messages in _portions(batches, wanted, sent):
+        step = plan(messages, wanted, sent.room, _unopened, marks.header, sent.fingerprints)
         for letter, record in zip(step.letters, step.claims, strict=True):
             sys.stdout.write(listed(letter, record).decode() + "\n")
+        sent.add(step)
         done = done.and_then(step)
-        if _room(limit, done.sent) == 0:
-            break
     return done
 
 
-def _unopened(value: bytes | None, _: DeadLetter) -> bytes | None:
+def _unopened(record: Record, _: DeadLetter) -> bytes | None:
     """A dry run sends nothing, so no key is needed to list dead letters."""
-    return value
+    return record.value
 
 
 @dataclass
@@ -281,7 +300,7 @@ class _Sending:
     receipts: Receipts
     marks: Marks
     wanted: Filter
-    limit: int | None
+    sent: _Sent
     opener: Opener
     in_flight: bool = False
     reports: DeliveryReports = field(default_factory=DeliveryReports)
@@ -303,27 +322,23 @@ class _Sending:
         if new:
             self._commit(Step.empty(), new, {})
         done = Redriven(0, 0)
-        for messages in batches:
-            for step in self._send(_cut(messages, self.wanted, _room(self.limit, done.sent)), done):
+        for messages in _portions(batches, self.wanted, self.sent):
+            for step in self._send(messages):
                 done = done.and_then(step)
                 progress(done.sent + done.kept)
-            if _room(self.limit, done.sent) == 0:
-                break
         return done
 
-    def _send(self, messages: list[Message], before: Redriven) -> Iterator[Step]:
+    def _send(self, messages: list[Message]) -> Iterator[Step]:
         """Send dead letters in one transaction, or in smaller ones where some do not fit."""
-        room = _room(self.limit, before.sent)
-        step = plan(messages, self.wanted, room, self.opener, self.marks.header)
+        sent, mark = self.sent, self.marks.header
+        step = plan(messages, self.wanted, sent.room, self.opener, mark, sent.fingerprints)
         if self._fits(messages, step):
             yield step
             return
         if len(messages) > 1:
             middle = len(messages) // 2
             for half in (messages[:middle], messages[middle:]):
-                for part in self._send(half, before):
-                    before = before.and_then(part)
-                    yield part
+                yield from self._send(half)
             return
         (message,) = messages
         while (less := smaller(message, step, self.marks.header)) is not None:
@@ -348,6 +363,7 @@ class _Sending:
             self.producer.purge()
             self.producer = _producer(self.settings)  # ends the transaction
             return False
+        self.sent.add(step)
         return True
 
     def _commit(
@@ -374,6 +390,24 @@ class _Sending:
         self.reports.wait(producer, TIMEOUT_S)
 
 
+def _portions(
+    batches: Iterable[list[Message]], wanted: Filter, sent: _Sent
+) -> Iterator[list[Message]]:
+    """Parts of batches, in order, that contain no more than there is room for, until there is none.
+
+    The rest of a batch is examined as well if some of its first part were not sent: whatever is
+    committed after it covers it.
+    """
+    for messages in batches:
+        rest = messages
+        while rest:
+            part = _cut(rest, wanted, sent.room)
+            rest = rest[len(part) :]
+            yield part
+            if sent.room == 0:
+                return
+
+
 def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
     """The batch up to the last dead letter that fits the limit."""
     for index, message in enumerate(messages):
@@ -382,7 +416,3 @@ def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
         if room == 0:
             return messages[: index + 1]
     return messages
-
-
-def _room(limit: int | None, sent: int) -> int:
-    return sys.maxsize if limit is None else limit - sent

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from consumer.batch.decode import is_structured
 from consumer.batch.edges import Seal, as_it_is
 from consumer.batch.records import Record
-from consumer.dead_letters.encryption import key_name, place_of, read_keys
+from consumer.dead_letters.binding import place_of
+from consumer.dead_letters.encryption import key_name, read_keys
 from consumer.dead_letters.redaction import redacted
 from consumer.errors import KafkaStoppedError, UnopenedError
 from consumer.settings.settings import Settings
 from schemas.dead_letter import GONE, VALUE_HEADER, DeadLetter, Form
 from schemas.decoding.decoder import ClaimDecoder
 
-Opener = Callable[[bytes | None, DeadLetter], bytes | None]
-"""Turns the value of a dead letter into the one that was refused."""
+Opener = Callable[[Record, DeadLetter], bytes | None]
+"""Returns the value that was refused, from the record of a dead letter and what it says."""
 
 
 def make_seal(settings: Settings) -> Seal:
@@ -32,8 +33,10 @@ def make_seal(settings: Settings) -> Seal:
     def encrypt(record: Record, _: ClaimDecoder) -> Record:
         if not record.value:
             return record
-        letter = DeadLetter.from_headers(record.headers or ())
-        return _with(record, keys.seal(record.value, letter), Form.ENCRYPTED)
+        # The head of a cut one must not pass for a claim, so it stays bound to that form.
+        is_cut = DeadLetter.from_headers(record.headers or ()).value is Form.CUT
+        sealed = keys.seal(record, Form.CUT if is_cut else Form.ENCRYPTED)
+        return _with(record, sealed, Form.ENCRYPTED)
 
     return encrypt
 
@@ -49,7 +52,8 @@ def make_opener(settings: Settings) -> Opener:
     file = settings.dead_letter_key_file
     keys = read_keys(file) if file else None
 
-    def opened(value: bytes | None, letter: DeadLetter) -> bytes | None:
+    def opened(record: Record, letter: DeadLetter) -> bytes | None:
+        value = record.value
         if letter.value is Form.ORIGINAL or value is None:
             return value
         if letter.value in GONE:
@@ -59,7 +63,7 @@ def make_opener(settings: Settings) -> Opener:
                 f"DEAD_LETTER_KEY_FILE is not set: the dead letter of {place_of(letter)} is "
                 f"encrypted with the key {key_name(value)}…"
             )
-        return keys.open(value, letter)
+        return keys.open(record, letter)
 
     return opened
 

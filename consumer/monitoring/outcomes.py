@@ -26,7 +26,7 @@ from consumer.kafka.client import (
 from consumer.kafka.portions import take
 from consumer.kafka.reading import records
 from consumer.kafka.topics import READS, require_topics
-from consumer.monitoring.live_quality import LiveQuality, precision, recall
+from consumer.monitoring.live_quality import KEPT, LiveQuality, precision, recall
 from consumer.registry.wire import json_of
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
@@ -39,6 +39,8 @@ log = logging.getLogger(__name__)
 
 VERSIONS: Final = 20
 """Number of model versions with their own series; all others are combined in one more."""
+LONGEST_ID: Final = 128
+"""Characters of a claim's id: neither a claim nor an outcome may have a longer one."""
 BATCH: Final = 2_000
 TIMEOUT_S: Final = 30.0
 LOOK_EVERY_S: Final = 10.0
@@ -49,7 +51,8 @@ CLOCKS_DIFFER: Final = dt.timedelta(days=1)
 class _AlertView(msgspec.Struct, frozen=True):
     """The fields of an alert that are needed."""
 
-    claim_id: str
+    claim_id: Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
+    """Bounded, since half a million are remembered: a longer one is counted as unreadable."""
     model_version: Annotated[str, msgspec.Meta(max_length=200)]
     fraudulent: bool
 
@@ -140,8 +143,11 @@ def follow(
             partitions.look()
             loop.assigned = partitions.count
             messages = take(consumer, BATCH, 0.2)
+            complete = not quality.forgotten
             for message in records(messages, topics):
                 _take(message, settings, quality, instruments, opened)
+            if complete and quality.forgotten:
+                log.warning("more than %d claims: the oldest are no longer counted", KEPT)
             if messages:
                 instruments.show(quality)
             loop.turned()

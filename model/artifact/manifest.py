@@ -14,6 +14,8 @@ from model.metrics import Report
 from schemas.contract.declared import About
 
 FORMAT_VERSION: Final = 3
+WITHOUT_CONTRACT: Final = 2
+"""The last format of artifacts that had no contract: their claims are those of *auto*."""
 MAX_NAME: Final = 200
 """Characters: every alert carries name and version."""
 
@@ -81,10 +83,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Of the model file's bytes."""
     reference_sha256: Sha256
     """Of the reference file's bytes."""
-    contract_sha256: Sha256
-    """Of the contract file's bytes."""
-    contract: About
-    """What the model's claims are."""
     versions: Versions
     features: tuple[str, ...]
     categories: dict[str, tuple[str, ...]]
@@ -94,4 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     trained_on: TrainingData
     split: SplitPlan
     seed: int
+    contract_sha256: Sha256 = ""
+    """Of the contract file's bytes."""
+    contract: About = About(name="auto", version=1, line_of_business="auto")
+    """What the model's claims are."""
     format_version: int = FORMAT_VERSION

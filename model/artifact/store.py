@@ -12,14 +12,15 @@ from typing import Any, Final, NamedTuple
 import joblib
 import msgspec
 
-from model.artifact.manifest import FORMAT_VERSION, Manifest
+from model.artifact.former import FORMER_VERSION
+from model.artifact.manifest import FORMAT_VERSION, WITHOUT_CONTRACT, Manifest
 from model.artifact.reference import Reference
 from model.files.permissions import open_to_all
-from model.files.trusted import FileError, decode, read
+from model.files.trusted import MOST_BYTES, FileError, decode, read
 from model.files.writing import write
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
-from schemas.contract.parse import from_bytes
+from schemas.contract.parse import from_bytes, shipped
 
 MODEL_FILE: Final = "model.joblib"
 REFERENCE_FILE: Final = "reference.json"
@@ -27,6 +28,9 @@ CONTRACT_FILE: Final = "contract.json"
 MANIFEST_FILE: Final = "manifest.json"
 FILES: Final = (MODEL_FILE, REFERENCE_FILE, CONTRACT_FILE, MANIFEST_FILE)
 """What loading reads."""
+MOST_MODEL_BYTES: Final = 1_000_000_000
+"""Of a model file; those of the three families have about a thousandth."""
+
 
 Verify = Callable[[Path, bytes], None]
 """Checks an artifact's folder and manifest bytes; raises `ArtifactError` to reject it."""
@@ -62,9 +66,19 @@ class Digests(NamedTuple):
 
 def dump(pipeline: Any, reference: Reference, contract: Contract) -> Contents:
     """A fitted pipeline, its reference and its contract as bytes."""
+    return Contents(pickled(pipeline), msgspec.json.encode(reference), contract.to_json())
+
+
+def pickled(pipeline: Any) -> bytes:
+    """A fitted pipeline as the content of a model file."""
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
-    return Contents(buffer.getvalue(), msgspec.json.encode(reference), contract.to_json())
+    return buffer.getvalue()
+
+
+def unpickled(model: bytes) -> Any:
+    """The pipeline in a model file; unpickling runs code, and may raise anything."""
+    return joblib.load(io.BytesIO(model))
 
 
 def save(
@@ -142,23 +156,48 @@ def is_meant_as_one(folder: Path) -> bool:
     return bool(names & {*FILES})
 
 
-def described(folder: Path) -> tuple[bytes, Manifest]:
+def described(folder: Path, version: int = FORMAT_VERSION) -> tuple[bytes, Manifest]:
     """The manifest as bytes and decoded.
+
+    Args:
+        folder: the artifact.
+        version: of the artifact format that it must have.
 
     Raises:
         ArtifactError: as `read_manifest`.
     """
+    content, manifest = _manifest(folder)
+    if manifest.format_version != version:
+        raise ArtifactError(_another_format(folder, manifest.format_version, version))
+    return content, manifest
+
+
+def format_of(folder: Path) -> int:
+    """The artifact format that a folder has.
+
+    Raises:
+        ArtifactError: its manifest is missing or unreadable.
+    """
+    return _manifest(folder)[1].format_version
+
+
+def _manifest(folder: Path) -> tuple[bytes, Manifest]:
     content = _read(folder / MANIFEST_FILE)
     try:
-        manifest = decode(content, Manifest)
+        return content, decode(content, Manifest)
     except FileError as error:
         raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
-    if manifest.format_version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{folder} has artifact format {manifest.format_version}, "
-            f"this release reads {FORMAT_VERSION}: retrain it"
-        )
-    return content, manifest
+
+
+def _another_format(folder: Path, found: int, expected: int) -> str:
+    ways = dict.fromkeys(
+        range(FORMER_VERSION, FORMAT_VERSION),
+        f"python -m model migrate --model {folder} --output DIR saves it in this format",
+    ) | {FORMAT_VERSION: "it needs no migration"}
+    return (
+        f"{folder} has artifact format {found}, and format {expected} is expected: "
+        f"{ways.get(found, 'it was created by another release: retrain it')}"
+    )
 
 
 def verified(folder: Path, manifest: Manifest) -> Contents:
@@ -168,10 +207,16 @@ def verified(folder: Path, manifest: Manifest) -> Contents:
         ArtifactError: a file is missing, or not the one the manifest was written for.
     """
     return Contents(
-        _verified(folder / MODEL_FILE, manifest.sha256),
+        _verified(folder / MODEL_FILE, manifest.sha256, MOST_MODEL_BYTES),
         _verified(folder / REFERENCE_FILE, manifest.reference_sha256),
-        _verified(folder / CONTRACT_FILE, manifest.contract_sha256),
+        _contract(folder, manifest),
     )
+
+
+def _contract(folder: Path, manifest: Manifest) -> bytes:
+    if manifest.format_version <= WITHOUT_CONTRACT:
+        return shipped("auto").to_json()
+    return _verified(folder / CONTRACT_FILE, manifest.contract_sha256)
 
 
 def read_contract(folder: Path, manifest: Manifest) -> Contract:
@@ -180,7 +225,7 @@ def read_contract(folder: Path, manifest: Manifest) -> Contract:
     Raises:
         ArtifactError: it is missing, or not the one the manifest was written for.
     """
-    return contract_of(folder, _verified(folder / CONTRACT_FILE, manifest.contract_sha256))
+    return contract_of(folder, _contract(folder, manifest))
 
 
 def contract_of(folder: Path, content: bytes) -> Contract:
@@ -208,8 +253,8 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _verified(path: Path, expected: str) -> bytes:
-    content = _read(path)
+def _verified(path: Path, expected: str, most: int = MOST_BYTES) -> bytes:
+    content = _read(path, most)
     digest = _sha256(content)
     if digest != expected:
         raise ArtifactError(
@@ -219,8 +264,8 @@ def _verified(path: Path, expected: str) -> bytes:
     return content
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, most: int = MOST_BYTES) -> bytes:
     try:
-        return read(path)
+        return read(path, most)
     except FileError as error:
         raise ArtifactError(f"cannot read {path}: {error}") from error

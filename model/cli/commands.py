@@ -23,7 +23,7 @@ from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.evaluation.details import details
 from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
-from model.files.writing import write
+from model.files.writing import check_file, check_folder, write
 from model.leaks import check as leaks
 from model.metrics import evaluate as evaluate_scores
 from model.reports.documents import can_draw, documents
@@ -67,6 +67,7 @@ def train(options: argparse.Namespace) -> None:
     folders = [options.output / name if every else options.output for name in algorithms]
     for folder in folders:  # before the work, not after it
         artifact.refuse_foreign(folder)
+        check_folder("--output", folder.parent)
     if every and (options.output / artifact.MANIFEST_FILE).exists():
         raise ArtifactError(f"{options.output} is an artifact and cannot hold several models")
     dataset = load(options)
@@ -202,6 +203,8 @@ def evaluate(options: argparse.Namespace) -> None:
     """Evaluate a saved model on the test side of a split, or on all rows."""
     if options.report is not None and not can_draw():
         raise ValueError("--report needs matplotlib (make setup installs it)")
+    if options.report is not None:
+        check_file("--report", options.report)
     scorer = load_model(options.model)
     dataset = load(options, scorer.contract)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)

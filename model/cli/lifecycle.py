@@ -1,4 +1,4 @@
-"""The commands ``list``, ``promote``, ``rollback``, ``sign``, ``card`` and ``compare``."""
+"""Commands for models that exist: list, promote, roll back, sign, migrate, show, compare."""
 
 import argparse
 import datetime as dt
@@ -12,12 +12,14 @@ import msgspec
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.commands import load
 from model.cli.terminal import show
+from model.files.writing import check_folder
 from model.metrics import Report
 from model.metrics import evaluate as evaluate_scores
 from model.releases import signing, versions
+from model.releases.migration import migrate as save_again
 from model.reports.card import card as card_of
 from model.reports.card import markdown
-from model.reports.documents import read_evaluation
+from model.reports.documents import carried_over, read_evaluation
 from model.reports.version_tables import comparison, described, version_list
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
@@ -58,6 +60,21 @@ def sign(options: argparse.Namespace) -> None:
     """Write the signature of a model."""
     written = signing.sign(options.model, signing.private_key(options.key))
     sys.stdout.write(f"{written} written\n")
+
+
+def migrate(options: argparse.Namespace) -> None:
+    """Save a model of a former release in the present format."""
+    check_folder("--output", options.output.parent)
+    key = None if options.key is None else signing.private_key(options.key)
+    signature = save_again(options.model, options.output, carried_over, key)
+    sys.stdout.write(f"saved {options.output}; {options.model} is left as it is\n")
+    if signature is not None:
+        sys.stdout.write(f"{signature} written\n")
+    elif (options.model / signing.SIGNATURE_FILE).exists():
+        sys.stderr.write(
+            f"warning: {options.model} is signed, {options.output} is not yet: "
+            f"python -m model sign --model {options.output} --key FILE\n"
+        )
 
 
 def card(options: argparse.Namespace) -> None:

@@ -1,10 +1,13 @@
-"""SIGTERM and SIGINT end a command as an error would: what it was writing is removed."""
+"""SIGTERM, SIGINT and SIGHUP end a command as an error would: what it was writing is removed.
+
+SIGQUIT keeps its default action, which ends the process at once.
+"""
 
 import signal
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def until_stopped(command: Callable[[], int]) -> int:
@@ -19,11 +22,14 @@ def until_stopped(command: Callable[[], int]) -> int:
 
     def interrupt(number: int, _: object) -> NoReturn:
         received.append(number)
-        for other in SIGNALS:
+        for other in obeyed:
             signal.signal(other, signal.SIG_DFL)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in SIGNALS}
+    # `nohup` has SIGHUP ignored.
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    obeyed = [number for number in SIGNALS if hangs_up or number != signal.SIGHUP]
+    before = {number: signal.signal(number, interrupt) for number in obeyed}
     try:
         return command()
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 import os
 import stat
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -17,19 +17,33 @@ class FileError(Exception):
     """A file cannot be used; the message says why, without the file's name."""
 
 
-def read(path: Path) -> bytes:
+MOST_BYTES: Final = 10_000_000
+"""Of a file that is read as a whole; those that this product writes have less than a tenth."""
+
+
+def read(path: Path, most: int = MOST_BYTES) -> bytes:
     """The content of a regular file.
 
     Opening does not wait: a named pipe that nobody writes to would block the program forever.
+    A file may claim any size, without taking space on the disk, so no more is read than expected.
+
+    Args:
+        path: the file.
+        most: bytes that it may have.
 
     Raises:
-        FileError: it is missing, unreadable or not a regular file.
+        FileError: it is missing, unreadable, too large or not a regular file.
     """
     try:
         with open(path, "rb", opener=_open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
                 raise FileError("not a regular file")
-            return file.read()
+            # Files of /proc have no size, and others may grow.
+            content = b"" if found.st_size > most else file.read(most + 1)
+            if max(found.st_size, len(content)) > most:
+                raise FileError(f"larger than {most:,} bytes, the most that is read")
+            return content
     except OSError as error:
         raise FileError(error.strerror or str(error)) from error
 

@@ -11,6 +11,7 @@ Checked on the training claims only, by cross-validation (`model.leaks.signs`):
   the month.
 * *a field that is not a feature by default* (personal, protected) leaks if it adds as much to those
   that are. The hobbies of insurance_claims do.
+* *an identifier among the features* always leaks, however little it reveals here.
 * *a single feature* that alone reaches `SINGLE_LIMIT`: hardly any single fact known at first notice
   predicts fraud that well.
 

@@ -56,11 +56,15 @@ def looks(
     X = encoded(contract, claims, features)
     told = _Labelled(labels, seed, groups)
     shuffled = _Labelled(np.random.default_rng(seed).permutation(labels), seed, groups)
+    identifiers = contract.with_role(Role.IDENTIFIER)
     return [
         *_metadata_looks(contract, claims, told, features),
         *_unusual_looks(contract, X, told, features),
         partial(_permuted, X, shuffled),
-        *(partial(_single, X[:, [i]], told, name) for i, name in enumerate(features)),
+        *(
+            partial(_single, X[:, [i]], told, name, identifies=name in identifiers)
+            for i, name in enumerate(features)
+        ),
     ]
 
 
@@ -166,8 +170,11 @@ def _permuted(X: Matrix, shuffled: _Labelled) -> LeakFinding | None:
     return LeakFinding(PERMUTED, auc, True, text)
 
 
-def _single(column: Matrix, told: _Labelled, name: str) -> LeakFinding | None:
+def _single(column: Matrix, told: _Labelled, name: str, *, identifies: bool) -> LeakFinding | None:
     auc = told.auc(column)
+    if identifies:
+        text = f"{name} identifies a record or a person: what is learnt from it holds for no other"
+        return LeakFinding(name, auc, True, text)
     if auc < SINGLE_LIMIT:
         return None
     return LeakFinding(name, auc, True, f"{name} alone predicts the label with ROC AUC {auc:.3f}")

@@ -14,8 +14,9 @@ from model.evaluation.details import Details, details
 from model.evaluation.walk_forward import MonthlyStep
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
-from model.reports.card import card, markdown
+from model.reports.card import Card, card, markdown
 from model.training.train import Trained
+from schemas.contract.model import Contract
 
 EVALUATION_FILE: Final = "evaluation.json"
 REPORT_FILE: Final = "report.html"
@@ -47,16 +48,36 @@ def documents(
     rows, threshold = trained.test_rows, trained.levels.threshold
     found = details(dataset.part(rows), trained.test_scores, threshold)
     found = msgspec.structs.replace(found, leaks=leaks)
-    of = card(manifest, trained.contract, found)
-    files = {
-        EVALUATION_FILE: _pretty(found),
-        "card.json": _pretty(of),
-        "card.md": markdown(of).encode(),
-    }
+    files = {EVALUATION_FILE: _pretty(found)} | _cards(card(manifest, trained.contract, found))
     if can_draw():
         others = [t for t in family if t is not trained]
         files[REPORT_FILE] = _report(manifest, found, trained, others, dataset, steps)
     return files
+
+
+def carried_over(folder: Path, manifest: Manifest, contract: Contract) -> dict[str, bytes]:
+    """Files for people of a model that is saved again: its cards name the new model file.
+
+    Args:
+        folder: the artifact that has them; what is missing there is left out.
+        manifest: of the new one.
+        contract: of both.
+
+    Raises:
+        ArtifactError: one cannot be read.
+    """
+    names = [name for name in (EVALUATION_FILE, REPORT_FILE) if (folder / name).exists()]
+    try:
+        files = {name: read(folder / name) for name in names}
+    except FileError as error:
+        raise ArtifactError(f"cannot read {', '.join(names)} in {folder}: {error}") from error
+    if EVALUATION_FILE not in files:
+        return files
+    return files | _cards(card(manifest, contract, read_evaluation(folder)))
+
+
+def _cards(of: Card) -> dict[str, bytes]:
+    return {"card.json": _pretty(of), "card.md": markdown(of).encode()}
 
 
 def _report(

@@ -6,16 +6,14 @@ file; it does not protect a folder that someone else may write to. So a world-wr
 is rejected, and `model.releases.signing` can require a signature as well.
 """
 
-import io
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-import joblib
 import numpy as np
 
-from model.artifact.manifest import Versions
+from model.artifact.manifest import FORMAT_VERSION, Versions
 from model.artifact.reference import GOLDEN_TOLERANCE, Reference
 from model.artifact.store import (
     REFERENCE_FILE,
@@ -25,6 +23,7 @@ from model.artifact.store import (
     contract_of,
     described,
     open_place,
+    unpickled,
     verified,
 )
 from model.compiled.classifier import agrees, explains
@@ -39,10 +38,22 @@ _LONGEST_REASON: Final = 500
 """Maximum characters of an exception's message that are passed on."""
 
 
+class Format(NamedTuple):
+    """A form of artifacts."""
+
+    version: int
+    unpickle: Callable[[bytes], Any]
+    """Returns the pipeline in a model file."""
+
+
+PRESENT: Final = Format(FORMAT_VERSION, unpickled)
+
+
 def load(
     path: str | Path,
     rules: Callable[[Contract], Rules] = shipped_rules,
     verify: Verify = anything,
+    form: Format = PRESENT,
 ) -> Scorer:
     """Read an artifact and make it ready to score.
 
@@ -50,6 +61,7 @@ def load(
         path: its folder, or a link to it.
         rules: those to evaluate in addition to a model of that contract.
         verify: called before any other file is read.
+        form: what it must have.
 
     Raises:
         ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
@@ -58,7 +70,7 @@ def load(
         RuleError: the rules cannot be evaluated on claims of its contract.
     """
     try:
-        return _loaded(Path(path), rules, verify)
+        return _loaded(Path(path), rules, verify, form)
     except (ArtifactError, RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, which would end a thread silently
@@ -68,18 +80,17 @@ def load(
         ) from error
 
 
-def _loaded(path: Path, rules: Callable[[Contract], Rules], verify: Verify) -> Scorer:
+def _loaded(path: Path, rules: Callable[[Contract], Rules], verify: Verify, form: Format) -> Scorer:
     _refuse_open(path)
     folder = path.resolve()  # a link that is switched while we read must not mix two models
-    said, manifest = described(folder)
+    said, manifest = described(folder, form.version)
     verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
     contents = verified(folder, manifest)
     reference = _reference(folder, contents.reference)
     decoder = ClaimDecoder(contract_of(folder, contents.contract))
     found = rules(decoder.contract)
-    pipeline = joblib.load(io.BytesIO(contents.model))
-    scorer = Scorer(pipeline, manifest, reference, decoder, found)
+    scorer = Scorer(form.unpickle(contents.model), manifest, reference, decoder, found)
     golden = reference.golden_claims(decoder.contract)
     _refuse_other_scores(folder, scorer, golden)
     _try_out(scorer, golden)

@@ -11,7 +11,7 @@ from rich.progress import Progress, track
 
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
-from model.files.writing import write
+from model.files.writing import check_file, write
 from model.studies import quality as figures_of
 from model.studies import search as candidates_of
 
@@ -32,8 +32,8 @@ def search(options: argparse.Namespace) -> None:
 
 def quality(options: argparse.Namespace) -> None:
     """Print every figure, and write them if requested."""
-    if options.json and not options.json.parent.is_dir():  # before the work, not after it
-        raise ValueError(f"--json {options.json}: {options.json.parent} is not a folder")
+    if options.json:
+        check_file("--json", options.json)  # before the work, not after it
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("fitting", total=figures_of.FITS)
         found = figures_of.figures(options.data_dir, lambda: progress.advance(task))

@@ -21,7 +21,7 @@ from consumer.errors import KafkaStoppedError, SettingsError, TooLargeError, Uno
 from consumer.publishing.misfits import Misfits
 from consumer.settings.settings import Settings, read_settings
 from schemas.alert import Source
-from schemas.dead_letter import HEADER_OF, Form, Header, Reason
+from schemas.dead_letter import HEADER_OF, VALUE_HEADER, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
 from tests.consumer.test_sealing import read
 
@@ -60,7 +60,7 @@ def test_it_keeps_head_digest_and_length(form: Form, tmp_path: Path) -> None:
     assert (record.key, next(iter(record.headers or ()))) == (b"key", ("trace", b"1"))
     head = record.value or b""
     if form is Form.ENCRYPTED:
-        head = read_keys(tmp_path / "key").open(head, found)
+        head = read_keys(tmp_path / "key").open(record, found)
     if form is Form.REDACTED:
         assert head == b'{"claim_id":"c","claimant_name":"[redacted]","claim_amount":"[redacted]"}'
     else:
@@ -70,7 +70,7 @@ def test_it_keeps_head_digest_and_length(form: Form, tmp_path: Path) -> None:
     step = plan([read(record)], Filter(), 10, make_opener(chosen), mark)
     assert (step.claims, len(step.gone), len(step.kept)) == ([], 1, 1)
     with pytest.raises(KafkaStoppedError, match="is cut"):
-        make_opener(chosen)(record.value, found)
+        make_opener(chosen)(record, found)
 
 
 @example(b"k" * 9_000, b"v" * 9_000, [("\U0001f600" * 1_000, None)], Form.ORIGINAL)
@@ -136,7 +136,7 @@ def test_what_is_larger_than_a_claim_does_not_go_back(tmp_path: Path) -> None:
     for form in (Form.ORIGINAL, Form.ENCRYPTED):
         chosen = settings(form, tmp_path)
         record = letter(FakeMessage(value), chosen, 0)
-        assert make_opener(chosen)(record.value, letter_of(record)) == value
+        assert make_opener(chosen)(record, letter_of(record)) == value
         step = plan([read(record)], Filter(), 10, make_opener(chosen), mark)
         assert (step.claims, len(step.gone), len(step.kept)) == ([], 1, 1)
         empty = Filter(reasons=frozenset({Reason.EMPTY}))
@@ -150,7 +150,25 @@ def test_an_encrypted_value_is_bound_to_its_version(tmp_path: Path) -> None:
     sealed = record.value or b""
     assert len(sealed) < MAX_CLAIM_BYTES / 100
     with pytest.raises(UnopenedError, match="was changed"):
-        read_keys(tmp_path / "key").open(b"\x01" + sealed[1:], letter_of(record))
+        read_keys(tmp_path / "key").open(
+            record._replace(value=b"\x03" + sealed[1:]), letter_of(record)
+        )
+
+
+def test_the_head_of_a_cut_one_cannot_pass_for_a_claim(tmp_path: Path) -> None:
+    chosen = settings(Form.ENCRYPTED, tmp_path)
+    message = FakeMessage(b"x" * 2_000)
+    whole, cut = letter(message, chosen, 0), letter(message, chosen, 1)
+    for headers in (whole.headers, as_encrypted(cut)):
+        forged = Record(cut.key, cut.value, headers)
+        step = plan([read(forged)], Filter(), 10, make_opener(chosen), mark)
+        assert (step.claims, len(step.unopened)) == ([], 1)
+
+
+def as_encrypted(record: Record) -> list[Header]:
+    """The headers of a dead letter, which claims to be whole."""
+    own = [(name, value) for name, value in record.headers or () if name != VALUE_HEADER]
+    return [*own, (VALUE_HEADER, "encrypted")]
 
 
 def test_cut_cannot_be_asked_for() -> None:

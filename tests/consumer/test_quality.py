@@ -1,13 +1,17 @@
 import datetime as dt
 import itertools
 from collections.abc import Callable
+from typing import Any
 
+import msgspec
 import pytest
 
 from consumer.monitoring.live_quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
-from consumer.monitoring.outcomes import VERSIONS, OutcomeMetrics, credible, published_at
+from consumer.monitoring.outcomes import VERSIONS, OutcomeMetrics, _take, credible, published_at
+from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import ProcessMetrics
 from schemas.outcome import Finding
+from tests.consumer.fakes import FakeMessage
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 TUESDAY = MONDAY + dt.timedelta(days=1)
@@ -103,6 +107,30 @@ def test_memory_is_bounded_and_the_oldest_is_forgotten(keep: int) -> None:
     for number in range(10):
         decided(quality, str(number), referred=True, fraud=True)
     assert quality.cells[Cell("v1", True, True)] == keep
+    assert quality.forgotten == 10 - keep
+
+
+@pytest.mark.parametrize("topic", ["fraud-alerts", "fraud-outcomes"])
+@pytest.mark.parametrize(("length", "read"), [(128, True), (129, False), (900_000, False)])
+def test_an_id_that_no_claim_may_have_is_not_remembered(
+    topic: str, length: int, read: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Half a million ids of any length would not fit the memory."""
+    named = {"claim_id": "i" * length}
+    alert = {"model_version": "v1", "fraudulent": True}
+    found = {"outcome": "fraud", "decided_at": dt.datetime(2023, 1, 2, tzinfo=dt.UTC)}
+    value = msgspec.json.encode(named | (alert if topic == "fraud-alerts" else found))
+    quality, metrics = LiveQuality(), ProcessMetrics()
+    shown = OutcomeMetrics(metrics)
+    message: Any = FakeMessage(value, 7, topic=topic)
+    _take(message, Settings(instance_id="i"), quality, shown, bytes)
+    assert len(quality._claims) == read
+    refused = metrics.registry.get_sample_value(
+        "fraud_scorer_outcomes_unreadable_total", {"topic": topic}
+    )
+    assert refused == (None if read else 1)
+    words = f"unreadable: {topic}[0]@7: Expected `str` of length <= 128 - at `$.claim_id`"
+    assert caplog.messages == ([] if read else [words])
 
 
 def test_old_versions_are_summed_up() -> None:

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from consumer.batch.decode import headers_of
 from consumer.batch.process import process
 from consumer.batch.records import Record
-from consumer.dead_letters.plan import Filter, Step, listed
+from consumer.dead_letters.marks import Marks
+from consumer.dead_letters.plan import Filter, Redriven, Step, listed
 from consumer.dead_letters.plan import plan as plan_of
+from consumer.dead_letters.redrive import _show
 from consumer.dead_letters.sealing import make_opener
 from consumer.settings.settings import Settings
+from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of, mark
 
@@ -36,10 +39,17 @@ def letter(**changes: Any) -> DeadLetter:
     return DeadLetter(**fields | changes)
 
 
-def dead(offset: int = 0, own: list[Header] | None = None, **changes: Any) -> FakeMessage:
+def dead(
+    at: int = 0, own: list[Header] | None = None, value_of: bytes = b"value", **changes: Any
+) -> FakeMessage:
     """A record of the dead-letter topic as Kafka gives it back: header values are bytes."""
     added = [(n, str(v).encode()) for n, v in letter(**changes).headers()]
-    return FakeMessage(b"value", offset, headers=[*(own or []), *added], topic="dead")
+    return FakeMessage(value_of, at, headers=[*(own or []), *added], topic="dead")
+
+
+def letter_at(place: int, of: int | None = None) -> FakeMessage:
+    """The dead letter at a place, of the record at the same one or at another."""
+    return dead(place, offset=place if of is None else of)
 
 
 def test_the_original_record_goes_back_with_its_attempts() -> None:
@@ -86,7 +96,7 @@ def test_filters(wanted: Filter, matches: bool) -> None:
 
 
 def test_no_more_than_there_is_room_for() -> None:
-    step = plan([dead(n) for n in range(10)], Filter(), 4)
+    step = plan([letter_at(n) for n in range(10)], Filter(), 4)
     assert (len(step.claims), len(step.kept)) == (4, 6)
 
 
@@ -145,12 +155,61 @@ def as_read(record: Record) -> list[Header]:
     return [(n, v.encode() if isinstance(v, str) else v) for n, v in record.headers or ()]
 
 
+def test_a_copy_is_left_in_place_and_named() -> None:
+    first, copy, other = letter_at(0), letter_at(1, of=0), letter_at(2)
+    step = plan([first, copy, other], Filter(), ALL)
+    assert len(step.claims) == len(step.letters) == 2
+    assert (step.kept, step.left) == ([], [Source("dead", 0, 1)])
+    done = Redriven(0, 0).and_then(step)
+    assert (done.sent, done.kept, done.copies) == (2, 0, 1)
+    assert done.first_copy == "dead[0]@1, a copy of that of claims[0]@0"
+    opener = make_opener(Settings(instance_id="i"))
+    later = plan_of([letter_at(9, of=2)], Filter(), ALL, opener, mark, frozenset(step.fingerprints))
+    assert (later.claims, len(later.copies)) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dead(1, value_of=b"another"),
+        dead(1, own=[("content-type", b"application/json")]),
+        dead(1, partition=1),
+        dead(1, offset=2),
+        dead(1, topic="others"),
+    ],
+)
+def test_one_of_another_record_is_not_a_copy(other: FakeMessage) -> None:
+    """Nobody may suppress a dead letter by one of their own that only names its place."""
+    assert len(plan([dead(0), other], Filter(), ALL).claims) == 2
+
+
+def test_an_encrypted_one_is_a_copy_whatever_key_it_has() -> None:
+    """Those of earlier releases do not prove key and headers."""
+    sealed = dead(0, value=Form.ENCRYPTED)
+    copy = dead(1, own=[("trace", b"1")], value=Form.ENCRYPTED, attempt=2)
+    step = plan_of([sealed, copy], Filter(), ALL, lambda record, _: record.value, mark)
+    assert (len(step.claims), len(step.copies)) == (1, 1)
+
+
+def test_one_sent_again_and_refused_again_is_no_copy() -> None:
+    """Its record is a new one, at another place."""
+    assert len(plan([dead(0), dead(1, offset=7, attempt=2)], Filter(), ALL).claims) == 2
+
+
+def test_a_limit_skips_nothing_behind_copies(capsys: pytest.CaptureFixture[str]) -> None:
+    batches: list[Any] = [[letter_at(0), letter_at(1, of=0), letter_at(2)], [letter_at(3)]]
+    done = _show(batches, Filter(), 2, Marks())
+    assert (done.sent, done.copies) == (2, 1)
+    lines = map(json.loads, capsys.readouterr().out.splitlines())
+    assert [line["offset"] for line in lines] == [0, 2]
+
+
 def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
     headers = headers_of(dead())
     forged, empty = dead(0), FakeMessage(None, 1, headers=headers)
     sealed = dead(2, value=Form.ENCRYPTED)
     wanted = Filter(encrypted_only=True)
-    step = plan_of([forged, empty, sealed], wanted, ALL, lambda value, _: value, mark)
+    step = plan_of([forged, empty, sealed], wanted, ALL, lambda record, _: record.value, mark)
     assert [record.value for record in step.claims] == [None, b"value"]
     assert (len(step.forged), len(step.kept)) == (1, 1)
     other = Filter(encrypted_only=True, reasons=frozenset({Reason.EMPTY}))
@@ -183,7 +242,7 @@ def test_every_dead_letter_is_either_sent_or_kept(
     rows: list[tuple[Reason, int, bool]], room: int, reasons: frozenset[Reason]
 ) -> None:
     messages = [
-        dead(n, reason=reason, attempt=attempt) if ours else FakeMessage(b"value", n)
+        dead(n, offset=n, reason=reason, attempt=attempt) if ours else FakeMessage(b"value", n)
         for n, (reason, attempt, ours) in enumerate(rows)
     ]
     step = plan(messages, Filter(reasons=reasons), room)

@@ -1,16 +1,20 @@
 """Dead letters that keep less than the record, and what a redrive makes of them."""
 
 import base64
+import hashlib
 import json
 import os
 import re
 import sys
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consumer.__main__ import main
-from consumer.batch.decode import headers_of
+from consumer.batch.decode import MAX_CLAIM_BYTES, headers_of
 from consumer.batch.process import process
 from consumer.batch.records import Record
 from consumer.dead_letters.encryption import read_keys
@@ -22,7 +26,15 @@ from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.worker.assembly import make_worker
 from model.scoring.scorer import Scorer
-from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, VALUE_HEADER, Form, Header, Reason
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    HEADER_OF,
+    REDRIVEN_HEADER,
+    VALUE_HEADER,
+    Form,
+    Header,
+    Reason,
+)
 from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
 from tests.consumer.working import FakeSession
 
@@ -147,6 +159,74 @@ def test_what_was_changed_is_not_sent(tmp_path: Path) -> None:
         assert re.search(r"claims\[0\]@4|does not contain the key", why)
 
 
+CHANGED: dict[str, Callable[[Record], Record]] = {
+    "key": lambda record: record._replace(key=b"other"),
+    "no key": lambda record: record._replace(key=None),
+    "empty key": lambda record: record._replace(key=b""),
+    "own header": lambda record: with_header(record, "trace", b"2"),
+    "null header": lambda record: with_header(record, "trace", None),
+    "one more": lambda record: record._replace(headers=[("more", b"1"), *(record.headers or ())]),
+    "one less": lambda record: record._replace(headers=list(record.headers or ())[1:]),
+    "another order": lambda record: record._replace(headers=list(record.headers or ())[::-1]),
+    "attempt": lambda record: with_header(record, ATTEMPT_HEADER, b"2"),
+    "offset": lambda record: with_header(record, HEADER_OF["offset"], b"5"),
+    "failed_at": lambda record: with_header(record, HEADER_OF["failed_at"], str(NOW).encode()),
+}
+
+
+def with_header(record: Record, name: str, value: bytes | None) -> Record:
+    return record._replace(
+        headers=[(n, value if n == name else v) for n, v in record.headers or ()]
+    )
+
+
+@pytest.mark.parametrize("change", CHANGED.values(), ids=CHANGED)
+def test_key_and_headers_belong_to_the_value(
+    change: Callable[[Record], Record], tmp_path: Path
+) -> None:
+    """Whoever may write dead letters could otherwise have a claim scored with other ones."""
+    chosen = settings(Form.ENCRYPTED, key(tmp_path))
+    record = dead(chosen, headers=[("trace", b"1"), ("empty", b""), ("null", None)])
+    assert sent_back(record, chosen).value == BAD
+    assert "was changed (its value, key or headers)" in kept(change(record), chosen)
+
+
+def test_a_mark_that_an_earlier_redrive_made_changes_nothing(tmp_path: Path) -> None:
+    chosen = settings(Form.ENCRYPTED, key(tmp_path))
+    record = dead(chosen)
+    wanted = Filter(reasons=frozenset({Reason.EMPTY}))
+    (again,) = plan([read(record)], wanted, ALL, make_opener(chosen), mark).kept
+    assert sent_back(again, chosen).value == BAD
+
+
+LARGE = b"x" * (MAX_CLAIM_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    ("version", "value", "written", "bound_to"),
+    [
+        (b"\x01", BAD, BAD, b"claims[0]@4"),
+        (b"\x02", LARGE, zlib.compress(LARGE), b"\x02claims[0]@4"),
+    ],
+)
+def test_what_an_earlier_release_encrypted_is_still_read(
+    version: bytes, value: bytes, written: bytes, bound_to: bytes, tmp_path: Path
+) -> None:
+    secret, nonce = os.urandom(32), os.urandom(12)
+    sealed = AESGCM(secret).encrypt(nonce, written, bound_to)
+    head = version + hashlib.sha256(secret).digest()[:4] + nonce
+    chosen = settings(Form.ENCRYPTED, key(tmp_path, secret))
+    record = dead(chosen)._replace(value=head + sealed)
+    assert make_opener(chosen)(record, letter_of(record)) == value
+
+
+def test_one_of_a_newer_release_says_so(tmp_path: Path) -> None:
+    chosen = settings(Form.ENCRYPTED, key(tmp_path))
+    record = dead(chosen)
+    newer = record._replace(value=b"\x05" + (record.value or b"")[1:])
+    assert "encrypted by a newer release" in kept(newer, chosen)
+
+
 def test_one_the_filter_leaves_out_needs_no_key(tmp_path: Path) -> None:
     record = dead(settings(Form.ENCRYPTED, key(tmp_path)))
     wanted = Filter(reasons=frozenset({Reason.EMPTY}))
@@ -177,7 +257,7 @@ def test_redacted_ones_are_kept_and_counted(tmp_path: Path) -> None:
     other = Filter(reasons=frozenset({Reason.EMPTY}))
     assert plan(messages, other, ALL, make_opener(settings()), mark).gone == []
     with pytest.raises(KafkaStoppedError, match="is redacted"):
-        make_opener(settings())(b"x", letter_of(records[0]))
+        make_opener(settings())(records[0], letter_of(records[0]))
 
 
 @pytest.mark.parametrize("form", ["redacted", "encrypted", "eaten"])

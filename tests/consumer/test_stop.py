@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT, whatever the main thread waits for."""
+"""Signals, whatever the main thread waits for."""
 
 import os
 import queue
@@ -18,7 +18,7 @@ from consumer.stop import Stop
 from tests.broker import wait
 
 ROOT = Path(__file__).parents[2]
-BOTH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+EACH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 
 
 class Ends(queue.Queue[int]):
@@ -42,7 +42,7 @@ def send(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
-@BOTH
+@EACH
 @pytest.mark.parametrize("service", [True, False])
 def test_until_it_can_be_asked_it_ends_at_once(number: signal.Signals, service: bool) -> None:
     with listening(service=service) as (_, ends):
@@ -50,7 +50,7 @@ def test_until_it_can_be_asked_it_ends_at_once(number: signal.Signals, service: 
         assert ends.code() == (0 if service else 128 + number)
 
 
-@BOTH
+@EACH
 def test_it_is_asked_and_ends_by_itself(number: signal.Signals) -> None:
     asked = Ends()
     with listening() as (stop, ends):
@@ -84,6 +84,44 @@ def test_a_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
         send(signal.SIGINT)
         assert ends.code() == 128 + signal.SIGINT
     assert asked.empty()
+
+
+@pytest.mark.parametrize(
+    ("unknown", "code"),
+    [(None, 128 + signal.SIGQUIT), ("whether it was committed is unknown", UNKNOWN_EXIT_CODE)],
+)
+def test_quit_ends_at_once(unknown: str | None, code: int) -> None:
+    asked = Ends()
+    with listening(service=True) as (stop, ends):
+        stop.gracefully(lambda: asked(1), lambda: unknown, within_s=wait.GENEROUS)
+        send(signal.SIGQUIT)
+        assert ends.code() == code
+    assert asked.empty()
+
+
+IGNORING = """
+import os, signal, sys
+for number in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, signal.SIG_IGN)
+{}
+for number in (signal.SIGHUP, signal.SIGQUIT)[:{}]:
+    os.kill(os.getpid(), number)
+print("still there")
+"""
+STARTING = "from consumer.stop import end_at_once; end_at_once()"
+LISTENING = "from consumer.stop import Stop; Stop(service=False).listening().__enter__()"
+TRAINING = """
+from model.cli.signals import until_stopped
+assert until_stopped(lambda: os.kill(os.getpid(), signal.SIGHUP) or 0) == 0
+"""
+
+
+@pytest.mark.parametrize(("begun", "sent"), [(STARTING, 2), (LISTENING, 2), (TRAINING, 1)])
+def test_what_is_ignored_stays_ignored(begun: str, sent: int) -> None:
+    """As under nohup."""
+    program = IGNORING.format(begun, sent)
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True)
+    assert run.stdout == b"still there\n"
 
 
 def test_one_request_that_arrives_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:

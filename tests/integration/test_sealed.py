@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import re
+from collections import Counter
 from functools import partial
 
 import pytest
@@ -10,15 +12,19 @@ import pytest
 from schemas.dead_letter import DeadLetter, Form
 from tests.broker import wait
 from tests.broker.read import Record, read_all
+from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage
-from tests.integration.traffic import Row
+from tests.integration.traffic import Row, produce
 
 pytestmark = pytest.mark.kafka
 
 NAME = b"Wilhelmina"
 TORN = b'{"claim_id": "c-1", "claimant_name": "Wilhelmina", "claim_amount": "much'
 WRONG = TORN + b'"}'
-ROWS = [Row(b"k", TORN, [("trace", b"1")]), Row(b"k", WRONG, [("trace", b"2")])]
+ROWS = [
+    Row(b"k", TORN, [("trace", b"1"), ("empty", b""), ("null", None)]),
+    Row(b"", WRONG, [("trace", b"2")]),
+]
 
 
 def dead(stage: Stage) -> list[Record]:
@@ -67,6 +73,31 @@ def test_encrypted_letters_go_back_with_their_key_only(stage: Stage) -> None:
     back = [record for record in claims if ("scorer.errors.attempt", b"1") in record.headers]
     assert {(r.value, r.header("trace")) for r in back} == {(TORN, b"1"), (WRONG, b"2")}
     assert worker.log.count("Wilhelmina") == again.log.count("Wilhelmina") == 0
+
+
+def test_a_copy_of_an_encrypted_letter_is_not_sent_too(new_stage: NewStage) -> None:
+    stage = new_stage(partitions=1)
+    keys = stage.folder / "keys"
+    keys.write_bytes(base64.b64encode(os.urandom(32)))
+    worker = stage.worker(DEAD_LETTER_VALUE="encrypted", DEAD_LETTER_KEY_FILE=str(keys)).ready()
+    stage.send(ROWS)
+    one, other = letters(stage, 2)
+    assert worker.stop() == 0
+    moved = Row(b"another", one.value, one.headers)
+    produce(stage.bootstrap, stage.dead, [Row(one.key, one.value, one.headers), moved])
+    last = dead(stage)[-2].offset
+    again = stage.command("redrive", DEAD_LETTER_KEY_FILE=str(keys))
+    assert again.wait() == 2, again.log
+    assert f"2 sent to {stage.claims}, 1 kept" in again.log.replace("would be ", "")
+    copy = f"1 are left in place .*: {stage.dead}\\[0\\]@{last}, a copy of that of {stage.claims}"
+    assert re.search(copy, again.log), again.log
+    assert "was changed (its value, key or headers)" in again.log
+    back = read_all(stage.bootstrap, stage.claims)[len(ROWS) :]
+    assert Counter((r.key, r.value) for r in back) == Counter((r.key, r.value) for r in ROWS)
+    assert one.value != other.value
+    # The copy does not come back in the next run, nor is anything lost.
+    assert stage.command("redrive", DEAD_LETTER_KEY_FILE=str(keys)).wait() == 2
+    assert len(read_all(stage.bootstrap, stage.claims)) == 2 * len(ROWS)
 
 
 def test_redacted_letters_stay(stage: Stage) -> None:

@@ -11,7 +11,7 @@ from model.leaks import check as leaks
 from model.leaks import lift
 from model.leaks.check import LeakCheck, LeakError, LeakFinding, check
 from model.training import splits
-from schemas.claim import Claim
+from schemas.claim import Claim, Role, fields_by_role
 from tests.model.sources import shared
 
 MADE = load("synthetic", "synthetic", rows=1_500)
@@ -64,6 +64,20 @@ def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -
     assert [(f.column, f.fatal) for f in warned] == [("policy_number", False)]
     with pytest.raises(LeakError, match="policy_number predicts the label alone"):
         check(numbered(), LABELS, (*FEATURES, "policy_number"))
+
+
+def test_an_identifier_is_not_a_feature_however_little_it_tells() -> None:
+    names = fields_by_role(Role.IDENTIFIER)
+    claims, labels = MADE.claims[:300], LABELS[:300]
+    with pytest.raises(LeakError) as refused:
+        check(claims, labels, ("witnesses", *names))
+    for name in names:
+        assert f"{name} identifies a record or a person" in str(refused.value)
+        assert f"--allow-leak {name}" in str(refused.value)
+    checked = check(claims, labels, ("witnesses", *names), allowed=names)
+    assert checked is not None
+    lines = [line for line in checked.warnings() if "identifies a record" in line]
+    assert [line.split()[:2] for line in lines] == [["allowed:", name] for name in names]
 
 
 def test_file_order_that_tells_the_label_is_a_warning() -> None:

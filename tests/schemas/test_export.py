@@ -1,5 +1,6 @@
 """The checked-in documents are those of the types."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,13 @@ def test_every_field_of_every_contract_is_described(contract: Contract) -> None:
         for name, field in schema.get("properties", {}).items():
             branches = [field, *field.get("anyOf", ())]
             assert any(branch.get("description") for branch in branches), name
+
+
+def test_a_file_of_any_size_is_stale_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "claim.json").touch()
+    os.truncate(tmp_path / "claim.json", 2_000_000_000)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
+    assert stale(tmp_path, {"claim.json": b"{}"}) == ["claim.json"]
+    assert stale(tmp_path, {}) == ["claim.json"]

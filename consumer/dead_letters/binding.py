@@ -1,0 +1,33 @@
+"""The parts of a dead letter that its encrypted value is bound to. Pure."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from consumer.batch.records import Record
+from schemas.dead_letter import REDRIVEN_HEADER, VALUE_HEADER, DeadLetter, Form
+
+_FREE: Final = frozenset({VALUE_HEADER, REDRIVEN_HEADER})
+"""Headers that are not bound by themselves: the form is bound once, as what it is, and a redrive
+replaces its mark each time it keeps the dead letter."""
+
+
+def joined(parts: Iterable[bytes | None]) -> bytes:
+    """Parts as one value from which no other parts could have resulted."""
+    return b"".join(b"-" if p is None else b"%d:%s" % (len(p), p) for p in parts)
+
+
+def bound_to(record: Record, form: Form) -> bytes:
+    """Form, key and headers of a dead letter; the headers include its place, time and attempt."""
+    own = [(name, value) for name, value in record.headers or () if name not in _FREE]
+    flat = [part for name, value in own for part in (name.encode(), bytes_of(value))]
+    return joined([form.value.encode(), record.key, *flat])
+
+
+def place_of(letter: DeadLetter) -> str:
+    """The place of the refused record."""
+    return f"{letter.topic}[{letter.partition}]@{letter.offset}"
+
+
+def bytes_of(value: str | bytes | None) -> bytes | None:
+    """The value of a header as Kafka stores it."""
+    return value.encode() if isinstance(value, str) else value
