@@ -26,8 +26,10 @@ export COMPOSE_PROFILES ?= grafana
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# A file's tests stay together, so that what they share is made once.
-QUICK = -m "not kafka and not slow" --numprocesses auto --dist loadfile
+# A file's tests stay together, so that what they share is made once. schemathesis serves a single
+# slow test, and takes seconds to load in every process.
+QUICK = -m "not kafka and not slow" --numprocesses auto --dist loadfile \
+  -p no:schemathesis --ignore tests/http/test_contract.py --hypothesis-profile quick
 
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
 

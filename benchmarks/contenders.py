@@ -4,8 +4,8 @@ import sys
 from typing import Final, NamedTuple
 
 from benchmarks.loops.job import Job
-from benchmarks.process import module
 from benchmarks.progress import Sign
+from tests.harness.process import module
 
 ECHO: Final = "echo"
 PRODUCT: Final = "product"

@@ -9,9 +9,10 @@ from typing import Final
 import msgspec
 
 from benchmarks.contenders import PRODUCT
-from benchmarks.process import Program, module, started
+from benchmarks.process import Program, started
 from benchmarks.workload import Workload
 from tests.broker import ports
+from tests.harness.process import module
 
 CONNECTIONS: Final = 16
 START_S: Final = 60.0

@@ -11,10 +11,11 @@ from benchmarks.broker import PARTITIONS, dropped, output
 from benchmarks.contenders import OURS, PRODUCT, product_environment
 from benchmarks.cores import pinned
 from benchmarks.loops.job import Job
-from benchmarks.process import ONE_THREAD, ROOT, started
+from benchmarks.process import ONE_THREAD, started
 from benchmarks.progress import Progress, first
 from benchmarks.workload import Workload
 from tests.broker import topics
+from tests.harness.process import ROOT
 
 
 class StartUp(msgspec.Struct, frozen=True):

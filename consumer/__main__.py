@@ -28,19 +28,22 @@ from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError, SettingsError
 from consumer.kafka import client
-from consumer.kafka.topics import COUNTS_AND_WRITES, READS, create_topics, require_topics
+from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
 from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
-from consumer.monitoring.outcomes import follow
 from consumer.monitoring.ownership import GroupWatch
+from consumer.outcomes.follow import follow
+from consumer.outcomes.metrics import OutcomeMetrics
+from consumer.outcomes.screening import Screening
+from consumer.outcomes.topics import create_every_topic
 from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
 from consumer.session.session import Session
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
-from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker
+from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
 from consumer.telemetry.metrics import Metrics, ProcessMetrics, ServingMetrics
 from consumer.telemetry.tracing import traced
 from consumer.web.access import BearerToken
@@ -79,12 +82,14 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     for name in client.ignored(settings):
         log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
+    metrics.state_capacity(settings.referral_capacity)
     watchdog = Watchdog(settings.step_timeout_s)
     model, loop = Loaded(), Loop()
     health = health_of_worker(model, loop, watchdog.overdue)
     with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
-        models = Models(settings.model_dir, metrics, rules_of(settings), verify)
+        share = settings.control_share
+        models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
@@ -111,7 +116,8 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Answer POST /fraud-detection until it is stopped by a signal."""
     metrics = ServingMetrics()
     verify = signature_check(settings)
-    models = Models(settings.model_dir, metrics, rules_of(settings), verify)
+    share = settings.control_share
+    models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
     health = Health(ready=(Loaded(models.current().version).missing,))
     sock = listen(settings.api_host, settings.api_port, "API_PORT")
     context = tls(settings.api_tls_cert, settings.api_tls_key)
@@ -131,13 +137,22 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         serve_until_stopped(server, sock)
 
 
-def outcomes(settings: Settings, _: argparse.Namespace, __: Stop) -> None:
-    """Report live precision and recall from OUTCOMES_TOPIC until it is stopped by a signal."""
-    # It writes nothing and is in no group, so a signal may end it at any point.
-    metrics, loop = ProcessMetrics(), Loop()
-    health = Health(ready=(loop.without_partitions,), healthy=(loop.stands_still,))
+def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
+    """Report live figures from OUTCOMES_TOPIC until stopped by a signal; set bad outcomes aside."""
+    metrics, loop, stopping = ProcessMetrics(), Loop(), threading.Event()
+    watchdog = Watchdog(settings.step_timeout_s)
+    health = Health(
+        ready=(loop.without_partitions,), healthy=(overdue(watchdog.overdue), loop.stands_still)
+    )
     with operations(settings, metrics, health):
-        follow(settings, metrics, loop, threading.Event())
+        read = settings.alerts_topic, settings.outcomes_topic
+        bad = settings.outcomes_dead_letter_topic
+        require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
+        instruments = OutcomeMetrics(metrics)
+        screening = Screening(settings, watchdog, instruments)
+        with screening.session:
+            stop.gracefully(stopping.set, screening.session.unknown)
+            follow(settings, instruments, loop, stopping, screening)
 
 
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
@@ -150,7 +165,7 @@ def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
 
 def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
     """Create the topics that are missing."""
-    created = create_topics(settings, options.partitions, options.replication_factor)
+    created = create_every_topic(settings, options.partitions, options.replication_factor)
     for name, new in created.items():
         sys.stdout.write(f"{name}: {'created' if new else 'already exists, left unchanged'}\n")
 

@@ -52,16 +52,24 @@ class Stop:
     immediately: nothing is in flight by then.
     """
 
-    def __init__(self, *, service: bool, end: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        *,
+        service: bool,
+        end: Callable[[int], object] = os._exit,
+        same_s: float = SAME_S,
+    ) -> None:
         """Start without a request.
 
         Args:
             service: stopping is how the command ends, so the exit code is 0. Other commands have
                 not finished what they were started for: 128 plus the signal number.
             end: ends the process with an exit code.
+            same_s: seconds for which another signal is the same request.
         """
         self._service = service
         self._end = end
+        self._same_s = same_s
         self._ask: Callable[[], object] | None = None
         self._unknown: Callable[[], str | None] = lambda: None
         self._within_s = LIMIT_S
@@ -155,7 +163,7 @@ class Stop:
 
     def _is_another(self, number: int) -> bool:
         """True for a second Ctrl-C."""
-        return number == signal.SIGINT and time.monotonic() - self._since > SAME_S
+        return number == signal.SIGINT and time.monotonic() - self._since > self._same_s
 
     def _finish(self) -> None:
         unknown = self._unknown()

@@ -119,6 +119,13 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
     human_review_required: Annotated[
         bool, Meta(description="A person decides: always true for a referral.")
     ] = False
+    control: Annotated[
+        bool,
+        Meta(
+            description="In the random control sample (CONTROL_SHARE): to be investigated whatever "
+            "the decision."
+        ),
+    ] = False
     model: Annotated[str, Meta(description="Name of the model.")]
     model_version: Annotated[str, Meta(description="Version of the model.")]
     model_sha256: Annotated[str, Meta(description="Digest of the model file, hex.")]

@@ -89,6 +89,11 @@ TOPICS: Final = {
         "Findings on claims, for live precision. The name is the setting OUTCOMES_TOPIC.",
         "FraudOutcome",
     ),
+    "outcomeDeadLetters": (
+        "outcomes-dead-letter",
+        "Records that are not valid outcomes. The name is the setting OUTCOMES_DEAD_LETTER_TOPIC.",
+        "DeadLetter",
+    ),
 }
 """Channel: topic by default, description, message."""
 
@@ -97,6 +102,7 @@ OPERATIONS: Final = {
     "compareOutcome": ("receive", "outcomes", "Compare a finding with the alert."),
     "publishAlert": ("send", "alerts", "Publish the score of a claim."),
     "publishDeadLetter": ("send", "deadLetters", "Set a refused record aside."),
+    "publishOutcomeDeadLetter": ("send", "outcomeDeadLetters", "Set a refused outcome aside."),
 }
 
 

@@ -112,6 +112,7 @@ PASSED: Final[Example] = {
     "threshold": 0.5,
     "band": "low",
     "decision": "pass",
+    "control": True,
     "model": "gradient_boosting",
     "model_version": "20260301.081500",
     "model_sha256": SHA256,
@@ -215,6 +216,10 @@ CONFIRMED: Final[Example] = {
     "claim_id": "CLM-2026-004172",
     "outcome": "fraud",
     "decided_at": "2026-06-30T14:05:00Z",
+    "alert_id": "claims-5-18437-3f0c9a4be1d2",
+    "source": "investigation",
+    "reason": "the car was sold before the theft was reported",
+    "amount_saved": 61200,
 }
 
 CLEARED: Final[Example] = {
@@ -223,4 +228,11 @@ CLEARED: Final[Example] = {
     "decided_at": "2026-04-02T10:30:00+02:00",
 }
 
-OUTCOMES: Final[tuple[Example, ...]] = (CONFIRMED, CLEARED)
+UNDECIDED: Final[Example] = {
+    "claim_id": "CLM-2026-004173",
+    "outcome": "inconclusive",
+    "source": "random_control",
+    "reason": "no witness could be reached",
+}
+
+OUTCOMES: Final[tuple[Example, ...]] = (CONFIRMED, CLEARED, UNDECIDED)

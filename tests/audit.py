@@ -7,7 +7,7 @@ of them. Here only an answer for every package counts.
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -84,13 +84,17 @@ def audit(lock: str, service: str) -> Verdict:
     return judge(done.stdout, done.stderr.decode(errors="replace"))
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None,
+    locks: Sequence[str] = LOCKS,
+    audit: Callable[[str, str], Verdict] = audit,
+) -> int:
     """Audit every lock; the exit code: 1 vulnerable, 2 not audited."""
     parser = argparse.ArgumentParser(prog="python -m tests.audit", description=__doc__)
     parser.add_argument("--service", default="pypi", choices=("pypi", "osv", "esms"))
     options = parser.parse_args(arguments)
     code = 0
-    for lock in LOCKS:
+    for lock in locks:
         verdict = audit(lock, options.service)
         code = verdict.code if code != VULNERABLE and verdict.code else code
         for line in verdict.lines:

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NoReturn, Protocol
 
 import pytest
@@ -13,6 +15,12 @@ from tests.broker import topics
 from tests.broker.jars import NoKafkaError, jars
 from tests.broker.native import NativeKafka
 from tests.broker.provide import provide
+from tests.harness.examples import QUICK
+from tests.harness.once import once
+
+# jsonschema would build its grammar in every process, which takes seconds, for the formats iri and
+# iri-reference: no schema here uses them.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 class NewTopic(Protocol):
@@ -25,6 +33,7 @@ class NewTopic(Protocol):
 
 # No test asserts how long something takes: not by a deadline of its examples either.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(QUICK, settings.get_profile("untimed"))
 settings.load_profile("untimed")
 
 
@@ -49,6 +58,14 @@ def kafka() -> Iterator[str]:
         except NoKafkaError as why:
             without_kafka(why)
         yield address
+
+
+@pytest.fixture(scope="session")
+def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small model, trained once and only read."""
+    from tests.harness.small_model import train_small  # tests without a model start faster
+
+    return once(tmp_path_factory, "model", train_small)
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ FLOORS = {
         {"intake", "monitoring"},
         {"session"},
         {"dead_letters"},
-        {"doctor", "worker"},
+        {"doctor", "outcomes", "worker"},
         {"tools"},
         {"__main__"},
     ),
@@ -77,8 +77,8 @@ FROM_MODEL = {
 AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
-        "consumer/kafka", "consumer/monitoring", "consumer/publishing", "consumer/registry",
-        "consumer/session", "consumer/tools",
+        "consumer/kafka", "consumer/outcomes", "consumer/publishing",
+        "consumer/registry", "consumer/session", "consumer/tools",
     },
     "cryptography": {"consumer/dead_letters", "model/releases"},
     "falcon": {"consumer/server", "consumer/telemetry", "consumer/web"},
@@ -89,7 +89,9 @@ AT_HOME = {
     "matplotlib": {"model/reports"},
     "opentelemetry": {"consumer/telemetry"},
     "pandas": {"model/features"},
-    "prometheus_client": {"consumer/monitoring", "consumer/telemetry", "consumer/web"},
+    "prometheus_client": {
+        "consumer/monitoring", "consumer/outcomes", "consumer/telemetry", "consumer/web",
+    },
     "pyarrow": {"schemas/tables"},
     "rich": {"consumer/tools", "model/cli", "model/studies"},
     "yaml": {"schemas/contract"},
@@ -108,13 +110,24 @@ def name(path: Path) -> str:
 
 
 @cache
-def nodes(path: Path) -> tuple[ast.AST, ...]:
+def tree(path: Path) -> ast.Module:
     """The syntax of a file."""
-    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imported(path: Path) -> Iterator[str]:
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All of it, in no order."""
+    return tuple(ast.walk(tree(path)))
+
+
+@cache
+def imported(path: Path) -> tuple[str, ...]:
     """Every module a file imports, wherever in it."""
+    return tuple(_imported(path))
+
+
+def _imported(path: Path) -> Iterator[str]:
     for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -247,7 +260,7 @@ SHARED_NAMES = {
 
 def public_types(path: Path) -> Iterator[str]:
     """Public classes and type aliases of a module, as far as their names tell: in CamelCase."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for node in tree(path).body:
         named: list[str] = []
         if isinstance(node, ast.ClassDef):
             named = [node.name]

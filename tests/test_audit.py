@@ -72,14 +72,11 @@ def test_a_service_that_cannot_be_asked_is_said_so(output: bytes) -> None:
 def test_the_exit_code_is_of_the_worst(
     codes: tuple[int, int],
     code: int,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     left = iter(codes)
-    monkeypatch.setattr(audit, "audit", lambda *_: Verdict(next(left), ["told"]))
-    monkeypatch.setattr(audit, "LOCKS", ["a.lock", "b.lock"])
-    assert main([]) == code
-    assert capsys.readouterr().out == "a.lock: told\nb.lock: told\n"
+    assert main([], ["a.lock", "b.lock"], lambda *_: Verdict(next(left), ["said"])) == code
+    assert capsys.readouterr().out == "a.lock: said\nb.lock: said\n"
 
 
 def test_every_lock_is_audited() -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import repeat
 from typing import Any, Final, Protocol, get_type_hints
 
 import msgspec
@@ -84,6 +85,16 @@ def referrals(claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer
     return chosen
 
 
+def actionable(
+    claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer
+) -> Sequence[bool]:
+    """Publish alerts that a person is to act on: referred, to be reviewed, or drawn at random."""
+    acted = [decision is not Decision.PASS for decision in decided(assessment)]
+    if not assessment.control:
+        return acted
+    return [one or drawn for one, drawn in zip(acted, assessment.control, strict=True)]
+
+
 def fraud_alerts(
     claims: Sequence[Any],
     sources: Sequence[Source | None],
@@ -128,9 +139,8 @@ def _own_parts(
     scorer: BatchScorer,
 ) -> Iterator[Any]:
     """What is not equal for all alerts of the batch; column by column, as this is the hot path."""
-    band, advice, percentile = assessment.decisions
-    probability, hits = assessment.probability, assessment.rule_hits
-    decision = [severest(d, h) if h else d for d, h in zip(advice, hits, strict=True)]
+    band, _, percentile = assessment.decisions
+    probability, decision = assessment.probability, decided(assessment)
     flags = [
         (*own, *(f"unknown_field:{name}" for name in names)) if names else own
         for own, names in zip(assessment.data_quality, unknown_fields, strict=True)
@@ -155,12 +165,19 @@ def _own_parts(
         "band": band,
         "decision": decision,
         "human_review_required": [d is not Decision.PASS for d in decision],
+        "control": assessment.control or repeat(False),
         "reasons": assessment.reasons,
-        "rule_hits": hits,
+        "rule_hits": assessment.rule_hits,
         "data_quality": [flags for _, _, flags in succeeded],
         "source": sources,
     }
     return map(_Own, *(columns[name] for name in _Own.__struct_fields__))
+
+
+def decided(assessment: Assessment) -> list[Decision]:
+    """The decision on each claim: that of the model, or of a rule that requires more attention."""
+    advice, hits = assessment.decisions.decision, assessment.rule_hits
+    return [severest(d, h) if h else d for d, h in zip(advice, hits, strict=True)]
 
 
 def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:

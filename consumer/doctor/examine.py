@@ -87,6 +87,7 @@ def uses_of(settings: Settings) -> list[Use]:
         Use(settings.alerts_topic, "WRITE"),
         Use(settings.dead_letter_topic, "WRITE"),
         Use(settings.outcomes_topic, "READ", by_worker=False),
+        Use(settings.outcomes_dead_letter_topic, "WRITE", by_worker=False),
     ]
 
 

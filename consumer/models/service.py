@@ -5,6 +5,7 @@ import gc
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -79,6 +80,7 @@ class Models:
         metrics: ModelMetrics,
         rules: Callable[[Contract], Rules] = shipped_rules,
         verify: Verify = anything,
+        control_share: float = 0.0,
     ) -> None:
         """Load the model.
 
@@ -87,6 +89,7 @@ class Models:
             metrics: record which model is in service.
             rules: those to evaluate in addition to a model of that contract.
             verify: may reject a model, now or when promoted later; see `signature_check`.
+            control_share: of all claims, 0 to 1, the share in the random control sample.
 
         Raises:
             ModelRefusedError: it is missing, altered, created by other versions, or rejected.
@@ -96,9 +99,10 @@ class Models:
         self._metrics = metrics
         self._rules = rules
         self._verify = verify
+        self._control_share = control_share
         self._seen = self._identity()
         try:
-            self._current = load_model(folder, rules, verify)
+            self._current = self._loaded()
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
         except RuleError as error:
@@ -112,9 +116,9 @@ class Models:
         return self._current
 
     @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Watch for another model while the body runs."""
-        with in_background(self._watch, "models", self._stopped):
+    def watched(self, every_s: float = LOOK_EVERY_S) -> Iterator[None]:
+        """Watch for another model while the body runs, looking every so many seconds."""
+        with in_background(partial(self._watch, every_s), "models", self._stopped):
             yield
 
     def look(self) -> None:
@@ -127,7 +131,7 @@ class Models:
             return
         self._seen = found
         try:
-            self._current = load_model(self._folder, self._rules, self._verify)
+            self._current = self._loaded()
         except (ArtifactError, RuleError) as error:
             self._refused(error)
             return
@@ -135,8 +139,13 @@ class Models:
         keep_out_of_collections()
         log.info("model in service: %s %s", self._current.name, self._current.version)
 
-    def _watch(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
+    def _loaded(self) -> Scorer:
+        scorer = load_model(self._folder, self._rules, self._verify)
+        scorer.control_share = self._control_share
+        return scorer
+
+    def _watch(self, every_s: float) -> None:
+        while not self._stopped.wait(every_s):
             try:
                 self.look()
             except BaseException as error:  # noqa: BLE001 - nobody notices a thread that ends

@@ -1,1 +1,1 @@
-"""Monitoring alongside scoring: outcomes of claims, and ownership of partitions."""
+"""Monitoring alongside scoring: ownership of partitions."""

@@ -29,15 +29,19 @@ MOST_UNKNOWN: Final = 1_000
 FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
 
 
-def connect(settings: Settings) -> "Registry":
+def connect(settings: Settings, retries: int = RETRIES) -> "Registry":
     """The registry that SCHEMA_REGISTRY_URL names.
+
+    Args:
+        settings: address and credentials.
+        retries: how often a request that fails is repeated.
 
     Raises:
         SettingsError: the client rejects a SCHEMA_REGISTRY_* setting.
         RegistryStoppedError: no registry answers.
     """
     try:
-        client = SchemaRegistryClient(client_config(settings))
+        client = SchemaRegistryClient({**client_config(settings), "max.retries": retries})
     except (ValueError, OSError) as error:
         raise SettingsError(f"the client rejects a SCHEMA_REGISTRY_* setting: {error}") from error
     try:
@@ -50,8 +54,9 @@ def connect(settings: Settings) -> "Registry":
 class Registry:
     """Schema ids and the kind of each, requested once."""
 
-    def __init__(self, client: SchemaRegistryClient) -> None:
+    def __init__(self, client: SchemaRegistryClient, forget_s: float = FORGET_S) -> None:
         self.client = client
+        self._forget_s = forget_s
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
 
@@ -103,7 +108,7 @@ class Registry:
                 raise stopped(error, f"asking for schema {schema_id}") from error
             if len(self._unknown) >= MOST_UNKNOWN:
                 self._unknown.clear()
-            self._unknown[schema_id] = time.monotonic() + FORGET_S
+            self._unknown[schema_id] = time.monotonic() + self._forget_s
             return None
         self._kinds[schema_id] = found
         return found
@@ -114,7 +119,6 @@ def client_config(settings: Settings) -> dict[str, object]:
     wanted: dict[str, object] = {
         "url": settings.schema_registry_url,
         "timeout": TIMEOUT_S,
-        "max.retries": RETRIES,
         "retries.wait.ms": 200,
         "retries.max.wait.ms": LONGEST_WAIT_MS,
     }

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from consumer.batch.edges import PLAIN, Wire, as_it_is
 from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.settings.settings import AlertFormat, Settings
+
+if TYPE_CHECKING:
+    from consumer.registry.client import Registry
 
 
 @contextmanager
@@ -29,10 +33,20 @@ def make_wire(settings: Settings) -> Wire:
     if settings.schema_registry_url is None:
         return PLAIN
     with _extra(settings):
+        from consumer.registry.client import connect  # noqa: PLC0415 - an extra
+    return wire_of(settings, connect(settings))
+
+
+def wire_of(settings: Settings, registry: "Registry") -> Wire:
+    """The wire format that ALERT_FORMAT requires, with the schemas of a registry.
+
+    Raises:
+        SettingsError: the extra ``registry`` is not installed.
+        RegistryStoppedError: the registry does not answer, or refuses the alerts' schema.
+    """
+    with _extra(settings):
         from consumer.registry.alerts import make_frame  # noqa: PLC0415 - an extra
         from consumer.registry.claims import FramedClaims  # noqa: PLC0415
-        from consumer.registry.client import connect  # noqa: PLC0415
-    registry = connect(settings)
     plain = settings.alert_format is AlertFormat.JSON
     return Wire(FramedClaims(registry), as_it_is if plain else make_frame(settings, registry))
 

@@ -42,6 +42,8 @@ class Publish(enum.StrEnum):
     """Which scored claims become alerts."""
 
     ALL = "all"
+    ACTIONABLE = "actionable"
+    """Those that a person is to act on: referred, to be reviewed, or in the control sample."""
     REFERRALS = "referrals"
 
 
@@ -122,6 +124,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     alerts_topic: Topic = "fraud-alerts"
     dead_letter_topic: Topic = "claims-dead-letter"
     outcomes_topic: Topic = "fraud-outcomes"
+    outcomes_dead_letter_topic: Topic = "outcomes-dead-letter"
     consumer_group: Name = "fraud-scorer"
     instance_id: Name
     membership: Annotated[Membership, _one_of(Membership)] = Membership.STATIC
@@ -133,6 +136,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     batch_wait_ms: Annotated[int, _number(0, 10_000)] = 0
     delivery: Annotated[Delivery, _one_of(Delivery)] = Delivery.EXACTLY_ONCE
     publish: Annotated[Publish, _one_of(Publish)] = Publish.ALL
+    control_share: Annotated[float, _number(0, 1)] = 0.0
+    referral_capacity: Annotated[int, _number(0, 1_000_000)] = 0
     dead_letter_value: Annotated[Form, _one_of(Form, never=(Form.CUT,))] = Form.ORIGINAL
     dead_letter_key_file: OptionalPath = None
     dead_letter_max_ratio: Annotated[float, _number(0, 1)] = 0.5
@@ -229,11 +234,17 @@ def _check_together(settings: Settings) -> None:
         settings.alerts_topic,
         settings.dead_letter_topic,
         settings.outcomes_topic,
+        settings.outcomes_dead_letter_topic,
     )
     if len(set(topics)) < len(topics):
         raise SettingsError(
-            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC and OUTCOMES_TOPIC must differ; "
-            f"got {', '.join(topics)}"
+            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC, OUTCOMES_TOPIC and "
+            f"OUTCOMES_DEAD_LETTER_TOPIC must differ; got {', '.join(topics)}"
+        )
+    if settings.control_share and settings.publish is Publish.REFERRALS:
+        raise SettingsError(
+            f"CONTROL_SHARE={settings.control_share:g} needs PUBLISH=all or actionable: with "
+            "PUBLISH=referrals nobody learns of the claims in the sample that passed"
         )
     if settings.dead_letter_value is Form.ENCRYPTED and settings.dead_letter_key_file is None:
         raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")

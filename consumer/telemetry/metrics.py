@@ -18,6 +18,7 @@ from prometheus_client import (
 )
 
 from consumer.telemetry.histogram import BulkHistogram
+from schemas.alert import Band, Decision
 from schemas.dead_letter import Reason
 
 LATENCY_BOUNDS_S: Final = (
@@ -104,6 +105,23 @@ class Metrics(ModelMetrics):
         self.referred = Counter(
             "fraud_scorer_claims_referred", "Claims at or above the threshold.", registry=registry
         )
+        self.decided = Counter(
+            "fraud_scorer_decisions",
+            "Claims by decision, rules included.",
+            ["decision"],
+            registry=registry,
+        )
+        self.bands = Counter(
+            "fraud_scorer_bands",
+            "Claims by band of the fraud probability.",
+            ["band"],
+            registry=registry,
+        )
+        self.control = Counter(
+            "fraud_scorer_control_claims",
+            "Claims in the random control sample.",
+            registry=registry,
+        )
         self.dead_lettered = Counter(
             "fraud_scorer_dead_letters", "Records refused.", ["reason"], registry=registry
         )
@@ -185,6 +203,19 @@ class Metrics(ModelMetrics):
             self.transactions.labels(outcome)
         for reason in Reason:
             self.dead_lettered.labels(reason.value)
+        for decision in Decision:
+            self.decided.labels(decision.value)
+        for band in Band:
+            self.bands.labels(band.value)
+
+    def state_capacity(self, referrals: int) -> None:
+        """Export how many referrals a day can be investigated; nothing if that is not stated."""
+        if referrals:
+            Gauge(
+                "fraud_scorer_referral_capacity",
+                "Referrals that can be investigated in a day (REFERRAL_CAPACITY).",
+                registry=self.registry,
+            ).set(referrals)
 
     def set_blocked(
         self, blocked: Iterable[tuple[str, int, int, frozenset[str]]], seconds: float

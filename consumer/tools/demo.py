@@ -164,8 +164,9 @@ def embedded_broker(settings: Settings) -> Iterator[Settings]:
         owner = Producer({"test.mock.num.brokers": 1, "log_level": 3})
     except KafkaException as error:
         raise refused_property(error) from error
-    names = (settings.claims_topic, settings.alerts_topic, settings.dead_letter_topic)
-    for name in names:
+    outputs = settings.alerts_topic, settings.dead_letter_topic
+    found = settings.outcomes_topic, settings.outcomes_dead_letter_topic
+    for name in (settings.claims_topic, *outputs, *found):
         brokers = owner.list_topics(name, timeout=10).brokers
     address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
     yield msgspec.structs.replace(settings, kafka_bootstrap_servers=address, librdkafka={})

@@ -1,18 +1,21 @@
 """Measurements of a batch: counts of what was committed, drift, and a shadow model."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from consumer.batch.alerts import decided
 from consumer.batch.process import Outcome
 from consumer.batch.records import Message
 from consumer.models.drift import DriftMonitor, Measured, measure
 from consumer.models.shadow import Comparison, Shadow
 from consumer.telemetry.metrics import Metrics
 from model.scoring.scorer import Scorer
+from schemas.alert import Band, Decision
 
 
 class Seen(NamedTuple):
@@ -20,6 +23,10 @@ class Seen(NamedTuple):
 
     drift: Measured
     shadow: Comparison | None
+    decisions: Counter[Decision]
+    bands: Counter[Band]
+    control: int
+    """Claims in the random control sample."""
 
 
 class Observer:
@@ -40,6 +47,9 @@ class Observer:
                 self._shadow.compare(outcome.claims, outcome.probabilities, scorer.threshold)
                 if self._shadow is not None
                 else None,
+                Counter(decided(outcome.assessment)),
+                Counter(outcome.assessment.decisions.band),
+                sum(outcome.assessment.control),
             )
 
     def committed(
@@ -59,6 +69,7 @@ class Observer:
         """
         if seen is not None:
             self._drift.add(seen.drift)
+            self._count(seen)
             if self._shadow is not None and seen.shadow is not None:
                 self._shadow.count(seen.shadow)
         metrics = self._metrics
@@ -71,6 +82,13 @@ class Observer:
         metrics.batch_size.observe(len(created_ms))
         metrics.latency.observe(np.maximum(at_s - created_ms / 1_000, 0))
         metrics.probability.observe(outcome.probabilities)
+
+    def _count(self, seen: Seen) -> None:
+        for decision, count in seen.decisions.items():
+            self._metrics.decided.labels(decision.value).inc(count)
+        for band, count in seen.bands.items():
+            self._metrics.bands.labels(band.value).inc(count)
+        self._metrics.control.inc(seen.control)
 
 
 def timestamps(messages: Sequence[Message]) -> npt.NDArray[np.float64]:

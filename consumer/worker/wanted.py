@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from consumer.batch.alerts import Wanted, all_alerts, referrals
+from consumer.batch.alerts import Wanted, actionable, all_alerts, referrals
 from consumer.settings.settings import Publish, Settings
 
 _WANTED: Final[Mapping[Publish, Wanted]] = {
     Publish.ALL: all_alerts,
+    Publish.ACTIONABLE: actionable,
     Publish.REFERRALS: referrals,
 }
 

@@ -57,7 +57,7 @@ class _Numbers(NumpyArrayWrapper):
     def read_array(self, unpickler: Any, ensure_native_byte_order: bool) -> Any:
         if self.dtype.hasobject:
             raise ForeignError("it contains an array of objects, which no model of format 1 does")
-        return super().read_array(unpickler, ensure_native_byte_order)
+        return super().read_array(unpickler, ensure_native_byte_order)  # type: ignore[no-untyped-call]
 
 
 class _Reader(NumpyUnpickler):
@@ -77,4 +77,5 @@ def read_former(model: bytes) -> Any:
         ForeignError: it contains something else as well; nothing of that was imported.
         Exception: it is damaged.
     """
-    return _Reader("", io.BytesIO(model), ensure_native_byte_order=True).load()
+    reader: Any = _Reader("", io.BytesIO(model), ensure_native_byte_order=True)  # type: ignore[no-untyped-call]
+    return reader.load()

@@ -78,6 +78,7 @@ def check(
     *,
     allowed: Collection[str] = (),
     seed: int = 42,
+    most: int = MAX_CLAIMS,
     on_look: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> LeakCheck | None:
     """Check for leaks; non-fatal findings are returned.
@@ -90,6 +91,7 @@ def check(
         features: columns the model may see.
         allowed: names of columns that were examined and are accepted nevertheless.
         seed: of folds, shuffling and models.
+        most: if there are more claims, a sample of so many is checked.
         on_look: called with (checks done, checks in total), for a progress bar.
 
     Returns:
@@ -104,7 +106,7 @@ def check(
     _, groups = np.unique(groups, return_inverse=True)
     if np.bincount(group_labels(labels, groups), minlength=2).min() < 2:
         return None
-    rows = _sample(labels, seed)
+    rows = _sample(labels, most, seed)
     sampled = [claims[i] for i in rows.tolist()]
     _, groups = np.unique(groups[rows], return_inverse=True)
     every = looks(contract, sampled, labels[rows], groups, features, seed)
@@ -128,10 +130,10 @@ def _refuse_unknown(allowed: Collection[str], features: Sequence[str]) -> None:
         raise ValueError(f"--allow-leak {shlex.quote(unknown[0])}: the model has no such feature")
 
 
-def _sample(labels: Labels, seed: int) -> npt.NDArray[np.int64]:
+def _sample(labels: Labels, most: int, seed: int) -> npt.NDArray[np.int64]:
     rows = np.arange(len(labels))
-    if len(rows) > MAX_CLAIMS:
-        rows, _ = train_test_split(rows, train_size=MAX_CLAIMS, random_state=seed, stratify=labels)
+    if len(rows) > most:
+        rows, _ = train_test_split(rows, train_size=most, random_state=seed, stratify=labels)
     return np.sort(rows)
 
 

@@ -12,6 +12,7 @@ from model.artifact.reference import Reference, data_quality
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
 from model.features.facts import ClaimFacts
+from model.scoring.control import control_sample
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
 from schemas.alert import Decision, ReasonItem, RuleHit
@@ -29,6 +30,8 @@ class Assessment(NamedTuple):
     rule_hits: list[tuple[RuleHit, ...]]
     codes: npt.NDArray[np.float64]
     """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""
+    control: Sequence[bool] = ()
+    """Whether a claim is in the random control sample; empty if there is no sample."""
 
 
 class Scorer:
@@ -48,6 +51,7 @@ class Scorer:
         threshold: probabilities at or above it are a referral.
         threshold_policy: how the threshold was chosen, in words.
         features: columns the model uses.
+        control_share: of all claims, 0 to 1, the share in the random control sample.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Scorer:
         self.threshold_policy = str(manifest.policy)
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
         self.compiled = compile_classifier(pipeline["classify"])
+        self.control_share = 0.0
         self._explainer = Explainer(
             self.compiled, self.features, self.contract, manifest.categories
         )
@@ -95,7 +100,8 @@ class Scorer:
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         reasons = self._reasons(claims, codes, decisions)
-        return Assessment(p, decisions, flags, reasons, self._rules.hits(facts), codes)
+        hits = self._rules.hits(facts)
+        return Assessment(p, decisions, flags, reasons, hits, codes, self._control(facts))
 
     def codes(self, claims: Sequence[Any]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
@@ -104,6 +110,11 @@ class Scorer:
     def _encoded(self, facts: ClaimFacts) -> Matrix:
         encoded: Matrix = self.pipeline["encode"].codes(facts.features(self.features))
         return encoded
+
+    def _control(self, facts: ClaimFacts) -> Sequence[bool]:
+        if not self.control_share:
+            return ()
+        return control_sample(facts.raw(self.contract.event.id), self.control_share)
 
     def _reasons(
         self, claims: Sequence[Any], codes: Matrix, decisions: Decisions

@@ -4,6 +4,8 @@ Neither is needed to train or to score: they exist so that every figure can be r
 """
 
 import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -11,32 +13,42 @@ from rich.progress import Progress, track
 
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
+from model.datasets.dataset import Dataset
 from model.files.writing import check_file, write
+from model.reports.table import Table
 from model.studies import quality as figures_of
 from model.studies import search as candidates_of
+from model.studies.search import Candidate
+
+Figures = Callable[[Path, Callable[[], None]], list[figures_of.Figure]]
+"""As `model.studies.quality.figures`."""
 
 
 def search(options: argparse.Namespace) -> None:
     """Validate every candidate and print a table."""
     path = str(options.data_dir / "fraud_oracle.csv")
     dataset = candidates_of.before(datasets.load(path, "carclaims"), figures_of.TEST_FROM)
-    every = candidates_of.candidates()
+    show(validated(dataset, candidates_of.candidates()))
+
+
+def validated(dataset: Dataset, every: Sequence[Candidate]) -> Table:
+    """The table of what each candidate achieves on these claims."""
     progress = Console(stderr=True)
     tried = [
         (candidate, candidates_of.validate(dataset, candidate))
         for candidate in track(every, "validating", console=progress)
     ]
     title = f"{dataset.name}, {candidates_of.WINDOWS} windows forward in time"
-    show(candidates_of.table(tried, title))
+    return candidates_of.table(tried, title)
 
 
-def quality(options: argparse.Namespace) -> None:
+def quality(options: argparse.Namespace, figures: Figures = figures_of.figures) -> None:
     """Print every figure, and write them if requested."""
     if options.json:
         check_file("--json", options.json)  # before the work, not after it
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("fitting", total=figures_of.FITS)
-        found = figures_of.figures(options.data_dir, lambda: progress.advance(task))
+        found = figures(options.data_dir, lambda: progress.advance(task))
     show(figures_of.table(found))
     if options.json:
         write(options.json, msgspec.json.format(msgspec.json.encode(found)) + b"\n")

@@ -28,6 +28,8 @@ from model.reports.table import Table
 from model.training import splits
 
 Prediction = tuple[Labels, Scores]
+Predict = Callable[..., Prediction]
+"""As `predict`."""
 
 TEST_FROM: Final = dt.date(1996, 1, 1)
 SEEDS: Final = (1, 2, 3, 4, 5)
@@ -54,61 +56,6 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     """Lower bound of the 95 % interval."""
     high: float
     runs: int
-
-
-def figures(data_dir: Path, on_fit: Callable[[], None] = lambda: None) -> list[Figure]:
-    """All figures. Calls ``on_fit`` after each of `FITS` fits.
-
-    Raises:
-        DatasetError: a file is missing from the folder or cannot be read.
-    """
-    oracle = datasets.load(str(data_dir / "fraud_oracle.csv"), "carclaims")
-    insurance = datasets.load(str(data_dir / "insurance_claims.csv"), "insurance_claims")
-    usual = insurance.contract.features()
-    found: list[Figure] = []
-    for algorithm in ALGORITHMS:
-        for protocol, runs in (
-            ("1994-95 to 1996", _later_year(oracle, algorithm)),
-            ("stratified 80/20", _stratified(oracle, algorithm)),
-            (
-                "5x5 cross-validation, with hobbies",
-                _folds(insurance, algorithm, (*usual, "hobbies")),
-            ),
-            ("5x5 cross-validation", _folds(insurance, algorithm, usual)),
-        ):
-            found += summarise(protocol, algorithm, _watched(runs, on_fit))
-    return found
-
-
-FITS: Final = len(ALGORITHMS) * (2 * len(SEEDS) + 2 * 25)
-
-
-def _watched(runs: Iterator[Prediction], on_fit: Callable[[], None]) -> list[Prediction]:
-    done = []
-    for run in runs:
-        done.append(run)
-        on_fit()
-    return done
-
-
-def _later_year(dataset: Dataset, algorithm: str) -> Iterator[Prediction]:
-    train, test = splits.cutoff_split(dataset.days, TEST_FROM, dataset.groups)
-    for seed in SEEDS:
-        yield predict(dataset, train, test, algorithm, dataset.contract.features(), seed)
-
-
-def _stratified(dataset: Dataset, algorithm: str) -> Iterator[Prediction]:
-    for seed in SEEDS:
-        train, test = splits.random_split(dataset.labels, 0.2, seed, dataset.groups)
-        yield predict(dataset, train, test, algorithm, dataset.contract.features(), seed)
-
-
-def _folds(dataset: Dataset, algorithm: str, features: Sequence[str]) -> Iterator[Prediction]:
-    folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=5, random_state=SEEDS[0])
-    labels, groups = group_labels(dataset.labels, dataset.groups), dataset.groups
-    for inside, outside in folds.split(labels, labels):
-        train, test = rows_of(inside, groups), rows_of(outside, groups)
-        yield predict(dataset, train, test, algorithm, features, SEEDS[0])
 
 
 def predict(
@@ -140,6 +87,70 @@ def predict(
     names = pipeline["encode"].features
     new = claim_columns(contract, [dataset.claims[i] for i in test], names)
     return dataset.labels[test], pipeline.predict_proba(new)[:, 1]
+
+
+def figures(data_dir: Path, on_fit: Callable[[], None] = lambda: None) -> list[Figure]:
+    """All figures. Calls ``on_fit`` after each of `FITS` fits.
+
+    Raises:
+        DatasetError: a file is missing from the folder or cannot be read.
+    """
+    oracle = datasets.load(str(data_dir / "fraud_oracle.csv"), "carclaims")
+    insurance = datasets.load(str(data_dir / "insurance_claims.csv"), "insurance_claims")
+    usual = insurance.contract.features()
+    found: list[Figure] = []
+    for algorithm in ALGORITHMS:
+        for protocol, runs in (
+            ("1994-95 to 1996", later_year(oracle, algorithm)),
+            ("stratified 80/20", stratified(oracle, algorithm)),
+            (
+                "5x5 cross-validation, with hobbies",
+                cross_validation(insurance, algorithm, (*usual, "hobbies")),
+            ),
+            ("5x5 cross-validation", cross_validation(insurance, algorithm, usual)),
+        ):
+            found += summarise(protocol, algorithm, _watched(runs, on_fit))
+    return found
+
+
+FITS: Final = len(ALGORITHMS) * (2 * len(SEEDS) + 2 * 25)
+
+
+def _watched(runs: Iterator[Prediction], on_fit: Callable[[], None]) -> list[Prediction]:
+    done = []
+    for run in runs:
+        done.append(run)
+        on_fit()
+    return done
+
+
+def later_year(
+    dataset: Dataset, algorithm: str, day: dt.date = TEST_FROM, predict: Predict = predict
+) -> Iterator[Prediction]:
+    """Trained on losses before a day, tested on the others; one run a seed."""
+    train, test = splits.cutoff_split(dataset.days, day, dataset.groups)
+    for seed in SEEDS:
+        yield predict(dataset, train, test, algorithm, dataset.contract.features(), seed)
+
+
+def stratified(
+    dataset: Dataset, algorithm: str, predict: Predict = predict
+) -> Iterator[Prediction]:
+    """A fifth tested, drawn at random; one run a seed."""
+    for seed in SEEDS:
+        train, test = splits.random_split(dataset.labels, 0.2, seed, dataset.groups)
+        yield predict(dataset, train, test, algorithm, dataset.contract.features(), seed)
+
+
+def cross_validation(
+    dataset: Dataset, algorithm: str, features: Sequence[str], predict: Predict = predict
+) -> Iterator[Prediction]:
+    """Five times five folds."""
+    folds = RepeatedStratifiedKFold(n_splits=5, n_repeats=5, random_state=SEEDS[0])
+    labels, groups = group_labels(dataset.labels, dataset.groups), dataset.groups
+    for inside, outside in folds.split(labels, labels):
+        train, test = rows_of(inside, groups), rows_of(outside, groups)
+        yield predict(dataset, train, test, algorithm, features, SEEDS[0])
 
 
 def summarise(protocol: str, algorithm: str, runs: Sequence[Prediction]) -> list[Figure]:

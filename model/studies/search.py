@@ -14,7 +14,7 @@ import numpy as np
 
 from model.datasets.dataset import Dataset
 from model.reports.table import Table, number
-from model.studies.quality import METRICS, predict
+from model.studies.quality import METRICS, Predict, predict
 from model.training import splits
 
 __all__ = ["candidates", "validate"]
@@ -92,7 +92,9 @@ def before(dataset: Dataset, day: dt.date) -> Dataset:
     return dataset.part(rows)
 
 
-def validate(dataset: Dataset, candidate: Candidate, windows: int = WINDOWS) -> dict[str, float]:
+def validate(
+    dataset: Dataset, candidate: Candidate, windows: int = WINDOWS, predict: Predict = predict
+) -> dict[str, float]:
     """Metrics of a candidate, forward in time, weighted by the frauds of each window."""
     names = (*dataset.contract.features(), *candidate.extra)
     found, frauds = [], []

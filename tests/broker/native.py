@@ -15,6 +15,7 @@ from typing import Self
 from tests.broker import ports, wait
 from tests.broker.jars import jars
 from tests.broker.jars import version as jars_version
+from tests.harness.process import die_with_parent
 
 QUICK: Mapping[str, str] = {
     "auto.create.topics.enable": "false",
@@ -81,7 +82,7 @@ class Node:
         """Start the process. From the main thread: it dies with the thread that started it."""
         assert not self.running
         command = [
-            *_die_with_parent(), "java", *JVM,
+            *die_with_parent(), "java", *JVM,
             f"-Dlog4j2.configurationFile={self.folder / 'log4j2.properties'}",
             "-cp", f"{jars(self.version)}/*", "kafka.Kafka", str(self.folder / "server.properties"),
         ]  # fmt: skip
@@ -259,9 +260,3 @@ class NativeKafka:
             **QUICK,
             **self._settings,
         }.items()
-
-
-def _die_with_parent() -> list[str]:
-    """If the system supports it: a broker never outlives the tests, however they end."""
-    found = shutil.which("setpriv")
-    return [found, "--pdeathsig", "KILL"] if found else []

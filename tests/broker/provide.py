@@ -3,15 +3,23 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from tests.broker.container import kafka_container
 from tests.broker.jars import NoKafkaError, jars
 from tests.broker.native import NativeKafka
 
+Broker = AbstractContextManager[str]
+"""Runs for the length of the block; the value is its bootstrap address."""
+
 
 @contextlib.contextmanager
-def provide() -> Iterator[str]:
+def provide(
+    container: Callable[[], Broker] = kafka_container,
+    required: Callable[[], object] = jars,
+    native: Callable[[], AbstractContextManager[NativeKafka]] = NativeKafka,
+) -> Iterator[str]:
     """Run or find a broker for the length of the block; the value is its bootstrap address.
 
     Raises:
@@ -22,9 +30,9 @@ def provide() -> Iterator[str]:
         return
     with contextlib.ExitStack() as stack:
         try:
-            address = stack.enter_context(kafka_container())
+            address = stack.enter_context(container())
         except NoKafkaError as why:
-            jars()
+            required()
             sys.stderr.write(f"tests: {why}: starting Kafka with Java\n")
-            address = stack.enter_context(NativeKafka()).bootstrap
+            address = stack.enter_context(native()).bootstrap
         yield address

@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from docker.models.containers import Container  # type: ignore[import-untyped]
@@ -37,10 +37,7 @@ def test_a_given_address_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_docker_comes_before_java(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.setattr(
-        provide, "kafka_container", lambda: contextlib.nullcontext("container:9092")
-    )
-    with provide.provide() as address:
+    with provide.provide(lambda: contextlib.nullcontext("container:9092")) as address:
         assert address == "container:9092"
 
 
@@ -48,10 +45,8 @@ def test_java_without_docker_and_a_line_that_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.setattr(provide, "kafka_container", no_docker)
-    monkeypatch.setattr(provide, "jars", lambda: None)
-    monkeypatch.setattr(provide, "NativeKafka", FakeNative)
-    with provide.provide() as address:
+    native: Any = FakeNative
+    with provide.provide(no_docker, lambda: None, native) as address:
         assert address == "native:9092"
     assert capsys.readouterr().err == (
         "tests: no Docker engine answers: starting Kafka with Java\n"
@@ -62,10 +57,9 @@ def test_none_of_them_names_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.setattr(provide, "kafka_container", no_docker)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoKafkaError, match=r"^Java is missing: install .*Maven.*$"):
-        provide.provide().__enter__()
+        provide.provide(no_docker).__enter__()
 
 
 def test_old_java_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

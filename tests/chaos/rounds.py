@@ -58,12 +58,12 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     made = argparse.ArgumentParser(prog="python -m tests.chaos.rounds", description=__doc__)
     made.add_argument("files", type=Path, nargs="+", metavar="FILE")
     made.add_argument("--all", action="store_true", help="rounds of earlier code, too")
     made.add_argument("--mutant", help="rounds of workers with this flaw")
-    options = made.parse_args()
+    options = made.parse_args(arguments)
     present = digest()
     rows = [r for file in options.files for r in read(file) if r.mutant == options.mutant]
     shown = [r for r in rows if options.all or r.code == present]

@@ -5,8 +5,7 @@ its old assignment without a rebalance, and what it was giving up belongs to nob
 """
 
 import contextlib
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from tests.broker import wait
 from tests.conftest import NewTopic
+from tests.harness.process import Process, module
 
 pytestmark = pytest.mark.kafka
 
@@ -32,12 +32,13 @@ class Group:
         self._assignor = assignor
         self._folder = folder
         self.die = folder / "die"
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
 
-    def start(self, name: str) -> subprocess.Popen[bytes]:
+    def start(self, name: str) -> Process:
         (self._folder / name).unlink(missing_ok=True)
         member = [*self._arguments, name, self._assignor, str(self._folder)]
-        started = subprocess.Popen([sys.executable, "-m", "tests.chaos.member", *member])
+        log = self._folder / f"{name}.log"
+        started = Process(module("tests.chaos.member", *member), os.environ, log)
         self.processes.append(started)
         return started
 
@@ -64,7 +65,6 @@ def group(bootstrap: str, topic: str, assignor: str, folder: Path) -> Iterator[G
     finally:
         for process in made.processes:
             process.kill()
-            process.wait()
 
 
 @pytest.mark.parametrize("assignor", ["range", "roundrobin"])

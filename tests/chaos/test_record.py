@@ -38,16 +38,14 @@ def test_the_table_counts_by_fault_version_and_mode() -> None:
 
 
 def test_rounds_of_other_code_are_left_out_unless_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "rounds.jsonl"
     append(file, row(played(), digest()))
     append(file, row(played("stuck"), "earlier"))
-    monkeypatch.setattr("sys.argv", ["rounds", str(file)])
-    assert rounds.main() == 0
+    assert rounds.main([str(file)]) == 0
     assert "1 rounds of other code left out" in capsys.readouterr().out
-    monkeypatch.setattr("sys.argv", ["rounds", "--all", str(file)])
-    assert rounds.main() == 1
+    assert rounds.main(["--all", str(file)]) == 1
     assert "broker-kill classic static seed 7:3 kafka 4.2.2: stuck" in capsys.readouterr().out
 
 

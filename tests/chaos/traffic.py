@@ -17,21 +17,14 @@ from model.datasets.synthetic import generate
 from model.scoring.load import load
 from tests.broker.read import QUIET, Record, partitions_of, read_all, record
 from tests.chaos.check import Expected, Place
+from tests.harness import bad_records as catalogue
 
 POOL = 12_000
 CHUNK = 12
 PAUSE = 0.1
 BAD_SHARE = 0.03
 ABORTED_SHARE = 0.08
-BAD = (
-    b"not json",
-    b'{"claim_id": 7}',
-    b'{"claim_id": "x", "witnesses": -1}',
-    b'{"claim_id": "\xff\xfe"}',
-    b"[" * 5_000,
-    b"",
-    None,
-)
+BAD: Sequence[bytes | None] = [catalogue.BAD[kind].value for kind in catalogue.LIGHT]
 
 
 class Pool(NamedTuple):

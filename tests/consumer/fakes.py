@@ -1,4 +1,4 @@
-"""Records and a model that are nothing but what a test says."""
+"""A model that is nothing but what a test says, and what goes with it."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 from confluent_kafka import TopicPartition
 
-from consumer.batch.decode import Headers
 from consumer.batch.records import Record
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.receipts import Place
@@ -20,49 +19,6 @@ from schemas.dead_letter import REDRIVEN_HEADER, DeadLetter, Header
 from tests.schemas.contracts import decoder
 
 NOW = dt.datetime(2024, 5, 6, 7, 8, 9, tzinfo=dt.UTC)
-
-
-class FakeMessage:
-    """A consumed record."""
-
-    def __init__(
-        self,
-        value: bytes | None,
-        offset: int = 0,
-        *,
-        key: bytes | None = b"key",
-        headers: Headers | None = None,
-        topic: str = "claims",
-        partition: int = 0,
-    ) -> None:
-        self._value = value
-        self._key = key
-        self._headers = headers
-        self._place = topic, partition, offset
-
-    def topic(self) -> str:
-        return self._place[0]
-
-    def partition(self) -> int:
-        return self._place[1]
-
-    def offset(self) -> int:
-        return self._place[2]
-
-    def key(self) -> bytes | None:
-        return self._key
-
-    def value(self) -> bytes | None:
-        return self._value
-
-    def headers(self) -> Headers | None:
-        return self._headers
-
-    def set_headers(self, headers: list[Header]) -> None:
-        self._headers = headers
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, 1_700_000_000_000
 
 
 class FakeScorer:

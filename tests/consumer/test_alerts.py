@@ -10,7 +10,8 @@ from consumer.batch.alerts import alert_records, fraud_alerts, severest
 from consumer.batch.records import coordinates
 from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.claim import Claim, Role, fields_by_role
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of
+from tests.harness.kafka import FakeMessage
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -72,6 +73,17 @@ def test_an_alert_is_a_binary_mode_cloud_event_and_passes_the_trace_on() -> None
         "traceparent": TRACE.encode(),
     }
     assert "traceparent" not in dict(second.headers or ())
+
+
+def test_the_control_sample_marks_an_alert_and_changes_nothing_else() -> None:
+    scorer, claims = FakeScorer(), [Claim(claim_id="a"), Claim(claim_id="b", claim_amount=900.0)]
+    plain = scorer.assess(claims)
+    drawn = plain._replace(control=[True, False])
+    marked = list(fraud_alerts(claims, [None] * 2, drawn, scorer, NOW))
+    assert [alert.control for alert in marked] == [True, False]
+    assert [msgspec.structs.replace(alert, control=False) for alert in marked] == list(
+        fraud_alerts(claims, [None] * 2, plain, scorer, NOW)
+    )
 
 
 def test_nothing_personal_or_protected_leaves() -> None:

@@ -15,8 +15,9 @@ from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.refusal import RefusedError
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, letter_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of, letter_of
 from tests.consumer.strange import Strange, headers, keys, strange_records
+from tests.harness.kafka import FakeMessage
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,7 @@ def test_ten_thousand_strange_records(records: list[Strange], scorer: Scorer) ->
     assert min(scored, reasons.total()) > 1_000, "one of the two sides is hardly tested"
 
 
+@pytest.mark.slow
 def test_one_by_one_they_fare_as_in_a_batch(records: list[Strange]) -> None:
     batch = messages(records[:1_000])
     together = process(batch, FakeScorer(), NOW)

@@ -23,7 +23,9 @@ from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason
 from schemas.decoding.refusal import RefusedError
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim, letter_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of, claim, letter_of
+from tests.harness.bad_records import BAD
+from tests.harness.kafka import FakeMessage
 
 
 def outcome(*messages: FakeMessage, referrals_only: bool = False) -> Outcome:
@@ -35,35 +37,9 @@ def decode(value: bytes | None, headers: Sequence[Header] = ()) -> Any:
     return decode_by(value, headers, FakeScorer.decoder).claim
 
 
-@pytest.mark.parametrize(
-    ("value", "reason", "path"),
-    [
-        (None, Reason.EMPTY, "$"),
-        (b"", Reason.EMPTY, "$"),
-        (b"not json", Reason.NOT_JSON, "$"),
-        (b'{"claim_id": "torn', Reason.NOT_JSON, "$"),
-        (b'\xef\xbb\xbf{"claim_id": "c1"}', Reason.NOT_JSON, "$"),
-        (b'{"claim_id": "\\ud800"}', Reason.NOT_JSON, "$"),
-        (b'{"claim_id": "c1", "claim_amount": NaN}', Reason.NOT_JSON, "$"),
-        (b'{"claim_id": "c1", "claim_amount": Infinity}', Reason.NOT_JSON, "$"),
-        (b'{"claim_id": "c1"} {"claim_id": "c2"}', Reason.NOT_JSON, "$"),
-        ('{"claim_id": "c1"}'.encode("utf-16"), Reason.NOT_JSON, "$"),
-        (b'{"claim_id": "\xff"}', Reason.NOT_UTF8, "$"),
-        (b"[]", Reason.INVALID, "$"),
-        (b"null", Reason.INVALID, "$"),
-        (b"{}", Reason.INVALID, "$"),
-        (b'{"claim_id": 17}', Reason.INVALID, "$.claim_id"),
-        (b'{"claim_id": ""}', Reason.INVALID, "$.claim_id"),
-        (b'{"claim_id": "c1", "loss_date": "2024-02-31"}', Reason.INVALID, "$.loss_date"),
-        (b'{"claim_id": "c1", "claim_amount": -1}', Reason.INVALID, "$.claim_amount"),
-        (b'{"claim_id": "c1", "claim_amount": 1e400}', Reason.INVALID, "$.claim_amount"),
-        (b'{"claim_id": "c1", "witnesses": "2"}', Reason.INVALID, "$.witnesses"),
-        (b'{"claim_id": "c1", "loss_hour": 24}', Reason.INVALID, "$.loss_hour"),
-        (b'{"x":' * 100_000, Reason.TOO_DEEP, "$"),
-        (b" " * (MAX_CLAIM_BYTES + 1), Reason.TOO_LARGE, "$"),
-    ],
-)
-def test_what_is_refused_and_where(value: bytes | None, reason: Reason, path: str) -> None:
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_refused_and_where(kind: str) -> None:
+    value, reason, path = BAD[kind]
     with pytest.raises(RefusedError) as refused:
         decode(value)
     assert (refused.value.reason, refused.value.path) == (reason, path)

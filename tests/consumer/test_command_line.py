@@ -2,6 +2,8 @@
 
 import re
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,11 @@ def test_times_without_a_zone_are_utc() -> None:
     assert options.since.isoformat() == "2024-05-06T07:00:00+00:00"
     options = parser().parse_args(["redrive", "--until", "2024-05-06T07:00+02:00"])
     assert options.until.isoformat() == "2024-05-06T07:00:00+02:00"
+
+
+def test_extras_are_not_loaded_before_a_setting_asks_for_them() -> None:
+    asked = "import consumer.__main__, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "consumer.registry.wire" in loaded
+    assert not {m for m in loaded if "opentelemetry" in m or "schema_registry" in m}

@@ -22,8 +22,9 @@ from consumer.publishing.misfits import Misfits
 from consumer.settings.settings import Settings, read_settings
 from schemas.alert import Source
 from schemas.dead_letter import HEADER_OF, VALUE_HEADER, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
+from tests.consumer.fakes import NOW, FakeScorer, claim, letter_of, mark
 from tests.consumer.test_sealing import read
+from tests.harness.kafka import FakeMessage
 
 BAD = b'{"claim_id": "c", "claimant_name": "Wilhelmina", "claim_amount": "%s"}'
 LIMIT = 5_000

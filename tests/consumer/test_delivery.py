@@ -1,13 +1,13 @@
 """Actions on each error of a transaction, and their order."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError
 
 from consumer.batch.alerts import referrals
 from consumer.batch.process import process
@@ -22,7 +22,8 @@ from consumer.publishing.publication import Publication
 from consumer.publishing.sizes import ALONE, ALONE_S, LARGE_BYTES
 from consumer.publishing.transactions import ExactlyOnce
 from consumer.settings.settings import Settings
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
+from tests.consumer.fakes import NOW, FakeScorer, claim
+from tests.harness.kafka import FakeBroker, FakeMessage, FakeProducer
 
 SETTINGS = Settings(instance_id="w1")
 
@@ -32,74 +33,6 @@ PURGED = KafkaError(KafkaError._PURGE_QUEUE, "purged", txn_requires_abort=True)
 SKIPPED = KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "skipped", txn_requires_abort=True)
 HIDDEN = [("commit", TOO_LARGE), ("offsets [(0, 43)] generation 1", PURGED), ("commit", SKIPPED)]
 """Errors of a transaction in which a record was refused because of its size."""
-
-
-class FakeProducer:
-    """Writes down what it is asked; raises what the test says, once."""
-
-    def __init__(self, calls: list[str], faults: dict[str, KafkaError]) -> None:
-        self.calls = calls
-        self.faults = faults
-        self.undelivered: KafkaError | None = None
-        self.properties: dict[str, str] = {}
-        self.unfit: set[str] = set()
-        """Topics whose records are reported as too large."""
-        self._reports: list[tuple[str, Callable[[KafkaError | None, Any], None]]] = []
-
-    def _called(self, name: str) -> None:
-        self.calls.append(name)
-        if error := self.faults.pop(name, None):
-            raise KafkaException(error)
-
-    def init_transactions(self, _: float) -> None:
-        self._called("init")
-
-    def begin_transaction(self) -> None:
-        self._called("begin")
-
-    def produce(
-        self,
-        topic: str,
-        value: bytes,
-        key: bytes,
-        *,
-        headers: Any,
-        on_delivery: Any,
-        timestamp: int,
-    ) -> None:
-        self._called(f"produce {topic}")
-        if on_delivery is not None:
-            self._reports.append((topic, on_delivery))
-
-    def send_offsets_to_transaction(self, offsets: Any, metadata: object, _: float) -> None:
-        self._called(f"offsets {[(p.partition, p.offset) for p in offsets]} {metadata}")
-
-    def commit_transaction(self, _: float) -> None:
-        self._called("commit")
-
-    def abort_transaction(self, _: float) -> None:
-        self._called("abort")
-        self._served()
-
-    def flush(self) -> int:
-        self._called("flush")
-        self._served()
-        return 0
-
-    def _served(self) -> None:
-        for topic, report in self._reports:
-            report(TOO_LARGE if topic in self.unfit else self.undelivered, None)
-        self._reports.clear()
-
-    def purge(self) -> None:
-        self._called("purge")
-
-    def poll(self, _: float) -> int:
-        self._served()
-        return 0
-
-    def __len__(self) -> int:
-        return len(self._reports)
 
 
 class FakeLeftovers(Leftovers):
@@ -146,8 +79,15 @@ def producers(
     made: list[FakeProducer] = []
 
     def make(settings: Settings, _: str | None = None) -> FakeProducer:
-        made.append(FakeProducer(calls, faults))
-        made[-1].properties = settings.librdkafka
+        made.append(
+            FakeProducer(
+                FakeBroker(),
+                transactional=settings.delivery == "exactly-once",
+                calls=calls,
+                faults=faults,
+                properties=settings.librdkafka,
+            )
+        )
         return made[-1]
 
     for module in (delivery, committing):

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from consumer.models.drift import DriftMonitor, Measured
-from consumer.monitoring.outcomes import OutcomeMetrics
+from consumer.outcomes.metrics import OutcomeMetrics
 from consumer.telemetry.histogram import BulkHistogram
 from consumer.telemetry.metrics import (
     LATENCY_BOUNDS_S,
@@ -105,6 +105,9 @@ def test_a_process_has_no_series_of_what_it_never_counts() -> None:
         "fraud_scorer_live_recall",
         "fraud_scorer_decided_claims",
         "fraud_scorer_outcomes_unreadable",
+        "fraud_scorer_outcome_claims",
+        "fraud_scorer_outcome_dead_letters",
+        "fraud_scorer_amount_saved",
     }
     serving, worker = own(ServingMetrics()), own(Metrics())
     assert serving - worker == {"fraud_scorer_http_request_seconds"}

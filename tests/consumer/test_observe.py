@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from consumer.batch.alerts import decided
 from consumer.batch.process import Outcome
 from consumer.models.drift import DriftMonitor
 from consumer.models.shadow import Shadow
@@ -15,6 +16,7 @@ from consumer.worker.observe import Observer
 from model.datasets.dataset import load as load_claims
 from model.scoring.load import load
 from model.scoring.scorer import Scorer
+from schemas.alert import Band, Decision
 from schemas.claim import Claim
 
 CLAIMS = load_claims("synthetic", "jsonl", rows=60).claims
@@ -86,3 +88,35 @@ def test_latency_is_counted_up_to_the_commit(watched: Watched, scorer: Scorer) -
     watched.observer.committed(batch, None, np.array([9_000.0, 11_000.0]), 10.0)
     name = "fraud_scorer_claim_latency_seconds_sum"
     assert watched.metrics.registry.get_sample_value(name) == 1.0
+
+
+def test_decisions_bands_and_the_control_sample_are_counted(
+    watched: Watched, scorer: Scorer
+) -> None:
+    batch = outcome(scorer, CLAIMS)
+    assert batch.assessment is not None
+    batch = batch._replace(assessment=batch.assessment._replace(control=[True] * 7 + [False] * 53))
+    assert batch.assessment is not None
+    watched.observer.committed(batch, watched.observer.measure(batch, scorer), np.zeros(60), 1.0)
+
+    def value(name: str, **labels: str) -> float:
+        return watched.metrics.registry.get_sample_value(f"fraud_scorer_{name}_total", labels) or 0
+
+    decisions = Counter(decided(batch.assessment))
+    bands = Counter(batch.assessment.decisions.band)
+    assert len(decisions) > 1
+    assert len(bands) > 1
+    for decision in Decision:
+        assert value("decisions", decision=decision.value) == decisions[decision]
+    for band in Band:
+        assert value("bands", band=band.value) == bands[band]
+    assert value("control_claims") == 7
+
+
+def test_a_capacity_is_shown_if_it_is_stated() -> None:
+    name = "fraud_scorer_referral_capacity"
+    stated, silent = Metrics(), Metrics()
+    stated.state_capacity(40)
+    silent.state_capacity(0)
+    assert stated.registry.get_sample_value(name) == 40
+    assert silent.registry.get_sample_value(name) is None

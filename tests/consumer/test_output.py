@@ -1,5 +1,6 @@
 """Output that nobody reads any more, or that cannot be written."""
 
+import contextlib
 import importlib
 import io
 import subprocess
@@ -54,6 +55,7 @@ def test_streams_that_are_closed_are_nothing_to_fail_at(closed: str) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_command_whose_help_is_not_written() -> None:
     done = run(["-m", "fraud_scorer", "--help"], "> /dev/full")
@@ -64,7 +66,15 @@ def test_a_command_whose_help_is_not_written() -> None:
 COMMANDS = [
     *(("consumer.__main__", verb) for verb in fraud_scorer.VERBS["consumer"]),
     *(("model.__main__", verb) for verb in fraud_scorer.VERBS["model"]),
-    *((module, "") for module in ("consumer.__main__", "model.__main__", "schemas.export")),
+    *(
+        (module, "")
+        for module in (
+            "consumer.__main__",
+            "fraud_scorer.__main__",
+            "model.__main__",
+            "schemas.export",
+        )
+    ),
 ]
 
 
@@ -75,14 +85,13 @@ def test_help_that_is_not_written_is_an_error(
     module: str,
     verb: str,
     buffered: bool,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """argparse alone would end with 0: it ignores errors of its own output."""
     command = importlib.import_module(module)
     with Path("/dev/full").open("wb", buffering=-1 if buffered else 0) as full:
         to = io.TextIOWrapper(full, write_through=not buffered)
-        monkeypatch.setattr(sys, "stdout", to)
-        assert command.main([*([verb] if verb else []), "--help"]) == NOT_WRITTEN
+        with contextlib.redirect_stdout(to):
+            assert command.main([*([verb] if verb else []), "--help"]) == NOT_WRITTEN
     said = "error: the output could not be written: No space left on device\n"
     assert capsys.readouterr().err == said

@@ -1,17 +1,20 @@
 import datetime as dt
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import pytest
 
-from consumer.monitoring.live_quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
-from consumer.monitoring.outcomes import VERSIONS, OutcomeMetrics, _take, credible, published_at
+from consumer.outcomes.follow import _take
+from consumer.outcomes.live_quality import OTHER_VERSIONS, Cell, LiveQuality, precision, recall
+from consumer.outcomes.metrics import VERSIONS, OutcomeMetrics
+from consumer.outcomes.reading import credible, published_at
 from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import ProcessMetrics
-from schemas.outcome import Finding
-from tests.consumer.fakes import FakeMessage
+from schemas.outcome import Finding, Occasion
+from tests.harness.kafka import FakeMessage
 
 MONDAY = dt.datetime(2026, 3, 2, tzinfo=dt.UTC)
 TUESDAY = MONDAY + dt.timedelta(days=1)
@@ -32,6 +35,40 @@ def test_precision_and_recall_of_decided_claims() -> None:
     assert quality.precision("v1") == 3 / 4
     assert quality.recall("v1") == 3 / 5
     assert quality.versions() == ["v1"]
+
+
+def test_an_inconclusive_claim_counts_neither_as_fraud_nor_as_honest() -> None:
+    quality = LiveQuality()
+    for claim, referred in (("a", True), ("b", False)):
+        quality.alert(claim, "v1", referred=referred)
+        quality.outcome(claim, Finding.INCONCLUSIVE, MONDAY)
+    assert quality.cells == {}
+    assert (quality.precision("v1"), quality.recall("v1"), quality.versions()) == (None, None, [])
+    assert +quality.findings == {(Finding.INCONCLUSIVE, None): 2}
+
+    # Next to decided claims it changes no share, and a later finding replaces it or is replaced.
+    for claim, finding in (("c", Finding.FRAUD), ("d", Finding.NOT_FRAUD)):
+        quality.alert(claim, "v1", referred=True)
+        quality.outcome(claim, finding, MONDAY)
+    assert quality.precision("v1") == 1 / 2
+    quality.outcome("a", Finding.FRAUD, TUESDAY)
+    assert quality.precision("v1") == 2 / 3
+    quality.outcome("d", Finding.INCONCLUSIVE, TUESDAY)
+    assert quality.precision("v1") == 1
+
+
+def test_findings_and_savings_are_those_of_the_latest_outcome_of_each_claim() -> None:
+    quality = LiveQuality()
+    quality.outcome("a", Finding.FRAUD, MONDAY, saved=1_000.0, source=Occasion.INVESTIGATION)
+    quality.outcome("b", Finding.FRAUD, MONDAY, saved=500.5, source=Occasion.RANDOM_CONTROL)
+    quality.outcome("a", Finding.FRAUD, MONDAY - dt.timedelta(days=7), saved=9_999.0)
+    assert quality.saved == 1_500.5
+    quality.outcome("a", Finding.INCONCLUSIVE, TUESDAY, source=Occasion.INVESTIGATION)
+    assert quality.saved == 500.5
+    assert +quality.findings == {
+        (Finding.INCONCLUSIVE, Occasion.INVESTIGATION): 1,
+        (Finding.FRAUD, Occasion.RANDOM_CONTROL): 1,
+    }
 
 
 def test_nothing_decided_is_not_zero() -> None:
@@ -196,3 +233,15 @@ def test_a_share_of_nothing_is_no_longer_shown() -> None:
     shown.show(quality)
     assert samples(metrics, "fraud_scorer_live_precision") == {"v2": 1}
     assert samples(metrics, "fraud_scorer_decided_claims") == {"v2": 1}
+
+
+def test_findings_of_every_kind_have_a_series_from_the_start() -> None:
+    quality, metrics = LiveQuality(), ProcessMetrics()
+    shown = OutcomeMetrics(metrics)
+    quality.outcome("a", Finding.FRAUD, MONDAY, saved=70.0)
+    shown.show(quality)
+    found = next(m for m in metrics.registry.collect() if m.name == "fraud_scorer_outcome_claims")
+    values = {tuple(sample.labels.values()): sample.value for sample in found.samples}
+    assert len(values) == len(Finding) * (len(Occasion) + 1)
+    assert +Counter(values) == {("fraud", "unstated"): 1}
+    assert metrics.registry.get_sample_value("fraud_scorer_amount_saved") == 70

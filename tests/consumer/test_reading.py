@@ -9,6 +9,7 @@ from consumer.errors import KafkaStoppedError
 from consumer.kafka import client
 from consumer.kafka.client import last_reason, report_client_error, stopped
 from consumer.kafka.reading import Patience, records
+from tests.harness.kafka import FakeMessage
 
 WHY = "sasl_ssl://kafka:9093/bootstrap: Connect to ipv4#10.0.0.1:9093 failed: Connection refused"
 
@@ -19,29 +20,19 @@ def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_reasons", [])
 
 
-class Returned:
-    """A message returned by a consumer: a record, or an error in its place."""
-
-    def __init__(self, code: int | None = None, topic: str | None = None) -> None:
-        self._error = None if code is None else KafkaError(code)
-        self._topic = topic
-
-    def error(self) -> KafkaError | None:
-        return self._error
-
-    def topic(self) -> str | None:
-        return self._topic
+def failed(code: int, topic: str | None = None) -> FakeMessage:
+    return FakeMessage(None, topic=topic, error=KafkaError(code))
 
 
 @pytest.mark.parametrize("topic", ["letters", None])
 def test_an_error_that_stays_ends_it_and_names_the_topic(topic: str | None) -> None:
-    messages: list[Any] = [Returned(), Returned(KafkaError.TOPIC_AUTHORIZATION_FAILED, topic)]
+    messages: list[Any] = [FakeMessage(b""), failed(KafkaError.TOPIC_AUTHORIZATION_FAILED, topic)]
     with pytest.raises(KafkaStoppedError, match=r"^reading letters: TOPIC_AUTHORIZATION_FAILED"):
         records(messages, "letters")
 
 
 def test_what_the_client_recovers_from_does_not() -> None:
-    messages: list[Any] = [Returned(KafkaError._TRANSPORT), Returned()]
+    messages: list[Any] = [failed(KafkaError._TRANSPORT), FakeMessage(b"")]
     assert records(messages, "letters") == messages[1:]
 
 

@@ -15,8 +15,9 @@ from consumer.dead_letters.sealing import make_seal
 from consumer.settings.settings import Settings
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import Form, Header
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of
+from tests.consumer.fakes import NOW, FakeScorer, letter_of
 from tests.consumer.strange import strange_records
+from tests.harness.kafka import FakeMessage
 
 HIDDEN = (*fields_by_role(Role.PERSONAL), *fields_by_role(Role.PROTECTED))
 FIELDS = tuple(field.name for field in msgspec.structs.fields(Claim))
@@ -157,6 +158,7 @@ def test_bytes_that_are_not_utf_8_are_not_in_the_message() -> None:
     assert SECRET not in str(record.headers)
 
 
+@pytest.mark.slow
 def test_ten_thousand_strange_records_are_redacted() -> None:
     seal = make_seal(REDACTS)
     forms = set()

@@ -20,7 +20,8 @@ from consumer.dead_letters.sealing import make_opener
 from consumer.settings.settings import Settings
 from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, letter_of, mark
+from tests.consumer.fakes import NOW, FakeScorer, letter_of, mark
+from tests.harness.kafka import FakeMessage
 
 ALL = 1_000
 TIME_MS = FakeMessage(b"").timestamp()[1]

@@ -8,7 +8,7 @@ from consumer.dead_letters.marks import Marks
 from consumer.kafka.receipts import Receipt
 from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER
-from tests.consumer.fakes import FakeMessage
+from tests.harness.kafka import FakeMessage
 
 LETTER = Source("dead-letters", 3, 42)
 PLACE = ("dead-letters", 3), 42

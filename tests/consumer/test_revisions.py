@@ -17,7 +17,8 @@ from consumer.batch.revisions import (
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.dead_letter import Header
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of
+from tests.harness.kafka import FakeMessage
 
 
 def alerts(*headers: list[Header], first_offset: int = 3) -> list[FraudAlert]:

@@ -35,8 +35,9 @@ from schemas.dead_letter import (
     Header,
     Reason,
 )
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim, letter_of, mark
+from tests.consumer.fakes import NOW, FakeScorer, claim, letter_of, mark
 from tests.consumer.working import FakeSession
+from tests.harness.kafka import FakeMessage
 
 ALL = 1_000
 BAD = b'{"claim_id": "c", "claimant_name": "Wilhelmina", "claim_amount": "much"}'

@@ -1,6 +1,7 @@
 """Settings from the environment: defaults, every variable, and refusals that name it."""
 
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "alerts_topic": ("out_v1", "out_v1", "fraud-alerts"),
     "dead_letter_topic": ("dead", "dead", "claims-dead-letter"),
     "outcomes_topic": ("decided", "decided", "fraud-outcomes"),
+    "outcomes_dead_letter_topic": ("bad", "bad", "outcomes-dead-letter"),
     "consumer_group": ("group", "group", "fraud-scorer"),
     "membership": ("dynamic", Membership.DYNAMIC, Membership.STATIC),
     "model_dir": ("/models/a", Path("/models/a"), Path("artifacts/current")),
@@ -37,7 +39,9 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "batch_size": ("77", 77, 1_000),
     "batch_wait_ms": ("40", 40, 0),
     "delivery": ("at-least-once", Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE),
-    "publish": ("referrals", Publish.REFERRALS, Publish.ALL),
+    "publish": ("actionable", Publish.ACTIONABLE, Publish.ALL),
+    "control_share": ("0.02", 0.02, 0.0),
+    "referral_capacity": ("40", 40, 0),
     "dead_letter_value": ("redacted", Form.REDACTED, Form.ORIGINAL),
     "dead_letter_key_file": ("/keys/dead", Path("/keys/dead"), None),
     "dead_letter_max_ratio": ("0.25", 0.25, 0.5),
@@ -85,15 +89,16 @@ def test_the_defaults_of_the_type_are_those_of_the_environment() -> None:
     assert read_settings({"INSTANCE_ID": "w1"}) == Settings(instance_id="w1")
 
 
-def test_the_instance_is_the_host_unless_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("socket.gethostname", lambda: "worker-3")
-    assert read_settings({}).instance_id == "worker-3"
+def test_the_instance_is_the_host_unless_named() -> None:
+    assert read_settings({}).instance_id == socket.gethostname()
     assert read_settings({"INSTANCE_ID": "w1"}).instance_id == "w1"
 
 
 NUMBERS = {
     "BATCH_SIZE": ("0", "10001", "1.5", "1_000", "\u0663"),
     "BATCH_WAIT_MS": ("-1", "10001", "a"),
+    "CONTROL_SHARE": ("-0.1", "1.1", "nan", "2 %"),
+    "REFERRAL_CAPACITY": ("-1", "1000001", "0.5"),
     "DEAD_LETTER_MAX_RATIO": ("-0.1", "1.1", "nan", "half"),
     "DEAD_LETTER_WINDOW": ("0", "1000001", "x"),
     "DEAD_LETTER_MAX_CONSECUTIVE": ("0", "1000001", "x"),
@@ -189,6 +194,23 @@ def test_what_the_guarantee_rests_on_is_not_passed_through(prop: str) -> None:
 def test_names_that_could_be_those_of_another_group_are_refused(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{name}='{value}'"):
         read_settings({name: value})
+
+
+def test_a_control_sample_that_is_not_published_is_refused() -> None:
+    with pytest.raises(
+        SettingsError, match=r"^CONTROL_SHARE=0\.02 needs PUBLISH=all or actionable"
+    ):
+        read_settings({"CONTROL_SHARE": "0.02", "PUBLISH": "referrals"})
+    for publish in ("all", "actionable"):
+        assert read_settings({"CONTROL_SHARE": "0.02", "PUBLISH": publish}).control_share == 0.02
+    assert read_settings({"PUBLISH": "referrals"}).control_share == 0
+
+
+@pytest.mark.parametrize("other", ["CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES"])
+def test_bad_outcomes_have_a_topic_of_their_own(other: str) -> None:
+    same = {f"{other}_TOPIC": "same", "OUTCOMES_DEAD_LETTER_TOPIC": "same"}
+    with pytest.raises(SettingsError, match=r"OUTCOMES_DEAD_LETTER_TOPIC must differ; got .*same"):
+        read_settings(same)
 
 
 @pytest.mark.parametrize("value", [*sorted(LATEST), "LATEST", " latest", "End"])

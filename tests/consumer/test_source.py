@@ -1,11 +1,11 @@
 """Where a source starts and rewinds to, with a consumer that returns what the test defines."""
 
 import json
-import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.errors import KafkaStoppedError
 from consumer.intake import source as source_module
@@ -14,80 +14,51 @@ from consumer.intake.source import ClaimSource
 from consumer.kafka.portions import FEW
 from consumer.settings.settings import Membership, Settings
 from tests.consumer.fakes import Trusting
-
-
-class Client:
-    """The consumer of the client library, as far as offsets go."""
-
-    def __init__(self, _: dict[str, Any]) -> None:
-        self.committed_offset = -1001
-        self.ends = (10, 50)
-        self.sought: list[int] = []
-        self.assigned_at: list[int] = []
-        self.generation = 3
-        self.refusal: int | None = None
-
-    def subscribe(self, *_: Any, **__: Any) -> None: ...
-
-    def committed(self, places: list[TopicPartition], timeout: float) -> list[TopicPartition]:
-        if self.refusal is not None:
-            raise KafkaException(KafkaError(self.refusal))
-        return [TopicPartition(p.topic, p.partition, self.committed_offset) for p in places]
-
-    def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
-        return self.ends
-
-    def position(self, places: list[TopicPartition]) -> list[TopicPartition]:
-        return [TopicPartition(p.topic, p.partition, 50) for p in places]
-
-    def incremental_assign(self, places: list[TopicPartition]) -> None:
-        self.assigned_at += [p.offset for p in places]
-
-    def assign(self, places: list[TopicPartition]) -> None:
-        self.assigned_at = [p.offset for p in places]
-
-    def incremental_unassign(self, places: list[TopicPartition]) -> None:
-        self.assigned_at = self.assigned_at[len(places) :]
-
-    def unassign(self) -> None:
-        self.assigned_at = []
-
-    def assignment(self) -> list[TopicPartition]:
-        return [TopicPartition("claims", 0)] if self.assigned_at else []
-
-    def seek(self, place: TopicPartition) -> None:
-        self.sought.append(place.offset)
-
-    def poll(self, _: float) -> None: ...
-
-    def consumer_group_metadata(self) -> bytes:
-        return b"CGMDv2:" + struct.pack("=i", self.generation) + b"group\0member\0i\0"
-
-    def commit(self, offsets: list[TopicPartition], asynchronous: bool) -> list[TopicPartition]:
-        return offsets
+from tests.harness.kafka import FakeBroker, FakeConsumer, FakeMessage, Log
 
 
 def made(
-    monkeypatch: pytest.MonkeyPatch, reset: str, protocol: str = "classic"
-) -> tuple[ClaimSource, Any]:
-    monkeypatch.setattr(source_module, "make_consumer", Client)
+    monkeypatch: pytest.MonkeyPatch,
+    reset: str,
+    protocol: str = "classic",
+    busy: Callable[[], bool] = lambda: False,
+) -> tuple[ClaimSource, FakeConsumer]:
+    """A source and its client, with two partitions that begin at 10, end at 50 and hold nothing."""
+    client = FakeConsumer(FakeBroker())
+    for partition in (0, 1):
+        client.broker.logs["claims", partition] = Log(10, 50)
+    monkeypatch.setattr(source_module, "make_consumer", lambda _: client)
     settings = Settings(
         instance_id="i",
         membership=Membership.DYNAMIC,
         librdkafka={"auto.offset.reset": reset, "group.protocol": protocol},
     )
-    source = ClaimSource(settings, lambda: None, lambda: False, Trusting(), lambda _: None)
-    return source, source._consumer
+    source = ClaimSource(settings, lambda: None, busy, Trusting(), lambda _: None)
+    return source, client
 
 
 def assign(source: ClaimSource, client: Any) -> None:
-    source._on_assign(client, [TopicPartition("claims", 0)])
+    source._on_assign(cast(Consumer, client), [TopicPartition("claims", 0)])
+
+
+def ends(client: FakeConsumer, low: int, high: int, partition: int = 0) -> None:
+    log = client.broker.log("claims", partition)
+    log.low, log.high = low, high
+
+
+def commit(client: FakeConsumer, offset: int) -> None:
+    client.broker.commit("group", [TopicPartition("claims", 0, offset)])
+
+
+def holds(client: FakeConsumer, record: Callable[[int], FakeMessage]) -> None:
+    """From its beginning the partition holds these, by offset."""
+    client.broker.logs["claims", 0] = Log(10, 20_000, record)
 
 
 def test_an_abort_before_the_first_commit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
-    client.ends = (5, 80)
+    ends(client, 5, 80)
     source.rewind(aborted=True)
     source.poll(1_000)
     assert (client.assigned_at, client.sought) == ([10], [10])
@@ -103,8 +74,8 @@ def test_the_earliest_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     """The position is past the markers of transactions; what is committed is not."""
-    source, _ = made(monkeypatch, "earliest")
-    assign(source, source._consumer)
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 1}
     assert source.poll(1_000).messages == []
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 0}
@@ -112,7 +83,8 @@ def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_was_deleted_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
-    client.committed_offset, client.ends = 10, (45, 50)
+    commit(client, 10)
+    ends(client, 45, 50)
     assign(source, client)
     assert source.lag({}) == {("claims", 0): 5}
 
@@ -131,10 +103,10 @@ def test_an_eager_rebalance_replaces_the_assignment(
 ) -> None:
     source, client = made(monkeypatch, "earliest")
     both = [TopicPartition("claims", 0), TopicPartition("claims", 1)]
-    source._on_assign(client, both)
-    source._on_revoke(client, both)
+    source._on_assign(cast(Consumer, client), both)
+    source._on_revoke(cast(Consumer, client), both)
     assert source.assigned == set()
-    source._on_assign(client, both[:1])
+    source._on_assign(cast(Consumer, client), both[:1])
     assert client.assigned_at == [10]
     assert source.assigned == {("claims", 0)}
 
@@ -143,11 +115,11 @@ def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, client = made(monkeypatch, "earliest", "consumer")
-    source._on_assign(client, [TopicPartition("claims", 0)])
-    client.ends = (20, 50)
-    source._on_assign(client, [TopicPartition("claims", 1)])
+    source._on_assign(cast(Consumer, client), [TopicPartition("claims", 0)])
+    ends(client, 20, 50, partition=1)
+    source._on_assign(cast(Consumer, client), [TopicPartition("claims", 1)])
     assert client.assigned_at == [10, 20]
-    source._on_revoke(client, [TopicPartition("claims", 0)])
+    source._on_revoke(cast(Consumer, client), [TopicPartition("claims", 0)])
     assert client.assigned_at == [20]
 
 
@@ -158,10 +130,10 @@ def test_the_beginning_is_asked_once_unless_another_worker_may_have_read(
     """Records deleted while an eager group rebalances are reported, not silently skipped."""
     source, client = made(monkeypatch, "earliest")
     place = [TopicPartition("claims", 0)]
-    source._on_assign(client, place)
-    client.ends = (30, 80)
-    (source._on_lost if lost else source._on_revoke)(client, place)
-    source._on_assign(client, place)
+    source._on_assign(cast(Consumer, client), place)
+    ends(client, 30, 80)
+    (source._on_lost if lost else source._on_revoke)(cast(Consumer, client), place)
+    source._on_assign(cast(Consumer, client), place)
     assert client.assigned_at == [begun]
 
 
@@ -170,19 +142,19 @@ def test_a_partition_that_was_another_workers_is_begun_again(
 ) -> None:
     source, client = made(monkeypatch, "earliest")
     place = [TopicPartition("claims", 0)]
-    source._on_assign(client, place)
-    source._on_revoke(client, place)
-    source._on_assign(client, [])
-    client.ends = (30, 80)
-    source._on_assign(client, place)
+    source._on_assign(cast(Consumer, client), place)
+    source._on_revoke(cast(Consumer, client), place)
+    source._on_assign(cast(Consumer, client), [])
+    ends(client, 30, 80)
+    source._on_assign(cast(Consumer, client), place)
     assert client.assigned_at == [30]
 
 
 def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
-    client.committed_offset = 30
+    commit(client, 30)
     assign(source, client)
-    client.committed_offset = 42
+    commit(client, 42)
     source.rewind(aborted=False)
     source.poll(1_000)
     assert (client.assigned_at, client.sought) == ([30], [42])
@@ -204,7 +176,7 @@ def test_one_partition_refused_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> 
     source, client = made(monkeypatch, "earliest")
     offsets = [TopicPartition("claims", 0, 5)]
     source.commit(offsets)
-    monkeypatch.setattr(client, "commit", lambda **_: [*offsets, Refused()])
+    client.not_committed = [Refused()]
     with pytest.raises(KafkaException):
         source.commit(offsets)
 
@@ -239,12 +211,13 @@ def test_no_snapshot_of_a_member_the_broker_does_not_know(
 ) -> None:
     source, client = made(monkeypatch, "earliest", "consumer")
     assign(source, client)
-    client.generation, client.refusal = 4, refusal
+    client.generation = 4
+    client.refuses["committed"] = KafkaError(refusal)
     source.rewind(aborted=True)
     for _ in range(3):
         assert source.poll(1_000).messages == []
         assert generation(source.group_metadata or b"") == 3
-    client.refusal = None
+    client.refuses.clear()
     client.generation = 5
     source.poll(1_000)
     assert generation(source.group_metadata or b"") == 5
@@ -261,18 +234,19 @@ def test_metadata_of_no_generation_fences_nothing_and_is_not_used(
     assign(source, client)
     assert source.group_metadata is None
     source.rewind(aborted=False)
-    monkeypatch.setattr(source, "_take", lambda: pytest.fail("records were read"))
-    source.poll(1_000)
-    source.poll(1_000)
+    holds(client, lambda offset: FakeMessage(b"claim", offset))
+    for _ in range(2):
+        assert source.poll(1_000).messages == []
+    assert client.asked == []
 
 
 def test_an_assignment_does_not_wait_for_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The rewind finds them; a callback that waited would hold up the one that is the reason."""
     source, client = made(monkeypatch, "earliest")
-    client.refusal = KafkaError._TIMED_OUT
+    client.refuses["committed"] = KafkaError(KafkaError._TIMED_OUT)
     assign(source, client)
     assert client.assigned_at == [-1001]
-    client.refusal = None
+    client.refuses.clear()
     source.rewind(aborted=False)
     source.poll(1_000)
     assert client.sought == [10]
@@ -283,29 +257,11 @@ def test_the_forms_of_group_metadata() -> None:
         generation(b"CGMDv3:1234")
 
 
-class Sized:
-    """A record whose value and key have this many bytes."""
-
-    def __init__(self, size: int, key: int = 0) -> None:
-        self.size = size
-        self._key = b"k" * key
-
-    def __len__(self) -> int:
-        return self.size
-
-    def key(self) -> bytes:
-        return self._key
-
-    def error(self) -> None: ...
-
-
 def test_a_batch_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
-    monkeypatch.setattr(client, "poll", lambda _: Sized(1_000_000))
-    monkeypatch.setattr(
-        client, "consume", lambda *_: [Sized(1_000_000), Sized(1_000_000)], raising=False
-    )
-    monkeypatch.setattr(source, "_busy", lambda: True)
+    source, client = made(monkeypatch, "earliest", busy=lambda: True)
+    large = bytes(1_000_000)
+    holds(client, lambda offset: FakeMessage(large, offset))
+    assign(source, client)
     assert 16 <= len(source.poll(1_000).messages) <= 18
 
 
@@ -315,37 +271,18 @@ def test_no_more_is_taken_at_once_than_was_small_before(
 ) -> None:
     """A fetch may hold any number of records that are large once they are unpacked."""
     source, client = made(monkeypatch, "earliest")
-    monkeypatch.setattr(client, "poll", lambda _: Sized(100))
-    monkeypatch.setattr(
-        client, "consume", lambda most, _: [Sized(value, key)] * most, raising=False
-    )
+    first, large, long = bytes(100), bytes(value), bytes(key)
+    holds(client, lambda n: FakeMessage(first if n == 10 else large, n, key=long))
+    assign(source, client)
     assert len(source.poll(1_000).messages) <= 2 + FEW
 
 
 def test_small_records_fill_a_batch_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
-    asked: list[int] = []
-
-    def consume(most: int, _: float) -> list[Sized]:
-        asked.append(most)
-        return [Sized(500, 20)] * most
-
-    monkeypatch.setattr(client, "poll", lambda _: Sized(500))
-    monkeypatch.setattr(client, "consume", consume, raising=False)
+    holds(client, lambda offset: FakeMessage(bytes(500), offset, key=bytes(20)))
+    assign(source, client)
     assert len(source.poll(1_000).messages) == 1_000
-    assert len(asked) < 8
-
-
-class Failure:
-    """The result of a poll when the client has failed permanently."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def key(self) -> None: ...
-
-    def error(self) -> KafkaError:
-        return KafkaError(KafkaError._FATAL, "fenced", True)
+    assert len(client.asked) < 8
 
 
 def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
@@ -354,13 +291,8 @@ def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
     """It is reported once: dropped with the void records, the worker would poll in vain forever."""
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
-    monkeypatch.setattr(client, "poll", lambda _: Failure())
-
-    def rebalance(*_: Any) -> list[Any]:
-        source._rebalanced = True
-        return []
-
-    monkeypatch.setattr(client, "consume", rebalance, raising=False)
+    client.errors = [KafkaError(KafkaError._FATAL, "fenced", True)]
+    client.while_consuming = lambda: source._on_revoke(cast(Consumer, client), [])
     with pytest.raises(KafkaStoppedError, match="fenced"):
         source.poll(1_000)
 
@@ -369,7 +301,7 @@ def test_claims_deleted_before_they_were_scored_are_reported(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     source, client = made(monkeypatch, "earliest")
-    client.committed_offset = 4
+    commit(client, 4)
     assign(source, client)
     source.rewind(aborted=False)
     source.poll(1_000)
@@ -381,7 +313,7 @@ def test_claims_deleted_before_they_were_scored_are_reported(
 
 def test_deleted_claims_stop_the_worker_if_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "error")
-    client.committed_offset = 4
+    commit(client, 4)
     assign(source, client)
     source.rewind(aborted=False)
     with pytest.raises(KafkaStoppedError, match=r"from offset 4 to 9 .* KAFKA_AUTO_OFFSET_RESET"):
@@ -392,12 +324,13 @@ def test_an_offset_beyond_the_end_is_waited_for_and_then_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, client = made(monkeypatch, "earliest")
-    client.committed_offset = 60
+    commit(client, 60)
     assign(source, client)
     source.rewind(aborted=False)
     source.poll(1_000)
     assert client.sought == []
-    monkeypatch.setattr(source_module, "PATIENCE_S", 0.0)
+    assert source._void_since is not None
+    source._void_since -= source_module.PATIENCE_S
     with pytest.raises(KafkaStoppedError, match=r"ends at 50, before the committed offset 60"):
         source.poll(1_000)
 
@@ -409,14 +342,9 @@ def test_a_partition_that_is_not_fetched_yet_is_set_to_its_start_later(
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
     source.rewind(aborted=False)
-    seek = client.seek
-
-    def refused(_: TopicPartition) -> None:
-        raise KafkaException(KafkaError(KafkaError._STATE))
-
-    client.seek = refused
+    client.refuses["seek"] = KafkaError(KafkaError._STATE)
     source.poll(1_000)
     assert source.void
-    client.seek = seek
+    client.refuses.clear()
     source.poll(1_000)
     assert (source.void, client.sought) == (False, [10])

@@ -56,6 +56,13 @@ class Told:
         self.shown.append((list(blocked), seconds))
 
 
+class Asked(Stalls):
+    """The brokers answer that one partition is blocked."""
+
+    def _blocked(self, stall: Stall) -> list[Blocked]:
+        return [BLOCKED]
+
+
 @pytest.fixture
 def told() -> Told:
     return Told()
@@ -68,14 +75,11 @@ def leftovers() -> Reached:
 
 @pytest.fixture
 def stalls(told: Told, leftovers: Reached, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Stalls:
-    made = Stalls(SETTINGS, told.sweep, leftovers, told.show)
-    monkeypatch.setattr(made, "_blocked", lambda _: [BLOCKED])
-
     def swept(_: Settings, other: str, __: Any) -> None:
         told.others.append(other)
 
     monkeypatch.setattr(stalls_module, "sweep_for", swept)
-    return made
+    return Asked(SETTINGS, told.sweep, leftovers, told.show)
 
 
 def stall(waited_s: float) -> Stall:

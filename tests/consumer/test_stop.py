@@ -32,9 +32,11 @@ class Ends(queue.Queue[int]):
 
 
 @contextmanager
-def listening(*, service: bool = False) -> Iterator[tuple[Stop, Ends]]:
+def listening(
+    *, service: bool = False, same_s: float = stop_module.SAME_S
+) -> Iterator[tuple[Stop, Ends]]:
     ends = Ends()
-    with Stop(service=service, end=ends).listening() as stop:
+    with Stop(service=service, end=ends, same_s=same_s).listening() as stop:
         yield stop, ends
 
 
@@ -73,10 +75,9 @@ def test_when_time_is_up_it_is_ended(unknown: str | None, code: int) -> None:
         assert ends.code() == code
 
 
-def test_a_second_interrupt_ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop_module, "SAME_S", -1.0)
+def test_a_second_interrupt_ends_at_once() -> None:
     asked = Ends()
-    with listening(service=True) as (stop, ends):
+    with listening(service=True, same_s=-1.0) as (stop, ends):
         stop.gracefully(lambda: asked(1), within_s=wait.GENEROUS)
         send(signal.SIGTERM)
         asked.code()
@@ -124,9 +125,8 @@ def test_what_is_ignored_stays_ignored(begun: str, sent: int) -> None:
     assert run.stdout == b"still there\n"
 
 
-def test_one_request_that_arrives_twice_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stop_module, "SAME_S", wait.GENEROUS)
-    with listening() as (stop, ends):
+def test_one_request_that_arrives_twice_is_one() -> None:
+    with listening(same_s=wait.GENEROUS) as (stop, ends):
         stop.gracefully(within_s=wait.GENEROUS)
         for _ in range(3):
             send(signal.SIGINT)

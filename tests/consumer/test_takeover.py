@@ -1,7 +1,7 @@
 """Where reading starts, depending on what is visible in the outputs."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -16,7 +16,8 @@ from consumer.intake.takeover import Judged, Start, TakeOver, judge
 from consumer.kafka.outputs import Ends
 from consumer.kafka.receipts import Place, Receipt, Receipts
 from consumer.settings.settings import Settings
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
+from tests.consumer.fakes import NOW, FakeScorer, claim
+from tests.harness.kafka import FakeMessage
 
 P0 = ("claims", 0)
 RECEIPT = Receipt(1_000, 100, 10, "group-w1")
@@ -73,11 +74,14 @@ class Outputs(Ends):
         self.opened: list[dict[Place, int]] = []
         self.asked: list[Mapping[Place, int]] = []
         self.end = 50
+        self.answers = True
 
     def written(self) -> dict[Place, int]:
         return {("alerts", 0): self.end}
 
     def open(self, written: Mapping[Place, int]) -> dict[Place, int]:
+        if not self.answers:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
         self.asked.append(written)
         return self.opened.pop(0) if self.opened else {}
 
@@ -85,14 +89,10 @@ class Outputs(Ends):
 class FakeEvidence:
     """Finds what it is given, at the second step."""
 
-    visible: Mapping[Place, set[int]] = {}
-    made: ClassVar[list["FakeEvidence"]] = []
-
-    def __init__(self, _: Settings, ends: Any, since_ms: int, of: Any, __: Any) -> None:
-        self.found = dict(self.visible)
-        self.asked = dict(ends), since_ms, sorted(of)
+    def __init__(self, found: Mapping[Place, set[int]], *asked: object) -> None:
+        self.found = dict(found)
+        self.asked = asked
         self.steps = 0
-        self.made.append(self)
 
     def step(self, _: float) -> bool:
         self.steps += 1
@@ -100,6 +100,18 @@ class FakeEvidence:
 
     def close(self) -> None:
         self.steps = -99
+
+
+class Looked:
+    """Every search of the outputs, and what the next one finds."""
+
+    def __init__(self) -> None:
+        self.visible: Mapping[Place, set[int]] = {}
+        self.made: list[FakeEvidence] = []
+
+    def __call__(self, _: Settings, ends: Any, since_ms: int, of: Any, __: Any) -> FakeEvidence:
+        self.made.append(FakeEvidence(self.visible, dict(ends), since_ms, sorted(of)))
+        return self.made[-1]
 
 
 @pytest.fixture
@@ -113,10 +125,14 @@ def outputs() -> Outputs:
 
 
 @pytest.fixture
-def over(receipts: Receipts, outputs: Outputs, monkeypatch: pytest.MonkeyPatch) -> TakeOver:
-    monkeypatch.setattr(FakeEvidence, "visible", {})
-    monkeypatch.setattr(FakeEvidence, "made", [])
-    monkeypatch.setattr(takeover, "Evidence", FakeEvidence)
+def looked(monkeypatch: pytest.MonkeyPatch) -> Looked:
+    made = Looked()
+    monkeypatch.setattr(takeover, "Evidence", made)
+    return made
+
+
+@pytest.fixture
+def over(receipts: Receipts, outputs: Outputs, looked: Looked) -> TakeOver:
     return TakeOver(Settings(instance_id="w1"), receipts, outputs)
 
 
@@ -142,13 +158,13 @@ def test_nothing_is_read_while_a_transaction_is_open_in_the_outputs(
 
 
 def test_the_outputs_are_read_from_the_receipts_time_to_where_they_ended(
-    over: TakeOver, monkeypatch: pytest.MonkeyPatch
+    over: TakeOver, looked: Looked
 ) -> None:
-    monkeypatch.setattr(FakeEvidence, "visible", {P0: set(range(100, 104))})
+    looked.visible = {P0: set(range(100, 104))}
     text = RECEIPT.text()
     assert over.step(committed(text)) is None
     assert over.step(committed(text)) == {P0: Start(100, frozenset(range(100, 104)))}
-    assert [e.asked for e in FakeEvidence.made] == [({("alerts", 0): 50}, 1_000, [P0])]
+    assert [e.asked for e in looked.made] == [({("alerts", 0): 50}, 1_000, [P0])]
 
 
 def own(receipts: Receipts) -> str:
@@ -162,11 +178,11 @@ def own(receipts: Receipts) -> str:
 
 
 def test_its_own_receipt_is_believed_unless_something_was_aborted(
-    over: TakeOver, receipts: Receipts
+    over: TakeOver, receipts: Receipts, looked: Looked
 ) -> None:
     text = own(receipts)
     assert over.step(committed(text)) == {P0: Start(110)}
-    assert FakeEvidence.made == []
+    assert looked.made == []
     over.restart(distrust=True)
     assert over.step(committed(text)) is None
     assert over.step(committed(text)) == {P0: Start(100)}
@@ -175,13 +191,15 @@ def test_its_own_receipt_is_believed_unless_something_was_aborted(
     )  # read by nobody since, but started again: not its own
 
 
-def test_a_rebalance_in_between_begins_anew(over: TakeOver, outputs: Outputs) -> None:
+def test_a_rebalance_in_between_begins_anew(
+    over: TakeOver, outputs: Outputs, looked: Looked
+) -> None:
     assert over.step(committed(RECEIPT.text())) is None
     over.restart(distrust=False)
     outputs.end = 60
     assert over.step(committed(RECEIPT.text())) is None
-    assert [e.asked[0] for e in FakeEvidence.made] == [{("alerts", 0): 50}, {("alerts", 0): 60}]
-    assert FakeEvidence.made[0].steps == -99
+    assert [e.asked[0] for e in looked.made] == [{("alerts", 0): 50}, {("alerts", 0): 60}]
+    assert looked.made[0].steps == -99
 
 
 def test_without_partitions_nothing_is_asked(over: TakeOver, outputs: Outputs) -> None:
@@ -189,15 +207,10 @@ def test_without_partitions_nothing_is_asked(over: TakeOver, outputs: Outputs) -
     assert outputs.asked == []
 
 
-def test_kafka_that_does_not_answer_is_asked_again(
-    over: TakeOver, outputs: Outputs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(_: Any) -> Any:
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-
-    with monkeypatch.context() as patched:
-        patched.setattr(outputs, "open", fails)
-        assert over.step(committed(None)) is None
+def test_kafka_that_does_not_answer_is_asked_again(over: TakeOver, outputs: Outputs) -> None:
+    outputs.answers = False
+    assert over.step(committed(None)) is None
+    outputs.answers = True
     assert over.step(committed(None)) == {P0: Start(110)}
 
 

@@ -6,8 +6,9 @@ from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.session.session import Aborted, Committed, Rewound
 from consumer.worker.worker import MAX_ABORTS_IN_A_ROW
 from schemas.alert import Source
-from tests.consumer.fakes import FakeMessage, claim
+from tests.consumer.fakes import claim
 from tests.consumer.working import FakeSession, Made
+from tests.harness.kafka import FakeMessage
 
 
 def test_a_batch_is_published_and_counted_once_it_is_committed() -> None:

@@ -1,10 +1,7 @@
 """The product's commands and Prometheus as processes of this machine."""
 
 import contextlib
-import os
-import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,19 +12,20 @@ from typing import Any
 import msgspec
 
 from tests.broker import wait
-from tests.deploy.tools import ROOT, need
+from tests.deploy.tools import need
+from tests.harness import process
+from tests.harness.process import ROOT, Process
 
 Env = Mapping[str, str]
 Done = subprocess.CompletedProcess[str]
-CLEAN = {k: v for k, v in os.environ.items() if not k.startswith("KAFKA_")}
-"""The environment without what would set up the product's Kafka client."""
 
 
 def run(*arguments: str, env: Env, module: str = "consumer") -> Done:
     """Run a command to its end."""
     return subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        env={**CLEAN, **env}, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+        process.module(module, *arguments),
+        env=process.environment(env), cwd=ROOT, capture_output=True, text=True, check=False,
+        timeout=300,
     )  # fmt: skip
 
 
@@ -41,56 +39,31 @@ def train(folder: Path) -> Path:
     return folder
 
 
-class Process:
-    """A command that keeps running, and its output."""
-
-    def __init__(self, command: list[str], env: Env, log: Path) -> None:
-        self._log = log
-        with log.open("wb") as out:
-            self.popen = subprocess.Popen(
-                command, env={**CLEAN, **env}, cwd=ROOT, stdout=out, stderr=out
-            )
-
-    @property
-    def log(self) -> str:
-        return self._log.read_text()
-
-    def answers(self, url: str) -> bool:
-        """True if the address answers 200; fails if the process has ended."""
-        assert self.popen.poll() is None, self.log
-        with contextlib.suppress(OSError):
-            return bool(get(url))
-        return False
-
-    def end(self) -> int:
-        """SIGTERM; the exit code."""
-        self.popen.send_signal(signal.SIGTERM)
-        try:
-            return self.popen.wait(60)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            raise
+def answers(running: Process, url: str) -> bool:
+    """True if the address answers 200; fails if the process has ended."""
+    running.check()
+    with contextlib.suppress(OSError):
+        return bool(get(url))
+    return False
 
 
 @contextlib.contextmanager
 def going(command: list[str], env: Env, log: Path, ready: str) -> Iterator[Process]:
     """Run a command until the block ends; it starts when the address answers 200."""
-    process = Process(command, env, log)
+    running = Process(command, process.environment(env), log)
     try:
-        wait.until(lambda: process.answers(ready), f"{ready}; its log is {log}")
-        yield process
+        wait.until(lambda: answers(running, ready), f"{ready}; its log is {log}")
+        yield running
     finally:
-        if process.popen.poll() is None:
-            process.end()
+        if not running.ended:
+            running.stop()
 
 
 def scorer(
     command: str, env: Env, log: Path, port: int
 ) -> contextlib.AbstractContextManager[Process]:
     """A command of the product until it is ready; `port` is where it answers."""
-    return going(
-        [sys.executable, "-m", "consumer", command], env, log, f"http://127.0.0.1:{port}/readyz"
-    )
+    return going(process.module("consumer", command), env, log, f"http://127.0.0.1:{port}/readyz")
 
 
 @contextlib.contextmanager

@@ -42,11 +42,13 @@ def scraped(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         **{
             f"{name}_TOPIC": topics.fresh_name(name.lower().replace("_", "-"))
-            for name in ("CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES")
+            for name in ("CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES", "OUTCOMES_DEAD_LETTER")
         },
         "CONSUMER_GROUP": topics.fresh_name("group"),
         "MODEL_DIR": str(model),
         "SHADOW_MODEL_DIR": str(model),
+        "CONTROL_SHARE": "0.1",
+        "REFERRAL_CAPACITY": "40",
     }
     made = processes.run("topics", "--partitions", "2", env=env)
     assert made.returncode == 0, made.stderr

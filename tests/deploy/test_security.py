@@ -26,7 +26,13 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 PASSWORD = "open-sesame-7291"
 PASSPHRASE = "key-phrase-5530"
-TOPICS = ("claims", "fraud-alerts", "claims-dead-letter", "fraud-outcomes")
+TOPICS = (
+    "claims",
+    "fraud-alerts",
+    "claims-dead-letter",
+    "fraud-outcomes",
+    "outcomes-dead-letter",
+)
 RIGHTS = documented()
 DENIED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -138,7 +144,7 @@ def test_a_worker_does_its_work_with_the_documented_rights(
         # Also the group's state is asked for with these rights.
         wait.until(lambda: 'partitions{topic="claims"} 0.0' in scraped(port), "all are owned")
         metrics = scraped(port)
-        assert worker.end() == 0, worker.log
+        assert worker.stop() == 0, worker.log
     assert "scoring claims" in worker.log
     assert "fraud_scorer_claims_scored_total 20.0" in metrics
     for secret in (PASSWORD, PASSPHRASE):
@@ -232,7 +238,7 @@ def test_outcomes_are_followed_with_the_documented_rights(filled: Secured, tmp_p
     (port,) = ports.free_ports(1)
     env = {**by_password(filled, tmp_path, "outcomes"), "METRICS_PORT": str(port)}
     with processes.scorer("outcomes", env, tmp_path / "outcomes.log", port) as process:
-        assert process.end() == 0, process.log
+        assert process.stop() == 0, process.log
 
 
 class TestDoctor:

@@ -2,7 +2,6 @@
 
 import base64
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,8 @@ from typing import Any, Final
 
 import httpx
 import pytest
+
+from tests.broker import ports
 
 ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"
 """The key under which WebDriver names an element (W3C WebDriver, section 12)."""
@@ -83,12 +84,6 @@ class Browser:
         file.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
-
-
 def _session(driver: str, profile: str, binary: str) -> str:
     options = {"binary": binary, "args": [*ARGUMENTS, f"--user-data-dir={profile}"]}
     wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
@@ -115,7 +110,7 @@ def browser() -> Iterator[Browser]:
     program = shutil.which("chromedriver")
     if binary is None or program is None:
         pytest.skip("the page is not tried: Chromium with chromedriver is not installed")
-    port = _free_port()
+    (port,) = ports.free_ports(1)
     process = subprocess.Popen(
         [program, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )

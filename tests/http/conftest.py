@@ -1,4 +1,4 @@
-"""One small model and one server for the tests of the HTTP endpoint."""
+"""One server for the tests of the HTTP endpoint."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,13 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.consumer.small_model import train_small
 from tests.http.running import Server, running
-
-
-@pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_small(tmp_path_factory.mktemp("model") / "small")
 
 
 @pytest.fixture(scope="session")

@@ -2,30 +2,32 @@
 
 import os
 import re
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).parents[2]
-START_S = 60.0
-STOP_S = 30.0
+from tests.broker import wait
+from tests.harness.process import Process, module
+
 LISTENING = re.compile(r"listening on port (\d+)")
 
 
-class Server(NamedTuple):
+class Server(Process):
     """A server under test."""
 
-    process: subprocess.Popen[bytes]
-    port: int
-    log: Path
+    def __init__(self, env: Mapping[str, str], log: Path) -> None:
+        super().__init__(module("consumer", "serve"), env, log)
+        self.port = wait.until(self._port, "the server to listen")
+
+    def _port(self) -> int | None:
+        """The port it says it listens on."""
+        self.check()
+        found = LISTENING.search(self.log)
+        return int(found[1]) if found else None
 
     @property
     def url(self) -> str:
@@ -33,12 +35,7 @@ class Server(NamedTuple):
 
     def connect(self) -> socket.socket:
         """A raw connection, for what no client library would send."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=START_S)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal; returns the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(STOP_S)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=wait.GENEROUS)
 
 
 @contextmanager
@@ -48,29 +45,12 @@ def running(model: Path, **settings: str) -> Iterator[Server]:
     environ = {name: os.environ[name] for name in names if name in os.environ}
     environ |= {"API_PORT": "0", "MODEL_DIR": str(model), "OMP_NUM_THREADS": "1", **settings}
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "consumer", "serve"], cwd=ROOT, env=environ, stderr=out
-            )
+        server = Server(environ, Path(folder) / "log")
         try:
-            yield Server(process, _port(process, log), log)
+            yield server
         finally:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-
-
-def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    """The port the server says it listens on."""
-    give_up = time.monotonic() + START_S
-    while time.monotonic() < give_up:
-        if found := LISTENING.search(log.read_text()):
-            return int(found[1])
-        if process.poll() is not None:
-            break
-        time.sleep(0.02)
-    raise AssertionError(f"the server did not start: {log.read_text()}")
+            if not server.ended:
+                server.kill()
 
 
 class Answer(NamedTuple):

@@ -17,7 +17,8 @@ from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.export import FOLDER
-from tests.consumer.fakes import NOW, FakeMessage, alert_of
+from tests.consumer.fakes import NOW, alert_of
+from tests.harness.kafka import FakeMessage
 
 JSON = {"content-type": "application/json"}
 

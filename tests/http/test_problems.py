@@ -14,7 +14,9 @@ from consumer.telemetry.health import Health, Loaded
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.api import scoring_app
 from schemas.answer import Problem
+from schemas.dead_letter import Reason
 from tests.consumer.fakes import FakeScorer, claim
+from tests.harness.bad_records import BAD
 
 JSON = {"content-type": "application/json"}
 
@@ -27,27 +29,20 @@ def problem(response: httpx.Response) -> Problem:
     return found
 
 
-@pytest.mark.parametrize(
-    ("body", "status", "path"),
-    [
-        (b"", 400, "$"),
-        (b"not json", 400, "$"),
-        (b'{"claim_id": "torn', 400, "$"),
-        (b'{"claim_id": "\xff"}', 400, "$"),
-        (b'{"claim_id": "x", "more": ' + b"[" * 100_000, 400, "$"),
-        (b"[]", 422, "$"),
-        (b"{}", 422, "$"),
-        (b'{"claim_id": 17}', 422, "$.claim_id"),
-        (b'{"claim_id": "x", "claim_amount": -1}', 422, "$.claim_amount"),
-        (b'{"claim_id": "x", "loss_date": "2026-02-30"}', 422, "$.loss_date"),
-        (b'{"claim_id": "' + b"x" * MAX_CLAIM_BYTES + b'"}', 413, ""),
-    ],
-)
-def test_what_is_no_claim(client: httpx.Client, body: bytes, status: int, path: str) -> None:
+STATUS = {Reason.INVALID: 422, Reason.TOO_LARGE: 413}
+"""The others are 400."""
+UNENDING_BATCH = "nested arrays"
+"""A record must be an object; a request may be an array of claims, and this one does not end."""
+
+
+@pytest.mark.parametrize("kind", [kind for kind, bad in BAD.items() if bad.value is not None])
+def test_what_is_no_claim(client: httpx.Client, kind: str) -> None:
+    body, reason, path = BAD[kind]
+    status = 400 if kind == UNENDING_BATCH else STATUS.get(reason, 400)
     response = client.post("/fraud-detection", content=body, headers=JSON)
     assert response.status_code == status
     found = problem(response)
-    assert found.path == path
+    assert found.path == (path if status != 413 else "")
     assert found.detail
 
 

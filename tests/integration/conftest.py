@@ -7,7 +7,6 @@ import pytest
 
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
-from tests.consumer.small_model import train_small
 from tests.integration.stage import Stage
 from tests.integration.traffic import CARCLAIMS, source
 
@@ -18,11 +17,6 @@ def pytest_report_header() -> str:
     """Say which claims are streamed."""
     found = CARCLAIMS if CARCLAIMS.exists() else f"synthetic claims, no {CARCLAIMS}"
     return f"claims to stream: {found}"
-
-
-@pytest.fixture(scope="session")
-def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_small(tmp_path_factory.mktemp("model") / "small")
 
 
 @pytest.fixture(scope="session")

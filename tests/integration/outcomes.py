@@ -11,8 +11,9 @@ from model.scoring.scorer import Scorer
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter
 from tests.broker.read import Record, read_all
+from tests.harness.bad_records import BAD
 from tests.integration.stage import Stage
-from tests.integration.traffic import BAD, KIND
+from tests.integration.traffic import KIND
 
 Place = tuple[str, int, int]
 
@@ -95,7 +96,7 @@ def check_letters(found: Outcomes) -> None:
         assert record.headers[: len(was.headers)] == was.headers
         kind = dict(was.headers)[KIND]
         assert kind is not None
-        assert letter.reason is BAD[kind.decode()][1]
+        assert letter.reason is BAD[kind.decode()].reason
 
 
 def check_order(found: Outcomes) -> None:

@@ -1,10 +1,7 @@
 """Separate topics and a group, and workers as processes on them."""
 
 import contextlib
-import os
 import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -14,14 +11,13 @@ from typing import NamedTuple
 from confluent_kafka.admin import AdminClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from consumer.kafka.topics import create_topics
+from consumer.outcomes.topics import create_every_topic
 from consumer.settings.settings import Settings, read_settings
 from tests.broker import ports, topics, wait
-from tests.broker.native import _die_with_parent
 from tests.broker.read import committed, end_offsets
+from tests.harness import process
+from tests.harness.process import Process
 from tests.integration.traffic import Row, produce
-
-ROOT = Path(__file__).parents[2]
 
 
 class Answer(NamedTuple):
@@ -31,7 +27,7 @@ class Answer(NamedTuple):
     text: str
 
 
-class Worker:
+class Worker(Process):
     """``python -m consumer run`` (or another command) as a separate process."""
 
     def __init__(
@@ -41,22 +37,8 @@ class Worker:
         arguments: tuple[str, ...],
         module: str = "consumer",
     ) -> None:
+        super().__init__(process.module(module, *arguments), environ, log)
         self.port = int(environ["METRICS_PORT"])
-        self._log = log
-        with log.open("ab") as out:
-            self.process = subprocess.Popen(
-                [*_die_with_parent(), sys.executable, "-m", module, *arguments],
-                env=environ, cwd=ROOT, stdout=out, stderr=out, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-
-    @property
-    def log(self) -> str:
-        """What it wrote."""
-        return self._log.read_text()
-
-    @property
-    def ended(self) -> bool:
-        return self.process.poll() is not None
 
     def get(self, path: str) -> Answer | None:
         """Request its operations endpoints; None while nothing answers."""
@@ -71,12 +53,8 @@ class Worker:
 
     def ready(self) -> "Worker":
         """Wait until it has its model and partitions."""
-        wait.until(lambda: self._alive() and (self.get("/readyz") or (0,))[0] == 200, "a worker")
+        wait.until(lambda: self.check() and (self.get("/readyz") or (0,))[0] == 200, "a worker")
         return self
-
-    def _alive(self) -> bool:
-        assert not self.ended, f"ended with {self.process.returncode}:\n{self.log[-3_000:]}"
-        return True
 
     def metrics(self) -> dict[tuple[str, ...], float]:
         """Samples by name and values of the labels."""
@@ -87,20 +65,6 @@ class Worker:
             for family in text_string_to_metric_families(found.text)
             for sample in family.samples
         }
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop; its exit code."""
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        return self.process.wait(wait.GENEROUS)
 
 
 class Stage:
@@ -117,6 +81,7 @@ class Stage:
             "ALERTS_TOPIC": self.alerts,
             "DEAD_LETTER_TOPIC": self.dead,
             "OUTCOMES_TOPIC": f"{name}.outcomes",
+            "OUTCOMES_DEAD_LETTER_TOPIC": f"{name}.outcomes-dead",
             "CONSUMER_GROUP": self.group,
             "INSTANCE_ID": "w1",
             "METRICS_PORT": "0",
@@ -126,7 +91,7 @@ class Stage:
         }
         self.folder = folder
         self.workers: list[Worker] = []
-        create_topics(self.settings(), partitions, 1)
+        create_every_topic(self.settings(), partitions, 1)
         wait.until(lambda: self._led(partitions), "leaders of the topics")
 
     def _led(self, partitions: int) -> bool:
@@ -149,10 +114,9 @@ class Stage:
     def command(self, *arguments: str, module: str = "consumer", **settings: str) -> Worker:
         """Start a command."""
         (port,) = ports.free_ports(1)
-        inherited = {n: v for n, v in os.environ.items() if not n.startswith("KAFKA_")}
-        environ = {**inherited, **self.environ, "METRICS_PORT": str(port), **settings}
+        changes = {**self.environ, "METRICS_PORT": str(port), **settings}
         log = self.folder / f"{len(self.workers)}.log"
-        self.workers.append(Worker(environ, log, arguments, module))
+        self.workers.append(Worker(process.environment(changes), log, arguments, module))
         return self.workers[-1]
 
     def send(self, rows: list[Row]) -> int:
@@ -170,7 +134,7 @@ class Stage:
 
     def wait_published(self, count: int, worker: Worker) -> None:
         """Wait until about so much was written to the outputs, by a worker that runs."""
-        wait.until(lambda: worker._alive() and self.published() > count, "some alerts")
+        wait.until(lambda: worker.check() and self.published() > count, "some alerts")
 
     def drained(self) -> bool:
         """True if every claim is committed."""
@@ -180,7 +144,7 @@ class Stage:
         """Wait until every claim is committed; fails when a worker ends by itself."""
         running = [w for w in self.workers if not w.ended]
         assert running
-        wait.until(lambda: all(w._alive() for w in running) and self.drained(), "the last claim")
+        wait.until(lambda: all(w.check() for w in running) and self.drained(), "the last claim")
 
     def published(self) -> int:
         """About how much was written to the outputs, committed or not."""

@@ -7,8 +7,9 @@ from model.scoring.scorer import Scorer
 from schemas.dead_letter import Reason
 from tests.broker import wait
 from tests.broker.read import Record
-from tests.consumer.fakes import NOW, FakeMessage
+from tests.consumer.fakes import NOW
 from tests.consumer.strange import strange_records
+from tests.harness.kafka import FakeMessage
 from tests.integration import outcomes
 from tests.integration.raw_produce import produce_raw
 from tests.integration.stage import Stage

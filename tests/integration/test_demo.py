@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.integration.stage import ROOT
+from tests.harness.process import ROOT
 
 
 def demo(port: int) -> subprocess.CompletedProcess[str]:

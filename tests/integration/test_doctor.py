@@ -55,7 +55,8 @@ def test_a_healthy_stage_with_a_worker(stage: Stage, doctor: Doctor) -> None:
     assert code == 1
     assert {f["state"] for f in found.values()} == {"ok", "warning", "unknown"}
     internal = {"__consumer_offsets", "__transaction_state"}
-    own = {stage.claims, stage.alerts, stage.dead, stage.environ["OUTCOMES_TOPIC"]}
+    outcomes = stage.environ["OUTCOMES_TOPIC"], stage.environ["OUTCOMES_DEAD_LETTER_TOPIC"]
+    own = {stage.claims, stage.alerts, stage.dead, *outcomes}
     warned = {check for check, f in found.items() if f["state"] == "warning"}
     assert warned == {"broker version", *own, *internal}
     unknown = {check for check, f in found.items() if f["state"] == "unknown"}

@@ -4,12 +4,17 @@ import signal
 
 import pytest
 
+from consumer.batch.alerts import decided
+from consumer.batch.decode import decode
+from model.scoring.control import control_sample
 from model.scoring.scorer import Scorer
+from schemas.alert import Decision
 from tests.broker import wait
 from tests.broker.read import read_all
+from tests.harness.bad_records import BAD
 from tests.integration.outcomes import check, read
 from tests.integration.stage import Stage
-from tests.integration.traffic import BAD, mixed
+from tests.integration.traffic import KIND, mixed
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -32,7 +37,7 @@ def test_two_workers_share_the_topic(stage: Stage, scorer: Scorer) -> None:
     found = read(stage)
     assert len(found.claims) == sent > CLAIMS * 1.02
     assert {letter.reason for _, letter, _ in found.letters} == {
-        reason for _, reason in BAD.values()
+        reason for _, reason, _ in BAD.values()
     }
     check(found, scorer)
 
@@ -92,6 +97,32 @@ def test_referrals_only(stage: Stage, scorer: Scorer) -> None:
     left_out = [found.claims[place] for place in found.claims.keys() - found.places().keys()]
     check(found._replace(claims={p: found.claims[p] for p in found.places()}), scorer)
     assert len(left_out) == scored - len(found.alerts)
+
+
+def test_what_is_actionable_is_published_once_whatever_is_killed(
+    stage: Stage, scorer: Scorer
+) -> None:
+    settings = {"PUBLISH": "actionable", "CONTROL_SHARE": "0.1"}
+    sent = stage.send(mixed(3_000, seed=4))
+    for _ in range(2):
+        kill_mid_stream(stage, sent, **settings)
+    worker = stage.worker(**settings)
+    stage.wait_drained()
+    assert worker.stop() == 0, worker.log
+    found = read(stage)
+    places = found.places()
+    assert set(places.values()) == {1}
+    good = {place: r for place, r in found.claims.items() if KIND not in dict(r.headers)}
+    claims = [decode(record.value, (), scorer.decoder).claim for record in good.values()]
+    drawn = control_sample([claim.claim_id for claim in claims], 0.1)
+    assessment = scorer.assess(claims)
+    acted = [d is not Decision.PASS for d in decided(assessment)]
+    wanted = {p for p, one, two in zip(good, acted, drawn, strict=True) if one or two}
+    assert {place for place, *_ in found.alerts} == wanted
+    assert {alert.claim_id for _, alert, _ in found.alerts if alert.control} == {
+        claim.claim_id for claim, chosen in zip(claims, drawn, strict=True) if chosen
+    }
+    assert {place for place, *_ in found.letters} == found.claims.keys() - good.keys()
 
 
 def test_at_least_once_loses_nothing_when_killed(stage: Stage, scorer: Scorer) -> None:

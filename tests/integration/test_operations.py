@@ -4,9 +4,10 @@ import pytest
 
 from model.scoring.scorer import Scorer
 from tests.broker import wait
+from tests.harness.bad_records import BAD
 from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage, Worker
-from tests.integration.traffic import BAD, bad, good, produce
+from tests.integration.traffic import bad, good, produce
 
 pytestmark = pytest.mark.kafka
 
@@ -30,7 +31,7 @@ def test_metrics_and_health_of_a_running_worker(stage: Stage, scorer: Scorer) ->
     found = worker.metrics()
     assert found["fraud_scorer_claims_scored_total",] == 2_000
     reasons = {key[1]: v for key, v in found.items() if key[0] == "fraud_scorer_dead_letters_total"}
-    kinds = [reason.value for _, reason in BAD.values()]
+    kinds = [reason.value for _, reason, _ in BAD.values()]
     assert reasons == {reason: kinds.count(reason) for reason in kinds}
     assert found["fraud_scorer_claim_latency_seconds_count",] == len(rows)
     assert found["fraud_scorer_fraud_probability_count",] == 2_000

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,10 @@ from confluent_kafka import Producer
 from consumer.batch.revisions import headers_after
 from model.__main__ import main
 from schemas.alert import FraudAlert
+from schemas.dead_letter import DeadLetter, Reason
 from schemas.outcome import Finding, FraudOutcome
 from tests.broker import topics, wait
+from tests.broker.read import Isolation, Record, committed, end_offsets, read_all
 from tests.integration.outcomes import read
 from tests.integration.stage import Stage, Worker
 from tests.integration.traffic import Row, good, produce
@@ -126,6 +129,13 @@ def test_outcomes_become_live_figures_of_each_model(stage: Stage, newer: Path) -
     abandon(stage, [alert.claim_id for alert in alerts[1::3]])
     deep = b'{"note":' + b"[" * 99_999 + b"]" * 99_999 + b"}"
     produce(stage.bootstrap, stage.settings().outcomes_topic, [Row(None, b"{}"), Row(None, deep)])
+    # An inconclusive finding takes a claim out of the figures.
+    undecided = list(found)[50:80]
+    rows_of = (FraudOutcome(claim_id=c, outcome=Finding.INCONCLUSIVE) for c in undecided)
+    undecided_rows = [Row(None, msgspec.json.encode(outcome)) for outcome in rows_of]
+    produce(stage.bootstrap, stage.settings().outcomes_topic, undecided_rows)
+    for claim in undecided:
+        del found[claim]
     found |= revised
     agrees(process, cells(alerts, found))
     unreadable = ("fraud_scorer_outcomes_unreadable_total", stage.settings().outcomes_topic)
@@ -145,6 +155,75 @@ def test_outcomes_become_live_figures_of_each_model(stage: Stage, newer: Path) -
 
     # Another process comes to the same from the topics alone.
     agrees(stage.command("outcomes").ready(), expected)
+
+
+BAD = (b"", b"no json", b'{"claim_id": "c", "outcome": "maybe"}', b"{}")
+
+
+def outcome_rows(count: int) -> list[Row]:
+    """Outcomes, of which every third is bad."""
+    good = msgspec.json.encode(FraudOutcome(claim_id="c", outcome=Finding.INCONCLUSIVE))
+    values = (good if n % 3 else BAD[n % len(BAD)] for n in range(count))
+    return [Row(b"%d" % n, value) for n, value in enumerate(values)]
+
+
+def set_aside(stage: Stage, isolation: Isolation = "read_committed") -> list[Record]:
+    return read_all(stage.bootstrap, stage.settings().outcomes_dead_letter_topic, isolation)
+
+
+def written(stage: Stage, count: int) -> bool:
+    """True if that many were written, committed or not."""
+    return len(set_aside(stage, "read_uncommitted")) >= count
+
+
+def screened(stage: Stage) -> bool:
+    """True if the offsets of every outcome are committed."""
+    topic = stage.settings().outcomes_topic
+    ends = {p: end for (_, p), end in end_offsets(stage.bootstrap, [topic]).items() if end}
+    return committed(stage.bootstrap, f"{stage.group}-outcomes", topic) == ends
+
+
+def test_bad_outcomes_are_set_aside_exactly_once_whatever_is_killed(stage: Stage) -> None:
+    topic, rows = stage.settings().outcomes_topic, outcome_rows(1_500)
+    assert produce(stage.bootstrap, topic, rows[:1_000]) == 1_000
+    for wanted in (40, 160):
+        process = stage.command("outcomes", BATCH_SIZE="5").ready()
+        wait.until(partial(written, stage, wanted), f"{wanted} dead letters")
+        process.kill()
+        assert not screened(stage), "killed too late to show anything"
+    process = stage.command("outcomes").ready()
+    produce(stage.bootstrap, topic, rows[1_000:])
+    wait.until(lambda: process.check() and screened(stage), "the last outcome")
+    assert process.stop() == 0, process.log
+
+    letters = set_aside(stage)
+    origins = Counter(DeadLetter.from_headers(letter.headers) for letter in letters)
+    assert {letter.topic for letter in origins} == {topic}
+    bad = [row for n, row in enumerate(rows) if n % 3 == 0]
+    assert Counter((r.key, r.value or b"") for r in letters) == Counter(
+        (r.key, r.value) for r in bad
+    )
+    found = {record.place: record for record in read_all(stage.bootstrap, topic)}
+    places = [(letter.topic, letter.partition, letter.offset) for letter in origins]
+    assert len(set(places)) == len(letters) == len(bad)
+    for letter, record in zip(map(_letter, letters), letters, strict=True):
+        was = found[letter.topic, letter.partition, letter.offset]
+        assert (was.key, was.value) == (record.key, record.value)
+    assert {letter.reason for letter in origins} == {Reason.EMPTY, Reason.NOT_JSON, Reason.INVALID}
+
+    # A start later sets none of them aside again, and a redrive of claims does not know them.
+    again = stage.command("outcomes").ready()
+    unreadable = ("fraud_scorer_outcomes_unreadable_total", topic)
+    wait.until(lambda: again.metrics().get(unreadable) == len(bad), "everything read again")
+    assert stage.command("redrive").wait() == 0
+    assert again.stop() == 0
+    assert len(set_aside(stage, "read_uncommitted")) >= len(bad)
+    assert len(set_aside(stage)) == len(bad)
+    assert read_all(stage.bootstrap, stage.claims) == []
+
+
+def _letter(record: Record) -> DeadLetter:
+    return DeadLetter.from_headers(record.headers)
 
 
 def test_partitions_that_are_added_are_read_as_well(stage: Stage) -> None:

@@ -20,7 +20,8 @@ from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Reason
 from tests.broker import wait
 from tests.broker.read import Record, committed, end_offsets, read_all
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer
+from tests.consumer.fakes import NOW, FakeScorer
+from tests.harness.kafka import FakeMessage
 from tests.integration.conftest import NewStage
 from tests.integration.raw_produce import produce_raw
 from tests.integration.stage import Stage

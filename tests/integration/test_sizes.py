@@ -14,6 +14,7 @@ from confluent_kafka import Producer
 
 from consumer.batch.cut import HEAD_BYTES
 from consumer.batch.decode import MAX_CLAIM_BYTES
+from consumer.batch.records import Record as Sealed
 from consumer.dead_letters.encryption import read_keys
 from schemas.dead_letter import DeadLetter, Form, Reason
 from tests.broker import topics, wait
@@ -50,6 +51,10 @@ def send_compressed(stage: Stage, codec: str, rows: Sequence[Row]) -> None:
 
 def dead(stage: Stage, topic: str | None = None) -> list[Record]:
     return sorted(read_all(stage.bootstrap, topic or stage.dead), key=lambda r: r.offset)
+
+
+def as_record(record: Record) -> Sealed:
+    return Sealed(record.key, record.value, list(record.headers))
 
 
 def letter(record: Record) -> DeadLetter:
@@ -114,7 +119,7 @@ def test_an_encrypted_value_is_compressed_before(new_stage: NewStage) -> None:
     stage.send(GOOD)
     worked_off(stage, **sealed)
     (record,) = dead(stage)
-    assert read_keys(keys).open(record.value or b"", letter(record)) == HUGE
+    assert read_keys(keys).open(as_record(record), letter(record)) == HUGE
     redrive = stage.command("redrive", DEAD_LETTER_KEY_FILE=str(keys))
     assert redrive.wait() == 0, redrive.log
     assert "1 cannot be sent back" in redrive.log
@@ -156,7 +161,7 @@ def test_what_does_not_fit_is_cut(new_stage: NewStage, form: str, delivery: str)
     assert (value.key, value.header("trace")) == (b"value", b"1")
     head = value.value or b""
     if form == "encrypted":
-        head = read_keys(keys).open(head, letter(value))
+        head = read_keys(keys).open(as_record(value), letter(value))
     if form == "redacted":
         assert head.startswith(b'{"field_')
         assert b'"[redacted]"' in head

@@ -20,7 +20,13 @@ def names(kafka: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     for name in [n for n in os.environ if n.startswith("KAFKA_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", kafka)
-    settings = ("CLAIMS_TOPIC", "ALERTS_TOPIC", "DEAD_LETTER_TOPIC", "OUTCOMES_TOPIC")
+    settings = (
+        "CLAIMS_TOPIC",
+        "ALERTS_TOPIC",
+        "DEAD_LETTER_TOPIC",
+        "OUTCOMES_TOPIC",
+        "OUTCOMES_DEAD_LETTER_TOPIC",
+    )
     for setting in settings:
         monkeypatch.setenv(setting, f"{stem}-{setting}")
     monkeypatch.setattr(logs, "configure", lambda _: None)
@@ -41,10 +47,11 @@ def test_missing_topics_are_created_and_others_left_alone(
     admin = AdminClient({"bootstrap.servers": kafka})
     wait.until(lambda: {*names} <= {*admin.list_topics(timeout=30).topics}, "the topics")
     found = admin.list_topics(timeout=30).topics
-    assert [len(found[name].partitions) for name in names] == [1, 3, 3, 3]
-    dead = ConfigResource(ResourceType.TOPIC, names[2])
-    config = admin.describe_configs([dead])[dead].result(60)
-    assert int(config["max.message.bytes"].value) > 2_000_000
+    assert [len(found[name].partitions) for name in names] == [1, 3, 3, 3, 3]
+    for name in (names[2], names[4]):
+        dead = ConfigResource(ResourceType.TOPIC, name)
+        config = admin.describe_configs([dead])[dead].result(60)
+        assert int(config["max.message.bytes"].value) > 2_000_000
     assert main(["topics", "--partitions", "3"]) == 0
     assert "created" not in capsys.readouterr().out
 

@@ -21,7 +21,8 @@ from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import PRODUCE, Proxy
 from tests.broker.read import read_all
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, claim
+from tests.consumer.fakes import NOW, FakeScorer, claim
+from tests.harness.kafka import FakeMessage
 
 pytestmark = [pytest.mark.kafka]
 

@@ -13,7 +13,8 @@ from confluent_kafka import KafkaError, Message, Producer
 
 from model.datasets.dataset import load
 from schemas.claim import Claim
-from schemas.dead_letter import Header, Reason
+from schemas.dead_letter import Header
+from tests.harness.bad_records import BAD, LIGHT
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 FOLDER = Path(os.environ.get("CLAIMS_DATA_DIR") or SHARED)
@@ -22,20 +23,6 @@ CARCLAIMS = FOLDER / "fraud_oracle.csv"
 BAD_SHARE: Final = 0.02
 KIND: Final = "kind"
 """Header of a bad record: which of `BAD` it is."""
-
-BAD: Final[dict[str, tuple[bytes | None, Reason]]] = {
-    "tombstone": (None, Reason.EMPTY),
-    "empty": (b"", Reason.EMPTY),
-    "no JSON": (b"claim_id=17", Reason.NOT_JSON),
-    "torn": (b'{"claim_id": "torn", "loss_date": "1994-0', Reason.NOT_JSON),
-    "NaN": (b'{"claim_id": "nan", "claim_amount": NaN}', Reason.NOT_JSON),
-    "other encoding": (b'{"claim_id": "M\xfcller"}', Reason.NOT_UTF8),
-    "wrong type": (b'{"claim_id": 17}', Reason.INVALID),
-    "out of range": (b'{"claim_id": "below", "claim_amount": -5}', Reason.INVALID),
-    "no such day": (b'{"claim_id": "day", "loss_date": "1994-02-31"}', Reason.INVALID),
-    "nested": (b'{"claim_id": "deep", "x": ' + b"[" * 100_000, Reason.TOO_DEEP),
-    "large": (b'{"claim_id": "large", "x": "' + b"x" * 1_000_000 + b'"}', Reason.TOO_LARGE),
-}
 
 
 class Row(NamedTuple):
@@ -63,18 +50,16 @@ def good(count: int) -> Iterator[Row]:
 
 
 def bad(kind: str) -> Row:
-    return Row(kind.encode(), BAD[kind][0], [(KIND, kind.encode())])
+    return Row(kind.encode(), BAD[kind].value, [(KIND, kind.encode())])
 
 
 def mixed(count: int, seed: int = 1) -> list[Row]:
     """So many claims, and 2 % bad records of every kind spread among them."""
     rows = list(good(count))
     chance = random.Random(seed)
-    # Few of the large and the nested: a hundred of each would only be a hundred megabytes.
-    cheap = [kind for kind in BAD if kind not in {"large", "nested"}]
     kinds = [
         *["large", "nested"] * 3,
-        *itertools.islice(itertools.cycle(cheap), int(count * BAD_SHARE)),
+        *itertools.islice(itertools.cycle(LIGHT), int(count * BAD_SHARE)),
     ]
     for kind in kinds:
         rows.insert(chance.randrange(len(rows) + 1), bad(kind))

@@ -5,15 +5,14 @@ import datetime as dt
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 
-from model.__main__ import main
+from model.__main__ import main, parser
 from model.artifact.store import read_manifest
-from model.datasets import dataset as datasets
+from model.cli.terminal import show
 from model.datasets.dataset import load, write_jsonl
 from model.metrics import Report
-from model.studies import quality, search
+from model.studies import commands, quality, search
 from tests.model.examples import dataset
 from tests.model.sources import shared
 
@@ -119,13 +118,13 @@ def test_policy_number_of_carclaims_stops_the_training_and_the_defaults_do_not(
 
 
 def test_figures_are_printed_and_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    y = np.array([0, 1] * 50, dtype=np.int8)
-    found = quality.summarise("later", "one", [(y, np.linspace(0, 1, 100))])
-    monkeypatch.setattr(quality, "figures", lambda folder, on_fit: found)
+    of = {"protocol": "later", "algorithm": "one", "mean": 0.5, "low": 0.4, "high": 0.6, "runs": 1}
+    found = [quality.Figure(metric=name, **of) for name in quality.METRICS]  # type: ignore[arg-type]
     output = tmp_path / "figures.json"
-    assert main(["quality", "--data-dir", "x", "--json", str(output)]) == 0
+    asked = parser().parse_args(["quality", "--data-dir", "x", "--json", str(output)])
+    commands.quality(asked, lambda folder, on_fit: found)
     assert f"{found[0].mean:.4f}" in capsys.readouterr().out
     assert msgspec.json.decode(output.read_bytes(), type=list[quality.Figure]) == found
     nowhere = str(tmp_path / "none" / "figures.json")
@@ -133,17 +132,12 @@ def test_figures_are_printed_and_written(
     assert "is not a folder" in capsys.readouterr().err
 
 
-def test_every_candidate_is_validated_and_shown(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = load("synthetic", "synthetic", rows=2_000)
-    monkeypatch.setattr(datasets, "load", lambda *_: made)
-    monkeypatch.setattr(quality, "TEST_FROM", dt.date(2023, 7, 1))
+def test_every_candidate_is_validated_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    made = search.before(load("synthetic", "synthetic", rows=2_000), dt.date(2023, 7, 1))
     tried = search.candidates()[:2]
-    monkeypatch.setattr(search, "candidates", lambda: tried)
-    assert main(["search", "--data-dir", "x"]) == 0
+    show(commands.validated(made, tried))
     shown = capsys.readouterr().out
-    best = search.validate(search.before(made, dt.date(2023, 7, 1)), tried[1])
+    best = search.validate(made, tried[1])
     assert str(tried[1]) in shown
     assert f"{best['roc_auc']:.4f}" in shown
 

@@ -132,6 +132,7 @@ def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
     assert f"({policy})" in said
 
 
+@pytest.mark.slow
 def test_training_warns_of_a_budget_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

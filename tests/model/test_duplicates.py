@@ -21,6 +21,7 @@ from model.features.encoder import DEFAULT_FEATURES
 from model.leaks import check as leaks
 from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded
 from model.studies import quality, search
+from model.studies.quality import Prediction
 from model.training import splits
 from model.training.train import out_of_fold, split, train
 from schemas.claim import Claim
@@ -155,6 +156,7 @@ def test_the_walk_forward_trains_on_no_copy_of_what_it_tests() -> None:
     assert 0 in found["2021-07"][0]
 
 
+@pytest.mark.slow
 def test_labels_by_chance_are_not_predictable(copied: Dataset) -> None:
     noise = CHANCE * chance_error(copied.labels[:400])
     scores = out_of_fold(copied.claims, copied.labels, "gradient_boosting")
@@ -190,24 +192,21 @@ def test_copies_do_not_narrow_the_intervals() -> None:
     assert blind.high - blind.low < 0.75 * (once["roc_auc"].high - once["roc_auc"].low)
 
 
-def test_the_studies_keep_copies_together(copied: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_studies_keep_copies_together(copied: Dataset) -> None:
     seen: list[tuple[Indices, Indices]] = []
 
-    def predict(found: Dataset, train: Indices, test: Indices, *_: object) -> object:
+    def predict(found: Dataset, train: Indices, test: Indices, *_: object) -> Prediction:
         seen.append((train, test))
         labels = found.labels[test]
         return labels, labels.astype(np.float64)
 
-    monkeypatch.setattr(quality, "predict", predict)
-    monkeypatch.setattr(search, "predict", predict)
-    monkeypatch.setattr(quality, "TEST_FROM", dt.date(2021, 4, 1))
     for runs in (
-        quality._later_year(copied, "one"),
-        quality._stratified(copied, "one"),
-        quality._folds(copied, "one", DEFAULT_FEATURES),
+        quality.later_year(copied, "one", dt.date(2021, 4, 1), predict),
+        quality.stratified(copied, "one", predict),
+        quality.cross_validation(copied, "one", DEFAULT_FEATURES, predict),
     ):
         assert list(runs)
-    search.validate(copied, search.candidates()[0])
+    search.validate(copied, search.candidates()[0], predict=predict)
     assert len(seen) == 5 + 5 + 25 + 4
     assert all(sides_share_nothing(copied, train, test) for train, test in seen)
 

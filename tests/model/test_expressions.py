@@ -15,6 +15,7 @@ from model.features.expressions import Values, evaluate, holds
 from model.features.vocabulary import clean
 from schemas.expressions.grammar import parse
 from schemas.expressions.nodes import Constant, Fact, Kind, Node
+from tests.harness.examples import many
 
 KINDS: dict[str, Kind] = {
     **dict.fromkeys(("a", "b"), "number"),
@@ -172,7 +173,7 @@ twice = deeper({kind: simple[kind] | once[kind] for kind in simple})
 texts = st.one_of(*(simple[kind] | once[kind] | twice[kind] for kind in simple))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=many(600), deadline=None)
 @given(texts, rows)
 def test_a_batch_equals_its_rows(text: str, table: list[Row]) -> None:
     node = parse(text, KINDS)

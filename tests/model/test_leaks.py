@@ -7,7 +7,7 @@ import pytest
 from model.features.columns import DEFAULT_FEATURES
 
 from model.datasets.dataset import load
-from model.leaks import check as leaks
+from model.features.columns import DEFAULT_FEATURES
 from model.leaks import lift
 from model.leaks.check import LeakCheck, LeakError, LeakFinding, check
 from model.training import splits
@@ -36,6 +36,7 @@ def test_honest_synthetic_claims_raise_no_alarm() -> None:
     assert found_by(MADE.claims, LABELS, FEATURES) == ()
 
 
+@pytest.mark.slow
 def test_a_feature_that_gives_the_label_away_is_named() -> None:
     rng = np.random.default_rng(0)
     told = np.where(rng.random(len(LABELS)) < 0.02, 1 - LABELS, LABELS)
@@ -59,6 +60,7 @@ def numbered() -> list[Claim]:
     return changed("policy_number", [str(n) for n in number])
 
 
+@pytest.mark.slow
 def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -> None:
     warned = found_by(numbered(), LABELS, FEATURES)
     assert [(f.column, f.fatal) for f in warned] == [("policy_number", False)]
@@ -135,9 +137,8 @@ def test_error_of_chance_is_that_of_random_scores() -> None:
     assert lift.chance_error(labels) == pytest.approx(auc.std(), rel=0.05)
 
 
-def test_of_many_claims_a_sample_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaks, "MAX_CLAIMS", 600)
-    checked = check(numbered(), LABELS, FEATURES)
+def test_of_many_claims_a_sample_is_checked() -> None:
+    checked = check(numbered(), LABELS, FEATURES, most=600)
     assert checked is not None
     assert checked.claims == 600
     assert "policy_number" in [f.column for f in checked.findings]

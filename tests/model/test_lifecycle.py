@@ -1,6 +1,7 @@
 """``python -m model`` list, promote, rollback, card and compare."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import msgspec
@@ -190,7 +191,7 @@ def test_evaluate_writes_a_report(
 def test_a_report_that_cannot_be_drawn_is_told_before_the_work(
     root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.cli.commands.can_draw", lambda: False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     given = ["evaluate", "--model", str(tmp_path), "--data", "none", "--format", "jsonl"]
     assert main([*given, "--report", str(tmp_path / "r.html")]) == 1
     assert "--report needs matplotlib" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Output arrives complete: piped, in a narrow terminal, in any encoding."""
 
+import contextlib
 import io
 import json
 import os
@@ -58,8 +59,8 @@ def shown(
     terminal = to or Terminal("utf-8")
     patch.setenv("COLUMNS", str(columns))
     patch.setenv("TERM", "xterm")
-    patch.setattr(sys, "stdout", terminal)
-    assert main(command) == 0
+    with contextlib.redirect_stdout(terminal):
+        assert main(command) == 0
     return terminal.text()
 
 
@@ -116,9 +117,9 @@ def escaped(text: str, encoding: str) -> str:
 
 def test_the_worker_escapes_what_the_terminal_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal("ascii")
-    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("DELIVERY", "zweimal-für-€")
-    assert consume(["serve"]) == 2
+    with contextlib.redirect_stderr(terminal):
+        assert consume(["serve"]) == 2
     assert "zweimal-f\\u00fcr-\\u20ac" in terminal.text()
 
 
@@ -148,7 +149,13 @@ sys.exit(until_stopped(command))
 """
 
 
-@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=[] if number == signal.SIGTERM else pytest.mark.slow)
+        for number in SIGNALS
+    ],
+)
 def test_a_signal_ends_a_command_and_leaves_nothing_behind(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -250,6 +250,7 @@ def command(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_lock_of_the_folder_itself_which_any_account_may_take_keeps_nobody_waiting(
     root: Path,
 ) -> None:

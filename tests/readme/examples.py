@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from tests.readme.place import ROOT
+from tests.harness.process import ROOT
 
 DOCUMENTS = ("README.md", "docs/claims.md", "docs/models.md")
 """Those whose commands are run, in this order."""

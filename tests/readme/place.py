@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.broker import ports, topics, wait
+from tests.harness.process import ROOT, Process, environment
 
-ROOT = Path(__file__).parents[2]
 CLONED = ("Makefile", "pyproject.toml", "schemas", "model", "consumer", "fraud_scorer")
 STAMPS = (".ready", ".runtime")
 """Files that `make` checks to see that the environment is complete."""
@@ -32,29 +32,29 @@ class Place:
             (folder / name).symlink_to(ROOT / name)
         # A copy: nothing that changes in the project meanwhile makes the environment look old.
         shutil.copytree(ROOT / "requirements", folder / "requirements")
-        environment = folder / ".venv"
-        environment.mkdir()
+        venv = folder / ".venv"
+        venv.mkdir()
         for part in Path(sys.prefix).iterdir():
             if part.name not in STAMPS:
-                (environment / part.name).symlink_to(part)
+                (venv / part.name).symlink_to(part)
         for stamp in STAMPS:
-            (environment / stamp).touch()
+            (venv / stamp).touch()
         api, metrics = ports.free_ports(2)
         self.endpoint = f"localhost:{api}"
         self.operations = f"http://127.0.0.1:{metrics}"
         self._addresses = {BROKER: bootstrap, ENDPOINT: self.endpoint}
         self.name = topics.fresh_name("readme")
-        inherited = {n: v for n, v in os.environ.items() if not n.startswith("KAFKA_")}
-        self.environ = {
-            **inherited,
+        changes = {
             "CLAIMS_TOPIC": f"{self.name}.claims",
             "ALERTS_TOPIC": f"{self.name}.alerts",
             "DEAD_LETTER_TOPIC": f"{self.name}.dead",
             "OUTCOMES_TOPIC": f"{self.name}.outcomes",
+            "OUTCOMES_DEAD_LETTER_TOPIC": f"{self.name}.outcomes-dead",
             "CONSUMER_GROUP": f"{self.name}.group",
             "METRICS_PORT": str(metrics),
             "API_PORT": str(api),
         }
+        self.environ = environment(changes)
 
     def _here(self, command: str) -> str:
         for printed, real in self._addresses.items():
@@ -76,30 +76,24 @@ class Place:
         return done.stdout
 
     @contextlib.contextmanager
-    def running(self, command: str) -> Iterator[Callable[[], None]]:
+    def running(self, command: str) -> Iterator[Callable[[], object]]:
         """Keep a command running while the body does; it is interrupted as by Ctrl-C.
 
         What the body gets fails once the command has ended by itself.
         """
         here = self._here(command).partition("#")[0].strip().removesuffix("&")
-        log = self.folder / "running.log"
-        with log.open("ab") as out:
-            process = subprocess.Popen(
-                ["bash", "-c", here], cwd=self.folder, env=self.environ,
-                stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True,
-            )  # fmt: skip
-
-        def still() -> None:
-            assert process.poll() is None, f"{command} ended: {log.read_text()[-2_000:]}"
-
+        started = Process(
+            ["bash", "-c", here], self.environ, self.folder / "running.log",
+            cwd=self.folder, own_session=True,
+        )  # fmt: skip
         try:
-            yield still
-            still()
+            yield started.check
+            started.check()
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGINT)
+                os.killpg(started.process.pid, signal.SIGINT)
             try:
-                process.wait(60)
+                started.wait(60)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+                os.killpg(started.process.pid, signal.SIGKILL)
+                started.wait()

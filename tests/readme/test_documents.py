@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme.place import ROOT
+from tests.harness.process import ROOT
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

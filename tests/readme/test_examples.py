@@ -15,6 +15,7 @@ from model.datasets import dataset as datasets
 from model.datasets.dataset import write_jsonl
 from tests.broker import wait
 from tests.broker.read import Record, read_all
+from tests.harness.process import ROOT
 from tests.readme.examples import (
     answer_after,
     block_with,
@@ -22,7 +23,7 @@ from tests.readme.examples import (
     inline,
     python_commands,
 )
-from tests.readme.place import ROOT, Place
+from tests.readme.place import Place
 
 STREAM = "make topics"
 HISTORY = "history.jsonl"
@@ -75,7 +76,7 @@ def test_claims_become_alerts_like_the_one_printed(
     _, connect, topics, run, generate = block_with(STREAM).commands
     place.run(connect)
     created = place.run(topics)
-    assert created.count(": created") == len(topics.partition("#")[2].split(",")) == 4
+    assert created.count(": created") == len(topics.partition("#")[2].split(",")) == 5
     with place.running(run) as still, place.running(generate):
 
         def passed() -> Record | None:

@@ -13,8 +13,8 @@ import httpx
 
 from tests.broker import wait
 from tests.broker.fetched import java_version, once
-from tests.broker.native import _die_with_parent
 from tests.broker.ports import free_ports
+from tests.harness.process import die_with_parent
 
 VERSION = "3.3.3"
 ARTIFACT = f"io.apicurio:apicurio-registry-app:{VERSION}:tar.gz:all"
@@ -71,7 +71,7 @@ def apicurio() -> Iterator[str]:
     ports = [f"-Dquarkus.http.port={port}", f"-Dquarkus.management.port={management}"]
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            [*_die_with_parent(), java, "-Xmx384m", *ports, "-jar", "quarkus-run.jar"],
+            [*die_with_parent(), java, "-Xmx384m", *ports, "-jar", "quarkus-run.jar"],
             cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
         )  # fmt: skip
         url = f"http://127.0.0.1:{port}/apis/ccompat/v7"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from tests.integration.conftest import model_dir, new_stage, scorer
+from tests.integration.conftest import new_stage, scorer
 from tests.registry.apicurio import NoRegistryError, apicurio
 from tests.registry.small import SmallRegistry, small_registry
 
-__all__ = ["model_dir", "new_stage", "scorer"]
+__all__ = ["new_stage", "scorer"]
 
 
 @pytest.fixture

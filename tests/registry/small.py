@@ -35,12 +35,16 @@ class SmallRegistry:
         self.asked: list[str] = []
         self.credentials: str | None = None
         self.broken = False
+        self.elsewhere = False
+        """The address is not that of a registry."""
 
     def answer(self, path: str, body: Any, authorization: str | None) -> Answer:
         path = path.partition("?")[0]
         self.asked.append(path)
         if self.broken:
             return 500, {"error_code": 50001, "message": "store broken"}
+        if self.elsewhere:
+            return 404, {"message": "no such page"}
         wanted = self.credentials and base64.b64encode(self.credentials.encode()).decode()
         if wanted and authorization != f"Basic {wanted}":
             return 401, {"error_code": 40101, "message": "Unauthorized"}

@@ -18,7 +18,8 @@ from model.scoring.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, ReasonItem, RuleHit
 from schemas.avro import alert_avro
 from schemas.claim import MAX_AMOUNT, Claim
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer
+from tests.consumer.fakes import NOW, FakeScorer
+from tests.harness.kafka import FakeMessage
 from tests.schemas.reading import validator
 
 SCHEMA: Any = fastavro.parse_schema(alert_avro())

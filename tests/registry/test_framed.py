@@ -4,7 +4,6 @@ import decimal
 import json
 import math
 import ssl
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +22,10 @@ from hypothesis import strategies as st
 from consumer.batch.edges import PLAIN, Wire
 from consumer.batch.process import Outcome, process
 from consumer.errors import RegistryStoppedError, SettingsError
-from consumer.registry import client as registry
 from consumer.registry.alerts import plain
 from consumer.registry.claims import FramedClaims
-from consumer.registry.client import Registry
-from consumer.registry.wire import json_of, make_wire
+from consumer.registry.client import Registry, connect
+from consumer.registry.wire import json_of, make_wire, wire_of
 from consumer.settings.settings import Settings, read_settings
 from model.datasets.dataset import load
 from model.scoring.scorer import Scorer
@@ -37,8 +35,9 @@ from schemas.dead_letter import DeadLetter, Reason
 from schemas.decoding.refusal import RefusedError
 from schemas.export import FOLDER
 from tests.broker.ports import free_ports
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of
 from tests.deploy.secured import Certificates
+from tests.harness.kafka import FakeMessage
 from tests.registry import writing
 from tests.registry.small import SmallRegistry, small_registry
 from tests.schemas.test_record_headers import described, texts
@@ -202,7 +201,7 @@ def test_every_example_alert_can_be_written_in_avro(client: SchemaRegistryClient
 
 
 def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(
-    small: SmallRegistry, monkeypatch: pytest.MonkeyPatch
+    small: SmallRegistry,
 ) -> None:
     client = SchemaRegistryClient({"url": small.url})
     value = writing.json_schema(client)(examples.REAR_END)
@@ -212,8 +211,7 @@ def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(
     found = outcome(wire, value, value, *unknown, *unknown)
     assert (len(found.alerts), len(found.dead_letters)) == (2, 4)
     assert small.asked == ["/schemas/ids/1", "/schemas/ids/9", "/schemas/ids/8"]
-    monkeypatch.setattr(registry, "FORGET_S", 0.0)
-    other = make_wire(settings(small.url))
+    other = wire_of(settings(small.url), Registry(client, forget_s=0.0))
     outcome(other, b"\0\0\0\0\x02{}")
     small.register("later", "{}", "JSON")
     assert letters(outcome(other, b"\0\0\0\0\x02{}"))[0].path == "$", "known now, and no claim"
@@ -232,50 +230,43 @@ def test_other_kinds_of_schema_are_refused_by_name(small: SmallRegistry) -> None
     assert letters(found)[0].message == f"schema {number} is PROTOBUF, not JSON or AVRO"
 
 
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "RETRIES", 0)
+def quick_wire(wanted: Settings) -> Wire:
+    """As `make_wire`, with a client that asks once."""
+    return wire_of(wanted, connect(wanted, retries=0))
 
 
-def test_a_registry_that_is_not_there_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
+def test_a_registry_that_is_not_there_stops_the_start() -> None:
     (port,) = free_ports(1)
     with pytest.raises(RegistryStoppedError, match="connecting") as stopped:
-        make_wire(settings(f"http://127.0.0.1:{port}"))
+        quick_wire(settings(f"http://127.0.0.1:{port}"))
     assert stopped.value.exit_code == 8
 
 
 @pytest.mark.parametrize("fault", ["broken", "address"])
-def test_a_registry_that_fails_later_is_no_dead_letter(
-    small: SmallRegistry, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
-    quick(monkeypatch)
-    wire = make_wire(settings(small.url))
+def test_a_registry_that_fails_later_is_no_dead_letter(small: SmallRegistry, fault: str) -> None:
+    wire = quick_wire(settings(small.url))
     assert outcome(wire, writing.plain(examples.REAR_END)).alerts
-    if fault == "broken":
-        small.broken = True
-    else:
-        monkeypatch.setattr(small, "answer", lambda *_: (404, {"message": "no such page"}))
+    small.broken = fault == "broken"
+    small.elsewhere = fault == "address"
     with pytest.raises(RegistryStoppedError, match="asking for schema 5"):
         outcome(wire, b"\0\0\0\0\5{}")
     assert outcome(wire, writing.plain(examples.REAR_END)).alerts, "plain claims need no registry"
 
 
-def test_credentials(small: SmallRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
+def test_credentials(small: SmallRegistry) -> None:
     small.credentials = "scorer:s3cret: with colon"
     own = {"SCHEMA_REGISTRY_USERNAME": "scorer", "SCHEMA_REGISTRY_PASSWORD": "wr0ng"}
     for given_ in ({}, own):
         with pytest.raises(RegistryStoppedError, match="401") as stopped:
-            make_wire(settings(small.url, **given_))
+            quick_wire(settings(small.url, **given_))
         assert "wr0ng" not in str(stopped.value)
     own["SCHEMA_REGISTRY_PASSWORD"] = "s3cret: with colon"
     number = small.register("claims-value", "{}", "JSON")
     value = b"\0" + number.to_bytes(4, "big") + writing.plain(examples.REAR_END)
-    assert outcome(make_wire(settings(small.url, **own)), value).alerts
+    assert outcome(quick_wire(settings(small.url, **own)), value).alerts
 
 
-def test_tls_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
+def test_tls_both_ways(tmp_path: Path) -> None:
     files = Certificates(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files.sign("registry"))
@@ -291,10 +282,10 @@ def test_tls_both_ways(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert secured.url.startswith("https://")
         for wanting in (trusts, shows):
             with pytest.raises(RegistryStoppedError, match="connecting"):
-                make_wire(settings(secured.url, **wanting))
+                quick_wire(settings(secured.url, **wanting))
         number = secured.register("claims-value", "{}", "JSON")
         value = b"\0" + number.to_bytes(4, "big") + writing.plain(examples.REAR_END)
-        assert outcome(make_wire(settings(secured.url, **trusts, **shows)), value).alerts
+        assert outcome(quick_wire(settings(secured.url, **trusts, **shows)), value).alerts
 
 
 def test_a_schema_must_be_there_when_it_may_not_be_registered(url: str) -> None:
@@ -327,10 +318,5 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         json_of(settings("http://127.0.0.1:9"))
 
 
-def test_without_a_registry_nothing_of_it_is_loaded() -> None:
+def test_without_a_registry_the_wire_is_plain() -> None:
     assert make_wire(read_settings({})) is PLAIN
-    asked = (
-        "import consumer.__main__, sys; print([m for m in sys.modules if 'schema_registry' in m])"
-    )
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

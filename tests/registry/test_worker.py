@@ -16,7 +16,7 @@ from schemas.alert import FraudAlert
 from schemas.export import FOLDER
 from tests.broker import wait
 from tests.broker.read import read_all
-from tests.consumer.fakes import FakeMessage
+from tests.harness.kafka import FakeMessage
 from tests.integration.conftest import NewStage
 from tests.integration.stage import Stage
 from tests.integration.traffic import Row, produce

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import examples
 from schemas.claim import Claim
+from tests.harness.examples import many
 from tests.schemas.reading import ALERT, CLAIM, DEAD_LETTER
 
 FIELDS = sorted(Claim.__struct_fields__)
@@ -31,14 +32,14 @@ anything = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=many(400), deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), anything, max_size=6))
 def test_claims(changes: dict[str, Any]) -> None:
     claim = examples.MINIMAL_CLAIM | changes
     assert CLAIM.schema_accepts(claim) == CLAIM.decoder_accepts(claim)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=many(200), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(sorted(examples.REFERRED)).filter(lambda name: name != "scored_at"),
@@ -70,7 +71,7 @@ headers = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=many(300), deadline=None)
 @given(headers)
 def test_what_the_schema_accepts_as_a_dead_letter_can_be_read(changes: dict[str, str]) -> None:
     # One way only: the reader forgives other spellings of a number, such as 3.0 or -0.

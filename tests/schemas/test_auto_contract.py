@@ -22,6 +22,7 @@ from schemas.documents import claim_schema
 from schemas.export import RELEASED
 from schemas.expressions.nodes import Kind
 from schemas.openapi import openapi
+from tests.harness.examples import many
 from tests.schemas.contracts import decoder, outcome, shipped
 from tests.schemas.test_agreement import anything
 
@@ -86,7 +87,7 @@ def _torn(claim: dict[str, Any], at: int, bytes_: bytes) -> bytes:
     return whole[:at] + bytes_ + whole[at + len(bytes_) :]
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=many(1_000), deadline=None)
 @given(events)
 def test_events_become_the_same_claims_and_the_same_refusals(event: bytes) -> None:
     assert outcome(decoder("auto").decode, event) == outcome(decode, event)

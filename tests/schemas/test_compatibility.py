@@ -123,6 +123,36 @@ def test_what_breaks_readers_of_alerts(expected: str) -> None:
     assert expected in changed("fraud-alert.json", ALERT_BREAKS[expected])
 
 
+OUTCOME_GROWTH: dict[str, Callable[[Document], object]] = {
+    "another finding": lambda d: d["$defs"]["Finding"]["enum"].append("inconclusive"),
+    "a time that may be missing": lambda d: d["required"].remove("decided_at"),
+    "new optional field": lambda d: d["properties"].update(amount_saved={"type": "number"}),
+}
+
+
+@pytest.mark.parametrize("growth", OUTCOME_GROWTH)
+def test_what_does_not_break_senders_of_outcomes(growth: str) -> None:
+    assert changed("fraud-outcome.json", OUTCOME_GROWTH[growth]) == []
+
+
+OUTCOME_BREAKS: dict[str, Callable[[Document], object]] = {
+    "$.outcome: only fraud": lambda d: d["$defs"]["Finding"]["enum"].remove("not_fraud"),
+    "$.alert_id: required": lambda d: d["required"].append("alert_id"),
+}
+
+
+@pytest.mark.parametrize("expected", OUTCOME_BREAKS)
+def test_what_breaks_senders_of_outcomes(expected: str) -> None:
+    assert changed("fraud-outcome.json", OUTCOME_BREAKS[expected]) == [expected]
+
+
+def test_an_alert_may_say_more_of_its_claim() -> None:
+    old, new = released("fraud-alert.json"), json.loads(contracts()["fraud-alert.json"])
+    assert "control" not in old["properties"]
+    assert new["properties"]["control"]["default"] is False
+    assert breaking(old, new, written=True) == []
+
+
 def test_an_integer_may_become_a_number() -> None:
     old = {"properties": {"n": {"type": "integer", "minimum": 0}}}
     new = {"properties": {"n": {"type": "number", "minimum": 0}}}

@@ -16,6 +16,7 @@ from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
 from schemas.documents import claim_schema, decoded_schema
+from tests.harness.examples import many
 from tests.schemas.contracts import decoder, outcome, shipped, small
 
 NUMBER = {"type": "number", "minimum": 0, "x-role": "feature"}
@@ -161,7 +162,7 @@ objects = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=many(600), deadline=None)
 @given(objects)
 def test_schema_and_decoder_agree(value: Any) -> None:
     """On everything but texts that are read: those the schema lets pass, and the reader judges."""

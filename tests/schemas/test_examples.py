@@ -60,6 +60,8 @@ WRONG += [
         {"decision": "deny"},
         {"band": "none"},
         {"revision": 0},
+        {"control": 1},
+        {"control": None},
         {"percentile": 100.5},
         {"reasons": None},
         {"reasons": [{"code": "x"}]},
@@ -82,7 +84,17 @@ WRONG += [
 ]
 WRONG += [
     (OUTCOME, examples.CONFIRMED, change)
-    for change in ({"outcome": "maybe"}, {"claim_id": ""}, {"decided_at": "2026-06-30"})
+    for change in (
+        {"outcome": "maybe"},
+        {"outcome": None},
+        {"claim_id": ""},
+        {"decided_at": "2026-06-30"},
+        {"amount_saved": -1},
+        {"amount_saved": "61200"},
+        {"source": "a hunch"},
+        {"alert_id": ""},
+        {"reason": "x" * 1_001},
+    )
 ]
 
 

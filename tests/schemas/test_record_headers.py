@@ -10,7 +10,8 @@ from consumer.batch.process import process
 from consumer.batch.revisions import headers_after
 from schemas.dead_letter import Header, without_error_headers
 from schemas.record_headers import FRAMED
-from tests.consumer.fakes import NOW, FakeMessage, FakeScorer, alert_of, claim
+from tests.consumer.fakes import NOW, FakeScorer, alert_of, claim
+from tests.harness.kafka import FakeMessage
 from tests.schemas.reading import read
 
 TRACE: list[Header] = [

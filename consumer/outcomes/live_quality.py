@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
-from schemas.outcome import Finding
+from schemas.outcome import Finding, Occasion
 
 OTHER_VERSIONS: Final = "(other)"
 """Name for the combined remaining versions: see `LiveQuality.summed`."""
@@ -30,13 +30,16 @@ class _Known(Struct):
 
     version: str | None = None
     referred: bool = False
-    fraud: bool | None = None
+    finding: Finding | None = None
     decided_at: dt.datetime | None = None
+    saved: float = 0.0
+    source: Occasion | None = None
 
     def cell(self) -> Cell | None:
-        if self.version is None or self.fraud is None:
+        """Where it counts; an inconclusive claim counts neither as fraud nor as honest."""
+        if self.version is None or self.finding not in {Finding.FRAUD, Finding.NOT_FRAUD}:
             return None
-        return Cell(self.version, self.referred, self.fraud)
+        return Cell(self.version, self.referred, self.finding is Finding.FRAUD)
 
 
 class LiveQuality:
@@ -53,6 +56,10 @@ class LiveQuality:
         """Number of claims that are no longer counted."""
         self._claims: OrderedDict[str, _Known] = OrderedDict()
         self.cells: Counter[Cell] = Counter()
+        self.findings: Counter[tuple[Finding, Occasion | None]] = Counter()
+        """Claims by their latest finding, with an alert or without."""
+        self.saved = 0.0
+        """Amount saved according to the latest outcome of each claim."""
         self._latest: OrderedDict[str, None] = OrderedDict()
         """Versions in the order of their last alerts."""
 
@@ -67,18 +74,32 @@ class LiveQuality:
         if len(self._latest) > self._keep:
             self._latest.popitem(last=False)
 
-    def outcome(self, claim_id: str, finding: Finding, decided_at: dt.datetime | None) -> None:
+    def outcome(
+        self,
+        claim_id: str,
+        finding: Finding,
+        decided_at: dt.datetime | None,
+        *,
+        saved: float = 0.0,
+        source: Occasion | None = None,
+    ) -> None:
         """A claim was decided; the latest decision counts, in whatever order they arrive.
 
-        Without a credible decision time (None), it overrides those that came before, and
-        is overridden by any that comes after.
+        Args:
+            claim_id: the claim.
+            finding: what was found.
+            decided_at: when. Without a credible time (None), it overrides those that came before,
+                and is overridden by any that comes after.
+            saved: amount that was not paid because of it.
+            source: why the claim was investigated, if that is stated.
         """
         known = self._claim(claim_id)
         earlier = known.decided_at
         if decided_at is not None and earlier is not None and decided_at < earlier:
             return
         self._count(known, -1)
-        known.fraud, known.decided_at = finding is Finding.FRAUD, decided_at
+        known.finding, known.decided_at = finding, decided_at
+        known.saved, known.source = saved, source
         self._count(known, +1)
 
     def precision(self, model_version: str) -> float | None:
@@ -117,6 +138,9 @@ class LiveQuality:
         return known
 
     def _count(self, known: _Known, step: int) -> None:
+        if known.finding is not None:
+            self.findings[known.finding, known.source] += step
+            self.saved += step * known.saved
         cell = known.cell()
         if cell is not None:
             self.cells[cell] += step

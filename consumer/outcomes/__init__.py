@@ -1,0 +1,1 @@
+"""Outcomes of investigations: live figures from them, and bad ones set aside."""
