@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from model.features.columns import claim_columns
 
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
-from model.artifact.store import ArtifactError, read_manifest, save
+from model.artifact.store import FILES, ArtifactError, read_manifest, save
+from model.features.facts import claim_columns
 from model.scoring.load import load
 from model.training.train import train, write
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 DATA = dataset()
@@ -52,7 +52,7 @@ class Bomb:
 def test_what_is_loaded_scores_like_what_was_saved(folder: Path) -> None:
     scorer = load(folder)
     claims = DATA.claims[:100]
-    columns = claim_columns(claims, scorer.features)
+    columns = claim_columns(AUTO, claims, scorer.features)
     assert scorer.score(claims).tobytes() == TRAINED.pipeline.predict_proba(columns)[:, 1].tobytes()
     assert scorer.name == "gradient_boosting"
     assert scorer.version == "20260102.030405"
@@ -117,7 +117,7 @@ def test_a_patch_release_of_scikit_learn_is_accepted(folder: Path) -> None:
     assert load(folder).name == "gradient_boosting"
 
 
-@pytest.mark.parametrize("missing", ["manifest.json", "model.joblib", "reference.json"])
+@pytest.mark.parametrize("missing", FILES)
 def test_a_missing_file_is_named(folder: Path, missing: str) -> None:
     (folder / missing).unlink()
     with pytest.raises(ArtifactError, match=rf"cannot read .*{missing}: No such file"):
@@ -173,8 +173,8 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_manifest_of_other_bytes_is_not_saved(folder: Path, tmp_path: Path) -> None:
     manifest: Manifest = read_manifest(folder)
-    with pytest.raises(ArtifactError, match="do not match the model"):
-        save(tmp_path / "other", artifact.Contents(b"other", b"bytes"), manifest)
+    with pytest.raises(ArtifactError, match="do not match what it describes"):
+        save(tmp_path / "other", artifact.Contents(b"other", b"bytes", b"{}"), manifest)
 
 
 def test_serving_does_not_need_pandas(folder: Path) -> None:

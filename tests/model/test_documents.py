@@ -1,6 +1,7 @@
 """Card and report: what people read about a model."""
 
 import base64
+import dataclasses
 import datetime as dt
 import re
 import xml.etree.ElementTree as ET
@@ -126,12 +127,11 @@ def test_text_of_the_claims_cannot_become_markup(folder: Path) -> None:
 
 def test_a_report_without_frauds_is_drawn_too(folder: Path) -> None:
     from model.evaluation.details import details
-    from model.training.train import pick
 
     trained = FAMILY[0]
-    honest = DATA.labels[trained.test_rows] * 0
-    claims = pick(DATA.claims, trained.test_rows)
-    found = details(claims, honest, trained.test_scores, 0.5)
+    tested = DATA.part(trained.test_rows)
+    honest = tested.labels * 0
+    found = details(dataclasses.replace(tested, labels=honest), trained.test_scores, 0.5)
     page = Page()
     page.feed(html(read_manifest(folder), found, Scored("m", honest, trained.test_scores)))
     assert "ROC" not in page.pictures
