@@ -40,6 +40,12 @@ class ArtifactError(Exception):
     """An artifact cannot be used; the message says why and what to do."""
 
 
+class _Format(msgspec.Struct):
+    """What manifests of every format state."""
+
+    format_version: int | None = None
+
+
 class Contents(NamedTuple):
     """Contents of the files that a manifest describes."""
 
@@ -150,15 +156,15 @@ def described(folder: Path) -> tuple[bytes, Manifest]:
     """
     content = _read(folder / MANIFEST_FILE)
     try:
-        manifest = decode(content, Manifest)
+        version = decode(content, _Format).format_version
+        if version not in (None, FORMAT_VERSION):  # before what only this format has is missed
+            raise ArtifactError(
+                f"{folder} has artifact format {version}, "
+                f"this release reads {FORMAT_VERSION}: retrain it"
+            )
+        return content, decode(content, Manifest)
     except FileError as error:
         raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
-    if manifest.format_version != FORMAT_VERSION:
-        raise ArtifactError(
-            f"{folder} has artifact format {manifest.format_version}, "
-            f"this release reads {FORMAT_VERSION}: retrain it"
-        )
-    return content, manifest
 
 
 def verified(folder: Path, manifest: Manifest) -> Contents:
