@@ -10,7 +10,6 @@ import joblib
 import msgspec
 import numpy as np
 import pandas as pd
-from model.features.columns import DEFAULT_FEATURES, is_category
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
@@ -98,8 +97,9 @@ def _kept(claim: Claim) -> Claim:
 
 
 def _train(dataset: Dataset, model: Path) -> Scorer:
+    contract = dataset.contract
     # Categories first: the order a stock ColumnTransformer gives its columns.
-    features = sorted(DEFAULT_FEATURES, key=lambda name: not is_category(name))
+    features = sorted(contract.features(), key=lambda name: not contract.is_category(name))
     plan = SplitPlan(kind="time", test_size=0.5, seed=SEED)
     trained = train(
         dataset, "gradient_boosting", plan, features=features, policy=Top(share=REFERRED)
@@ -116,7 +116,7 @@ def _stock_form(scorer: Scorer, claims: Sequence[Claim]) -> Pipeline:
     """
     frame = stock.frame_of([msgspec.json.decode(msgspec.json.encode(c)) for c in claims])
     names = list(scorer.features)
-    categories = [name for name in names if is_category(name)]
+    categories = [name for name in names if scorer.contract.is_category(name)]
     encoder = OrdinalEncoder(
         categories=[_spellings(frame[name]) for name in categories],
         handle_unknown="use_encoded_value",

@@ -38,7 +38,8 @@ FLOORS = {
     ),
     "model": (
         {"arrays"},
-        {"datasets", "decide", "drift", "features", "files", "metrics", "samples"},
+        {"decide", "drift", "features", "files", "metrics", "samples"},
+        {"datasets"},
         {"artifact", "families"},
         {"compiled", "training"},
         {"leaks", "scoring"},

@@ -70,7 +70,7 @@ def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagno
         except ArtifactError as error:
             raise ModelRefusedError(f"{setting}={folder}: {error}") from error
         except RuleError as error:
-            raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
+            raise SettingsError(str(error)) from error
         signed = "not required" if settings.model_public_key_file is None else "valid"
         return (
             f"{found.name} {found.version} loads, format {found.manifest.format_version}, "

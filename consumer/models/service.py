@@ -68,7 +68,7 @@ def rules_of(settings: Settings) -> Callable[[Contract], Rules]:
         text = read_text(file)
     except RuleError as error:
         raise SettingsError(f"RULES_FILE={file}: {error}") from error
-    return lambda contract: parse(text, contract, file.name)
+    return lambda contract: parse(text, contract, f"RULES_FILE={file}")
 
 
 class Models:
@@ -106,7 +106,7 @@ class Models:
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
         except RuleError as error:
-            raise SettingsError(f"RULES_FILE: {error}") from error
+            raise SettingsError(str(error)) from error
         self._report()
         keep_out_of_collections()
         self._stopped = threading.Event()

@@ -86,13 +86,14 @@ class Explainer:
         contract = self._contract
         if contract.is_withheld(feature):
             return None
-        stated: Value = getattr(claim, feature) if feature in contract.fields else None
-        if isinstance(stated, bool):
-            return stated
-        if contract.is_category(feature) and feature in contract.fields:
-            return stated
+        if feature not in contract.derived:  # which may have the name of a field
+            stated: Value = getattr(claim, feature)
+            if isinstance(stated, bool) or contract.is_category(feature):
+                return stated
         if np.isnan(code):
             return None
+        if contract.kind_of(feature) == "flag":
+            return bool(code)
         if not contract.is_category(feature):
             return code
         known = self._categories[feature]

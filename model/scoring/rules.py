@@ -84,7 +84,15 @@ class Rules:
 def shipped_rules(contract: Contract) -> Rules:
     """The rules that come with the product for claims of a contract of that name; maybe none."""
     file = SHIPPED / f"{contract.about.name}.toml"
-    return load(file, contract) if file.is_file() else Rules([])
+    if not file.is_file():
+        return Rules([])
+    try:
+        return load(file, contract)
+    except RuleError as error:
+        raise RuleError(
+            f"{error}. These rules come with the product for contracts named "
+            f"{contract.about.name}: give this one another name, or set RULES_FILE"
+        ) from error
 
 
 def load(path: Path, contract: Contract) -> Rules:
