@@ -50,9 +50,7 @@ def _part(name: str, fields: Sequence[str]) -> Any:
 
 _Shared: Final = _part("Shared", _IN_COMMON)
 _SCHEMA_VERSION: Final = next(
-    field.default
-    for field in msgspec.structs.fields(FraudAlert)
-    if field.name == "schema_version"
+    field.default for field in msgspec.structs.fields(FraudAlert) if field.name == "schema_version"
 )
 _Own: Final = _part("Own", [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON])
 _SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}

@@ -8,9 +8,8 @@ from collections.abc import Callable, Collection
 from importlib import resources
 from typing import Any, Final
 
-from falcon.asgi import Request, Response
-
 import msgspec
+from falcon.asgi import Request, Response
 
 from consumer.batch.alerts import BatchScorer
 from schemas.claim import Role

@@ -83,7 +83,7 @@ def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -
 
 
 def test_an_identifier_is_not_a_feature_however_little_it_tells() -> None:
-    names = fields_by_role(Role.IDENTIFIER)
+    names = AUTO.with_role(Role.IDENTIFIER)
     claims, labels = MADE.claims[:300], LABELS[:300]
     with pytest.raises(LeakError) as refused:
         check(claims, labels, ("witnesses", *names))
