@@ -10,12 +10,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-import schemas
 from model.datasets import synthetic
 from model.samples import dwellings, health
 from schemas.claim import Claim
@@ -24,7 +22,6 @@ from schemas.decoding.decoder import ClaimDecoder
 
 CLAIMS: Final = 5_000
 PORTION: Final = 500
-CONTRACTS: Final = Path(schemas.__file__).parent / "contracts"
 
 Decode = Callable[[bytes], object]
 

@@ -124,7 +124,7 @@ def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
 def over_budget(
     policy: Policy, threshold: float, reference: Scores, claims_per_day: float
 ) -> str | None:
-    """A warning if not even the threshold 1 keeps the policy's budget; None otherwise.
+    """A warning if the policy's budget refers every claim, or cannot be kept; None otherwise.
 
     Args:
         policy: how the threshold was chosen.
@@ -132,6 +132,11 @@ def over_budget(
         reference: out-of-fold scores of the training claims, shape (n_claims,).
         claims_per_day: of the training period.
     """
+    if isinstance(policy, PerDay) and policy.alerts >= claims_per_day:
+        return (
+            f"the budget ({policy}) is not less than the {claims_per_day:.3g} claims a day of the "
+            "training data: every claim is referred"
+        )
     if threshold < 1 or not isinstance(policy, Top | PerDay):
         return None
     referred = float((reference >= threshold).mean())

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,6 +97,31 @@ def test_the_locks_are_read() -> None:
     assert {"numpy", "confluent-kafka", "cryptography", "pytest"} <= names
     assert len(locked("runtime.lock")) > 20
     assert len(names) > 100
+
+
+def asked_for() -> dict[NormalizedName, set[str]]:
+    """Extras of locked packages that other locked packages need, by package."""
+    found: dict[NormalizedName, set[str]] = {}
+    for name, requirement in locked("dev.lock").items():
+        try:
+            needed = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:  # of another system
+            continue
+        for other in map(Requirement, needed):
+            extras = [{"extra": extra} for extra in ("", *requirement.extras)]
+            if other.extras and (not other.marker or any(map(other.marker.evaluate, extras))):
+                found.setdefault(canonicalize_name(other.name), set()).update(other.extras)
+    return found
+
+
+def test_extras_that_packages_need_are_locked() -> None:
+    """pip takes the newest release of a package, without a hash, if its extra is not locked."""
+    needed = asked_for()
+    assert "toml" in needed[canonicalize_name("coverage")]
+    lock = {canonicalize_name(name): r.extras for name, r in locked("dev.lock").items()}
+    assert {name: extras - lock[name] for name, extras in needed.items()} == {
+        name: set() for name in needed
+    }
 
 
 @pytest.mark.parametrize("name", packages())

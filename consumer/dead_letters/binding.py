@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from consumer.batch.records import Record
+from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER, VALUE_HEADER, DeadLetter, Form
 
 _FREE: Final = frozenset({VALUE_HEADER, REDRIVEN_HEADER})
@@ -23,9 +24,9 @@ def bound_to(record: Record, form: Form) -> bytes:
     return joined([form.value.encode(), record.key, *flat])
 
 
-def place_of(letter: DeadLetter) -> str:
-    """The place of the refused record."""
-    return f"{letter.topic}[{letter.partition}]@{letter.offset}"
+def place_of(record: DeadLetter | Source) -> str:
+    """A place as messages state it: of a record, or of the one that a dead letter is about."""
+    return f"{record.topic}[{record.partition}]@{record.offset}"
 
 
 def bytes_of(value: str | bytes | None) -> bytes | None:

@@ -21,8 +21,7 @@ class Copy(NamedTuple):
     """Place of the refused record."""
 
     def __str__(self) -> str:
-        place = self.place
-        return f"{place.topic}[{place.partition}]@{place.offset}, a copy of that of {self.of}"
+        return f"{place_of(self.place)}, a copy of that of {self.of}"
 
 
 def fingerprint(letter: DeadLetter, claim: Record) -> Fingerprint:

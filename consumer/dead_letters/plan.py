@@ -3,7 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import msgspec
 
@@ -25,7 +25,7 @@ from schemas.dead_letter import (
     Reason,
     without_error_headers,
 )
-from schemas.decoding.refusal import RefusedError
+from schemas.decoding.refusal import RefusedError, in_words
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -231,7 +231,9 @@ def kept_as_it_is(message: Message, headers: Iterable[Header], mark: RedriveMark
 
 
 class _Named(msgspec.Struct):
-    claim_id: Any = None
+    """An id that is not a plain value is unknown: a list of many items takes far more memory."""
+
+    claim_id: str | int | float | bool | None = None
 
 
 def listed(letter: DeadLetter, record: Record) -> bytes:
@@ -268,11 +270,9 @@ def read_letter(message: Message) -> DeadLetter | None:
         return DeadLetter.from_headers(headers_of(message))
     except RefusedError:
         return None
-    except (KeyError, ValueError) as error:
-        log.warning("kept: %s is not a dead letter: %r", _where(message), error)
-        return None
-
-
-def _where(message: Message) -> str:
-    place = coordinates(message)
-    return f"{place.topic}[{place.partition}]@{place.offset}"
+    except KeyError as error:
+        why = f"without the header {error}"
+    except ValueError as error:
+        why = in_words(error)
+    log.warning("kept: %s is not a dead letter: %s", place_of(coordinates(message)), why)
+    return None

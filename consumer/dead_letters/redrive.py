@@ -29,6 +29,7 @@ from confluent_kafka import (
 
 from consumer.batch.process import next_offsets
 from consumer.batch.records import Record, coordinates
+from consumer.dead_letters.binding import place_of
 from consumer.dead_letters.copies import Fingerprint
 from consumer.dead_letters.marks import Marks
 from consumer.dead_letters.plan import (
@@ -357,7 +358,7 @@ class _Sending:
             code = (self.reports.failed or kafka_error(error)).code()
             if code not in TOO_LARGE and not (code in CUT_SHORT and len(messages) > 1):
                 raise
-            first = f"{letters[0].topic}[{letters[0].partition}]@{letters[0].offset}"
+            first = place_of(letters[0])
             log.warning("too large, of %d dead letters from %s: %s", len(messages), first, error)
             self.receipts.aborted()
             self.producer.purge()

@@ -18,9 +18,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from consumer.batch.records import coordinates
+from consumer.errors import KafkaStoppedError
 from consumer.intake.membership import assign, snapshot, unassign
 from consumer.intake.offsets import Offsets
 from consumer.intake.stable import StableOffsets
@@ -76,6 +84,8 @@ class _Ready(NamedTuple):
     starts: Mapping[Place, Start]
     first: dict[Place, int]
     metadata: bytes | None
+    since_s: float
+    """When they were determined, on the monotonic clock."""
 
 
 class ClaimSource:
@@ -232,7 +242,7 @@ class ClaimSource:
             return True
         if self._ready is None:
             self._ready = self._where_to_begin()
-        if self._ready is None or not self._begin(self._ready.starts):
+        if self._ready is None or not self._begin(self._ready):
             message = self._consumer.poll(0)
             self._checked([] if message is None else [message])  # a record is void, an error is not
             return False
@@ -256,16 +266,27 @@ class ClaimSource:
         places = {(p.topic, p.partition): Receipt.parse(p.metadata) for p in found}
         first = {p: starts[p].offset for p, receipt in places.items() if receipt is None}
         within = self._offsets.within_log(starts, patient=waited < PATIENCE_S)
-        return None if within is None else _Ready(within, first, fresh)
+        return None if within is None else _Ready(within, first, fresh, time.monotonic())
 
-    def _begin(self, starts: Mapping[Place, Start]) -> bool:
-        """Seek every partition to its start; False while one is not being fetched yet."""
+    def _begin(self, ready: _Ready) -> bool:
+        """Seek every partition to its start; False while one is not being fetched yet.
+
+        Raises:
+            KafkaStoppedError: the client does not begin to fetch one.
+        """
+        starts = ready.starts
         for place, start in starts.items():
             try:
                 self._consumer.seek(TopicPartition(*place, start.offset))
             except KafkaException as error:
                 if kafka_error(error).code() not in NOT_FETCHED_YET:
                     raise
+                if time.monotonic() - ready.since_s > PATIENCE_S:
+                    topic, partition = place
+                    raise KafkaStoppedError(
+                        f"{topic}[{partition}] is assigned, but the client has not begun to read "
+                        f"it for {PATIENCE_S:g} s: start this process again"
+                    ) from error
                 return False
         self._done = {place: start.done for place, start in starts.items() if start.done}
         return True
@@ -280,10 +301,15 @@ class ClaimSource:
         if self._settings.group_protocol == "classic":
             self._offsets.keep(partitions)
         # If the broker does not answer yet, the following rewind finds the place: waiting here
-        # could block the very callback that is the reason.
+        # could block the very callback that is the reason. Until then the partitions stand at
+        # their ends, as what is read before the rewind is void. Left without a place, the client
+        # asks for the committed offsets itself, once: refused as a whole, for instance by a broker
+        # that is not the coordinator yet, it never starts to read, now or later
+        # (rd_kafka_assignment_apply_offsets in librdkafka 2.16).
         start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
-        known = partitions if start is None else start
-        assign(consumer, known, self._settings.group_protocol)
+        if start is None:
+            start = [TopicPartition(p.topic, p.partition, OFFSET_END) for p in partitions]
+        assign(consumer, start, self._settings.group_protocol)
         log.info("assigned %s", _names(partitions))
 
     def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -14,6 +14,8 @@ from typing import Annotated, Final
 import msgspec
 from confluent_kafka import KafkaException, Message
 
+from consumer.batch.records import coordinates
+from consumer.dead_letters.binding import place_of
 from consumer.kafka.client import (
     common_config,
     make_consumer,
@@ -31,7 +33,7 @@ from consumer.outcomes.screening import Screening
 from consumer.registry.wire import json_of
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
-from schemas.decoding.refusal import RefusedError
+from schemas.decoding.refusal import RefusedError, in_words
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -125,8 +127,7 @@ def _take(
             _take_outcome(message, quality)
     except (*UNREADABLE, RefusedError) as fault:
         instruments.unreadable.labels(message.topic()).inc()
-        at = f" - at `{fault.path}`" if isinstance(fault, RefusedError) else ""
-        log.warning("unreadable: %s: %s%s", _place(message), fault, at)
+        log.warning("unreadable: %s: %s", place_of(coordinates(message)), in_words(fault))
 
 
 def _take_outcome(message: Message, quality: LiveQuality) -> None:
@@ -137,7 +138,7 @@ def _take_outcome(message: Message, quality: LiveQuality) -> None:
         log.warning(
             "decided_at=%s is in the future, so the next finding replaces it: %s",
             outcome.decided_at,
-            _place(message),
+            place_of(coordinates(message)),
         )
     quality.outcome(
         outcome.claim_id,
@@ -146,7 +147,3 @@ def _take_outcome(message: Message, quality: LiveQuality) -> None:
         saved=outcome.amount_saved or 0.0,
         source=outcome.source,
     )
-
-
-def _place(message: Message) -> str:
-    return f"{message.topic()}[{message.partition()}]@{message.offset()}"

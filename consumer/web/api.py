@@ -16,9 +16,17 @@ from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.access import BearerToken
-from consumer.web.batches import MAX_ARRAY_BYTES, answers, is_array, status_of, told
+from consumer.web.batches import (
+    MAX_ARRAY_BYTES,
+    MAX_ARRAYS,
+    answers,
+    is_array,
+    status_of,
+    told,
+)
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
+from consumer.web.turns import Turns
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
@@ -41,18 +49,24 @@ class FraudDetection:
     def __init__(self, scorer: Callable[[], BatchScorer], metrics: ServingMetrics) -> None:
         self._scorer = scorer
         self._metrics = metrics
+        self._arrays = Turns(MAX_ARRAYS)
 
     async def on_post(self, request: Request, response: Response) -> None:
         """Answer whether each claim is fraudulent and with what probability."""
         detail = _wants_detail(request)
         body = await _body(request)
         with self._metrics.request_seconds.time():
-            response.data = self._answer(body, detail=detail)
+            if is_array(body):
+                response.data = await self._array(body, detail=detail)
+            else:
+                response.data = self._one(body, detail=detail)
         response.content_type = JSON
 
-    def _answer(self, body: bytes, *, detail: bool) -> bytes:
-        if is_array(body):
-            return _encoder.encode(answers(body, self._scorer(), detail=detail))
+    async def _array(self, body: bytes, *, detail: bool) -> bytes:
+        async with self._arrays.one():
+            return _encoder.encode(await answers(body, self._scorer(), detail=detail))
+
+    def _one(self, body: bytes, *, detail: bool) -> bytes:
         scorer = self._scorer()
         (found,) = told([_claim(body, scorer.decoder)], scorer, detail=detail)
         return _encoder.encode(found)

@@ -1,5 +1,6 @@
 """Arrays of claims over HTTP: an answer for each in their order; a fault of one is only its own."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -19,13 +20,28 @@ from schemas.decoding.refusal import RefusedError, parse
 from schemas.openapi import MAX_CLAIMS
 
 MAX_ARRAY_BYTES: Final = 16_000_000
+MAX_ARRAYS: Final = 16
+"""Answered or waiting at a time; above it 503."""
+PORTION: Final = 100
+"""Claims that are evaluated before the event loop looks at other requests, such as probes."""
 STATUS_OF: Final = {
     Reason.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 """Every other reason is a bad request."""
 
-_array: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_NO_ITEM: Final = msgspec.Raw(b"")
+_array: Final = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "Items",
+        [(f"item{n}", msgspec.Raw, _NO_ITEM) for n in range(MAX_CLAIMS)],
+        array_like=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+)
+"""Stops at the first item too many: an array of items of two bytes has millions, and each would be
+an object."""
 
 
 def is_array(beginning: bytes) -> bool:
@@ -38,30 +54,49 @@ def status_of(refused: RefusedError) -> HTTPStatus:
     return STATUS_OF.get(refused.reason, HTTPStatus.BAD_REQUEST)
 
 
-def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any]:
+async def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any]:
     """A verdict, an alert if `detail`, or a problem for each claim of an array.
+
+    Other requests are answered between portions of it.
 
     Raises:
         ProblemError: it is no array, or has no claim or more than `MAX_CLAIMS`.
     """
-    found = [_claim(item, scorer.decoder) for item in _items(body)]
+    items = items_of(body)
+    found: list[Any] = []
+    for start in range(0, len(items), PORTION):
+        await asyncio.sleep(0)
+        found += _portion(items[start : start + PORTION], scorer, detail=detail)
+    return found
+
+
+def _portion(items: Sequence[msgspec.Raw], scorer: BatchScorer, *, detail: bool) -> list[Any]:
+    found = [_claim(item, scorer.decoder) for item in items]
     claims = [item for item in found if not isinstance(item, Problem)]
     answered = told(claims, scorer, detail=detail) if claims else iter(())
     return [item if isinstance(item, Problem) else next(answered) for item in found]
 
 
-def _items(body: bytes) -> Sequence[msgspec.Raw]:
+def items_of(body: bytes) -> Sequence[msgspec.Raw]:
+    """The items of an array; the memory for them is bounded.
+
+    Raises:
+        ProblemError: it is not an array, or has no item or more than `MAX_CLAIMS`.
+    """
     try:
-        items: list[msgspec.Raw] = parse(_array, body, "$")
+        slots = msgspec.structs.astuple(parse(_array, body, "$"))
     except RefusedError as refused:
+        if refused.reason is Reason.INVALID:  # of an array, only for its length
+            raise _not_so_many(f"{MAX_CLAIMS + 1:,} or more") from None
         raise ProblemError(status_of(refused), str(refused), refused.path) from None
-    if not 1 <= len(items) <= MAX_CLAIMS:
-        raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"an array has 1 to {MAX_CLAIMS:,} claims, not {len(items):,}",
-            "$",
-        )
-    return items
+    if slots[0] == _NO_ITEM:
+        raise _not_so_many("0")
+    return slots if slots[-1] != _NO_ITEM else slots[: slots.index(_NO_ITEM)]
+
+
+def _not_so_many(count: str) -> ProblemError:
+    detail = f"an array has 1 to {MAX_CLAIMS:,} claims, not {count}"
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "$")
 
 
 def _claim(item: msgspec.Raw, decoder: ClaimDecoder) -> Any:

@@ -51,8 +51,9 @@ def holds(node: Node, facts: Facts) -> npt.NDArray[np.bool_]:
     """Where a flag is true, shape (n_claims,); where it is missing, it is not."""
     if isinstance(node, Operation) and node.name in _PLAIN and node.operands[0].kind != "text":
         # Missing values compare as false by themselves; most conditions are as simple as this.
-        left, right = (_value(operand, facts) for operand in node.operands)
-        return np.broadcast_to(_PLAIN[node.name](left, right), (len(facts),))
+        with np.errstate(all="ignore"):
+            left, right = (_value(operand, facts) for operand in node.operands)
+            return np.broadcast_to(_PLAIN[node.name](left, right), (len(facts),))
     found: npt.NDArray[np.bool_] = evaluate(node, facts) == 1
     return found
 

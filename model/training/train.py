@@ -21,6 +21,7 @@ from model.features.encoder import varying
 from model.features.facts import UNDATED, claim_columns, event_days
 from model.metrics import Report, evaluate
 from model.training import splits
+from model.training.pace import claims_per_day
 from model.training.splits import Split
 from schemas.contract.model import Contract
 
@@ -187,7 +188,6 @@ def out_of_fold(
 def _describe(dataset: Dataset, seen: Sequence[Any], fraud_rate: float) -> TrainingData:
     days = event_days(dataset.contract, seen)
     dated = days[days != UNDATED]
-    period = int(dated.max() - dated.min()) + 1 if len(dated) else 1
     return TrainingData(
         name=dataset.name,
         format=dataset.format,
@@ -199,7 +199,7 @@ def _describe(dataset: Dataset, seen: Sequence[Any], fraud_rate: float) -> Train
         duplicates=dataset.duplicates,
         training_rows=len(seen),
         fraud_rate=fraud_rate,
-        claims_per_day=len(seen) / period,
+        claims_per_day=claims_per_day(dated.tolist(), len(seen)),
         first_loss=dt.date.fromordinal(int(dated.min())) if len(dated) else None,
         last_loss=dt.date.fromordinal(int(dated.max())) if len(dated) else None,
     )

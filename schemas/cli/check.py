@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.cli.export import documents
 from schemas.contract.model import Contract, Field
 from schemas.contract.parse import load
 from schemas.decoding.rows import HIDDEN
@@ -86,10 +87,11 @@ def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
     """Lines about a contract and a file, and whether every row is accepted.
 
     Raises:
-        ContractError: the contract breaks a rule.
+        ContractError: the contract breaks a rule, or no documents can be made of it.
         TableError: the file cannot be read, or lacks a column.
     """
     contract = load(contract_file)
+    documents(contract, contract_file.name)
     fields, facts = len(contract.fields), len(contract.derived)
     lines = [f"{contract_file.name}: {fields} fields, {facts} derived facts"]
     if data is None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from schemas.asyncapi import asyncapi
 from schemas.avro import alert_avro, claim_avro
+from schemas.contract.errors import ContractError
+from schemas.contract.model import Contract
 from schemas.contract.parse import load
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.form import ClaimForm, form_of
@@ -26,17 +28,32 @@ def export(contract_file: Path, output: Path) -> list[str]:
         ContractError: the contract breaks a rule.
         OSError: the folder cannot be written.
     """
-    form = form_of(ClaimDecoder(load(contract_file)))
+    contract = load(contract_file)
+    form, found = documents(contract, contract_file.name)
     output.mkdir(parents=True, exist_ok=True)
     lines = []
-    for name, document in _documents(form):
-        text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-        (output / name).write_text(text, encoding="utf-8")
+    for name, content in found.items():
+        (output / name).write_bytes(content)
         lines.append(f"wrote {output / name}")
     unnamed = form.without_avro()
     if unnamed is not None:
         lines.append(f"no claim.avsc: Avro cannot have the name {unnamed}; letters, digits, _ only")
     return lines
+
+
+def documents(contract: Contract, file: str) -> tuple[ClaimForm, dict[str, bytes]]:
+    """The form of a contract's claims, and its documents by their names.
+
+    Raises:
+        ContractError: there is no type for its claims, or no text for a document.
+    """
+    try:
+        form = form_of(ClaimDecoder(contract))
+        texts = {n: json.dumps(d, indent=2, ensure_ascii=False) for n, d in _documents(form)}
+        return form, {name: f"{text}\n".encode() for name, text in texts.items()}
+    except (TypeError, ValueError, OverflowError) as error:
+        what = f"no decoder and documents can be made of it: {error}"
+        raise ContractError(file, "$", what, "Correct what this is about.") from error
 
 
 def _documents(form: ClaimForm) -> Iterator[tuple[str, object]]:

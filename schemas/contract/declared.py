@@ -14,7 +14,7 @@ from schemas.reading.declared import Reading, Words
 MAX_FIELDS: Final = 1_000
 MAX_DERIVED: Final = 300
 MAX_PLACES: Final = 20
-NAME_FORM: Final = "^[A-Za-z_][A-Za-z0-9_]{0,63}$"
+NAME_FORM: Final = "^[A-Za-z_][A-Za-z0-9_]{0,63}\\Z"
 
 Name = Annotated[str, Meta(pattern=NAME_FORM)]
 Place = Annotated[str, Meta(min_length=1, max_length=300)]
@@ -87,7 +87,7 @@ class DeclaredFact(Struct, frozen=True, forbid_unknown_fields=True, rename={
 class About(Struct, frozen=True, forbid_unknown_fields=True):
     """``x-contract``: which contract this is."""
 
-    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}$")]
+    name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}\\Z")]
     version: Annotated[int, Meta(ge=1, le=1_000_000)]
     line_of_business: Label
 

@@ -18,10 +18,10 @@ from schemas.contract.declared import (
     Event,
 )
 from schemas.contract.errors import ContractError
-from schemas.contract.fields import field_of
 from schemas.contract.model import Contract, Derived, Field
 from schemas.contract.places import PlaceError, json_path, path_of, within
-from schemas.contract.rules import name_faults, phrase_faults
+from schemas.contract.rules import field_of, name_faults, phrase_faults
+from schemas.contract.words import both, word_faults
 from schemas.expressions.grammar import parse as parse_expression
 from schemas.expressions.nodes import ExpressionError, Kind
 from schemas.reading.words import listed
@@ -113,7 +113,10 @@ def _fields(document: Document, file: str) -> Iterator[tuple[str, Field]]:
     for name, tree in document.properties.items():
         path = f"$.properties.{name}"
         said = _convert(tree, Declared, file, path)
-        yield name, field_of(name, said, required=name in document.required, file=file)
+        field = field_of(name, said, required=name in document.required, file=file)
+        for fault in word_faults(field, document.missing):
+            raise ContractError(file, path + fault.below, fault.what, fault.fix)
+        yield name, field
 
 
 def _check_names(names: Sequence[str], known: Mapping[str, object], file: str, path: str) -> None:
@@ -194,11 +197,9 @@ def _label_path(
                 f"{label.field} is the label, which no claim has when it is scored",
                 "Take the field out, or correct x-label.",
             )
-    both = set(label.fraud) & set(label.honest)
-    if both:
-        raise ContractError(
-            file, "$.x-label", f"{sorted(both)[0]} is fraud and honest", "Decide on one."
-        )
+    word = both(label.fraud, label.honest)
+    if word is not None:
+        raise ContractError(file, "$.x-label", f"{word} is fraud and honest", "Decide on one.")
     return path
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from schemas.contract.model import Field, Path
 
 MAX_SEGMENTS: Final = 8
+_UNNAMED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
 _ESCAPE: Final = re.compile("~(?![01])")
 
 
@@ -20,6 +21,8 @@ def path_of(place: str) -> Path:
     Raises:
         PlaceError: it is no pointer, or leads too deep.
     """
+    if _UNNAMED.search(place):
+        raise PlaceError(f"{place!r} contains a quotation mark, a backslash or a control character")
     if not place.startswith("/"):
         return (place,)
     if _ESCAPE.search(place):

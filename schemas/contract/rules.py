@@ -1,4 +1,4 @@
-"""The rules that the declaration of a field keeps."""
+"""The rules that the declaration of a field keeps, and the field that one becomes."""
 
 import keyword
 import re
@@ -10,13 +10,15 @@ import msgspec
 from schemas.claim import Role
 from schemas.contract import phrases
 from schemas.contract.declared import NAME_FORM, Declared, Phrase
-from schemas.contract.model import MAX_TEXT
+from schemas.contract.errors import ContractError
+from schemas.contract.model import MAX_NUMBER, MAX_TEXT, Field
 from schemas.contract.places import PlaceError, path_of
 from schemas.expressions.grammar import RESERVED
 from schemas.expressions.nodes import Kind
 from schemas.reading.dates import FormError
 from schemas.reading.declared import Reading
 from schemas.reading.value import value_reader
+from schemas.reading.words import PARTS_OF_NUMBERS
 
 _KINDS: Final[Mapping[str, Kind]] = {
     "string": "text",
@@ -91,6 +93,8 @@ def name_faults(name: str) -> Iterator[Fault]:
             f"{name[:80]!r} is not a name: letters, digits and _, at most 64",
             "Give the field such a name, and x-from the name it comes by.",
         )
+    if name.startswith("__"):
+        yield Fault("", f"{name[:80]} begins with __", "Give the field another name.")
     if keyword.iskeyword(name) or name in RESERVED:
         yield Fault("", f"{name} is a word of expressions", "Give the field another name.")
 
@@ -130,7 +134,7 @@ def _bound_faults(said: Declared) -> Iterator[Fault]:
     if said.pattern is not None:
         try:
             re.compile(said.pattern)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             yield Fault(".pattern", f"is no regular expression: {error}", "Correct it.")
 
 
@@ -178,9 +182,11 @@ def _reading_faults(reading: Reading, kind: Kind) -> Iterator[Fault]:
             yield Fault(
                 f".x-read.{key}", f"is for a {kinds[0]}, and this is a {kind}", "Take it out."
             )
-    if reading.decimal in reading.thousands or (reading.decimal + reading.thousands).isalnum():
+    if reading.decimal in reading.thousands or _is_part_of_number(reading):
         yield Fault(
-            ".x-read", "the marks of thousands and decimals are the same, or digits", "Correct one."
+            ".x-read",
+            "the marks of thousands and decimals are the same, or digits, letters or signs",
+            "Correct one.",
         )
     if "date" in given and reading.week_date is not None:
         yield Fault(".x-read", "has a form of dates and parts of one", "Take one out.")
@@ -192,6 +198,10 @@ def _reading_faults(reading: Reading, kind: Kind) -> Iterator[Fault]:
         value_reader(kind, reading)
     except FormError as error:
         yield Fault(".x-read.date", str(error), "Correct the form.")
+
+
+def _is_part_of_number(reading: Reading) -> bool:
+    return any(c.isalnum() or c in PARTS_OF_NUMBERS for c in reading.decimal + reading.thousands)
 
 
 def _is_of(value: Any, kind: Kind) -> bool:
@@ -210,3 +220,38 @@ def _part_faults(reading: Reading) -> Iterator[Fault]:
             path_of(place)
         except PlaceError as error:
             yield Fault(".x-read", str(error), "Correct it.")
+
+
+def field_of(name: str, said: Declared, *, required: bool, file: str) -> Field:
+    """The field.
+
+    Raises:
+        ContractError: the declaration breaks a rule.
+    """
+    for below, what, fix in faults(name, said, required=required):
+        raise ContractError(file, f"$.properties.{name}{below}", what, fix)
+    if said.type == "integer" or "integer" in said.type:
+        said = msgspec.structs.replace(said, multiple_of=said.multiple_of or 1)
+    return Field(
+        name=name,
+        kind=kind_of(said),
+        role=said.role,
+        required=required,
+        places=tuple(map(path_of, places_of(name, said))),
+        said=_bounded(said),
+        reading=said.reading,
+    )
+
+
+def _bounded(said: Declared) -> Declared:
+    """The declaration with bounds: nothing that comes from outside is without."""
+    kind = kind_of(said)
+    if kind == "number":
+        return msgspec.structs.replace(
+            said,
+            minimum=-MAX_NUMBER if said.minimum is None else said.minimum,
+            maximum=MAX_NUMBER if said.maximum is None else said.maximum,
+        )
+    if kind == "text" and said.max_length is None:
+        return msgspec.structs.replace(said, max_length=MAX_TEXT)
+    return said

@@ -6,6 +6,7 @@ and days are texts. Keys are texts whatever they look like. There are no anchors
 
 import json
 import re
+from collections import Counter
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +17,9 @@ from schemas.contract.errors import ContractError
 
 MAX_BYTES: Final = 1_000_000
 MAX_DEPTH: Final = 12
+
+MAX_NUMBER: Final = 1e300
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Tree = dict[str, Any]
 
@@ -56,7 +60,7 @@ def read_text(content: bytes, name: str) -> Tree:
         raise ContractError(name, "$", what, "Correct the file at this place.") from error
     if not isinstance(found, dict):
         raise ContractError(name, "$", "is not an object", "Begin with title: and properties:.")
-    _check_depth(found, name)
+    _check(found, name)
     return found
 
 
@@ -67,8 +71,7 @@ def _json(text: str) -> Any:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> Tree:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
         raise ValueError(f"{twice} occurs twice in an object")
     return found
 
@@ -84,17 +87,32 @@ def _in_words(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _check_depth(tree: object, name: str, path: str = "$", depth: int = 0) -> None:
+def _check(tree: object, name: str, path: str = "$", depth: int = 0) -> None:
+    """Refuse what no document made of the contract could contain."""
     if depth > MAX_DEPTH:
         raise ContractError(
             name, path, f"nested more than {MAX_DEPTH} deep", "A contract needs no deeper nesting."
         )
     if isinstance(tree, dict):
         for key, value in tree.items():
-            _check_depth(value, name, f"{path}.{key}", depth + 1)
+            _check_plain(key, name, path)
+            _check(value, name, f"{path}.{key}", depth + 1)
     elif isinstance(tree, list):
         for place, value in enumerate(tree):
-            _check_depth(value, name, f"{path}[{place}]", depth + 1)
+            _check(value, name, f"{path}[{place}]", depth + 1)
+    else:
+        _check_plain(tree, name, path)
+
+
+def _check_plain(value: object, name: str, path: str) -> None:
+    if isinstance(value, str) and not value.isascii() and _SURROGATE.search(value):
+        raise ContractError(
+            name, path, "a text with half of a surrogate pair", "Write the whole character."
+        )
+    if isinstance(value, int | float) and not -MAX_NUMBER <= value <= MAX_NUMBER:
+        raise ContractError(
+            name, path, f"a number beyond {MAX_NUMBER:g}", "Write one that can be computed with."
+        )
 
 
 class _Loader(yaml.SafeLoader):
@@ -111,6 +129,14 @@ class _Loader(yaml.SafeLoader):
             event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(
                 None, None, "an alias: write the value out", event.start_mark
+            )
+        tag = getattr(self.peek_event(), "tag", None)  # type: ignore[no-untyped-call]
+        if tag is not None:
+            raise yaml.composer.ComposerError(
+                None,
+                None,
+                f"could not determine a constructor for {tag[:80]!r}: write it without a tag",
+                self.peek_event().start_mark,  # type: ignore[no-untyped-call]
             )
         self._depth += 1
         if self._depth > 2 * MAX_DEPTH:

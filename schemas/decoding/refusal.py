@@ -1,6 +1,7 @@
 """Refusals: why something is no claim, and where. No message contains a value."""
 
 import json
+import re
 from typing import Any, Final
 
 import msgspec
@@ -8,6 +9,8 @@ import msgspec
 from schemas.dead_letter import Reason
 
 _PATH_MARK: Final = " - at `"
+_QUOTED: Final = re.compile(r"(?s)^(Invalid (?:enum )?value|Object contains unknown field) .*")
+"""What msgspec quotes something sent in."""
 
 
 class RefusedError(Exception):
@@ -30,18 +33,43 @@ def parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
     except msgspec.ValidationError as error:
         raise invalid(error, root) from None
     except UnicodeDecodeError as error:
-        # The error's own text contains the byte, which may be part of a name.
-        raise RefusedError(Reason.NOT_UTF8, f"not UTF-8: {error.reason}", root) from None
+        raise RefusedError(Reason.NOT_UTF8, in_words(error), root) from None
     except msgspec.DecodeError as error:
         raise RefusedError(Reason.NOT_JSON, _malformed(error, value), root) from None
-    except RecursionError:
-        raise RefusedError(Reason.TOO_DEEP, "the JSON is nested too deeply", root) from None
+    except RecursionError as error:
+        raise RefusedError(Reason.TOO_DEEP, in_words(error), root) from None
 
 
 def invalid(error: msgspec.ValidationError, root: str) -> RefusedError:
     """The refusal for a value that is not valid, with the JSON path of the fault below root."""
-    message, _, path = str(error).partition(_PATH_MARK)
-    return RefusedError(Reason.INVALID, message, root + path.rstrip("`").removeprefix("$"))
+    message, path = _parts(error)
+    return RefusedError(Reason.INVALID, message, root + path)
+
+
+def in_words(error: Exception) -> str:
+    """Why something sent could not be read, for logs and answers.
+
+    The texts of these errors quote what was sent, at any length: it may be a person's name.
+    """
+    if isinstance(error, RefusedError):
+        return str(error) if error.path == "$" else f"{error} at {error.path}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not UTF-8: {error.reason}"
+    if isinstance(error, RecursionError):
+        return "the JSON is nested too deeply"
+    if isinstance(error, msgspec.ValidationError):
+        message, path = _parts(error)
+        return f"{message} at ${path}" if path else message
+    return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
+
+
+def _parts(error: msgspec.ValidationError) -> tuple[str, str]:
+    """The rule that is broken, and the path of the fault without its $."""
+    # A value that is quoted may contain the mark; the path, which follows it, cannot.
+    message, mark, path = str(error).rpartition(_PATH_MARK)
+    if not mark or not path.endswith("`"):
+        message, path = str(error), ""
+    return _QUOTED.sub(r"\1", message), path.rstrip("`").removeprefix("$")
 
 
 def _malformed(error: msgspec.DecodeError, value: bytes) -> str:

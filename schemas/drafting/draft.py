@@ -18,6 +18,8 @@ from schemas.reading.amounts import number_reader
 from schemas.reading.words import ReadingError
 from schemas.tables.rows import TableError
 
+MAX_DIGITS: Final = 299
+"""Of a bound: more are refused in a contract."""
 LENGTHS: Final = (20, 50, 100, 200, 500, 2_000, 20_000)
 _TYPES: Final = {"number": "number", "flag": "boolean", "date": "string", "text": "string"}
 
@@ -161,7 +163,8 @@ def _bounds(field: _Field) -> dict[str, int]:
         reading.get("thousands", ""), reading.get("decimal", "."), reading.get("currency", ())
     )
     values = list(_numbers(field.column, read))
-    most = 10 ** (math.ceil(math.log10(max(1, *map(abs, values)))) + 1) if values else 10**9
+    digits = math.ceil(math.log10(max(1, *map(abs, values)))) + 1 if values else 9
+    most = 10 ** min(digits, MAX_DIGITS)
     return {"minimum": 0 if min(values, default=0) >= 0 else -most, "maximum": most}
 
 

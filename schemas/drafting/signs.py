@@ -1,5 +1,6 @@
 """What is pointed out about a column: constant, empty, or telling the label alone."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -55,7 +56,11 @@ def signs(column: Column, fraud: Sequence[bool | None]) -> Iterator[str]:
 
 def _area(column: Column, fraud: Sequence[bool | None]) -> float | None:
     """How well the column alone tells frauds, in either direction; None if that says nothing."""
-    known = [(t, f) for t, f in zip(column.texts, fraud, strict=True) if f is not None and t]
+    known = [
+        (text, f)
+        for text, f in zip(column.texts, fraud, strict=True)
+        if f is not None and text in column.counts and not _is_endless(text)
+    ]
     if not {False, True} <= {f for _, f in known}:
         return None
     try:
@@ -66,6 +71,14 @@ def _area(column: Column, fraud: Sequence[bool | None]) -> float | None:
         values = _rates(known)
     area = _roc(values)
     return max(area, 1 - area)
+
+
+def _is_endless(text: str) -> bool:
+    """True of a number that has no rank: infinite, or none."""
+    try:
+        return not math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _rates(known: Sequence[tuple[str, bool]]) -> list[tuple[float, bool]]:

@@ -114,12 +114,16 @@ _OF_TEXT: Final[dict[Kind, Callable[[Reading], Callable[[str], Value]]]] = {
 
 def as_text(number: float) -> str:
     """A number as people write it: without a fraction if it has none."""
-    return str(int(number)) if float(number).is_integer() else str(number)
+    if isinstance(number, int):  # may be larger than any float
+        return str(number)
+    return str(int(number)) if number.is_integer() else str(number)
 
 
 def _kept_number(value: Any, read: Callable[[str], Value]) -> Value:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ReadingError("Expected a number")
+    if isinstance(value, int):
+        return value
     return None if math.isnan(value) else value
 
 
@@ -127,7 +131,7 @@ def _kept_flag(value: Any, read: Callable[[str], Value]) -> Value:
     if isinstance(value, bool):
         return value
     if isinstance(value, int | float):
-        return None if math.isnan(value) else read(as_text(value))
+        return None if value != value else read(as_text(value))  # noqa: PLR0124 - NaN
     raise ReadingError("Expected true or false")
 
 
@@ -137,7 +141,7 @@ def _kept_date(value: Any, read: Callable[[str], Value]) -> Value:
     if isinstance(value, dt.date):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return None if math.isnan(value) else read(as_text(value))
+        return None if value != value else read(as_text(value))  # noqa: PLR0124 - NaN
     raise ReadingError("Expected a date")
 
 
@@ -145,7 +149,7 @@ def _kept_text(value: Any, read: Callable[[str], Value]) -> Value:
     if isinstance(value, bool):
         return read("true" if value else "false")
     if isinstance(value, int | float):
-        return None if math.isnan(value) else read(as_text(value))
+        return None if value != value else read(as_text(value))  # noqa: PLR0124 - NaN
     raise ReadingError("Expected a text")
 
 

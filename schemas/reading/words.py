@@ -6,6 +6,8 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
+PARTS_OF_NUMBERS: Final = frozenset("0123456789+-\u2212\u2013()")
+"""Digits, and signs and brackets that say whether a number is a debt."""
 _GROUPED: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 

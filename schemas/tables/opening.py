@@ -31,6 +31,7 @@ def open_table(path: Path) -> Iterator[Table]:
     """
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     ending = plain.suffix.lower()
+    _refuse_special(path)
     if ending in PARQUET:
         yield read_parquet(path)
         return
@@ -70,9 +71,13 @@ def _sample(path: Path) -> bytes:
         return source.read(SAMPLE_BYTES)
 
 
-def _opened(path: Path) -> BinaryIO:
+def _refuse_special(path: Path) -> None:
+    """Refuse what is not a file: a named pipe blocks whoever opens it."""
     if path.exists() and not path.is_file():
         raise TableError(f"{path}: not a regular file: save the data to one")
+
+
+def _opened(path: Path) -> BinaryIO:
     if path.suffix.lower() == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
     return path.open("rb")

@@ -2,12 +2,14 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 from confluent_kafka import TopicPartition
 
+from consumer.batch.decode import decode as decode_by
 from consumer.batch.records import Record
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.receipts import Place
@@ -65,6 +67,11 @@ class Trusting(TakeOver):
 def mark(letter: Source, *_: bytes | None) -> Header:
     """The mark a redrive puts on a record, without the proof."""
     return REDRIVEN_HEADER, f"{letter.topic}-{letter.partition}-{letter.offset}"
+
+
+def decode(value: bytes | None, headers: Sequence[Header] = ()) -> Any:
+    """The claim of a record, by the contract of `FakeScorer`."""
+    return decode_by(value, headers, FakeScorer.decoder).claim
 
 
 def claim(claim_id: str = "c1", amount: float | None = None) -> bytes:

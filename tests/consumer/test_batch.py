@@ -3,7 +3,6 @@
 import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +13,6 @@ from hypothesis import strategies as st
 
 from consumer.batch.alerts import all_alerts, referrals
 from consumer.batch.decode import MAX_CLAIM_BYTES
-from consumer.batch.decode import decode as decode_by
 from consumer.batch.process import Outcome, next_offsets, process
 from consumer.batch.records import coordinates
 from consumer.errors import ScoringBugError
@@ -23,7 +21,7 @@ from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason
 from schemas.decoding.refusal import RefusedError
-from tests.consumer.fakes import NOW, FakeScorer, alert_of, claim, letter_of
+from tests.consumer.fakes import NOW, FakeScorer, alert_of, claim, decode, letter_of
 from tests.harness.bad_records import BAD
 from tests.harness.kafka import FakeMessage
 
@@ -31,10 +29,6 @@ from tests.harness.kafka import FakeMessage
 def outcome(*messages: FakeMessage, referrals_only: bool = False) -> Outcome:
     wanted = referrals if referrals_only else all_alerts
     return process(messages, FakeScorer(), NOW, wanted=wanted)
-
-
-def decode(value: bytes | None, headers: Sequence[Header] = ()) -> Any:
-    return decode_by(value, headers, FakeScorer.decoder).claim
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -1,22 +1,16 @@
 """Headers the client cannot read, and CloudEvents around a claim."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from consumer.batch.decode import Headers, headers_of
-from consumer.batch.decode import decode as decode_by
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.refusal import RefusedError
-from tests.schemas.contracts import decoder
+from tests.consumer.fakes import decode
 
 STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
-
-
-def decode(value: bytes | None, headers: Sequence[Header] = ()) -> Any:
-    return decode_by(value, headers, decoder("auto")).claim
 
 
 class Unreadable:

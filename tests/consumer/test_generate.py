@@ -4,15 +4,14 @@ import itertools
 
 import pytest
 
-from consumer.batch.decode import decode
 from consumer.tools.generate import BLOCK, BROKEN, rows
 from schemas.decoding.refusal import RefusedError
-from tests.consumer.fakes import FakeScorer
+from tests.consumer.fakes import decode
 
 
 def test_rows_are_claims_under_their_own_id() -> None:
     for key, value in itertools.islice(rows("run", 1, 0), 100):
-        assert decode(value, [], FakeScorer.decoder).claim.claim_id.encode() == key
+        assert decode(value).claim_id.encode() == key
 
 
 def test_no_id_comes_twice() -> None:
@@ -34,4 +33,4 @@ def test_every_so_manieth_is_no_claim() -> None:
 @pytest.mark.parametrize("value", BROKEN)
 def test_what_is_no_claim_is_refused(value: bytes) -> None:
     with pytest.raises(RefusedError):
-        decode(value, [], FakeScorer.decoder)
+        decode(value)

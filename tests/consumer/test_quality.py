@@ -1,5 +1,6 @@
 import datetime as dt
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -166,7 +167,7 @@ def test_an_id_that_no_claim_may_have_is_not_remembered(
         "fraud_scorer_outcomes_unreadable_total", {"topic": topic}
     )
     assert refused == (None if read else 1)
-    words = f"unreadable: {topic}[0]@7: Expected `str` of length <= 128 - at `$.claim_id`"
+    words = f"unreadable: {topic}[0]@7: Expected `str` of length <= 128 at $.claim_id"
     assert caplog.messages == ([] if read else [words])
 
 
@@ -245,3 +246,26 @@ def test_findings_of_every_kind_have_a_series_from_the_start() -> None:
     assert len(values) == len(Finding) * (len(Occasion) + 1)
     assert +Counter(values) == {("fraud", "unstated"): 1}
     assert metrics.registry.get_sample_value("fraud_scorer_amount_saved") == 70
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (
+            b'{"claim_id": "a", "decided_at": "2026-03-02T00:00:00Z", "outcome": "Anna Kowalska"}',
+            "Invalid enum value at $.outcome",
+        ),
+        (b'{"claim_id": "Anna\xff Kowalska"}', "not UTF-8: invalid start byte"),
+        (b'{"claim_id": ["Anna"]}', "Expected `str`, got `array` at $.claim_id"),
+        (b"Anna", "JSON is malformed: invalid character (byte 0)"),
+    ],
+)
+def test_what_cannot_be_read_is_logged_without_its_values(
+    value: bytes, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(instance_id="i")
+    message: Any = FakeMessage(value, 7, topic=settings.outcomes_topic)
+    instruments = OutcomeMetrics(ProcessMetrics())
+    with caplog.at_level(logging.WARNING):
+        _take(message, settings, LiveQuality(), instruments, bytes)
+    assert caplog.messages == [f"unreadable: {settings.outcomes_topic}[0]@7: {why}"]

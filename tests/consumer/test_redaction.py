@@ -105,7 +105,11 @@ def test_of_what_is_no_object_its_digest_and_length_are_left(
 
 def test_bytes_that_are_not_utf_8_spoil_their_own_field_only() -> None:
     value = b'{"claim_id": "c", "fault": "J\xe9n", "claimant_name": "J\xe9n"}'
-    assert json.loads(redacted(value, AUTO)) == {"claim_id": "c", "fault": MARK, "claimant_name": MARK}
+    assert json.loads(redacted(value, AUTO)) == {
+        "claim_id": "c",
+        "fault": MARK,
+        "claimant_name": MARK,
+    }
 
 
 @pytest.mark.parametrize("contract", ["health", "property"])

@@ -19,7 +19,15 @@ from consumer.dead_letters.redrive import _show
 from consumer.dead_letters.sealing import make_opener
 from consumer.settings.settings import Settings
 from schemas.alert import Source
-from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Form, Header, Reason
+from schemas.dead_letter import (
+    ATTEMPT_HEADER,
+    HEADER_OF,
+    REDRIVEN_HEADER,
+    DeadLetter,
+    Form,
+    Header,
+    Reason,
+)
 from tests.consumer.fakes import NOW, FakeScorer, letter_of, mark
 from tests.harness.kafka import FakeMessage
 
@@ -72,6 +80,28 @@ def test_what_is_left_out_is_kept_as_it_was() -> None:
     step = plan([message], Filter(reasons=frozenset({Reason.INVALID})), ALL)
     assert step.kept == [Record(b"key", b"value", [*headers_of(message), FROM], TIME_MS)]
     assert (step.claims, step.letters) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "why"),
+    [
+        ("reason", b"Anna Kowalska", "Invalid enum value at $.reason"),
+        ("message", b"Anna \xff", "not UTF-8: invalid start byte"),
+        ("attempt", b"Anna", "Expected `int`, got `str` at $.attempt"),
+        ("offset", None, "Expected `int`, got `str` at $.offset"),
+    ],
+)
+def test_what_is_no_dead_letter_is_logged_without_its_values(
+    header: str, value: bytes | None, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = [*headers_of(dead()), (HEADER_OF[header], value)]
+    plan([FakeMessage(b"value", 3, headers=headers, topic="dead")], Filter(), ALL)
+    assert caplog.messages == [f"kept: dead[0]@3 is not a dead letter: {why}"]
+
+
+def test_a_header_that_a_dead_letter_lacks_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    plan([FakeMessage(b"value", 3, headers=headers_of(dead())[1:], topic="dead")], Filter(), ALL)
+    assert HEADER_OF["reason"] in caplog.text
 
 
 HOUR = dt.timedelta(hours=1)
@@ -223,11 +253,13 @@ def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
         (b"k1", b'{"claim_id": "c1", "x": 1}', ("k1", "c1")),
         (b"\xff", b"\xff", ("\\xff", None)),
         (None, None, (None, None)),
+        (b"k", b'{"claim_id": 17}', ("k", 17)),
+        (b"k", b'{"claim_id": [1,1,1]}', ("k", None)),
         (b"k", b'{"claim_id":"c","x":' + b"[" * 99_999 + b"]" * 99_999 + b"}", ("k", None)),
     ],
 )
 def test_a_listed_one_has_its_key_and_claim_id(
-    key: bytes | None, value: bytes | None, named: tuple[str | None, str | None]
+    key: bytes | None, value: bytes | None, named: tuple[str | None, str | int | None]
 ) -> None:
     line = json.loads(listed(letter(), Record(key, value, None)))
     assert (line["key"], line["claim_id"]) == named

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 
 from consumer.errors import KafkaStoppedError
 from consumer.intake import source as source_module
@@ -55,6 +61,15 @@ def holds(client: FakeConsumer, record: Callable[[int], FakeMessage]) -> None:
     client.broker.logs["claims", 0] = Log(10, 20_000, record)
 
 
+def unfetched(monkeypatch: pytest.MonkeyPatch) -> tuple[ClaimSource, FakeConsumer]:
+    """A source that is to rewind, and its client, which does not fetch the partition yet."""
+    source, client = made(monkeypatch, "earliest")
+    assign(source, client)
+    source.rewind(aborted=False)
+    client.refuses["seek"] = KafkaError(KafkaError._STATE)
+    return source, client
+
+
 def test_an_abort_before_the_first_commit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     source, client = made(monkeypatch, "earliest")
     assign(source, client)
@@ -70,6 +85,33 @@ def test_the_earliest_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     assert client.assigned_at == [10]
     assert source.lag({}) == {("claims", 0): 40}
     assert source.lag({("claims", 0): 45}) == {("claims", 0): 5}
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_the_client_is_never_left_to_find_the_place_itself(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It asks once, and never starts to read if the broker is not the coordinator just then."""
+    source, client = made(monkeypatch, "earliest", protocol)
+    commit(client, 10)
+    client.refuses["committed"] = KafkaError(KafkaError.NOT_COORDINATOR, retriable=True)
+    assign(source, client)
+    assert client.assigned_at == [OFFSET_END]
+    del client.refuses["committed"]
+    source.rewind(aborted=False)
+    source.poll(1_000)
+    assert client.sought == [10]
+
+
+def test_a_partition_that_is_never_fetched_stops_the_worker(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, _ = unfetched(monkeypatch)
+    assert source.poll(1_000).messages == []
+    assert source.void
+    monkeypatch.setattr(source_module, "PATIENCE_S", -1.0)
+    with pytest.raises(KafkaStoppedError, match=r"claims\[0\] is assigned, but the client has not"):
+        source.poll(1_000)
 
 
 def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,7 +287,7 @@ def test_an_assignment_does_not_wait_for_offsets(monkeypatch: pytest.MonkeyPatch
     source, client = made(monkeypatch, "earliest")
     client.refuses["committed"] = KafkaError(KafkaError._TIMED_OUT)
     assign(source, client)
-    assert client.assigned_at == [-1001]
+    assert client.assigned_at == [OFFSET_END]
     client.refuses.clear()
     source.rewind(aborted=False)
     source.poll(1_000)
@@ -339,10 +381,7 @@ def test_a_partition_that_is_not_fetched_yet_is_set_to_its_start_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Else it would begin where it was assigned, which need not be where it has to begin."""
-    source, client = made(monkeypatch, "earliest")
-    assign(source, client)
-    source.rewind(aborted=False)
-    client.refuses["seek"] = KafkaError(KafkaError._STATE)
+    source, client = unfetched(monkeypatch)
     source.poll(1_000)
     assert source.void
     client.refuses.clear()

@@ -1,6 +1,7 @@
 """Arrays of claims: an answer for each in order, and no fault of one is another's."""
 
 import json
+import tracemalloc
 from typing import Any
 
 import httpx
@@ -8,7 +9,8 @@ import msgspec
 import pytest
 
 from consumer.batch.decode import MAX_CLAIM_BYTES
-from consumer.web.batches import MAX_ARRAY_BYTES
+from consumer.server.problem import ProblemError
+from consumer.web.batches import MAX_ARRAY_BYTES, items_of
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.answer import Problem
@@ -74,7 +76,7 @@ def many(number: int) -> bytes:
     ("body", "status", "detail"),
     [
         (b"[]", 422, "an array has 1 to 1,000 claims, not 0"),
-        (many(MAX_CLAIMS + 1), 422, "an array has 1 to 1,000 claims, not 1,001"),
+        (many(MAX_CLAIMS + 1), 422, "an array has 1 to 1,000 claims, not 1,001 or more"),
         (b'[{"claim_id": "a"}', 400, "truncated"),
         (b'[{"claim_id": "a"},]', 400, "malformed"),
         (b"[" * 100_000, 400, "nested too deeply"),
@@ -100,3 +102,30 @@ def test_an_array_of_no_stated_length_is_limited_too(client: httpx.Client) -> No
     chunks = iter([b"["] + [b" " * 1_000_000] * 17)
     response = client.post("/fraud-detection", content=chunks, headers=JSON)
     assert response.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b"1," * 7_000_000 + b"1]",
+        b"[" + b'"],[",' * 2_000_000 + b"1]",
+        b"[" + b"[]," * 5_000_000 + b"1]",
+    ],
+    ids=["numbers", "texts that look like ends", "empty arrays"],
+)
+def test_items_of_a_few_bytes_take_no_memory(body: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(ProblemError) as refused:
+            items_of(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert "not 1,001 or more" in (refused.value.description or "")
+    assert peak < 1_000_000
+
+
+def test_items_are_told_apart_by_the_commas_between_them() -> None:
+    body = rb"""[ {"a": "],[\"{", "b": [1, [2, 3]]}, "x\\", [4, 5] ,null]"""
+    found = [bytes(item) for item in items_of(body)]
+    assert found == [rb"""{"a": "],[\"{", "b": [1, [2, 3]]}""", rb'"x\\"', b"[4, 5]", b"null"]

@@ -132,6 +132,15 @@ def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
     assert f"({policy})" in said
 
 
+@pytest.mark.parametrize("alerts", [20, 300])
+def test_a_budget_that_refers_everybody_is_reported(alerts: float) -> None:
+    at = levels(PerDay(alerts), HUNDRED, claims_per_day=20)
+    assert (at.threshold <= HUNDRED).all()
+    said = over_budget(PerDay(alerts), at.threshold, HUNDRED, claims_per_day=20)
+    assert said is not None
+    assert "not less than the 20 claims a day" in said
+
+
 @pytest.mark.slow
 def test_training_warns_of_a_budget_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -206,3 +207,11 @@ def test_a_batch_equals_its_rows(text: str, table: list[Row]) -> None:
 def test_where_it_holds(text: str, expected: list[bool]) -> None:
     table = Table([{"a": 2, "t": "Urban"}, {"a": 0, "t": "rural"}, {"a": None, "t": None}])
     assert holds(parse(text, KINDS), table).tolist() == expected
+
+
+@pytest.mark.parametrize("text", ["a / b > 1", "a * a > 1", "a - a > 1", "not (a / b > 1)"])
+def test_numbers_that_cannot_be_held_are_missing_without_a_warning(text: str) -> None:
+    table = Table([{"a": 0, "b": 0}, {"a": 1e308, "b": 0}, {"a": math.inf, "b": 1}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not holds(parse(text, KINDS), table).any()

@@ -41,6 +41,13 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a time of day": ({**NUMBER, "x-role": "time"}, ".x-role", "time is for dates"),
     "a date to learn": ({**DAY, "x-role": "feature"}, ".x-role", "only differences of dates"),
     "a number that names": ({**NUMBER, "x-role": "identifier"}, ".x-role", "is a text"),
+    "a pattern that repeats": (
+        {**TEXT, "pattern": "a{99999999999999}"},
+        ".pattern",
+        "is no regular expression",
+    ),
+    "a control character": ({**TEXT, "x-from": "a\nb"}, ".x-from[0]", "a control character"),
+    "a quotation mark": ({**TEXT, "x-from": ["a", 'b"']}, ".x-from[1]", "a quotation mark"),
     "no pointer": ({**TEXT, "x-from": ["a", "/a~b"]}, ".x-from[1]", "not a JSON Pointer"),
     "a pointer to nothing": ({**TEXT, "x-from": "/a//b"}, ".x-from[0]", "name that is empty"),
     "a deep pointer": ({**TEXT, "x-from": "/a" * 9}, ".x-from[0]", "more than 8 deep"),
@@ -76,6 +83,67 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         ".x-read",
         "unknown field `tousands`",
     ),
+    "a mark that is a digit": (
+        {**NUMBER, "x-read": {"thousands": ",1"}},
+        ".x-read",
+        "digits, letters or signs",
+    ),
+    "a currency with a digit": (
+        {**NUMBER, "x-read": {"currency": ["EUR", "1€"]}},
+        ".x-read.currency[1]",
+        "contains a digit",
+    ),
+    "a currency that is a minus": (
+        {**NUMBER, "x-read": {"currency": ["-"]}},
+        ".x-read.currency[0]",
+        "a minus",
+    ),
+    "a currency that is a typed minus": (
+        {**NUMBER, "x-read": {"currency": ["\u2212 €"]}},
+        ".x-read.currency[0]",
+        "a minus",
+    ),
+    "a blank currency": ({**NUMBER, "x-read": {"currency": [" "]}}, ".x-read.currency[0]", "blank"),
+    "true and false": (
+        {**FLAG, "x-read": {"true": ["Yes", "Y"], "false": ["N", " y "]}},
+        ".x-read.false",
+        "' y ' has another meaning in true",
+    ),
+    "false as nothing else is said": (
+        {**FLAG, "x-read": {"true": ["False"]}},
+        ".x-read.false",
+        "'false' has another meaning in true",
+    ),
+    "true and missing": (
+        {**FLAG, "x-read": {"true": ["Y"], "false": ["N"], "missing": ["n"]}},
+        ".x-read.false",
+        "'N' has another meaning in missing",
+    ),
+    "a blank word": (
+        {**FLAG, "x-read": {"true": ["Y"], "false": [" "]}},
+        ".x-read.false",
+        "a blank text always is",
+    ),
+    "words of a table that are alike": (
+        {**NUMBER, "x-read": {"table": {"1,000 and more": 2, "1000 And  more": 3}}},
+        ".x-read.table",
+        "'1000 And  more' has another meaning in table",
+    ),
+    "a word of a table that is missing": (
+        {**NUMBER, "x-read": {"table": {"None": 0}, "missing": ["none"]}},
+        ".x-read.table",
+        "'None' has another meaning in missing",
+    ),
+    "a table against a flag": (
+        {**FLAG, "x-read": {"table": {"y": False}, "true": ["Y"], "false": ["N"]}},
+        ".x-read.true",
+        "'Y' has another meaning in table",
+    ),
+    "a month twice": (
+        {**DAY, "x-read": {"months": [*"abcdefghijk", "A"]}},
+        ".x-read.months",
+        "two months have the same name",
+    ),
     "a week without a year": (
         {**DAY, "x-read": {"week_date": {"month": "M", "week": "W", "weekday": "D"}}},
         ".x-read.week_date",
@@ -92,7 +160,23 @@ def test_fields_that_are_refused(case: str) -> None:
     assert what in str(error)
 
 
-@pytest.mark.parametrize("name", ["loss date", "1st", "x" * 65, "and", "missing", "class", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "loss date",
+        "1st",
+        "x" * 65,
+        "and",
+        "missing",
+        "class",
+        "",
+        "__init__",
+        "__slots__",
+        "__dict__",
+        "__doc__",
+        "a\n",
+    ],
+)
 def test_names_that_are_refused(name: str) -> None:
     assert refusal(document({name: NUMBER})).path == f"$.properties.{name}"
 
@@ -132,6 +216,19 @@ WHOLE: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         lambda d: d.update({"x-label": {"field": "y", "fraud": ["1"], "honest": ["1"]}}),
         "$.x-label",
         "1 is fraud and honest",
+    ),
+    "a label that is both by likeness": (
+        lambda d: d.update({"x-label": {"field": "y", "fraud": ["Yes"], "honest": ["no", "yes "]}}),
+        "$.x-label",
+        "Yes is fraud and honest",
+    ),
+    "a word that is missing everywhere": (
+        lambda d: (
+            d.update({"x-missing": ["NO"]}),
+            d["properties"].update({"f": {**FLAG, "x-read": {"true": ["y"], "false": ["no"]}}}),
+        ),
+        "$.properties.f.x-read.false",
+        "'no' has another meaning in x-missing",
     ),
     "a derived fact": (
         lambda d: d.update({"x-derived": {"twice": "m * 2"}}),
@@ -174,6 +271,13 @@ TEXTS = {
     "a key twice": (b"title: a\ntitle: b", "line 2, column 1: title occurs twice"),
     "an alias": (b"a: &x 1\nb: *x", "an alias: write the value out"),
     "a tag": (b"a: !!python/object:os.system {}", "could not determine a constructor"),
+    "a tag with nothing": (b'a: !!int ""', "'tag:yaml.org,2002:int'"),
+    "a tag of a flag": (b"a: !!bool x", "'tag:yaml.org,2002:bool'"),
+    "a tag of a day": (b"a: !!timestamp x", "'tag:yaml.org,2002:timestamp'"),
+    "no number": (b"a: {b: 1e400}", "$.a.b: a number beyond 1e+300"),
+    "a long number": (b"a: [" + b"9" * 400 + b"]", "$.a[0]: a number beyond 1e+300"),
+    "half a character": (b'a: "\\ud800"', "$.a: a text with half of a surrogate pair"),
+    "half a character in a name": (b'{"\\udfff": 1}', "$: a text with half of a surrogate"),
     "too large": (b"#" * (MAX_BYTES + 1), "larger than 1,000,000 bytes"),
     "too deep": (b"a: " + b"[" * 5_000, "nested too deeply"),
     "deep": (b"a: " + b"[" * 15 + b"]" * 15, "nested more than 12 deep"),
@@ -195,6 +299,8 @@ def test_texts_that_are_refused(case: str) -> None:
         (b'{"a": NaN}', "NaN is not JSON"),
         (b'{"a": ' + b"[" * 100_000, "nested too deeply"),
         (b"{", "line 1 column 2"),
+        (b'{"a": 1e400}', "$.a: a number beyond 1e+300"),
+        (b'{"a": "\\ud800"}', "$.a: a text with half of a surrogate pair"),
     ],
 )
 def test_json_that_is_refused(content: bytes, what: str) -> None:
@@ -237,3 +343,8 @@ def test_words_of_a_table() -> None:
     assert contract.words("cars", 1) == "1"
     assert contract.words("cars", 2.0) is None
     assert contract.words("claim_no", "x") is None
+
+
+def test_words_that_say_the_same_twice_are_accepted() -> None:
+    said = {"table": {"A": 1, "a": 1, "?": None, " ": None}, "missing": ["?", "n/a", "N/A"]}
+    assert small({"n": {**NUMBER, "x-read": said}}, x_missing=["?"]).missing == ("?",)

@@ -229,6 +229,16 @@ def test_a_label_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert main(["draft", "--data", str(path), "--label", "Fraud"]) == WRONG
 
 
+def test_what_is_no_number_does_not_rank(tmp_path: Path) -> None:
+    """Of a file whose numbers are missing in one word or another; it used not to end."""
+    path = tmp_path / "claims.csv"
+    words = ["nan", "NaN", "inf", "-inf", "n/a", ""]
+    rows = [f"c{n},{n},{'Y' if n > 149 else 'N'}" for n in range(200)]
+    rows += [f"d{n},{words[n % 6]},{'YN'[n % 2]}" for n in range(60)]
+    path.write_text("claim_id,paid,fraud\n" + "\n".join(rows) + "\n")
+    assert "# ? paid: tells the label alone (ROC AUC 1.00)" in draft(path, "fraud")
+
+
 @pytest.mark.parametrize("name", ["auto", "health", "property", "carclaims", "insurance_claims"])
 def test_shipped_contracts_pass(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--contract", str(FOLDER / f"{name}.yaml")]) == 0

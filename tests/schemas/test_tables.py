@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.contract.model import Contract
+from schemas.reading.value import as_text
 from schemas.tables.claims import Read, open_claims
 from schemas.tables.encoding import delimiter_of, encoding_of
 from schemas.tables.opening import open_table
@@ -96,6 +98,36 @@ def test_names_of_columns_that_are_alike(tmp_path: Path) -> None:
 
 def faults(path: Path) -> list[tuple[int, str]]:
     return [(read.line, str(read.fault)) for read in rows(path) if read.fault]
+
+
+@pytest.mark.parametrize("body", ["x" * 9_000_000, "," * 9_000_000, '"\n",' * 3_000_000])
+def test_a_row_without_end_is_not_read(tmp_path: Path, body: str) -> None:
+    path = written(tmp_path, HEADER + body)
+    with pytest.raises(TableError, match=r"line \d+: a row of more than 8,000,000 characters"):
+        rows(path)
+
+
+@pytest.mark.parametrize("name", ["claims.parquet", "claims.csv", "claims.jsonl"])
+def test_a_named_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(TableError, match="not a regular file"), open_table(tmp_path / name):
+        pass
+
+
+def test_a_header_that_is_not_in_its_encoding_is_refused(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "ClaimNo,K\xf6ln,Zürich,Genève\n1,2,3,4\n".encode().replace("\xf6".encode(), b"\xf6"),
+    )
+    with pytest.raises(TableError, match="line 1: the name of column 2 is not in the file's"):
+        rows(path)
+
+
+def test_integers_of_any_length_are_read(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"ClaimNo": "1", "Fraud": ' + "9" * 4_000 + "}\n", "c.jsonl")
+    (read,) = rows(path)
+    assert read.label is None
+    assert as_text(10**4_000) == "1" + "0" * 4_000
 
 
 @pytest.mark.parametrize(
