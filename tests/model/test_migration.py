@@ -17,6 +17,7 @@ from model.__main__ import main
 from model.artifact.former import RENAMED, UNCHANGED, ForeignError, read_former
 from model.artifact.manifest import FORMAT_VERSION, SplitPlan
 from model.artifact.store import (
+    CONTRACT_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
     REFERENCE_FILE,
@@ -73,9 +74,9 @@ def test_a_migrated_model_scores_the_same_to_the_last_bit(
     new, old = manifest_of(output), manifest_of(folder)
     assert new.format_version == FORMAT_VERSION
     assert new.sha256 == hashlib.sha256((output / MODEL_FILE).read_bytes()).hexdigest()
-    changed = {"sha256", "format_version"}
+    changed = {"sha256", "contract_sha256", "format_version"}
     assert changed == {n for n in new.__struct_fields__ if getattr(new, n) != getattr(old, n)}
-    assert {p.name for p in output.iterdir()} == set(before)
+    assert {p.name for p in output.iterdir()} == {*before, CONTRACT_FILE}
     for name in (REFERENCE_FILE, "evaluation.json", "report.html"):
         assert (output / name).read_bytes() == before[name]
     assert main(["card", str(output)]) == 0
