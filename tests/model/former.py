@@ -1,6 +1,7 @@
 """Writes models as release 0.1.0 did: format 1, with the names that classes had then."""
 
 import copy
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -54,11 +55,12 @@ def write_former(folder: Path, trained: Trained, model: bytes | None = None) -> 
     model = model or former_pickle(former_pipeline(trained.pipeline))
     contents = Contents(model, contents.reference, contents.contract)
     digest = contents.digests().model
-    manifest = msgspec.structs.replace(
-        manifest, sha256=digest, contract_sha256="", format_version=1
-    )
+    manifest = msgspec.structs.replace(manifest, sha256=digest, format_version=1)
     save(folder, contents, manifest, documents(manifest, trained, [trained], dataset()))
     (folder / CONTRACT_FILE).unlink()
+    written = json.loads((folder / MANIFEST_FILE).read_bytes())
+    del written["contract"], written["contract_sha256"]
+    (folder / MANIFEST_FILE).write_text(json.dumps(written, indent=2))
     return folder
 
 

@@ -138,7 +138,9 @@ def test_an_artifact_of_the_format_before_contracts_says_so(folder: Path) -> Non
     path.write_bytes(
         msgspec.json.encode({name: v for name, v in found.items() if "contract" not in name})
     )
-    with pytest.raises(ArtifactError, match=r"artifact format 2, this release reads 3: retrain"):
+    with pytest.raises(
+        ArtifactError, match=r"artifact format 2, and format 3 is expected: python -m model migrate"
+    ):
         load(folder)
 
 

@@ -171,7 +171,7 @@ def test_where_it_may_not_be_written(tmp_path: Path) -> None:
 
 def test_a_present_one_needs_none(tmp_path: Path) -> None:
     write(linear(), tmp_path / "model", created_at=NOW)
-    with pytest.raises(ArtifactError, match=r"artifact format 2.*needs no migration"):
+    with pytest.raises(ArtifactError, match=r"artifact format 3.*needs no migration"):
         migrate(tmp_path / "model", tmp_path / "new", without_documents)
 
 
@@ -197,7 +197,7 @@ def test_a_signed_one_is_signed_again(
 
 def test_a_signature_of_another_manifest_is_not_replaced(tmp_path: Path, keys: Keys) -> None:
     folder = signed_former(tmp_path, keys)
-    manifest = msgspec.structs.replace(manifest_of(folder), name="another")
+    manifest = msgspec.json.decode((folder / MANIFEST_FILE).read_bytes()) | {"name": "another"}
     (folder / MANIFEST_FILE).write_bytes(msgspec.json.encode(manifest))
     with pytest.raises(ArtifactError, match="not a valid signature"):
         migrate(folder, tmp_path / "new", without_documents, private_key(keys.private))

@@ -127,6 +127,7 @@ def test_phrases(feature: str, value: str | float | bool, text: str) -> None:
 
 @pytest.mark.parametrize("feature", sorted({*AUTO.features(), *AUTO.derived}))
 def test_every_feature_has_a_phrase(feature: str) -> None:
-    text = phrase(AUTO, feature, "x" if feature in {"fault"} else 2.0)
+    values: dict[str, str | float | bool] = {"text": "x", "flag": True}
+    text = phrase(AUTO, feature, values.get(AUTO.kind_of(feature), 2.0))
     assert text
     assert "{" not in text
