@@ -13,7 +13,7 @@ from consumer.batch.alerts import alert_records
 from consumer.batch.decode import decode
 from consumer.batch.process import process
 from consumer.batch.records import coordinates
-from model.features.columns import claim_columns
+from model.features.facts import claim_columns
 
 BATCH: Final = 1_000
 
@@ -75,7 +75,7 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
         return statistics.median(_cpu_us(step, one) for one in inputs)
 
     claims = [[decode(m.value(), (), scorer.decoder).claim for m in part] for part in parts]
-    columns = [claim_columns(found, scorer.features) for found in claims]
+    columns = [claim_columns(scorer.contract, found, scorer.features) for found in claims]
     sources = [list(map(coordinates, part)) for part in parts]
     assessed = [scorer.assess(found) for found in claims]
     headers: list[list[Any]] = [[]] * BATCH
@@ -86,7 +86,7 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
             lambda part: [decode(m.value(), (), scorer.decoder) for m in part],
             parts,
         ),
-        ("columns", lambda found: claim_columns(found, scorer.features), claims),
+        ("columns", lambda found: claim_columns(scorer.contract, found, scorer.features), claims),
         ("encode", encoder.transform, columns),
         ("score (columns, encode, trees)", scorer.score, claims),
         ("assess (score, levels, flags, reasons)", scorer.assess, claims),

@@ -18,7 +18,6 @@ from benchmarks.loops import stock
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset, load
 from model.decide import Top
-from model.features.columns import DEFAULT_FEATURES, is_category
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
 from model.training.train import train, write
@@ -98,8 +97,9 @@ def _kept(claim: Claim) -> Claim:
 
 
 def _train(dataset: Dataset, model: Path) -> Scorer:
+    contract = dataset.contract
     # Categories first: the order a stock ColumnTransformer gives its columns.
-    features = sorted(DEFAULT_FEATURES, key=lambda name: not is_category(name))
+    features = sorted(contract.features(), key=lambda name: not contract.is_category(name))
     plan = SplitPlan(kind="time", test_size=0.5, seed=SEED)
     trained = train(
         dataset, "gradient_boosting", plan, features=features, policy=Top(share=REFERRED)
@@ -116,7 +116,7 @@ def _stock_form(scorer: Scorer, claims: Sequence[Claim]) -> Pipeline:
     """
     frame = stock.frame_of([msgspec.json.decode(msgspec.json.encode(c)) for c in claims])
     names = list(scorer.features)
-    categories = [name for name in names if is_category(name)]
+    categories = [name for name in names if scorer.contract.is_category(name)]
     encoder = OrdinalEncoder(
         categories=[_spellings(frame[name]) for name in categories],
         handle_unknown="use_encoded_value",

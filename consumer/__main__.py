@@ -30,7 +30,7 @@ from consumer.errors import ScorerError, SettingsError
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
-from consumer.models.service import Models, own_rules, signature_check
+from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.monitoring.ownership import GroupWatch
 from consumer.outcomes.follow import follow
@@ -89,7 +89,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
         share = settings.control_share
-        models = Models(settings.model_dir, metrics, own_rules(settings), verify, share)
+        models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
@@ -117,7 +117,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     metrics = ServingMetrics()
     verify = signature_check(settings)
     share = settings.control_share
-    models = Models(settings.model_dir, metrics, own_rules(settings), verify, share)
+    models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
     health = Health(ready=(Loaded(models.current().version).missing,))
     sock = listen(settings.api_host, settings.api_port, "API_PORT")
     context = tls(settings.api_tls_cert, settings.api_tls_key)

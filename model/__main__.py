@@ -15,10 +15,12 @@ from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
 from model.cli.arguments import add_data, add_features, add_policy, add_split, label, version
 from model.cli.signals import until_stopped
-from model.datasets.dataset import SYNTHETIC, DatasetError
+from model.datasets.dataset import SYNTHETIC
 from model.families.estimators import ALGORITHMS
 from model.releases.signing import KeyFileError
+from model.scoring.rules import RuleError
 from model.studies import commands as studies
+from schemas.contract.errors import ContractError
 from schemas.streams import Parser, written
 
 PROGRAM = "python -m model"
@@ -170,9 +172,13 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
 def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Check what argparse cannot: options that depend on each other."""
     if getattr(options, "data", None) is not None and options.format is None:
-        if options.data != SYNTHETIC:
-            grammar.error(f"--format is required with --data {options.data}")
-        options.format = SYNTHETIC
+        if options.data == SYNTHETIC:
+            options.format = SYNTHETIC
+        elif options.contract is None and options.verb == "train":
+            grammar.error(
+                f"--contract or --format is required with --data {options.data}; "
+                "python -m schemas draft --data FILE writes a contract"
+            )
     if options.verb == "train" and options.cutoff and options.split != "time":
         grammar.error("--cutoff needs --split time")
 
@@ -190,7 +196,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
         code: int | None = options.run(options)
     except BrokenPipeError:
         raise
-    except (ArtifactError, KeyFileError, DatasetError, ValueError, OSError) as error:
+    except (ArtifactError, ContractError, KeyFileError, RuleError, ValueError, OSError) as error:
         sys.stderr.write(f"{program} {options.verb}: {error}\n")
         return FAILURE
     return code or 0

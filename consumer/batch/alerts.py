@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, Final, Protocol, get_type_hints
 
 import msgspec
@@ -48,11 +49,9 @@ def _part(name: str, fields: Sequence[str]) -> Any:
 
 
 _Shared: Final = _part("Shared", _IN_COMMON)
-_VERSIONS: Final = {
-    field.name: field.default
-    for field in msgspec.structs.fields(FraudAlert)
-    if field.name in {"schema_version", "claim_schema_version"}
-}
+_SCHEMA_VERSION: Final = next(
+    field.default for field in msgspec.structs.fields(FraudAlert) if field.name == "schema_version"
+)
 _Own: Final = _part("Own", [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON])
 _SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}
 
@@ -66,6 +65,7 @@ class BatchScorer(Protocol):
     threshold: float
     threshold_policy: str
     decoder: ClaimDecoder
+    features: tuple[str, ...]
 
     def score(self, claims: Sequence[Any]) -> npt.NDArray[np.float64]: ...  # noqa: D102
     def assess(self, claims: Sequence[Any]) -> Assessment: ...  # noqa: D102
@@ -119,7 +119,8 @@ def fraud_alerts(
 
 def _shared(scorer: BatchScorer, now: dt.datetime) -> Struct:
     made: Struct = _Shared(
-        **_VERSIONS,
+        schema_version=_SCHEMA_VERSION,
+        claim_schema_version=scorer.decoder.contract.about.version,
         threshold=scorer.threshold,
         threshold_policy=scorer.threshold_policy,
         model=scorer.name,
@@ -146,19 +147,20 @@ def _own_parts(
         for own, names in zip(assessment.data_quality, unknown_fields, strict=True)
     ]
     succeeded = list(map(succession_or_flag, headers, flags))
-    suffix = scorer.sha256[:12]
+    suffix, event = scorer.sha256[:12], scorer.decoder.contract.event
+    ids = _values(claims, event.id)
     columns: dict[str, Iterable[object]] = {
         "alert_id": [
-            f"{s.topic}-{s.partition}-{s.offset}-{suffix}" if s else f"{c.claim_id}-{suffix}"
-            for c, s in zip(claims, sources, strict=True)
+            f"{s.topic}-{s.partition}-{s.offset}-{suffix}" if s else f"{claim_id}-{suffix}"
+            for claim_id, s in zip(ids, sources, strict=True)
         ],
         "revision": [revision for revision, _, _ in succeeded],
         "supersedes": [supersedes for _, supersedes, _ in succeeded],
-        "claim_id": [claim.claim_id for claim in claims],
-        "policy_number": [claim.policy_number for claim in claims],
-        "loss_date": [claim.loss_date for claim in claims],
-        "report_date": [claim.report_date for claim in claims],
-        "claim_amount": [claim.claim_amount for claim in claims],
+        "claim_id": ids,
+        "policy_number": _values(claims, event.key),
+        "loss_date": _values(claims, event.occurred),
+        "report_date": _values(claims, event.time),
+        "claim_amount": _values(claims, event.amount),
         "fraud_probability": probability.tolist(),
         "fraudulent": (probability >= scorer.threshold).tolist(),
         "percentile": percentile,
@@ -172,6 +174,11 @@ def _own_parts(
         "source": sources,
     }
     return map(_Own, *(columns[name] for name in _Own.__struct_fields__))
+
+
+def _values(claims: Sequence[Any], field: str | None) -> list[Any]:
+    """The field that the contract names for a part of the event; None of each if it names none."""
+    return [None] * len(claims) if field is None else list(map(attrgetter(field), claims))
 
 
 def decided(assessment: Assessment) -> list[Decision]:

@@ -2,18 +2,21 @@
 
 What remains of a claim are the values that fit a field whose role is neither personal nor
 protected. A value that does not fit its field is masked as well: if columns have shifted, a
-name may be in the field of an amount. So is every field that `Claim` does not know.
+name may be in the field of an amount. So is every field that the contract does not know. Of an
+event whose contract says where its fields are and how they are read, only a digest remains: what
+fits a text that is yet to be read may be anything.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
 from consumer.batch.decode import MAX_CLAIM_BYTES
-from schemas.claim import Claim, Role, role_of
+from schemas.decoding.decoder import ClaimDecoder
 from schemas.unreadable import UNREADABLE
 
 MARK: Final = "[redacted]"
@@ -25,11 +28,6 @@ Decoders = Mapping[str, msgspec.json.Decoder[Any]]
 
 _fields: Final = msgspec.json.Decoder(RawFields)
 _encoder: Final = msgspec.json.Encoder()
-_kept: Final[Decoders] = {
-    field.name: msgspec.json.Decoder(field.type)
-    for field in msgspec.structs.fields(Claim)
-    if role_of(field.name) not in {Role.PERSONAL, Role.PROTECTED}
-}
 _envelope: Final[Decoders] = {
     name: msgspec.json.Decoder(str)
     for name in ("specversion", "id", "source", "type", "time", "datacontenttype", "dataschema")
@@ -37,22 +35,26 @@ _envelope: Final[Decoders] = {
 """Attributes of a CloudEvent (1.0, section 3.1) but `subject`, which may name a person."""
 
 
-def redacted(value: bytes, *, structured: bool = False) -> bytes:
+def redacted(value: bytes, decoder: ClaimDecoder, *, structured: bool = False) -> bytes:
     """The record's value with a mark in place of anything personal, protected or unknown.
 
     Args:
         value: of the refused record.
+        decoder: of the contract that it should have met.
         structured: it is a structured-mode CloudEvent, the claim is its `data`.
 
     Returns:
         JSON: the remaining fields, or the sha256 and the length of a value that cannot be
         parsed as an object.
     """
+    if not decoder.is_plain:
+        return digest(value)
+    kept = _kept(decoder)
     try:
         found = _parsed(value)
         if structured:
-            return _encoder.encode(_left(found, _envelope) | _data(found))
-        return _encoder.encode(_left(found, _kept))
+            return _encoder.encode(_left(found, _envelope) | _data(found, kept))
+        return _encoder.encode(_left(found, kept))
     except UNREADABLE:
         return digest(value)
 
@@ -62,17 +64,27 @@ def digest(value: bytes) -> bytes:
     return _encoder.encode({"sha256": hashlib.sha256(value).hexdigest(), "bytes": len(value)})
 
 
+@lru_cache(maxsize=4)
+def _kept(decoder: ClaimDecoder) -> Decoders:
+    """Decoders of the fields that are neither personal nor protected."""
+    return {
+        field.name: msgspec.json.Decoder(field.type)
+        for field in msgspec.structs.fields(decoder.type)
+        if not decoder.contract.is_withheld(field.name)
+    }
+
+
 def _parsed(value: bytes) -> RawFields:
     if len(value) > MAX_CLAIM_BYTES:
         raise msgspec.DecodeError("too large")
     return _fields.decode(value)
 
 
-def _data(event: RawFields) -> dict[str, object]:
+def _data(event: RawFields, kept: Decoders) -> dict[str, object]:
     if "data" not in event:
         return {}
     try:
-        return {"data": _left(_fields.decode(event["data"]), _kept)}
+        return {"data": _left(_fields.decode(event["data"]), kept)}
     except msgspec.ValidationError:
         return {"data": MARK}
 

@@ -68,11 +68,11 @@ def make_opener(settings: Settings) -> Opener:
     return opened
 
 
-def _redact(record: Record, _: ClaimDecoder) -> Record:
+def _redact(record: Record, decoder: ClaimDecoder) -> Record:
     if not record.value:
         return record
     structured = is_structured(record.headers or ())
-    return _with(record, redacted(record.value, structured=structured), Form.REDACTED)
+    return _with(record, redacted(record.value, decoder, structured=structured), Form.REDACTED)
 
 
 def _with(record: Record, value: bytes, form: Form) -> Record:

@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 
 from consumer.dead_letters.encryption import read_keys
 from consumer.doctor.findings import Diagnosis, State, ok, tried, unknown, warning, wrong
-from consumer.errors import ModelRefusedError
-from consumer.models.service import own_rules, signature_check
+from consumer.errors import ModelRefusedError, SettingsError
+from consumer.models.service import rules_of, signature_check
 from consumer.server.listen import tls
 from consumer.settings.settings import Settings
 from model.artifact.store import ArtifactError
 from model.scoring.load import load as load_model
+from model.scoring.rules import RuleError
 
 EVERYBODY_READS: Final = 0o004
 OF_THE_CLIENT: Final = {
@@ -50,10 +51,10 @@ def files(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _rules(settings: Settings) -> str:
-    found = own_rules(settings)
-    if found is None:
+    rules_of(settings)
+    if settings.rules_file is None:
         return "those shipped with the product"
-    return f"{len(found)} in {settings.rules_file}"
+    return f"those in {settings.rules_file}"
 
 
 def _signing(settings: Settings) -> str:
@@ -65,9 +66,11 @@ def _signing(settings: Settings) -> str:
 def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagnosis:
     def load() -> str:
         try:
-            found = load_model(folder, own_rules(settings), signature_check(settings))
+            found = load_model(folder, rules_of(settings), signature_check(settings))
         except ArtifactError as error:
             raise ModelRefusedError(f"{setting}={folder}: {error}") from error
+        except RuleError as error:
+            raise SettingsError(str(error)) from error
         signed = "not required" if settings.model_public_key_file is None else "valid"
         return (
             f"{found.name} {found.version} loads, format {found.manifest.format_version}, "

@@ -4,7 +4,7 @@ import contextlib
 import gc
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -15,23 +15,22 @@ from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import ModelMetrics
 from model.artifact import store as artifact
 from model.artifact.store import (
+    FILES,
     MANIFEST_FILE,
-    MODEL_FILE,
-    REFERENCE_FILE,
     ArtifactError,
     Verify,
     anything,
 )
 from model.releases.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
 from model.scoring.load import load as load_model
-from model.scoring.rules import RuleError, Rules
-from model.scoring.rules import load as load_rules
+from model.scoring.rules import RuleError, Rules, parse, read_text, shipped_rules
 from model.scoring.scorer import Scorer
+from schemas.contract.model import Contract
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 2.0
-WATCHED: Final = (MANIFEST_FILE, MODEL_FILE, REFERENCE_FILE, SIGNATURE_FILE)
+WATCHED: Final = (MANIFEST_FILE, *(f for f in FILES if f != MANIFEST_FILE), SIGNATURE_FILE)
 COLLECT_EVERY: Final = 10_000
 """Net number of new objects before the collector looks for cycles (the default is 700)."""
 
@@ -55,18 +54,21 @@ def signature_check(settings: Settings) -> Verify:
         raise SettingsError(f"MODEL_PUBLIC_KEY_FILE={file}: {error}") from error
 
 
-def own_rules(settings: Settings) -> Rules | None:
-    """The rules of RULES_FILE, None without one.
+def rules_of(settings: Settings) -> Callable[[Contract], Rules]:
+    """The rules of RULES_FILE for claims of a contract, or else those that are shipped for it.
 
     Raises:
-        SettingsError: the file is missing or wrong.
+        SettingsError: the file is missing. What it says is known when there is a contract: the
+            result raises `RuleError` if it is wrong.
     """
-    if settings.rules_file is None:
-        return None
+    file = settings.rules_file
+    if file is None:
+        return shipped_rules
     try:
-        return load_rules(settings.rules_file)
+        text = read_text(file)
     except RuleError as error:
-        raise SettingsError(f"RULES_FILE={settings.rules_file}: {error}") from error
+        raise SettingsError(f"RULES_FILE={file}: {error}") from error
+    return lambda contract: parse(text, contract, f"RULES_FILE={file}")
 
 
 class Models:
@@ -76,7 +78,7 @@ class Models:
         self,
         folder: Path,
         metrics: ModelMetrics,
-        rules: Rules | None = None,
+        rules: Callable[[Contract], Rules] = shipped_rules,
         verify: Verify = anything,
         control_share: float = 0.0,
     ) -> None:
@@ -85,12 +87,13 @@ class Models:
         Args:
             folder: the artifact, or a link to it.
             metrics: record which model is in service.
-            rules: evaluated in addition to the model; None for those shipped with the product.
+            rules: those to evaluate in addition to a model of that contract.
             verify: may reject a model, now or when promoted later; see `signature_check`.
             control_share: of all claims, 0 to 1, the share in the random control sample.
 
         Raises:
             ModelRefusedError: it is missing, altered, created by other versions, or rejected.
+            SettingsError: the rules cannot be evaluated on claims of its contract.
         """
         self._folder = folder
         self._metrics = metrics
@@ -102,6 +105,8 @@ class Models:
             self._current = self._loaded()
         except ArtifactError as error:
             raise ModelRefusedError(f"MODEL_DIR={folder}: {error}") from error
+        except RuleError as error:
+            raise SettingsError(str(error)) from error
         self._report()
         keep_out_of_collections()
         self._stopped = threading.Event()
@@ -127,7 +132,7 @@ class Models:
         self._seen = found
         try:
             self._current = self._loaded()
-        except ArtifactError as error:
+        except (ArtifactError, RuleError) as error:
             self._refused(error)
             return
         self._report()
@@ -155,7 +160,7 @@ class Models:
             self._current.version,
             error,
             # For a rejection the message says everything; a traceback adds nothing.
-            exc_info=None if isinstance(error, ArtifactError) else error,
+            exc_info=None if isinstance(error, ArtifactError | RuleError) else error,
         )
 
     def _identity(self) -> FolderIdentity | None:

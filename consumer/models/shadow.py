@@ -12,6 +12,7 @@ from consumer.errors import ModelRefusedError
 from consumer.telemetry.metrics import Metrics
 from model.artifact.store import ArtifactError, Verify, anything
 from model.scoring.load import load as load_model
+from model.scoring.rules import RuleError
 from schemas.claim import Claim
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Shadow:
         """
         try:
             self._scorer = load_model(folder, verify=verify)
-        except ArtifactError as error:
+        except (ArtifactError, RuleError) as error:
             raise ModelRefusedError(f"SHADOW_MODEL_DIR={folder}: {error}") from error
         self._metrics = metrics
         self._failed = False

@@ -1,8 +1,8 @@
 """The HTTP endpoint: POST /fraud-detection, its OpenAPI document and its page."""
 
+import json
 from collections.abc import Callable
 from http import HTTPStatus
-from importlib import resources
 from typing import Any, Final
 
 import falcon
@@ -28,9 +28,10 @@ from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
 from consumer.web.turns import Turns
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
+from schemas.openapi import openapi
 
-DOCUMENT: Final = resources.files("schemas") / "json" / "openapi.json"
 JSON: Final = "application/json"
 CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 BEGINNING: Final = 64
@@ -116,13 +117,20 @@ def _claim(body: bytes, decoder: ClaimDecoder) -> Any:
 
 
 class OpenApiDocument:
-    """GET /openapi.json."""
+    """GET /openapi.json: the document for claims of the model in service."""
 
-    def __init__(self) -> None:
-        self._document = DOCUMENT.read_bytes()
+    def __init__(self, scorer: Callable[[], BatchScorer]) -> None:
+        self._scorer = scorer
+        self._of: ClaimDecoder | None = None
+        self._document = b""
 
     async def on_get(self, _: Request, response: Response) -> None:
         """Answer the generated document."""
+        decoder = self._scorer().decoder
+        if self._of is not decoder:
+            found = openapi(form_of(decoder))
+            self._document = json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n"
+            self._of = decoder
         response.content_type = JSON
         response.data = self._document
 
@@ -148,6 +156,6 @@ def scoring_app(
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)
     app.add_route("/fraud-detection", FraudDetection(scorer, metrics))
-    app.add_route("/openapi.json", OpenApiDocument())
-    app.add_route("/", Page())
+    app.add_route("/openapi.json", OpenApiDocument(scorer))
+    app.add_route("/", Page(scorer))
     return app

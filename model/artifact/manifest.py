@@ -11,9 +11,11 @@ import sklearn
 from model.datasets.duplicates import Duplicates
 from model.decide import Levels, Policy
 from model.metrics import Report
-from schemas.claim import SCHEMA_VERSION
+from schemas.contract.declared import About
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
+WITHOUT_CONTRACT: Final = 2
+"""The last format of artifacts that had no contract: their claims are those of *auto*."""
 MAX_NAME: Final = 200
 """Characters: every alert carries name and version."""
 
@@ -27,7 +29,6 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
     python: str
     scikit_learn: str
     numpy: str
-    claim_schema: int
 
     @classmethod
     def current(cls) -> "Versions":
@@ -36,7 +37,6 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
             python=platform.python_version(),
             scikit_learn=sklearn.__version__,
             numpy=np.__version__,
-            claim_schema=SCHEMA_VERSION,
         )
 
 
@@ -58,6 +58,10 @@ class TrainingData(msgspec.Struct, frozen=True, kw_only=True):
     sha256: Sha256
     rows: int
     rejected: int
+    unlabelled: int = 0
+    """Rows that were left out as it is not known whether they are fraud."""
+    unused: tuple[str, ...] = ()
+    """Columns that the contract does not have."""
     duplicates: Duplicates = Duplicates()
     """Among the rows: claims that repeat an earlier one."""
     training_rows: int
@@ -88,4 +92,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     trained_on: TrainingData
     split: SplitPlan
     seed: int
+    contract_sha256: Sha256 = ""
+    """Of the contract file's bytes."""
+    contract: About = About(name="auto", version=1, line_of_business="auto")
+    """What the model's claims are."""
     format_version: int = FORMAT_VERSION

@@ -5,7 +5,7 @@ probability, scored again whenever the artifact is loaded. No golden example con
 identifier, or a personal or protected field, unless the model was configured to use it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,9 +14,11 @@ import numpy.typing as npt
 
 from model.arrays import Scores
 from model.drift import SCORE, Bins, code_bins, number_bins
-from model.features.columns import FIELDS, claim_columns
+from model.features.facts import claim_columns
 from model.features.vocabulary import UNKNOWN
-from schemas.claim import Claim, Role, fields_by_role
+from schemas.claim import Role
+from schemas.contract.model import Contract
+from schemas.decoding.structs import partial_type
 
 RANKED_SCORES: Final = 1000
 GOLDEN_EXAMPLES: Final = 16
@@ -28,7 +30,8 @@ _OFTEN_MISSING: Final = 0.05
 class Golden(msgspec.Struct, frozen=True):
     """A claim and the fraud probability it must get."""
 
-    claim: Claim
+    claim: dict[str, Any]
+    """Its fields by name, as JSON has them; those that are missing are left out."""
     probability: float
 
 
@@ -41,6 +44,15 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     """By feature and, for the score, by `model.drift.SCORE`."""
     golden: tuple[Golden, ...]
 
+    def golden_claims(self, contract: Contract) -> list[Any]:
+        """The claims of the golden examples.
+
+        Raises:
+            msgspec.ValidationError: one does not meet the contract.
+        """
+        kind = partial_type(contract)
+        return [msgspec.convert(golden.claim, kind) for golden in self.golden]
+
     def expected(self) -> frozenset[str]:
         """Features that training claims rarely lacked: flagged if they are missing."""
         return frozenset(
@@ -50,16 +62,19 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def describe(pipeline: Any, claims: Sequence[Claim], out_of_fold: Scores) -> Reference:
+def describe(
+    contract: Contract, pipeline: Any, claims: Sequence[Any], out_of_fold: Scores
+) -> Reference:
     """The reference of a fitted pipeline.
 
     Args:
+        contract: what the claims are.
         pipeline: fitted on `claims`.
         claims: the training claims.
         out_of_fold: their scores by models fitted without them, shape (n_claims,).
     """
     encoder = pipeline["encode"]
-    codes = encoder.codes(claim_columns(claims, encoder.features))
+    codes = encoder.codes(claim_columns(contract, claims, encoder.features))
     known = {name: len(found) for name, found in encoder.categories().items()}
     columns = {
         name: code_bins(values, known[name]) if name in known else number_bins(values)
@@ -68,7 +83,7 @@ def describe(pipeline: Any, claims: Sequence[Claim], out_of_fold: Scores) -> Ref
     return Reference(
         scores=tuple(ranked(out_of_fold).tolist()),
         columns=columns | {SCORE: number_bins(out_of_fold)},
-        golden=_golden(pipeline, claims, out_of_fold),
+        golden=_golden(contract, pipeline, claims, out_of_fold),
     )
 
 
@@ -79,21 +94,29 @@ def ranked(scores: Scores) -> Scores:
     return ordered[ranks.round().astype(np.intp)]
 
 
-def _golden(pipeline: Any, claims: Sequence[Claim], scores: Scores) -> tuple[Golden, ...]:
+def _golden(
+    contract: Contract, pipeline: Any, claims: Sequence[Any], scores: Scores
+) -> tuple[Golden, ...]:
     """Claims from the lowest score to the highest, and an empty one."""
     features = pipeline["encode"].features
     ranks = np.linspace(0, len(claims) - 1, min(GOLDEN_EXAMPLES, len(claims)))
     chosen = [claims[i] for i in np.argsort(scores, kind="stable")[ranks.astype(np.intp)]]
-    bare = [_bare(claim, number, features) for number, claim in enumerate(chosen, start=1)]
-    bare.append(Claim(claim_id="golden-empty"))
-    found = pipeline.predict_proba(claim_columns(bare, features))[:, 1]
-    return tuple(Golden(c, p) for c, p in zip(bare, found.tolist(), strict=True))
+    part = partial_type(contract)
+    kept = {*contract.with_role(Role.FEATURE, Role.TIME), *features} & contract.fields.keys()
+    kept.discard(contract.event.id)
+    bare = [part(**{name: getattr(claim, name) for name in kept}) for claim in chosen]
+    bare.append(part())
+    found = pipeline.predict_proba(claim_columns(contract, bare, features))[:, 1]
+    return tuple(
+        Golden(_named(contract, claim, number), p)
+        for number, (claim, p) in enumerate(zip(bare, found.tolist(), strict=True), start=1)
+    )
 
 
-def _bare(claim: Claim, number: int, features: Iterable[str]) -> Claim:
-    kept = {*fields_by_role(Role.FEATURE), *fields_by_role(Role.TIME), *features} & FIELDS
-    kept.discard("claim_id")
-    return Claim(claim_id=f"golden-{number}", **{name: getattr(claim, name) for name in kept})
+def _named(contract: Contract, claim: Any, number: int) -> dict[str, Any]:
+    """A golden claim as JSON has it, under an id of its own."""
+    fields: dict[str, Any] = msgspec.to_builtins(claim)
+    return {contract.event.id: f"golden-{number}"} | fields
 
 
 def data_quality(

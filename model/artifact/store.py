@@ -1,4 +1,4 @@
-"""Artifacts: a folder with ``model.joblib``, ``reference.json`` and ``manifest.json``."""
+"""Artifacts: a folder with a model, its reference, its contract and its manifest."""
 
 import contextlib
 import hashlib
@@ -13,15 +13,21 @@ import joblib
 import msgspec
 
 from model.artifact.former import FORMER_VERSION
-from model.artifact.manifest import FORMAT_VERSION, Manifest
+from model.artifact.manifest import FORMAT_VERSION, WITHOUT_CONTRACT, Manifest
 from model.artifact.reference import Reference
 from model.files.permissions import open_to_all
 from model.files.trusted import MOST_BYTES, FileError, decode, read
 from model.files.writing import write
+from schemas.contract.errors import ContractError
+from schemas.contract.model import Contract
+from schemas.contract.parse import from_bytes, shipped
 
 MODEL_FILE: Final = "model.joblib"
 REFERENCE_FILE: Final = "reference.json"
+CONTRACT_FILE: Final = "contract.json"
 MANIFEST_FILE: Final = "manifest.json"
+FILES: Final = (MODEL_FILE, REFERENCE_FILE, CONTRACT_FILE, MANIFEST_FILE)
+"""What loading reads."""
 MOST_MODEL_BYTES: Final = 1_000_000_000
 """Of a model file; those of the three families have about a thousandth."""
 
@@ -43,15 +49,24 @@ class Contents(NamedTuple):
 
     model: bytes
     reference: bytes
+    contract: bytes
 
-    def digests(self) -> tuple[str, str]:
-        """sha256, hex, of the model and of the reference."""
-        return _sha256(self.model), _sha256(self.reference)
+    def digests(self) -> "Digests":
+        """The sha256 of each."""
+        return Digests(*map(_sha256, self))
 
 
-def dump(pipeline: Any, reference: Reference) -> Contents:
-    """A fitted pipeline and its reference as bytes."""
-    return Contents(pickled(pipeline), msgspec.json.encode(reference))
+class Digests(NamedTuple):
+    """sha256, hex, of an artifact's files."""
+
+    model: str
+    reference: str
+    contract: str
+
+
+def dump(pipeline: Any, reference: Reference, contract: Contract) -> Contents:
+    """A fitted pipeline, its reference and its contract as bytes."""
+    return Contents(pickled(pipeline), msgspec.json.encode(reference), contract.to_json())
 
 
 def pickled(pipeline: Any) -> bytes:
@@ -79,12 +94,13 @@ def save(
     Raises:
         ArtifactError: `folder` exists and is not an artifact, or the manifest does not match.
     """
-    if contents.digests() != (manifest.sha256, manifest.reference_sha256):
-        raise ArtifactError("the manifest's digests do not match the model and the reference")
+    if contents.digests() != _digests(manifest):
+        raise ArtifactError("the manifest's digests do not match what it describes")
     refuse_foreign(folder)
     with _written_aside(folder) as aside:
         write(aside / MODEL_FILE, contents.model)
         write(aside / REFERENCE_FILE, contents.reference)
+        write(aside / CONTRACT_FILE, contents.contract)
         for name, content in (documents or {}).items():
             write(aside / name, content)
         encoded = msgspec.json.format(msgspec.json.encode(manifest), indent=2)
@@ -137,7 +153,7 @@ def is_meant_as_one(folder: Path) -> bool:
         names = {path.name for path in folder.iterdir()}
     except PermissionError:
         return True
-    return bool(names & {MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE})
+    return bool(names & {*FILES})
 
 
 def described(folder: Path, version: int = FORMAT_VERSION) -> tuple[bytes, Manifest]:
@@ -150,22 +166,34 @@ def described(folder: Path, version: int = FORMAT_VERSION) -> tuple[bytes, Manif
     Raises:
         ArtifactError: as `read_manifest`.
     """
-    content = _read(folder / MANIFEST_FILE)
-    try:
-        manifest = decode(content, Manifest)
-    except FileError as error:
-        raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
+    content, manifest = _manifest(folder)
     if manifest.format_version != version:
         raise ArtifactError(_another_format(folder, manifest.format_version, version))
     return content, manifest
 
 
+def format_of(folder: Path) -> int:
+    """The artifact format that a folder has.
+
+    Raises:
+        ArtifactError: its manifest is missing or unreadable.
+    """
+    return _manifest(folder)[1].format_version
+
+
+def _manifest(folder: Path) -> tuple[bytes, Manifest]:
+    content = _read(folder / MANIFEST_FILE)
+    try:
+        return content, decode(content, Manifest)
+    except FileError as error:
+        raise ArtifactError(f"{folder / MANIFEST_FILE} is not a manifest: {error}") from error
+
+
 def _another_format(folder: Path, found: int, expected: int) -> str:
-    ways = {
-        FORMER_VERSION: f"python -m model migrate --model {folder} --output DIR saves it in this "
-        "format",
-        FORMAT_VERSION: "it needs no migration",
-    }
+    ways = dict.fromkeys(
+        range(FORMER_VERSION, FORMAT_VERSION),
+        f"python -m model migrate --model {folder} --output DIR saves it in this format",
+    ) | {FORMAT_VERSION: "it needs no migration"}
     return (
         f"{folder} has artifact format {found}, and format {expected} is expected: "
         f"{ways.get(found, 'it was created by another release: retrain it')}"
@@ -181,12 +209,44 @@ def verified(folder: Path, manifest: Manifest) -> Contents:
     return Contents(
         _verified(folder / MODEL_FILE, manifest.sha256, MOST_MODEL_BYTES),
         _verified(folder / REFERENCE_FILE, manifest.reference_sha256),
+        _contract(folder, manifest),
     )
+
+
+def _contract(folder: Path, manifest: Manifest) -> bytes:
+    if manifest.format_version <= WITHOUT_CONTRACT:
+        return shipped("auto").to_json()
+    return _verified(folder / CONTRACT_FILE, manifest.contract_sha256)
+
+
+def read_contract(folder: Path, manifest: Manifest) -> Contract:
+    """The contract that the manifest describes.
+
+    Raises:
+        ArtifactError: it is missing, or not the one the manifest was written for.
+    """
+    return contract_of(folder, _contract(folder, manifest))
+
+
+def contract_of(folder: Path, content: bytes) -> Contract:
+    """The contract in a file of an artifact.
+
+    Raises:
+        ArtifactError: it is none.
+    """
+    try:
+        return from_bytes(content, CONTRACT_FILE)
+    except ContractError as error:
+        raise ArtifactError(f"{folder / CONTRACT_FILE} is not a contract: {error}") from error
+
+
+def _digests(manifest: Manifest) -> Digests:
+    return Digests(manifest.sha256, manifest.reference_sha256, manifest.contract_sha256)
 
 
 def open_place(path: Path) -> Path | None:
     """The first world-writable path among those that determine what is loaded."""
-    return open_to_all(path, (MODEL_FILE, REFERENCE_FILE, MANIFEST_FILE))
+    return open_to_all(path, FILES)
 
 
 def _sha256(content: bytes) -> str:

@@ -1,12 +1,12 @@
 """Arguments shared by several commands: their types and groups."""
 
 import argparse
+from pathlib import Path
 
 from model.artifact.manifest import MAX_NAME
 from model.cli.argument_types import day, positive, probability, seed, share, whole
 from model.datasets.dataset import FORMATS, SYNTHETIC
 from model.families.estimators import DEFAULT_SEED
-from model.features.columns import DERIVED, FIELDS
 from model.metrics import DEFAULT_THRESHOLD
 from model.releases.versions import is_name
 
@@ -34,7 +34,16 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     parser.add_argument(
         "--data", required=required, metavar="FILE", help=f"labelled claims, or '{SYNTHETIC}'"
     )
-    parser.add_argument("--format", choices=FORMATS, help="format of FILE")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument(
+        "--format", choices=FORMATS, help="format of FILE, one that needs no contract"
+    )
+    form.add_argument(
+        "--contract",
+        type=Path,
+        metavar="CONTRACT",
+        help="contract that FILE is read through; python -m schemas draft writes one",
+    )
     parser.add_argument("--rows", type=whole, metavar="N", help="read or generate at most N claims")
     parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="default %(default)s")
 
@@ -95,13 +104,6 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def feature(name: str) -> str:
-    """A column that a model can be configured to use."""
-    if name not in FIELDS and name not in DERIVED:
-        raise argparse.ArgumentTypeError(f"{name!r} is neither a claim field nor a derived column")
-    return name
-
-
 def add_features(parser: argparse.ArgumentParser) -> None:
     """Add the arguments for features, and for those that the leak alarm should ignore."""
     features = parser.add_argument_group("features", "in addition to the default ones")
@@ -109,7 +111,6 @@ def add_features(parser: argparse.ArgumentParser) -> None:
         "--feature",
         action="append",
         default=[],
-        type=feature,
         metavar="NAME",
         help="also let the model see this field; may be repeated",
     )

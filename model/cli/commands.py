@@ -2,6 +2,7 @@
 
 import argparse
 import datetime as dt
+import difflib
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -22,7 +23,6 @@ from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.evaluation.details import details
 from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
-from model.features.encoder import DEFAULT_FEATURES
 from model.files.writing import check_file, check_folder, write
 from model.leaks import check as leaks
 from model.metrics import evaluate as evaluate_scores
@@ -32,13 +32,29 @@ from model.scoring.load import load as load_model
 from model.training.splits import Split
 from model.training.train import FOLDS, Trained, fit, package, pick, predict, split
 from model.training.train import train as train_model
+from schemas.contract.model import Contract
+from schemas.contract.parse import load as load_contract
 
 
-def load(options: argparse.Namespace) -> Dataset:
-    """The requested claims; anything unusual about them is reported on standard error."""
-    dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
+def load(options: argparse.Namespace, contract: Contract | None = None) -> Dataset:
+    """The requested claims; anything unusual about them is reported on standard error.
+
+    Args:
+        options: the command's.
+        contract: to read them through if neither a format nor a contract was asked for.
+    """
+    if options.contract is not None:
+        contract = load_contract(options.contract)
+    if options.format is not None or contract is None:
+        dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
+    else:
+        dataset = datasets.load_by_contract(options.data, contract, rows=options.rows)
     for line in dataset.rejected:
         sys.stderr.write(f"rejected: {line}\n")
+    if dataset.unlabelled:
+        sys.stderr.write(f"left out: {dataset.unlabelled:,} claims without a label\n")
+    if dataset.unused:
+        sys.stderr.write(f"not in the contract: columns {', '.join(dataset.unused)}\n")
     if dataset.duplicates.claims:
         sys.stderr.write(f"warning: {dataset.name}: {dataset.duplicates.text()}\n")
     return dataset
@@ -58,9 +74,12 @@ def train(options: argparse.Namespace) -> None:
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
+    features = _features(dataset.contract, options.feature)
     sides = split(dataset, plan)
-    checked = _look_for_leaks(dataset, sides.train, options)
-    family = [_train(dataset, algorithm, plan, sides, options) for algorithm in algorithms]
+    checked = _look_for_leaks(dataset, sides.train, features, options)
+    family = [
+        _train(dataset, algorithm, plan, sides, features, options) for algorithm in algorithms
+    ]
     reports = [(trained.algorithm, trained.report) for trained in family]
     show(comparison(reports, f"{dataset.name}: {described(plan)}"))
     if not can_draw():
@@ -68,7 +87,7 @@ def train(options: argparse.Namespace) -> None:
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     for trained, folder in zip(family, folders, strict=True):
         _warn_of_budget(trained)
-        steps = _steps(dataset, trained, _features(options)) if options.prequential else ()
+        steps = _steps(dataset, trained, features) if options.prequential else ()
         contents, manifest = package(
             trained, created_at=now, name=options.name, version=options.model_version
         )
@@ -94,7 +113,12 @@ def _progress() -> Progress:
 
 
 def _train(
-    dataset: Dataset, algorithm: str, plan: SplitPlan, sides: Split, options: argparse.Namespace
+    dataset: Dataset,
+    algorithm: str,
+    plan: SplitPlan,
+    sides: Split,
+    features: Sequence[str],
+    options: argparse.Namespace,
 ) -> Trained:
     with _progress() as progress:
         task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)
@@ -102,7 +126,7 @@ def _train(
             dataset,
             algorithm,
             plan,
-            features=_features(options),
+            features=features,
             seed=options.seed,
             policy=_policy(options),
             sides=sides,
@@ -110,20 +134,35 @@ def _train(
         )
 
 
-def _features(options: argparse.Namespace) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*DEFAULT_FEATURES, *options.feature)))
+def _features(contract: Contract, more: Sequence[str]) -> tuple[str, ...]:
+    """The features that the contract names, and more.
+
+    Raises:
+        ValueError: one is neither a field nor a derived fact.
+    """
+    for name in more:
+        if name not in contract.fields and name not in contract.derived:
+            close = difflib.get_close_matches(name, [*contract.fields, *contract.derived], 1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ValueError(
+                f"--feature {name}: neither a field nor a derived fact of contract "
+                f"{contract.about.name}{hint}"
+            )
+    return tuple(dict.fromkeys((*contract.features(), *more)))
 
 
 def _look_for_leaks(
-    dataset: Dataset, rows: Indices, options: argparse.Namespace
+    dataset: Dataset, rows: Indices, features: Sequence[str], options: argparse.Namespace
 ) -> leaks.LeakCheck | None:
     """Stop for a leak before anything is trained; warn of what is worth knowing otherwise."""
     with _progress() as progress:
         task = progress.add_task("checking for leaks", total=None)
         checked = leaks.check(
+            dataset.contract,
             pick(dataset.claims, rows),
             dataset.labels[rows],
-            _features(options),
+            dataset.groups[rows],
+            features,
             allowed=options.allow_leak,
             seed=options.seed,
             on_look=lambda done, total: progress.update(task, completed=done, total=total),
@@ -134,14 +173,16 @@ def _look_for_leaks(
 
 
 def _steps(dataset: Dataset, trained: Trained, features: Sequence[str]) -> tuple[MonthlyStep, ...]:
-    count = sum(1 for _ in windows(dataset.claims, dataset.labels))
+    contract = dataset.contract
+    count = sum(1 for _ in windows(dataset))
     with _progress() as progress:
         task = progress.add_task(f"{trained.algorithm} month by month", total=count)
         return prequential(
-            dataset.claims,
-            dataset.labels,
-            partial(fit, algorithm=trained.algorithm, features=features, seed=trained.seed),
-            predict,
+            dataset,
+            partial(
+                fit, contract, algorithm=trained.algorithm, features=features, seed=trained.seed
+            ),
+            partial(predict, contract),
             trained.levels.threshold,
             on_fit=lambda: progress.advance(task),
         )
@@ -165,7 +206,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.report is not None:
         check_file("--report", options.report)
     scorer = load_model(options.model)
-    dataset = load(options)
+    dataset = load(options, scorer.contract)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
     seen = overlap(scorer.manifest, dataset, rows)
     if seen:
@@ -173,13 +214,13 @@ def evaluate(options: argparse.Namespace) -> None:
             f"warning: the model was trained on {seen} of {len(rows)} rows: the figures are too "
             "optimistic\n"
         )
-    claims, labels = pick(dataset.claims, rows), dataset.labels[rows]
-    scores = scorer.score(claims)
+    tested = dataset.part(rows)
+    labels, scores = tested.labels, scorer.score(tested.claims)
     if options.report is not None:
         from model.reports.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
         from model.reports.report import html  # noqa: PLC0415
 
-        found = details(claims, labels, scores, scorer.threshold)
+        found = details(tested, scores, scorer.threshold)
         page = html(scorer.manifest, found, Scored(scorer.name, labels, scores))
         write(options.report, page.encode())
     report = evaluate_scores(labels, scores, scorer.threshold)

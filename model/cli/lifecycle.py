@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from model.artifact.store import ArtifactError, read_manifest
+from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.commands import load
 from model.cli.terminal import show
 from model.files.writing import check_folder
@@ -80,7 +80,9 @@ def migrate(options: argparse.Namespace) -> None:
 def card(options: argparse.Namespace) -> None:
     """Print a model's card."""
     folder = options.model.resolve()
-    found = card_of(read_manifest(folder), read_evaluation(folder), versions.approver_of(folder))
+    manifest = read_manifest(folder)
+    contract = read_contract(folder, manifest)
+    found = card_of(manifest, contract, read_evaluation(folder), versions.approver_of(folder))
     encoded = msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
     sys.stdout.write(encoded if options.json else markdown(found))
 

@@ -1,22 +1,25 @@
 """Data sets: labelled claims from a file or from the generator, ready for training.
 
-Formats: ``carclaims`` and ``insurance_claims`` (the public CSV files), ``jsonl`` (one `Claim` as
-JSON per line, with ``fraud`` next to its fields) and ``synthetic`` (no file at all).
+Files of any form are read through a contract (`load_by_contract`). Formats that need none, as their
+claims are those of the contract ``auto``: ``carclaims`` and ``insurance_claims`` (the public CSV
+files), ``jsonl`` (one claim as JSON per line, with ``fraud`` next to its fields) and ``synthetic``
+(no file at all).
 """
 
 import csv
 import functools
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from model.arrays import Indices
 from model.datasets import carclaims, insurance_claims, synthetic
 from model.datasets.duplicates import Duplicates, count_duplicates, groups_of
 from model.datasets.rows import (
@@ -27,13 +30,19 @@ from model.datasets.rows import (
     collect,
     digest_of,
     numbered_lines,
+    plausible,
     read_csv,
     verdict,
 )
+from model.features.facts import event_days, report_days
 from schemas.claim import Claim
+from schemas.contract.model import Contract
+from schemas.contract.parse import shipped
+from schemas.tables.claims import open_claims
+from schemas.tables.rows import TableError
 from schemas.unreadable import UNREADABLE
 
-__all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "write_jsonl"]
+__all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "load_by_contract", "write_jsonl"]
 
 SYNTHETIC: Final = "synthetic"
 LABEL: Final = "fraud"
@@ -46,25 +55,46 @@ DEFAULT_ROWS: Final = 20_000
 class Dataset:
     """Labelled claims and where they come from."""
 
-    claims: tuple[Claim, ...]
+    contract: Contract
+    """What the claims are."""
+    claims: Sequence[Any]
     labels: npt.NDArray[np.int8]
     """Shape (n_claims,): 1 for fraud, 0 for not."""
-    name: str
-    digest: str
+    name: str = ""
+    digest: str = ""
     """sha256, hex, of the file's bytes or of the generator's parameters."""
-    format: str
+    format: str = ""
     rejected: tuple[str, ...] = ()
     """One line of text for each rejected row: file, line and reason."""
+    unlabelled: int = 0
+    """Claims that were left out as it is not known whether they are fraud."""
+    unused: tuple[str, ...] = ()
+    """Columns of the file that no field is read from."""
+
+    def part(self, rows: Indices) -> "Dataset":
+        """Some of its claims."""
+        return Dataset(self.contract, [self.claims[i] for i in rows.tolist()], self.labels[rows])
 
     @functools.cached_property
     def groups(self) -> npt.NDArray[np.int64]:
         """The group of copies of each claim, shape (n_claims,): see `model.datasets.duplicates`."""
-        return groups_of(self.claims)
+        return groups_of(self.claims, self.contract.event.id)
 
     @functools.cached_property
     def duplicates(self) -> Duplicates:
         """The number of claims that repeat an earlier one."""
-        return count_duplicates(self.claims, self.labels, self.groups)
+        identity = self.contract.event.id
+        return count_duplicates(self.claims, self.labels, self.groups, identity)
+
+    @functools.cached_property
+    def days(self) -> npt.NDArray[np.int64]:
+        """See `model.features.facts.event_days`."""
+        return event_days(self.contract, self.claims)
+
+    @functools.cached_property
+    def reported(self) -> npt.NDArray[np.int64]:
+        """See `model.features.facts.report_days`."""
+        return report_days(self.contract, self.claims)
 
 
 def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> Dataset:
@@ -93,6 +123,55 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
         raise DatasetError(f"{path}: {error}") from error
 
 
+def load_by_contract(data: str, contract: Contract, *, rows: int | None = None) -> Dataset:
+    """Read a file through a contract; see `schemas.tables.opening.open_table` for its forms.
+
+    Args:
+        data: path of the file.
+        contract: says where each field is, and what the labels mean.
+        rows: read at most this many.
+
+    Raises:
+        DatasetError: the contract has no label, or the file is unreadable, lacks columns or has too
+            many rows that are no claims.
+    """
+    if contract.label is None:
+        raise DatasetError(
+            f"contract {contract.about.name}: no x-label, which says what claims were found to be"
+        )
+    path, claims, labels, rejected, unlabelled = Path(data), [], [], [], 0
+    try:
+        with open_claims(path, contract) as file:
+            for read in islice(file.rows, rows):
+                if read.fault is not None:
+                    rejected.append(f"{path.name}, line {read.line}: {read.fault}")
+                elif read.label is None:
+                    unlabelled += 1
+                else:
+                    claims.append(read.claim)
+                    labels.append(read.label)
+            unused = file.columns.unused if file.columns else ()
+    except (TableError, OSError) as error:
+        raise DatasetError(str(error)) from error
+    plausible(path.name, len(claims) + unlabelled, rejected)
+    if not claims:
+        raise DatasetError(
+            f"{path.name}: no claim of {unlabelled:,} is labelled: "
+            f"{contract.label.field} has none of the words of x-label"
+        )
+    return Dataset(
+        contract=contract,
+        claims=claims,
+        labels=_labels(labels),
+        name=path.name,
+        digest=digest_of(path),
+        format=contract.about.name,
+        rejected=tuple(rejected),
+        unlabelled=unlabelled,
+        unused=unused,
+    )
+
+
 def write_jsonl(dataset: Dataset, path: Path) -> None:
     """Write the claims with their labels, one JSON object per line; ``jsonl`` reads them back."""
     with path.open("wb") as file:
@@ -100,7 +179,7 @@ def write_jsonl(dataset: Dataset, path: Path) -> None:
             file.write(_line(claim, fraud=bool(label)))
 
 
-def _line(claim: Claim, *, fraud: bool) -> bytes:
+def _line(claim: Any, *, fraud: bool) -> bytes:
     # A claim always has an id, so its object is never empty and a field can be added at the end.
     label = b"true" if fraud else b"false"
     return msgspec.json.encode(claim)[:-1] + b',"' + LABEL.encode() + b'":' + label + b"}\n"
@@ -135,6 +214,7 @@ _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 
 def _dataset(path: Path, format: str, found: Rows) -> Dataset:
     return Dataset(
+        contract=shipped("auto"),
         claims=tuple(row.claim for row in found.accepted),
         labels=_labels(row.fraud for row in found.accepted),
         name=path.name,
@@ -150,6 +230,7 @@ def _synthetic(rows: int, seed: int) -> Dataset:
     claims, labels = synthetic.generate(rows, seed)
     recipe = f"{SYNTHETIC} version={synthetic.VERSION} rows={rows} seed={seed}"
     return Dataset(
+        contract=shipped("auto"),
         claims=tuple(claims),
         labels=labels,
         name=recipe,

@@ -7,16 +7,13 @@ and resample takes a group as a whole. Nothing is dropped.
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from typing import Final
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from model.arrays import Indices, Labels
-from schemas.claim import Claim
-
-_CONTENT: Final = Claim.__struct_fields__.index("claim_id") + 1
-"""Index of the first field after the id in a claim as a tuple."""
 
 
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,9 +21,9 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
 
     claims: int = 0
     by_id: int = 0
-    """Of these, those with the claim_id of an earlier claim."""
+    """Of these, those with the id of an earlier claim."""
     by_content: int = 0
-    """Of these, those equal to an earlier claim in everything except the claim_id."""
+    """Of these, those equal to an earlier claim in everything except the id."""
     contradictory: int = 0
     """Groups of copies in which some are labelled fraud and some are not."""
 
@@ -35,7 +32,7 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
         if not self.claims:
             return "no duplicates"
         found = (
-            f"{self.claims:,} duplicates ({self.by_id:,} by claim_id, {self.by_content:,} by "
+            f"{self.claims:,} duplicates ({self.by_id:,} by id, {self.by_content:,} by "
             "content), kept on one side of every split"
         )
         if not self.contradictory:
@@ -43,14 +40,16 @@ class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
         return f"{found}; labels contradict each other in {self.contradictory:,} groups of copies"
 
 
-def groups_of(claims: Sequence[Claim]) -> Indices:
+def groups_of(claims: Sequence[Any], identity: str) -> Indices:
     """The group of each claim, shape (n_claims,): from 0, in order of first appearance.
+
+    `identity` is the name of the field that contains a claim's id.
 
     Claims with the same id or the same content are in one group; any other claim is alone. Content
     counts only if it is specific enough: see `_contents`.
     """
     roots = list(range(len(claims)))
-    for keys in (_ids(claims), _contents(claims)):
+    for keys in (_ids(claims, identity), _contents(claims, identity)):
         for row, earlier in enumerate(_earlier(keys)):
             a, b = _root(roots, earlier), _root(roots, row)
             roots[max(a, b)] = min(a, b)
@@ -59,15 +58,17 @@ def groups_of(claims: Sequence[Claim]) -> Indices:
     return np.fromiter(found, np.int64, len(claims))
 
 
-def count_duplicates(claims: Sequence[Claim], labels: Labels, groups: Indices) -> Duplicates:
+def count_duplicates(
+    claims: Sequence[Any], labels: Labels, groups: Indices, identity: str
+) -> Duplicates:
     """Count what `groups_of` found."""
     size = int(groups.max(initial=-1)) + 1
     frauds = np.bincount(groups, labels, size)
     members = np.bincount(groups, minlength=size)
     return Duplicates(
         claims=len(claims) - size,
-        by_id=_repeats(_ids(claims)),
-        by_content=_repeats(_contents(claims)),
+        by_id=_repeats(_ids(claims, identity)),
+        by_content=_repeats(_contents(claims, identity)),
         contradictory=int(((frauds > 0) & (frauds < members)).sum()),
     )
 
@@ -104,11 +105,11 @@ def _repeats(keys: Iterable[Hashable | None]) -> int:
     return sum(earlier != row for row, earlier in enumerate(_earlier(keys)))
 
 
-def _ids(claims: Sequence[Claim]) -> list[str]:
-    return [claim.claim_id for claim in claims]
+def _ids(claims: Sequence[Any], identity: str) -> list[str]:
+    return list(map(attrgetter(identity), claims))
 
 
-def _contents(claims: Sequence[Claim]) -> list[Hashable | None]:
+def _contents(claims: Sequence[Any], identity: str) -> list[Hashable | None]:
     """Everything but the id of each claim; None if other claims may well be equal by chance.
 
     Claims about which little is known are often equal without being copies. Among ``n`` claims,
@@ -116,13 +117,20 @@ def _contents(claims: Sequence[Claim]) -> list[Hashable | None]:
     ``p`` is below ``1 / (n * n)``: the product of the shares that its values have among the
     distinct contents, as if they were independent.
     """
-    contents = [msgspec.structs.astuple(claim)[_CONTENT:] for claim in claims]
+    if not claims:
+        return []
+    names = [name for name in claims[0].__struct_fields__ if name != identity]
+    contents = [_values(claim, names) for claim in claims]
     different = set(contents)
     if len(different) == len(contents):
         return list(contents)
     rare = -2 * np.log(len(claims))
     surprise = dict(zip(different, _log_shares(list(different)), strict=True))
     return [content if surprise[content] < rare else None for content in contents]
+
+
+def _values(claim: Any, names: Sequence[str]) -> tuple[Hashable, ...]:
+    return tuple([getattr(claim, name) for name in names])
 
 
 def _log_shares(contents: Sequence[tuple[Hashable, ...]]) -> list[float]:

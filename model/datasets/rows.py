@@ -223,7 +223,8 @@ def collect(name: str, attempts: Iterable[tuple[int, Callable[[], Labelled]]]) -
             found.accepted.append(read())
         except RowError as error:
             found.rejected.append(f"{name}, line {line}: {_shortened(str(error))}")
-    return _plausible(name, found)
+    plausible(name, len(found.accepted), found.rejected)
+    return found
 
 
 def _shortened(reason: str) -> str:
@@ -231,15 +232,17 @@ def _shortened(reason: str) -> str:
     return reason if len(reason) <= _LONGEST_REASON else f"{reason[:_LONGEST_REASON]}…"
 
 
-def _plausible(name: str, found: Rows) -> Rows:
-    total = len(found.accepted) + len(found.rejected)
+def plausible(name: str, accepted: int, rejected: Sequence[str]) -> None:
+    """Check that a file has rows and that most of them are claims.
+
+    Raises:
+        DatasetError: it has none, or more than `MAX_REJECTED_SHARE` of them were rejected.
+    """
+    total = accepted + len(rejected)
     if total == 0:
         raise DatasetError(f"{name}: no rows")
-    if len(found.rejected) > MAX_REJECTED_SHARE * total:
-        raise DatasetError(
-            f"{len(found.rejected)} of {total} rows rejected; the first: {found.rejected[0]}"
-        )
-    return found
+    if len(rejected) > MAX_REJECTED_SHARE * total:
+        raise DatasetError(f"{len(rejected)} of {total} rows rejected; the first: {rejected[0]}")
 
 
 def digest_of(path: Path) -> str:

@@ -3,20 +3,20 @@
 Pure functions of claims, labels and scores; their result is stored as ``evaluation.json``.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from model.arrays import Labels, Scores
-from model.datasets.duplicates import groups_of
+from model.datasets.dataset import Dataset
 from model.evaluation.bootstrap import Interval, intervals
 from model.evaluation.fairness import ProtectedGroup, groups
 from model.evaluation.segments import Segment, segments
+from model.evaluation.walk_forward import months_of
 from model.leaks.check import LeakCheck
 from model.metrics import Report, evaluate, recall_at
-from schemas.claim import Claim
 
 BUDGETS: Final = (0.01, 0.05, 0.10)
 RELIABILITY_BINS: Final = 10
@@ -61,27 +61,24 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """The leak alarm's result for the training claims; None if it did not run."""
 
 
-def details(
-    claims: Sequence[Claim], y: Labels, p: Scores, threshold: float, *, seed: int = 42
-) -> Details:
+def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) -> Details:
     """The complete evaluation of these scores.
 
     Args:
-        claims: the scored claims, for their dates and protected fields.
-        y: labels, shape (n_claims,), 1 is fraud.
+        dataset: the scored claims and their labels.
         p: fraud probabilities, shape (n_claims,).
         threshold: claims at or above it count as referred.
         seed: of the resampling.
     """
-    bins = reliability(y, p)
+    y, bins = dataset.labels, reliability(dataset.labels, p)
     return Details(
         report=evaluate(y, p, threshold),
-        intervals=intervals(y, p, groups=groups_of(claims), seed=seed),
+        intervals=intervals(y, p, groups=dataset.groups, seed=seed),
         reliability=bins,
         calibration_error=calibration_error(bins),
-        months=months(claims, y, p),
-        groups=groups(claims, y, p, threshold),
-        segments=segments(claims, y, p, threshold),
+        months=months(dataset, p),
+        groups=groups(dataset, p, threshold),
+        segments=segments(dataset, p, threshold),
     )
 
 
@@ -108,9 +105,9 @@ def calibration_error(bins: Iterable[ReliabilityBin]) -> float:
     return sum(b.n * abs(b.predicted - b.observed) for b in found) / sum(b.n for b in found)
 
 
-def months(claims: Sequence[Claim], y: Labels, p: Scores) -> tuple[Month, ...]:
-    """Budgets by the calendar month of the loss; claims without a loss date are omitted."""
-    names = np.array(["" if c.loss_date is None else f"{c.loss_date:%Y-%m}" for c in claims])
+def months(dataset: Dataset, p: Scores) -> tuple[Month, ...]:
+    """Budgets by the calendar month of the event; claims without a day are omitted."""
+    names, y = months_of(dataset.days), dataset.labels
     return tuple(
         _month(name, y[names == name], p[names == name]) for name in np.unique(names) if name
     )

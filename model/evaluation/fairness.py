@@ -10,9 +10,11 @@ import msgspec
 import numpy as np
 
 from model.arrays import Flags, Labels, Scores
+from model.datasets.dataset import Dataset
 from model.decide import top_share
 from model.features.vocabulary import clean
-from schemas.claim import Claim, Role, fields_by_role, is_categorical
+from schemas.claim import Role
+from schemas.contract.model import Field
 
 AGE_STARTS: Final = (0, 25, 35, 50, 65)
 TOP: Final = 0.10
@@ -45,25 +47,30 @@ class ProtectedGroup(msgspec.Struct, frozen=True, kw_only=True):
         return self.frauds < SMALL
 
 
-def groups(
-    claims: Sequence[Claim], y: Labels, p: Scores, threshold: float
-) -> tuple[ProtectedGroup, ...]:
+def groups(dataset: Dataset, p: Scores, threshold: float) -> tuple[ProtectedGroup, ...]:
     """One row for each value of each protected field; fields that are always missing have none."""
     rows: list[ProtectedGroup] = []
-    for field in fields_by_role(Role.PROTECTED):
-        names = np.array([group_of(field, getattr(claim, field)) for claim in claims])
+    for field in dataset.contract.with_role(Role.PROTECTED):
+        known = dataset.contract.fields[field]
+        names = np.array([group_of(known, getattr(claim, field)) for claim in dataset.claims])
         found = sorted(set(names.tolist()))
         if found != [UNKNOWN]:
-            rows += (_group(field, name, names == name, y, p, threshold) for name in found)
+            rows += (
+                _group(field, name, names == name, dataset.labels, p, threshold) for name in found
+            )
     return tuple(rows)
 
 
-def group_of(field: str, value: Any) -> str:
-    """Name of the group: the cleaned category, or the band of an age."""
+def group_of(field: Field, value: Any) -> str:
+    """Name of the group: the cleaned category, the decade of a day, or the band of an age."""
     if value is None:
         return UNKNOWN
-    if is_categorical(field):
+    if field.kind == "text":
         return clean(value) or UNKNOWN
+    if field.kind == "flag":
+        return "yes" if value else "no"
+    if field.kind == "date":
+        return f"{value.year // 10}0s"
     start = int(np.searchsorted(AGE_STARTS, value, side="right")) - 1
     last = start == len(AGE_STARTS) - 1
     return f"{AGE_STARTS[start]}+" if last else f"{AGE_STARTS[start]}-{AGE_STARTS[start + 1] - 1}"

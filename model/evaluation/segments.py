@@ -1,4 +1,4 @@
-"""Performance of scores in parts of the business: by facts of loss, policy and vehicle.
+"""Performance of scores in parts of the business: by categories, flags and amounts of claims.
 
 A model that is good overall may be useless, or give wrong probabilities, for one kind of claim.
 Fields of role *feature* only: groups of people are in `model.evaluation.fairness`.
@@ -13,18 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from model.arrays import Flags, Labels, Scores
+from model.datasets.dataset import Dataset
 from model.decide import top_share
 from model.evaluation.bootstrap import Interval
 from model.evaluation.fairness import SMALL, TOP, UNKNOWN
 from model.evaluation.shares import wilson
 from model.features.vocabulary import clean
-from schemas.claim import Claim, is_categorical
+from schemas.claim import Role
+from schemas.contract.model import Contract
 
-SEGMENTS: Final = (
-    *("fault", "loss_area", "loss_state", "incident_type", "incident_severity"),
-    *("policy_type", "agent_type", "vehicle_category", "claim_amount", "vehicle_price"),
-)
-"""Fields to split claims by; amounts are split into quarters of the given claims."""
+MAX_SEGMENTS: Final = 20
+"""A category with more values than this, such as a garage, is not a part of the business."""
 MIN_CLAIMS: Final = 30
 MIN_SHARE: Final = 0.01
 """A part with fewer claims than either goes to `OTHER`: its figures would be chance."""
@@ -60,32 +59,39 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
         return not low <= self.mean_score <= high
 
 
-def segments(
-    claims: Sequence[Claim], y: Labels, p: Scores, threshold: float
-) -> tuple[Segment, ...]:
-    """One row for each part of each field of `SEGMENTS`; none for a field with only one part.
+def segments(dataset: Dataset, p: Scores, threshold: float) -> tuple[Segment, ...]:
+    """One row for each part of each field; none for a field with one part, or with too many.
 
     Args:
-        claims: the scored claims.
-        y: labels, shape (n_claims,), 1 is fraud.
+        dataset: the scored claims and their labels.
         p: fraud probabilities, shape (n_claims,).
         threshold: claims at or above it count as referred.
     """
-    top = p >= top_share(p, TOP)
+    top, y = p >= top_share(p, TOP), dataset.labels
     rows: list[Segment] = []
-    for field in SEGMENTS:
-        values = [getattr(claim, field) for claim in claims]
-        names = np.array(_merged(_categories(values) if is_categorical(field) else _bands(values)))
+    for field in _fields(dataset.contract):
+        values = [getattr(claim, field) for claim in dataset.claims]
+        kind = dataset.contract.fields[field].kind
+        names = np.array(_merged(_bands(values) if kind == "number" else _categories(values)))
         found = list(dict.fromkeys(_order(names)))
-        if len(found) > 1:
+        if 1 < len(found) <= MAX_SEGMENTS:
             rows += (
                 _segment(field, name, names == name, y, p, p >= threshold, top) for name in found
             )
     return tuple(rows)
 
 
+def _fields(contract: Contract) -> list[str]:
+    """Features that are categories, flags or amounts of money."""
+    fields = (contract.fields[name] for name in contract.with_role(Role.FEATURE))
+    return [f.name for f in fields if f.kind in ("text", "flag") or f.said.unit == "currency"]
+
+
 def _categories(values: Sequence[Any]) -> list[str]:
-    return [clean(value) or UNKNOWN for value in values]
+    return [clean(_WORDS.get(value, value)) or UNKNOWN for value in values]
+
+
+_WORDS: Final[dict[Any, str]] = {True: "yes", False: "no"}
 
 
 def _bands(values: Sequence[Any]) -> list[str]:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from model.arrays import Indices, Labels
-from model.datasets.duplicates import groups_of
+from model.datasets.dataset import Dataset
+from model.features.facts import UNDATED
 from model.metrics import Report, evaluate
-from schemas.claim import Claim
 
 LABEL_DELAY_DAYS: Final = 60
 """Days from a loss, or its report, until it is known whether it was fraud."""
@@ -28,17 +28,17 @@ class MonthlyStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def windows(
-    claims: Sequence[Claim], labels: Labels, delay_days: int = LABEL_DELAY_DAYS
+    dataset: Dataset, delay_days: int = LABEL_DELAY_DAYS
 ) -> Iterator[tuple[str, Indices, Indices]]:
     """(month, rows to train on, rows to test on) for each month with enough known before it.
 
     A claim is known at the beginning of a month if its loss, and its report if stated, was
     `delay_days` or more before, and no copy of it is tested on.
     """
-    lost = np.array([(c.loss_date or dt.date.max).toordinal() for c in claims])
-    reported = np.array([(c.report_date or dt.date.min).toordinal() for c in claims])
-    found, groups = np.maximum(lost, reported) + delay_days, groups_of(claims)
-    months = np.array(["" if c.loss_date is None else c.loss_date.isoformat()[:7] for c in claims])
+    days, groups, labels = dataset.days, dataset.groups, dataset.labels
+    happened = np.where(days == UNDATED, dt.date.max.toordinal(), days)
+    found = np.maximum(happened, dataset.reported) + delay_days
+    months = months_of(days)
     for month in filter(None, np.unique(months).tolist()):
         start = dt.date.fromisoformat(f"{month}-01").toordinal()
         tested = np.flatnonzero(months == month)
@@ -47,11 +47,17 @@ def windows(
             yield month, known, tested
 
 
+def months_of(days: Indices) -> npt.NDArray[np.str_]:
+    """The month of each day, as 2026-03; "" of an undated one."""
+    distinct, place = np.unique(days, return_inverse=True)
+    names = ["" if d == UNDATED else f"{dt.date.fromordinal(d):%Y-%m}" for d in distinct.tolist()]
+    return np.array(names)[place]
+
+
 def prequential(
-    claims: Sequence[Claim],
-    labels: Labels,
-    fit: Callable[[Sequence[Claim], Labels], Any],
-    predict: Callable[[Any, Sequence[Claim]], npt.NDArray[np.float64]],
+    dataset: Dataset,
+    fit: Callable[[Sequence[Any], Labels], Any],
+    predict: Callable[[Any, Sequence[Any]], npt.NDArray[np.float64]],
     threshold: float,
     *,
     delay_days: int = LABEL_DELAY_DAYS,
@@ -60,8 +66,7 @@ def prequential(
     """A new model each month (Dawid, "Prequential analysis", 1984; here by months).
 
     Args:
-        claims: with their loss dates.
-        labels: shape (n_claims,).
+        dataset: the claims.
         fit: creates a model from claims and labels.
         predict: scores claims with it.
         threshold: claims at or above it count as referred.
@@ -69,7 +74,8 @@ def prequential(
         on_fit: called after each month.
     """
     steps: list[MonthlyStep] = []
-    for month, known, tested in windows(claims, labels, delay_days):
+    claims, labels = dataset.claims, dataset.labels
+    for month, known, tested in windows(dataset, delay_days):
         model = fit([claims[i] for i in known], labels[known])
         scores = predict(model, [claims[i] for i in tested])
         report = evaluate(labels[tested], scores, threshold)

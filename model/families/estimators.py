@@ -5,7 +5,7 @@ pipeline: nothing is learnt from rows that are not given to ``fit``, and no row 
 repeated. Class weights are not used: they would distort the probabilities.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -14,18 +14,18 @@ from sklearn.pipeline import Pipeline
 
 from model.families.crosses import CrossEncoder
 from model.families.screen import Screen
-from model.features.encoder import DEFAULT_FEATURES, ClaimEncoder, is_category
+from model.features.encoder import ClaimEncoder
 
 DEFAULT_SEED: Final = 42
 
 
-def _logistic(features: Sequence[str], seed: int) -> Any:
-    cross = CrossEncoder(_coded(features), ranges=6, crossed=12)
+def _logistic(coded: Sequence[bool], seed: int) -> Any:
+    cross = CrossEncoder(coded, ranges=6, crossed=12)
     weigh = LogisticRegression(C=0.05, max_iter=1000, random_state=seed)
-    return Pipeline([("screen", Screen(_coded(features))), ("cross", cross), ("weigh", weigh)])
+    return Pipeline([("screen", Screen(coded)), ("cross", cross), ("weigh", weigh)])
 
 
-def _forest(features: Sequence[str], seed: int) -> Any:
+def _forest(coded: Sequence[bool], seed: int) -> Any:
     # Small trees that see most features: as good as full-grown ones in validation, their
     # probabilities need no additional calibration, and their Shapley values are affordable.
     forest = RandomForestClassifier(
@@ -35,10 +35,10 @@ def _forest(features: Sequence[str], seed: int) -> Any:
         max_features=0.7,
         random_state=seed,
     )
-    return Pipeline([("screen", Screen(_coded(features))), ("forest", forest)])
+    return Pipeline([("screen", Screen(coded)), ("forest", forest)])
 
 
-def _boosting(features: Sequence[str], seed: int) -> Any:
+def _boosting(coded: Sequence[bool], seed: int) -> Any:
     # Few small trees fitted to the log loss: as good as many here, fast to evaluate, and
     # calibrated as they are. Categories stay ordinal codes: scikit-learn's native categories were
     # no better and would cost a ColumnTransformer in every predict.
@@ -52,14 +52,10 @@ def _boosting(features: Sequence[str], seed: int) -> Any:
         early_stopping=False,
         random_state=seed,
     )
-    return Pipeline([("screen", Screen(_coded(features))), ("boosting", boosting)])
+    return Pipeline([("screen", Screen(coded)), ("boosting", boosting)])
 
 
-def _coded(features: Sequence[str]) -> list[bool]:
-    return [is_category(name) for name in features]
-
-
-_FAMILIES: Final[Mapping[str, Callable[[Sequence[str], int], Any]]] = {
+_FAMILIES: Final[Mapping[str, Callable[[Sequence[bool], int], Any]]] = {
     "logistic_regression": _logistic,
     "random_forest": _forest,
     "gradient_boosting": _boosting,
@@ -69,13 +65,18 @@ ALGORITHMS: Final[tuple[str, ...]] = tuple(_FAMILIES)
 
 
 def build(
-    algorithm: str, features: Sequence[str] = DEFAULT_FEATURES, *, seed: int = DEFAULT_SEED
+    algorithm: str,
+    features: Sequence[str],
+    categorical: Collection[str],
+    *,
+    seed: int = DEFAULT_SEED,
 ) -> Pipeline:
     """The unfitted pipeline of this name.
 
     Args:
         algorithm: one of `ALGORITHMS`.
         features: names of the columns the model may see.
+        categorical: names of those that contain texts.
         seed: makes fitting repeatable.
 
     Raises:
@@ -84,5 +85,6 @@ def build(
     if algorithm not in _FAMILIES:
         raise ValueError(f"unknown algorithm {algorithm!r}; choose from {', '.join(ALGORITHMS)}")
     names = tuple(features)
-    classify = _FAMILIES[algorithm](names, seed)
-    return Pipeline([("encode", ClaimEncoder(names)), ("classify", classify)])
+    texts = tuple(name for name in names if name in categorical)
+    classify = _FAMILIES[algorithm]([name in texts for name in names], seed)
+    return Pipeline([("encode", ClaimEncoder(names, texts)), ("classify", classify)])

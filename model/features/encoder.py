@@ -5,7 +5,7 @@ a plain mapping of columns (serving) go through the same code and give the same 
 last bit, and a batch pays for its columns, not for a DataFrame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -13,48 +13,33 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Matrix
-from model.features.columns import (
-    DEFAULT_FEATURES,
-    DERIVED,
-    Column,
-    Columns,
-    claim_columns,
-    is_category,
-)
+from model.features.facts import Columns, claim_columns
 from model.features.vocabulary import Vocabulary, numbers, plain_list
-from schemas.claim import Claim
+from schemas.contract.model import Contract
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = [
-    "DEFAULT_FEATURES",
-    "DERIVED",
-    "ClaimEncoder",
-    "Column",
-    "Columns",
-    "claim_columns",
-    "claim_frame",
-    "is_category",
-    "varying",
-]
-
-
 MAX_CATEGORIES: Final = 64
 
 
-def claim_frame(claims: Sequence[Claim], names: Sequence[str]) -> "pd.DataFrame":
+def claim_frame(contract: Contract, claims: Sequence[Any], names: Sequence[str]) -> "pd.DataFrame":
     """`claim_columns` as a DataFrame, which cross-validation and grid search can index."""
     import pandas as pd  # noqa: PLC0415 - serving never builds a DataFrame
 
-    return pd.DataFrame(claim_columns(claims, names))
+    return pd.DataFrame(claim_columns(contract, claims, names))
 
 
-def varying(columns: Columns) -> tuple[str, ...]:
-    """Names of the columns with at least two distinct values; missing counts as one."""
+def varying(columns: Columns, categorical: Collection[str]) -> tuple[str, ...]:
+    """Names of the columns with at least two distinct values; missing counts as one.
+
+    Args:
+        columns: by name.
+        categorical: names of those that contain texts.
+    """
 
     def distinct(name: str) -> int:
-        if is_category(name):
+        if name in categorical:
             return len(set(plain_list(columns[name])))
         return len(np.unique(numbers(columns[name])))
 
@@ -70,13 +55,18 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
 
     Args:
         features: names of the columns to use, in the matrix's order.
+        categorical: names of those that contain texts.
         max_categories: maximum categories learnt per feature; rarer ones count as unknown.
     """
 
     def __init__(
-        self, features: Sequence[str] = DEFAULT_FEATURES, max_categories: int = MAX_CATEGORIES
+        self,
+        features: Sequence[str],
+        categorical: Collection[str] = (),
+        max_categories: int = MAX_CATEGORIES,
     ) -> None:
         self.features = features
+        self.categorical = categorical
         self.max_categories = max_categories
 
     def fit(self, X: "Columns | pd.DataFrame", y: Any = None) -> Self:
@@ -84,7 +74,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         self.vocabularies_: dict[str, Vocabulary] = {
             name: Vocabulary(plain_list(X[name]), self.max_categories)
             for name in self.features
-            if is_category(name)
+            if name in self.categorical
         }
         return self
 

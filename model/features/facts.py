@@ -1,72 +1,72 @@
-"""Facts of claims of any contract, as columns: fields, and what is derived from them."""
+"""The only path from claims to model columns: fields, and what is derived from them.
+
+Nothing here exposes the calendar month or year of a claim, unless a contract asks for it: dates
+become features only as differences between dates and as days of the week.
+"""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from model.arrays import Numbers
-from model.features.columns import Column
+from model.arrays import Indices, Numbers
 from model.features.expressions import Values, evaluate
 from schemas.claim import Role
 from schemas.contract.model import Contract
 from schemas.expressions.nodes import Kind
 
+Column = list[Any] | Numbers
+Columns = Mapping[str, Column]
+
+UNDATED: Final = -1
 _NAN: Final = float("nan")
 
 
-class ContractFacts:
+class ClaimFacts:
     """Columns of the same claims, each made at most once.
 
     Args:
         contract: what the claims are.
-        claims: of the type that the contract compiles to.
+        claims: of the type that the contract compiles to, or of another with the same fields.
     """
 
     def __init__(self, contract: Contract, claims: Sequence[Any]) -> None:
-        self._contract = contract
-        self._claims = claims
+        self.contract = contract
+        self.claims = claims
         self._raw: dict[str, list[Any]] = {}
         self._fields: dict[str, Values] = {}
         self._derived: dict[str, Values] = {}
 
     def __len__(self) -> int:
-        return len(self._claims)
+        return len(self.claims)
 
     def raw(self, name: str) -> list[Any]:
         """Values of a field as stored in the claims; None is missing."""
         if name not in self._raw:
-            self._raw[name] = list(map(operator.attrgetter(name), self._claims))
+            self._raw[name] = list(map(operator.attrgetter(name), self.claims))
         return self._raw[name]
 
     def column(self, name: str, kind: Kind) -> Values:
         """A derived fact, or a field, in the form of `model.features.expressions`."""
-        if name in self._contract.derived:
+        if name in self.contract.derived:
             return self._fact(name)
         return self.field(name, kind)
 
     def features(self, names: Sequence[str]) -> dict[str, Column]:
-        """Columns for a model, by name, each as long as the claims.
+        """Columns for a model, by name, each as long as the claims; the names must exist.
 
         A derived fact is an array of floats (NaN is missing), or a list if it is a text. A field is
         a list of the claims' values (None is missing), except that a date is the ordinal of its day
         and an identifier the number that its digits make.
-
-        Raises:
-            KeyError: there is no field and no derived fact of a name.
         """
-        known = {*self._contract.fields, *self._contract.derived}
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise KeyError(f"neither a field nor a derived fact: {', '.join(unknown)}")
         return {name: self._feature(name) for name in names}
 
     def _feature(self, name: str) -> Column:
-        if name in self._contract.derived:
+        if name in self.contract.derived:
             found = self._fact(name)
-            return found.tolist() if self._contract.derived[name].kind == "text" else found
-        field = self._contract.fields[name]
+            return found.tolist() if self.contract.derived[name].kind == "text" else found
+        field = self.contract.fields[name]
         if field.kind == "date":
             return self.field(name, "date")
         if field.role is Role.IDENTIFIER:
@@ -75,9 +75,9 @@ class ContractFacts:
 
     def _fact(self, name: str) -> Values:
         if name not in self._derived:
-            order = list(self._contract.derived)
+            order = list(self.contract.derived)
             before = frozenset(order[: order.index(name)])
-            node = self._contract.derived[name].node
+            node = self.contract.derived[name].node
             self._derived[name] = evaluate(node, _Within(self, before))
         return self._derived[name]
 
@@ -91,7 +91,7 @@ class ContractFacts:
 class _Within:
     """What names mean inside the expression of a derived fact: facts before it, and fields."""
 
-    def __init__(self, facts: ContractFacts, before: frozenset[str]) -> None:
+    def __init__(self, facts: ClaimFacts, before: frozenset[str]) -> None:
         self._facts = facts
         self._before = before
 
@@ -102,6 +102,42 @@ class _Within:
         if name in self._before:
             return self._facts.column(name, kind)
         return self._facts.field(name, kind)
+
+
+def claim_columns(
+    contract: Contract, claims: Sequence[Any], names: Sequence[str]
+) -> dict[str, Column]:
+    """Columns of the claims, by name: see `ClaimFacts.features`.
+
+    Raises:
+        KeyError: there is no field and no derived fact of a name.
+    """
+    unknown = [n for n in names if n not in contract.fields and n not in contract.derived]
+    if unknown:
+        raise KeyError(f"neither a field nor a derived fact: {', '.join(unknown)}")
+    return ClaimFacts(contract, claims).features(names)
+
+
+def event_days(contract: Contract, claims: Sequence[Any]) -> Indices:
+    """Day of each event, as an ordinal, shape (n_claims,); `UNDATED` where it is not stated.
+
+    That is the day it happened, by the contract's ``x-event``, or else the day it was reported.
+    """
+    return _days(contract.event.occurred or contract.event.time, claims)
+
+
+def report_days(contract: Contract, claims: Sequence[Any]) -> Indices:
+    """Day each claim was reported, as an ordinal; `UNDATED` where it is not stated."""
+    return _days(contract.event.time, claims)
+
+
+def _days(name: str | None, claims: Sequence[Any]) -> Indices:
+    if name is None:
+        return np.full(len(claims), UNDATED)
+    days = map(operator.attrgetter(name), claims)
+    return np.fromiter(
+        (UNDATED if day is None else day.toordinal() for day in days), np.int64, len(claims)
+    )
 
 
 def _array(values: Sequence[Any], kind: Kind) -> Values:

@@ -22,18 +22,18 @@ for example because labels came late in some months. See the decision record on 
 
 import shlex
 from collections.abc import Callable, Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
-from model.arrays import Labels
-from model.datasets.duplicates import group_labels, groups_of
+from model.arrays import Indices, Labels
+from model.datasets.duplicates import group_labels
 from model.leaks.lift import margin
 from model.leaks.signs import PERMUTED, LeakFinding, looks
-from schemas.claim import Claim
+from schemas.contract.model import Contract
 
 __all__ = ["LeakCheck", "LeakError", "LeakFinding", "check"]
 
@@ -70,8 +70,10 @@ class LeakError(ValueError):
 
 
 def check(
-    claims: Sequence[Claim],
+    contract: Contract,
+    claims: Sequence[Any],
     labels: Labels,
+    groups: Indices,
     features: Sequence[str],
     *,
     allowed: Collection[str] = (),
@@ -82,8 +84,10 @@ def check(
     """Check for leaks; non-fatal findings are returned.
 
     Args:
+        contract: what the claims are.
         claims: the training claims, in the order of their file.
         labels: their labels, shape (n_claims,).
+        groups: of copies, shape (n_claims,).
         features: columns the model may see.
         allowed: names of columns that were examined and are accepted nevertheless.
         seed: of folds, shuffling and models.
@@ -99,11 +103,13 @@ def check(
         ValueError: a name in ``allowed`` is not a feature.
     """
     _refuse_unknown(allowed, features)
-    if np.bincount(group_labels(labels, groups_of(claims)), minlength=2).min() < 2:
+    _, groups = np.unique(groups, return_inverse=True)
+    if np.bincount(group_labels(labels, groups), minlength=2).min() < 2:
         return None
     rows = _sample(labels, most, seed)
     sampled = [claims[i] for i in rows.tolist()]
-    every = looks(sampled, labels[rows], features, seed)
+    _, groups = np.unique(groups[rows], return_inverse=True)
+    every = looks(contract, sampled, labels[rows], groups, features, seed)
     found = []
     for number, look in enumerate(every, start=1):
         finding = look()
@@ -112,7 +118,7 @@ def check(
     _refuse([f for f in found if f.fatal and f.column not in allowed])
     return LeakCheck(
         claims=len(rows),
-        margin=margin(group_labels(labels[rows], groups_of(sampled))),
+        margin=margin(group_labels(labels[rows], groups)),
         findings=tuple(found),
         allowed=tuple(sorted(allowed)),
     )

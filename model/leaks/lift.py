@@ -1,7 +1,7 @@
 """Predictive power of columns beyond chance: cross-validated ROC AUC of small models."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -11,10 +11,10 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from model.arrays import Indices, Labels, Matrix
-from model.features.columns import claim_columns
 from model.features.encoder import ClaimEncoder
+from model.features.facts import claim_columns
 from model.training.splits import stratified_folds
-from schemas.claim import Claim
+from schemas.contract.model import Contract
 
 METADATA_MARGIN: Final = 0.05
 """Maximum gain in ROC AUC that metadata may add to what is known without it."""
@@ -63,7 +63,8 @@ def cross_validated(X: Matrix, labels: Labels, seed: int, groups: Indices) -> fl
     return float(roc_auc_score(labels, scores))
 
 
-def encoded(claims: Sequence[Claim], features: Sequence[str]) -> Matrix:
+def encoded(contract: Contract, claims: Sequence[Any], features: Sequence[str]) -> Matrix:
     """The columns as numbers, shape (n_claims, n_features); NaN is missing."""
-    columns = claim_columns(claims, features)
-    return ClaimEncoder(tuple(features)).fit(columns).transform(columns)
+    columns = claim_columns(contract, claims, features)
+    categorical = [name for name in features if contract.is_category(name)]
+    return ClaimEncoder(tuple(features), categorical).fit(columns).transform(columns)

@@ -1,4 +1,4 @@
-"""Saves a model of artifact format 1 in the present format: the same model, not trained again."""
+"""Saves a model of a former artifact format in the present one, without training it again."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,27 +7,32 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from model.artifact.former import FORMER_VERSION, read_former
-from model.artifact.manifest import FORMAT_VERSION, Manifest
+from model.artifact.manifest import FORMAT_VERSION, WITHOUT_CONTRACT, Manifest
 from model.artifact.store import (
     ArtifactError,
     Contents,
     Verify,
     anything,
+    format_of,
     pickled,
     refuse_foreign,
     save,
     unpickled,
     verified,
 )
-from model.features.columns import claim_columns
+from model.features.facts import claim_columns
 from model.releases.signing import SIGNATURE_FILE, sign, signed_by
 from model.scoring.load import Format, load
+from schemas.contract.model import Contract
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-FORMER: Final = Format(FORMER_VERSION, read_former)
-Documents = Callable[[Path, Manifest], Mapping[str, bytes]]
+FORMER: Final = {
+    FORMER_VERSION: Format(FORMER_VERSION, read_former),
+    WITHOUT_CONTRACT: Format(WITHOUT_CONTRACT, unpickled),
+}
+Documents = Callable[[Path, Manifest, Contract], Mapping[str, bytes]]
 """Returns the files for people of a migrated artifact, from the former folder and the manifest."""
 
 
@@ -54,20 +59,28 @@ def migrate(
     if output.resolve() == folder.resolve():
         raise ArtifactError(f"{output} is the model itself: choose another folder, and keep it")
     refuse_foreign(output)
-    scorer = load(folder, verify=_signature(folder, key), form=FORMER)
+    form = FORMER.get(format_of(folder), FORMER[FORMER_VERSION])
+    scorer = load(folder, verify=_signature(folder, key), form=form)
     old = verified(folder.resolve(), scorer.manifest)
-    contents = Contents(pickled(scorer.pipeline), old.reference)
-    claims = [golden.claim for golden in scorer.reference.golden]
-    columns = claim_columns(claims, scorer.features)
+    encoder = scorer.pipeline["encode"]
+    encoder.categorical = tuple(encoder.vocabularies_)  # which a former encoder found by itself
+    contents = Contents(pickled(scorer.pipeline), old.reference, old.contract)
+    golden = scorer.reference.golden_claims(scorer.contract)
+    columns = claim_columns(scorer.contract, golden, scorer.features)
     before = scorer.pipeline.predict_proba(columns)
     after = unpickled(contents.model).predict_proba(columns)
     if before.tobytes() != after.tobytes():
         raise ArtifactError(f"{folder} scores differently once it is saved again: retrain it")
-    model, reference = contents.digests()
+    digests = contents.digests()
     manifest = msgspec.structs.replace(
-        scorer.manifest, sha256=model, reference_sha256=reference, format_version=FORMAT_VERSION
+        scorer.manifest,
+        sha256=digests.model,
+        reference_sha256=digests.reference,
+        contract_sha256=digests.contract,
+        contract=scorer.contract.about,
+        format_version=FORMAT_VERSION,
     )
-    save(output, contents, manifest, documents(folder, manifest))
+    save(output, contents, manifest, documents(folder, manifest, scorer.contract))
     return None if key is None else sign(output, key)
 
 

@@ -13,14 +13,14 @@ from model.artifact.manifest import Manifest, SplitPlan, TrainingData
 from model.decide import Levels
 from model.evaluation.details import Details
 from model.evaluation.fairness import ProtectedGroup, gap
-from model.features.columns import DERIVED
 from model.leaks.check import LeakCheck
 from model.reports import table
 from model.reports.table import Table, number, plain
-from schemas.claim import Role, fields_by_role
+from schemas.claim import Role
+from schemas.contract.model import Contract
 
 INTENDED: Final = (
-    "Ranking first notices of loss of auto claims by how likely they are to be fraudulent, so that "
+    "Ranking claims of the contract below by how likely they are to be fraudulent, so that "
     "people examine the most likely ones first.",
     "A referral is a reason to investigate, not a finding: a person decides on every claim.",
 )
@@ -49,11 +49,17 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     created_at: dt.datetime
     sha256: str
     approver: str | None
+    contract: str
+    """Its name, its version and its line of business."""
     intended_use: tuple[str, ...]
     not_intended_for: tuple[str, ...]
     trained_on: TrainingData
     split: SplitPlan
     features: tuple[str, ...]
+    derived: tuple[str, ...]
+    """Features that are computed from fields."""
+    unused: tuple[str, ...]
+    """Columns of the training data that the contract does not have."""
     excluded: dict[str, tuple[str, ...]]
     """Fields of the claim that the model does not see, by role."""
     threshold_policy: str
@@ -62,8 +68,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[str, ...]
 
 
-def card(manifest: Manifest, evaluation: Details, approver: str | None = None) -> Card:
+def card(
+    manifest: Manifest, contract: Contract, evaluation: Details, approver: str | None = None
+) -> Card:
     """The card of a model; `approver` is the person who put it into service, if anyone has."""
+    about = contract.about
     return Card(
         name=manifest.name,
         version=manifest.version,
@@ -71,12 +80,15 @@ def card(manifest: Manifest, evaluation: Details, approver: str | None = None) -
         created_at=manifest.created_at,
         sha256=manifest.sha256,
         approver=approver,
+        contract=f"{about.name} {about.version}, {about.line_of_business}",
         intended_use=INTENDED,
         not_intended_for=NOT_INTENDED,
         trained_on=manifest.trained_on,
         split=manifest.split,
         features=manifest.features,
-        excluded=_excluded(manifest.features),
+        derived=tuple(name for name in manifest.features if name in contract.derived),
+        unused=manifest.trained_on.unused,
+        excluded=_excluded(contract, manifest.features),
         threshold_policy=str(manifest.policy),
         levels=manifest.levels,
         evaluation=evaluation,
@@ -84,9 +96,9 @@ def card(manifest: Manifest, evaluation: Details, approver: str | None = None) -
     )
 
 
-def _excluded(features: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _excluded(contract: Contract, features: Iterable[str]) -> dict[str, tuple[str, ...]]:
     seen = set(features)
-    unseen = {r.value: tuple(n for n in fields_by_role(r) if n not in seen) for r in Role}
+    unseen = {r.value: tuple(n for n in contract.with_role(r) if n not in seen) for r in Role}
     return {role: names for role, names in unseen.items() if names}
 
 
@@ -124,8 +136,10 @@ def _data(of: Card) -> list[str]:
     return _listed(
         "Data",
         [
+            f"contract {plain(of.contract)}",
             f"{plain(data.name)} ({plain(data.format)}), sha256 `{data.sha256}`",
-            f"{data.rows} claims read, {data.rejected} rejected, {data.duplicates.text()}",
+            f"{data.rows} claims read, {data.rejected} rejected, {data.unlabelled} unlabelled, "
+            f"{data.duplicates.text()}",
             f"trained on {data.training_rows}: {period}, {data.fraud_rate:.2%} fraud",
             f"split: {split.kind}{cut}; seed {split.seed}",
         ],
@@ -133,15 +147,15 @@ def _data(of: Card) -> list[str]:
 
 
 def _features(of: Card) -> list[str]:
-    derived = [name for name in of.features if name in DERIVED]
-    stated = [name for name in of.features if name not in DERIVED]
+    stated = [name for name in of.features if name not in of.derived]
     unseen = (f"not seen, {role}: {_names(names)}" for role, names in of.excluded.items())
     return _listed(
         "Features",
         [
             f"fields: {_names(stated)}",
-            f"derived: {_names(derived)}",
+            f"derived: {_names(of.derived)}",
             *unseen,
+            f"columns of the data that the contract does not have: {_names(of.unused)}",
         ],
     )
 

@@ -15,7 +15,8 @@ from model.evaluation.walk_forward import MonthlyStep
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
 from model.reports.card import Card, card, markdown
-from model.training.train import Trained, pick
+from model.training.train import Trained
+from schemas.contract.model import Contract
 
 EVALUATION_FILE: Final = "evaluation.json"
 REPORT_FILE: Final = "report.html"
@@ -45,23 +46,22 @@ def documents(
         leaks: the leak alarm's result for the training claims, if it ran.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
-    found = details(
-        pick(dataset.claims, rows), dataset.labels[rows], trained.test_scores, threshold
-    )
+    found = details(dataset.part(rows), trained.test_scores, threshold)
     found = msgspec.structs.replace(found, leaks=leaks)
-    files = {EVALUATION_FILE: _pretty(found)} | _cards(card(manifest, found))
+    files = {EVALUATION_FILE: _pretty(found)} | _cards(card(manifest, trained.contract, found))
     if can_draw():
         others = [t for t in family if t is not trained]
         files[REPORT_FILE] = _report(manifest, found, trained, others, dataset, steps)
     return files
 
 
-def carried_over(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+def carried_over(folder: Path, manifest: Manifest, contract: Contract) -> dict[str, bytes]:
     """Files for people of a model that is saved again: its cards name the new model file.
 
     Args:
         folder: the artifact that has them; what is missing there is left out.
         manifest: of the new one.
+        contract: of both.
 
     Raises:
         ArtifactError: one cannot be read.
@@ -73,7 +73,7 @@ def carried_over(folder: Path, manifest: Manifest) -> dict[str, bytes]:
         raise ArtifactError(f"cannot read {', '.join(names)} in {folder}: {error}") from error
     if EVALUATION_FILE not in files:
         return files
-    return files | _cards(card(manifest, read_evaluation(folder)))
+    return files | _cards(card(manifest, contract, read_evaluation(folder)))
 
 
 def _cards(of: Card) -> dict[str, bytes]:

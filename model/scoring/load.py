@@ -7,7 +7,7 @@ is rejected, and `model.releases.signing` can require a signature as well.
 """
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,6 +20,7 @@ from model.artifact.store import (
     ArtifactError,
     Verify,
     anything,
+    contract_of,
     described,
     open_place,
     unpickled,
@@ -28,8 +29,10 @@ from model.artifact.store import (
 from model.compiled.classifier import agrees, explains
 from model.drift import Window
 from model.files.trusted import FileError, decode
-from model.scoring.rules import Rules
+from model.scoring.rules import RuleError, Rules, shipped_rules
 from model.scoring.scorer import Scorer
+from schemas.contract.model import Contract
+from schemas.decoding.decoder import ClaimDecoder
 
 _LONGEST_REASON: Final = 500
 """Maximum characters of an exception's message that are passed on."""
@@ -48,7 +51,7 @@ PRESENT: Final = Format(FORMAT_VERSION, unpickled)
 
 def load(
     path: str | Path,
-    rules: Rules | None = None,
+    rules: Callable[[Contract], Rules] = shipped_rules,
     verify: Verify = anything,
     form: Format = PRESENT,
 ) -> Scorer:
@@ -56,7 +59,7 @@ def load(
 
     Args:
         path: its folder, or a link to it.
-        rules: evaluated in addition to the model; None for those shipped with the product.
+        rules: those to evaluate in addition to a model of that contract.
         verify: called before any other file is read.
         form: what it must have.
 
@@ -64,10 +67,11 @@ def load(
         ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
             world-writable; nothing was unpickled before all of it was checked. Or
             it raised while it was unpickled and tried: a model may raise anything.
+        RuleError: the rules cannot be evaluated on claims of its contract.
     """
     try:
         return _loaded(Path(path), rules, verify, form)
-    except (ArtifactError, KeyboardInterrupt):
+    except (ArtifactError, RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, which would end a thread silently
         raise ArtifactError(
@@ -76,17 +80,20 @@ def load(
         ) from error
 
 
-def _loaded(path: Path, rules: Rules | None, verify: Verify, form: Format) -> Scorer:
+def _loaded(path: Path, rules: Callable[[Contract], Rules], verify: Verify, form: Format) -> Scorer:
     _refuse_open(path)
     folder = path.resolve()  # a link that is switched while we read must not mix two models
     said, manifest = described(folder, form.version)
     verify(folder, said)
     _refuse_other_versions(folder, manifest.versions)
-    model, content = verified(folder, manifest)
-    reference = _reference(folder, content)
-    scorer = Scorer(form.unpickle(model), manifest, reference, rules)
-    _refuse_other_scores(folder, scorer, reference)
-    _try_out(scorer, reference)
+    contents = verified(folder, manifest)
+    reference = _reference(folder, contents.reference)
+    decoder = ClaimDecoder(contract_of(folder, contents.contract))
+    found = rules(decoder.contract)
+    scorer = Scorer(form.unpickle(contents.model), manifest, reference, decoder, found)
+    golden = reference.golden_claims(decoder.contract)
+    _refuse_other_scores(folder, scorer, golden)
+    _try_out(scorer, golden)
     return scorer
 
 
@@ -106,10 +113,10 @@ def _reference(folder: Path, content: bytes) -> Reference:
     return reference
 
 
-def _try_out(scorer: Scorer, reference: Reference) -> None:
+def _try_out(scorer: Scorer, golden: Sequence[Any]) -> None:
     """Do everything with the golden examples that is done with claims, so that errors occur now."""
-    found = scorer.assess([golden.claim for golden in reference.golden])
-    window = Window(reference.columns)
+    found = scorer.assess(golden)
+    window = Window(scorer.reference.columns)
     window.add(found.codes, scorer.features, found.probability)
     window.index()
 
@@ -126,12 +133,11 @@ def _refuse_open(path: Path) -> None:
         )
 
 
-def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> None:
+def _refuse_other_scores(folder: Path, scorer: Scorer, claims: Sequence[Any]) -> None:
     """Golden examples must score here as they did where the model was trained.
 
     And scikit-learn must agree with the compiled form that does the scoring.
     """
-    claims = [golden.claim for golden in reference.golden]
     if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
         raise ArtifactError(
             f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
@@ -142,12 +148,12 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, reference: Reference) -> 
             "or differ from LightGBM's"
         )
     found = scorer.score(claims)
-    expected = np.array([golden.probability for golden in reference.golden])
+    expected = np.array([golden.probability for golden in scorer.reference.golden])
     off = np.abs(found - expected)
     if not (off <= GOLDEN_TOLERANCE).all():
         worst = int(off.argmax())
         raise ArtifactError(
-            f"{folder}: {reference.golden[worst].claim.claim_id} scores {found[worst]!r} here and "
+            f"{folder}: golden example {worst + 1} scores {found[worst]!r} here and "
             f"{expected[worst]!r} in training: this installation computes different scores"
         )
 
@@ -159,11 +165,6 @@ def _refuse_other_versions(folder: Path, made_with: Versions) -> None:
         raise ArtifactError(
             f"{folder} was created with scikit-learn {made_with.scikit_learn}, but "
             f"{here.scikit_learn} is installed: retrain, or install the former"
-        )
-    if made_with.claim_schema != here.claim_schema:
-        raise ArtifactError(
-            f"{folder} was created for Claim version {made_with.claim_schema}, but "
-            f"this release has version {here.claim_schema}: retrain"
         )
 
 

@@ -9,17 +9,16 @@ within `TOLERANCE`; the items of a claim are only the largest of them.
 A contribution says what influenced the score, not what is true: it is not evidence of fraud.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 
 from model.arrays import Matrix
 from model.compiled.classifier import Compiled
-from model.features.columns import FIELDS, is_category
-from model.scoring.phrases import Value, is_withheld, phrase
+from model.scoring.phrases import Value, phrase
 from schemas.alert import ReasonItem
-from schemas.claim import Claim
+from schemas.contract.model import Contract
 
 TOLERANCE: Final = 1e-9
 """Maximum difference between the raw score and the sum of contributions and expected score."""
@@ -33,14 +32,24 @@ class Explainer:
     Args:
         compiled: the model.
         features: names of its columns, in order.
+        contract: what its claims are.
+        categories: of features that are texts, in the order of their codes.
     """
 
-    def __init__(self, compiled: Compiled, features: Sequence[str]) -> None:
+    def __init__(
+        self,
+        compiled: Compiled,
+        features: Sequence[str],
+        contract: Contract,
+        categories: Mapping[str, Sequence[str]],
+    ) -> None:
         self._compiled = compiled
+        self._contract = contract
+        self._categories = categories
         self._features = tuple(features)
 
     def explain(
-        self, claims: Sequence[Claim], codes: Matrix, limit: int = LIMIT
+        self, claims: Sequence[Any], codes: Matrix, limit: int = LIMIT
     ) -> list[tuple[ReasonItem, ...]]:
         """Items of each claim, largest contribution (whatever its sign) first.
 
@@ -60,24 +69,32 @@ class Explainer:
             for c, code, part, top in zip(claims, codes, parts, order, strict=True)
         ]
 
-    def _item(self, claim: Claim, code: Matrix, part: Matrix, column: int) -> ReasonItem:
+    def _item(self, claim: Any, code: Matrix, part: Matrix, column: int) -> ReasonItem:
         feature = self._features[column]
-        value = _value(claim, feature, float(code[column]))
-        missing = value is None and not is_withheld(feature)
+        value = self._value(claim, feature, float(code[column]))
+        missing = value is None and not self._contract.is_withheld(feature)
         return ReasonItem(
             code=feature.upper() + ("_MISSING" if missing else ""),
-            text=phrase(feature, value),
+            text=phrase(self._contract, feature, value),
             feature=feature,
             value=value,
             contribution=float(part[column]),
         )
 
-
-def _value(claim: Claim, feature: str, code: float) -> Value:
-    """The claim's own value, or the value derived from several fields; None is missing."""
-    if is_withheld(feature):
-        return None
-    stated: Value = getattr(claim, feature) if feature in FIELDS else None
-    if isinstance(stated, bool) or is_category(feature):
-        return stated
-    return None if np.isnan(code) else code
+    def _value(self, claim: Any, feature: str, code: float) -> Value:
+        """The claim's own value, or the value derived from several fields; None is missing."""
+        contract = self._contract
+        if contract.is_withheld(feature):
+            return None
+        if feature not in contract.derived:  # which may have the name of a field
+            stated: Value = getattr(claim, feature)
+            if isinstance(stated, bool) or contract.is_category(feature):
+                return stated
+        if np.isnan(code):
+            return None
+        if contract.kind_of(feature) == "flag":
+            return bool(code)
+        if not contract.is_category(feature):
+            return code
+        known = self._categories[feature]
+        return known[int(code)] if code >= 0 else "another"

@@ -4,19 +4,18 @@ import datetime as dt
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
 import msgspec
 import numpy as np
 
-from model.features.columns import DERIVED, FIELDS, Fields
-from model.features.expressions import Values, holds
+from model.features.expressions import holds
+from model.features.facts import ClaimFacts
 from model.files.trusted import FileError, read_trusted
 from schemas.alert import Decision, RuleHit
-from schemas.claim import Role, field_schemas, role_of
+from schemas.contract.model import Contract
 from schemas.expressions.grammar import parse as parse_expression
 from schemas.expressions.nodes import (
     Constant,
@@ -27,7 +26,8 @@ from schemas.expressions.nodes import (
     facts_of,
 )
 
-DEFAULT_FILE: Final = Path(__file__).parents[1] / "rules.toml"
+SHIPPED: Final = Path(__file__).parents[1] / "rules"
+"""Folder of the rules that come with the product, in files named after their contracts."""
 
 MAX_VERSION: Final = 2**31 - 1
 """An alert carries the version; in Avro, as a long."""
@@ -36,9 +36,6 @@ MAX_CONDITIONS: Final = 100
 MAX_CONDITION: Final = 500
 MAX_TEXT: Final = 1_000
 """Characters. Every rule costs time per batch, and an alert carries all that its claim matches."""
-
-SENSITIVE: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
-"""Roles of fields that a rule may use only if it declares them."""
 
 
 class RuleError(ValueError):
@@ -72,12 +69,11 @@ class Rules:
     def __len__(self) -> int:
         return len(self._rules)
 
-    def hits(self, fields: Fields) -> list[tuple[RuleHit, ...]]:
+    def hits(self, facts: ClaimFacts) -> list[tuple[RuleHit, ...]]:
         """The rules that each claim matches, in the order of the file."""
-        found: list[tuple[RuleHit, ...]] = [()] * len(fields)
-        facts = _Facts(fields)
+        found: list[tuple[RuleHit, ...]] = [()] * len(facts)
         for hit, conditions in self._rules:
-            mask = np.ones(len(fields), dtype=bool)
+            mask = np.ones(len(facts), dtype=bool)
             for condition in conditions:
                 mask &= holds(condition, facts)
             for row in np.flatnonzero(mask).tolist():
@@ -85,23 +81,46 @@ class Rules:
         return found
 
 
-def load(path: Path = DEFAULT_FILE) -> Rules:
+def shipped_rules(contract: Contract) -> Rules:
+    """The rules that come with the product for claims of a contract of that name; maybe none."""
+    file = SHIPPED / f"{contract.about.name}.toml"
+    if not file.is_file():
+        return Rules([])
+    try:
+        return load(file, contract)
+    except RuleError as error:
+        raise RuleError(
+            f"{error}. These rules come with the product for contracts named "
+            f"{contract.about.name}: give this one another name, or set RULES_FILE"
+        ) from error
+
+
+def load(path: Path, contract: Contract) -> Rules:
     """Read a rule file.
 
     Raises:
         RuleError: it is missing or invalid, or anyone can replace it.
     """
+    return parse(read_text(path), contract, path.name)
+
+
+def read_text(path: Path) -> str:
+    """The text of a rule file.
+
+    Raises:
+        RuleError: it is missing, or anyone can replace it.
+    """
     try:
-        return parse(read_trusted(path).decode("utf-8-sig"), path.name)
+        return read_trusted(path).decode("utf-8-sig")
     except (FileError, UnicodeDecodeError) as error:
         raise RuleError(f"{path}: {error}") from error
 
 
-def parse(text: str, name: str = "rules") -> Rules:
-    """Rules from the text of a file with that name.
+def parse(text: str, contract: Contract, name: str = "rules") -> Rules:
+    """Rules for claims of a contract, from the text of a file with that name.
 
     Raises:
-        RuleError: not TOML, not in the format that `rules.toml` describes, an id used twice, a
+        RuleError: not TOML, not in the format that `rules/auto.toml` describes, an id used twice, a
             condition that is no expression or not true or false; or one on a personal or
             protected field that the rule does not list in `sensitive`, or whose value its text
             would reveal.
@@ -116,21 +135,22 @@ def parse(text: str, name: str = "rules") -> Rules:
     for rule_id, count in Counter(rule.id for rule in content.rule).items():
         if count > 1:
             raise RuleError(f"{name}: two rules have the id {rule_id}")
-    return Rules([_prepared(rule, name) for rule in content.rule])
+    return Rules([_prepared(rule, contract, name) for rule in content.rule])
 
 
-def _prepared(rule: _Rule, name: str) -> tuple[RuleHit, list[Node]]:
+def _prepared(rule: _Rule, contract: Contract, name: str) -> tuple[RuleHit, list[Node]]:
     hit = RuleHit(id=rule.id, version=rule.version, outcome=rule.outcome, text=rule.text)
     if not rule.when:
         raise RuleError(f"{name}, rule {rule.id}: no condition")
-    conditions = [_condition(c, f"{name}, rule {rule.id}: {c!r}") for c in rule.when]
-    _check_sensitive(rule, conditions, f"{name}, rule {rule.id}")
+    where = f"{name}, rule {rule.id}"
+    conditions = [_condition(c, contract, f"{where}: {c!r}") for c in rule.when]
+    _check_sensitive(rule, conditions, contract, where)
     return hit, conditions
 
 
-def _condition(text: str, where: str) -> Node:
+def _condition(text: str, contract: Contract, where: str) -> Node:
     try:
-        node = parse_expression(text, _kinds(), time="report_date")
+        node = parse_expression(text, _kinds(contract), time=contract.event.time)
     except ExpressionError as error:
         raise RuleError(f"{where}, {error}") from None
     if node.kind != "flag":
@@ -138,36 +158,30 @@ def _condition(text: str, where: str) -> Node:
     return node
 
 
-@cache
-def _kinds() -> dict[str, Kind]:
-    """Kinds of the facts that conditions use: derived ones, and the claim's own, which win."""
-    found: dict[str, Kind] = dict.fromkeys(DERIVED, "number")
-    for name, schema in field_schemas().items():
-        shape = next(b for b in schema.get("anyOf", [schema]) if b.get("type") != "null")
-        found[name] = "date" if shape.get("format") == "date" else _KINDS[shape["type"]]
-    return found
+def _kinds(contract: Contract) -> dict[str, Kind]:
+    """Kinds of the facts that conditions use: the claim's own, and derived ones."""
+    return {name: contract.kind_of(name) for name in (*contract.fields, *contract.derived)}
 
 
-_KINDS: Final[Mapping[str, Kind]] = {
-    "boolean": "flag",
-    "integer": "number",
-    "number": "number",
-    "string": "text",
-}
-
-
-def _check_sensitive(rule: _Rule, conditions: Sequence[Node], where: str) -> None:
+def _check_sensitive(
+    rule: _Rule, conditions: Sequence[Node], contract: Contract, where: str
+) -> None:
     """A rule uses personal or protected fields deliberately or not at all.
 
     Its id and text are published in alerts, so they must not reveal the values it compares with.
     """
     used = {fact.name for condition in conditions for fact in facts_of(condition)}
-    sensitive = sorted(name for name in used & FIELDS if role_of(name) in SENSITIVE)
+    sensitive = sorted(filter(contract.is_withheld, used))
     for name in sensitive:
         if name not in rule.sensitive:
+            what = (
+                f"a {contract.fields[name].role.value} field"
+                if name in contract.fields
+                else "derived from a personal or protected field"
+            )
             raise RuleError(
-                f"{where}: {name} is a {role_of(name).value} field; if the rule is meant to use "
-                f'it, add sensitive = ["{name}"]'
+                f"{where}: {name} is {what}; if the rule is meant to use it, "
+                f'add sensitive = ["{name}"]'
             )
     for name in rule.sensitive:
         if name not in sensitive:
@@ -196,31 +210,3 @@ def _check_text(rule: _Rule, constant: Constant, where: str) -> None:
             f"{where}: its id or text reveals the value {value} of a personal or protected field, "
             "and both are published in alerts: reword it"
         )
-
-
-class _Facts:
-    """Columns of a batch, each created at most once."""
-
-    def __init__(self, fields: Fields) -> None:
-        self._fields = fields
-        self._made: dict[str, Values] = {}
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-    def column(self, name: str, kind: Kind) -> Values:
-        """Values of a field or a derived fact; see `model.features.expressions`."""
-        if name not in self._made:
-            self._made[name] = self._column(name, kind)
-        return self._made[name]
-
-    def _column(self, name: str, kind: Kind) -> Values:
-        if name not in FIELDS:
-            return DERIVED[name](self._fields)
-        if kind == "date":
-            return self._fields.day(name)
-        if kind != "text":
-            return self._fields.number(name)
-        found = np.empty(len(self), dtype=object)
-        found[:] = self._fields.raw(name)
-        return found

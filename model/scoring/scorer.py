@@ -11,14 +11,11 @@ from model.artifact.manifest import Manifest
 from model.artifact.reference import Reference, data_quality
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
-from model.features.columns import Fields, columns_of
+from model.features.facts import ClaimFacts
 from model.scoring.control import control_sample
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
-from model.scoring.rules import load as load_rules
 from schemas.alert import Decision, ReasonItem, RuleHit
-from schemas.claim import Claim
-from schemas.contract.parse import shipped
 from schemas.decoding.decoder import ClaimDecoder
 
 
@@ -50,6 +47,7 @@ class Scorer:
         version: version of the model.
         sha256: digest, hex, of the model file the pipeline came from.
         decoder: decodes the claims that the model scores.
+        contract: what they are.
         threshold: probabilities at or above it are a referral.
         threshold_policy: how the threshold was chosen, in words.
         features: columns the model uses.
@@ -61,7 +59,8 @@ class Scorer:
         pipeline: Any,
         manifest: Manifest,
         reference: Reference,
-        rules: Rules | None = None,
+        decoder: ClaimDecoder,
+        rules: Rules,
     ) -> None:
         self.pipeline = pipeline
         self.manifest = manifest
@@ -69,18 +68,21 @@ class Scorer:
         self.name = manifest.name
         self.version = manifest.version
         self.sha256 = manifest.sha256
-        self.decoder = ClaimDecoder(shipped("auto"))
+        self.decoder = decoder
+        self.contract = decoder.contract
         self.threshold = manifest.levels.threshold
         self.threshold_policy = str(manifest.policy)
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
         self.compiled = compile_classifier(pipeline["classify"])
         self.control_share = 0.0
-        self._explainer = Explainer(self.compiled, self.features)
-        self._rules = load_rules() if rules is None else rules
+        self._explainer = Explainer(
+            self.compiled, self.features, self.contract, manifest.categories
+        )
+        self._rules = rules
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
 
-    def score(self, claims: Sequence[Claim]) -> Scores:
+    def score(self, claims: Sequence[Any]) -> Scores:
         """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation per call."""
         if not claims:
             return np.empty(0, dtype=np.float64)
@@ -90,32 +92,32 @@ class Scorer:
         """Bands, decisions and percentiles of fraud probabilities, shape (n_claims,)."""
         return decide(p, self.manifest.levels, self._ranked)
 
-    def assess(self, claims: Sequence[Claim]) -> Assessment:
+    def assess(self, claims: Sequence[Any]) -> Assessment:
         """Score, decide, explain, flag and apply the rules to a non-empty batch."""
-        fields = Fields(claims)
-        codes = self._encoded(fields)
+        facts = ClaimFacts(self.contract, claims)
+        codes = self._encoded(facts)
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         reasons = self._reasons(claims, codes, decisions)
-        hits = self._rules.hits(fields)
-        return Assessment(p, decisions, flags, reasons, hits, codes, self._control(claims))
+        hits = self._rules.hits(facts)
+        return Assessment(p, decisions, flags, reasons, hits, codes, self._control(facts))
 
-    def codes(self, claims: Sequence[Claim]) -> Matrix:
+    def codes(self, claims: Sequence[Any]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
-        return self._encoded(Fields(claims))
+        return self._encoded(ClaimFacts(self.contract, claims))
 
-    def _encoded(self, fields: Fields) -> Matrix:
-        encoded: Matrix = self.pipeline["encode"].codes(columns_of(fields, self.features))
+    def _encoded(self, facts: ClaimFacts) -> Matrix:
+        encoded: Matrix = self.pipeline["encode"].codes(facts.features(self.features))
         return encoded
 
-    def _control(self, claims: Sequence[Claim]) -> Sequence[bool]:
+    def _control(self, facts: ClaimFacts) -> Sequence[bool]:
         if not self.control_share:
             return ()
-        return control_sample([claim.claim_id for claim in claims], self.control_share)
+        return control_sample(facts.raw(self.contract.event.id), self.control_share)
 
     def _reasons(
-        self, claims: Sequence[Claim], codes: Matrix, decisions: Decisions
+        self, claims: Sequence[Any], codes: Matrix, decisions: Decisions
     ) -> list[tuple[ReasonItem, ...]]:
         """Reasons for the referred claims only, as explaining is expensive."""
         reasons: list[tuple[ReasonItem, ...]] = [()] * len(claims)

@@ -21,8 +21,8 @@ from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.datasets.duplicates import group_labels, rows_of
 from model.families.estimators import ALGORITHMS, build
-from model.features.columns import DEFAULT_FEATURES, claim_columns
 from model.features.encoder import varying
+from model.features.facts import claim_columns
 from model.metrics import recall_at
 from model.reports.table import Table
 from model.training import splits
@@ -78,11 +78,14 @@ def predict(
         seed: of the fit.
         parameters: of the classifier, other than its defaults.
     """
-    seen = claim_columns([dataset.claims[i] for i in train], features)
-    pipeline = build(algorithm, varying(seen), seed=seed)
+    contract = dataset.contract
+    categorical = [name for name in features if contract.is_category(name)]
+    seen = claim_columns(contract, [dataset.claims[i] for i in train], features)
+    pipeline = build(algorithm, varying(seen, categorical), categorical, seed=seed)
     pipeline["classify"].set_params(**parameters)
     pipeline.fit(seen, dataset.labels[train])
-    new = claim_columns([dataset.claims[i] for i in test], pipeline["encode"].features)
+    names = pipeline["encode"].features
+    new = claim_columns(contract, [dataset.claims[i] for i in test], names)
     return dataset.labels[test], pipeline.predict_proba(new)[:, 1]
 
 
@@ -94,7 +97,7 @@ def figures(data_dir: Path, on_fit: Callable[[], None] = lambda: None) -> list[F
     """
     oracle = datasets.load(str(data_dir / "fraud_oracle.csv"), "carclaims")
     insurance = datasets.load(str(data_dir / "insurance_claims.csv"), "insurance_claims")
-    with_hobbies = (*DEFAULT_FEATURES, "hobbies")
+    usual = insurance.contract.features()
     found: list[Figure] = []
     for algorithm in ALGORITHMS:
         for protocol, runs in (
@@ -102,9 +105,9 @@ def figures(data_dir: Path, on_fit: Callable[[], None] = lambda: None) -> list[F
             ("stratified 80/20", stratified(oracle, algorithm)),
             (
                 "5x5 cross-validation, with hobbies",
-                cross_validation(insurance, algorithm, with_hobbies),
+                cross_validation(insurance, algorithm, (*usual, "hobbies")),
             ),
-            ("5x5 cross-validation", cross_validation(insurance, algorithm, DEFAULT_FEATURES)),
+            ("5x5 cross-validation", cross_validation(insurance, algorithm, usual)),
         ):
             found += summarise(protocol, algorithm, _watched(runs, on_fit))
     return found
@@ -125,9 +128,9 @@ def later_year(
     dataset: Dataset, algorithm: str, day: dt.date = TEST_FROM, predict: Predict = predict
 ) -> Iterator[Prediction]:
     """Trained on losses before a day, tested on the others; one run a seed."""
-    train, test = splits.cutoff_split(dataset.claims, day, dataset.groups)
+    train, test = splits.cutoff_split(dataset.days, day, dataset.groups)
     for seed in SEEDS:
-        yield predict(dataset, train, test, algorithm, DEFAULT_FEATURES, seed)
+        yield predict(dataset, train, test, algorithm, dataset.contract.features(), seed)
 
 
 def stratified(
@@ -136,7 +139,7 @@ def stratified(
     """A fifth tested, drawn at random; one run a seed."""
     for seed in SEEDS:
         train, test = splits.random_split(dataset.labels, 0.2, seed, dataset.groups)
-        yield predict(dataset, train, test, algorithm, DEFAULT_FEATURES, seed)
+        yield predict(dataset, train, test, algorithm, dataset.contract.features(), seed)
 
 
 def cross_validation(

@@ -13,7 +13,6 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from model.datasets.dataset import Dataset
-from model.features.columns import DEFAULT_FEATURES
 from model.reports.table import Table, number
 from model.studies.quality import METRICS, Predict, predict
 from model.training import splits
@@ -89,23 +88,17 @@ def candidates() -> list[Candidate]:
 
 def before(dataset: Dataset, day: dt.date) -> Dataset:
     """The claims whose loss was before that day."""
-    rows, _ = splits.cutoff_split(dataset.claims, day, dataset.groups)
-    return Dataset(
-        claims=tuple(dataset.claims[i] for i in rows.tolist()),
-        labels=dataset.labels[rows],
-        name=f"{dataset.name} before {day}",
-        digest=dataset.digest,
-        format=dataset.format,
-    )
+    rows, _ = splits.cutoff_split(dataset.days, day, dataset.groups)
+    return dataset.part(rows)
 
 
 def validate(
     dataset: Dataset, candidate: Candidate, windows: int = WINDOWS, predict: Predict = predict
 ) -> dict[str, float]:
     """Metrics of a candidate, forward in time, weighted by the frauds of each window."""
-    names = (*DEFAULT_FEATURES, *candidate.extra)
+    names = (*dataset.contract.features(), *candidate.extra)
     found, frauds = [], []
-    for train, test in splits.forward_folds(dataset.claims, windows, groups=dataset.groups):
+    for train, test in splits.forward_folds(dataset.days, windows, groups=dataset.groups):
         y, p = predict(
             dataset, train, test, candidate.algorithm, names, SEED, **candidate.parameters
         )

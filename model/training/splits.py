@@ -1,9 +1,9 @@
 """Leak-free splits: row indices for training and test, by label or by time.
 
 Each function returns (training, test): sorted int64 indices, shapes (n_train,) and (n_test,), with
-no row in both. Time is the day of the loss, and no day is ever on both sides of a split. A claim
-without a day cannot be known to come after the training period, so it is never tested on: it
-belongs to training.
+no row in both. Time is the day of the event (`model.features.facts.event_days`), and no day is ever
+on both sides of a split. A claim without a day cannot be known to come after the training period,
+so it is never tested on: it belongs to training.
 
 Copies of a claim (`groups`, as found by `duplicates.groups_of`) stay on one side. If their
 days differ, the latest counts for all: nothing after the cut is trained on.
@@ -11,8 +11,7 @@ days differ, the latest counts for all: nothing after the cut is trained on.
 
 import datetime as dt
 import math
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +19,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from model.arrays import Indices, Labels
 from model.datasets.duplicates import group_labels, rows_of
-from schemas.claim import Claim
-
-_UNDATED: Final = -1
+from model.features.facts import UNDATED
 
 
 class Split(NamedTuple):
@@ -88,7 +85,7 @@ def stratified_folds(labels: Labels, folds: int, seed: int, groups: Indices) -> 
     ]
 
 
-def time_split(claims: Sequence[Claim], test_size: float, groups: Indices | None = None) -> Split:
+def time_split(days: Indices, test_size: float, groups: Indices | None = None) -> Split:
     """Test on the latest claims, whole days at a time.
 
     The share tested on is as close to ``test_size`` as whole days allow.
@@ -98,17 +95,17 @@ def time_split(claims: Sequence[Claim], test_size: float, groups: Indices | None
     """
     if not 0 < test_size < 1:
         raise ValueError(f"test_size {test_size} is not between 0 and 1")
-    days = _loss_days(claims, groups)
-    return _split_at(days, _nearest_cut(days, test_size * len(claims)))
+    days = _latest(days, groups)
+    return _split_at(days, _nearest_cut(days, test_size * len(days)))
 
 
-def cutoff_split(claims: Sequence[Claim], cutoff: dt.date, groups: Indices | None = None) -> Split:
+def cutoff_split(days: Indices, cutoff: dt.date, groups: Indices | None = None) -> Split:
     """Test on losses on or after ``cutoff``.
 
     Raises:
         ValueError: one side would be empty.
     """
-    split = _split_at(_loss_days(claims, groups), cutoff.toordinal())
+    split = _split_at(_latest(days, groups), cutoff.toordinal())
     if not len(split.train) or not len(split.test):
         raise ValueError(
             f"{cutoff} leaves {len(split.train)} to train on, {len(split.test)} to test on"
@@ -117,7 +114,7 @@ def cutoff_split(claims: Sequence[Claim], cutoff: dt.date, groups: Indices | Non
 
 
 def forward_folds(
-    claims: Sequence[Claim], folds: int, first: float = 0.5, groups: Indices | None = None
+    days: Indices, folds: int, first: float = 0.5, groups: Indices | None = None
 ) -> list[Split]:
     """Splits for validation that train on the past only.
 
@@ -128,8 +125,8 @@ def forward_folds(
     Raises:
         ValueError: not enough distinct days for that many windows.
     """
-    days = _loss_days(claims, groups)
-    dated = np.sort(days[days != _UNDATED])
+    days = _latest(days, groups)
+    dated = np.sort(days[days != UNDATED])
     shares = np.linspace(first, 1, folds + 1)[:-1]
     starts = [int(dated[int(share * len(dated))]) for share in shares] if len(dated) else []
     if len(set(starts)) < folds or (starts and starts[0] == dated[0]):
@@ -138,21 +135,17 @@ def forward_folds(
     return [_window(days, start, end) for start, end in zip(starts, ends, strict=True)]
 
 
-def _loss_days(claims: Sequence[Claim], groups: Indices | None) -> Indices:
-    days = np.fromiter(
-        (_UNDATED if c.loss_date is None else c.loss_date.toordinal() for c in claims),
-        dtype=np.int64,
-        count=len(claims),
-    )
+def _latest(days: Indices, groups: Indices | None) -> Indices:
+    """The day of each claim, or of its latest copy."""
     if groups is None:
         return days
-    latest = np.full(int(groups.max(initial=-1)) + 1, _UNDATED)
+    latest = np.full(int(groups.max(initial=-1)) + 1, UNDATED)
     np.maximum.at(latest, groups, days)
     return latest[groups]
 
 
 def _nearest_cut(days: npt.NDArray[np.int64], wanted: float) -> int:
-    candidates, counts = np.unique(days[days != _UNDATED], return_counts=True)
+    candidates, counts = np.unique(days[days != UNDATED], return_counts=True)
     if len(candidates) < 2:
         raise ValueError("losses on fewer than two days: nothing to split by")
     tested = counts[::-1].cumsum()[::-1]

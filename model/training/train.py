@@ -15,15 +15,15 @@ from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.artifact.reference import Reference, describe
 from model.artifact.store import Contents
 from model.datasets.dataset import Dataset
-from model.datasets.duplicates import groups_of
 from model.decide import Fixed, Levels, Policy, levels
 from model.families import estimators
-from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
+from model.features.encoder import varying
+from model.features.facts import UNDATED, claim_columns, event_days
 from model.metrics import Report, evaluate
 from model.training import splits
 from model.training.pace import claims_per_day
 from model.training.splits import Split
-from schemas.claim import Claim
+from schemas.contract.model import Contract
 
 FOLDS: Final = 5
 """Folds of the training claims: the threshold is chosen on scores of held-out claims."""
@@ -37,6 +37,7 @@ class Trained(NamedTuple):
     """A fitted pipeline and its performance on unseen claims."""
 
     algorithm: str
+    contract: Contract
     pipeline: Any
     reference: Reference
     policy: Policy
@@ -61,21 +62,22 @@ def split(dataset: Dataset, plan: SplitPlan) -> Split:
         rows = np.arange(len(dataset.labels))
         return Split(rows, rows)
     if plan.cutoff is not None:
-        return splits.cutoff_split(dataset.claims, plan.cutoff, dataset.groups)
-    return splits.time_split(dataset.claims, plan.test_size, dataset.groups)
+        return splits.cutoff_split(dataset.days, plan.cutoff, dataset.groups)
+    return splits.time_split(dataset.days, plan.test_size, dataset.groups)
 
 
-def pick(claims: Sequence[Claim], rows: Indices) -> list[Claim]:
+def pick(claims: Sequence[Any], rows: Indices) -> list[Any]:
     """The claims of these rows."""
     return [claims[i] for i in rows]
 
 
 def fit(
-    claims: Sequence[Claim],
+    contract: Contract,
+    claims: Sequence[Any],
     labels: Labels,
     algorithm: str,
     *,
-    features: Sequence[str] = DEFAULT_FEATURES,
+    features: Sequence[str],
     seed: int = estimators.DEFAULT_SEED,
 ) -> Any:
     """A fitted pipeline. Features that are constant in the given claims are dropped.
@@ -85,13 +87,14 @@ def fit(
     """
     if len(np.unique(labels)) < 2:
         raise ValueError("training needs both frauds and other claims")
-    columns = claim_columns(claims, features)
-    names = varying(columns)
+    columns = claim_columns(contract, claims, features)
+    categorical = [name for name in features if contract.is_category(name)]
+    names = varying(columns, categorical)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
     # These fits take seconds: threads that wait on a busy machine cost more than they save.
     with threadpool_limits(1):
-        return estimators.build(algorithm, names, seed=seed).fit(columns, labels)
+        return estimators.build(algorithm, names, categorical, seed=seed).fit(columns, labels)
 
 
 def train(
@@ -99,7 +102,7 @@ def train(
     algorithm: str,
     plan: SplitPlan,
     *,
-    features: Sequence[str] = DEFAULT_FEATURES,
+    features: Sequence[str] | None = None,
     seed: int = estimators.DEFAULT_SEED,
     policy: Policy | None = None,
     sides: Split | None = None,
@@ -111,7 +114,7 @@ def train(
         dataset: labelled claims.
         algorithm: one of `model.families.estimators.ALGORITHMS`.
         plan: which claims are trained on.
-        features: columns the model may see.
+        features: columns the model may see; None for those that the contract names.
         seed: makes fitting repeatable.
         policy: how the threshold is chosen; fixed at 0.5 unless given.
         sides: the split of that plan, if it is known already.
@@ -120,19 +123,24 @@ def train(
     Raises:
         ValueError: as `split`, `fit` and `model.decide.levels`.
     """
-    policy = policy or Fixed()
+    policy, contract = policy or Fixed(), dataset.contract
+    features = contract.features() if features is None else features
     train_rows, test_rows = sides or split(dataset, plan)
     seen, labels = pick(dataset.claims, train_rows), dataset.labels[train_rows]
-    pipeline = fit(seen, labels, algorithm, features=features, seed=seed)
+    pipeline = fit(contract, seen, labels, algorithm, features=features, seed=seed)
     on_fit()
-    held_out = out_of_fold(seen, labels, algorithm, features=features, seed=seed, on_fit=on_fit)
+    held_out = out_of_fold(
+        contract, seen, labels, dataset.groups[train_rows], algorithm,
+        features=features, seed=seed, on_fit=on_fit,
+    )  # fmt: skip
     data = _describe(dataset, seen, float(labels.mean()))
     at = levels(policy, held_out, data.claims_per_day)
-    scores = predict(pipeline, pick(dataset.claims, test_rows))
+    scores = predict(contract, pipeline, pick(dataset.claims, test_rows))
     return Trained(
         algorithm=algorithm,
+        contract=contract,
         pipeline=pipeline,
-        reference=describe(pipeline, seen, held_out),
+        reference=describe(contract, pipeline, seen, held_out),
         policy=policy,
         levels=at,
         report=evaluate(dataset.labels[test_rows], scores, at.threshold),
@@ -144,19 +152,21 @@ def train(
     )
 
 
-def predict(pipeline: Any, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+def predict(contract: Contract, pipeline: Any, claims: Sequence[Any]) -> npt.NDArray[np.float64]:
     """Fraud probabilities, shape (n_claims,), by a pipeline that is not in an artifact yet."""
-    columns = claim_columns(claims, pipeline["encode"].features)
+    columns = claim_columns(contract, claims, pipeline["encode"].features)
     scores: npt.NDArray[np.float64] = pipeline.predict_proba(columns)[:, 1]
     return scores
 
 
 def out_of_fold(
-    claims: Sequence[Claim],
+    contract: Contract,
+    claims: Sequence[Any],
     labels: Labels,
+    groups: Indices,
     algorithm: str,
     *,
-    features: Sequence[str] = DEFAULT_FEATURES,
+    features: Sequence[str],
     seed: int = estimators.DEFAULT_SEED,
     on_fit: Callable[[], None] = _no_step,
 ) -> npt.NDArray[np.float64]:
@@ -166,28 +176,32 @@ def out_of_fold(
         ValueError: as `fit`, or fewer than two claims with either label.
     """
     scores = np.empty(len(claims))
-    for inside, outside in splits.stratified_folds(labels, FOLDS, seed, groups_of(claims)):
+    _, numbered = np.unique(groups, return_inverse=True)
+    for inside, outside in splits.stratified_folds(labels, FOLDS, seed, numbered):
         kept = pick(claims, inside)
-        pipeline = fit(kept, labels[inside], algorithm, features=features, seed=seed)
-        scores[outside] = predict(pipeline, pick(claims, outside))
+        pipeline = fit(contract, kept, labels[inside], algorithm, features=features, seed=seed)
+        scores[outside] = predict(contract, pipeline, pick(claims, outside))
         on_fit()
     return scores
 
 
-def _describe(dataset: Dataset, seen: Sequence[Claim], fraud_rate: float) -> TrainingData:
-    days = [claim.loss_date for claim in seen if claim.loss_date is not None]
+def _describe(dataset: Dataset, seen: Sequence[Any], fraud_rate: float) -> TrainingData:
+    days = event_days(dataset.contract, seen)
+    dated = days[days != UNDATED]
     return TrainingData(
         name=dataset.name,
         format=dataset.format,
         sha256=dataset.digest,
         rows=len(dataset.claims),
         rejected=len(dataset.rejected),
+        unlabelled=dataset.unlabelled,
+        unused=dataset.unused,
         duplicates=dataset.duplicates,
         training_rows=len(seen),
         fraud_rate=fraud_rate,
-        claims_per_day=claims_per_day([day.toordinal() for day in days], len(seen)),
-        first_loss=min(days, default=None),
-        last_loss=max(days, default=None),
+        claims_per_day=claims_per_day(dated.tolist(), len(seen)),
+        first_loss=dt.date.fromordinal(int(dated.min())) if len(dated) else None,
+        last_loss=dt.date.fromordinal(int(dated.max())) if len(dated) else None,
     )
 
 
@@ -202,16 +216,18 @@ def package(
         name: of the model; the algorithm unless given.
         version: of the model; the time of creation unless given.
     """
-    contents = artifact.dump(trained.pipeline, trained.reference)
-    sha256, reference_sha256 = contents.digests()
+    contents = artifact.dump(trained.pipeline, trained.reference, trained.contract)
+    digests = contents.digests()
     encoder = trained.pipeline["encode"]
     manifest = Manifest(
         name=name or trained.algorithm,
         version=version or created_at.strftime("%Y%m%d.%H%M%S"),
         algorithm=trained.algorithm,
         created_at=created_at,
-        sha256=sha256,
-        reference_sha256=reference_sha256,
+        sha256=digests.model,
+        reference_sha256=digests.reference,
+        contract_sha256=digests.contract,
+        contract=trained.contract.about,
         versions=Versions.current(),
         features=tuple(encoder.features),
         categories=encoder.categories(),

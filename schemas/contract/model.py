@@ -1,6 +1,7 @@
 """A contract that was checked: its fields, derived facts, label and event."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from msgspec import Struct
 
 from schemas.claim import Role
 from schemas.contract.declared import About, Declared, DeclaredFact, DeclaredLabel, Event, Phrase
-from schemas.expressions.nodes import Kind, Node
+from schemas.expressions.nodes import Kind, Node, facts_of
 from schemas.reading.declared import Reading
 
 Path = tuple[str, ...]
@@ -43,7 +44,7 @@ class Derived(Struct, frozen=True):
     said: DeclaredFact
 
 
-class Contract(Struct, frozen=True):
+class Contract(Struct, frozen=True, dict=True):
     """What a claim is. Made by `schemas.contract.parse.parse`."""
 
     about: About
@@ -85,6 +86,30 @@ class Contract(Struct, frozen=True):
             KeyError: there is none of that name.
         """
         return self.derived[name].kind if name in self.derived else self.fields[name].kind
+
+    def is_category(self, name: str) -> bool:
+        """True if models see a fact as one of several texts. An identifier is seen as a number.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        if name in self.derived:
+            return self.derived[name].kind == "text"
+        return self.fields[name].kind == "text" and self.fields[name].role is not Role.IDENTIFIER
+
+    def is_withheld(self, name: str) -> bool:
+        """True of what no alert may say the value of: a personal or protected field, or a fact that
+        is derived from one.
+        """
+        return name in self._withheld
+
+    @cached_property
+    def _withheld(self) -> frozenset[str]:
+        found = set(self.with_role(Role.PERSONAL, Role.PROTECTED))
+        for name, fact in self.derived.items():
+            if any(used.name in found for used in facts_of(fact.node)):
+                found.add(name)
+        return frozenset(found)
 
     def words(self, name: str, value: object) -> str | None:
         """The words that the field's table has for a value; None if it has none."""

@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
+from schemas.claim import Role
 from schemas.contract import source
 from schemas.contract.declared import (
     Declared,
@@ -165,6 +166,13 @@ def _check_event(event: Event, fields: Mapping[str, Field], file: str) -> None:
         if fields[name].kind != kind:
             raise ContractError(
                 file, path, f"{name} is a {fields[name].kind}", f"Name a field that is a {kind}."
+            )
+        if fields[name].role in (Role.PERSONAL, Role.PROTECTED):
+            raise ContractError(
+                file,
+                path,
+                f"{name} is {fields[name].role.value}, and alerts carry what x-event names",
+                "Name another field, or leave it out.",
             )
     if not fields[event.id].required:
         raise ContractError(

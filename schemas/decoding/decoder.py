@@ -22,6 +22,7 @@ class ClaimDecoder:
         contract: what the claims are.
         type: the Struct of the claims.
         wire: the Struct of the events; `type` where they are the same.
+        is_plain: True if they are the same.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -29,7 +30,8 @@ class ClaimDecoder:
         self.type: type[Struct] = claim_type(contract)
         self._slots: Slots | None = None
         self.wire = self.type
-        if not _is_plain(contract):
+        self.is_plain = _is_plain(contract)
+        if not self.is_plain:
             self._slots = Slots(contract, self.type, as_text=False)
             self.wire = wire_type(contract)
             self._flatten = flattener(contract, self._slots.paths)

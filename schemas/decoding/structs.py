@@ -32,6 +32,16 @@ def claim_type(contract: Contract) -> type[Struct]:
     )
 
 
+def partial_type(contract: Contract) -> type[Struct]:
+    """The Struct of a part of a claim: every field may be missing, the required ones too."""
+    members: list[tuple[str, Any, Any]] = [
+        (field.name, value_type(field) | None, None) for field in contract.fields.values()
+    ]
+    return msgspec.defstruct(
+        "Part", members, module=__name__, frozen=True, kw_only=True, omit_defaults=True, gc=False
+    )
+
+
 def _member(field: Field) -> tuple[str, Any] | tuple[str, Any, None]:
     kind = value_type(field)
     return (field.name, kind) if field.required else (field.name, kind | None, None)

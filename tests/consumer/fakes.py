@@ -32,6 +32,7 @@ class FakeScorer:
     threshold = 0.5
     threshold_policy = "fixed"
     decoder = decoder("auto")
+    features: tuple[str, ...] = ()
     levels = Levels(threshold=0.5, review=0.4, medium=0.2, high=0.6)
 
     def __init__(self, raises_on: str | None = None) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from consumer.__main__ import main
 from consumer.errors import ModelRefusedError, SettingsError
-from consumer.models.service import Models, own_rules, signature_check
+from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import Metrics
@@ -23,6 +23,7 @@ from model.releases.signing import private_key, sign
 from model.scoring.rules import Rules
 from model.training.train import train, write
 from schemas.claim import Claim
+from schemas.contract.parse import shipped
 from tests.model.test_refusals import Raising, model_bytes, put
 from tests.model.test_signing import Keys, make_keys
 
@@ -150,13 +151,13 @@ def test_rules_are_held_against_claims_beside_the_model(artifacts: Path, tmp_pat
     early = Claim(claim_id="a", loss_date=dt.date(2026, 3, 2), report_date=dt.date(2026, 3, 1))
     plain = Models(artifacts / "1", Metrics()).current().assess([early, Claim(claim_id="b")])
     assert [bool(hits) for hits in plain.rule_hits] == [True, False]
-    none = Models(artifacts / "1", Metrics(), Rules([])).current().assess([early])
+    none = Models(artifacts / "1", Metrics(), lambda _: Rules([])).current().assess([early])
     assert none.rule_hits == [()]
     broken = tmp_path / "rules.toml"
     broken.write_text("rule = 5")
     settings = Settings(instance_id="i", rules_file=broken)
-    with pytest.raises(SettingsError, match="RULES_FILE="):
-        own_rules(settings)
+    with pytest.raises(SettingsError, match=f"^RULES_FILE={broken}: "):
+        Models(artifacts / "1", Metrics(), rules_of(settings))
 
 
 @pytest.fixture(scope="module")
@@ -304,7 +305,7 @@ def test_a_model_that_is_copied_in_place_manifest_first_is_loaded_once_it_is_who
     models = Models(served, metrics)
     copied.mkdir()
     promote(served, copied)
-    for name in ("manifest.json", "model.joblib", "reference.json"):
+    for name in ("manifest.json", "model.joblib", "contract.json", "reference.json"):
         content = (artifacts / "2" / name).read_bytes()
         with (copied / name).open("wb") as file:
             for part in (content[:100], content[100:]):
@@ -332,7 +333,7 @@ def test_a_rule_file_that_anybody_may_write_to_is_refused(tmp_path: Path) -> Non
     file = tmp_path / "rules.toml"
     file.write_text("rule = []")
     settings = Settings(instance_id="i", rules_file=file)
-    assert own_rules(settings) is not None
+    assert len(rules_of(settings)(shipped("auto"))) == 0
     file.chmod(0o666)
     with pytest.raises(SettingsError, match=f"^RULES_FILE={file}: .*chmod o-w {file}$"):
-        own_rules(settings)
+        rules_of(settings)

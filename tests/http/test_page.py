@@ -11,19 +11,46 @@ from typing import Any
 import httpx
 import pytest
 
-from consumer.web.page import EXAMPLES, SECTIONS, form_fields, page, policy
+from consumer.web.page import SECTIONS, examples_of, policy
+from consumer.web.page import form_fields as fields_of
+from consumer.web.page import page as page_of
 from schemas import examples
 from schemas.claim import Claim
 from tests.http.browser import Browser, browser
 from tests.http.running import Server, running
+from tests.schemas.contracts import decoder, shipped
 
 TOKEN = "a-token-nobody-would-guess"
+USED = ("claim_amount", "report_lag_days")
+
+
+def form_fields(contract: str = "auto") -> list[dict[str, Any]]:
+    return fields_of(decoder(contract), USED)
+
+
+def page() -> str:
+    return page_of(decoder("auto"), USED)
 
 
 def test_the_form_asks_for_every_field_of_a_claim() -> None:
     fields = form_fields()
-    assert tuple(field["name"] for field in fields) == Claim.__struct_fields__
-    assert list(dict.fromkeys(field["section"] for field in fields)) == list(SECTIONS.values())
+    assert {field["name"] for field in fields} == {*Claim.__struct_fields__}
+    assert tuple(dict.fromkeys(field["section"] for field in fields)) == SECTIONS
+    assert all(field["path"] == (field["name"],) for field in fields)
+
+
+def test_the_form_marks_what_the_model_uses_however_it_is_derived() -> None:
+    used = {field["name"] for field in form_fields() if field["used"]}
+    assert used == {"claim_amount", "report_date", "loss_date"}
+
+
+@pytest.mark.parametrize("contract", ["health", "property"])
+def test_fields_of_a_nested_event_say_where_they_are(contract: str) -> None:
+    """What is read from a text is asked for as a text."""
+    for field in form_fields(contract):
+        known = shipped(contract).fields[field["name"]]
+        assert field["path"] in known.places
+        assert field["type"] == "string" or known.reading is None
 
 
 def test_nothing_comes_from_elsewhere() -> None:
@@ -37,7 +64,10 @@ def test_nothing_comes_from_elsewhere() -> None:
 def test_data_in_the_page_cannot_end_its_script() -> None:
     assert page().count("</script>") == 3
     parts = re.findall(r'(?s)<script type="application/json" id="[a-z-]+">(.*?)</script>', page())
-    assert [json.loads(part) for part in parts] == [form_fields(), EXAMPLES]
+    assert [json.loads(part) for part in parts] == [
+        json.loads(json.dumps(form_fields())),
+        json.loads(json.dumps(examples_of(shipped("auto")), default=str)),
+    ]
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_only(client: httpx.Client) -> None:

@@ -6,13 +6,12 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from confluent_kafka import KafkaError, Message, Producer
 
 from model.datasets.dataset import load
-from schemas.claim import Claim
 from schemas.dead_letter import Header
 from tests.harness.bad_records import BAD, LIGHT
 
@@ -34,7 +33,7 @@ class Row(NamedTuple):
 
 
 @cache
-def source() -> tuple[str, tuple[Claim, ...]]:
+def source() -> tuple[str, Sequence[Any]]:
     """Real claims where the data is, else synthetic ones; the name says which."""
     if CARCLAIMS.exists():
         return "carclaims", load(str(CARCLAIMS), "carclaims").claims

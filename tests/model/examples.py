@@ -11,8 +11,12 @@ from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset
 from model.training.train import Trained, train
 from schemas.claim import Claim
+from schemas.contract.parse import shipped
 
 T = TypeVar("T")
+AUTO = shipped("auto")
+FEATURES = AUTO.features()
+"""Columns that models of auto claims see unless told otherwise."""
 FIRST_DAY = dt.date(2021, 1, 1)
 
 
@@ -44,6 +48,7 @@ def dataset(size: int = 600, seed: int = 1) -> Dataset:
     rng = np.random.default_rng(seed)
     claims = tuple(claim(i, rng) for i in range(size))
     return Dataset(
+        contract=AUTO,
         claims=claims,
         labels=_labels(claims, rng),
         name="examples",

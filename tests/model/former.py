@@ -1,5 +1,7 @@
 """Writes models as release 0.1.0 did: format 1, with the names that classes had then."""
 
+import copy
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +11,7 @@ import msgspec
 import pytest
 
 from model.artifact.manifest import Manifest
-from model.artifact.store import MANIFEST_FILE, Contents, pickled, save
+from model.artifact.store import CONTRACT_FILE, MANIFEST_FILE, Contents, pickled, save
 from model.families.crosses import CrossEncoder
 from model.families.screen import Screen
 from model.features.encoder import ClaimEncoder
@@ -40,12 +42,25 @@ def former_pickle(pipeline: Any, more: dict[str, tuple[type, ...]] | None = None
         return pickled(pipeline)
 
 
+def former_pipeline(pipeline: Any) -> Any:
+    """A copy whose encoder finds out by itself which features are categories."""
+    copied = copy.deepcopy(pipeline)
+    del copied["encode"].categorical
+    return copied
+
+
 def write_former(folder: Path, trained: Trained, model: bytes | None = None) -> Path:
     """An artifact of format 1, with its documents."""
     contents, manifest = package(trained, created_at=NOW)
-    contents = Contents(model or former_pickle(trained.pipeline), contents.reference)
-    manifest = msgspec.structs.replace(manifest, sha256=contents.digests()[0], format_version=1)
+    model = model or former_pickle(former_pipeline(trained.pipeline))
+    contents = Contents(model, contents.reference, contents.contract)
+    digest = contents.digests().model
+    manifest = msgspec.structs.replace(manifest, sha256=digest, format_version=1)
     save(folder, contents, manifest, documents(manifest, trained, [trained], dataset()))
+    (folder / CONTRACT_FILE).unlink()
+    written = json.loads((folder / MANIFEST_FILE).read_bytes())
+    del written["contract"], written["contract_sha256"]
+    (folder / MANIFEST_FILE).write_text(json.dumps(written, indent=2))
     return folder
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.decide import Fixed, Levels
 from model.metrics import evaluate
+from schemas.contract.parse import shipped
 
 DIGEST = "ab" * 32
 
@@ -30,6 +31,8 @@ def manifest(version: str) -> Manifest:
         created_at=dt.datetime(2026, 11, 23, 15, 21, tzinfo=dt.UTC),
         sha256=DIGEST,
         reference_sha256=DIGEST,
+        contract_sha256=DIGEST,
+        contract=shipped("auto").about,
         versions=Versions.current(),
         features=("fault",),
         categories={"fault": ("policyholder",)},

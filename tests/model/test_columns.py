@@ -6,17 +6,18 @@ import math
 import numpy as np
 import pytest
 
-from model.features.columns import DEFAULT_FEATURES, DERIVED, Column, claim_columns, is_category
+from model.features.facts import ClaimFacts, Column, claim_columns
 from schemas.claim import Claim, Role, fields_by_role
+from tests.model.examples import AUTO, FEATURES
 
 
 def one(name: str, claim: Claim) -> float:
-    return float(claim_columns([claim], [name])[name][0])
+    return float(ClaimFacts(AUTO, [claim]).features([name])[name][0])
 
 
 def test_fields_come_as_the_claims_hold_them() -> None:
     claims = [Claim(claim_id="a", fault="Third Party"), Claim(claim_id="b", witnesses=2)]
-    columns: dict[str, Column] = claim_columns(claims, ["fault", "witnesses"])
+    columns: dict[str, Column] = claim_columns(AUTO, claims, ["fault", "witnesses"])
     assert columns == {"fault": ["Third Party", None], "witnesses": [None, 2]}
 
 
@@ -46,7 +47,7 @@ def test_derived_columns(name: str, expected: float) -> None:
     assert one(name, claim) == expected
 
 
-@pytest.mark.parametrize("name", DERIVED)
+@pytest.mark.parametrize("name", AUTO.derived)
 def test_derived_columns_of_an_empty_claim_are_missing(name: str) -> None:
     assert math.isnan(one(name, Claim(claim_id="a")))
 
@@ -65,7 +66,7 @@ def test_a_stated_age_goes_before_the_dates(name: str) -> None:
 def test_the_weekday_is_the_calendars() -> None:
     days = [dt.date(2024, 2, 26) + dt.timedelta(days=i) for i in range(10)]
     claims = [Claim(claim_id="a", loss_date=day) for day in days]
-    column = claim_columns(claims, ["loss_weekday"])["loss_weekday"]
+    column = claim_columns(AUTO, claims, ["loss_weekday"])["loss_weekday"]
     assert list(column) == [day.weekday() for day in days]
 
 
@@ -75,10 +76,10 @@ def test_default_features_are_safe() -> None:
         for role in (Role.IDENTIFIER, Role.TIME, Role.PROTECTED, Role.PERSONAL)
         for n in fields_by_role(role)
     }
-    assert not unsafe & set(DEFAULT_FEATURES)
-    assert "vehicle_year" not in DEFAULT_FEATURES  # it reveals the calendar year
-    assert len(set(DEFAULT_FEATURES)) == len(DEFAULT_FEATURES)
-    assert {"report_lag_days", "claim_amount", "fault"} <= set(DEFAULT_FEATURES)
+    assert not unsafe & set(FEATURES)
+    assert "vehicle_year" not in FEATURES  # it reveals the calendar year
+    assert len(set(FEATURES)) == len(FEATURES)
+    assert {"report_lag_days", "claim_amount", "fault"} <= set(FEATURES)
 
 
 def test_no_default_feature_tells_the_date() -> None:
@@ -95,26 +96,27 @@ def test_no_default_feature_tells_the_date() -> None:
             vehicle_age_years=3.0,
         )
 
-    columns = claim_columns([at(dt.timedelta(0)), at(later)], DEFAULT_FEATURES)
+    columns = claim_columns(AUTO, [at(dt.timedelta(0)), at(later)], FEATURES)
     for name, (first, second) in columns.items():
         assert first == second or math.isnan(first), name
 
 
 def test_identifiers_and_dates_asked_for_by_name_are_numbers() -> None:
     claim = Claim(claim_id="x1", policy_number="0042", loss_date=dt.date(1, 1, 3))
-    columns = claim_columns([claim], ["policy_number", "claim_id", "loss_date"])
+    columns = claim_columns(AUTO, [claim], ["policy_number", "claim_id", "loss_date"])
     assert columns["policy_number"][0] == 42
     assert math.isnan(columns["claim_id"][0])
     assert columns["loss_date"][0] == 3
-    assert not is_category("policy_number")
-    assert is_category("fault")
+    assert not AUTO.is_category("policy_number")
+    assert AUTO.is_category("fault")
+    assert not any(map(AUTO.is_category, AUTO.derived))
 
 
 def test_no_claims_give_empty_columns() -> None:
-    columns = claim_columns([], DEFAULT_FEATURES)
+    columns = claim_columns(AUTO, [], FEATURES)
     assert {len(np.asarray(c)) for c in columns.values()} == {0}
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(KeyError, match=r"no such claim field .*: no_such_field"):
-        claim_columns([], ["fault", "no_such_field"])
+    with pytest.raises(KeyError, match="neither a field nor a derived fact: no_such_field"):
+        claim_columns(AUTO, [], ["fault", "no_such_field"])

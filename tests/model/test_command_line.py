@@ -202,7 +202,6 @@ TRAIN = ["train", "--data", "synthetic", "--output", "o"]
         ([*TRAIN, "--cutoff", "1996-01-01"], "--cutoff needs --split time"),
         ([*TRAIN, "--cutoff", "1996"], "not a day like"),
         ([*TRAIN, "--algorithm", "svm"], "--algorithm"),
-        ([*TRAIN, "--feature", "colour"], "'colour' is neither a claim field"),
         (["quality"], "--data-dir"),
         ([*TRAIN, "--rows", "0"], "--rows"),
         ([*TRAIN, "--rows", "1e3"], "'1e3' is not a whole"),
@@ -235,6 +234,11 @@ def test_failures_are_told_in_one_line(
         (evaluate(claims, tmp_path), "cannot read"),
         (evaluate(tmp_path / "none.jsonl", model), "none.jsonl"),
         (train(tmp_path / "none.jsonl", claims.parent), "not an artifact"),  # before reading
+        (
+            [*train(claims, tmp_path / "m"), "--feature", "witneses"],
+            "--feature witneses: neither a field nor a derived fact of contract auto; did you mean "
+            "witnesses?",
+        ),
     ]:
         assert main(arguments) == 1
         shown = capsys.readouterr().err

@@ -5,16 +5,19 @@ from model.compiled.classifier import agrees, compile_classifier, explains
 from model.compiled.trees import compile_boosting
 from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS, build
-from model.features.encoder import DEFAULT_FEATURES, claim_columns, varying
+from model.features.encoder import varying
+from model.features.facts import claim_columns
+from tests.model.examples import AUTO
 
 MADE = load("synthetic", "synthetic", rows=3_000)
-COLUMNS = claim_columns(MADE.claims, DEFAULT_FEATURES)
-FEATURES = varying(COLUMNS)
+CATEGORICAL = tuple(filter(AUTO.is_category, AUTO.features()))
+COLUMNS = claim_columns(AUTO, MADE.claims, AUTO.features())
+FEATURES = varying(COLUMNS, CATEGORICAL)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_family_compiles_agrees_and_explains(algorithm: str) -> None:
-    pipeline = build(algorithm, FEATURES).fit(COLUMNS, MADE.labels)
+    pipeline = build(algorithm, FEATURES, CATEGORICAL).fit(COLUMNS, MADE.labels)
     compiled = compile_classifier(pipeline["classify"])
     X = pipeline["encode"].codes(COLUMNS)
     assert agrees(compiled, pipeline["classify"], X)
@@ -25,7 +28,7 @@ def test_every_family_compiles_agrees_and_explains(algorithm: str) -> None:
 
 def test_agrees_finds_another_model() -> None:
     one, other = (
-        build("gradient_boosting", FEATURES).fit(COLUMNS, labels)
+        build("gradient_boosting", FEATURES, CATEGORICAL).fit(COLUMNS, labels)
         for labels in (MADE.labels, MADE.labels[::-1].copy())
     )
     X = one["encode"].codes(COLUMNS)
@@ -34,7 +37,7 @@ def test_agrees_finds_another_model() -> None:
 
 def test_explains_finds_contributions_of_another_model() -> None:
     one, other = (
-        build("gradient_boosting", FEATURES).fit(COLUMNS, labels)
+        build("gradient_boosting", FEATURES, CATEGORICAL).fit(COLUMNS, labels)
         for labels in (MADE.labels, MADE.labels[::-1].copy())
     )
     X = one["encode"].codes(COLUMNS)[:50]

@@ -53,6 +53,7 @@ def written(path: Path, rows: list[dict[str, str]]) -> str:
 
 def one(tmp_path: Path, format: str, row: dict[str, str]) -> Claim:
     (claim,) = datasets.load(written(tmp_path / "one.csv", [row]), format).claims
+    assert isinstance(claim, Claim)
     return claim
 
 

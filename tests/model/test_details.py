@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from sklearn.calibration import calibration_curve
 
+from model.datasets.dataset import Dataset
 from model.evaluation.details import budget, calibration_error, details, months, reliability
 from model.metrics import evaluate
 from schemas.claim import Claim
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, dataset
 
 DATA = dataset()
 RNG = np.random.default_rng(5)
@@ -33,7 +34,8 @@ def test_calibration_error_of_a_liar_and_of_the_truth() -> None:
 def test_months_are_of_their_own_claims() -> None:
     days = [dt.date(2021, 1, 5), dt.date(2021, 1, 31), dt.date(2021, 2, 1), None]
     claims = [Claim(claim_id=str(i), loss_date=day) for i, day in enumerate(days)]
-    january, february = months(claims, np.array([1, 0, 0, 1]), np.array([0.9, 0.1, 0.2, 0.8]))
+    made = Dataset(AUTO, claims, np.array([1, 0, 0, 1], dtype=np.int8))
+    january, february = months(made, np.array([0.9, 0.1, 0.2, 0.8]))
     assert (january.month, january.n, january.frauds) == ("2021-01", 2, 1)
     assert (february.month, february.n, february.frauds) == ("2021-02", 1, 0)
     assert january.budgets[2].recall == pytest.approx(0.2)  # a tenth of two claims
@@ -47,7 +49,7 @@ def test_a_budgets_precision_and_recall() -> None:
 
 
 def test_details_are_of_the_threshold_given() -> None:
-    found = details(DATA.claims, DATA.labels, P, 0.3)
+    found = details(DATA, P, 0.3)
     assert found.report == evaluate(DATA.labels, P, 0.3)
     assert sum(m.n for m in found.months) == len(P)
     assert {g.field for g in found.groups} == {"policyholder_sex"}

@@ -1,6 +1,7 @@
 """Card and report: what people read about a model."""
 
 import base64
+import dataclasses
 import datetime as dt
 import re
 import xml.etree.ElementTree as ET
@@ -23,7 +24,7 @@ from model.reports.figures import Scored, roc, svg
 from model.reports.report import html
 from model.reports.table import number
 from model.training.train import package, train, write
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 DATA = dataset()
@@ -126,12 +127,11 @@ def test_text_of_the_claims_cannot_become_markup(folder: Path) -> None:
 
 def test_a_report_without_frauds_is_drawn_too(folder: Path) -> None:
     from model.evaluation.details import details
-    from model.training.train import pick
 
     trained = FAMILY[0]
-    honest = DATA.labels[trained.test_rows] * 0
-    claims = pick(DATA.claims, trained.test_rows)
-    found = details(claims, honest, trained.test_scores, 0.5)
+    tested = DATA.part(trained.test_rows)
+    honest = tested.labels * 0
+    found = details(dataclasses.replace(tested, labels=honest), trained.test_scores, 0.5)
     page = Page()
     page.feed(html(read_manifest(folder), found, Scored("m", honest, trained.test_scores)))
     assert "ROC" not in page.pictures
@@ -162,16 +162,19 @@ def test_the_card_reads_well(folder: Path) -> None:
         "used by the model: none",
         "| policyholder_sex | f",
         "## Limits",
+        "auto 1, auto",
     ):
         assert part in text
-    named = card(read_manifest(folder), read_evaluation(folder), approver="A. Reviewer")
+    named = card(read_manifest(folder), AUTO, read_evaluation(folder), approver="A. Reviewer")
     assert "Approved by: A. Reviewer" in markdown(named)
 
 
 def test_a_protected_feature_is_admitted(folder: Path) -> None:
     manifest = read_manifest(folder)
     using = msgspec.structs.replace(manifest, features=(*manifest.features, "policyholder_sex"))
-    assert "used by the model: policyholder_sex" in markdown(card(using, read_evaluation(folder)))
+    assert "used by the model: policyholder_sex" in markdown(
+        card(using, AUTO, read_evaluation(folder))
+    )
     trained = FAMILY[0]
     scored = Scored("m", DATA.labels[trained.test_rows], trained.test_scores)
     assert "the model uses policyholder_sex" in html(using, read_evaluation(folder), scored)
@@ -210,8 +213,8 @@ def test_text_of_others_cannot_become_markdown(folder: Path, text: str) -> None:
     changed = msgspec.structs.replace(manifest, name=text, version=text, trained_on=data)
     group = msgspec.structs.replace(read_evaluation(folder).groups[0], group=text)
     found = msgspec.structs.replace(read_evaluation(folder), groups=(group,))
-    before = markdown(card(manifest, found, "A. Reviewer")).splitlines()
-    after = markdown(card(changed, found, text)).splitlines()
+    before = markdown(card(manifest, AUTO, found, "A. Reviewer")).splitlines()
+    after = markdown(card(changed, AUTO, found, text)).splitlines()
     assert len(after) == len(before)
     own = [new for old, new in zip(before, after, strict=True) if old != new]
     own += [line for line in after if line.startswith(f"| {group.field} ")]
@@ -226,7 +229,7 @@ def test_text_of_others_cannot_become_markdown(folder: Path, text: str) -> None:
 
 
 def test_names_of_fields_stay_readable(folder: Path) -> None:
-    text = markdown(card(read_manifest(folder), read_evaluation(folder)))
+    text = markdown(card(read_manifest(folder), AUTO, read_evaluation(folder)))
     assert "policyholder_sex" in text
     assert "gradient_boosting" in text.splitlines()[0]
 

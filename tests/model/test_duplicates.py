@@ -17,7 +17,7 @@ from model.datasets.dataset import Dataset, write_jsonl
 from model.datasets.duplicates import Duplicates, groups_of
 from model.evaluation.bootstrap import intervals
 from model.evaluation.walk_forward import windows
-from model.features.encoder import DEFAULT_FEATURES
+from model.features.facts import event_days
 from model.leaks import check as leaks
 from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded
 from model.studies import quality, search
@@ -25,7 +25,7 @@ from model.studies.quality import Prediction
 from model.training import splits
 from model.training.train import out_of_fold, split, train
 from schemas.claim import Claim
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, FEATURES, dataset
 
 COPIES = 3
 
@@ -33,7 +33,7 @@ COPIES = 3
 def tripled(plain: Dataset, *, new_ids: bool) -> Dataset:
     """Each claim three times, as an export does that is run three times; labels by chance."""
     once = np.random.default_rng(3).random(len(plain.claims)) < 0.3
-    copies = plain.claims * COPIES
+    copies = tuple(plain.claims) * COPIES
     if new_ids:
         copies = tuple(
             msgspec.structs.replace(claim, claim_id=f"n{n}") for n, claim in enumerate(copies)
@@ -68,7 +68,7 @@ def test_groups_join_what_ids_and_content_join() -> None:
         Claim(claim_id="new", claim_amount=4.0),
         four,
     ]
-    groups = groups_of(claims).tolist()
+    groups = groups_of(claims, "claim_id").tolist()
     assert groups[:4] == [0, 0, 1, 2]
     assert groups[-4:] == [0, 1, 1, 2]
     assert max(groups) == 198
@@ -76,10 +76,10 @@ def test_groups_join_what_ids_and_content_join() -> None:
 
 def test_claims_of_which_little_is_known_are_not_copies() -> None:
     coarse = [Claim(claim_id=str(n), fault=f"f{n % 3}", witnesses=n % 2) for n in range(600)]
-    assert groups_of(coarse).tolist() == list(range(600))
+    assert groups_of(coarse, "claim_id").tolist() == list(range(600))
     bare = [Claim(claim_id=str(n)) for n in range(50)]
-    assert groups_of(bare).tolist() == list(range(50))
-    assert groups_of([]).tolist() == []
+    assert groups_of(bare, "claim_id").tolist() == list(range(50))
+    assert groups_of([], "claim_id").tolist() == []
 
 
 def test_contradictory_labels_are_counted() -> None:
@@ -132,12 +132,13 @@ def revised(day: int, later: int) -> list[Claim]:
 
 def test_the_latest_day_of_copies_counts_in_splits_by_time() -> None:
     claims = revised(10, 90)
-    groups = groups_of(claims)
+    groups = groups_of(claims, "claim_id")
     cut = dt.date(2024, 1, 1) + dt.timedelta(days=80)
+    lost = event_days(AUTO, claims)
     for found in (
-        splits.time_split(claims, 0.2, groups),
-        splits.cutoff_split(claims, cut, groups),
-        splits.forward_folds(claims, 2, groups=groups)[-1],
+        splits.time_split(lost, 0.2, groups),
+        splits.cutoff_split(lost, cut, groups),
+        splits.forward_folds(lost, 2, groups=groups)[-1],
     ):
         assert {10, 100} <= {*found.test.tolist()}
         assert not {10, 100} & {*found.train.tolist()}
@@ -149,7 +150,9 @@ def test_the_walk_forward_trains_on_no_copy_of_what_it_tests() -> None:
     plain = dataset(900)
     again = msgspec.structs.replace(plain.claims[0], loss_date=dt.date(2021, 8, 5))
     claims, labels = [*plain.claims, again], np.append(plain.labels, plain.labels[0])
-    found = {month: (known, tested) for month, known, tested in windows(claims, labels)}
+    found = {
+        month: (known, tested) for month, known, tested in windows(Dataset(AUTO, claims, labels))
+    }
     known, tested = found["2021-08"]
     assert 900 in tested
     assert 0 not in known
@@ -159,9 +162,11 @@ def test_the_walk_forward_trains_on_no_copy_of_what_it_tests() -> None:
 @pytest.mark.slow
 def test_labels_by_chance_are_not_predictable(copied: Dataset) -> None:
     noise = CHANCE * chance_error(copied.labels[:400])
-    scores = out_of_fold(copied.claims, copied.labels, "gradient_boosting")
+    scores = out_of_fold(
+        AUTO, copied.claims, copied.labels, copied.groups, "gradient_boosting", features=FEATURES
+    )
     assert abs(quality.METRICS["roc_auc"](copied.labels, scores) - 0.5) < noise
-    X = encoded(copied.claims, DEFAULT_FEATURES)
+    X = encoded(AUTO, copied.claims, FEATURES)
     assert abs(cross_validated(X, copied.labels, 1, copied.groups) - 0.5) < noise
     assert cross_validated(X, copied.labels, 1, np.arange(1_200)) > 0.5 + noise
     trained = train(copied, "gradient_boosting", SplitPlan(kind="random"))
@@ -172,7 +177,7 @@ def test_labels_by_chance_are_not_predictable(copied: Dataset) -> None:
 
 @pytest.mark.slow
 def test_copies_do_not_make_chance_a_leak(copied: Dataset) -> None:
-    found = leaks.check(copied.claims, copied.labels, DEFAULT_FEATURES)
+    found = leaks.check(AUTO, copied.claims, copied.labels, copied.groups, FEATURES)
     assert found is not None
     assert found.findings == ()
     assert found.margin == pytest.approx(CHANCE * chance_error(copied.labels[:400]))
@@ -203,7 +208,7 @@ def test_the_studies_keep_copies_together(copied: Dataset) -> None:
     for runs in (
         quality.later_year(copied, "one", dt.date(2021, 4, 1), predict),
         quality.stratified(copied, "one", predict),
-        quality.cross_validation(copied, "one", DEFAULT_FEATURES, predict),
+        quality.cross_validation(copied, "one", FEATURES, predict),
     ):
         assert list(runs)
     search.validate(copied, search.candidates()[0], predict=predict)

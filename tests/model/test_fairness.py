@@ -12,10 +12,11 @@ from fairlearn.metrics import (  # type: ignore[attr-defined]
 )
 from sklearn.metrics import precision_score
 
+from model.datasets.dataset import Dataset
 from model.decide import top_share
 from model.evaluation.fairness import ProtectedGroup, gap, group_of, groups
 from schemas.claim import Claim
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, dataset
 
 DATA = dataset()
 RNG = np.random.default_rng(6)
@@ -39,7 +40,7 @@ def test_groups_are_what_fairlearn_says(cut: str) -> None:
             y_pred=(threshold <= P).astype(int),
             sensitive_features=sexes,
         ).by_group
-    rows = groups(DATA.claims, DATA.labels, P, 0.4)
+    rows = groups(DATA, P, 0.4)
     assert [row.group for row in rows] == ["f", "m", "unknown"]
     for row in rows:
         expected = frame.loc[row.group]
@@ -68,12 +69,13 @@ def test_groups_are_what_fairlearn_says(cut: str) -> None:
     ],
 )
 def test_names_of_groups(field: str, value: object, group: str) -> None:
-    assert group_of(field, value) == group
+    assert group_of(AUTO.fields[field], value) == group
 
 
 def test_fields_that_are_always_missing_have_no_groups() -> None:
     claims = [Claim(claim_id="a"), Claim(claim_id="b")]
-    assert groups(claims, np.array([0, 1]), np.array([0.1, 0.2]), 0.5) == ()
+    made = Dataset(AUTO, claims, np.array([0, 1], dtype=np.int8))
+    assert groups(made, np.array([0.1, 0.2]), 0.5) == ()
 
 
 def row(field: str, group: str, frauds: int, recall: float | None) -> ProtectedGroup:

@@ -12,9 +12,10 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import OrdinalEncoder
 
-from model.features.encoder import ClaimEncoder, Column, claim_columns, claim_frame, varying
+from model.features.encoder import ClaimEncoder, claim_frame, varying
+from model.features.facts import Column, claim_columns
 from model.features.vocabulary import clean
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, dataset
 
 CATEGORIES = ("fault", "vehicle_make")
 NUMBERS = ("claim_amount", "past_claims", "report_lag_days", "police_report_filed")
@@ -48,7 +49,7 @@ def test_the_matrix_is_the_ordinal_encoders(
             ("n", "passthrough", NUMBERS),
         ]
     ).fit(frame_of(seen))
-    ours = ClaimEncoder(NAMES).fit(seen)
+    ours = ClaimEncoder(NAMES, CATEGORIES).fit(seen)
     expected = stock.transform(frame_of(new))
     for i, name in enumerate(CATEGORIES):
         if None not in seen[name]:  # the stock encoder then takes missing for one more unknown
@@ -59,15 +60,15 @@ def test_the_matrix_is_the_ordinal_encoders(
 @pytest.mark.parametrize("dtype", [None, "object", "nullable", "string[python]", "category"])
 def test_a_frame_and_a_mapping_encode_to_the_same_bits(dtype: str | None) -> None:
     claims = dataset().claims
-    columns, frame = claim_columns(claims, NAMES), claim_frame(claims, NAMES)
+    columns, frame = claim_columns(AUTO, claims, NAMES), claim_frame(AUTO, claims, NAMES)
     if dtype == "nullable":
         frame = frame.convert_dtypes()
     elif dtype == "object":
         frame = frame.astype(object)
     elif dtype is not None:
         frame = frame.astype(dict.fromkeys(CATEGORIES, dtype))
-    by_frame = ClaimEncoder(NAMES).fit(frame)
-    by_mapping = ClaimEncoder(NAMES).fit(columns)
+    by_frame = ClaimEncoder(NAMES, CATEGORIES).fit(frame)
+    by_mapping = ClaimEncoder(NAMES, CATEGORIES).fit(columns)
     expected = by_mapping.transform(columns).tobytes()
     assert by_frame.transform(frame).tobytes() == expected
     assert by_frame.transform(columns).tobytes() == expected
@@ -76,21 +77,21 @@ def test_a_frame_and_a_mapping_encode_to_the_same_bits(dtype: str | None) -> Non
 
 def test_a_batch_encodes_as_its_claims_one_by_one() -> None:
     claims = dataset().claims
-    encoder = ClaimEncoder(NAMES).fit(claim_columns(claims, NAMES))
-    whole = encoder.transform(claim_columns(claims[:50], NAMES))
-    single = [encoder.transform(claim_columns([c], NAMES))[0] for c in claims[:50]]
+    encoder = ClaimEncoder(NAMES, CATEGORIES).fit(claim_columns(AUTO, claims, NAMES))
+    whole = encoder.transform(claim_columns(AUTO, claims[:50], NAMES))
+    single = [encoder.transform(claim_columns(AUTO, [c], NAMES))[0] for c in claims[:50]]
     np.testing.assert_array_equal(whole, np.array(single))
 
 
 def test_an_unknown_category_is_not_a_missing_one() -> None:
-    fitted = ClaimEncoder(["fault"]).fit({"fault": ["a", "b"]})
+    fitted = ClaimEncoder(["fault"], ["fault"]).fit({"fault": ["a", "b"]})
     codes = fitted.transform({"fault": ["a", "b", "new", None, float("nan"), "  "]})
     np.testing.assert_array_equal(codes[:, 0], [0, 1, -1, np.nan, np.nan, np.nan])
     assert list(fitted.get_feature_names_out()) == ["fault"]
 
 
 def test_spelling_does_not_make_a_category() -> None:
-    fitted = ClaimEncoder(["fault"]).fit({"fault": ["Third Party", "Policy Holder"]})
+    fitted = ClaimEncoder(["fault"], ["fault"]).fit({"fault": ["Third Party", "Policy Holder"]})
     assert fitted.categories() == {"fault": ("policy holder", "third party")}
     codes = fitted.transform({"fault": ["third  party ", "THIRD PARTY", "Third Party"]})
     assert codes[:, 0].tolist() == [1, 1, 1]
@@ -121,7 +122,9 @@ SPELLINGS = {
     ],
 )
 def test_unicode_has_one_spelling_for_a_category(learnt: str, served: str) -> None:
-    fitted = ClaimEncoder(["vehicle_make"]).fit({"vehicle_make": [SPELLINGS[learnt], "Ford"]})
+    fitted = ClaimEncoder(["vehicle_make"], ["vehicle_make"]).fit(
+        {"vehicle_make": [SPELLINGS[learnt], "Ford"]}
+    )
     codes = fitted.transform({"vehicle_make": [SPELLINGS[served], SPELLINGS[learnt], "Seat"]})
     known = codes[0, 0]
     assert codes[:, 0].tolist() == [known, known, -1]
@@ -137,7 +140,7 @@ def test_cleaning_what_is_clean_changes_nothing(text: str) -> None:
 
 def test_the_rarest_categories_beyond_the_limit_are_unknown() -> None:
     values = ["a"] * 3 + ["b"] * 2 + ["d", "c"]
-    fitted = ClaimEncoder(["fault"], max_categories=3).fit({"fault": values})
+    fitted = ClaimEncoder(["fault"], ["fault"], max_categories=3).fit({"fault": values})
     assert fitted.categories() == {"fault": ("a", "b", "c")}
     assert fitted.transform({"fault": ["d"]})[0, 0] == -1
 
@@ -157,4 +160,4 @@ def test_columns_that_never_vary_are_found() -> None:
         "loss_area": ["a", None],
         "witnesses": [None, None],
     }
-    assert varying(columns) == ("loss_area",)
+    assert varying(columns, ["fault", "loss_area"]) == ("loss_area",)

@@ -20,6 +20,7 @@ from model.reports.documents import read_evaluation
 from model.scoring.load import load
 from model.scoring.rules import load as load_rules
 from model.training.train import write as write_model
+from schemas.contract.parse import shipped
 from schemas.contract.source import read_file as read_contract
 from tests.model.examples import linear
 from tests.model.test_artifact import NOW
@@ -125,7 +126,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "manifest.json": lambda file: read_manifest(file.parent),
     "evaluation.json": lambda file: read_evaluation(file.parent),
     "promotions.jsonl": lambda file: history(file.parent),
-    "rules.toml": load_rules,
+    "rules.toml": lambda file: load_rules(file, shipped("auto")),
     "model.key": private_key,
     "model.pub": public_key,
     "dead-letter.key": read_keys,

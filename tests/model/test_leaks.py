@@ -1,25 +1,40 @@
 import datetime as dt
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from model.arrays import Labels
 from model.datasets.dataset import load
-from model.features.columns import DEFAULT_FEATURES
+from model.datasets.duplicates import groups_of
+from model.leaks import check as leaks
 from model.leaks import lift
-from model.leaks.check import LeakCheck, LeakError, LeakFinding, check
+from model.leaks.check import LeakCheck, LeakError, LeakFinding
 from model.training import splits
-from schemas.claim import Claim, Role, fields_by_role
+from schemas.claim import Claim, Role
+from tests.model.examples import AUTO
 from tests.model.sources import shared
 
 MADE = load("synthetic", "synthetic", rows=1_500)
 LABELS = MADE.labels
+EVERY = AUTO.features()
 FEATURES = ("report_lag_days", "policy_age_days", "witnesses", "bodily_injuries", "loss_hour")
 
 
-def found_by(*arguments: object, **named: object) -> tuple[LeakFinding, ...]:
-    checked = check(*arguments, **named)  # type: ignore[arg-type]
+def check(
+    claims: Sequence[Claim], labels: Labels, features: Sequence[str], **named: Any
+) -> LeakCheck | None:
+    groups = groups_of(claims, "claim_id")
+    return leaks.check(AUTO, claims, labels, groups, features, **named)
+
+
+def found_by(
+    claims: Sequence[Claim], labels: Labels, features: Sequence[str]
+) -> tuple[LeakFinding, ...]:
+    checked = check(claims, labels, features)
     assert checked is not None
     return checked.findings
 
@@ -68,7 +83,7 @@ def test_an_identifier_that_tells_the_label_stops_training_only_as_a_feature() -
 
 
 def test_an_identifier_is_not_a_feature_however_little_it_tells() -> None:
-    names = fields_by_role(Role.IDENTIFIER)
+    names = AUTO.with_role(Role.IDENTIFIER)
     claims, labels = MADE.claims[:300], LABELS[:300]
     with pytest.raises(LeakError) as refused:
         check(claims, labels, ("witnesses", *names))
@@ -146,9 +161,9 @@ def test_of_many_claims_a_sample_is_checked() -> None:
 @pytest.mark.slow
 def test_policy_number_of_carclaims_fires_and_the_defaults_pass() -> None:
     cars = load(shared("fraud_oracle.csv"), "carclaims")
-    rows, _ = splits.cutoff_split(cars.claims, dt.date(1996, 1, 1))
+    rows, _ = splits.cutoff_split(cars.days, dt.date(1996, 1, 1))
     claims, labels = [cars.claims[i] for i in rows], cars.labels[rows]
-    warned = {f.column for f in found_by(claims, labels, DEFAULT_FEATURES)}
+    warned = {f.column for f in found_by(claims, labels, EVERY)}
     assert {"policy_number", "loss_date", "file order"} <= warned
 
 
@@ -156,12 +171,12 @@ def test_policy_number_of_carclaims_fires_and_the_defaults_pass() -> None:
 def test_hobbies_of_insurance_claims_fire_and_other_personal_fields_pass() -> None:
     insurance = load(shared("insurance_claims.csv"), "insurance_claims")
     personal = ("occupation", "education", "policyholder_age", "capital_gains")
-    assert found_by(insurance.claims, insurance.labels, (*DEFAULT_FEATURES, *personal)) == ()
+    assert found_by(insurance.claims, insurance.labels, (*EVERY, *personal)) == ()
     for seed in (1, 2, 3):
         with pytest.raises(LeakError, match=r"--allow-leak hobbies$"):
             check(
                 insurance.claims,
                 insurance.labels,
-                (*DEFAULT_FEATURES, *personal, "hobbies"),
+                (*EVERY, *personal, "hobbies"),
                 seed=seed,
             )

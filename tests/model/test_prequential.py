@@ -7,15 +7,16 @@ import msgspec
 import numpy as np
 import pytest
 
+from model.datasets.dataset import Dataset
 from model.evaluation.walk_forward import prequential, windows
 from schemas.claim import Claim
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, dataset
 
 DATA = dataset(900)
 
 
 def test_nothing_is_trained_on_before_it_was_known() -> None:
-    found = list(windows(DATA.claims, DATA.labels, delay_days=60))
+    found = list(windows(DATA, delay_days=60))
     assert len(found) > 3
     for month, known, tested in found:
         start = dt.date.fromisoformat(f"{month}-01")
@@ -34,7 +35,8 @@ def test_a_label_is_known_no_sooner_than_the_delay_after_the_report() -> None:
         msgspec.structs.replace(claim, report_date=reported) if n in late else claim
         for n, claim in enumerate(DATA.claims)
     ]
-    trained = {m: {*known.tolist()} for m, known, _ in windows(claims, DATA.labels, delay_days=60)}
+    again = Dataset(AUTO, claims, DATA.labels)
+    trained = {m: {*known.tolist()} for m, known, _ in windows(again, delay_days=60)}
     assert not trained["2021-09"] & late.keys()
     assert not trained["2021-10"] & late.keys()
     for month, known in trained.items():
@@ -49,12 +51,12 @@ def test_a_label_is_known_no_sooner_than_the_delay_after_the_report() -> None:
 def test_the_last_days_of_the_calendar_are_days_like_others() -> None:
     last = Claim(claim_id="last", loss_date=dt.date.max)
     labels = np.append(DATA.labels, np.int8(0))
-    assert list(windows([*DATA.claims, last], labels))[-1][0] == "9999-12"
+    assert list(windows(Dataset(AUTO, [*DATA.claims, last], labels)))[-1][0] == "9999-12"
 
 
 def test_a_longer_delay_knows_less() -> None:
-    early = {m: len(k) for m, k, _ in windows(DATA.claims, DATA.labels, delay_days=0)}
-    late = {m: len(k) for m, k, _ in windows(DATA.claims, DATA.labels, delay_days=90)}
+    early = {m: len(k) for m, k, _ in windows(DATA, delay_days=0)}
+    late = {m: len(k) for m, k, _ in windows(DATA, delay_days=90)}
     assert late.keys() < early.keys()
     assert all(late[month] < early[month] for month in late)
 
@@ -62,7 +64,7 @@ def test_a_longer_delay_knows_less() -> None:
 def test_claims_without_a_day_are_in_no_window() -> None:
     undated = Claim(claim_id="undated")
     labels = np.append(DATA.labels, np.int8(1))
-    for _, known, tested in windows([*DATA.claims, undated], labels):
+    for _, known, tested in windows(Dataset(AUTO, [*DATA.claims, undated], labels)):
         assert len(DATA.claims) not in {*known, *tested}
 
 
@@ -76,10 +78,8 @@ def test_each_step_is_evaluated_with_its_own_model() -> None:
         return np.full(len(claims), model)
 
     counted: list[None] = []
-    steps = prequential(
-        DATA.claims, DATA.labels, fit, predict, 0.5, on_fit=lambda: counted.append(None)
-    )
-    expected = list(windows(DATA.claims, DATA.labels))
+    steps = prequential(DATA, fit, predict, 0.5, on_fit=lambda: counted.append(None))
+    expected = list(windows(DATA))
     assert len(steps) == len(expected) == len(counted)
     for step, (month, known, tested) in zip(steps, expected, strict=True):
         assert (step.month, step.trained_on, step.report.n) == (month, len(known), len(tested))

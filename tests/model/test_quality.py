@@ -5,10 +5,10 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from model.datasets.dataset import DatasetError, load
-from model.features.columns import DEFAULT_FEATURES
 from model.studies import quality
 from model.studies.quality import Figure, figures, predict, summarise
 from model.training import splits
+from tests.model.examples import FEATURES
 
 MADE = load("synthetic", "synthetic", rows=6_000)
 
@@ -47,14 +47,12 @@ def test_the_same_predictions_give_the_same_figures() -> None:
 
 def test_predictions_are_of_the_test_rows_and_repeatable() -> None:
     train, test = splits.random_split(MADE.labels, 0.3, 1)
-    y, p = predict(MADE, train, test, "gradient_boosting", DEFAULT_FEATURES, 1)
+    y, p = predict(MADE, train, test, "gradient_boosting", FEATURES, 1)
     np.testing.assert_array_equal(y, MADE.labels[test])
     assert roc_auc_score(y, p) > 0.75
-    again = predict(MADE, train, test, "gradient_boosting", DEFAULT_FEATURES, 1)[1]
+    again = predict(MADE, train, test, "gradient_boosting", FEATURES, 1)[1]
     np.testing.assert_array_equal(p, again)
-    weak = predict(
-        MADE, train, test, "gradient_boosting", DEFAULT_FEATURES, 1, boosting__max_iter=1
-    )[1]
+    weak = predict(MADE, train, test, "gradient_boosting", FEATURES, 1, boosting__max_iter=1)[1]
     assert len(np.unique(weak)) < 20 < len(np.unique(p))
 
 

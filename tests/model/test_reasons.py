@@ -6,15 +6,18 @@ from model.compiled.classifier import compile_classifier
 from model.compiled.trees import Unit
 from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS, build
-from model.features.columns import DEFAULT_FEATURES, DERIVED
-from model.features.encoder import claim_columns, varying
+from model.features.encoder import varying
+from model.features.facts import claim_columns
 from model.scoring.phrases import phrase
 from model.scoring.reasons import TOLERANCE, Explainer
 from schemas.claim import Claim
+from schemas.contract.model import Contract
+from tests.model.examples import AUTO
 
 MADE = load("synthetic", "synthetic", rows=3_000)
-COLUMNS = claim_columns(MADE.claims, DEFAULT_FEATURES)
-FEATURES = varying(COLUMNS)
+CATEGORICAL = tuple(filter(AUTO.is_category, AUTO.features()))
+COLUMNS = claim_columns(AUTO, MADE.claims, AUTO.features())
+FEATURES = varying(COLUMNS, CATEGORICAL)
 
 
 class Stub:
@@ -35,13 +38,19 @@ class Stub:
         return np.array([[*self._parts, -3.0]] * len(X))
 
 
+def reasons_of(stub: Stub, *features: str, contract: Contract = AUTO) -> Explainer:
+    return Explainer(stub, features, contract, {"fault": ("third party",)})
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_contributions_of_all_features_add_up_to_the_score(algorithm: str) -> None:
-    pipeline = build(algorithm, FEATURES).fit(COLUMNS, MADE.labels)
+    pipeline = build(algorithm, FEATURES, CATEGORICAL).fit(COLUMNS, MADE.labels)
     compiled = compile_classifier(pipeline["classify"])
     codes = pipeline["encode"].codes(COLUMNS)[:200]
     claims = MADE.claims[:200]
-    explained = Explainer(compiled, FEATURES).explain(claims, codes, limit=len(FEATURES))
+    explained = Explainer(compiled, FEATURES, AUTO, pipeline["encode"].categories()).explain(
+        claims, codes, limit=len(FEATURES)
+    )
     expected = compiled.contributions(codes)[0, -1]
     p = pipeline["classify"].predict_proba(codes)[:, 1]
     score = p if compiled.unit == "probability" else np.log(p / (1 - p))
@@ -53,8 +62,8 @@ def test_contributions_of_all_features_add_up_to_the_score(algorithm: str) -> No
 
 
 def test_an_item_tells_the_fact_the_feature_and_the_signed_contribution() -> None:
-    explainer = Explainer(
-        Stub(0.5, -2.0, 0.0, 1.0), ["report_lag_days", "fault", "witnesses", "police_report_filed"]
+    explainer = reasons_of(
+        Stub(0.5, -2.0, 0.0, 1.0), "report_lag_days", "fault", "witnesses", "police_report_filed"
     )
     claim = Claim(claim_id="a", fault="Third Party", witnesses=2, police_report_filed=False)
     (items,) = explainer.explain([claim], np.array([[45.0, 1, 2, 0]]))
@@ -66,13 +75,13 @@ def test_an_item_tells_the_fact_the_feature_and_the_signed_contribution() -> Non
 
 
 def test_only_the_largest_are_told() -> None:
-    explainer = Explainer(Stub(0.1, -0.4, 0.3), ["deductible", "witnesses", "loss_hour"])
+    explainer = reasons_of(Stub(0.1, -0.4, 0.3), "deductible", "witnesses", "loss_hour")
     (items,) = explainer.explain([Claim(claim_id="a")], np.full((1, 3), 4.0), limit=2)
     assert [i.feature for i in items] == ["witnesses", "loss_hour"]
 
 
 def test_missing_is_told_as_missing() -> None:
-    explainer = Explainer(Stub(1.0, 0.5), ["fault", "report_lag_days"])
+    explainer = reasons_of(Stub(1.0, 0.5), "fault", "report_lag_days")
     (items,) = explainer.explain([Claim(claim_id="a")], np.full((1, 2), np.nan))
     assert [(i.code, i.text, i.value) for i in items] == [
         ("FAULT_MISSING", "fault not known", None),
@@ -83,13 +92,13 @@ def test_missing_is_told_as_missing() -> None:
 @pytest.mark.parametrize("feature", ["hobbies", "policyholder_sex"])
 def test_personal_and_protected_values_are_withheld(feature: str) -> None:
     claim = Claim(claim_id="a", hobbies="chess", policyholder_sex="female")
-    ((item,),) = Explainer(Stub(1.0), [feature]).explain([claim], np.array([[0.0]]))
+    ((item,),) = reasons_of(Stub(1.0), feature).explain([claim], np.array([[0.0]]))
     assert (item.code, item.value) == (feature.upper(), None)
     assert item.text == f"{feature.replace('_', ' ')} (not shown)"
 
 
 def test_no_claims_no_reasons() -> None:
-    assert Explainer(Stub(1.0), ["fault"]).explain([], np.empty((0, 1))) == []
+    assert reasons_of(Stub(1.0), "fault").explain([], np.empty((0, 1))) == []
 
 
 @pytest.mark.parametrize(
@@ -113,11 +122,12 @@ def test_no_claims_no_reasons() -> None:
     ],
 )
 def test_phrases(feature: str, value: str | float | bool, text: str) -> None:
-    assert phrase(feature, value) == text
+    assert phrase(AUTO, feature, value) == text
 
 
-@pytest.mark.parametrize("feature", sorted({*DEFAULT_FEATURES, *DERIVED}))
+@pytest.mark.parametrize("feature", sorted({*AUTO.features(), *AUTO.derived}))
 def test_every_feature_has_a_phrase(feature: str) -> None:
-    text = phrase(feature, "x" if feature in {"fault"} else 2.0)
+    values: dict[str, str | float | bool] = {"text": "x", "flag": True}
+    text = phrase(AUTO, feature, values.get(AUTO.kind_of(feature), 2.0))
     assert text
     assert "{" not in text

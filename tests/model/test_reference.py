@@ -10,16 +10,17 @@ import pytest
 
 from model.artifact.manifest import SplitPlan
 from model.artifact.reference import Golden, Reference, data_quality, describe, ranked
-from model.artifact.store import ArtifactError, Contents, dump, read_manifest, save
+from model.artifact.store import ArtifactError, dump, read_manifest, save, verified
 from model.decide import Top, levels
 from model.drift import SCORE, Bins, Window
-from model.features.encoder import ClaimEncoder, claim_columns, claim_frame
+from model.features.encoder import ClaimEncoder, claim_frame
+from model.features.facts import claim_columns
 from model.scoring.load import load
 from model.scoring.scorer import Scorer
 from model.training.train import fit, out_of_fold, pick, predict, split, train, write
 from schemas.alert import Decision
-from schemas.claim import Claim, Role, fields_by_role
-from tests.model.examples import dataset
+from schemas.claim import Role, fields_by_role
+from tests.model.examples import AUTO, FEATURES, dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 DATA = dataset()
@@ -44,12 +45,16 @@ def test_golden_examples_hold_nothing_they_must_not(scorer: Scorer) -> None:
     } - {"claim_id"}
     own = {claim.claim_id for claim in DATA.claims}
     for golden in scorer.reference.golden:
-        assert golden.claim.claim_id not in own
-        assert not [name for name in unsafe if getattr(golden.claim, name) is not None]
+        assert golden.claim["claim_id"] not in own
+        assert not unsafe & golden.claim.keys()
     probabilities = [golden.probability for golden in scorer.reference.golden[:-1]]
     assert min(probabilities) < np.quantile(scorer.reference.scores, 0.05) * 1.5
     assert max(probabilities) > np.quantile(scorer.reference.scores, 0.95)
-    assert scorer.reference.golden[-1].claim == Claim(claim_id="golden-empty")
+    number = len(scorer.reference.golden)
+    assert scorer.reference.golden[-1].claim == {"claim_id": f"golden-{number}"}
+    claims = scorer.reference.golden_claims(AUTO)
+    assert [claim.claim_id for claim in claims] == [f"golden-{n + 1}" for n in range(number)]
+    assert any(claim.loss_date in {c.loss_date for c in DATA.claims} for claim in claims[:-1])
 
 
 def test_golden_examples_hold_what_the_model_was_told_to_use() -> None:
@@ -57,10 +62,10 @@ def test_golden_examples_hold_what_the_model_was_told_to_use() -> None:
     claims = [
         msgspec.structs.replace(c, claim_id=c.claim_id.removeprefix("c")) for c in DATA.claims
     ]
-    pipeline = fit(claims, DATA.labels, "gradient_boosting", features=names)
-    found = describe(pipeline, claims, predict(pipeline, claims))
-    assert all(golden.claim.policy_number for golden in found.golden[:-1])
-    assert all(golden.claim.claim_id.startswith("golden-") for golden in found.golden)
+    pipeline = fit(AUTO, claims, DATA.labels, "gradient_boosting", features=names)
+    found = describe(AUTO, pipeline, claims, predict(AUTO, pipeline, claims))
+    assert all(golden.claim["policy_number"] for golden in found.golden[:-1])
+    assert all(golden.claim["claim_id"].startswith("golden-") for golden in found.golden)
 
 
 def test_other_golden_scores_are_refused(folder: Path, tmp_path: Path) -> None:
@@ -68,21 +73,23 @@ def test_other_golden_scores_are_refused(folder: Path, tmp_path: Path) -> None:
     first, *rest = scorer.reference.golden
     off = Golden(first.claim, first.probability + 1e-6)
     altered = msgspec.structs.replace(scorer.reference, golden=(off, *rest))
-    contents = dump(scorer.pipeline, altered)
-    sha256, reference_sha256 = contents.digests()
+    contents = dump(scorer.pipeline, altered, scorer.contract)
+    digests = contents.digests()
     manifest = msgspec.structs.replace(
-        scorer.manifest, sha256=sha256, reference_sha256=reference_sha256
+        scorer.manifest, sha256=digests.model, reference_sha256=digests.reference
     )
     save(tmp_path / "altered", contents, manifest)
-    with pytest.raises(ArtifactError, match=r"golden-1 scores .* computes different scores"):
+    with pytest.raises(
+        ArtifactError, match=r"golden example 1 scores .* computes different scores"
+    ):
         load(tmp_path / "altered")
 
 
 def test_an_altered_reference_is_refused(folder: Path, tmp_path: Path) -> None:
     manifest = read_manifest(folder)
-    model, reference = (folder / "model.joblib").read_bytes(), (folder / "reference.json")
-    save(tmp_path / "m", Contents(model, reference.read_bytes()), manifest)
-    (tmp_path / "m" / "reference.json").write_bytes(reference.read_bytes() + b" ")
+    contents = verified(folder, manifest)
+    save(tmp_path / "m", contents, manifest)
+    (tmp_path / "m" / "reference.json").write_bytes(contents.reference + b" ")
     with pytest.raises(ArtifactError, match=r"reference\.json has sha256"):
         load(tmp_path / "m")
 
@@ -91,9 +98,12 @@ def test_an_assessment_is_what_its_parts_say(scorer: Scorer) -> None:
     claims = DATA.claims[:200]
     assessed = scorer.assess(claims)
     assert assessed.probability.tobytes() == scorer.score(claims).tobytes()
-    columns = claim_columns(claims, scorer.features)
-    encoder = ClaimEncoder(scorer.features).fit(columns)
+    columns = claim_columns(AUTO, claims, scorer.features)
+    encoder = ClaimEncoder(
+        scorer.features, [name for name in scorer.features if AUTO.is_category(name)]
+    ).fit(columns)
     known = encoder.categories().keys()
+    assert "fault" in known
     for name, values in zip(scorer.features, assessed.codes.T, strict=True):
         if name not in known:
             np.testing.assert_array_equal(values, np.array(columns[name], dtype=float))
@@ -107,7 +117,7 @@ def test_an_assessment_is_what_its_parts_say(scorer: Scorer) -> None:
 
 def test_the_scorer_gives_what_the_pipeline_gives(scorer: Scorer) -> None:
     claims = DATA.claims[:50]
-    expected = scorer.pipeline.predict_proba(claim_frame(claims, scorer.features))[:, 1]
+    expected = scorer.pipeline.predict_proba(claim_frame(AUTO, claims, scorer.features))[:, 1]
     assert scorer.score(claims).tobytes() == expected.tobytes()
 
 
@@ -134,10 +144,12 @@ def test_the_threshold_is_chosen_on_claims_left_out() -> None:
     trained = train(DATA, "gradient_boosting", PLAN, policy=Top(0.10))
     rows, _ = split(DATA, PLAN)
     seen, labels = pick(DATA.claims, rows), DATA.labels[rows]
-    held_out = out_of_fold(seen, labels, "gradient_boosting")
+    held_out = out_of_fold(
+        AUTO, seen, labels, DATA.groups[rows], "gradient_boosting", features=FEATURES
+    )
     per_day = trained.data.claims_per_day
     assert trained.levels == levels(Top(0.10), held_out, per_day)
-    assert trained.levels != levels(Top(0.10), predict(trained.pipeline, seen), per_day)
+    assert trained.levels != levels(Top(0.10), predict(AUTO, trained.pipeline, seen), per_day)
     assert trained.reference.scores == tuple(ranked(held_out).tolist())
 
 

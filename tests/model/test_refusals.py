@@ -60,7 +60,11 @@ def model_bytes(model: Any) -> bytes:
 def put(folder: Path, name: str, content: bytes) -> None:
     """Write a file of the artifact, and its digest into the manifest."""
     (folder / name).write_bytes(content)
-    field = {"model.joblib": "sha256", "reference.json": "reference_sha256"}[name]
+    field = {
+        "model.joblib": "sha256",
+        "reference.json": "reference_sha256",
+        "contract.json": "contract_sha256",
+    }[name]
     manifest = msgspec.json.decode((folder / "manifest.json").read_bytes())
     manifest[field] = hashlib.sha256(content).hexdigest()
     (folder / "manifest.json").write_bytes(msgspec.json.encode(manifest))

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from model.features.columns import Fields
+from model.features.facts import ClaimFacts
 from model.scoring import rules
 from model.scoring.rules import (
     MAX_CONDITION,
@@ -11,17 +11,24 @@ from model.scoring.rules import (
     MAX_RULES,
     MAX_TEXT,
     RuleError,
-    parse,
+    Rules,
+    shipped_rules,
 )
 from schemas.alert import Decision, RuleHit
 from schemas.claim import Claim
+from tests.model.examples import AUTO
 
+SHIPPED = shipped_rules(AUTO)
 DAY = dt.date(2024, 5, 10)
 BEFORE, AFTER = DAY - dt.timedelta(days=1), DAY + dt.timedelta(days=1)
 
 
+def parse(text: str, name: str = "rules") -> Rules:
+    return rules.parse(text, AUTO, name)
+
+
 def ids(claim: Claim) -> list[str]:
-    (hits,) = rules.load().hits(Fields([claim]))
+    (hits,) = SHIPPED.hits(ClaimFacts(AUTO, [claim]))
     return [hit.id for hit in hits]
 
 
@@ -75,7 +82,7 @@ text = "Told."
 def test_a_hit_tells_the_rule_and_belongs_to_its_claim() -> None:
     claims = [Claim(claim_id=str(n), witnesses=n) for n in range(4)]
     hit = RuleHit(id="r", version=3, outcome=Decision.REFER, text="Told.")
-    assert parse(one("witnesses >= 2")).hits(Fields(claims)) == [(), (), (hit,), (hit,)]
+    assert parse(one("witnesses >= 2")).hits(ClaimFacts(AUTO, claims)) == [(), (), (hit,), (hit,)]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_a_hit_tells_the_rule_and_belongs_to_its_claim() -> None:
     ],
 )
 def test_conditions(condition: str, claim: Claim, met: bool) -> None:
-    assert bool(parse(one(condition)).hits(Fields([claim]))[0]) is met
+    assert bool(parse(one(condition)).hits(ClaimFacts(AUTO, [claim]))[0]) is met
 
 
 @pytest.mark.parametrize(
@@ -159,17 +166,17 @@ def test_wrong_files_are_refused(text: str, message: str) -> None:
 
 def test_a_byte_order_mark_is_not_part_of_the_rules(tmp_path: Path) -> None:
     marked = tmp_path / "rules.toml"
-    marked.write_bytes(b"\xef\xbb\xbf" + rules.DEFAULT_FILE.read_bytes())
-    assert len(rules.load(marked)) == len(rules.load())
+    marked.write_bytes(b"\xef\xbb\xbf" + (rules.SHIPPED / "auto.toml").read_bytes())
+    assert len(rules.load(marked, AUTO)) == len(SHIPPED) > 0
 
 
 def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match=r"none\.toml"):
-        rules.load(tmp_path / "none.toml")
+        rules.load(tmp_path / "none.toml", AUTO)
 
 
 def test_no_claims() -> None:
-    assert rules.load().hits(Fields([])) == []
+    assert SHIPPED.hits(ClaimFacts(AUTO, [])) == []
 
 
 def sensitive(condition: str, text: str = "Told.", names: str = "") -> str:
@@ -223,10 +230,10 @@ def test_the_text_of_such_a_rule_does_not_show_the_value(
 def test_a_file_that_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(one("witnesses > 1"))
-    assert len(rules.load(file)) == 1
+    assert len(rules.load(file, AUTO)) == 1
     file.chmod(0o666)
     with pytest.raises(RuleError, match=f"chmod o-w {file}$"):
-        rules.load(file)
+        rules.load(file, AUTO)
 
 
 def sized(*, rules: int = 1, conditions: int = 1, condition: int = 0, text: int = 1) -> str:

@@ -42,7 +42,9 @@ def test_the_test_is_pearsons() -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_dropped_features_neither_score_nor_explain(algorithm: str) -> None:
-    classifier: Pipeline = build(algorithm, ["witnesses", "loss_hour", "fault"])["classify"]
+    classifier: Pipeline = build(algorithm, ["witnesses", "loss_hour", "fault"], ["fault"])[
+        "classify"
+    ]
     classifier.fit(X, Y)
     assert classifier["screen"].dropped_.tolist() == [False, True, True]
     compiled = compile_classifier(classifier)

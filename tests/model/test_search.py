@@ -12,7 +12,7 @@ MADE = load("synthetic", "synthetic", rows=6_000)
 
 @pytest.mark.parametrize("candidate", candidates(), ids=lambda c: f"{c.algorithm} {c}")
 def test_every_candidate_can_be_built(candidate: Candidate) -> None:
-    classifier = build(candidate.algorithm, ["fault"])["classify"]
+    classifier = build(candidate.algorithm, ["fault"], ["fault"])["classify"]
     classifier.set_params(**candidate.parameters)
     changed = classifier.get_params()
     assert all(changed[name] == value for name, value in candidate.parameters.items())

@@ -4,17 +4,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from model.arrays import Indices
+from model.features.facts import UNDATED
 from model.training.splits import Split, cutoff_split, forward_folds, random_split, time_split
-from schemas.claim import Claim
 
 START = dt.date(2024, 1, 1)
 
 
-def losses(*days: int | None) -> list[Claim]:
-    return [
-        Claim(claim_id=str(i), loss_date=None if d is None else START + dt.timedelta(days=d))
-        for i, d in enumerate(days)
-    ]
+def losses(*days: int | None) -> Indices:
+    return np.array([UNDATED if d is None else START.toordinal() + d for d in days], dtype=np.int64)
 
 
 def rows(split: Split) -> tuple[list[int], list[int]]:
@@ -84,14 +82,14 @@ def test_cutoff_that_leaves_a_side_empty_is_refused(day: int) -> None:
 
 
 def test_forward_folds_train_on_the_past_only() -> None:
-    claims = losses(*[i % 100 for i in range(1_000)], None)
-    folds = forward_folds(claims, 4, first=0.4)
+    days = losses(*[i % 100 for i in range(1_000)], None)
+    folds = forward_folds(days, 4, first=0.4)
     assert len(folds) == 4
     for split in folds:
-        tested = {claims[i].loss_date for i in split.test}
-        trained = {d for i in split.train if (d := claims[i].loss_date) is not None}
-        assert max(trained) < min(d for d in tested if d is not None)
-        assert None not in tested
+        tested = {*days[split.test].tolist()}
+        trained = {*days[split.train].tolist()} - {UNDATED}
+        assert max(trained) < min(tested - {UNDATED})
+        assert UNDATED not in tested
         assert 1_000 in split.train
         assert 140 <= len(split.test) <= 160
     for before, after in pairwise(folds):

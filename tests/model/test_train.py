@@ -9,10 +9,10 @@ from sklearn.metrics import roc_auc_score
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import load
 from model.decide import Fixed
-from model.features.encoder import claim_columns
+from model.features.facts import claim_columns
 from model.metrics import evaluate
 from model.training.train import fit, out_of_fold, pick, predict, split, train
-from tests.model.examples import dataset
+from tests.model.examples import AUTO, FEATURES, dataset
 from tests.model.sources import shared
 
 DATA = dataset()
@@ -22,7 +22,7 @@ def test_the_report_is_of_the_test_side_only() -> None:
     plan = SplitPlan(kind="random", seed=3)
     trained = train(DATA, "logistic_regression", plan, policy=Fixed(0.3))
     _, test = split(DATA, plan)
-    columns = claim_columns(pick(DATA.claims, test), trained.pipeline["encode"].features)
+    columns = claim_columns(AUTO, pick(DATA.claims, test), trained.pipeline["encode"].features)
     p = trained.pipeline.predict_proba(columns)[:, 1]
     assert trained.report == evaluate(DATA.labels[test], p, 0.3)
     assert trained.report.n == 120
@@ -34,9 +34,9 @@ def test_nothing_is_learnt_from_the_test_side() -> None:
     _, test = split(DATA, plan)
     labels = DATA.labels.copy()
     labels[test] = 1 - labels[test]
-    turned = type(DATA)(DATA.claims, labels, "turned", DATA.digest, DATA.format)
+    turned = type(DATA)(AUTO, DATA.claims, labels, "turned", DATA.digest, DATA.format)
     models = [train(d, "gradient_boosting", plan) for d in (DATA, turned)]
-    columns = claim_columns(DATA.claims, models[0].pipeline["encode"].features)
+    columns = claim_columns(AUTO, DATA.claims, models[0].pipeline["encode"].features)
     first, second = (m.pipeline.predict_proba(columns) for m in models)
     assert first.tobytes() == second.tobytes()
     assert models[0].report != models[1].report
@@ -45,8 +45,11 @@ def test_nothing_is_learnt_from_the_test_side() -> None:
 def test_scores_to_choose_a_threshold_on_are_not_of_the_claims_fitted() -> None:
     """Labels by the toss of a coin: a model knows those it was shown and no others."""
     coin = np.random.default_rng(0).integers(0, 2, len(DATA.claims)).astype(np.int8)
-    held_out = out_of_fold(DATA.claims, coin, "gradient_boosting")
-    shown = predict(fit(DATA.claims, coin, "gradient_boosting"), DATA.claims)
+    held_out = out_of_fold(
+        AUTO, DATA.claims, coin, DATA.groups, "gradient_boosting", features=FEATURES
+    )
+    fitted = fit(AUTO, DATA.claims, coin, "gradient_boosting", features=FEATURES)
+    shown = predict(AUTO, fitted, DATA.claims)
     assert roc_auc_score(coin, shown) > 0.65
     assert roc_auc_score(coin, held_out) < 0.6
 
@@ -61,21 +64,22 @@ def test_the_splits() -> None:
 
 
 def test_features_that_never_vary_are_left_out() -> None:
-    pipeline = fit(DATA.claims, DATA.labels, "gradient_boosting")
+    pipeline = fit(AUTO, DATA.claims, DATA.labels, "gradient_boosting", features=FEATURES)
     assert "collision_type" not in pipeline["encode"].features
     assert "fault" in pipeline["encode"].features
     assert "policyholder_sex" not in pipeline["encode"].features
 
 
 def test_what_cannot_be_learnt_from_is_refused() -> None:
+    none = np.zeros(len(DATA.claims), dtype=np.int8)
     with pytest.raises(ValueError, match="both frauds and other"):
-        fit(DATA.claims, np.zeros(len(DATA.claims), dtype=np.int8), "gradient_boosting")
+        fit(AUTO, DATA.claims, none, "gradient_boosting", features=FEATURES)
     one = np.zeros(len(DATA.claims), dtype=np.int8)
     one[0] = 1
     with pytest.raises(ValueError, match="two frauds and two other"):
-        out_of_fold(DATA.claims, one, "gradient_boosting")
+        out_of_fold(AUTO, DATA.claims, one, DATA.groups, "gradient_boosting", features=FEATURES)
     with pytest.raises(ValueError, match="no feature varies"):
-        fit(DATA.claims, DATA.labels, "gradient_boosting", features=["collision_type"])
+        fit(AUTO, DATA.claims, DATA.labels, "gradient_boosting", features=["collision_type"])
 
 
 @pytest.mark.slow

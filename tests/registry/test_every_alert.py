@@ -18,6 +18,7 @@ from model.scoring.scorer import Assessment
 from schemas.alert import Decision, FraudAlert, ReasonItem, RuleHit
 from schemas.avro import alert_avro
 from schemas.claim import MAX_AMOUNT, Claim
+from schemas.contract.parse import shipped
 from tests.consumer.fakes import NOW, FakeScorer
 from tests.harness.kafka import FakeMessage
 from tests.schemas.reading import validator
@@ -69,7 +70,8 @@ class Contributions:
 
 
 def reasons_for(claim: Claim, parts: list[float]) -> tuple[ReasonItem, ...]:
-    explainer = Explainer(Contributions(parts), FEATURES)  # type: ignore[arg-type]
+    known_faults = {"fault": ("policyholder", "third party")}
+    explainer = Explainer(Contributions(parts), FEATURES, shipped("auto"), known_faults)  # type: ignore[arg-type]
     known = [claim.claim_amount, claim.witnesses, claim.police_report_filed, 3.0]
     codes = np.array([[np.nan if code is None else float(code) for code in known]])
     return explainer.explain([claim], codes)[0]
