@@ -1,7 +1,7 @@
 """Actual outcomes of the claims, compared with the expected ones."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -38,11 +38,14 @@ def read(stage: Stage) -> Outcomes:
 
 def read_outputs(stage: Stage) -> Outcomes:
     """Read all but the claims."""
-    return Outcomes(
-        {},
-        [_alert(record) for record in read_all(stage.bootstrap, stage.alerts)],
-        [_letter(record) for record in read_all(stage.bootstrap, stage.dead)],
+    return outcomes_of(
+        read_all(stage.bootstrap, stage.alerts), read_all(stage.bootstrap, stage.dead)
     )
+
+
+def outcomes_of(alerts: Iterable[Record], letters: Iterable[Record]) -> Outcomes:
+    """Decode what the output topics hold."""
+    return Outcomes({}, list(map(_alert, alerts)), list(map(_letter, letters)))
 
 
 def _alert(record: Record) -> tuple[Place, FraudAlert, Record]:
