@@ -21,15 +21,17 @@ export OMP_NUM_THREADS ?= 1
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test check coverage lint audit train run serve topics bench chaos up claims down schemas pictures lock clean
+.PHONY: help setup runtime demo test check quick coverage lint audit train run serve topics bench chaos up claims down schemas pictures lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# A file's tests stay together, so that what they share is made once. schemathesis serves a single
-# slow test, and takes seconds to load in every process.
-QUICK = -m "not kafka and not slow" --numprocesses auto --dist loadfile \
+# On every core. A file's tests stay together, so that what they share is made once.
+PARALLEL = --numprocesses auto --dist loadfile
+# schemathesis serves a single slow test, and takes seconds to load in every process.
+QUICK = -m "not kafka and not slow" $(PARALLEL) \
   -p no:schemathesis --ignore tests/http/test_contract.py --hypothesis-profile quick
+COVERED = "statements executed by tests without a broker: $$($(BIN)/coverage report --format=total) %"
 
 INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check
 
@@ -56,15 +58,24 @@ demo: runtime ## demonstrate scoring on an embedded broker (DATA=FILE FORMAT=car
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --claims $(CLAIMS)
 
-test: setup lint ## lint, type check and run every test, on a real Apache Kafka
-	$(BIN)/python -m pytest
+# Workers on a broker wait most of the time, and tests that kill them wait for a moment that tracing
+# would move: they run one at a time, without coverage.
+test: setup lint ## lint, type check and run every test, on a real Apache Kafka; measure coverage
+	@failed=0; \
+	$(BIN)/python -m pytest -m "not kafka" $(PARALLEL) --cov --cov-report= || failed=1; \
+	echo $(COVERED); \
+	$(BIN)/python -m pytest -m kafka || failed=1; \
+	exit $$failed
 
-check: setup lint ## lint, type check and the tests that are fast and need no broker
+check: setup ## lint, type check and the tests that are fast and need no broker
+	@$(MAKE) --no-print-directory --jobs=2 quick lint
+
+quick: setup # these tests alone, while ruff and mypy use what they leave of the processors
 	$(BIN)/python -m pytest --quiet $(QUICK)
 
 coverage: setup ## share of the statements that those tests execute in their own process
 	$(BIN)/python -m pytest --quiet $(QUICK) --cov --cov-report=
-	@echo "statements executed: $$($(BIN)/coverage report --format=total) %"
+	@echo $(COVERED)
 
 lint: setup ## ruff and mypy --strict
 	$(BIN)/ruff format --check .

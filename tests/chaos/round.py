@@ -21,11 +21,12 @@ from tests.broker.proxy import Proxy
 from tests.broker.read import committed, read_all
 from tests.broker.transactions import open_transactions, unstable_partitions
 from tests.broker.wait import GENEROUS
-from tests.chaos.check import Expected, Observation, Place, check
+from tests.chaos.check import Observation, check
 from tests.chaos.faults import Fault
 from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
+from tests.harness.outcomes import Expected, Outputs, Place
 
 SENT = (signal.SIGKILL, signal.SIGTERM)
 """Signals that the harness sends."""
@@ -258,9 +259,9 @@ def observe(
     with contextlib.suppress(TimeoutError):
         wait.until(lambda: len(stage.live.rows) >= final, "the live reader", 20)
     return Observation(
-        expected=expected,
-        alerts=alerts,
-        dead_letters=dead_letters,
+        outputs=Outputs(
+            expected, alerts, dead_letters, may_be_cut=case.fault.dead_letter_bytes is not None
+        ),
         seen_live=stage.live.rows,
         live_topics=live_topics,
         committed=committed(kafka, names.group, names.claims),

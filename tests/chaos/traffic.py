@@ -16,8 +16,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer
 from model.datasets.synthetic import generate
 from model.scoring.load import load
 from tests.broker.read import QUIET, Record, partitions_of, read_all, record
-from tests.chaos.check import Expected, Place
 from tests.harness import bad_records as catalogue
+from tests.harness.outcomes import Expected, Place, Score
 
 POOL = 12_000
 CHUNK = 12
@@ -25,18 +25,20 @@ PAUSE = 0.1
 BAD_SHARE = 0.03
 ABORTED_SHARE = 0.08
 BAD: Sequence[bytes | None] = [catalogue.BAD[kind].value for kind in catalogue.LIGHT]
+REASONS = {bad.value: bad.reason for bad in catalogue.BAD.values()}
 
 
 class Pool(NamedTuple):
     """Claims that are the same in every round, and what each model makes of them."""
 
     values: Sequence[bytes]
-    claims: Mapping[bytes, tuple[str, Mapping[str, float]]]
+    claims: Mapping[bytes, tuple[str, Mapping[str, Score]]]
     models: Sequence[Path]
 
     def expected(self, row: Record) -> Expected:
         claim_id, scores = self.claims.get(row.value or b"", (None, {}))
-        return Expected(row.key, row.value, claim_id, scores)
+        reason = REASONS.get(row.value)
+        return Expected(row.key, row.value, row.headers, claim_id, scores, reason)
 
 
 def make_pool(folder: Path) -> Pool:
@@ -46,11 +48,10 @@ def make_pool(folder: Path) -> Pool:
         msgspec.structs.replace(claim, claim_id=f"chaos-{i}")
         for i, claim in enumerate(generate(POOL, seed=3)[0])
     ]
-    scorers = [load(model) for model in models]
-    scores = [scorer.score(claims).tolist() for scorer in scorers]
+    scores = {s.sha256: (s.threshold, s.score(claims).tolist()) for s in map(load, models)}
     values = [msgspec.json.encode(claim) for claim in claims]
     known = {
-        value: (claim.claim_id, {s.sha256: by[i] for s, by in zip(scorers, scores, strict=True)})
+        value: (claim.claim_id, {sha: Score(by[i], limit) for sha, (limit, by) in scores.items()})
         for i, (value, claim) in enumerate(zip(values, claims, strict=True))
     }
     return Pool(values, known, models)

@@ -1,21 +1,21 @@
 """Actual outcomes of the claims, compared with the expected ones."""
 
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
-import pytest
 
 from consumer.batch.decode import decode
 from model.scoring.scorer import Scorer
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter
 from tests.broker.read import Record, read_all
+from tests.harness import outcomes
 from tests.harness.bad_records import BAD
+from tests.harness.outcomes import Expected, Place, Score
 from tests.integration.stage import Stage
 from tests.integration.traffic import KIND
-
-Place = tuple[str, int, int]
 
 
 class Outcomes(NamedTuple):
@@ -38,11 +38,14 @@ def read(stage: Stage) -> Outcomes:
 
 def read_outputs(stage: Stage) -> Outcomes:
     """Read all but the claims."""
-    return Outcomes(
-        {},
-        [_alert(record) for record in read_all(stage.bootstrap, stage.alerts)],
-        [_letter(record) for record in read_all(stage.bootstrap, stage.dead)],
+    return outcomes_of(
+        read_all(stage.bootstrap, stage.alerts), read_all(stage.bootstrap, stage.dead)
     )
+
+
+def outcomes_of(alerts: Iterable[Record], letters: Iterable[Record]) -> Outcomes:
+    """Decode what the output topics hold."""
+    return Outcomes({}, list(map(_alert, alerts)), list(map(_letter, letters)))
 
 
 def _alert(record: Record) -> tuple[Place, FraudAlert, Record]:
@@ -64,45 +67,30 @@ def check(found: Outcomes, scorer: Scorer, *, duplicates: bool = False) -> None:
         scorer: the model the worker used.
         duplicates: accept more than one outcome of a claim (at-least-once).
     """
-    places = found.places()
-    if duplicates:
-        assert {*places} == {*found.claims}
-    else:
-        assert places == Counter(found.claims.keys())
-        check_order(found)
-    check_alerts(found, scorer)
-    check_letters(found)
+    broken = outcomes.check(
+        outcomes.Outputs(
+            expected(found.claims, scorer),
+            [record for *_, record in found.alerts],
+            [record for *_, record in found.letters],
+            repeats=duplicates,
+        )
+    )
+    assert not broken, "\n".join(map(str, broken))
 
 
-def check_alerts(found: Outcomes, scorer: Scorer) -> None:
-    """Keys, claims and scores are those of an offline computation."""
-    rows = [found.claims[place] for place, *_ in found.alerts]
-    assert not [row for row in rows if KIND in dict(row.headers)]
-    claims = [decode(row.value, (), scorer.decoder).claim for row in rows]
-    assert [record.key for *_, record in found.alerts] == [row.key for row in rows]
-    assert [alert.claim_id for _, alert, _ in found.alerts] == [c.claim_id for c in claims]
-    scores = scorer.score(claims).tolist()
-    assert [alert.fraud_probability for _, alert, _ in found.alerts] == pytest.approx(scores)
-    for _, alert, _ in found.alerts:
-        assert alert.fraudulent == (alert.fraud_probability >= scorer.threshold)
-        assert alert.model_sha256 == scorer.sha256
-
-
-def check_letters(found: Outcomes) -> None:
-    """Each is the record it was, with the reason for its kind."""
-    for place, letter, record in found.letters:
-        was = found.claims[place]
-        assert (record.key, record.value) == (was.key, was.value)
-        assert record.headers[: len(was.headers)] == was.headers
-        kind = dict(was.headers)[KIND]
-        assert kind is not None
-        assert letter.reason is BAD[kind.decode()].reason
-
-
-def check_order(found: Outcomes) -> None:
-    """The alerts of a key are in the order of its claims."""
-    offsets = defaultdict(list)
-    for (_, partition, offset), _, record in found.alerts:
-        offsets[record.key, partition].append(offset)
-    for order in offsets.values():
-        assert order == sorted(order)
+def expected(claims: Mapping[Place, Record], scorer: Scorer) -> dict[Place, Expected]:
+    """By an offline computation; what `KIND` does not mark as bad is a claim."""
+    kinds = {place: dict(row.headers).get(KIND) for place, row in claims.items()}
+    good = [place for place, kind in kinds.items() if kind is None]
+    decoded = [decode(claims[place].value, (), scorer.decoder).claim for place in good]
+    ids = dict(zip(good, (claim.claim_id for claim in decoded), strict=True))
+    scores = dict(zip(good, scorer.score(decoded).tolist(), strict=True))
+    return {
+        place: Expected(row.key, row.value, row.headers, reason=BAD[kind.decode()].reason)
+        if (kind := kinds[place])
+        else Expected(
+            row.key, row.value, row.headers, ids[place],
+            {scorer.sha256: Score(scores[place], scorer.threshold)},
+        )
+        for place, row in claims.items()
+    }  # fmt: skip

@@ -34,7 +34,7 @@ def test_a_commit_without_an_answer_has_an_exit_code_of_its_own(
     staged: tuple[Stage, Proxy], scorer: Scorer
 ) -> None:
     stage, proxy = staged
-    worker = stage.worker().ready()
+    worker = stage.worker(STEP_TIMEOUT_S="20").ready()
     proxy.delay_answers(END_TXN, 120)
     stage.send(mixed(500))
     wait.until(lambda: END_TXN in proxy.met, "a commit")
@@ -59,7 +59,8 @@ def test_an_address_that_nobody_can_reach_is_named(
     with native(advertised=[nobody]) as kafka:
         stage = Stage(kafka.direct, tmp_path, model_dir)
         bootstrap = f"127.0.0.1:{kafka.node.port}"
-        said = last_line(stage.command(command, KAFKA_BOOTSTRAP_SERVERS=bootstrap))
+        settings = {"KAFKA_BOOTSTRAP_SERVERS": bootstrap, "STEP_TIMEOUT_S": "4"}
+        said = last_line(stage.command(command, **settings))
     assert said.startswith("error: ")
     assert f"127.0.0.1:{nobody}" in said
     assert "Connection refused" in said

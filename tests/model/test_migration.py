@@ -55,6 +55,7 @@ def trained(algorithm: str) -> Trained:
     return train(DATA, algorithm, SplitPlan(kind="random"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_migrated_model_scores_the_same_to_the_last_bit(
     algorithm: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -84,6 +85,7 @@ def test_a_migrated_model_scores_the_same_to_the_last_bit(
     assert new.sha256 in (output / "card.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_table_names_what_models_consist_of(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every name in it is needed by one of the families: none is allowed beyond that."""
     asked = set()
