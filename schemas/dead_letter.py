@@ -127,5 +127,17 @@ def _text(value: str | bytes | None) -> str:
 
 
 def without_error_headers(headers: Iterable[Header]) -> list[Header]:
-    """The original record's own headers: all but those a dead letter added."""
-    return [(n, v) for n, v in headers if not n.startswith((_STREAMS, _SCORER))]
+    """The original record's own headers: all but those a dead letter added.
+
+    Names with the prefix ``scorer.errors.`` are this product's. Of the other ones it adds each once,
+    at the end, and what the record had under the same name stays: it may come from a Kafka Streams
+    application, whose dead letters have headers of these names too.
+    """
+    added = {*HEADER_OF.values()}
+    own: list[Header] = []
+    for name, value in reversed(list(headers)):
+        if name in added:
+            added.remove(name)
+        elif not name.startswith(_SCORER):
+            own.append((name, value))
+    return own[::-1]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from consumer.batch.records import Record
 from consumer.dead_letters.binding import bytes_of, joined, place_of
 from schemas.alert import Source
-from schemas.dead_letter import DeadLetter, Form, without_error_headers
+from schemas.dead_letter import NOT_OF_THE_RECORD, DeadLetter, Form
 
 Fingerprint = bytes
 """Stands for a refused record: two dead letters of the same one have the same identity."""
@@ -37,6 +37,6 @@ def fingerprint(letter: DeadLetter, claim: Record) -> Fingerprint:
     """
     parts = [place_of(letter).encode(), claim.value]
     if letter.value is not Form.ENCRYPTED:
-        own = without_error_headers(claim.headers or ())
+        own = [header for header in claim.headers or () if header[0] not in NOT_OF_THE_RECORD]
         parts += [claim.key, *(p for name, value in own for p in (name.encode(), bytes_of(value)))]
     return hashlib.blake2b(joined(parts), digest_size=16).digest()

@@ -25,7 +25,7 @@ from consumer.kafka.client import (
     transactional_id,
 )
 from consumer.kafka.outputs import Ends
-from consumer.kafka.topics import admin
+from consumer.kafka.topics import COUNTS_AND_WRITES, READS, admin
 from consumer.settings.settings import Delivery, Settings
 
 APART_S: Final = 1.0
@@ -83,11 +83,11 @@ def _kafka(settings: Settings, client: AdminClient) -> Iterator[Diagnosis]:
 def uses_of(settings: Settings) -> list[Use]:
     """The topics, and how the product uses each."""
     return [
-        Use(settings.claims_topic, "READ"),
-        Use(settings.alerts_topic, "WRITE"),
-        Use(settings.dead_letter_topic, "WRITE"),
-        Use(settings.outcomes_topic, "READ", by_worker=False),
-        Use(settings.outcomes_dead_letter_topic, "WRITE", by_worker=False),
+        Use(settings.claims_topic, READS),
+        Use(settings.alerts_topic, COUNTS_AND_WRITES),
+        Use(settings.dead_letter_topic, COUNTS_AND_WRITES),
+        Use(settings.outcomes_topic, READS, by_worker=False),
+        Use(settings.outcomes_dead_letter_topic, COUNTS_AND_WRITES, by_worker=False),
     ]
 
 

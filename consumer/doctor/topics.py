@@ -1,6 +1,6 @@
 """Checks of `doctor` on the topics: retention, record sizes, and rights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
@@ -21,8 +21,8 @@ class Use(NamedTuple):
     """The product's use of a topic."""
 
     topic: str
-    right: str
-    """The operation it needs, in capitals."""
+    rights: frozenset[str]
+    """The operations it needs, in capitals."""
     by_worker: bool = True
     """True if a worker cannot run without it."""
 
@@ -91,10 +91,15 @@ def rights(use: Use, topic: AskedTopic) -> Diagnosis:
     check = f"{topic.name} rights"
     if not topic.rights:
         return unknown(check, "the brokers do not report them", "check the access rules")
-    if use.right in topic.rights:
-        return ok(check, f"{use.right.title()} is allowed")
-    text = f"this principal may not {use.right.title()}"
+    missing = use.rights - topic.rights
+    if not missing:
+        return ok(check, f"allowed: {_named(use.rights)}")
+    text = f"this principal may not {_named(missing)}"
     return wrong(check, text, "grant the right (docs/security.md)", STOPS)
+
+
+def _named(rights: Iterable[str]) -> str:
+    return ", ".join(sorted(right.title() for right in rights))
 
 
 def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) -> Diagnosis:

@@ -38,6 +38,7 @@ from consumer.doctor.topics import (
     sizes,
 )
 from consumer.kafka import group
+from consumer.kafka.topics import COUNTS_AND_WRITES, READS
 from consumer.settings.settings import read_settings
 
 SAFE = {
@@ -125,13 +126,13 @@ class TestDurability:
 
 class TestTopics:
     def test_a_missing_topic_ends_a_worker(self) -> None:
-        found = judge_absent(Use("fraud-alerts", "WRITE"), ABSENT)
+        found = judge_absent(Use("fraud-alerts", COUNTS_AND_WRITES), ABSENT)
         assert (found.state, found.exit_code) == (State.WRONG, 4)
         assert "topic fraud-alerts does not exist" in found.text
         assert "python -m consumer topics" in found.advice
 
     def test_the_worker_does_without_outcomes(self) -> None:
-        outcomes = Use("o", "READ", by_worker=False)
+        outcomes = Use("o", READS, by_worker=False)
         assert judge_absent(outcomes, ABSENT).state is State.WARNING
         assert judge_absent(outcomes, DENIED).state is State.UNKNOWN
         own = {found.check for found in judge_topic(outcomes, topic())}
@@ -159,12 +160,14 @@ class TestTopics:
         assert said in found.text
 
     def test_rights(self) -> None:
-        assert rights(Use("claims", "READ"), topic()).state is State.OK
-        found = rights(Use("claims", "WRITE"), topic())
-        assert (found.state, found.exit_code) == (State.WRONG, 4)
-        assert "may not Write" in found.text
+        assert rights(Use("claims", READS), topic()).text == "allowed: Read"
+        both = Use("claims", COUNTS_AND_WRITES)
+        for granted, missing in [("READ", "Write"), ("WRITE", "Read"), ("DESCRIBE", "Read, Write")]:
+            found = rights(both, topic()._replace(rights=frozenset({granted})))
+            assert (found.state, found.exit_code) == (State.WRONG, 4)
+            assert found.text == f"this principal may not {missing}"
         silent = topic()._replace(rights=frozenset())
-        assert rights(Use("claims", "READ"), silent).state is State.UNKNOWN
+        assert rights(Use("claims", READS), silent).state is State.UNKNOWN
 
     def test_an_outcome_fits_where_its_claim_did(self) -> None:
         claims, large = topic(), topic(max_message_bytes="2097176")

@@ -285,13 +285,14 @@ class TestDoctor:
         assert unknown == NEVER_KNOWN | own | retention | others
         assert "wrong" not in states.values()
 
+    @pytest.mark.parametrize("granted", [AclOperation.READ, AclOperation.WRITE])
     def test_a_right_that_a_worker_lacks(
-        self, filled: Secured, model: Path, tmp_path: Path
+        self, granted: AclOperation, filled: Secured, model: Path, tmp_path: Path
     ) -> None:
-        name = topics.fresh_name("reader")
-        filled.allow(
-            name, [Right(ResourceType.TOPIC, topic, AclOperation.READ) for topic in TOPICS]
-        )
+        """It both reads its outputs, to count what was published, and writes them."""
+        name = topics.fresh_name("half")
+        filled.allow(name, [Right(ResourceType.TOPIC, topic, granted) for topic in TOPICS[1:]])
+        filled.allow(name, [Right(ResourceType.TOPIC, TOPICS[0], AclOperation.READ)])
         env = {
             **by_password(filled, tmp_path, name),
             "CONSUMER_GROUP": name,

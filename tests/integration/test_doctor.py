@@ -74,7 +74,7 @@ def test_lines_for_people(stage: Stage, doctor: Doctor) -> None:
     code, out = doctor.text()
     assert code == 1
     assert f"warning  {stage.claims}: 4 partitions, replication 1, min.insync 1: " in out
-    assert f"ok       {stage.claims} rights: Read is allowed\n" in out
+    assert f"ok       {stage.claims} rights: allowed: Read\n" in out
     assert f"ok       group {stage.group}: " in out
 
 

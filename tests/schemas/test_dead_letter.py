@@ -115,3 +115,13 @@ def test_a_wrong_header_is_a_value_error(name: str, value: str | bytes | None) -
 
 def test_without_error_headers_leaves_the_records_own_in_order() -> None:
     assert without_error_headers([OWN[0], *LETTER.headers(), OWN[1]]) == OWN
+
+
+def test_headers_that_the_record_had_under_the_same_names_are_its_own() -> None:
+    """As what Kafka Streams wrote to its dead letter topic, and somebody sent as a claim."""
+    streams: list[Header] = [
+        ("__streams.errors.exception", b"java.lang.IllegalStateException"),
+        ("__streams.errors.stacktrace", b"at java.base"),
+        ("__streams.errors.topic", b"theirs"),
+    ]
+    assert without_error_headers([*streams, *LETTER.headers()]) == streams
