@@ -1,11 +1,12 @@
 """The contenders: what is started, how, and what it promises."""
 
 import sys
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.loops.job import Job
 from benchmarks.progress import Sign
-from tests.harness.process import module
+from tests.harness.process import ROOT, module
 
 ECHO: Final = "echo"
 PRODUCT: Final = "product"
@@ -25,15 +26,19 @@ class Contender(NamedTuple):
     """So slow that it is given few claims."""
     python: str = sys.executable
     arguments: tuple[str, ...] = ()
+    tree: Path = ROOT
+    """Where its code is."""
 
     def command(self) -> list[str]:
         """The command that starts it."""
-        return module(self.module, *self.arguments, python=self.python)
+        program, *rest = module(self.module, *self.arguments, python=self.python)
+        return [program, "-P", *rest]
 
     def environment(self, job: Job, dead_letters: str, instance: str = "1") -> dict[str, str]:
         """The environment it gets."""
         if self.name.startswith(PRODUCT):
-            return product_environment(job, dead_letters, instance)
+            own = product_environment(job, dead_letters, instance)
+            return {**own, "PYTHONPATH": str(self.tree)}
         return job._replace(batch=self.batch, scoring=self.scoring).environment()
 
 
