@@ -46,7 +46,7 @@ class ClaimFacts:
     def raw(self, name: str) -> list[Any]:
         """Values of a field as stored in the claims; None is missing."""
         if name not in self._raw:
-            self._raw[name] = _stated(self.claims, name)
+            self._raw[name] = column(self.claims, name)
         return self._raw[name]
 
     def column(self, name: str, kind: Kind) -> Values:
@@ -142,7 +142,8 @@ def _days(name: str | None, claims: Sequence[Any]) -> Indices:
     )
 
 
-def _stated(claims: Sequence[Any], name: str) -> list[Any]:
+def column(claims: Sequence[Any], name: str) -> list[Any]:
+    """Values of a field of every claim; None is missing."""
     if isinstance(claims, ClaimColumns):
         return claims.column(name)
     return list(map(operator.attrgetter(name), claims))

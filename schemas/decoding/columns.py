@@ -11,7 +11,6 @@ from schemas.contract.model import Contract
 from schemas.decoding.plain import is_any_text, plain_reader
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Fault, RowReader, present
-from schemas.decoding.slots import Slots
 
 REMEMBERED: Final = 16_384
 """Distinct cells per field that are remembered from one batch to the next."""

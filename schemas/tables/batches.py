@@ -6,7 +6,6 @@ from itertools import compress, count, islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from schemas.contract.model import Contract
 from schemas.decoding.columns import ColumnReader
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
@@ -45,9 +44,7 @@ class BatchFile(NamedTuple):
 
 
 @contextlib.contextmanager
-def open_batches(
-    path: Path, decoder: ClaimDecoder, size: int = BATCH_ROWS
-) -> Iterator[BatchFile]:
+def open_batches(path: Path, decoder: ClaimDecoder, size: int = BATCH_ROWS) -> Iterator[BatchFile]:
     """Open a file of claims; its batches can be read inside the block.
 
     Args:
@@ -63,9 +60,7 @@ def open_batches(
             yield BatchFile(table.name, _events(table, decoder, size), table.notes, None)
             return
         reader = ColumnReader(decoder.contract, row_reader(table, decoder.contract))
-        yield BatchFile(
-            table.name, _rows(table, reader, size), table.notes, reader.rows.columns
-        )
+        yield BatchFile(table.name, _rows(table, reader, size), table.notes, reader.rows.columns)
 
 
 def _chunks(table: Table, size: int) -> Iterator[list[Row]]:

@@ -13,7 +13,6 @@ from schemas.tables.encoding import NAMES, SAMPLE_BYTES, delimiter_of, encoding_
 from schemas.tables.lines import MAX_LINE
 from schemas.tables.rows import Row, Table, TableError
 
-
 BLOCK: Final = 65_536
 """Characters of lines that are read at once."""
 
@@ -117,9 +116,7 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
     return header
 
 
-def _rows(
-    name: str, cells: Reader, lines: _Lines, width: int, delimiter: str
-) -> Iterator[Row]:
+def _rows(name: str, cells: Reader, lines: _Lines, width: int, delimiter: str) -> Iterator[Row]:
     while True:
         try:
             block = lines.plain_block()
