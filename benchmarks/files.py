@@ -1,6 +1,6 @@
 """Scoring a file against a worker's batches: claims per second, and memory by length of the file.
 
-    python -m benchmarks.files [--claims N] [--rounds N]
+    python -m benchmarks.files [--claims N] [--rounds N] [--model DIR]
 
 The worker's part is `consumer.batch.process.process` on records in memory, with encoded alerts and
 without Kafka; of a file everything counts, from opening it to the renamed output. Rounds are
@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -24,9 +25,10 @@ import msgspec
 import psutil
 
 from benchmarks.stages import FromMemory
-from benchmarks.workload import prepare
+from benchmarks.workload import SEED, prepare
 from consumer.batch.process import process
 from consumer.models.service import keep_out_of_collections
+from model.datasets import synthetic
 from model.offline.run import Told, score_file
 from model.scoring.load import load
 from model.scoring.scorer import Scorer
@@ -83,7 +85,7 @@ def contenders(place: Place) -> Iterator[tuple[str, Work]]:
     yield "worker's batches", lambda: [process(part, scorer, now) for part in parts]
     for given, made in (("csv", "csv"), ("csv", "parquet"), ("csv", "jsonl"), ("jsonl", "jsonl")):
         file, output = place.file(given), place.folder / f"scored.{made}"
-        yield f"{given} to {made}", lambda file=file, output=output: _score(scorer, file, output)
+        yield f"{given} to {made}", partial(_score, scorer, file, output)
 
 
 def _score(scorer: Scorer, file: Path, output: Path) -> None:
@@ -129,12 +131,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.files")
     parser.add_argument("--claims", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--model", type=Path, help="of auto claims; default: one is trained")
     asked = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        workload = prepare(folder)
-        values = workload.values[: asked.claims]
-        place = Place(folder, load(workload.model), values)
+        model = asked.model or prepare(folder).model
+        claims, _ = synthetic.generate(asked.claims, SEED)
+        values = list(map(msgspec.json.encode, claims))
+        place = Place(folder, load(model), values)
         found = measure(place, asked.rounds)
         worker = next(iter(found.values()))
         for contender, cpu_us in found.items():
@@ -144,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         for times in (1, LONGER):
             file, output = place.file("csv", times), folder / "memory.csv"
-            mib = peak_mib(workload.model, file, output)
+            mib = peak_mib(model, file, output)
             sys.stdout.write(f"{times * len(values):9,} claims of CSV: peak {mib:.0f} MiB\n")
     return 0
 

@@ -53,7 +53,10 @@ def opened(path: Path | None) -> Iterator[BinaryIO]:
         with _packed(part, gz=path.suffix.lower() == ".gz") as file:
             yield file
         part.replace(end)
-    except OSError as error:  # the system's own error for a full disk names no file
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # The system's own error for a full disk names no file.
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         part.unlink(missing_ok=True)

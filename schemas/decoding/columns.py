@@ -127,7 +127,7 @@ class ColumnReader:
         for known in self._known.values():
             known.forget()
         cells = list(zip(*rows, strict=True))
-        bad = self._bad_rows(cells, len(rows))
+        bad = self._bad_rows(cells, numbers)
         accepted = [row not in bad for row in range(len(rows))]
         faults = [self._fault(rows[row], numbers[row]) for row in sorted(bad)]
         if bad:
@@ -166,16 +166,27 @@ class ColumnReader:
             return list(zip(*columns, strict=True))
         return columns[0] if columns else None
 
-    def _bad_rows(self, cells: Sequence[Sequence[Any]], length: int) -> set[int]:
+    def _bad_rows(self, cells: Sequence[Sequence[Any]], numbers: Sequence[int]) -> set[int]:
         bad: set[int] = set()
         for name, field in self._fields.items():
             keys = self._keys(name, cells)
             if keys is None:
                 if field.required and field.said.row is None:
-                    return set(range(length))
+                    return set(range(len(numbers)))
             elif not is_any_text(field, keys):
                 bad.update(self._refused(name, keys))
+            if field.said.row is not None:
+                bad.update(self._misnumbered(name, numbers))
         return bad
+
+    def _misnumbered(self, name: str, numbers: Sequence[int]) -> Iterator[int]:
+        """Rows whose number makes a text that is refused."""
+        nothing = [None] * len(self._slots.paths)
+        for row, number in enumerate(numbers):
+            try:
+                self._slots.value(name, nothing, number)
+            except RefusedError:
+                yield row
 
     def _refused(self, name: str, keys: Sequence[Key]) -> Iterator[int]:
         """Rows whose value of a field is refused, or missing though required."""

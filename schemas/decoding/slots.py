@@ -118,12 +118,13 @@ class Slots:
         found = {slot for slot in own if slot is not None}
         return tuple(sorted(found | set(self.places_for(before) if before else ())))
 
-    def value(self, name: str, found: Found) -> Any:
+    def value(self, name: str, found: Found, number: int = 0) -> Any:
         """The value of one field, as `claim` finds it; None is missing.
 
         Args:
             name: of the field.
             found: what each slot holds; those that the field does not depend on are not looked at.
+            number: of the row, from 1; 0 leaves the number out of account.
 
         Raises:
             RefusedError: it is not valid.
@@ -132,6 +133,8 @@ class Slots:
         before = reader.week.not_before if reader.week else None
         values = {} if before is None else {before: self.value(before, found)}
         value = self._value(reader, found, values, "$")
+        if value is None and number and reader.field.said.row is not None:
+            value = reader.field.said.row.format(number)
         try:
             return getattr(msgspec.convert({name: value}, self._part), name)
         except msgspec.ValidationError as error:
