@@ -167,7 +167,7 @@ def test_a_signal_leaves_nothing(
     output = tmp_path / "scored.csv"
     big = tmp_path / "big.csv"
     lines = data.read_bytes().splitlines(keepends=True)
-    big.write_bytes(lines[0] + b"".join(lines[1:-1]) * 300)
+    big.write_bytes(lines[0] + b"".join(lines[1:-1]) * 40)
     command = [sys.executable, "-m", "model", "score", "--model", str(model_dir)]
     with subprocess.Popen(
         [*command, "--data", str(big), "--output", str(output)], stderr=subprocess.PIPE, text=True
