@@ -74,18 +74,11 @@ FROM_MODEL = {
     "settings": {"files"},
     "telemetry": {"scoring"},
     "tools": {
-        "artifact",
-        "cli",
-        "datasets",
-        "decide",
-        "offline",
-        "reports",
-        "scoring",
-        "training",
+        "artifact", "cli", "datasets", "decide", "offline", "reports", "scoring", "training",
     },
     "worker": {"scoring"},
     "__main__": {"cli", "files"},
-}
+}  # fmt: skip
 """What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
     "confluent_kafka": {

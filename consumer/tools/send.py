@@ -27,7 +27,7 @@ from schemas.tables.events import Outgoing, OutgoingFile, key_of, open_outgoing
 from schemas.tables.rows import TableError
 
 
-class Sent(NamedTuple):
+class SentFile(NamedTuple):
     """What became of a file."""
 
     sent: int
@@ -55,7 +55,9 @@ def contract_of(contract: str | None, model: Path | None) -> Contract:
         raise SettingsError(str(error)) from error
 
 
-def send(settings: Settings, contract: Contract, data: Path, *, rate: float, stop: Stop) -> Sent:
+def send(
+    settings: Settings, contract: Contract, data: Path, *, rate: float, stop: Stop
+) -> SentFile:
     """Send the claims of a file to CLAIMS_TOPIC, in its order.
 
     Args:
@@ -93,7 +95,7 @@ def send(settings: Settings, contract: Contract, data: Path, *, rate: float, sto
     except KafkaStoppedError as error:
         raise KafkaStoppedError(f"{error}; {_acknowledged(sender, settings)}") from error
     sys.stderr.writelines(f"{line}\n" for line in refused.summary())
-    return Sent(sender.acknowledged, refused.total, stop.asked)
+    return SentFile(sender.acknowledged, refused.total, stop.asked)
 
 
 def _acknowledged(sender: Sender, settings: Settings) -> str:

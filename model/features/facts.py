@@ -14,7 +14,7 @@ from model.arrays import Indices, Numbers
 from model.features.expressions import Values, evaluate
 from schemas.claim import Role
 from schemas.contract.model import Contract
-from schemas.decoding.columns import ClaimColumns
+from schemas.decoding.columns import ColumnarClaims
 from schemas.expressions.nodes import Kind
 
 Column = list[Any] | Numbers
@@ -144,7 +144,7 @@ def _days(name: str | None, claims: Sequence[Any]) -> Indices:
 
 def column(claims: Sequence[Any], name: str) -> list[Any]:
     """Values of a field of every claim; None is missing."""
-    if isinstance(claims, ClaimColumns):
+    if isinstance(claims, ColumnarClaims):
         return claims.column(name)
     return list(map(operator.attrgetter(name), claims))
 

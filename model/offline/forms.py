@@ -21,7 +21,7 @@ _PLAIN: Final = 7
 """The first columns, which are the same in every form."""
 
 
-class Form(Protocol):
+class ResultsForm(Protocol):
     """A file of results that is being written."""
 
     def write(self, found: Results) -> None:
@@ -31,7 +31,7 @@ class Form(Protocol):
         """Write what is left; the file itself stays open."""
 
 
-class JsonLines:
+class JsonLinesForm:
     """One object a line: reasons and rule hits are as in alerts."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -46,7 +46,7 @@ class JsonLines:
         """Nothing is left."""
 
 
-class Csv:
+class CsvForm:
     """Comma, UTF-8, a header; lists are texts with `; ` between the items."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -66,7 +66,7 @@ class Csv:
         self._text.detach()
 
 
-class Parquet:
+class ParquetForm:
     """The columns of CSV; lists are lists of texts. Needs pyarrow."""
 
     def __init__(self, file: BinaryIO) -> None:
@@ -117,21 +117,21 @@ def _ids(hits: Iterable[RuleHit]) -> Sequence[str]:
     return [hit.id for hit in hits] if hits else ()
 
 
-FORMS: Final[dict[str, Callable[[BinaryIO], Form]]] = {
-    ".csv": Csv,
-    ".jsonl": JsonLines,
-    ".parquet": Parquet,
+FORMS: Final[dict[str, Callable[[BinaryIO], ResultsForm]]] = {
+    ".csv": CsvForm,
+    ".jsonl": JsonLinesForm,
+    ".parquet": ParquetForm,
 }
 
 
-def form_for(path: Path | None) -> Callable[[BinaryIO], Form]:
+def form_for(path: Path | None) -> Callable[[BinaryIO], ResultsForm]:
     """What writes a file of that name; JSON lines for standard output.
 
     Raises:
         ValueError: its ending is none of those that are known, or pyarrow is missing for Parquet.
     """
     if path is None:
-        return JsonLines
+        return JsonLinesForm
     ending = path.suffix.lower()
     if ending == ".gz":
         ending = path.with_suffix("").suffix.lower()

@@ -18,19 +18,19 @@ MANY: Final = 256
 """With more new cells than this in a batch, numbers are read all at once."""
 _REFUSED: Final = object()
 
-Key = Any
+CellKey = Any
 """What a field is read from: the cell of its only column, or a tuple of the cells of several."""
 
 
-class _Known(dict[Key, Any]):
+class _Known(dict[CellKey, Any]):
     """Values of one field by what they are read from; those that are refused are listed too."""
 
-    def __init__(self, read: Callable[[Key], Any]) -> None:
+    def __init__(self, read: Callable[[CellKey], Any]) -> None:
         super().__init__()
         self._read = read
-        self.refused: set[Key] = set()
+        self.refused: set[CellKey] = set()
 
-    def __missing__(self, key: Key) -> Any:
+    def __missing__(self, key: CellKey) -> Any:
         try:
             value = self[key] = self._read(key)
         except RefusedError:
@@ -45,7 +45,7 @@ class _Known(dict[Key, Any]):
             self.refused.clear()
 
 
-class ClaimColumns(Sequence[Any]):
+class ColumnarClaims(Sequence[Any]):
     """The claims of a batch as columns; its items have the attributes of a claim."""
 
     def __init__(self, columns: Mapping[str, Callable[[], list[Any]]], length: int) -> None:
@@ -80,7 +80,7 @@ class ClaimColumns(Sequence[Any]):
 class _ClaimRow:
     """One claim of a batch; a field is read when it is asked for."""
 
-    def __init__(self, columns: ClaimColumns, row: int) -> None:
+    def __init__(self, columns: ColumnarClaims, row: int) -> None:
         self.__claims = columns  # mangled, as fields may have any name
         self.__row = row
 
@@ -94,7 +94,7 @@ class _ClaimRow:
 class ReadColumns(NamedTuple):
     """What became of a batch of rows."""
 
-    claims: ClaimColumns
+    claims: ColumnarClaims
     accepted: Sequence[bool]
     """Of each row, whether it is a claim."""
     faults: Sequence[Fault]
@@ -135,11 +135,11 @@ class ColumnReader:
             numbers = list(compress(numbers, accepted))
         return ReadColumns(self._claims(cells, numbers), accepted, faults)
 
-    def _claims(self, cells: Sequence[Sequence[Any]], numbers: Sequence[int]) -> ClaimColumns:
+    def _claims(self, cells: Sequence[Sequence[Any]], numbers: Sequence[int]) -> ColumnarClaims:
         def maker(name: str) -> Callable[[], list[Any]]:
             return lambda: self._column(name, cells, numbers)
 
-        return ClaimColumns({name: maker(name) for name in self._fields}, len(numbers))
+        return ColumnarClaims({name: maker(name) for name in self._fields}, len(numbers))
 
     def _column(
         self, name: str, cells: Sequence[Sequence[Any]], numbers: Sequence[int]
@@ -151,7 +151,7 @@ class ColumnReader:
             return found
         return [form.format(n) if v is None else v for v, n in zip(found, numbers, strict=True)]
 
-    def _looked_up(self, name: str, keys: Sequence[Key]) -> list[Any]:
+    def _looked_up(self, name: str, keys: Sequence[CellKey]) -> list[Any]:
         known, plain = self._known[name], self._plain[name]
         if plain is not None and len(set(keys).difference(known)) > MANY:
             found = plain(keys)
@@ -159,7 +159,7 @@ class ColumnReader:
                 return found
         return list(map(known.__getitem__, keys))
 
-    def _keys(self, name: str, cells: Sequence[Sequence[Any]]) -> Sequence[Key] | None:
+    def _keys(self, name: str, cells: Sequence[Sequence[Any]]) -> Sequence[CellKey] | None:
         """What the field of each row is read from; None if there is no column for it."""
         columns = [cells[at] for _, at in self._of_field[name]] if cells else []
         if len(columns) > 1:
@@ -188,7 +188,7 @@ class ColumnReader:
             except RefusedError:
                 yield row
 
-    def _refused(self, name: str, keys: Sequence[Key]) -> Iterator[int]:
+    def _refused(self, name: str, keys: Sequence[CellKey]) -> Iterator[int]:
         """Rows whose value of a field is refused, or missing though required."""
         field, known = self._fields[name], self._known[name]
         found = self._looked_up(name, keys)
@@ -209,11 +209,11 @@ class ColumnReader:
         slots = self._slots.places_for(name)
         return [(slot, at) for slot in slots if (at := self._columns[slot]) is not None]
 
-    def _key_reader(self, name: str) -> Callable[[Key], Any]:
+    def _key_reader(self, name: str) -> Callable[[CellKey], Any]:
         slots = [slot for slot, _ in self._of_field[name]]
         only, size = len(slots) == 1, len(self._slots.paths)
 
-        def read(key: Key) -> Any:
+        def read(key: CellKey) -> Any:
             found: list[Any] = [None] * size
             for slot, cell in zip(slots, (key,) if only else key, strict=True):
                 found[slot] = present(cell)
