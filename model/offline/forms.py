@@ -19,6 +19,7 @@ SEPARATOR: Final = "; "
 ROW_GROUP: Final = 65_536
 _PLAIN: Final = 7
 """The first columns, which are the same in every form."""
+_FLAG: Final = COLUMNS.index("fraudulent")
 
 
 class ResultsForm(Protocol):
@@ -56,8 +57,8 @@ class CsvForm:
 
     def write(self, found: Results) -> None:
         """Add the rows of a batch."""
-        truth = ["true" if fraud else "false" for fraud in found.fraudulent]
-        plain = found._replace(fraudulent=truth)[:_PLAIN]  # type: ignore[arg-type]
+        plain: list[Sequence[object]] = list(found[:_PLAIN])
+        plain[_FLAG] = ["true" if flag else "false" for flag in found.fraudulent]
         lists = [[SEPARATOR.join(items) if items else "" for items in c] for c in _lists(found)]
         self._rows.writerows(zip(*plain, *lists, strict=True))
 
