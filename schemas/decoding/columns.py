@@ -48,9 +48,15 @@ class _Known(dict[CellKey, Any]):
 class ColumnarClaims(Sequence[Any]):
     """The claims of a batch as columns; its items have the attributes of a claim."""
 
-    def __init__(self, columns: Mapping[str, Callable[[], list[Any]]], length: int) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Callable[[], list[Any]]],
+        length: int,
+        made: Mapping[str, list[Any]],
+    ) -> None:
+        """State how columns are made, how long they are, and those that are made already."""
         self._columns = columns
-        self._made: dict[str, list[Any]] = {}
+        self._made = dict(made)
         self._length = length
 
     def __len__(self) -> int:
@@ -115,6 +121,8 @@ class ColumnReader:
         self._columns = rows.columns.slots
         self._of_field = {name: self._present(name) for name in self._fields}
         self._plain = {name: plain_reader(field, contract) for name, field in self._fields.items()}
+        self._varied: set[str] = set()
+        """Fields that had many different cells, and so will have them again."""
         self._known = {name: _Known(self._key_reader(name)) for name in self._fields}
 
     def read(self, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> ReadColumns:
@@ -127,19 +135,26 @@ class ColumnReader:
         for known in self._known.values():
             known.forget()
         cells = list(zip(*rows, strict=True))
-        bad = self._bad_rows(cells, numbers)
+        made: dict[str, list[Any]] = {}
+        bad = self._bad_rows(cells, numbers, made)
         accepted = [row not in bad for row in range(len(rows))]
         faults = [self._fault(rows[row], numbers[row]) for row in sorted(bad)]
         if bad:
             cells = list(zip(*compress(rows, accepted), strict=True))
             numbers = list(compress(numbers, accepted))
-        return ReadColumns(self._claims(cells, numbers), accepted, faults)
+            made = {name: list(compress(values, accepted)) for name, values in made.items()}
+        return ReadColumns(self._claims(cells, numbers, made), accepted, faults)
 
-    def _claims(self, cells: Sequence[Sequence[Any]], numbers: Sequence[int]) -> ColumnarClaims:
+    def _claims(
+        self,
+        cells: Sequence[Sequence[Any]],
+        numbers: Sequence[int],
+        made: Mapping[str, list[Any]],
+    ) -> ColumnarClaims:
         def maker(name: str) -> Callable[[], list[Any]]:
             return lambda: self._column(name, cells, numbers)
 
-        return ColumnarClaims({name: maker(name) for name in self._fields}, len(numbers))
+        return ColumnarClaims({name: maker(name) for name in self._fields}, len(numbers), made)
 
     def _column(
         self, name: str, cells: Sequence[Sequence[Any]], numbers: Sequence[int]
@@ -153,9 +168,10 @@ class ColumnReader:
 
     def _looked_up(self, name: str, keys: Sequence[CellKey]) -> list[Any]:
         known, plain = self._known[name], self._plain[name]
-        if plain is not None and len(set(keys).difference(known)) > MANY:
+        if plain is not None and (name in self._varied or len(set(keys).difference(known)) > MANY):
             found = plain(keys)
             if found is not None:
+                self._varied.add(name)
                 return found
         return list(map(known.__getitem__, keys))
 
@@ -166,7 +182,13 @@ class ColumnReader:
             return list(zip(*columns, strict=True))
         return columns[0] if columns else None
 
-    def _bad_rows(self, cells: Sequence[Sequence[Any]], numbers: Sequence[int]) -> set[int]:
+    def _bad_rows(
+        self,
+        cells: Sequence[Sequence[Any]],
+        numbers: Sequence[int],
+        made: dict[str, list[Any]],
+    ) -> set[int]:
+        """Rows that are none; columns that are read to find them are put into `made`."""
         bad: set[int] = set()
         for name, field in self._fields.items():
             keys = self._keys(name, cells)
@@ -174,7 +196,10 @@ class ColumnReader:
                 if field.required and field.said.row is None:
                     return set(range(len(numbers)))
             elif not is_any_text(field, keys):
-                bad.update(self._refused(name, keys))
+                found = self._looked_up(name, keys)
+                bad.update(self._refused(name, keys, found))
+                if field.said.row is None:
+                    made[name] = found
             if field.said.row is not None:
                 bad.update(self._misnumbered(name, numbers))
         return bad
@@ -188,10 +213,9 @@ class ColumnReader:
             except RefusedError:
                 yield row
 
-    def _refused(self, name: str, keys: Sequence[CellKey]) -> Iterator[int]:
+    def _refused(self, name: str, keys: Sequence[CellKey], found: Sequence[Any]) -> Iterator[int]:
         """Rows whose value of a field is refused, or missing though required."""
         field, known = self._fields[name], self._known[name]
-        found = self._looked_up(name, keys)
         if known.refused and not known.refused.isdisjoint(keys):
             yield from (row for row, value in enumerate(found) if value is _REFUSED)
         if field.required and field.said.row is None and None in found:
