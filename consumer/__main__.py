@@ -18,6 +18,7 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final
 
 from confluent_kafka import KafkaException
@@ -58,6 +59,8 @@ from schemas.streams import Parser, written
 log = logging.getLogger("consumer")
 
 PROGRAM: Final = "python -m consumer"
+NOT_ALL_SENT: Final = 1
+"""Exit code of `send` if some rows are no claims."""
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -235,6 +238,21 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
     return SettingsError.exit_code if done.unopened else 0
 
 
+def send(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Send the claims of a file to CLAIMS_TOPIC."""
+    from consumer.tools import send as sending  # noqa: PLC0415 - rich is not for the worker
+
+    contract = sending.contract_of(options.contract, options.model)
+    done = sending.send(settings, contract, options.data, rate=options.rate, stop=stop)
+    sys.stdout.write(
+        f"{done.sent} claims sent to {settings.claims_topic}, {done.rejected} rows rejected\n"
+    )
+    if done.stopped:
+        sys.stderr.write("stopped by a signal before the end of the file\n")
+        return stop.code
+    return NOT_ALL_SENT if done.rejected else 0
+
+
 def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
     """Check what the guarantees depend on: Kafka, topics, rights, group, model, keys and ports."""
     show, found = json_line if options.json else line, []
@@ -289,6 +307,20 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         help="make every Nth record invalid; 0 disables it",
     )
     loading.add_argument("--seed", type=seed, default=1)
+    own = command("send", send)
+    which = own.add_mutually_exclusive_group(required=True)
+    which.add_argument("--contract", metavar="FILE|NAME", help="contract of the claims")
+    which.add_argument("--model", type=Path, metavar="DIR", help="artifact, for its contract")
+    own.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".csv, .tsv, .txt, .jsonl, .ndjson, .json, each also with .gz, or .parquet",
+    )
+    own.add_argument(
+        "--rate", type=rate, default=0.0, help="claims per second; 0: no limit (the default)"
+    )
     again = command("redrive", send_back)
     again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
     again.add_argument(

@@ -13,9 +13,19 @@ from schemas.streams import written
 PROGRAM: Final = "fraud-scorer"
 USAGE_ERROR: Final = 2
 VERBS: Final = {
-    "consumer": ("run", "serve", "outcomes", "demo", "topics", "generate", "redrive", "doctor"),
+    "consumer": (
+        "run",
+        "serve",
+        "outcomes",
+        "demo",
+        "topics",
+        "generate",
+        "redrive",
+        "send",
+        "doctor",
+    ),
     "model": (
-        *("train", "evaluate", "list", "promote", "rollback", "card", "compare"),
+        *("train", "evaluate", "score", "list", "promote", "rollback", "card", "compare"),
         *("search", "quality", "sign", "migrate"),
     ),
 }

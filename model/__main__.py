@@ -1,4 +1,4 @@
-"""Train, evaluate, compare and promote claim fraud models."""
+"""Train, evaluate, compare and promote claim fraud models, and score files with them."""
 
 import signal
 
@@ -14,6 +14,7 @@ from typing import TypeAlias
 from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
 from model.cli.arguments import add_data, add_features, add_policy, add_split, label, version
+from model.cli.scoring import add_score
 from model.cli.signals import until_stopped
 from model.datasets.dataset import SYNTHETIC
 from model.families.estimators import ALGORITHMS
@@ -76,6 +77,19 @@ def _add_evaluate(verbs: Verbs) -> None:
         "--report", type=Path, metavar="FILE", help="write an HTML report with charts"
     )
     evaluate.set_defaults(run=commands.evaluate)
+
+
+def _add_score(verbs: Verbs) -> None:
+    add_score(
+        verbs.add_parser(
+            "score",
+            help="score a file of claims as a worker would",
+            description="Score every claim of a file, read through the model's contract. Exit "
+            "codes: 0; 1 if nothing was written, with the reason; 2 if an argument is invalid; 3 "
+            "if results were written and some rows are no claims; 129, 130 or 143 if a signal "
+            "ended it, without results.",
+        )
+    )
 
 
 def _add_lifecycle(verbs: Verbs) -> None:
@@ -164,14 +178,15 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
     root = Parser(prog=program, description=__doc__)
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    for add in (_add_train, _add_evaluate, _add_lifecycle, _add_sign, _add_migrate, _add_studies):
+    rest = _add_lifecycle, _add_sign, _add_migrate, _add_studies
+    for add in (_add_train, _add_evaluate, _add_score, *rest):
         add(verbs)
     return root
 
 
 def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Check what argparse cannot: options that depend on each other."""
-    if getattr(options, "data", None) is not None and options.format is None:
+    if getattr(options, "format", SYNTHETIC) is None and options.data is not None:
         if options.data == SYNTHETIC:
             options.format = SYNTHETIC
         elif options.contract is None and options.verb == "train":

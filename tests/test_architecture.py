@@ -46,7 +46,7 @@ FLOORS = {
         {"artifact", "families"},
         {"compiled", "training"},
         {"leaks", "scoring"},
-        {"evaluation", "releases"},
+        {"evaluation", "offline", "releases"},
         {"reports"},
         {"cli"},
         {"studies"},
@@ -73,10 +73,12 @@ FROM_MODEL = {
     "models": {"artifact", "drift", "releases", "scoring"},
     "settings": {"files"},
     "telemetry": {"scoring"},
-    "tools": {"artifact", "cli", "datasets", "decide", "reports", "scoring", "training"},
+    "tools": {
+        "artifact", "cli", "datasets", "decide", "offline", "reports", "scoring", "training",
+    },
     "worker": {"scoring"},
     "__main__": {"cli", "files"},
-}
+}  # fmt: skip
 """What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
     "confluent_kafka": {

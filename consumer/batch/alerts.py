@@ -14,8 +14,9 @@ from msgspec.structs import asdict
 
 from consumer.batch.records import Message, Record
 from consumer.batch.revisions import succession_or_flag
+from model.scoring.decisions import decided
 from model.scoring.scorer import Assessment
-from schemas.alert import Decision, FraudAlert, RuleHit, Source
+from schemas.alert import Decision, FraudAlert, Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
 
@@ -53,7 +54,6 @@ _SCHEMA_VERSION: Final = next(
     field.default for field in msgspec.structs.fields(FraudAlert) if field.name == "schema_version"
 )
 _Own: Final = _part("Own", [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON])
-_SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}
 
 
 class BatchScorer(Protocol):
@@ -179,17 +179,6 @@ def _own_parts(
 def _values(claims: Sequence[Any], field: str | None) -> list[Any]:
     """The field that the contract names for a part of the event; None of each if it names none."""
     return [None] * len(claims) if field is None else list(map(attrgetter(field), claims))
-
-
-def decided(assessment: Assessment) -> list[Decision]:
-    """The decision on each claim: that of the model, or of a rule that requires more attention."""
-    advice, hits = assessment.decisions.decision, assessment.rule_hits
-    return [severest(d, h) if h else d for d, h in zip(advice, hits, strict=True)]
-
-
-def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:
-    """The decision of the model or of a rule, whichever requires more attention."""
-    return max((decision, *(hit.outcome for hit in hits)), key=_SEVERITY.__getitem__)
 
 
 def alert_records(

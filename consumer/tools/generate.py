@@ -1,34 +1,21 @@
 """A load of synthetic claims for testing: never for a topic that receives real claims."""
 
 import itertools
-import logging
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Final
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message
 
-from consumer.errors import KafkaStoppedError
-from consumer.kafka.client import last_reason, stopped
-from consumer.kafka.producing import make_producer
-from consumer.kafka.reading import Patience
 from consumer.kafka.topics import WRITES, require_topics
-from consumer.settings.settings import Delivery, Settings
+from consumer.settings.settings import Settings
 from consumer.stop import Stop
+from consumer.tools.sender import BLOCK, ClaimRecord, Sender, paced
 from model.datasets.synthetic import generate as synthetic_claims
 
-log = logging.getLogger(__name__)
-
-TICK_S: Final = 0.1
-BLOCK: Final = 5_000
-FLUSH_S: Final = 30.0
 BROKEN: Final = (b"{", b'{"claim_id": 7}', b'{"claim_id": "c", "claim_amount": -1}')
 """Occasional replacements for a claim: each is refused for a different reason."""
-
-ClaimRecord = tuple[bytes, bytes]
 
 
 def rows(run: str, seed: int, broken_every: int) -> Iterator[ClaimRecord]:
@@ -41,64 +28,6 @@ def rows(run: str, seed: int, broken_every: int) -> Iterator[ClaimRecord]:
             if broken_every and place % broken_every == 0:
                 value = BROKEN[place // broken_every % len(BROKEN)]
             yield name.encode(), value
-
-
-class Sender:
-    """Produces rows and remembers the first one that Kafka refused."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._topic = settings.claims_topic
-        self._failed: KafkaError | None = None
-        plain = msgspec.structs.replace(settings, delivery=Delivery.AT_LEAST_ONCE)
-        self._producer = make_producer(plain)
-
-    def send(self, row: ClaimRecord) -> None:
-        """Queue one row, waiting for room.
-
-        Raises:
-            KafkaStoppedError: there is none for `FLUSH_S`.
-        """
-        patience = Patience(f"writing to {self._topic}", FLUSH_S)
-        while True:
-            try:
-                self._producer.produce(self._topic, row[1], row[0], on_delivery=self._note)
-                return
-            except BufferError:
-                self._producer.poll(TICK_S)
-                patience.check()
-
-    def check(self) -> None:
-        """Serve delivery reports.
-
-        Raises:
-            KafkaStoppedError: a row was refused.
-        """
-        self._producer.poll(0)
-        if self._failed is not None:
-            raise stopped(KafkaException(self._failed), f"writing to {self._topic}")
-
-    def finish(self) -> None:
-        """Wait until every row is acknowledged.
-
-        Raises:
-            KafkaStoppedError: one was not.
-        """
-        left = self._producer.flush(FLUSH_S)
-        self.check()
-        if left:
-            raise KafkaStoppedError(
-                f"{left} claims were not acknowledged within {FLUSH_S:.0f} s{last_reason()}"
-            )
-
-    def unknown(self) -> str | None:
-        """Describe for the operator what Kafka has not answered."""
-        left = len(self._producer)
-        return (
-            f"it is unknown whether the last {left} claims are in {self._topic}" if left else None
-        )
-
-    def _note(self, error: KafkaError | None, _: Message) -> None:
-        self._failed = self._failed or error
 
 
 def generate(
@@ -131,18 +60,6 @@ def generate(
     sender = Sender(settings)
     stop.gracefully(ended.set, sender.unknown)
     source = itertools.islice(rows(uuid.uuid4().hex[:12], seed, broken_every), claims)
-    sent, start = 0, time.monotonic()
-    while not ended.is_set():
-        behind = rate * (time.monotonic() - start) + 1 - sent if rate else BLOCK
-        due = int(min(behind, BLOCK))
-        batch = list(itertools.islice(source, due))
-        for row in batch:
-            sender.send(row)
-        sender.check()
-        sent += len(batch)
-        if len(batch) < due:
-            break
-        if due < BLOCK:
-            ended.wait(TICK_S)
+    sent = paced(sender, source, rate, ended)
     sender.finish()
     return sent

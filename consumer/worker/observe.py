@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from consumer.batch.alerts import decided
 from consumer.batch.process import Outcome
 from consumer.batch.records import Message
 from consumer.models.drift import DriftMonitor, Measured, measure
 from consumer.models.shadow import Comparison, Shadow
 from consumer.telemetry.metrics import Metrics
+from model.scoring.decisions import decided
 from model.scoring.scorer import Scorer
 from schemas.alert import Band, Decision
 

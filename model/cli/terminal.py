@@ -1,4 +1,5 @@
-"""Tables on standard output: framed if they fit, otherwise or when piped as plain lines.
+"""Tables on standard output: framed if they fit, otherwise or when piped as plain lines. Progress
+and remarks on standard error.
 
 Nothing is ever truncated, since names and versions are meant to be copied.
 """
@@ -7,6 +8,7 @@ import sys
 from typing import Final
 
 from rich.console import Console, JustifyMethod
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from model.reports.table import Table
@@ -37,6 +39,21 @@ def frame(table: Table) -> RichTable:
     for row in table.rows:
         framed.add_row(*map(_visible_lines, row))
     return framed
+
+
+def counting() -> Progress:
+    """Progress of work whose end is not known; shown on a terminal only."""
+    console = Console(stderr=True, soft_wrap=True)
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def remark(progress: Progress, line: str) -> None:
+    """Write a line to standard error, above the progress if that is shown."""
+    if progress.console.is_terminal:
+        progress.console.print(_visible(line), markup=False, highlight=False)
+    else:
+        sys.stderr.write(f"{line}\n")
 
 
 def plain_lines(table: Table) -> list[str]:

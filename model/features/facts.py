@@ -14,6 +14,7 @@ from model.arrays import Indices, Numbers
 from model.features.expressions import Values, evaluate
 from schemas.claim import Role
 from schemas.contract.model import Contract
+from schemas.decoding.columns import ColumnarClaims
 from schemas.expressions.nodes import Kind
 
 Column = list[Any] | Numbers
@@ -28,7 +29,8 @@ class ClaimFacts:
 
     Args:
         contract: what the claims are.
-        claims: of the type that the contract compiles to, or of another with the same fields.
+        claims: of the type that the contract compiles to, or of another with the same fields; or
+            their columns.
     """
 
     def __init__(self, contract: Contract, claims: Sequence[Any]) -> None:
@@ -44,7 +46,7 @@ class ClaimFacts:
     def raw(self, name: str) -> list[Any]:
         """Values of a field as stored in the claims; None is missing."""
         if name not in self._raw:
-            self._raw[name] = list(map(operator.attrgetter(name), self.claims))
+            self._raw[name] = column(self.claims, name)
         return self._raw[name]
 
     def column(self, name: str, kind: Kind) -> Values:
@@ -138,6 +140,13 @@ def _days(name: str | None, claims: Sequence[Any]) -> Indices:
     return np.fromiter(
         (UNDATED if day is None else day.toordinal() for day in days), np.int64, len(claims)
     )
+
+
+def column(claims: Sequence[Any], name: str) -> list[Any]:
+    """Values of a field of every claim; None is missing."""
+    if isinstance(claims, ColumnarClaims):
+        return claims.column(name)
+    return list(map(operator.attrgetter(name), claims))
 
 
 def _array(values: Sequence[Any], kind: Kind) -> Values:

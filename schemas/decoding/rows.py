@@ -62,6 +62,7 @@ class RowReader:
 
     Attributes:
         columns: which of its columns are read.
+        slots: what is made of them.
     """
 
     def __init__(self, contract: Contract, header: Sequence[str]) -> None:
@@ -71,11 +72,11 @@ class RowReader:
             ColumnError: a required field has no column, or two columns have a name that is read.
         """
         self._contract = contract
-        self._slots = Slots(contract, claim_type(contract), as_text=True)
+        self.slots = Slots(contract, claim_type(contract), as_text=True)
         self._header = tuple(header)
         self._labels = Labels(contract)
         self.columns = self._find()
-        self._by_path = dict(zip(self._slots.paths, self.columns.slots, strict=True))
+        self._by_path = dict(zip(self.slots.paths, self.columns.slots, strict=True))
 
     def claim(self, cells: Sequence[Any], number: int) -> Any:
         """The claim of a row.
@@ -87,8 +88,8 @@ class RowReader:
         Raises:
             RefusedError: it is none; see `fault`.
         """
-        found = [None if n is None else _present(cells[n]) for n in self.columns.slots]
-        return self._slots.claim(found, number)
+        found = [None if n is None else present(cells[n]) for n in self.columns.slots]
+        return self.slots.claim(found, number)
 
     def label(self, cells: Sequence[Any]) -> bool | None:
         """What was found about the claim of a row; None if that is not known."""
@@ -111,8 +112,8 @@ class RowReader:
 
     def _find(self) -> Columns:
         names = _Names(self._header)
-        slots = tuple(names.find(path) for path in self._slots.paths)
-        by_path = dict(zip(self._slots.paths, slots, strict=True))
+        slots = tuple(names.find(path) for path in self.slots.paths)
+        by_path = dict(zip(self.slots.paths, slots, strict=True))
         absent = []
         for field in self._contract.fields.values():
             week = field.reading.week_date if field.reading else None
@@ -159,7 +160,8 @@ def _letters(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum())
 
 
-def _present(cell: Any) -> Any:
+def present(cell: Any) -> Any:
+    """A cell, or None if it is blank."""
     return None if isinstance(cell, str) and not cell.strip() else cell
 
 

@@ -14,6 +14,7 @@ from schemas.contract.model import Contract, Field, Path
 from schemas.contract.places import json_path, path_of, places_of
 from schemas.dead_letter import Reason
 from schemas.decoding.refusal import RefusedError, invalid
+from schemas.decoding.structs import partial_type
 from schemas.reading.dates import ENGLISH, Week, day_of_week
 from schemas.reading.declared import Reading, WeekDate
 from schemas.reading.value import PLAIN, Read, Value, as_text, value_reader
@@ -62,6 +63,8 @@ class Slots:
         self.paths: tuple[Path, ...] = tuple(dict.fromkeys(found))
         self._at: Mapping[Path, int] = {path: n for n, path in enumerate(self.paths)}
         self._readers = [self._reader(field) for field in contract.fields.values()]
+        self._by_name = {reader.field.name: reader for reader in self._readers}
+        self._part = partial_type(contract)
         self._simple = [
             (r.field.name, r.slots[0], r.read, r.paths[0]) for r in self._readers if _is_simple(r)
         ]
@@ -105,6 +108,37 @@ class Slots:
             return msgspec.convert(values, self._type)
         except msgspec.ValidationError as error:
             raise self._placed(error, found, root) from None
+
+    def places_for(self, name: str) -> tuple[int, ...]:
+        """Slots that the value of a field depends on, in order."""
+        reader = self._by_name[name]
+        week = reader.week.parts if reader.week else ()
+        own = (*reader.slots, *(slot for slot, _ in reader.unless), *week)
+        before = reader.week.not_before if reader.week else None
+        found = {slot for slot in own if slot is not None}
+        return tuple(sorted(found | set(self.places_for(before) if before else ())))
+
+    def value(self, name: str, found: Found, number: int = 0) -> Any:
+        """The value of one field, as `claim` finds it; None is missing.
+
+        Args:
+            name: of the field.
+            found: what each slot holds; those that the field does not depend on are not looked at.
+            number: of the row, from 1; 0 leaves the number out of account.
+
+        Raises:
+            RefusedError: it is not valid.
+        """
+        reader = self._by_name[name]
+        before = reader.week.not_before if reader.week else None
+        values = {} if before is None else {before: self.value(before, found)}
+        value = self._value(reader, found, values, "$")
+        if value is None and number and reader.field.said.row is not None:
+            value = reader.field.said.row.format(number)
+        try:
+            return getattr(msgspec.convert({name: value}, self._part), name)
+        except msgspec.ValidationError as error:
+            raise self._placed(error, found, "$") from None
 
     def _placed(self, error: msgspec.ValidationError, found: Found, root: str) -> RefusedError:
         """The refusal with the path of the place instead of the field's."""

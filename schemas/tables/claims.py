@@ -48,13 +48,21 @@ def open_claims(path: Path, contract: Contract) -> Iterator[ClaimFile]:
             rows = _events(table, contract)
             yield ClaimFile(table.name, rows, table.notes, None)
             return
-        try:
-            reader = RowReader(contract, table.header)
-        except ColumnError as error:
-            raise TableError(
-                f"{table.name}, line 1: {error}. It has: {', '.join(table.header)}"
-            ) from error
+        reader = row_reader(table, contract)
         yield ClaimFile(table.name, _cells(table, reader), table.notes, reader.columns)
+
+
+def row_reader(table: Table, contract: Contract) -> RowReader:
+    """A reader of the rows of a table that has a header.
+
+    Raises:
+        TableError: the table lacks a column.
+    """
+    header = table.header or ()
+    try:
+        return RowReader(contract, header)
+    except ColumnError as error:
+        raise TableError(f"{table.name}, line 1: {error}. It has: {', '.join(header)}") from error
 
 
 def _cells(table: Table, reader: RowReader) -> Iterator[Read]:

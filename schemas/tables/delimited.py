@@ -1,51 +1,74 @@
 """CSV: any delimiter and encoding, with quoted cells that may contain line ends.
 
-The standard library's reader is used, which knows the line of every row; a reader of whole columns
-fills short rows up without a word.
+Lines without quotation marks are split, and the standard library reads the others: both know the
+line of every row. A reader of whole columns fills short rows up without a word.
 """
 
 import csv
 import io
 from collections.abc import Iterator
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Final, Protocol, Self
 
 from schemas.tables.encoding import NAMES, SAMPLE_BYTES, delimiter_of, encoding_of
 from schemas.tables.lines import MAX_LINE
 from schemas.tables.rows import Row, Table, TableError
 
+BLOCK: Final = 65_536
+"""Characters of lines that are read at once."""
+
 
 class Reader(Protocol):
     """The part of a reader of CSV that is used here."""
-
-    line_num: int
 
     def __next__(self) -> list[str]: ...
 
 
 class _Lines:
-    """The lines of a text; those of one row are limited together."""
+    """The lines of a text, one by one or many at once; those of one row are limited together."""
 
     def __init__(self, name: str, text: io.TextIOWrapper) -> None:
         self._name = name
         self._text = text
-        self._number = 0
+        self._block = io.StringIO()
+        self._size = 0
+        self.number = 0
+        """Of the last line."""
         self.room = MAX_LINE
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(self.room + 1)
+        line = self._block.readline(self.room + 1) or self._text.readline(self.room + 1)
         if not line:
             raise StopIteration
-        self._number += 1
+        self.number += 1
         self.room -= len(line)
         if self.room < 0:
             raise TableError(
-                f"{self._name}, line {self._number}: a row of more than {MAX_LINE:,} characters: "
+                f"{self._name}, line {self.number}: a row of more than {MAX_LINE:,} characters: "
                 "end the lines, or close the quotation marks"
             )
         return line
+
+    @property
+    def in_block(self) -> bool:
+        """True if lines are left of a block in which some are not plain."""
+        return self._block.tell() < self._size
+
+    def plain_block(self) -> list[str] | None:
+        """The next lines without their ends, if each is a row whose cells the delimiter parts.
+
+        None if they have to be read one by one; [] at the end of the text.
+        """
+        block = self._text.read(BLOCK)
+        if block and not block.endswith("\n"):
+            block += self._text.readline(MAX_LINE + 1)
+        plain = block.replace("\r\n", "\n")
+        if '"' in plain or "\r" in plain or len(plain) > csv.field_size_limit():
+            self._block, self._size = io.StringIO(block, newline=""), len(block)
+            return None
+        return plain.removesuffix("\n").split("\n") if plain else []
 
 
 def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
@@ -72,7 +95,7 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
     return Table(
         name,
         header,
-        _rows(name, cells, lines, len(header)),
+        _rows(name, cells, lines, len(header), delimiter),
         (f"encoding {encoding.removesuffix('-sig')}", f"delimiter {NAMES[delimiter]}"),
     )
 
@@ -93,21 +116,43 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
     return header
 
 
-def _rows(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row]:
+def _rows(name: str, cells: Reader, lines: _Lines, width: int, delimiter: str) -> Iterator[Row]:
     while True:
+        try:
+            block = lines.plain_block()
+        except UnicodeDecodeError as error:
+            raise _undecodable(name, lines.number, error) from error
+        if block is None:
+            yield from _quoted(name, cells, lines, width)
+            continue
+        if not block:
+            return
+        for line in block:
+            lines.number += 1
+            if line:
+                found = line.split(delimiter)
+                simple = len(found) == width and line.isascii()
+                yield Row(lines.number, found, "" if simple else _fault(found, width, 0))
+
+
+def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row]:
+    """Rows of a block of which some are quoted; the last one may end behind it."""
+    while lines.in_block:
         lines.room = MAX_LINE
-        line = cells.line_num + 1
+        line = lines.number + 1
         try:
             found = next(cells)
-        except StopIteration:
-            return
         except csv.Error as error:
-            yield Row(line, [], f"{error}; up to line {cells.line_num}")
+            yield Row(line, [], f"{error}; up to line {lines.number}")
             continue
         except UnicodeDecodeError as error:
-            raise TableError(f"{name}, after line {line - 1}: {error}: save it again") from error
+            raise _undecodable(name, line - 1, error) from error
         if found:
-            yield Row(line, found, _fault(found, width, cells.line_num - line))
+            yield Row(line, found, _fault(found, width, lines.number - line))
+
+
+def _undecodable(name: str, line: int, error: UnicodeDecodeError) -> TableError:
+    return TableError(f"{name}, after line {line}: {error}: save it again")
 
 
 def _fault(found: list[str], width: int, more_lines: int) -> str:
@@ -115,7 +160,7 @@ def _fault(found: list[str], width: int, more_lines: int) -> str:
         what = f"{len(found)} cells, and the header has {width}"
         over = f", over {more_lines + 1} lines: a quotation mark is not closed"
         return what + (over if more_lines else "")
-    if not all(map(_is_text, found)):
+    if not _is_text("".join(found)):
         column = next(n for n, cell in enumerate(found, start=1) if not _is_text(cell))
         return f"cell {column} is not in the file's encoding"
     return ""

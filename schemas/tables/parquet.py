@@ -15,20 +15,30 @@ def read_parquet(path: Path) -> Table:
     Raises:
         TableError: it is none, or pyarrow is not installed.
     """
-    try:
-        import pyarrow  # noqa: PLC0415 - of an extra
-        import pyarrow.parquet  # noqa: PLC0415
-    except ImportError as error:
-        raise TableError(
-            f"{path.name}: reading Parquet needs pyarrow: pip install 'pyarrow>=26'"
-        ) from error
-    pa: Any = pyarrow  # its types are incomplete
+    pa = pyarrow_for(f"{path.name}: reading")
     try:
         file = pa.parquet.ParquetFile(path)
         header = tuple(_flat(pa, file.schema_arrow.empty_table()).column_names)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name}: {error}") from error
     return Table(path.name, header, _rows(pa, path.name, file))
+
+
+def pyarrow_for(what: str) -> Any:
+    """The library, with its module for Parquet; its types are incomplete.
+
+    Args:
+        what: is done with it, for the message.
+
+    Raises:
+        TableError: it is not installed.
+    """
+    try:
+        import pyarrow  # noqa: PLC0415 - of an extra
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise TableError(f"{what} Parquet needs pyarrow: pip install 'pyarrow>=26'") from error
+    return pyarrow
 
 
 def _rows(pa: Any, name: str, file: Any) -> Iterator[Row]:

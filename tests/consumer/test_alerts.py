@@ -6,8 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from consumer.batch.alerts import alert_records, fraud_alerts, severest
+from consumer.batch.alerts import alert_records, fraud_alerts
 from consumer.batch.records import coordinates
+from model.scoring.decisions import severest
 from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.claim import Claim, Role, fields_by_role
 from tests.consumer.fakes import NOW, FakeScorer, alert_of

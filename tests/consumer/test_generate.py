@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from consumer.tools.generate import BLOCK, BROKEN, rows
+from consumer.tools.generate import BROKEN, rows
+from consumer.tools.sender import BLOCK
 from schemas.decoding.refusal import RefusedError
 from tests.consumer.fakes import decode
 

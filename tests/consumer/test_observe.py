@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consumer.batch.alerts import decided
 from consumer.batch.process import Outcome
 from consumer.models.drift import DriftMonitor
 from consumer.models.shadow import Shadow
 from consumer.telemetry.metrics import Metrics
 from consumer.worker.observe import Observer
 from model.datasets.dataset import load as load_claims
+from model.scoring.decisions import decided
 from model.scoring.load import load
 from model.scoring.scorer import Scorer
 from schemas.alert import Band, Decision

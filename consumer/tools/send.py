@@ -1,0 +1,128 @@
+"""Own claims from a file to the claims topic, as events of their contract."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from consumer.batch.decode import check_size
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.kafka.topics import WRITES, require_topics
+from consumer.settings.settings import Settings
+from consumer.stop import Stop
+from consumer.tools.sender import ClaimRecord, Sender, paced
+from model.artifact.store import ArtifactError, read_contract, read_manifest
+from model.cli.terminal import counting, remark
+from model.offline.rejected import RejectedRows
+from schemas.contract.errors import ContractError
+from schemas.contract.model import Contract
+from schemas.contract.parse import FOLDER, load, shipped
+from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.refusal import RefusedError
+from schemas.decoding.rows import Fault
+from schemas.tables.batches import Rejected
+from schemas.tables.events import Outgoing, OutgoingFile, key_of, open_outgoing
+from schemas.tables.rows import TableError
+
+
+class SentFile(NamedTuple):
+    """What became of a file."""
+
+    sent: int
+    """Claims that Kafka has acknowledged."""
+    rejected: int
+    """Rows that are no claims."""
+    stopped: bool
+    """Whether a signal ended it before the end of the file."""
+
+
+def contract_of(contract: str | None, model: Path | None) -> Contract:
+    """The contract in a file, of a name that is shipped, or of a model.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    try:
+        if model is not None:
+            folder = model.resolve()
+            return read_contract(folder, read_manifest(folder))
+        file = Path(contract or "")
+        named = not file.exists() and (FOLDER / f"{file}.yaml").is_file()
+        return shipped(str(file)) if named else load(file)
+    except (ArtifactError, ContractError, OSError) as error:
+        raise SettingsError(str(error)) from error
+
+
+def send(
+    settings: Settings, contract: Contract, data: Path, *, rate: float, stop: Stop
+) -> SentFile:
+    """Send the claims of a file to CLAIMS_TOPIC, in its order.
+
+    Args:
+        settings: where Kafka is and the topic's name.
+        contract: what the claims are.
+        data: the file; see `schemas.tables.opening.open_table`.
+        rate: claims per second; 0 for as fast as Kafka accepts them.
+        stop: ends it; what was sent is waited for.
+
+    Raises:
+        SettingsError: the file cannot be read, or lacks a column.
+        KafkaStoppedError: the topic is missing, or a record was refused; it says how many were
+            acknowledged.
+    """
+    require_topics(settings, {settings.claims_topic: WRITES})
+    ended = threading.Event()
+    sender = Sender(settings)
+    stop.gracefully(ended.set, sender.unknown)
+    try:
+        with open_outgoing(data, ClaimDecoder(contract)) as file, counting() as progress:
+            _say_what_is_unused(file)
+            refused = RejectedRows(file.name)
+            task = progress.add_task("reading", total=None)
+            paced(
+                sender,
+                _records(file, contract, refused, partial(remark, progress)),
+                rate,
+                ended,
+                lambda: progress.update(task, description=f"{sender.acknowledged:,} claims sent"),
+            )
+            sender.finish()
+    except TableError as error:
+        sender.finish()
+        raise SettingsError(f"{error}; {_acknowledged(sender, settings)}") from error
+    except KafkaStoppedError as error:
+        raise KafkaStoppedError(f"{error}; {_acknowledged(sender, settings)}") from error
+    sys.stderr.writelines(f"{line}\n" for line in refused.summary())
+    return SentFile(sender.acknowledged, refused.total, stop.asked)
+
+
+def _acknowledged(sender: Sender, settings: Settings) -> str:
+    return f"{sender.acknowledged:,} claims are in {settings.claims_topic}"
+
+
+def _records(
+    file: OutgoingFile, contract: Contract, refused: RejectedRows, tell: Callable[[str], object]
+) -> Iterator[ClaimRecord]:
+    for row in file.rows:
+        fault = row.fault or _too_large(row)
+        if fault is None:
+            yield key_of(contract, row.claim).encode(), row.event
+            continue
+        for line in refused.add([Rejected(row.line, fault)]):
+            tell(line)
+
+
+def _too_large(row: Outgoing) -> Fault | None:
+    try:
+        check_size(row.event)
+    except RefusedError as refused:
+        return Fault("", "", str(refused))
+    return None
+
+
+def _say_what_is_unused(file: OutgoingFile) -> None:
+    unused = file.columns.unused if file.columns is not None else ()
+    if unused:
+        sys.stderr.write(f"not sent, as not in the contract: columns {', '.join(unused)}\n")

@@ -1,0 +1,85 @@
+"""What `send` reads, sends and reports; `tests/integration/test_send.py` has a real broker."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from confluent_kafka import KafkaError
+
+from consumer.__main__ import main
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.settings.settings import read_settings
+from consumer.stop import Stop
+from consumer.tools import send as sending
+from consumer.tools import sender
+from schemas.contract.parse import shipped
+from tests.harness.kafka import FakeBroker, FakeProducer
+from tests.schemas.contracts import FOLDER
+
+HEADER = "claim.number;claim.billed;member.id;service.date;colour"
+ROWS = ("H-1;1.234,50 EUR;M-1;14.03.2026;red", "H-2;much;M-1;;", "H-3;7;;15. März 2026;")
+
+
+@pytest.fixture
+def producer(monkeypatch: pytest.MonkeyPatch) -> FakeProducer:
+    made = FakeProducer(FakeBroker(), transactional=False)
+    monkeypatch.setattr(sender, "make_producer", lambda _: made)
+    monkeypatch.setattr(sending, "require_topics", lambda *_: None)
+    return made
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "claims.csv"
+    path.write_text("\n".join((HEADER, *ROWS)))
+    return path
+
+
+def send(data: Path) -> sending.SentFile:
+    settings = read_settings({"KAFKA_BOOTSTRAP_SERVERS": "localhost:1"})
+    return sending.send(settings, shipped("health"), data, rate=0, stop=Stop(service=False))
+
+
+def test_rows_become_events_and_bad_ones_are_named(
+    producer: FakeProducer, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert send(data) == sending.SentFile(2, 1, stopped=False)
+    log = producer._broker.log("claims")
+    records = [log.at(offset) for offset in range(log.high)]
+    assert [record.key() for record in records if record] == [b"M-1", b"H-3"]
+    assert [msgspec.json.decode(record.value() or b"") for record in records if record] == [
+        {
+            "claim": {"number": "H-1", "billed": "1.234,50 EUR"},
+            "member": {"id": "M-1"},
+            "service": {"date": "14.03.2026"},
+        },
+        {"claim": {"number": "H-3", "billed": "7"}, "service": {"date": "15. März 2026"}},
+    ]
+    said = capsys.readouterr().err
+    assert "rejected: claims.csv, line 3: column claim.billed, 'much': Expected" in said
+    assert "columns colour" in said
+
+
+def test_what_kafka_refuses_is_not_counted(producer: FakeProducer, data: Path) -> None:
+    producer.undelivered = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
+    with pytest.raises(KafkaStoppedError, match="0 claims are in claims"):
+        send(data)
+
+
+def test_a_file_that_cannot_be_read(producer: FakeProducer, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="0 claims are in claims"):
+        send(tmp_path / "missing.csv")
+
+
+def test_contracts_are_files_or_names() -> None:
+    health = shipped("health").about
+    assert sending.contract_of("health", None).about == health
+    assert sending.contract_of(str(FOLDER / "health.yaml"), None).about == health
+    with pytest.raises(SettingsError):
+        sending.contract_of("helth", None)
+
+
+def test_one_contract_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["send", "--data", "a.csv"])
+    assert "one of the arguments --contract --model is required" in capsys.readouterr().err

@@ -1,0 +1,180 @@
+"""``python -m model score``: a file is scored as its claims are in a worker."""
+
+import csv
+import datetime as dt
+import gzip
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow.parquet
+import pytest
+
+from consumer.batch.process import process
+from model.__main__ import main
+from model.datasets import synthetic
+from model.scoring.load import load
+from tests.harness.kafka import FakeMessage
+
+CLAIMS = synthetic.generate(600, 11)[0]
+BAD = b'{"claim_id":"c","claim_amount":-1}'
+
+
+@pytest.fixture(scope="module")
+def alerts(model_dir: Path) -> dict[str, Any]:
+    """What a worker publishes about the claims, by id."""
+    messages = [FakeMessage(msgspec.json.encode(c), n) for n, c in enumerate(CLAIMS)]
+    made = process(messages, load(model_dir), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)).alerts
+    found = [msgspec.json.decode(record.value or b"") for record in made]
+    return {alert["claim_id"]: alert for alert in found}
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """The claims as CSV, and one row that is no claim."""
+    names = CLAIMS[0].__struct_fields__
+    path = tmp_path / "claims.csv"
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictWriter(file, (*names, "colour"), delimiter=";")
+        rows.writeheader()
+        rows.writerows(
+            {k: str(v).lower() if isinstance(v, bool) else v for k, v in fields.items()}
+            for fields in map(msgspec.to_builtins, CLAIMS)
+        )
+        rows.writerow({"claim_id": "c", "claim_amount": "much"})
+    return path
+
+
+def run(model: Path, data: Path, *more: str) -> int:
+    return main(["score", "--model", str(model), "--data", str(data), *more])
+
+
+def test_json_lines_say_what_alerts_say(
+    model_dir: Path, data: Path, alerts: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(model_dir, data) == 3
+    said = capsys.readouterr()
+    found = [msgspec.json.decode(line) for line in said.out.splitlines()]
+    assert [row.pop("line") for row in found] == list(range(2, 602))
+    assert len(found) == len(CLAIMS)
+    for row in found:
+        alert = alerts[row["claim_id"]]
+        assert row == {name: alert[name] for name in row}
+    assert any(row["reasons"] for row in found)
+    assert "rejected: claims.csv, line 602: column claim_amount, 'much': Expected" in said.err
+    assert "not in the contract: columns colour" in said.err
+    assert "600 claims scored by" in said.err
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet", "jsonl.gz"])
+def test_every_form_of_output(
+    ending: str, model_dir: Path, data: Path, alerts: dict[str, Any], tmp_path: Path
+) -> None:
+    output, rejected = tmp_path / f"scored.{ending}", tmp_path / "rejected.csv"
+    assert run(model_dir, data, "--output", str(output), "--rejected", str(rejected)) == 3
+    wanted = [alerts[claim.claim_id] for claim in CLAIMS]
+    rows: list[dict[str, Any]]
+    if ending == "parquet":
+        rows = pyarrow.parquet.read_table(output).to_pylist()
+        assert [r["reasons"] for r in rows] == [[i["text"] for i in a["reasons"]] for a in wanted]
+        assert [r["fraudulent"] for r in rows] == [a["fraudulent"] for a in wanted]
+    elif ending == "jsonl.gz":
+        rows = list(map(msgspec.json.decode, gzip.decompress(output.read_bytes()).splitlines()))
+    else:
+        content = output.read_bytes()
+        text = (gzip.decompress(content) if ending.endswith("gz") else content).decode()
+        rows = list(csv.DictReader(text.splitlines()))
+        joined = ["; ".join(item["text"] for item in alert["reasons"]) for alert in wanted]
+        assert [row["reasons"] for row in rows] == joined
+        assert [r["fraudulent"] for r in rows] == [str(a["fraudulent"]).lower() for a in wanted]
+    for name in ("fraud_probability", "percentile"):
+        assert [float(row[name]) for row in rows] == [alert[name] for alert in wanted]
+    for name in ("claim_id", "decision", "band"):
+        assert [row[name] for row in rows] == [alert[name] for alert in wanted]
+    assert rejected.read_text().splitlines()[0] == "line,column,value,rule"
+    assert rejected.read_text().splitlines()[1].startswith("602,claim_amount,'much',Expected")
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(
+        ["claims.csv", output.name, "rejected.csv"]
+    )
+
+
+def test_all_rows_are_claims(model_dir: Path, tmp_path: Path) -> None:
+    data, output = tmp_path / "a.jsonl", tmp_path / "b.csv"
+    data.write_bytes(b"".join(msgspec.json.encode(claim) + b"\n" for claim in CLAIMS[:50]))
+    assert run(model_dir, data, "--output", str(output)) == 0
+    assert len(output.read_text().splitlines()) == 51
+
+
+def test_many_bad_rows_are_counted_and_not_listed(
+    model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "a.jsonl"
+    data.write_bytes((BAD + b"\n") * 500)
+    assert run(model_dir, data) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("rejected: a.jsonl, line") == 20
+    assert "rejected 500: column $.claim_amount: Expected `float` >= 0.0" in said.err
+
+
+@pytest.mark.parametrize(
+    ("output", "code", "why"),
+    [
+        ("claims.csv", 1, "is the file of --data"),
+        ("missing/a.csv", 1, "is not a folder"),
+        (".", 2, "the name ends in none of"),
+        ("a.xlsx", 2, "the name ends in none of"),
+        ("a.parquet.gz", 2, "leave .gz out"),
+    ],
+)
+def test_outputs_that_cannot_be_are_refused_first(
+    output: str,
+    code: int,
+    why: str,
+    model_dir: Path,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before = data.read_bytes()
+    try:
+        found = run(model_dir, data, "--output", str(tmp_path / output))
+    except SystemExit as end:
+        found = end.code  # type: ignore[assignment]
+    assert found == code
+    assert why in capsys.readouterr().err
+    assert data.read_bytes() == before
+
+
+def test_a_file_that_breaks_off_leaves_what_was_there(
+    model_dir: Path, data: Path, tmp_path: Path
+) -> None:
+    torn, output = tmp_path / "torn.csv.gz", tmp_path / "scored.csv"
+    output.write_text("of yesterday")
+    torn.write_bytes(gzip.compress(data.read_bytes())[:-2_000])
+    assert run(model_dir, torn, "--output", str(output)) == 1
+    assert output.read_text() == "of yesterday"
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing(
+    number: signal.Signals, model_dir: Path, data: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "scored.csv"
+    big = tmp_path / "big.csv"
+    lines = data.read_bytes().splitlines(keepends=True)
+    big.write_bytes(lines[0] + b"".join(lines[1:-1]) * 40)
+    command = [sys.executable, "-m", "model", "score", "--model", str(model_dir)]
+    with subprocess.Popen(
+        [*command, "--data", str(big), "--output", str(output)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        process.stderr.readline()  # of what is unused: it has begun
+        process.send_signal(number)
+        assert process.wait() == 128 + number
+    assert not output.exists()
+    assert not list(tmp_path.glob(".*"))
