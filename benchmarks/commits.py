@@ -44,8 +44,11 @@ def _trained(tree: Path, folder: Path) -> Path:
     """A model, trained by the code in a tree."""
     subprocess.run(
         [sys.executable, *TRAIN, "--output", str(folder)],
-        check=True, cwd=tree, env={**os.environ, "PYTHONPATH": str(tree)}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+        check=True,
+        cwd=tree,
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        stdout=subprocess.DEVNULL,
+    )
     return folder
 
 

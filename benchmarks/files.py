@@ -57,7 +57,7 @@ class Place(NamedTuple):
 
 def _write_lines(path: Path, values: Sequence[bytes], times: int, _: Sequence[str]) -> None:
     with path.open("wb") as file:
-        for _ in range(times):
+        for _again in range(times):
             file.write(b"\n".join([*values, b""]))
 
 

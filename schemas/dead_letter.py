@@ -129,9 +129,9 @@ def _text(value: str | bytes | None) -> str:
 def without_error_headers(headers: Iterable[Header]) -> list[Header]:
     """The original record's own headers: all but those a dead letter added.
 
-    Names with the prefix ``scorer.errors.`` are this product's. Of the other ones it adds each once,
-    at the end, and what the record had under the same name stays: it may come from a Kafka Streams
-    application, whose dead letters have headers of these names too.
+    Names with the prefix ``scorer.errors.`` are this product's. Of the other ones it adds each
+    once, at the end, and what the record had under the same name stays: it may come from a Kafka
+    Streams application, whose dead letters have headers of these names too.
     """
     added = {*HEADER_OF.values()}
     own: list[Header] = []

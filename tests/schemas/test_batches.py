@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +22,10 @@ from schemas.tables.claims import open_claims
 from schemas.tables.events import key_of, open_outgoing
 from tests.harness.examples import many
 from tests.schemas.contracts import decoder, shipped
+
+pa: Any = pytest.importorskip("pyarrow")
+csv_of_arrow: Any = pytest.importorskip("pyarrow.csv")
+parquet: Any = pytest.importorskip("pyarrow.parquet")
 
 AUTO = shipped("auto")
 COLUMNS = ("claim_id", "policy_number", "loss_date", "claim_amount", "witnesses", "vehicle_make")
@@ -108,8 +109,8 @@ def test_every_form_of_file_and_contract(name: str, form: str, tmp_path: Path) -
         file.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
     elif form == "parquet":
         text = io.BytesIO(table(events).encode())
-        options = pa.csv.ConvertOptions(strings_can_be_null=True)
-        pa.parquet.write_table(pa.csv.read_csv(text, convert_options=options), file)
+        options = csv_of_arrow.ConvertOptions(strings_can_be_null=True)
+        parquet.write_table(csv_of_arrow.read_csv(text, convert_options=options), file)
     elif form == "gz":
         file.write_bytes(gzip.compress(table(events, "|").encode()))
     else:
@@ -133,7 +134,7 @@ def test_days_of_parquet_are_sent_in_a_form_that_is_read(tmp_path: Path) -> None
     file = tmp_path / "a.parquet"
     days = pa.array([20_000, None], pa.date32())
     columns = {"claim.number": ["H-1", "H-2"], "claim.submitted": days, "service.date": days}
-    pa.parquet.write_table(pa.table(columns), file)
+    parquet.write_table(pa.table(columns), file)
     assert check(file, shipped("health"), 10) == (2, 0)
 
 
