@@ -13,11 +13,20 @@ from typing import TypeAlias
 
 from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
-from model.cli.arguments import add_data, add_features, add_policy, add_split, label, version
+from model.cli.arguments import (
+    add_data,
+    add_features,
+    add_policy,
+    add_split,
+    label,
+    reason,
+    version,
+)
 from model.cli.signals import until_stopped
 from model.datasets.dataset import SYNTHETIC
 from model.families.estimators import ALGORITHMS
 from model.releases.signing import KeyFileError
+from model.releases.terms import ACCEPT, DESPITE
 from model.scoring.rules import RuleError
 from model.studies import commands as studies
 from schemas.contract.errors import ContractError
@@ -86,6 +95,17 @@ def _add_lifecycle(verbs: Verbs) -> None:
     promote.add_argument("version", metavar="VERSION", help="name of its folder")
     promote.add_argument(
         "--approver", type=label, metavar="NAME", help="who approved it; shown on the model card"
+    )
+    promote.add_argument(
+        ACCEPT,
+        action="store_true",
+        help="even if it may refuse claims that the model in service takes",
+    )
+    promote.add_argument(
+        DESPITE,
+        type=reason,
+        metavar="REASON",
+        help="even if its figures say too little; the reason is recorded",
     )
     promote.set_defaults(run=lifecycle.promote)
     rollback = verbs.add_parser("rollback", help="put the previous version back into service")
