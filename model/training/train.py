@@ -18,7 +18,7 @@ from model.artifact.store import Contents
 from model.datasets.dataset import Dataset
 from model.decide import Fixed, Levels, Policy, levels
 from model.families import estimators
-from model.features.encoder import varying
+from model.features.encoder import many_valued, varying
 from model.features.facts import UNDATED, claim_columns, event_days
 from model.metrics import Report, evaluate
 from model.training import splits
@@ -99,9 +99,11 @@ def fit(
     names = varying(columns, categorical)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
+    rated = many_valued(columns, categorical)
+    pipeline = estimators.build(algorithm, names, categorical, rated=rated, seed=seed)
     # These fits take seconds: threads that wait on a busy machine cost more than they save.
     with threadpool_limits(1):
-        return estimators.build(algorithm, names, categorical, seed=seed).fit(columns, labels)
+        return pipeline.fit(columns, labels)
 
 
 def train(
