@@ -133,7 +133,15 @@ def _add_studies(verbs: Verbs) -> None:
     search = verbs.add_parser(
         "search",
         help="repeat the search that chose the defaults of each family",
-        description="Validate every candidate on fraud_oracle.csv before 1996, forward in time.",
+        description="Validate every candidate, forward in time: the families on fraud_oracle.csv "
+        "before 1996, categories and screen on generated claims as well.",
+    )
+    search.add_argument(
+        "--of",
+        choices=tuple(studies.STUDIES),
+        default="families",
+        help="what was chosen: parameters of the families, how many categories are seen, or the "
+        "level of the screen (default %(default)s)",
     )
     search.set_defaults(run=studies.search)
     quality = verbs.add_parser(
