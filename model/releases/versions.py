@@ -117,9 +117,10 @@ def promote(
         if in_service(root) == version:
             raise ArtifactError(f"{version} is already in service")
         log = history(root)
-        scorer = load_model(folder)
-        doubts = scorer.manifest.doubts
-        changes = contract_changes(root / CURRENT, scorer.contract)
+        load_model(folder)
+        manifest = artifact.read_manifest(folder)
+        doubts = manifest.doubts
+        changes = contract_changes(root / CURRENT, artifact.read_contract(folder, manifest))
         refuse(version, doubts, changes, terms)
         entry = Promotion(
             at=now,

@@ -25,13 +25,13 @@ WHOLE = ("fault", "vehicle_make", "claim_amount")
 
 
 def with_one_area() -> Dataset:
-    plain = dataset(900)
+    plain = dataset(2_000)
     claims = [msgspec.structs.replace(claim, loss_area="Urban") for claim in plain.claims]
     return dataclasses.replace(plain, claims=claims)
 
 
 DATA = with_one_area()
-TRAINED = train(DATA, "gradient_boosting", SplitPlan(kind="random"))
+TRAINED = train(DATA, "gradient_boosting", SplitPlan(kind="random", test_size=0.4))
 
 
 def test_every_feature_is_used_or_has_a_reason() -> None:
@@ -58,13 +58,13 @@ def measured(trained: Trained, data: Dataset) -> dict[str, float]:
 def test_what_the_labels_depend_on_is_important() -> None:
     found = measured(TRAINED, DATA)
     assert set(found) == set(TRAINED.pipeline["encode"].features) - set(TRAINED.left_out)
-    assert min(found[name] for name in WHOLE) > 0.02
+    assert min(found[name] for name in WHOLE) > 0.01
     assert max((abs(v) for name, v in found.items() if name not in WHOLE), default=0) < 0.05
     assert measured(TRAINED, DATA) == found
 
 
 def test_the_cost_of_importance_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    tested = DATA.part(np.arange(900).repeat(5))
+    tested = DATA.part(np.arange(2_000).repeat(3))
     assert len(tested.claims) > MOST_CLAIMS
     scored: list[int] = []
 
@@ -90,7 +90,7 @@ def test_claims_of_one_label_have_no_importance() -> None:
 def test_console_card_and_report_say_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_jsonl(DATA, tmp_path / "claims.jsonl")
     given = ["train", "--data", str(tmp_path / "claims.jsonl"), "--format", "jsonl"]
-    assert main([*given, "--output", str(tmp_path / "m"), "--test-size", "0.05"]) == 0
+    assert main([*given, "--output", str(tmp_path / "m"), "--test-size", "0.02"]) == 0
     said = capsys.readouterr().err
     assert f"not used by gradient_boosting, {CONSTANT}: loss_area\n" in said
     assert f"not used by gradient_boosting, {SCREENED}: " in said
