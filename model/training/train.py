@@ -99,7 +99,7 @@ def fit(
     names = varying(columns, categorical)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
-    rated = many_valued(columns, categorical)
+    rated = many_valued(columns, categorical) if algorithm in estimators.RATED else ()
     pipeline = estimators.build(algorithm, names, categorical, rated=rated, seed=seed)
     # These fits take seconds: threads that wait on a busy machine cost more than they save.
     with threadpool_limits(1):
