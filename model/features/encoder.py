@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 MAX_CATEGORIES: Final = 64
 MAX_RATED: Final = 10_000
 """Categories learnt of a feature whose categories are replaced by shares of fraud."""
-MANY: Final = 32
-"""A feature with more categories than this gets shares of fraud in their place; see
+MANY: Final = MAX_CATEGORIES
+"""A feature with more categories than this can have shares of fraud in their place; see
 docs/decisions/0021-many-categories.md."""
 
 
