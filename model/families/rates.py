@@ -56,7 +56,7 @@ class CategoryRates(TransformerMixin, BaseEstimator):
         self.tables_ = self._tables(X, y)
         return self
 
-    def fit_transform(self, X: Matrix, y: npt.NDArray[Any], **given: Any) -> Matrix:
+    def fit_transform(self, X: Matrix, y: Any = None, **fit_params: Any) -> Matrix:
         """Learn the shares, and give each claim those of the other folds."""
         self.fit(X, y)
         seen: Matrix = X.copy()

@@ -97,10 +97,10 @@ def test_the_command_trains_onto_the_model_in_service(
     assert msgspec.json.decode((root / "1" / "manifest.json").read_bytes())["version"] == "1"
     # With doubts, the model in service stays; the new one is kept next to it.
     assert main([*given, "--threshold", "1", "--model-version", "3"]) == 1
-    shown = capsys.readouterr()
-    assert "warning: logistic_regression: the threshold 1.0000 refers nobody" in shown.err
-    assert "3 is not put into service" in shown.err
-    assert "--despite REASON" in shown.err
+    said = capsys.readouterr().err
+    assert "warning: logistic_regression: the threshold 1.0000 refers nobody" in said
+    assert "3 is not put into service" in said
+    assert "--despite REASON" in said
     assert load(root / "3").version == "3"
     assert in_service(root) == "2"
     for command in (["promote", "3", "--despite", "a pilot"], ["rollback"]):
