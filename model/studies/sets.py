@@ -34,7 +34,7 @@ class Variant(NamedTuple):
     above: float = MANY
     """Categories beyond which a feature gets shares of fraud."""
     weight: float = WEIGHT
-    level: float = 0.01
+    level: float = 0.2
     """Of the screen."""
     enough: int = 5_000
     """Claims from which the screen keeps everything."""
