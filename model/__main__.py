@@ -13,12 +13,21 @@ from typing import TypeAlias
 
 from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
-from model.cli.arguments import add_data, add_features, add_policy, add_split, label, version
+from model.cli.arguments import (
+    add_data,
+    add_features,
+    add_policy,
+    add_split,
+    label,
+    reason,
+    version,
+)
 from model.cli.scoring import add_score
 from model.cli.signals import until_stopped
 from model.datasets.dataset import SYNTHETIC
 from model.families.estimators import ALGORITHMS
 from model.releases.signing import KeyFileError
+from model.releases.terms import ACCEPT, DESPITE
 from model.scoring.rules import RuleError
 from model.studies import commands as studies
 from schemas.contract.errors import ContractError
@@ -101,6 +110,17 @@ def _add_lifecycle(verbs: Verbs) -> None:
     promote.add_argument(
         "--approver", type=label, metavar="NAME", help="who approved it; shown on the model card"
     )
+    promote.add_argument(
+        ACCEPT,
+        action="store_true",
+        help="even if it may refuse claims that the model in service takes",
+    )
+    promote.add_argument(
+        DESPITE,
+        type=reason,
+        metavar="REASON",
+        help="even if its figures say too little; the reason is recorded",
+    )
     promote.set_defaults(run=lifecycle.promote)
     rollback = verbs.add_parser("rollback", help="put the previous version back into service")
     rollback.set_defaults(run=lifecycle.rollback)
@@ -127,7 +147,15 @@ def _add_studies(verbs: Verbs) -> None:
     search = verbs.add_parser(
         "search",
         help="repeat the search that chose the defaults of each family",
-        description="Validate every candidate on fraud_oracle.csv before 1996, forward in time.",
+        description="Validate every candidate, forward in time: the families on fraud_oracle.csv "
+        "before 1996, categories and screen on generated claims as well.",
+    )
+    search.add_argument(
+        "--of",
+        choices=tuple(studies.STUDIES),
+        default="families",
+        help="what was chosen: parameters of the families, how many categories are seen, or the "
+        "level of the screen (default %(default)s)",
     )
     search.set_defaults(run=studies.search)
     quality = verbs.add_parser(

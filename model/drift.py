@@ -19,6 +19,7 @@ from model.arrays import Counts, Numbers
 SCORE: Final = "fraud_probability"
 """Name of the score among the columns measured for drift."""
 BINS: Final = 10
+MOST_CODES: Final = 64
 _PRIOR: Final = 0.5
 
 
@@ -48,8 +49,12 @@ def number_bins(values: Numbers) -> Bins:
 
 
 def code_bins(codes: Numbers, known: int) -> Bins:
-    """One bin for unknown (code -1), one for each of the known codes."""
-    return _counted(np.arange(known, dtype=np.float64), codes)
+    """One bin for unknown (code -1), one for each of the known codes.
+
+    More than `MOST_CODES` share bins: with hundreds of bins the index measures chance.
+    """
+    width = -(-known // MOST_CODES) or 1
+    return _counted(np.arange(0, known, width, dtype=np.float64), codes)
 
 
 def _counted(edges: Numbers, values: Numbers) -> Bins:

@@ -9,6 +9,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_s
 from model.arrays import Labels, Scores
 
 DEFAULT_THRESHOLD: Final = 0.5
+_NORMAL_95: Final = 1.96
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +88,32 @@ def evaluate(y: Labels, p: Scores, threshold: float = DEFAULT_THRESHOLD) -> Repo
         recall=hits / int(frauds.sum()) if frauds.any() else 0.0,
         f1=2 * hits / both if both else 0.0,
     )
+
+
+def auc_interval(y: Labels, p: Scores) -> tuple[float, float] | None:
+    """95 % interval of the ROC AUC, within 0 to 1.
+
+    DeLong, DeLong and Clarke-Pearson, "Comparing the areas under two or more correlated receiver
+    operating characteristic curves", Biometrics 1988.
+
+    Returns:
+        None with fewer than two claims of either label.
+    """
+    frauds, honest = np.sort(p[y == 1]), np.sort(p[y != 1])
+    if min(len(frauds), len(honest)) < 2:
+        return None
+    # For each claim, the share of the claims with the other label that it is in the right order to.
+    above, below = _share_below(frauds, honest), 1 - _share_below(honest, frauds)
+    variance = above.var(ddof=1) / len(frauds) + below.var(ddof=1) / len(honest)
+    middle, reach = float(above.mean()), _NORMAL_95 * float(np.sqrt(variance))
+    return max(0.0, middle - reach), min(1.0, middle + reach)
+
+
+def _share_below(scores: Scores, others: Scores) -> Scores:
+    """For each score, the share of the sorted others below it; ties count half."""
+    places = np.searchsorted(others, scores, "left") + np.searchsorted(others, scores, "right")
+    found: Scores = places / (2 * len(others))
+    return found
 
 
 def _check(y: Labels, p: Scores) -> None:

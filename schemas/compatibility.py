@@ -13,7 +13,9 @@ Schema = dict[str, Any]
 
 LOWER: Final = ("minimum", "minLength")
 UPPER: Final = ("maximum", "maxLength")
-SAME: Final = ("format", "pattern", "multipleOf", "x-unit")
+SAME: Final = ("format", "x-unit")
+RULES: Final = ("pattern", "multipleOf")
+"""Without one, everything is accepted."""
 
 
 def breaking(released: Schema, current: Schema, *, written: bool) -> list[str]:
@@ -111,5 +113,8 @@ def _limits(wide: Schema, narrow: Schema) -> Iterator[str]:
     for name in SAME:
         if narrow.get(name) != wide.get(name):
             yield f"{name} is {narrow.get(name)}"
+    for name in RULES:
+        if name in narrow and narrow[name] != wide.get(name):
+            yield f"{name} is {narrow[name]}"
     if "enum" in narrow and set(wide.get("enum", [None])) - set(narrow["enum"]):
         yield f"only {', '.join(narrow['enum'])}"

@@ -35,7 +35,7 @@ FLOORS = {
         {"contract"},
         {"decoding"},
         {"documents", "tables"},
-        {"asyncapi", "avro", "drafting", "openapi"},
+        {"asyncapi", "avro", "drafting", "narrowing", "openapi"},
         {"cli", "export"},
         {"__main__"},
     ),

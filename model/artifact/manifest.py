@@ -96,4 +96,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Of the contract file's bytes."""
     contract: About = About(name="auto", version=1, line_of_business="auto")
     """What the model's claims are."""
+    doubts: tuple[str, ...] = ()
+    """Why the figures say too little to put the model into service; see `model.training.doubts`."""
+    left_out: dict[str, str] = {}
+    """Features of the contract that the model does not use, and why."""
     format_version: int = FORMAT_VERSION

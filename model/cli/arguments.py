@@ -29,6 +29,13 @@ def label(text: str) -> str:
     return text
 
 
+def reason(text: str) -> str:
+    """Why something is done that is advised against: a line of text that says something."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty text is not a reason")
+    return label(text.strip())
+
+
 def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the arguments that select claims."""
     parser.add_argument(

@@ -4,7 +4,7 @@ import argparse
 import datetime as dt
 import difflib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -15,7 +15,7 @@ from rich.progress import Progress
 from model.arrays import Indices
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
-from model.artifact.store import ArtifactError
+from model.artifact.store import ArtifactError, Contents
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
@@ -26,6 +26,9 @@ from model.families.estimators import ALGORITHMS
 from model.files.writing import check_file, check_folder, write
 from model.leaks import check as leaks
 from model.metrics import evaluate as evaluate_scores
+from model.releases import versions
+from model.releases.placing import Place, place, put_into_service, refuse_existing
+from model.reports.card import by_reason
 from model.reports.documents import can_draw, documents
 from model.reports.version_tables import comparison, described
 from model.scoring.load import load as load_model
@@ -64,10 +67,12 @@ def train(options: argparse.Namespace) -> None:
     """Train the requested algorithm, or all; save each with its documents; print their figures."""
     every = options.algorithm == "all"
     algorithms = ALGORITHMS if every else (options.algorithm,)
-    folders = [options.output / name if every else options.output for name in algorithms]
-    for folder in folders:  # before the work, not after it
-        artifact.refuse_foreign(folder)
-        check_folder("--output", folder.parent)
+    outputs = [options.output / name if every else options.output for name in algorithms]
+    places = [place(output, options.model_version) for output in outputs]  # before the work
+    for where in places:
+        check_folder("--output", where.output.parent)
+    if every and any(where.in_service for where in places):
+        raise ArtifactError(f"a model in {options.output} is in service: name another --output")
     if every and (options.output / artifact.MANIFEST_FILE).exists():
         raise ArtifactError(f"{options.output} is an artifact and cannot hold several models")
     dataset = load(options)
@@ -85,18 +90,60 @@ def train(options: argparse.Namespace) -> None:
     if not can_draw():
         sys.stderr.write("no report.html: matplotlib is missing (make setup installs it)\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    for trained, folder in zip(family, folders, strict=True):
-        _warn_of_budget(trained)
+    for trained, where in zip(family, places, strict=True):
+        _warn(trained)
         steps = _steps(dataset, trained, features) if options.prequential else ()
         contents, manifest = package(
             trained, created_at=now, name=options.name, version=options.model_version
         )
-        made = documents(manifest, trained, family, dataset, steps, checked)
-        artifact.save(folder, contents, manifest, made)
-        sys.stdout.write(f"saved {folder}\n")
+        made = _documents(manifest, trained, family, dataset, steps, checked)
+        _save(where, contents, manifest, made, now)
 
 
-def _warn_of_budget(trained: Trained) -> None:
+def _documents(
+    manifest: Manifest,
+    trained: Trained,
+    family: Sequence[Trained],
+    dataset: Dataset,
+    steps: Sequence[MonthlyStep],
+    checked: leaks.LeakCheck | None,
+) -> dict[str, bytes]:
+    with _progress() as progress:
+        task = progress.add_task(
+            f"importance of the features of {trained.algorithm}", total=len(manifest.features)
+        )
+        return documents(
+            manifest, trained, family, dataset, steps, checked,
+            on_feature=lambda: progress.advance(task),
+        )  # fmt: skip
+
+
+def _save(
+    where: Place,
+    contents: Contents,
+    manifest: Manifest,
+    made: Mapping[str, bytes],
+    now: dt.datetime,
+) -> None:
+    """Save a model; in place of the one in service, as a version that is promoted."""
+    folder = where.folder(manifest.version)
+    if where.in_service:
+        refuse_existing(folder)
+    replaced = folder.exists()
+    artifact.save(folder, contents, manifest, made)
+    sys.stdout.write(f"saved {folder}{', in place of the model there' if replaced else ''}\n")
+    if where.in_service:
+        done, root = put_into_service(folder, now), folder.parent
+        sys.stdout.write(versions.said(root, done))
+        sys.stdout.write(f"python -m model rollback --root {root} goes back to {done.replaced}\n")
+
+
+def _warn(trained: Trained) -> None:
+    """Report what the model does not use, and what speaks against using it."""
+    for why, names in by_reason(trained.left_out).items():
+        sys.stderr.write(f"not used by {trained.algorithm}, {why}: {', '.join(names)}\n")
+    for doubt in trained.doubts:
+        sys.stderr.write(f"warning: {trained.algorithm}: {doubt}\n")
     warning = over_budget(
         trained.policy,
         trained.levels.threshold,

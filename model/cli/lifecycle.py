@@ -17,6 +17,7 @@ from model.metrics import Report
 from model.metrics import evaluate as evaluate_scores
 from model.releases import signing, versions
 from model.releases.migration import migrate as save_again
+from model.releases.terms import Terms
 from model.reports.card import card as card_of
 from model.reports.card import markdown
 from model.reports.documents import carried_over, read_evaluation
@@ -42,18 +43,14 @@ def list_versions(options: argparse.Namespace) -> int:
 
 def promote(options: argparse.Namespace) -> None:
     """Put a version into service."""
-    done = versions.promote(options.root, options.version, _now(), options.approver)
-    _tell(options.root, done)
+    terms = Terms(contract_change=options.accept_contract_change, despite=options.despite)
+    done = versions.promote(options.root, options.version, _now(), options.approver, terms=terms)
+    sys.stdout.write(versions.said(options.root, done))
 
 
 def rollback(options: argparse.Namespace) -> None:
     """Put the previous version back into service."""
-    _tell(options.root, versions.rollback(options.root, _now()))
-
-
-def _tell(root: Path, done: versions.Promotion) -> None:
-    replaced = f", which was {done.replaced}" if done.replaced else ""
-    sys.stdout.write(f"{root / versions.CURRENT} is now {done.version}{replaced}\n")
+    sys.stdout.write(versions.said(options.root, versions.rollback(options.root, _now())))
 
 
 def sign(options: argparse.Namespace) -> None:

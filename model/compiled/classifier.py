@@ -1,5 +1,6 @@
 """Fitted classifiers as fast evaluators that also return each feature's contribution."""
 
+from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -10,7 +11,6 @@ from sklearn.pipeline import Pipeline
 from model.arrays import Matrix
 from model.compiled.crosses import CompiledCrosses
 from model.compiled.trees import CompiledTrees, Unit, compile_boosting, compile_forest
-from model.families.screen import Screen
 
 TOLERANCE: Final = 1e-12
 """Largest difference from scikit-learn's probabilities that `agrees` accepts."""
@@ -46,16 +46,17 @@ def compile_classifier(classifier: Any) -> Compiled:
     if not isinstance(classifier, Pipeline):
         return _compile(classifier)
     steps = dict(classifier.steps)
-    screen = steps.pop("screen", None)
+    rates, screen = steps.pop("rates", None), steps.pop("screen", None)
     compiled = (
         CompiledCrosses(steps["cross"], steps["weigh"])
         if "cross" in steps
         else _compile(classifier[-1])
     )
+    before = [] if rates is None else [rates]
     # Trees never use what was constant when they were grown; tables have an entry for everything.
     if "cross" in steps and screen is not None and screen.dropped_.any():
-        return _Screened(screen, compiled)
-    return compiled
+        before.append(screen)
+    return _Prepared(before, compiled) if before else compiled
 
 
 def _compile(classifier: Any) -> Compiled:
@@ -66,22 +67,27 @@ def _compile(classifier: Any) -> Compiled:
     raise TypeError(f"{type(classifier).__name__} cannot be compiled")
 
 
-class _Screened:
-    """Sees the claims through the screen."""
+class _Prepared:
+    """Sees the claims through the steps before it."""
 
-    def __init__(self, screen: Screen, seen: Compiled) -> None:
+    def __init__(self, steps: Sequence[Any], seen: Compiled) -> None:
         self.unit: Unit = seen.unit
-        self._screen = screen
-        self._seen = seen
+        self.seen = seen
+        self._steps = steps
+
+    def prepared(self, X: Matrix) -> Matrix:
+        for step in self._steps:
+            X = step.transform(X)
+        return X
 
     def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
-        return self._seen.raw(self._screen.transform(X))
+        return self.seen.raw(self.prepared(X))
 
     def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
-        return self._seen.probabilities(self._screen.transform(X))
+        return self.seen.probabilities(self.prepared(X))
 
     def contributions(self, X: Matrix) -> Matrix:
-        return self._seen.contributions(self._screen.transform(X))
+        return self.seen.contributions(self.prepared(X))
 
 
 def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:
@@ -95,6 +101,8 @@ def explains(compiled: Compiled, X: Matrix) -> bool:
 
     Those of trees that are looked up must be LightGBM's own as well.
     """
+    if isinstance(compiled, _Prepared):
+        return explains(compiled.seen, compiled.prepared(X))
     found = compiled.contributions(X)
     wrong = np.abs(found.sum(axis=1) - compiled.raw(X)).max(initial=0.0)
     if isinstance(compiled, CompiledTrees):

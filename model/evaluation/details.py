@@ -13,6 +13,7 @@ from model.arrays import Labels, Scores
 from model.datasets.dataset import Dataset
 from model.evaluation.bootstrap import Interval, intervals
 from model.evaluation.fairness import ProtectedGroup, groups
+from model.evaluation.importance import Importance
 from model.evaluation.segments import Segment, segments
 from model.evaluation.walk_forward import months_of
 from model.leaks.check import LeakCheck
@@ -59,6 +60,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[Segment, ...] = ()
     leaks: LeakCheck | None = None
     """The leak alarm's result for the training claims; None if it did not run."""
+    importance: tuple[Importance, ...] = ()
+    """Of the features in use, on these claims; empty if it was not measured."""
 
 
 def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) -> Details:

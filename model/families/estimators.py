@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 
 from model.families.crosses import CrossEncoder
+from model.families.rates import CategoryRates
 from model.families.screen import Screen
 from model.features.encoder import ClaimEncoder
 
@@ -62,6 +63,9 @@ _FAMILIES: Final[Mapping[str, Callable[[Sequence[bool], int], Any]]] = {
 }
 ALGORITHMS: Final[tuple[str, ...]] = tuple(_FAMILIES)
 """Names that `build` accepts."""
+RATED: Final = frozenset({"gradient_boosting", "random_forest"})
+"""Families that see shares of fraud in place of many categories. The cells of the logistic
+regression are too coarse for them: it does as well with the 64 most frequent categories."""
 
 
 def build(
@@ -69,6 +73,7 @@ def build(
     features: Sequence[str],
     categorical: Collection[str],
     *,
+    rated: Collection[str] = (),
     seed: int = DEFAULT_SEED,
 ) -> Pipeline:
     """The unfitted pipeline of this name.
@@ -77,6 +82,7 @@ def build(
         algorithm: one of `ALGORITHMS`.
         features: names of the columns the model may see.
         categorical: names of those that contain texts.
+        rated: names of those among them whose categories are replaced by shares of fraud.
         seed: makes fitting repeatable.
 
     Raises:
@@ -86,5 +92,9 @@ def build(
         raise ValueError(f"unknown algorithm {algorithm!r}; choose from {', '.join(ALGORITHMS)}")
     names = tuple(features)
     texts = tuple(name for name in names if name in categorical)
-    classify = _FAMILIES[algorithm]([name in texts for name in names], seed)
-    return Pipeline([("encode", ClaimEncoder(names, texts)), ("classify", classify)])
+    many = tuple(name for name in texts if name in rated)
+    classify = _FAMILIES[algorithm]([name in texts and name not in many for name in names], seed)
+    if many:
+        rates = CategoryRates([name in many for name in names], seed=seed)
+        classify.steps.insert(0, ("rates", rates))
+    return Pipeline([("encode", ClaimEncoder(names, texts, rated=many)), ("classify", classify)])

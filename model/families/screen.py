@@ -24,12 +24,12 @@ class Screen(TransformerMixin, BaseEstimator):
 
     Args:
         categorical: for each column, True if it contains category codes.
-        level: significance level of the test.
+        level: significance level of the test; chosen in docs/decisions/0023-the-screen.md.
         enough: number of claims from which nothing is masked.
     """
 
     def __init__(
-        self, categorical: Sequence[bool], level: float = 0.01, enough: int = 5_000
+        self, categorical: Sequence[bool], level: float = 0.2, enough: int = 5_000
     ) -> None:
         self.categorical = categorical
         self.level = level

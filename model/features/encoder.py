@@ -14,13 +14,18 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Matrix
 from model.features.facts import Columns, claim_columns
-from model.features.vocabulary import Vocabulary, numbers, plain_list
+from model.features.vocabulary import Vocabulary, clean, numbers, plain_list
 from schemas.contract.model import Contract
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MAX_CATEGORIES: Final = 64
+MAX_RATED: Final = 10_000
+"""Categories learnt of a feature whose categories are replaced by shares of fraud."""
+MANY: Final = MAX_CATEGORIES
+"""A feature with more categories than this can have shares of fraud in their place; see
+docs/decisions/0021-many-categories.md."""
 
 
 def claim_frame(contract: Contract, claims: Sequence[Any], names: Sequence[str]) -> "pd.DataFrame":
@@ -46,6 +51,18 @@ def varying(columns: Columns, categorical: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in columns if distinct(name) > 1)
 
 
+def many_valued(
+    columns: Columns, categorical: Collection[str], above: int = MANY
+) -> tuple[str, ...]:
+    """Names of the texts among the columns that have more than `above` categories."""
+    return tuple(
+        name
+        for name in columns
+        if name in categorical
+        and len({clean(value) for value in set(plain_list(columns[name]))} - {None}) > above
+    )
+
+
 class ClaimEncoder(TransformerMixin, BaseEstimator):
     """Turns columns of claims into a matrix of floats, one column per feature.
 
@@ -57,6 +74,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         features: names of the columns to use, in the matrix's order.
         categorical: names of those that contain texts.
         max_categories: maximum categories learnt per feature; rarer ones count as unknown.
+        rated: names of those with up to `MAX_RATED` categories instead.
     """
 
     def __init__(
@@ -64,15 +82,19 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         features: Sequence[str],
         categorical: Collection[str] = (),
         max_categories: int = MAX_CATEGORIES,
+        rated: Collection[str] = (),
     ) -> None:
         self.features = features
         self.categorical = categorical
         self.max_categories = max_categories
+        self.rated = rated
 
     def fit(self, X: "Columns | pd.DataFrame", y: Any = None) -> Self:
         """Learn the categories."""
         self.vocabularies_: dict[str, Vocabulary] = {
-            name: Vocabulary(plain_list(X[name]), self.max_categories)
+            name: Vocabulary(
+                plain_list(X[name]), MAX_RATED if name in self.rated else self.max_categories
+            )
             for name in self.features
             if name in self.categorical
         }

@@ -20,6 +20,7 @@ from model.artifact.store import ArtifactError
 from model.files.trusted import FileError, decode, read
 from model.files.writing import write
 from model.releases.lock import LIMIT_S, LockedError, alone
+from model.releases.terms import STRICT, Terms, contract_changes, refuse
 from model.scoring.load import load as load_model
 
 CURRENT: Final = "current"
@@ -53,6 +54,12 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     replaced: str | None
     rollback: bool = False
     approver: str | None = None
+    despite: str | None = None
+    """Why it was put into service although its manifest has doubts."""
+    doubts: tuple[str, ...] = ()
+    """Those doubts."""
+    contract_changes: tuple[str, ...] = ()
+    """What it may refuse that the version before it took, if that was accepted."""
 
 
 def listed(root: Path) -> Listing:
@@ -94,6 +101,7 @@ def promote(
     now: dt.datetime,
     approver: str | None = None,
     limit_s: float = LIMIT_S,
+    terms: Terms = STRICT,
 ) -> Promotion:
     """Put a version into service, after loading it completely.
 
@@ -101,7 +109,8 @@ def promote(
     most `limit_s` seconds for another promotion.
 
     Raises:
-        ArtifactError: no such version, or it cannot be loaded; the one in service stays.
+        ArtifactError: no such version, it cannot be loaded, or the terms do not cover its doubts or
+            the changes of its contract; the one in service stays.
     """
     folder = _folder(root, version)
     with _alone(root, limit_s):
@@ -109,7 +118,19 @@ def promote(
             raise ArtifactError(f"{version} is already in service")
         log = history(root)
         load_model(folder)
-        entry = Promotion(at=now, version=version, replaced=_keep(root), approver=approver)
+        manifest = artifact.read_manifest(folder)
+        doubts = manifest.doubts
+        changes = contract_changes(root / CURRENT, artifact.read_contract(folder, manifest))
+        refuse(version, doubts, changes, terms)
+        entry = Promotion(
+            at=now,
+            version=version,
+            replaced=_keep(root),
+            approver=approver,
+            despite=terms.despite if doubts else None,
+            doubts=doubts,
+            contract_changes=changes,
+        )
         return _turn(root, log, entry)
 
 
@@ -152,6 +173,12 @@ def _entry(path: Path, number: int, line: bytes) -> Promotion:
         raise ArtifactError(
             f"{path}, line {number}: not the record of a promotion: {error}; correct or remove it"
         ) from error
+
+
+def said(root: Path, done: Promotion) -> str:
+    """A promotion or rollback as a line of text."""
+    replaced = f", which was {done.replaced}" if done.replaced else ""
+    return f"{root / CURRENT} is now {done.version}{replaced}\n"
 
 
 def is_name(version: str) -> bool:
@@ -223,7 +250,7 @@ def _keep(root: Path) -> str | None:
     folder = root / CURRENT
     if folder.is_symlink() or not folder.is_dir():
         return in_service(root)
-    version = artifact.read_manifest(folder).version
+    version = artifact.described(folder, artifact.format_of(folder))[1].version
     if not is_name(version):
         raise ArtifactError(
             f"{folder} is a folder, not a link, and its version {version!r} cannot be used as a "

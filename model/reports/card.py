@@ -4,7 +4,7 @@ After Mitchell et al., "Model cards for model reporting", FAT* 2019.
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -13,9 +13,11 @@ from model.artifact.manifest import Manifest, SplitPlan, TrainingData
 from model.decide import Levels
 from model.evaluation.details import Details
 from model.evaluation.fairness import ProtectedGroup, gap
+from model.evaluation.importance import Importance
 from model.leaks.check import LeakCheck
 from model.reports import table
 from model.reports.table import Table, number, plain
+from model.reports.tables import SHUFFLED, importances
 from schemas.claim import Role
 from schemas.contract.model import Contract
 
@@ -62,6 +64,10 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Columns of the training data that the contract does not have."""
     excluded: dict[str, tuple[str, ...]]
     """Fields of the claim that the model does not see, by role."""
+    left_out: dict[str, str]
+    """Features of the contract that the model does not use, and why."""
+    doubts: tuple[str, ...]
+    """Why the figures say too little to put the model into service."""
     threshold_policy: str
     levels: Levels
     evaluation: Details
@@ -88,7 +94,9 @@ def card(
         features=manifest.features,
         derived=tuple(name for name in manifest.features if name in contract.derived),
         unused=manifest.trained_on.unused,
-        excluded=_excluded(contract, manifest.features),
+        excluded=_excluded(contract, (*manifest.features, *manifest.left_out)),
+        left_out=manifest.left_out,
+        doubts=manifest.doubts,
         threshold_policy=str(manifest.policy),
         levels=manifest.levels,
         evaluation=evaluation,
@@ -112,10 +120,12 @@ def markdown(of: Card) -> str:
             f"sha256 `{of.sha256}`.",
             "",
             f"Approved by: {plain(of.approver or '(nobody yet)')}",
+            *(_listed("Doubts", map(plain, of.doubts)) if of.doubts else ()),
             *_listed("Intended use", of.intended_use),
             *_listed("Not intended for", of.not_intended_for),
             *_data(of),
             *_features(of),
+            *_importance(of.evaluation.importance),
             *_leaks(of.evaluation.leaks),
             *_figures(of.evaluation, of.threshold_policy, of.levels),
             *_groups(of.evaluation.groups, of.features),
@@ -149,15 +159,38 @@ def _data(of: Card) -> list[str]:
 def _features(of: Card) -> list[str]:
     stated = [name for name in of.features if name not in of.derived]
     unseen = (f"not seen, {role}: {_names(names)}" for role, names in of.excluded.items())
+    unused = (f"not used, {why}: {_names(names)}" for why, names in by_reason(of.left_out).items())
     return _listed(
         "Features",
         [
             f"fields: {_names(stated)}",
             f"derived: {_names(of.derived)}",
+            *unused,
             *unseen,
             f"columns of the data that the contract does not have: {_names(of.unused)}",
         ],
     )
+
+
+def by_reason(left_out: Mapping[str, str]) -> dict[str, list[str]]:
+    """Names of the features that are not used, by the reason."""
+    found: dict[str, list[str]] = {}
+    for name, why in left_out.items():
+        found.setdefault(why, []).append(name)
+    return found
+
+
+def _importance(found: Sequence[Importance]) -> list[str]:
+    if not found:
+        return []
+    return [
+        "",
+        "## Importance of the features",
+        "",
+        *table.markdown(importances(found)),
+        "",
+        SHUFFLED,
+    ]
 
 
 def _names(names: Iterable[str]) -> str:

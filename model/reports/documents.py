@@ -1,6 +1,6 @@
 """Human-readable files next to a model: evaluation, card and report."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from model.artifact.manifest import Manifest
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.details import Details, details
+from model.evaluation.importance import importance
 from model.evaluation.walk_forward import MonthlyStep
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
@@ -34,6 +35,7 @@ def documents(
     dataset: Dataset,
     steps: Sequence[MonthlyStep] = (),
     leaks: LeakCheck | None = None,
+    on_feature: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
     """Files for people about one of the models that were trained on the same claims, by name.
 
@@ -44,10 +46,22 @@ def documents(
         dataset: the data they were trained and evaluated on.
         steps: of the model's prequential evaluation, if there was one.
         leaks: the leak alarm's result for the training claims, if it ran.
+        on_feature: called for each feature whose importance was measured, for a progress bar.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
-    found = details(dataset.part(rows), trained.test_scores, threshold)
-    found = msgspec.structs.replace(found, leaks=leaks)
+    tested = dataset.part(rows)
+    found = msgspec.structs.replace(
+        details(tested, trained.test_scores, threshold),
+        leaks=leaks,
+        importance=importance(
+            trained.contract,
+            trained.pipeline,
+            tested.claims,
+            tested.labels,
+            seed=trained.seed,
+            on_feature=on_feature,
+        ),
+    )
     files = {EVALUATION_FILE: _pretty(found)} | _cards(card(manifest, trained.contract, found))
     if can_draw():
         others = [t for t in family if t is not trained]

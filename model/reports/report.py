@@ -12,7 +12,7 @@ from model.evaluation.walk_forward import MonthlyStep
 from model.leaks.check import LeakCheck
 from model.metrics import Report
 from model.reports import figures, tables
-from model.reports.card import leak_lines, leak_summary
+from model.reports.card import by_reason, leak_lines, leak_summary
 from model.reports.figures import Draw, Scored
 from model.reports.table import html as tabular
 
@@ -54,6 +54,7 @@ def html(
     threshold = found.report.threshold
     sections = [
         _heading(manifest, found),
+        _section("Doubts", _items(manifest.doubts)) if manifest.doubts else "",
         _summary(found),
         _section("Figures", tabular(tables.figures(found))),
         _section("Families side by side", tabular(tables.comparison(reports))) if others else "",
@@ -64,6 +65,7 @@ def html(
         else "",
         _section("Groups", _groups(manifest, found)),
         _section("Segments", _segments(found)),
+        _section("Features", _features(manifest, found)),
         _section("Leak check", _leaks(found.leaks)) if found.leaks else "",
     ]
     title = f"{escape(manifest.name)} {escape(manifest.version)}"
@@ -105,6 +107,22 @@ def _summary(found: Details) -> str:
         else "No fraud reaches the threshold."
     )
     return f"<p>{escape(' '.join(said))}</p>\n"
+
+
+def _items(lines: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _features(manifest: Manifest, found: Details) -> str:
+    """What was not used and why, and the importance of what was."""
+    unused = {"not in the contract": list(manifest.trained_on.unused)}
+    unused |= by_reason(manifest.left_out)
+    lines = [f"not used, {why}: {', '.join(names)}" for why, names in unused.items() if names]
+    said = _items(lines) if lines else "<p>Every feature and every column is used.</p>"
+    if not found.importance:
+        return said
+    shown = tabular(tables.importances(found.importance))
+    return f'{said}\n{shown}\n<p class="quiet">{escape(tables.SHUFFLED)}</p>'
 
 
 def _section(title: str, body: str) -> str:

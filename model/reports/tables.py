@@ -8,11 +8,17 @@ import msgspec
 from model.evaluation.bootstrap import Interval
 from model.evaluation.details import Details, Month
 from model.evaluation.fairness import ProtectedGroup
+from model.evaluation.importance import MOST_CLAIMS, Importance
 from model.evaluation.segments import Segment
 from model.evaluation.walk_forward import MonthlyStep
 from model.metrics import Report
 from model.reports.table import Table, number, percent
 
+SHUFFLED: Final = (
+    f"Loss of each figure when the feature is shuffled among at most {MOST_CLAIMS:,} of the "
+    "held-out claims. Features that say the same share their importance, and a small or negative "
+    "loss is chance."
+)
 NAMES: Final = {
     "n": "claims",
     "fraud_rate": "share of frauds",
@@ -55,6 +61,12 @@ def comparison(reports: Sequence[tuple[str, Report]]) -> Table:
         for name in names
     ]
     return Table(["", *(name for name, _ in reports)], rows)
+
+
+def importances(found: Sequence[Importance]) -> Table:
+    """What the figures lose without each feature."""
+    rows = [[f.feature, number(f.roc_auc), number(f.average_precision)] for f in found]
+    return Table(["feature", "ROC AUC lost", "average precision lost"], rows)
 
 
 def months(found: Sequence[Month]) -> Table:

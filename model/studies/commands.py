@@ -6,6 +6,7 @@ Neither is needed to train or to score: they exist so that every figure can be r
 import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from rich.console import Console
@@ -16,6 +17,7 @@ from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.files.writing import check_file, write
 from model.reports.table import Table
+from model.studies import categories, screening
 from model.studies import quality as figures_of
 from model.studies import search as candidates_of
 from model.studies.search import Candidate
@@ -25,10 +27,40 @@ Figures = Callable[[Path, Callable[[], None]], list[figures_of.Figure]]
 
 
 def search(options: argparse.Namespace) -> None:
-    """Validate every candidate and print a table."""
-    path = str(options.data_dir / "fraud_oracle.csv")
+    """Validate every candidate of what was asked for and print a table."""
+    STUDIES[options.of](options.data_dir)
+
+
+def _families(data_dir: Path) -> None:
+    path = str(data_dir / "fraud_oracle.csv")
     dataset = candidates_of.before(datasets.load(path, "carclaims"), figures_of.TEST_FROM)
     show(validated(dataset, candidates_of.candidates()))
+
+
+def _categories(data_dir: Path) -> None:
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("validating categories", total=None)
+        found = categories.study(
+            categories.tables(data_dir), on_found=lambda _: progress.advance(task)
+        )
+    show(categories.table(found))
+
+
+def _screen(data_dir: Path) -> None:
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("validating the screen", total=None)
+        found = screening.study(
+            screening.tables(data_dir), on_found=lambda _: progress.advance(task)
+        )
+    show(screening.table(found))
+
+
+STUDIES: Final[dict[str, Callable[[Path], None]]] = {
+    "families": _families,
+    "categories": _categories,
+    "screen": _screen,
+}
+"""By what they chose."""
 
 
 def validated(dataset: Dataset, every: Sequence[Candidate]) -> Table:

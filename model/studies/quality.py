@@ -20,8 +20,8 @@ from model.arrays import Indices, Labels, Scores
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.datasets.duplicates import group_labels, rows_of
-from model.families.estimators import ALGORITHMS, build
-from model.features.encoder import varying
+from model.families.estimators import ALGORITHMS, RATED, build
+from model.features.encoder import many_valued, varying
 from model.features.facts import claim_columns
 from model.metrics import recall_at
 from model.reports.table import Table
@@ -81,7 +81,8 @@ def predict(
     contract = dataset.contract
     categorical = [name for name in features if contract.is_category(name)]
     seen = claim_columns(contract, [dataset.claims[i] for i in train], features)
-    pipeline = build(algorithm, varying(seen, categorical), categorical, seed=seed)
+    rated = many_valued(seen, categorical) if algorithm in RATED else ()
+    pipeline = build(algorithm, varying(seen, categorical), categorical, rated=rated, seed=seed)
     pipeline["classify"].set_params(**parameters)
     pipeline.fit(seen, dataset.labels[train])
     names = pipeline["encode"].features

@@ -1,8 +1,9 @@
 """fit → choose threshold → evaluate → artifact."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -17,10 +18,12 @@ from model.artifact.store import Contents
 from model.datasets.dataset import Dataset
 from model.decide import Fixed, Levels, Policy, levels
 from model.families import estimators
-from model.features.encoder import varying
+from model.features.encoder import many_valued, varying
 from model.features.facts import UNDATED, claim_columns, event_days
 from model.metrics import Report, evaluate
 from model.training import splits
+from model.training.doubts import doubts
+from model.training.left_out import left_out
 from model.training.pace import claims_per_day
 from model.training.splits import Split
 from schemas.contract.model import Contract
@@ -48,6 +51,10 @@ class Trained(NamedTuple):
     data: TrainingData
     plan: SplitPlan
     seed: int
+    doubts: tuple[str, ...] = ()
+    """See `model.training.doubts`."""
+    left_out: Mapping[str, str] = MappingProxyType({})
+    """Features that the pipeline does not use, and why."""
 
 
 def split(dataset: Dataset, plan: SplitPlan) -> Split:
@@ -92,9 +99,11 @@ def fit(
     names = varying(columns, categorical)
     if not names:
         raise ValueError("no feature varies: there is nothing to learn from")
+    rated = many_valued(columns, categorical) if algorithm in estimators.RATED else ()
+    pipeline = estimators.build(algorithm, names, categorical, rated=rated, seed=seed)
     # These fits take seconds: threads that wait on a busy machine cost more than they save.
     with threadpool_limits(1):
-        return estimators.build(algorithm, names, categorical, seed=seed).fit(columns, labels)
+        return pipeline.fit(columns, labels)
 
 
 def train(
@@ -136,6 +145,7 @@ def train(
     data = _describe(dataset, seen, float(labels.mean()))
     at = levels(policy, held_out, data.claims_per_day)
     scores = predict(contract, pipeline, pick(dataset.claims, test_rows))
+    tested = dataset.labels[test_rows]
     return Trained(
         algorithm=algorithm,
         contract=contract,
@@ -143,12 +153,14 @@ def train(
         reference=describe(contract, pipeline, seen, held_out),
         policy=policy,
         levels=at,
-        report=evaluate(dataset.labels[test_rows], scores, at.threshold),
+        report=evaluate(tested, scores, at.threshold),
         test_rows=test_rows,
         test_scores=scores,
         data=data,
         plan=plan,
         seed=seed,
+        doubts=doubts(int(labels.sum()), tested, scores, held_out, at.threshold),
+        left_out=left_out(contract, seen, features, pipeline),
     )
 
 
@@ -237,6 +249,8 @@ def package(
         trained_on=trained.data,
         split=trained.plan,
         seed=trained.seed,
+        doubts=trained.doubts,
+        left_out=dict(trained.left_out),
     )
     return contents, manifest
 

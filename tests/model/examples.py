@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset
+from model.decide import Top
 from model.training.train import Trained, train
 from schemas.claim import Claim
 from schemas.contract.parse import shipped
@@ -69,4 +70,5 @@ def _labels(claims: tuple[Claim, ...], rng: np.random.Generator) -> npt.NDArray[
 @cache
 def linear() -> Trained:
     """A logistic regression of those claims, for tests that need some model and leave it alone."""
-    return train(dataset(), "logistic_regression", SplitPlan(kind="random"))
+    plan = SplitPlan(kind="random")
+    return train(dataset(), "logistic_regression", plan, policy=Top(0.1))

@@ -15,7 +15,7 @@ CODED = [False, False, True]
 
 
 def test_noise_is_dropped_and_evidence_stays() -> None:
-    screen = Screen(CODED).fit(X, Y)
+    screen = Screen(CODED, level=0.01).fit(X, Y)
     assert screen.dropped_.tolist() == [False, True, True]
     seen = screen.transform(X)
     assert (seen[:, 1:] == 0).all()
@@ -30,7 +30,7 @@ def test_with_enough_claims_nothing_is_dropped() -> None:
 
 
 def test_the_best_stays_without_evidence() -> None:
-    assert Screen([False, True]).fit(X[:, 1:], Y).dropped_.sum() == 1
+    assert Screen([False, True], level=0.01).fit(X[:, 1:], Y).dropped_.sum() == 1
 
 
 def test_the_test_is_pearsons() -> None:
@@ -45,7 +45,7 @@ def test_dropped_features_neither_score_nor_explain(algorithm: str) -> None:
     classifier: Pipeline = build(algorithm, ["witnesses", "loss_hour", "fault"], ["fault"])[
         "classify"
     ]
-    classifier.fit(X, Y)
+    classifier.set_params(screen__level=0.01).fit(X, Y)
     assert classifier["screen"].dropped_.tolist() == [False, True, True]
     compiled = compile_classifier(classifier)
     assert agrees(compiled, classifier, X)

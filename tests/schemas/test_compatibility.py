@@ -92,6 +92,7 @@ CLAIM_GROWTH: dict[str, Callable[[Document], object]] = {
     "new optional field": lambda d: d["properties"].update(telematics_score={"type": "number"}),
     "wider bound": lambda d: optional(d, "claim_amount").update(maximum=1e12),
     "no bound": lambda d: optional(d, "vehicle_make").pop("maxLength"),
+    "no longer whole numbers": lambda d: optional(d, "witnesses").pop("multipleOf"),
     "no longer required": lambda d: d["required"].remove("claim_id"),
     "another description": lambda d: d["properties"]["claim_id"].update(description="An id."),
 }

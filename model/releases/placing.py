@@ -1,0 +1,85 @@
+"""Where a new model is saved: never over the one in service, or over one to go back to."""
+
+import datetime as dt
+from pathlib import Path
+from typing import NamedTuple
+
+from model.artifact import store as artifact
+from model.artifact.store import ArtifactError
+from model.releases import versions
+from model.releases.signing import SIGNATURE_FILE
+from model.releases.versions import CURRENT, Promotion
+
+
+class Place(NamedTuple):
+    """The folder that a person named for a new model."""
+
+    output: Path
+    in_service: bool
+    """The model in service is there: the new one becomes a version next to it."""
+
+    def folder(self, version: str) -> Path:
+        """Where a model of that version is saved."""
+        return self.output.parent / version if self.in_service else self.output
+
+
+def place(output: Path, version: str = "") -> Place:
+    """Check, before a model is trained, that it can be saved there.
+
+    Args:
+        output: the folder named for it.
+        version: that the model will have, if that is known.
+
+    Raises:
+        ArtifactError: the folder is something else, a link to a model elsewhere, or a version that
+            was in service and can be gone back to; or the version exists.
+    """
+    root = output.parent
+    if _serves(output):
+        found = Place(output, in_service=True)
+        if version:
+            refuse_existing(found.folder(version))
+        return found
+    artifact.refuse_foreign(output)
+    if output.exists() and any(
+        output.name in (entry.version, entry.replaced) for entry in versions.history(root)
+    ):
+        raise ArtifactError(
+            f"{output} was in service, and rollback may go back to it: save the new model in "
+            "another folder"
+        )
+    return Place(output, in_service=False)
+
+
+def _serves(output: Path) -> bool:
+    link = output.parent / CURRENT
+    folder = link.resolve()
+    here = folder.parent == output.parent.resolve()
+    return here and output.resolve() == folder and (folder / artifact.MANIFEST_FILE).is_file()
+
+
+def refuse_existing(folder: Path) -> None:
+    """Check that a new version has a folder to itself.
+
+    Raises:
+        ArtifactError: there is something of that name.
+    """
+    if folder.exists():
+        raise ArtifactError(f"{folder} exists: give the new model another --model-version")
+
+
+def put_into_service(folder: Path, now: dt.datetime) -> Promotion:
+    """Promote a version that was saved in place of the one in service.
+
+    Raises:
+        ArtifactError: it is not promoted, as `versions.promote`, or because the model in service is
+            signed and this one is not; it stays where it was saved.
+    """
+    root = folder.parent
+    if (root / CURRENT / SIGNATURE_FILE).exists():
+        raise ArtifactError(
+            f"{folder} is not put into service yet, because the present model is signed: "
+            f"python -m model sign --model {folder} --key FILE, then "
+            f"python -m model promote {folder.name} --root {root}"
+        )
+    return versions.promote(root, folder.name, now)

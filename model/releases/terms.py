@@ -1,0 +1,84 @@
+"""What keeps a loadable model out of service until a person accepts it."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from model.artifact.store import ArtifactError, described, format_of, read_contract
+from schemas.contract.model import Contract
+from schemas.narrowing import narrowing
+
+ACCEPT: Final = "--accept-contract-change"
+DESPITE: Final = "--despite"
+_SHOWN: Final = 40
+"""Differences that a message lists; another line of business has a few for every field."""
+
+
+class Terms(NamedTuple):
+    """What a person accepts with a promotion."""
+
+    contract_change: bool = False
+    """The new model may refuse claims that the present one takes."""
+    despite: str | None = None
+    """Why the model is put into service although its training had doubts."""
+
+
+STRICT: Final = Terms()
+
+
+def contract_changes(current: Path, new: Contract) -> tuple[str, ...]:
+    """What the model in service takes and a model of this contract may refuse; see `narrowing`.
+
+    Args:
+        current: the folder in service, or the link to it.
+        new: the contract of the model that is to follow.
+    """
+    if not os.path.lexists(current):
+        return ()
+    folder = current.resolve()
+    try:
+        _, manifest = described(folder, format_of(folder))
+        present = read_contract(folder, manifest)
+    except ArtifactError as error:
+        return (f"the contract of the model in service is not known: {error}",)
+    return narrowing(present, new)
+
+
+def refuse(version: str, doubts: Sequence[str], changes: Sequence[str], terms: Terms) -> None:
+    """Check that the terms cover a promotion.
+
+    Raises:
+        ArtifactError: they do not; the message lists everything that they lack.
+    """
+    lacking = []
+    if doubts and terms.despite is None:
+        lacking.append(_doubtful(version, doubts))
+    if changes and not terms.contract_change:
+        lacking.append(_narrower(version, changes))
+    if lacking:
+        raise ArtifactError("\n".join(lacking))
+
+
+def _doubtful(version: str, doubts: Sequence[str]) -> str:
+    return (
+        f"{version} is not put into service, because its figures say too little:{_lines(doubts)}\n"
+        "Train it with more claims or another threshold. "
+        f"{DESPITE} REASON puts it into service all the same and records the reason."
+    )
+
+
+def _narrower(version: str, changes: Sequence[str]) -> str:
+    return (
+        f"{version} is not put into service, because it may refuse claims that the present model "
+        f"takes:{_lines(changes)}\n"
+        "Claims that are waiting in the topic, and those of senders that have not changed yet, "
+        "would become dead letters, or lose what the new contract does not have. None is lost if "
+        "the new claims go to a new topic, or if the new contract takes both: for a renamed field, "
+        f"the former name under x-from. {ACCEPT} puts it into service all the same."
+    )
+
+
+def _lines(items: Sequence[str]) -> str:
+    more = [f"and {len(items) - _SHOWN} more"] if len(items) > _SHOWN else []
+    return "".join(f"\n  {item}" for item in (*items[:_SHOWN], *more))
