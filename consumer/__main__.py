@@ -52,6 +52,7 @@ from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
 from model.cli.argument_types import from_zero, moment, rate, seed, small, whole
+from model.samples.lines import AUTO, NAMES
 from schemas.dead_letter import Reason
 from schemas.streams import Parser, written
 
@@ -158,9 +159,12 @@ def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Train, start an embedded broker and stream claims through the worker."""
     stop.by_interrupt()  # temporary files are removed and the terminal is restored
-    from consumer.tools.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
+    # pandas and rich are not for the worker
+    from consumer.tools.demo import run_demo  # noqa: PLC0415
+    from consumer.tools.demo_claims import Source  # noqa: PLC0415
 
-    run_demo(settings, options.data, options.format, options.claims)
+    source = Source(options.data, options.format, options.contract)
+    run_demo(settings, source, options.claims)
 
 
 def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
@@ -180,6 +184,7 @@ def generate(settings: Settings, options: argparse.Namespace, stop: Stop) -> Non
         claims=options.claims,
         broken_every=options.broken_every,
         seed=options.seed,
+        contract=options.contract,
         stop=stop,
     )
     sys.stdout.write(f"{sent} claims sent to {settings.claims_topic}\n")
@@ -272,6 +277,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     showing.add_argument(
         "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
     )
+    showing.add_argument(
+        "--contract", choices=NAMES, default=AUTO, help="what the claims are (%(default)s)"
+    )
     showing.add_argument("--claims", type=whole, default=20_000, help="stream at most this many")
     making = command("topics", topics)
     making.add_argument("--partitions", type=small, default=8)
@@ -289,6 +297,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         help="make every Nth record invalid; 0 disables it",
     )
     loading.add_argument("--seed", type=seed, default=1)
+    loading.add_argument(
+        "--contract", choices=NAMES, default=AUTO, help="what the claims are (%(default)s)"
+    )
     again = command("redrive", send_back)
     again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
     again.add_argument(

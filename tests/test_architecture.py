@@ -73,9 +73,9 @@ FROM_MODEL = {
     "models": {"artifact", "drift", "releases", "scoring"},
     "settings": {"files"},
     "telemetry": {"scoring"},
-    "tools": {"artifact", "cli", "datasets", "decide", "reports", "scoring", "training"},
+    "tools": {"artifact", "cli", "datasets", "decide", "reports", "samples", "scoring", "training"},
     "worker": {"scoring"},
-    "__main__": {"cli", "files"},
+    "__main__": {"cli", "files", "samples"},
 }
 """What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
