@@ -132,7 +132,8 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         )
     with traced(settings) as traces, models.watched():
         own = traces.middleware()
-        app = scoring_app(models.current, metrics, health, settings.api_token, *own)
+        token, unknown = settings.api_token, settings.unknown_fields
+        app = scoring_app(models.current, metrics, health, token, *own, unknown=unknown)
         server = Server(app, limits, metrics.answered, context)
         stop.gracefully(server.stop, within_s=GRACE_S + LIMIT_S)
         serve_until_stopped(server, sock)
@@ -161,9 +162,9 @@ def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     stop.by_interrupt()  # temporary files are removed and the terminal is restored
     # pandas and rich are not for the worker
     from consumer.tools.demo import run_demo  # noqa: PLC0415
-    from consumer.tools.demo_claims import Source  # noqa: PLC0415
+    from consumer.tools.demo_claims import DemoData  # noqa: PLC0415
 
-    source = Source(options.data, options.format, options.contract)
+    source = DemoData(options.data, options.format, options.contract)
     run_demo(settings, source, options.claims)
 
 

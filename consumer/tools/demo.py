@@ -29,7 +29,7 @@ from consumer.session.session import Session
 from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loaded, Loop, health_of_worker
 from consumer.telemetry.metrics import Metrics
-from consumer.tools.demo_claims import Sent, Source, prepare
+from consumer.tools.demo_claims import DemoData, Sent, prepare
 from consumer.tools.demo_tables import Received, summary, table
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
@@ -44,7 +44,7 @@ OUTSTANDING: Final = 4_000
 """The embedded broker keeps 5 MB per partition and drops the oldest: never run that far ahead."""
 
 
-def run_demo(settings: Settings, source: Source, count: int) -> None:
+def run_demo(settings: Settings, source: DemoData, count: int) -> None:
     """Train on the earlier claims, stream the later ones, print a summary.
 
     Raises:

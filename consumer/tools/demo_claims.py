@@ -43,7 +43,7 @@ BAD_RECORDS: Final = (
 )
 
 
-class Source(NamedTuple):
+class DemoData(NamedTuple):
     """Where the demo's claims come from."""
 
     data: str
@@ -79,7 +79,7 @@ class Sent:
         self.bad = len(self.records) - len(self.label_of)
 
 
-def prepare(console: Console, folder: Path, source: Source, count: int) -> tuple[Scorer, Sent]:
+def prepare(console: Console, folder: Path, source: DemoData, count: int) -> tuple[Scorer, Sent]:
     """Train on the earlier claims by date; the later ones, with some bad records, will be sent.
 
     Raises:
@@ -108,7 +108,7 @@ def prepare(console: Console, folder: Path, source: Source, count: int) -> tuple
     return load_model(folder / "model"), sent
 
 
-def _history(console: Console, folder: Path, source: Source, count: int) -> History:
+def _history(console: Console, folder: Path, source: DemoData, count: int) -> History:
     if source.contract == AUTO:
         rows = 2 * count if source.data == SYNTHETIC else None
         return History(load(source.data, source.format, rows=rows), msgspec.json.encode)
