@@ -2,7 +2,7 @@
 
     python -m examples.send_rows claims.yaml examples/own_claims.csv
 
-A row becomes a JSON object with the columns as its members and the texts as they are: a worker reads
+A row becomes a JSON object: its columns are the members, the texts stay as they are. A worker reads
 it through the contract that its model was trained with.
 """
 

@@ -59,6 +59,8 @@ def documents(contract: Contract, file: str) -> tuple[ClaimForm, dict[str, bytes
 def _documents(form: ClaimForm) -> Iterator[tuple[str, object]]:
     yield "claim.json", claim_schema(form)
     yield "claim-decoded.json", decoded_schema(form)
+    if form.examples:
+        yield "claim-example.json", form.examples[0]
     yield "fraud-alert.json", alert_schema()
     yield "dead-letter.json", dead_letter_schema()
     yield "fraud-outcome.json", outcome_schema()

@@ -41,6 +41,7 @@ class ClaimDecoder:
             self._flatten = flattener(contract, self._slots.paths)
         self._json: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.wire)
         self._strict: msgspec.json.Decoder[Any] = msgspec.json.Decoder(strict)
+        self._sent = strict
         self._known = known_fields(contract)
 
     def decode(self, value: bytes, root: str = "$") -> Any:
@@ -82,11 +83,13 @@ class ClaimDecoder:
     def convert(self, tree: Any, root: str = "$") -> Any:
         """The claim of an event that another format, such as Avro, was decoded to.
 
+        It must have no unknown members; see `unknown_names`.
+
         Raises:
             RefusedError: as `decode`.
         """
         try:
-            event = msgspec.convert(tree, self.wire)
+            event = msgspec.convert(tree, self._sent)
         except msgspec.ValidationError as error:
             raise invalid(error, root) from None
         if self._slots is None:
