@@ -153,7 +153,7 @@ def test_unknown_fields_are_counted_by_name_up_to_a_bound() -> None:
         metrics.count_unknown([(f"f{n}",) for n in range(500)])
         counted = {
             sample.labels["field"]: sample.value
-            for sample in metrics.unknown_fields.collect()[0].samples
+            for sample in next(iter(metrics.unknown_fields.collect())).samples
             if sample.name.endswith("_total")
         }
         assert (counted["odd"], counted["rare"]) == (2, 1)
