@@ -148,7 +148,7 @@ def run_loop(settings: Settings, folder: Path, claims: int = CLAIMS) -> tuple[Li
     scorer, sent = prepare(Console(), folder, DemoData("synthetic", "jsonl", AUTO), claims)
     scorer.control_share = CONTROL_SHARE
     file, metrics, followed = folder / "cases.sqlite", Metrics(), ProcessMetrics()
-    database, instruments = sqlite3.connect(file), OutcomeMetrics(followed)
+    database, instruments = sqlite3.connect(file, timeout=60), OutcomeMetrics(followed)
     database.execute(TABLE)
     threads, serving = Threads(), threading.Event()
 
@@ -169,7 +169,8 @@ def run_loop(settings: Settings, folder: Path, claims: int = CLAIMS) -> tuple[Li
         servers = embedded.kafka_bootstrap_servers
         topics = embedded.alerts_topic, embedded.outcomes_topic
         threads.start(
-            lambda: serve(sqlite3.connect(file), servers, topics, serving.is_set), serving.set
+            lambda: serve(sqlite3.connect(file, timeout=60), servers, topics, serving.is_set),
+            serving.set,
         )
         send(embedded, sent)
         expected = expected_cases(scorer, sent)
