@@ -7,6 +7,7 @@ FORMAT ?= jsonl
 ALGORITHM ?= gradient_boosting
 SPLIT ?= time
 OUTPUT ?= artifacts/current
+CONTRACT ?= auto
 CLAIMS ?= 20000
 ROUNDS ?= 20
 SEED ?= 1
@@ -54,9 +55,9 @@ setup: $(VENV)/.ready ## create the development environment, with the command .v
 
 runtime: $(VENV)/.runtime # only what a worker needs, half the size
 
-demo: runtime ## demonstrate scoring on an embedded broker (DATA=FILE FORMAT=carclaims for real claims)
+demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health or property; DATA=FILE FORMAT=carclaims)
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
-	  --claims $(CLAIMS)
+	  --claims $(CLAIMS) --contract $(CONTRACT)
 
 # Tests on a broker wait most of the time, so two run at once, each process on a broker of its own.
 # Fault injection waits for moments that another test, or tracing, would move: it runs alone.

@@ -67,8 +67,13 @@ def contenders() -> dict[str, tuple[Decode, Sequence[bytes]]]:
     return {
         "class": (msgspec.json.Decoder(Claim).decode, auto),
         "contract auto": (_decoder("auto"), auto),
+        "auto, unknown named": (ClaimDecoder(shipped("auto")).read, auto),
         "contract health": (_decoder("health"), _encoded(health.generate(CLAIMS, 1))),
         "contract property": (_decoder("property"), _encoded(dwellings.generate(CLAIMS, 1))),
+        "auto, one unknown": (
+            ClaimDecoder(shipped("auto")).read,
+            [v[:-1] + b',"odd":1}' for v in auto],
+        ),
     }
 
 

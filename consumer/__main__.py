@@ -53,6 +53,7 @@ from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
 from model.cli.argument_types import from_zero, moment, rate, seed, small, whole
+from model.samples.lines import AUTO, NAMES
 from schemas.dead_letter import Reason
 from schemas.streams import Parser, written
 
@@ -134,7 +135,8 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         )
     with traced(settings) as traces, models.watched():
         own = traces.middleware()
-        app = scoring_app(models.current, metrics, health, settings.api_token, *own)
+        token, unknown = settings.api_token, settings.unknown_fields
+        app = scoring_app(models.current, metrics, health, token, *own, unknown=unknown)
         server = Server(app, limits, metrics.answered, context)
         stop.gracefully(server.stop, within_s=GRACE_S + LIMIT_S)
         serve_until_stopped(server, sock)
@@ -161,9 +163,12 @@ def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
     """Train, start an embedded broker and stream claims through the worker."""
     stop.by_interrupt()  # temporary files are removed and the terminal is restored
-    from consumer.tools.demo import run_demo  # noqa: PLC0415 - pandas and rich are not for the worker
+    # pandas and rich are not for the worker
+    from consumer.tools.demo import run_demo  # noqa: PLC0415
+    from consumer.tools.demo_claims import DemoData  # noqa: PLC0415
 
-    run_demo(settings, options.data, options.format, options.claims)
+    source = DemoData(options.data, options.format, options.contract)
+    run_demo(settings, source, options.claims)
 
 
 def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
@@ -183,6 +188,7 @@ def generate(settings: Settings, options: argparse.Namespace, stop: Stop) -> Non
         claims=options.claims,
         broken_every=options.broken_every,
         seed=options.seed,
+        contract=options.contract,
         stop=stop,
     )
     sys.stdout.write(f"{sent} claims sent to {settings.claims_topic}\n")
@@ -290,6 +296,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     showing.add_argument(
         "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
     )
+    showing.add_argument(
+        "--contract", choices=NAMES, default=AUTO, help="what the claims are (%(default)s)"
+    )
     showing.add_argument("--claims", type=whole, default=20_000, help="stream at most this many")
     making = command("topics", topics)
     making.add_argument("--partitions", type=small, default=8)
@@ -307,6 +316,9 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         help="make every Nth record invalid; 0 disables it",
     )
     loading.add_argument("--seed", type=seed, default=1)
+    loading.add_argument(
+        "--contract", choices=NAMES, default=AUTO, help="what the claims are (%(default)s)"
+    )
     own = command("send", send)
     which = own.add_mutually_exclusive_group(required=True)
     which.add_argument("--contract", metavar="FILE|NAME", help="contract of the claims")

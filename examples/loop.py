@@ -38,10 +38,12 @@ from consumer.session.session import Session
 from consumer.settings.settings import Publish, Settings, read_settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics, ProcessMetrics
-from consumer.tools.demo import Sent, embedded_broker, prepare
+from consumer.tools.demo import embedded_broker
+from consumer.tools.demo_claims import DemoData, Sent, prepare
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
 from examples.case_service import TABLE, close_case, occasion_of, serve
+from model.samples.lines import AUTO
 from model.scoring.scorer import Scorer
 from schemas.outcome import Finding, Occasion
 
@@ -143,10 +145,10 @@ def investigate(database: sqlite3.Connection, label_of: dict[str, bool]) -> Coun
 
 def run_loop(settings: Settings, folder: Path, claims: int = CLAIMS) -> tuple[LiveQuality, str]:
     """Run the loop once; returns the live figures and the version of the model."""
-    scorer, sent = prepare(Console(), folder, "synthetic", "jsonl", claims)
+    scorer, sent = prepare(Console(), folder, DemoData("synthetic", "jsonl", AUTO), claims)
     scorer.control_share = CONTROL_SHARE
     file, metrics, followed = folder / "cases.sqlite", Metrics(), ProcessMetrics()
-    database, instruments = sqlite3.connect(file), OutcomeMetrics(followed)
+    database, instruments = sqlite3.connect(file, timeout=60), OutcomeMetrics(followed)
     database.execute(TABLE)
     threads, serving = Threads(), threading.Event()
 
@@ -167,7 +169,8 @@ def run_loop(settings: Settings, folder: Path, claims: int = CLAIMS) -> tuple[Li
         servers = embedded.kafka_bootstrap_servers
         topics = embedded.alerts_topic, embedded.outcomes_topic
         threads.start(
-            lambda: serve(sqlite3.connect(file), servers, topics, serving.is_set), serving.set
+            lambda: serve(sqlite3.connect(file, timeout=60), servers, topics, serving.is_set),
+            serving.set,
         )
         send(embedded, sent)
         expected = expected_cases(scorer, sent)

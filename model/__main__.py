@@ -214,14 +214,12 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
 
 def _check(grammar: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """Check what argparse cannot: options that depend on each other."""
-    if getattr(options, "format", SYNTHETIC) is None and options.data is not None:
-        if options.data == SYNTHETIC:
-            options.format = SYNTHETIC
-        elif options.contract is None and options.verb == "train":
-            grammar.error(
-                f"--contract or --format is required with --data {options.data}; "
-                "python -m schemas draft --data FILE writes a contract"
-            )
+    unread = options.verb == "train" and options.format is None and options.contract is None
+    if unread and options.data != SYNTHETIC:
+        grammar.error(
+            f"--contract or --format is required with --data {options.data}; "
+            "python -m schemas draft --data FILE writes a contract"
+        )
     if options.verb == "train" and options.cutoff and options.split != "time":
         grammar.error("--cutoff needs --split time")
 

@@ -32,7 +32,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     )
     exporting.set_defaults(run=_export)
     for verb in (checking, exporting):
-        verb.add_argument("--contract", type=Path, required=True, metavar="FILE")
+        verb.add_argument("--contract", type=Path, required=True, metavar="FILE|NAME")
     for verb, needed in ((drafting, True), (checking, False)):
         verb.add_argument(
             "--data",

@@ -74,10 +74,11 @@ FROM_MODEL = {
     "settings": {"files"},
     "telemetry": {"scoring"},
     "tools": {
-        "artifact", "cli", "datasets", "decide", "offline", "reports", "scoring", "training",
+        "artifact", "cli", "datasets", "decide", "offline", "reports", "samples", "scoring",
+        "training",
     },
     "worker": {"scoring"},
-    "__main__": {"cli", "files"},
+    "__main__": {"cli", "files", "samples"},
 }  # fmt: skip
 """What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {

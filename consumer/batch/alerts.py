@@ -101,6 +101,7 @@ def fraud_alerts(
     assessment: Assessment,
     scorer: BatchScorer,
     now: dt.datetime,
+    unknown_fields: Sequence[tuple[str, ...]] | None = None,
 ) -> Iterator[FraudAlert]:
     """One alert for each scored claim.
 
@@ -110,10 +111,12 @@ def fraud_alerts(
         assessment: the model's results for them, in the same order.
         scorer: the model.
         now: becomes ``scored_at``.
+        unknown_fields: of each claim; see `consumer.batch.decode.Decoded`.
     """
     shared = asdict(_shared(scorer, now))
     nothing: list[tuple[()]] = [()] * len(claims)
-    for own in _own_parts(claims, sources, nothing, nothing, assessment, scorer):
+    unknown = nothing if unknown_fields is None else unknown_fields
+    for own in _own_parts(claims, sources, nothing, unknown, assessment, scorer):
         yield FraudAlert(**shared, **asdict(own))
 
 

@@ -1,7 +1,7 @@
 """From one record's bytes to a claim, or to the reason why it is not one. Pure."""
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, parse
+from schemas.decoding.unknown import UnknownFields
 
 Headers = dict[str, str | bytes | None] | list[Header]
 
@@ -78,28 +79,50 @@ class Decoded(NamedTuple):
     claim: Any
     """Of the type that its contract compiles to."""
     unknown_fields: tuple[str, ...] = ()
-    """Names in the event that the contract does not know, as far as they are looked for."""
+    """Names in the event that the contract does not know, unless they are ignored."""
 
 
-def decode(value: bytes | None, headers: Iterable[Header], decoder: ClaimDecoder) -> Decoded:
+def decode(
+    value: bytes | None,
+    headers: Iterable[Header],
+    decoder: ClaimDecoder,
+    unknown: UnknownFields = UnknownFields.FLAG,
+) -> Decoded:
     """Read one claim from a record.
 
     Args:
         value: the claim as JSON, or a structured-mode CloudEvent around it.
         headers: the record's headers; ``content-type`` identifies a CloudEvent.
         decoder: of the contract.
+        unknown: what becomes of fields that the contract does not know.
 
     Raises:
         RefusedError: with the reason and the JSON path of the fault.
     """
+    root = "$"
     if not value:
         raise RefusedError(Reason.EMPTY, "the record has no value")
     if len(value) > MAX_CLAIM_BYTES:
         check_size(value)
     if headers and is_structured(headers):
         envelope: Envelope = parse(_envelopes, value, "$")
-        return Decoded(decoder.decode(bytes(envelope.data), "$.data"))
-    return Decoded(decoder.decode(value))
+        value, root = bytes(envelope.data), "$.data"
+    if unknown is UnknownFields.IGNORE:
+        return Decoded(decoder.decode(value, root))
+    found = Decoded(*decoder.read(value, root))
+    if found.unknown_fields and unknown is UnknownFields.REFUSE:
+        raise not_known(found.unknown_fields, root)
+    return found
+
+
+def not_known(names: Sequence[str], root: str = "$") -> RefusedError:
+    """The refusal of an event with fields that the contract does not know."""
+    more = f" and {len(names) - 1} or more others" if len(names) > 1 else ""
+    return RefusedError(
+        Reason.INVALID,
+        f"the contract does not know this field{more}; UNKNOWN_FIELDS=refuse",
+        f"{root}.{names[0]}",
+    )
 
 
 def check_size(value: bytes) -> None:

@@ -60,6 +60,13 @@ def avro_reader(
     return read
 
 
+def field_names(text: str) -> list[str]:
+    """Names of the fields of a schema that can be read; none if it is no record."""
+    schema = json.loads(text)
+    fields = schema.get("fields", ()) if isinstance(schema, dict) else ()
+    return [field["name"] for field in fields]
+
+
 def _decoder(
     writer: AvroSchema, named: dict[str, AvroSchema], fields: Collection[str] | None
 ) -> Decode:

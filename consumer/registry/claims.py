@@ -11,14 +11,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from consumer.batch.decode import Decoded, check_size, decode
+from consumer.batch.decode import Decoded, check_size, decode, not_known
 from consumer.registry.avro_bounds import SchemaError, TooDeepError
-from consumer.registry.avro_reader import avro_reader
+from consumer.registry.avro_reader import avro_reader, field_names
 from consumer.registry.avro_values import PayloadError
 from consumer.registry.client import Registry
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.unknown import UnknownFields
 
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
@@ -26,11 +27,22 @@ MOST_IDS: Final = 2**31
 """Schema ids are Java integers; a registry treats a larger one as if its URL were wrong."""
 
 
-class FramedClaims:
-    """Decodes claims, framed or plain."""
+def _none(_: Iterable[str]) -> tuple[str, ...]:
+    return ()
 
-    def __init__(self, registry: Registry) -> None:
+
+class FramedClaims:
+    """Decodes claims, framed or plain.
+
+    Args:
+        registry: knows the schemas.
+        unknown: what becomes of fields that the contract does not know. Those of an Avro record
+            are the ones that its writer's schema has.
+    """
+
+    def __init__(self, registry: Registry, unknown: UnknownFields = UnknownFields.FLAG) -> None:
         self._registry = registry
+        self._unknown = unknown
         self._opened: tuple[ClaimDecoder, Frames] | None = None
 
     def __call__(
@@ -43,18 +55,22 @@ class FramedClaims:
             RegistryStoppedError: the registry does not return the schema.
         """
         if not value or value[0] != MAGIC:
-            return decode(value, headers, decoder)
+            return decode(value, headers, decoder, self._unknown)
         check_size(value)
         content = self._frames_of(decoder).opened(value)
         if content.json is not None:
-            return decode(content.json, (), decoder)
-        return Decoded(decoder.convert(content.built))
+            return decode(content.json, (), decoder, self._unknown)
+        names = () if self._unknown is UnknownFields.IGNORE else content.unknown_fields
+        claim = decoder.convert(content.built)
+        if names and self._unknown is UnknownFields.REFUSE:
+            raise not_known(names)
+        return Decoded(claim, names)
 
     def _frames_of(self, decoder: ClaimDecoder) -> "Frames":
         """What builds the fields of that contract; another model may have another."""
         if self._opened is None or self._opened[0] is not decoder:
             names = {field.encode_name for field in msgspec.structs.fields(decoder.wire)}
-            self._opened = decoder, Frames(self._registry, names)
+            self._opened = decoder, Frames(self._registry, names, decoder.unknown_names)
         return self._opened[1]
 
 
@@ -63,6 +79,8 @@ class Content(NamedTuple):
 
     json: bytes | None
     built: Any = None
+    unknown_fields: tuple[str, ...] = ()
+    """Those of the Avro record that nobody asked for."""
 
 
 class Frames:
@@ -71,11 +89,19 @@ class Frames:
     Args:
         registry: knows the schemas.
         fields: build only these fields of an Avro record; None builds all.
+        unknown: chooses those that are unknown of the names of a record's fields.
     """
 
-    def __init__(self, registry: Registry, fields: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        fields: Collection[str] | None = None,
+        unknown: Callable[[Iterable[str]], tuple[str, ...]] = _none,
+    ) -> None:
         self._registry = registry
         self._fields = fields
+        self._choose = unknown
+        self._unknown: dict[int, tuple[str, ...]] = {}
         self._readers: dict[int, Callable[[bytes], Any] | RefusedError] = {}
 
     def opened(self, value: bytes) -> Content:
@@ -92,7 +118,8 @@ class Frames:
         if kind == "JSON":
             return Content(value[PREFIX_BYTES:])
         if kind == "AVRO":
-            return Content(None, self._read_avro(value[PREFIX_BYTES:], schema_id))
+            built = self._read_avro(value[PREFIX_BYTES:], schema_id)
+            return Content(None, built, self._unknown.get(schema_id, ()))
         what = "is not in the registry" if kind is None else f"is {kind}, not JSON or AVRO"
         raise RefusedError(Reason.INVALID, f"schema {schema_id} {what}")
 
@@ -121,7 +148,10 @@ class Frames:
     def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:
         """A function that reads payloads of the schema, or the reason why none is read."""
         try:
-            return avro_reader(self._registry.texts(schema_id), self._fields)
+            texts = self._registry.texts(schema_id)
+            read = avro_reader(texts, self._fields)
+            self._unknown[schema_id] = self._choose(field_names(texts[-1]))
+            return read
         except SchemaError as error:
             reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
             return RefusedError(reason, f"schema {schema_id} cannot be used: {error}")

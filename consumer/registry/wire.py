@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+from consumer.batch.decode import decode
 from consumer.batch.edges import PLAIN, Wire, as_it_is
 from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.settings.settings import AlertFormat, Settings
+from schemas.decoding.unknown import UnknownFields
 
 if TYPE_CHECKING:
     from consumer.registry.client import Registry
@@ -31,7 +34,8 @@ def make_wire(settings: Settings) -> Wire:
         RegistryStoppedError: the registry does not answer, or refuses the alerts' schema.
     """
     if settings.schema_registry_url is None:
-        return PLAIN
+        plain = settings.unknown_fields is UnknownFields.FLAG
+        return PLAIN if plain else Wire(partial(decode, unknown=settings.unknown_fields))
     with _extra(settings):
         from consumer.registry.client import connect  # noqa: PLC0415 - an extra
     return wire_of(settings, connect(settings))
@@ -48,7 +52,8 @@ def wire_of(settings: Settings, registry: "Registry") -> Wire:
         from consumer.registry.alerts import make_frame  # noqa: PLC0415 - an extra
         from consumer.registry.claims import FramedClaims  # noqa: PLC0415
     plain = settings.alert_format is AlertFormat.JSON
-    return Wire(FramedClaims(registry), as_it_is if plain else make_frame(settings, registry))
+    read = FramedClaims(registry, settings.unknown_fields)
+    return Wire(read, as_it_is if plain else make_frame(settings, registry))
 
 
 def json_of(settings: Settings) -> Callable[[bytes], bytes]:

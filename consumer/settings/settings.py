@@ -26,6 +26,7 @@ from consumer.settings.environment import (
 )
 from consumer.settings.otel import check_otel
 from schemas.dead_letter import Form
+from schemas.decoding.unknown import UnknownFields
 
 OWN_GROUPS: Final = ("-outcomes", "-redrive")
 """Suffixes that these commands add to CONSUMER_GROUP."""
@@ -132,6 +133,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     shadow_model_dir: OptionalPath = None
     model_public_key_file: OptionalPath = None
     rules_file: OptionalPath = None
+    unknown_fields: Annotated[UnknownFields, _one_of(UnknownFields)] = UnknownFields.FLAG
     batch_size: Annotated[int, _number(1, 10_000)] = 1_000
     batch_wait_ms: Annotated[int, _number(0, 10_000)] = 0
     delivery: Annotated[Delivery, _one_of(Delivery)] = Delivery.EXACTLY_ONCE

@@ -3,6 +3,8 @@
 A process registers only those of its kind: what it never counts has no series.
 """
 
+import collections
+import itertools
 from collections.abc import Collection, Iterable
 from typing import Final
 
@@ -28,6 +30,8 @@ LATENCY_BOUNDS_S: Final = (
 STAGE_BOUNDS_S: Final = (
     0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
 )  # fmt: skip
+NAMED_FIELDS: Final = 50
+OTHER: Final = "(others)"
 SHOWN_IDS: Final = 5
 LONGEST_ID: Final = 200
 BATCH_BOUNDS: Final = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000)
@@ -75,6 +79,34 @@ class ModelMetrics(ProcessMetrics):
             "Promoted models that could not be loaded.",
             registry=registry,
         )
+        self.unknown_claims = Counter(
+            "fraud_scorer_claims_with_unknown_fields",
+            "Claims that were sent with fields their contract does not know.",
+            registry=registry,
+        )
+        self.unknown_fields = Counter(
+            "fraud_scorer_unknown_fields",
+            "Claims by field that their contract does not know.",
+            ["field"],
+            registry=registry,
+        )
+        self.unknown_fields.labels(OTHER)
+        self._unknown_names: set[str] = set()
+
+    def count_unknown(self, found: Iterable[Collection[str]]) -> None:
+        """Count the unknown fields of claims.
+
+        Senders choose the names: those after the first `NAMED_FIELDS` are counted as `OTHER`.
+        """
+        claims = [names for names in found if names]
+        if not claims:
+            return
+        self.unknown_claims.inc(len(claims))
+        for name, count in collections.Counter(itertools.chain.from_iterable(claims)).items():
+            if len(self._unknown_names) < NAMED_FIELDS:
+                self._unknown_names.add(name)
+            label = name if name in self._unknown_names else OTHER
+            self.unknown_fields.labels(label).inc(count)
 
 
 class ServingMetrics(ModelMetrics):

@@ -10,7 +10,7 @@ import msgspec
 from falcon.asgi import Request, Response
 
 from consumer.batch.alerts import BatchScorer
-from consumer.batch.decode import MAX_CLAIM_BYTES, decode
+from consumer.batch.decode import MAX_CLAIM_BYTES, Decoded, decode
 from consumer.server.limits import PROBES
 from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
@@ -30,6 +30,7 @@ from consumer.web.turns import Turns
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.unknown import UnknownFields
 from schemas.openapi import openapi
 
 JSON: Final = "application/json"
@@ -46,9 +47,15 @@ _encoder: Final = msgspec.json.Encoder()
 class FraudDetection:
     """POST /fraud-detection: one claim as JSON, or an array of them."""
 
-    def __init__(self, scorer: Callable[[], BatchScorer], metrics: ServingMetrics) -> None:
+    def __init__(
+        self,
+        scorer: Callable[[], BatchScorer],
+        metrics: ServingMetrics,
+        unknown: UnknownFields = UnknownFields.FLAG,
+    ) -> None:
         self._scorer = scorer
         self._metrics = metrics
+        self._unknown = unknown
         self._arrays = Turns(MAX_ARRAYS)
 
     async def on_post(self, request: Request, response: Response) -> None:
@@ -64,12 +71,23 @@ class FraudDetection:
 
     async def _array(self, body: bytes, *, detail: bool) -> bytes:
         async with self._arrays.one():
-            return _encoder.encode(await answers(body, self._scorer(), detail=detail))
+            found = await answers(body, self._scorer(), self._read, detail=detail)
+            return _encoder.encode(found)
 
     def _one(self, body: bytes, *, detail: bool) -> bytes:
         scorer = self._scorer()
-        (found,) = told([_claim(body, scorer.decoder)], scorer, detail=detail)
+        try:
+            claim = self._read(body, scorer.decoder)
+        except RefusedError as refused:
+            raise ProblemError(status_of(refused), str(refused), refused.path) from None
+        (found,) = told([claim], scorer, detail=detail)
         return _encoder.encode(found)
+
+    def _read(self, body: bytes, decoder: ClaimDecoder) -> Decoded:
+        """One claim; its unknown fields are counted."""
+        found = decode(body, (), decoder, self._unknown)
+        self._metrics.count_unknown([found.unknown_fields])
+        return found
 
 
 def _wants_detail(request: Request) -> bool:
@@ -109,13 +127,6 @@ async def _body(request: Request) -> bytes:
     )
 
 
-def _claim(body: bytes, decoder: ClaimDecoder) -> Any:
-    try:
-        return decode(body, (), decoder).claim
-    except RefusedError as refused:
-        raise ProblemError(status_of(refused), str(refused), refused.path) from None
-
-
 class OpenApiDocument:
     """GET /openapi.json: the document for claims of the model in service."""
 
@@ -143,6 +154,7 @@ def scoring_app(
     health: Health,
     token: str | None = None,
     *before: Any,
+    unknown: UnknownFields = UnknownFields.FLAG,
 ) -> Application:
     """The operations endpoints, ``POST /fraud-detection``, its OpenAPI document and its page.
 
@@ -152,10 +164,11 @@ def scoring_app(
         health: what the probes answer.
         token: required in each request; None requires nothing.
         before: additional middleware, run before the token is checked.
+        unknown: what becomes of fields that the contract does not know.
     """
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)
-    app.add_route("/fraud-detection", FraudDetection(scorer, metrics))
+    app.add_route("/fraud-detection", FraudDetection(scorer, metrics, unknown))
     app.add_route("/openapi.json", OpenApiDocument(scorer))
     app.add_route("/", Page(scorer))
     return app

@@ -2,14 +2,14 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
 from consumer.batch.alerts import BatchScorer, fraud_alerts
-from consumer.batch.decode import decode
+from consumer.batch.decode import Decoded
 from consumer.batch.process import are_probabilities, checked_assessment
 from consumer.server.problem import ProblemError
 from schemas.alert import FraudAlert
@@ -29,6 +29,9 @@ STATUS_OF: Final = {
     Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
 """Every other reason is a bad request."""
+
+Read = Callable[[bytes, ClaimDecoder], Decoded]
+"""Reads one claim by a contract."""
 
 _NO_ITEM: Final = msgspec.Raw(b"")
 _array: Final = msgspec.json.Decoder(
@@ -54,10 +57,16 @@ def status_of(refused: RefusedError) -> HTTPStatus:
     return STATUS_OF.get(refused.reason, HTTPStatus.BAD_REQUEST)
 
 
-async def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any]:
+async def answers(body: bytes, scorer: BatchScorer, read: Read, *, detail: bool) -> list[Any]:
     """A verdict, an alert if `detail`, or a problem for each claim of an array.
 
     Other requests are answered between portions of it.
+
+    Args:
+        body: the array.
+        scorer: the model.
+        read: reads one claim.
+        detail: answer with alerts.
 
     Raises:
         ProblemError: it is no array, or has no claim or more than `MAX_CLAIMS`.
@@ -66,12 +75,18 @@ async def answers(body: bytes, scorer: BatchScorer, *, detail: bool) -> list[Any
     found: list[Any] = []
     for start in range(0, len(items), PORTION):
         await asyncio.sleep(0)
-        found += _portion(items[start : start + PORTION], scorer, detail=detail)
+        found += _portion(items[start : start + PORTION], scorer, read, detail=detail)
     return found
 
 
-def _portion(items: Sequence[msgspec.Raw], scorer: BatchScorer, *, detail: bool) -> list[Any]:
-    found = [_claim(item, scorer.decoder) for item in items]
+def _portion(
+    items: Sequence[msgspec.Raw],
+    scorer: BatchScorer,
+    read: Read,
+    *,
+    detail: bool,
+) -> list[Any]:
+    found = [_claim(item, scorer.decoder, read) for item in items]
     claims = [item for item in found if not isinstance(item, Problem)]
     answered = told(claims, scorer, detail=detail) if claims else iter(())
     return [item if isinstance(item, Problem) else next(answered) for item in found]
@@ -99,27 +114,30 @@ def _not_so_many(count: str) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "$")
 
 
-def _claim(item: msgspec.Raw, decoder: ClaimDecoder) -> Any:
+def _claim(item: msgspec.Raw, decoder: ClaimDecoder, read: Read) -> Decoded | Problem:
     """The claim, or the problem with it; its path is that in the claim, as of a claim alone."""
     try:
-        return decode(bytes(item), (), decoder).claim
+        return read(bytes(item), decoder)
     except RefusedError as refused:
         status = status_of(refused)
         return Problem(status.phrase, status.value, str(refused), refused.path)
 
 
 def told(
-    claims: Sequence[Any], scorer: BatchScorer, *, detail: bool
+    found: Sequence[Decoded], scorer: BatchScorer, *, detail: bool
 ) -> Iterator[FraudAlert] | Iterator[Verdict]:
     """An alert, or else a verdict, for each claim; one evaluation for all.
 
     Raises:
         ValueError: the model does not answer one probability for each claim.
     """
+    claims = [one.claim for one in found]
     if detail:
         assessment = checked_assessment(claims, scorer)
         nowhere = [None] * len(claims)
-        return fraud_alerts(claims, nowhere, assessment, scorer, dt.datetime.now(dt.UTC))
+        unknown = [one.unknown_fields for one in found]
+        now = dt.datetime.now(dt.UTC)
+        return fraud_alerts(claims, nowhere, assessment, scorer, now, unknown)
     p = scorer.score(claims)
     if not are_probabilities(p, len(claims)):
         raise ValueError(

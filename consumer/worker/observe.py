@@ -77,6 +77,7 @@ class Observer:
         metrics.consumed.inc(len(created_ms))
         metrics.scored.inc(len(outcome.claims))
         metrics.referred.inc(outcome.referred)
+        metrics.count_unknown(outcome.unknown_fields)
         for reason, count in outcome.reasons.items():
             metrics.dead_lettered.labels(reason.value).inc(count)
         metrics.batch_size.observe(len(created_ms))

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from model.arrays import Scores
+from model.arrays import Indices, Matrix, Scores
 from model.drift import SCORE, Bins, code_bins, number_bins
 from model.features.facts import claim_columns
 from model.features.vocabulary import UNKNOWN
@@ -25,6 +25,10 @@ GOLDEN_EXAMPLES: Final = 16
 GOLDEN_TOLERANCE: Final = 1e-9
 """Other processors round differently in the last bits; a different model differs far more."""
 _OFTEN_MISSING: Final = 0.05
+_RARELY: Final = 0.001
+"""Share of the training claims that may have fewer known features than is enough."""
+TOO_LITTLE_KNOWN: Final = "too_little_known"
+"""Flag of a claim of which the model knows hardly anything: its score says nothing about it."""
 
 
 class Golden(msgspec.Struct, frozen=True):
@@ -43,6 +47,9 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     columns: dict[str, Bins]
     """By feature and, for the score, by `model.drift.SCORE`."""
     golden: tuple[Golden, ...]
+    least_known: float = 0.0
+    """Of a claim with fewer known features, too little is known for this model. See
+    `least_known`."""
 
     def golden_claims(self, contract: Contract) -> list[Any]:
         """The claims of the golden examples.
@@ -84,7 +91,27 @@ def describe(
         scores=tuple(ranked(out_of_fold).tolist()),
         columns=columns | {SCORE: number_bins(out_of_fold)},
         golden=_golden(contract, pipeline, claims, out_of_fold),
+        least_known=least_known(codes),
     )
+
+
+def least_known(codes: Matrix) -> float:
+    """How many features training claims have at least, all but one in a thousand.
+
+    No more than half of what a usual claim has: where all claims are complete, one that lacks a
+    feature or two is not another kind of claim.
+
+    Args:
+        codes: encoded training claims, shape (n_claims, n_features).
+    """
+    known = known_features(codes)
+    return float(min(np.quantile(known, _RARELY, method="lower"), np.median(known) / 2))
+
+
+def known_features(codes: Matrix) -> Indices:
+    """How many features of each claim are known, shape (n_claims,)."""
+    found: Indices = (~np.isnan(codes)).sum(axis=1)
+    return found
 
 
 def ranked(scores: Scores) -> Scores:

@@ -49,7 +49,8 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
         "--contract",
         type=Path,
         metavar="CONTRACT",
-        help="contract that FILE is read through; python -m schemas draft writes one",
+        help="contract that FILE is read through: a file, which python -m schemas draft writes, "
+        "or the name of one that comes with the product",
     )
     parser.add_argument("--rows", type=whole, metavar="N", help="read or generate at most N claims")
     parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="default %(default)s")

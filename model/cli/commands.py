@@ -35,8 +35,8 @@ from model.scoring.load import load as load_model
 from model.training.splits import Split
 from model.training.train import FOLDS, Trained, fit, package, pick, predict, split
 from model.training.train import train as train_model
+from schemas.cli.named import named
 from schemas.contract.model import Contract
-from schemas.contract.parse import load as load_contract
 
 
 def load(options: argparse.Namespace, contract: Contract | None = None) -> Dataset:
@@ -47,11 +47,13 @@ def load(options: argparse.Namespace, contract: Contract | None = None) -> Datas
         contract: to read them through if neither a format nor a contract was asked for.
     """
     if options.contract is not None:
-        contract = load_contract(options.contract)
+        contract = named(options.contract)
     if options.format is not None or contract is None:
         dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
     else:
-        dataset = datasets.load_by_contract(options.data, contract, rows=options.rows)
+        dataset = datasets.load_by_contract(
+            options.data, contract, rows=options.rows, seed=options.seed
+        )
     for line in dataset.rejected:
         sys.stderr.write(f"rejected: {line}\n")
     if dataset.unlabelled:

@@ -35,9 +35,13 @@ from model.datasets.rows import (
     verdict,
 )
 from model.features.facts import event_days, report_days
+from model.samples.lines import AUTO, GENERATORS, NAMES
 from schemas.claim import Claim
 from schemas.contract.model import Contract
 from schemas.contract.parse import shipped
+from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.refusal import RefusedError, in_words
+from schemas.decoding.rows import Labels, at
 from schemas.tables.claims import open_claims
 from schemas.tables.rows import TableError
 from schemas.unreadable import UNREADABLE
@@ -123,13 +127,16 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
         raise DatasetError(f"{path}: {error}") from error
 
 
-def load_by_contract(data: str, contract: Contract, *, rows: int | None = None) -> Dataset:
+def load_by_contract(
+    data: str, contract: Contract, *, rows: int | None = None, seed: int = 42
+) -> Dataset:
     """Read a file through a contract; see `schemas.tables.opening.open_table` for its forms.
 
     Args:
-        data: path of the file.
+        data: path of the file; or ``synthetic``, for a contract that has a generator.
         contract: says where each field is, and what the labels mean.
-        rows: read at most this many.
+        rows: read or generate at most this many.
+        seed: of the generator; not used for files.
 
     Raises:
         DatasetError: the contract has no label, or the file is unreadable, lacks columns or has too
@@ -139,6 +146,8 @@ def load_by_contract(data: str, contract: Contract, *, rows: int | None = None) 
         raise DatasetError(
             f"contract {contract.about.name}: no x-label, which says what claims were found to be"
         )
+    if data == SYNTHETIC:
+        return _sampled(contract, DEFAULT_ROWS if rows is None else rows, seed)
     path, claims, labels, rejected, unlabelled = Path(data), [], [], [], 0
     try:
         with open_claims(path, contract) as file:
@@ -236,6 +245,38 @@ def _synthetic(rows: int, seed: int) -> Dataset:
         name=recipe,
         digest=hashlib.sha256(recipe.encode()).hexdigest(),
         format=SYNTHETIC,
+    )
+
+
+def _sampled(contract: Contract, rows: int, seed: int) -> Dataset:
+    """Claims of the generator that the contract's name stands for."""
+    name = contract.about.name
+    if name == AUTO:
+        return _synthetic(rows, seed)
+    if name not in GENERATORS:
+        known = ", ".join(NAMES)
+        raise DatasetError(f"{SYNTHETIC}: no generator for contract {name}; there are: {known}")
+    if rows < 1:
+        raise DatasetError(f"{SYNTHETIC}: no rows")
+    decoder, labels = ClaimDecoder(contract), Labels(contract)
+    events = GENERATORS[name](rows, seed)
+    found = [(event, labels.read(at(event, contract.label_path))) for event in events]
+    known_of = [(event, fraud) for event, fraud in found if fraud is not None]
+    recipe = f"{SYNTHETIC} {name} rows={rows} seed={seed}"
+    try:
+        claims = [decoder.decode(msgspec.json.encode(event)) for event, _ in known_of]
+    except RefusedError as error:
+        raise DatasetError(
+            f"{SYNTHETIC}: contract {name} refuses what its generator makes: {in_words(error)}"
+        ) from error
+    return Dataset(
+        contract=contract,
+        claims=claims,
+        labels=_labels(fraud for _, fraud in known_of),
+        name=recipe,
+        digest=hashlib.sha256(recipe.encode()).hexdigest(),
+        format=name,
+        unlabelled=len(found) - len(known_of),
     )
 
 

@@ -6,9 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from model.arrays import Matrix, Scores
+from model.arrays import Flags, Matrix, Scores
 from model.artifact.manifest import Manifest
-from model.artifact.reference import Reference, data_quality
+from model.artifact.reference import (
+    TOO_LITTLE_KNOWN,
+    Reference,
+    data_quality,
+    known_features,
+)
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
 from model.features.facts import ClaimFacts
@@ -99,6 +104,8 @@ class Scorer:
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        if (unknown := known_features(codes) < self.reference.least_known).any():
+            decisions, flags = reviewed(decisions, flags, unknown)
         reasons = self._reasons(claims, codes, decisions)
         hits = self._rules.hits(facts)
         return Assessment(p, decisions, flags, reasons, hits, codes, self._control(facts))
@@ -126,3 +133,22 @@ class Scorer:
         for row, items in zip(rows, found, strict=True):
             reasons[row] = items
         return reasons
+
+
+def reviewed(
+    decisions: Decisions, flags: Sequence[tuple[str, ...]], unknown: Flags
+) -> tuple[Decisions, list[tuple[str, ...]]]:
+    """Flag the claims of which too little is known, shape (n_claims,), and let none of them pass.
+
+    Their probability is that of a claim without facts: it is no reason to let it pass.
+    """
+    found = unknown.tolist()
+    looked_at = [
+        Decision.REVIEW if little and decision is Decision.PASS else decision
+        for decision, little in zip(decisions.decision, found, strict=True)
+    ]
+    flagged = [
+        (TOO_LITTLE_KNOWN, *own) if little else own
+        for own, little in zip(flags, found, strict=True)
+    ]
+    return decisions._replace(decision=looked_at), flagged

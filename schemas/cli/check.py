@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from schemas.cli.export import documents
+from schemas.cli.named import named
 from schemas.contract.model import Contract, Field
-from schemas.contract.parse import load
 from schemas.decoding.rows import HIDDEN
 from schemas.tables.claims import ClaimFile, Read, open_claims
 
@@ -90,7 +90,7 @@ def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
         ContractError: the contract breaks a rule, or no documents can be made of it.
         TableError: the file cannot be read, or lacks a column.
     """
-    contract = load(contract_file)
+    contract = named(contract_file)
     documents(contract, contract_file.name)
     fields, facts = len(contract.fields), len(contract.derived)
     lines = [f"{contract_file.name}: {fields} fields, {facts} derived facts"]

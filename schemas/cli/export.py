@@ -6,9 +6,9 @@ from pathlib import Path
 
 from schemas.asyncapi import asyncapi
 from schemas.avro import alert_avro, claim_avro
+from schemas.cli.named import named
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
-from schemas.contract.parse import load
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.form import ClaimForm, form_of
 from schemas.documents import (
@@ -28,7 +28,7 @@ def export(contract_file: Path, output: Path) -> list[str]:
         ContractError: the contract breaks a rule.
         OSError: the folder cannot be written.
     """
-    contract = load(contract_file)
+    contract = named(contract_file)
     form, found = documents(contract, contract_file.name)
     output.mkdir(parents=True, exist_ok=True)
     lines = []
@@ -59,6 +59,8 @@ def documents(contract: Contract, file: str) -> tuple[ClaimForm, dict[str, bytes
 def _documents(form: ClaimForm) -> Iterator[tuple[str, object]]:
     yield "claim.json", claim_schema(form)
     yield "claim-decoded.json", decoded_schema(form)
+    if form.examples:
+        yield "claim-example.json", form.examples[0]
     yield "fraud-alert.json", alert_schema()
     yield "dead-letter.json", dead_letter_schema()
     yield "fraud-outcome.json", outcome_schema()

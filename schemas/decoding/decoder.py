@@ -1,5 +1,6 @@
 """Decoders: from an event's bytes to a claim, or to the reason why it is none."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -8,8 +9,10 @@ from msgspec import Struct
 from schemas.contract.model import Contract
 from schemas.decoding.refusal import invalid, parse
 from schemas.decoding.slots import Slots
-from schemas.decoding.structs import claim_type
+from schemas.decoding.structs import claim_type, strict_type
+from schemas.decoding.unknown import MOST_NAMES, known_fields, unknown_fields
 from schemas.decoding.wire import flattener, wire_type
+from schemas.unreadable import UNREADABLE
 
 
 class ClaimDecoder:
@@ -29,13 +32,17 @@ class ClaimDecoder:
         self.contract = contract
         self.type: type[Struct] = claim_type(contract)
         self._slots: Slots | None = None
-        self.wire = self.type
+        self.wire, strict = self.type, strict_type(self.type)
         self.is_plain = _is_plain(contract)
         if not self.is_plain:
             self._slots = Slots(contract, self.type, as_text=False)
             self.wire = wire_type(contract)
+            strict = wire_type(contract, strict=True)
             self._flatten = flattener(contract, self._slots.paths)
         self._json: msgspec.json.Decoder[Any] = msgspec.json.Decoder(self.wire)
+        self._strict: msgspec.json.Decoder[Any] = msgspec.json.Decoder(strict)
+        self._sent = strict
+        self._known = known_fields(contract)
 
     def decode(self, value: bytes, root: str = "$") -> Any:
         """The claim of an event in JSON.
@@ -52,14 +59,37 @@ class ClaimDecoder:
             return event
         return self._slots.claim(self._flatten(event), root=root)
 
-    def convert(self, tree: Any, root: str = "$") -> Any:
-        """The claim of an event that another format, such as Avro, was decoded to.
+    def read(self, value: bytes, root: str = "$") -> tuple[Any, tuple[str, ...]]:
+        """The claim of an event in JSON, and the names in it that the contract does not know.
+
+        The same claims are accepted as by `decode`. Only an event with unknown fields costs more:
+        it is decoded again, and its names are looked at.
 
         Raises:
             RefusedError: as `decode`.
         """
         try:
-            event = msgspec.convert(tree, self.wire)
+            event = self._strict.decode(value)
+        except UNREADABLE:  # for an unknown field, or for what `decode` refuses as well
+            return self.decode(value, root), unknown_fields(value, self._known)
+        if self._slots is None:
+            return event, ()
+        return self._slots.claim(self._flatten(event), root=root), ()
+
+    def unknown_names(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Those members of an event that the contract does not know."""
+        return tuple(name for name in names if name not in self._known)[:MOST_NAMES]
+
+    def convert(self, tree: Any, root: str = "$") -> Any:
+        """The claim of an event that another format, such as Avro, was decoded to.
+
+        It must have no unknown members; see `unknown_names`.
+
+        Raises:
+            RefusedError: as `decode`.
+        """
+        try:
+            event = msgspec.convert(tree, self._sent)
         except msgspec.ValidationError as error:
             raise invalid(error, root) from None
         if self._slots is None:

@@ -32,6 +32,13 @@ def claim_type(contract: Contract) -> type[Struct]:
     )
 
 
+def strict_type(claim: type[Struct]) -> type[Struct]:
+    """A kind of these claims for events without unknown fields: with others it is not decoded."""
+    return msgspec.defstruct(
+        "Claim", [], bases=(claim,), module=__name__, forbid_unknown_fields=True, gc=False
+    )
+
+
 def partial_type(contract: Contract) -> type[Struct]:
     """The Struct of a part of a claim: every field may be missing, the required ones too."""
     members: list[tuple[str, Any, Any]] = [

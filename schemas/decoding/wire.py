@@ -21,9 +21,15 @@ ANY: Any = str | float | bool
 Flatten = Callable[[Any], Sequence[Any]]
 
 
-def wire_type(contract: Contract) -> type[Struct]:
-    """The type of an event: nested as the places are, texts where texts are read."""
-    return _struct("Claim", _tree(contract), contract, {"__doc__": contract.description})
+def wire_type(contract: Contract, *, strict: bool = False) -> type[Struct]:
+    """The type of an event: nested as the places are, texts where texts are read.
+
+    Args:
+        contract: what the claim is.
+        strict: refuse members that the contract does not know.
+    """
+    own = {"__doc__": contract.description}
+    return _struct("Claim", _tree(contract), contract, own, strict=strict)
 
 
 def _tree(contract: Contract) -> Branch:
@@ -40,7 +46,12 @@ def _tree(contract: Contract) -> Branch:
 
 
 def _struct(
-    name: str, branch: Branch, contract: Contract, namespace: dict[str, Any] | None = None
+    name: str,
+    branch: Branch,
+    contract: Contract,
+    namespace: dict[str, Any] | None = None,
+    *,
+    strict: bool,
 ) -> type[Struct]:
     """A Struct whose attributes are numbered: members may be called anything."""
     members, names = [], {}
@@ -48,7 +59,8 @@ def _struct(
         attribute = f"f{number}"
         names[attribute] = member
         if isinstance(below, dict):
-            kind: Any = _struct(f"{name}_{_plain(member, number)}", below, contract)
+            inner = f"{name}_{_plain(member, number)}"
+            kind: Any = _struct(inner, below, contract, strict=strict)
             required = any(_is_required(path, contract) for path in _paths(below))
         else:
             kind, required = _leaf(below, contract), _is_required(below, contract)
@@ -59,6 +71,7 @@ def _struct(
         namespace=namespace,
         module=__name__,
         rename=names,
+        forbid_unknown_fields=strict,
         frozen=True,
         kw_only=True,
         gc=False,

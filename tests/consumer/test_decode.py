@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from consumer.batch.decode import Headers, headers_of
+from consumer.batch.decode import decode as decode_by
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.refusal import RefusedError
-from tests.consumer.fakes import decode
+from schemas.decoding.unknown import UnknownFields
+from tests.consumer.fakes import FakeScorer, decode
 
 STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 
@@ -104,3 +106,38 @@ def test_faults_of_events_are_told_by_path(value: bytes, reason: Reason, path: s
     with pytest.raises(RefusedError) as caught:
         decode(value, STRUCTURED)
     assert (caught.value.reason, caught.value.path) == (reason, path)
+
+
+ODD = b'{"claim_id": "c", "claim_ammount": 5, "colour": "red"}'
+
+
+def test_unknown_fields_are_named_unless_they_are_ignored() -> None:
+    names = ("claim_ammount", "colour")
+    flagged = decode_by(ODD, (), FakeScorer.decoder)
+    assert (flagged.claim.claim_id, flagged.unknown_fields) == ("c", names)
+    in_event = decode_by(event(data=json.loads(ODD)), STRUCTURED, FakeScorer.decoder)
+    assert in_event.unknown_fields == names
+    ignored = decode_by(ODD, (), FakeScorer.decoder, UnknownFields.IGNORE)
+    assert (ignored.claim.claim_id, ignored.unknown_fields) == ("c", ())
+
+
+@pytest.mark.parametrize(
+    ("value", "headers", "path"),
+    [
+        (ODD, [], "$.claim_ammount"),
+        (event(data=json.loads(ODD)), STRUCTURED, "$.data.claim_ammount"),
+    ],
+    ids=["plain", "event"],
+)
+def test_unknown_fields_are_refused_by_path(value: bytes, headers: list[Header], path: str) -> None:
+    with pytest.raises(RefusedError, match="UNKNOWN_FIELDS=refuse") as caught:
+        decode_by(value, headers, FakeScorer.decoder, UnknownFields.REFUSE)
+    assert (caught.value.reason, caught.value.path) == (Reason.INVALID, path)
+    known = decode_by(b'{"claim_id": "c"}', (), FakeScorer.decoder, UnknownFields.REFUSE)
+    assert known.claim.claim_id == "c"
+
+
+def test_the_first_fault_of_a_value_is_named_before_an_unknown_field() -> None:
+    with pytest.raises(RefusedError) as caught:
+        decode_by(b'{"x": 1, "claim_id": 5}', (), FakeScorer.decoder, UnknownFields.REFUSE)
+    assert caught.value.path == "$.claim_id"

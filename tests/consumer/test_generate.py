@@ -2,17 +2,35 @@
 
 import itertools
 
+import msgspec
 import pytest
 
 from consumer.tools.generate import BROKEN, rows
 from consumer.tools.sender import BLOCK
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.rows import at
 from tests.consumer.fakes import decode
+from tests.schemas.contracts import decoder, shipped
 
 
 def test_rows_are_claims_under_their_own_id() -> None:
     for key, value in itertools.islice(rows("run", 1, 0), 100):
         assert decode(value).claim_id.encode() == key
+
+
+@pytest.mark.parametrize("name", ["health", "property"])
+def test_rows_of_another_line_are_claims_as_they_are_reported(name: str) -> None:
+    contract = shipped(name)
+    for key, value in itertools.islice(rows("run", 1, 0, name), 100):
+        assert getattr(decoder(name).decode(value), contract.event.id).encode() == key
+        assert at(msgspec.json.decode(value), contract.label_path) is None
+
+
+@pytest.mark.parametrize("name", ["health", "property"])
+@pytest.mark.parametrize("value", BROKEN)
+def test_what_is_no_claim_is_no_claim_of_another_line(name: str, value: bytes) -> None:
+    with pytest.raises(RefusedError):
+        decoder(name).decode(value)
 
 
 def test_no_id_comes_twice() -> None:

@@ -14,6 +14,8 @@ from consumer.outcomes.metrics import OutcomeMetrics
 from consumer.telemetry.histogram import BulkHistogram
 from consumer.telemetry.metrics import (
     LATENCY_BOUNDS_S,
+    NAMED_FIELDS,
+    OTHER,
     PROBABILITY_BOUNDS,
     Metrics,
     ProcessMetrics,
@@ -111,7 +113,10 @@ def test_a_process_has_no_series_of_what_it_never_counts() -> None:
     }
     serving, worker = own(ServingMetrics()), own(Metrics())
     assert serving - worker == {"fraud_scorer_http_request_seconds"}
-    assert {name for name in serving & worker if "model" not in name} == set()
+    assert {name for name in serving & worker if "model" not in name} == {
+        "fraud_scorer_claims_with_unknown_fields",
+        "fraud_scorer_unknown_fields",
+    }
 
 
 def test_registries_do_not_share_counts() -> None:
@@ -140,3 +145,20 @@ def test_drift_of_a_feature_that_the_model_no_longer_has_is_not_shown() -> None:
         monitor.add(Measured(sha256, window))
     (family,) = metrics.drift_psi.collect()
     assert [sample.labels["feature"] for sample in family.samples] == ["amount"]
+
+
+def test_unknown_fields_are_counted_by_name_up_to_a_bound() -> None:
+    for metrics in (Metrics(), ServingMetrics()):
+        metrics.count_unknown([("odd",), (), ("odd", "rare")])
+        metrics.count_unknown([(f"f{n}",) for n in range(500)])
+        counted = {
+            sample.labels["field"]: sample.value
+            for sample in next(iter(metrics.unknown_fields.collect())).samples
+            if sample.name.endswith("_total")
+        }
+        assert (counted["odd"], counted["rare"]) == (2, 1)
+        assert len(counted) == NAMED_FIELDS + 1
+        assert sum(counted.values()) == 503
+        assert counted[OTHER] == 503 - 3 - (NAMED_FIELDS - 2)
+        name = "fraud_scorer_claims_with_unknown_fields_total"
+        assert metrics.registry.get_sample_value(name) == 502

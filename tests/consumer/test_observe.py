@@ -113,6 +113,14 @@ def test_decisions_bands_and_the_control_sample_are_counted(
     assert value("control_claims") == 7
 
 
+def test_unknown_fields_of_committed_claims_are_counted(scorer: Scorer, watched: Watched) -> None:
+    batch = outcome(scorer, CLAIMS)
+    batch = batch._replace(unknown_fields=[("odd",), *[()] * (len(CLAIMS) - 1)])
+    watched.observer.committed(batch, None, np.zeros(len(CLAIMS)), 1.0)
+    found = watched.metrics.registry.get_sample_value
+    assert found("fraud_scorer_unknown_fields_total", {"field": "odd"}) == 1
+
+
 def test_a_capacity_is_shown_if_it_is_stated() -> None:
     name = "fraud_scorer_referral_capacity"
     stated, silent = Metrics(), Metrics()

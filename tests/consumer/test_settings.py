@@ -21,6 +21,7 @@ from consumer.settings.settings import (
 )
 from model.files.permissions import HAS_MODES
 from schemas.dead_letter import Form
+from schemas.decoding.unknown import UnknownFields
 
 EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     # field: text of the variable, value it means, default
@@ -33,6 +34,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "consumer_group": ("group", "group", "fraud-scorer"),
     "membership": ("dynamic", Membership.DYNAMIC, Membership.STATIC),
     "model_dir": ("/models/a", Path("/models/a"), Path("artifacts/current")),
+    "unknown_fields": ("refuse", UnknownFields.REFUSE, UnknownFields.FLAG),
     "shadow_model_dir": ("/models/b", Path("/models/b"), None),
     "model_public_key_file": ("/keys/model.pem", Path("/keys/model.pem"), None),
     "rules_file": ("/rules/own.toml", Path("/rules/own.toml"), None),

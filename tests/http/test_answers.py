@@ -19,6 +19,7 @@ from schemas.claim import Claim
 from schemas.export import FOLDER
 from tests.consumer.fakes import NOW, alert_of
 from tests.harness.kafka import FakeMessage
+from tests.http.running import running
 
 JSON = {"content-type": "application/json"}
 
@@ -140,3 +141,29 @@ def test_metrics_tell_the_model_and_the_time_taken(client: httpx.Client, scorer:
     text = client.get("/metrics").text
     assert f'sha256="{scorer.sha256}"' in text
     assert "fraud_scorer_http_request_seconds_count" in text
+
+
+def test_unknown_fields_are_flagged_in_detail(client: httpx.Client) -> None:
+    odd = {"claim_id": "c", "claim_ammount": 5}
+    alert = msgspec.json.decode(post(client, odd, detail="true").content, type=FraudAlert)
+    assert "unknown_field:claim_ammount" in alert.data_quality
+    body = json.dumps([odd, {"claim_id": "d"}]).encode()
+    one, other = msgspec.json.decode(
+        post(client, body, detail="true").content, type=tuple[FraudAlert, FraudAlert]
+    )
+    assert "unknown_field:claim_ammount" in one.data_quality
+    assert not [flag for flag in other.data_quality if flag.startswith("unknown_field:")]
+
+
+def test_unknown_fields_are_refused_where_that_is_set(model_dir: Path) -> None:
+    odd = {"claim_id": "c", "claim_ammount": 5}
+    with (
+        running(model_dir, UNKNOWN_FIELDS="refuse") as server,
+        httpx.Client(base_url=server.url, timeout=30) as strict,
+    ):
+        refused = post(strict, odd)
+        assert (refused.status_code, refused.json()["path"]) == (422, "$.claim_ammount")
+        body = json.dumps([{"claim_id": "d"}, odd]).encode()
+        accepted, problem = post(strict, body).json()
+        assert "fraud_probability" in accepted
+        assert (problem["status"], problem["path"]) == (422, "$.claim_ammount")

@@ -11,10 +11,10 @@ import pytest
 from tests.harness.process import ROOT
 
 
-def demo(port: int) -> subprocess.CompletedProcess[str]:
+def demo(port: int, *more: str) -> subprocess.CompletedProcess[str]:
     environ = {n: v for n, v in os.environ.items() if not n.startswith("KAFKA_")}
     return subprocess.run(
-        [sys.executable, "-m", "consumer", "demo", "--claims", "1000"],
+        [sys.executable, "-m", "consumer", "demo", "--claims", "1000", *more],
         env={**environ, "METRICS_PORT": str(port), "COLUMNS": "200"},
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -30,6 +30,32 @@ def test_the_demo_ends_with_a_summary() -> None:
     assert len(reasons) >= 5, "alerts are listed with their reasons"
     assert " 1,000 " in ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("contract", "reason"), [("health", " billed"), ("property", "of the limit")]
+)
+def test_the_demo_of_another_line_drafts_checks_trains_and_streams(
+    contract: str, reason: str
+) -> None:
+    ended = demo(0, "--contract", contract)
+    assert ended.returncode == 0, ended.stderr
+    assert re.search(rf"schemas draft: \d+ fields found in {contract}.jsonl", ended.stdout)
+    assert "schemas check:" in ended.stdout
+    assert "2,000 rows accepted, 0 refused" in ended.stdout
+    assert reason in ended.stdout, "reasons are in the words of the contract"
+    sent = int(re.search(r"claims sent +([\d,]+)", ended.stdout)[1].replace(",", ""))  # type: ignore[index]
+    alerts = int(re.search(r"alerts +([\d,]+)", ended.stdout)[1].replace(",", ""))  # type: ignore[index]
+    bad = int(re.search(r"dead letters +(\d+) of \1 bad", ended.stdout)[1])  # type: ignore[index]
+    assert sent == alerts + bad > 900
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_file_is_not_read_through_the_contract_of_a_demo() -> None:
+    ended = demo(0, "--contract", "health", "--data", "mine.csv")
+    assert ended.returncode == 2
+    assert "DATA=mine.csv CONTRACT=health" in ended.stderr
 
 
 @pytest.mark.slow

@@ -61,7 +61,8 @@ def test_events_are_decoded_and_scored_by_the_artifact(model: Path) -> None:
     assert len(np.unique(found.probability)) > 100
     one = scorer.score([scorer.decoder.decode(values[0])])
     assert one[0] == pytest.approx(found.probability[0], abs=1e-12)
-    assert found.rule_hits == [()] * 200
+    ids = {hit.id for hits in found.rule_hits for hit in hits}
+    assert ids <= {"service-soon-after-start", "submitted-late", "many-units"}
 
 
 def test_reasons_are_in_the_words_of_the_contract(model: Path) -> None:
@@ -92,3 +93,26 @@ def test_training_without_contract_and_format_says_what_is_needed(
     with pytest.raises(SystemExit):
         main(["train", "--data", str(data), "--output", str(tmp_path / "m")])
     assert "--contract or --format is required" in capsys.readouterr().err
+
+
+def test_generated_events_are_trained_on_and_evaluated_by_the_name_of_their_contract(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["--data", "synthetic", "--rows", "1500"]
+    command = ["train", *given, "--contract", "property", "--output", str(tmp_path / "m")]
+    assert main([*command, "--algorithm", "logistic_regression", "--split", "time"]) == 0
+    assert read_manifest(tmp_path / "m").contract == shipped("property").about
+    capsys.readouterr()
+    assert main(["evaluate", "--model", str(tmp_path / "m"), *given, "--json"]) == 0
+    found = msgspec.json.decode(capsys.readouterr().out, type=Report)
+    expected = msgspec.to_builtins(read_manifest(tmp_path / "m").metrics)
+    assert msgspec.to_builtins(found) == pytest.approx(expected)
+
+
+def test_a_contract_without_a_generator_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--data", "synthetic", "--contract", "carclaims"]
+    assert main([*command, "--output", str(tmp_path / "m")]) == 1
+    said = capsys.readouterr().err
+    assert "no generator for contract carclaims; there are: auto, health, property" in said

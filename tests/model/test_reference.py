@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 from model.artifact.manifest import SplitPlan
-from model.artifact.reference import Golden, Reference, data_quality, describe, ranked
+from model.artifact.reference import (
+    TOO_LITTLE_KNOWN,
+    Golden,
+    Reference,
+    data_quality,
+    describe,
+    known_features,
+    least_known,
+    ranked,
+)
 from model.artifact.store import ArtifactError, dump, read_manifest, save, verified
 from model.decide import Top, levels
 from model.drift import SCORE, Bins, Window
@@ -183,3 +192,34 @@ def test_features_that_were_rarely_missing_are_expected() -> None:
         golden=(),
     )
     assert reference.expected() == {"fault"}
+
+
+def test_of_what_too_little_is_known_is_learnt_from_the_training_claims() -> None:
+    complete = np.zeros((5_000, 10))
+    assert least_known(complete) == 5, "half of what a usual claim has"
+    often = complete.copy()
+    often[:100, 3:] = np.nan  # two in a hundred have three features
+    assert least_known(often) == 3
+    rare = complete.copy()
+    rare[:2, 1:] = np.nan  # one in 2,500 has one
+    assert least_known(rare) == 5
+    assert known_features(often[:1]).tolist() == [3]
+
+
+def test_a_reference_of_a_former_model_flags_nothing() -> None:
+    former = msgspec.json.decode(b'{"scores": [], "columns": {}, "golden": []}', type=Reference)
+    assert former.least_known == 0
+
+
+def test_a_claim_of_another_line_is_flagged_and_never_passes(scorer: Scorer) -> None:
+    value = b'{"claim_id": "c", "provider": {"id": "P-1"}, "claim_ammount": 3}'
+    claims = [scorer.decoder.decode(value), *DATA.claims]
+    found = scorer.assess(claims)
+    assert found.data_quality[0][0] == TOO_LITTLE_KNOWN
+    assert found.decisions.decision[0] in {Decision.REVIEW, Decision.REFER}
+    assert scorer.decide(found.probability[:1]).decision == [Decision.PASS]
+    flagged = [TOO_LITTLE_KNOWN in flags for flags in found.data_quality[1:]]
+    assert sum(flagged) <= 0.01 * len(flagged)
+    own = scorer.decide(found.probability[1:]).decision
+    for decision, before, little in zip(found.decisions.decision[1:], own, flagged, strict=True):
+        assert decision is (Decision.REVIEW if little and before is Decision.PASS else before)

@@ -37,14 +37,14 @@ def ids(claim: Claim) -> list[str]:
     [
         (Claim(claim_id="a"), []),
         (Claim(claim_id="a", loss_date=BEFORE, policy_start_date=DAY), ["loss-before-cover"]),
-        (Claim(claim_id="a", loss_date=DAY, policy_start_date=DAY), []),
+        (Claim(claim_id="a", loss_date=DAY, policy_start_date=DAY), ["loss-soon-after-start"]),
         (Claim(claim_id="a", loss_date=AFTER, policy_end_date=DAY), ["loss-after-cover"]),
         (Claim(claim_id="a", loss_date=DAY, policy_end_date=DAY), []),
         (Claim(claim_id="a", loss_date=DAY), []),
         (Claim(claim_id="a", loss_date=DAY, report_date=BEFORE), ["reported-before-loss"]),
         (Claim(claim_id="a", loss_date=DAY, report_date=AFTER), []),
         (Claim(claim_id="a", policy_age_days=-1), ["loss-before-policy-age"]),
-        (Claim(claim_id="a", policy_age_days=0), []),
+        (Claim(claim_id="a", policy_age_days=0), ["loss-soon-after-start"]),
         (Claim(claim_id="a", vehicle_amount=2, claim_amount=1), ["vehicle-exceeds-claim"]),
         (Claim(claim_id="a", vehicle_amount=2, vehicle_price=1), ["vehicle-exceeds-price"]),
         (

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONDeserializer
 from confluent_kafka.serialization import MessageField, SerializationContext
@@ -31,8 +31,12 @@ from model.datasets.dataset import load
 from model.scoring.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
+from schemas.avro import claim_avro
 from schemas.dead_letter import DeadLetter, Reason
+from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.unknown import UnknownFields
+from schemas.documents import claim_schema
 from schemas.export import FOLDER
 from tests.broker.ports import free_ports
 from tests.consumer.fakes import NOW, FakeScorer, alert_of
@@ -40,6 +44,7 @@ from tests.deploy.secured import Certificates
 from tests.harness.kafka import FakeMessage
 from tests.registry import writing
 from tests.registry.small import SmallRegistry, small_registry
+from tests.schemas.contracts import decoder as contract_decoder
 from tests.schemas.test_record_headers import described, texts
 
 
@@ -103,6 +108,59 @@ def test_forms_may_be_mixed_and_what_is_none_of_them_is_set_aside(
         (Reason.NOT_JSON, "Input data was truncated"),
         (Reason.EMPTY, "the record has no value"),
     ]
+
+
+def framed_example(client: SchemaRegistryClient, name: str) -> bytes:
+    """The first example of a contract, framed with the schema that is exported for it."""
+    form = form_of(contract_decoder(name))
+    write = AvroSerializer(client, json.dumps(claim_avro(form.sent)))
+    value = write(form.examples[0], SerializationContext(f"{name}-claims", MessageField.VALUE))
+    assert isinstance(value, bytes)
+    return value
+
+
+def test_claims_are_read_by_the_exported_schema(client: SchemaRegistryClient) -> None:
+    decoder = contract_decoder("auto")
+    known, _ = decoder.read(json.dumps(form_of(decoder).examples[0]).encode())
+    found = FramedClaims(Registry(client))(framed_example(client, "auto"), (), decoder)
+    assert (found.claim, found.unknown_fields) == (known, ())
+
+
+@pytest.mark.parametrize("name", ["health", "property"])
+def test_nested_events_are_refused_as_avro_and_read_as_json_schema(
+    client: SchemaRegistryClient, name: str
+) -> None:
+    decoder, read = contract_decoder(name), FramedClaims(Registry(client))
+    with pytest.raises(RefusedError, match=r"it may be of type \['null', 'record'\]"):
+        read(framed_example(client, name), (), decoder)
+    value = json.dumps(form_of(decoder).examples[0]).encode()
+    schema_id = client.register_schema(
+        f"{name}-json", Schema(json.dumps(claim_schema(form_of(decoder))), "JSON")
+    )
+    framed = b"\0" + schema_id.to_bytes(4, "big") + value
+    found = read(framed, (), decoder)
+    assert (found.claim, found.unknown_fields) == (decoder.read(value)[0], ())
+
+
+def test_fields_of_the_writer_s_schema_that_the_contract_does_not_know(
+    client: SchemaRegistryClient,
+) -> None:
+    schema = {
+        "type": "record", "name": "Odd", "fields": [
+            {"name": "claim_id", "type": "string"}, {"name": "colour", "type": "string"},
+        ],
+    }  # fmt: skip
+    write = AvroSerializer(client, json.dumps(schema))
+    context = SerializationContext("odd", MessageField.VALUE)
+    value = write({"claim_id": "c", "colour": "red"}, context)
+    registry = Registry(client)
+    flagged = FramedClaims(registry)(value, (), FakeScorer.decoder)
+    assert (flagged.claim.claim_id, flagged.unknown_fields) == ("c", ("colour",))
+    ignored = FramedClaims(registry, UnknownFields.IGNORE)(value, (), FakeScorer.decoder)
+    assert ignored.unknown_fields == ()
+    with pytest.raises(RefusedError) as caught:
+        FramedClaims(registry, UnknownFields.REFUSE)(value, (), FakeScorer.decoder)
+    assert caught.value.path == "$.colour"
 
 
 def test_a_framed_claim_is_held_to_the_same_contract(client: SchemaRegistryClient) -> None:

@@ -1,0 +1,71 @@
+"""Fields of events that their contract does not know."""
+
+import enum
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, Final
+
+import msgspec
+
+from schemas.contract.model import Contract
+from schemas.contract.places import places_of
+
+MOST_NAMES: Final = 20
+"""Named of one event; a sender may add any number."""
+LONGEST_NAME: Final = 64
+
+Known = Mapping[str, "Known"]
+"""Members of an object that are known, and what is known in them; values have nothing in them."""
+
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+
+
+class UnknownFields(enum.StrEnum):
+    """What becomes of an event with fields that the contract does not know."""
+
+    IGNORE = "ignore"
+    FLAG = "flag"
+    """Its alert names them."""
+    REFUSE = "refuse"
+    """It becomes a dead letter that names the first."""
+
+
+def known_fields(contract: Contract) -> Known:
+    """Everything that the contract reads of an event, and the label, which only training reads."""
+    root: dict[str, Any] = {}
+    paths = [path for field in contract.fields.values() for path in places_of(field)]
+    for path in (*paths, contract.label_path):
+        branch = root
+        for name in path:
+            branch = branch.setdefault(name, {})
+    return root
+
+
+def unknown_fields(value: bytes, known: Known) -> tuple[str, ...]:
+    """Names of the first members of an event that are unknown, as far as they fit a flag.
+
+    Args:
+        value: the event as JSON that was decoded to a claim; what is inside unknown members is
+            not looked at.
+        known: see `known_fields`.
+    """
+    return tuple(islice(_unknown(msgspec.Raw(value), known, ""), MOST_NAMES))
+
+
+def _unknown(value: msgspec.Raw, known: Known, above: str) -> Iterator[str]:
+    for name, below in _members_of(value).items():
+        if name not in known:
+            yield _shown(f"{above}{name}")
+        elif known[name]:
+            yield from _unknown(below, known[name], f"{above}{name}.")
+
+
+def _members_of(value: msgspec.Raw) -> Mapping[str, msgspec.Raw]:
+    try:
+        return _members.decode(value) or {}
+    except UnicodeDecodeError:  # of a name; a typed decoder only compares names
+        return _members.decode(bytes(value).decode(errors="replace")) or {}
+
+
+def _shown(name: str) -> str:
+    return (name if name.isprintable() else ascii(name)[1:-1])[:LONGEST_NAME]
