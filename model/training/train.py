@@ -140,7 +140,7 @@ def train(
         algorithm=algorithm,
         contract=contract,
         pipeline=pipeline,
-        reference=describe(contract, pipeline, seen, held_out),
+        reference=describe(contract, pipeline, seen, held_out, labels),
         policy=policy,
         levels=at,
         report=evaluate(dataset.labels[test_rows], scores, at.threshold),
