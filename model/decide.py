@@ -94,7 +94,8 @@ class Decisions(NamedTuple):
     band: list[Band]
     decision: list[Decision]
     percentile: list[float]
-    """Percentage of reference claims scored at or below this one, 0 to 100."""
+    """Percentage of reference claims scored at or below this one, 0 to 100, rounded down to one
+    decimal."""
 
 
 def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
@@ -199,8 +200,7 @@ def decide(p: Scores, at: Levels, reference: Sequence[float] | Scores) -> Decisi
     return Decisions(
         band=[_BANDS[i] for i in band.tolist()],
         decision=[_DECISIONS[i] for i in decision.tolist()],
-        # Divided last, so that a quotient of exactly 100 is not rounded beyond it.
-        percentile=(100 * below / len(reference)).tolist(),
+        percentile=(1_000 * below // len(reference) / 10).tolist(),
     )
 
 

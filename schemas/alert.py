@@ -38,21 +38,58 @@ class Source(Struct, frozen=True, gc=False):
 
 
 class ReasonItem(Struct, frozen=True, kw_only=True, gc=False):
-    """One signed contribution to the score of a referred claim."""
+    """One reason of a decision: a rule, a data-quality flag, or a fact that raises the score."""
 
-    code: Annotated[str, Meta(description="Stable code of the reason.")]
-    text: Annotated[str, Meta(description="The reason in plain English, in facts of the claim.")]
-    feature: Annotated[str, Meta(description="Feature the contribution belongs to.")]
+    code: Annotated[
+        str,
+        Meta(
+            description="Stable code of the reason: feature.high, .low, .typical, .stated, .unseen,"
+            " .true, .false, .missing or .withheld; rule.ID; quality.FLAG; score.level."
+        ),
+    ]
+    text: Annotated[
+        str,
+        Meta(
+            description="The reason in plain English: facts of the claim and, in brackets, what "
+            "the training claims were like."
+        ),
+    ]
+    feature: Annotated[
+        str,
+        Meta(description="Feature that contributes most to the reason; empty if it is no feature."),
+    ]
     value: Annotated[
         str | float | bool | None, Meta(description="The claim's value of that feature.")
     ]
     contribution: Annotated[
         float,
         Meta(
-            description="Signed contribution to the raw score: in log-odds, of a random forest in "
-            "probability."
+            description="Contribution to the raw score: in log-odds, of a random forest in "
+            "probability. 0 for a rule and a data-quality flag."
         ),
     ]
+    features: Annotated[
+        tuple[str, ...],
+        Meta(description="Features whose contributions are added up, if they are several."),
+    ] = ()
+
+
+class Remainder(Struct, frozen=True, kw_only=True, gc=False):
+    """What the reasons leave out of the score; with them it adds up to the raw score."""
+
+    text: Annotated[str, Meta(description="In one line.")]
+    contribution: Annotated[
+        float, Meta(description="Sum of the contributions that are not among the reasons.")
+    ]
+    expected: Annotated[float, Meta(description="Raw score that a claim has on average.")]
+
+
+class CaseFact(Struct, frozen=True, kw_only=True, gc=False):
+    """A fact of the claim that its contract marks for the case."""
+
+    name: Annotated[str, Meta(description="Name of the field or derived fact.")]
+    text: Annotated[str, Meta(description="The fact in plain English.")]
+    value: Annotated[str | float | bool | None, Meta(description="Its value; a date as a text.")]
 
 
 class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
@@ -98,7 +135,13 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
     fraud_probability: Annotated[
         Probability, Meta(description="Probability that the claim is fraudulent.")
     ]
-    fraudulent: Annotated[bool, Meta(description="fraud_probability >= threshold")]
+    fraudulent: Annotated[
+        bool,
+        Meta(
+            description="fraud_probability >= threshold, and nothing else: false for a claim that "
+            "only a rule refers. What to do is the decision."
+        ),
+    ]
     threshold: Annotated[
         Probability, Meta(description="Probabilities at or above it are a referral.")
     ]
@@ -107,14 +150,30 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
         Annotated[
             float,
             Meta(
-                ge=0, le=100, description="Share of reference claims scored at or below this one."
+                ge=0,
+                le=100,
+                description="Percentage of reference claims scored at or below this one, rounded "
+                "down to one decimal.",
             ),
         ]
         | None
     ) = None
-    band: Annotated[Band, Meta(description="Coarse level of the fraud probability.")] = Band.LOW
+    band: Annotated[
+        Band,
+        Meta(
+            description="Coarse level of the fraud probability, for sorting and statistics: high "
+            "is that of the top 5 % of the training claims, medium of the top 20 %. Not what to "
+            "do: a claim of any band may pass or be referred."
+        ),
+    ] = Band.LOW
     decision: Annotated[
-        Decision, Meta(description="What the score advises; there is no automatic denial.")
+        Decision,
+        Meta(
+            description="What to do, by the score and the rules together: refer it to the special "
+            "investigations unit (from the threshold, or by a rule), review it (the 5 % of the "
+            "training claims below the threshold, or by a rule), or pass it on. There is no "
+            "automatic denial."
+        ),
     ] = Decision.PASS
     human_review_required: Annotated[
         bool, Meta(description="A person decides: always true for a referral.")
@@ -134,7 +193,36 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
     ] = 1
     reasons: Annotated[
         tuple[ReasonItem, ...],
-        Meta(description="Largest contributions to the score, of referrals only."),
+        Meta(
+            description="Why the decision is not pass: rules first, then facts that raise the "
+            "score, the rarest first. Empty if it is pass."
+        ),
+    ] = ()
+    remainder: Annotated[
+        Remainder | None,
+        Meta(description="What the reasons leave out of the score; null if it is not explained."),
+    ] = None
+    line_of_business: Annotated[
+        str | None, Meta(description="Line of business, as the contract of the claims has it.")
+    ] = None
+    currency: Annotated[
+        str | None,
+        Meta(description="Currency of all amounts, ISO 4217; null if the contract names none."),
+    ] = None
+    priority: Annotated[
+        float | None,
+        Meta(
+            description="Expected loss, fraud_probability times claim_amount, for the order of "
+            "work: of claims that a person is to look at; null without an amount.",
+            extra_json_schema={"x-unit": "currency"},
+        ),
+    ] = None
+    case_facts: Annotated[
+        tuple[CaseFact, ...],
+        Meta(
+            description="Facts that the contract marks for the case, of claims that a person is "
+            "to look at; those that are missing are left out."
+        ),
     ] = ()
     rule_hits: Annotated[
         tuple[RuleHit, ...], Meta(description="Rules whose condition the claim met.")

@@ -2,8 +2,8 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import repeat
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, or_
 from typing import Any, Final, Protocol, get_type_hints
 
 import msgspec
@@ -12,11 +12,12 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from consumer.batch.case import case_facts
 from consumer.batch.records import Message, Record
 from consumer.batch.revisions import succession_or_flag
 from model.scoring.decisions import decided
 from model.scoring.scorer import Assessment
-from schemas.alert import Decision, FraudAlert, Source
+from schemas.alert import CaseFact, Decision, FraudAlert, Remainder, Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
 
@@ -38,6 +39,8 @@ _IN_COMMON: Final = (
     "model_version",
     "model_sha256",
     "claim_schema_version",
+    "line_of_business",
+    "currency",
     "scored_at",
 )
 """Fields that are equal in all alerts of a batch."""
@@ -129,6 +132,8 @@ def _shared(scorer: BatchScorer, now: dt.datetime) -> Struct:
         model=scorer.name,
         model_version=scorer.version,
         model_sha256=scorer.sha256,
+        line_of_business=scorer.decoder.contract.about.line_of_business,
+        currency=scorer.decoder.contract.about.currency,
         scored_at=now,
     )
     return made
@@ -151,7 +156,18 @@ def _own_parts(
     ]
     succeeded = list(map(succession_or_flag, headers, flags))
     suffix, event = scorer.sha256[:12], scorer.decoder.contract.event
-    ids = _values(claims, event.id)
+    ids, amounts = _values(claims, event.id), _values(claims, event.amount)
+    control, left_out = assessment.control or [False] * len(claims), assessment.remainders
+    acted = [one is not Decision.PASS for one in decision]
+    remainders: list[Remainder | None] = [None] * len(claims)
+    priority: list[float | None] = [None] * len(claims)
+    cases: list[tuple[CaseFact, ...]] = [()] * len(claims)
+    looked_at = list(compress(range(len(claims)), map(or_, acted, control)))
+    told = case_facts(scorer.decoder.contract, [claims[row] for row in looked_at])
+    for row, facts in zip(looked_at, told, strict=True):
+        remainders[row], cases[row] = left_out.get(row), facts
+        if amounts[row] is not None:
+            priority[row] = round(float(probability[row]) * amounts[row], 2)
     columns: dict[str, Iterable[object]] = {
         "alert_id": [
             f"{s.topic}-{s.partition}-{s.offset}-{suffix}" if s else f"{claim_id}-{suffix}"
@@ -163,15 +179,18 @@ def _own_parts(
         "policy_number": _values(claims, event.key),
         "loss_date": _values(claims, event.occurred),
         "report_date": _values(claims, event.time),
-        "claim_amount": _values(claims, event.amount),
+        "claim_amount": amounts,
         "fraud_probability": probability.tolist(),
         "fraudulent": (probability >= scorer.threshold).tolist(),
         "percentile": percentile,
         "band": band,
         "decision": decision,
-        "human_review_required": [d is not Decision.PASS for d in decision],
-        "control": assessment.control or repeat(False),
+        "human_review_required": acted,
+        "control": control,
         "reasons": assessment.reasons,
+        "remainder": remainders,
+        "priority": priority,
+        "case_facts": cases,
         "rule_hits": assessment.rule_hits,
         "data_quality": [flags for _, _, flags in succeeded],
         "source": sources,

@@ -38,7 +38,10 @@ def table(seen: Received) -> Table:
 
 def reasons(alert: FraudAlert) -> str:
     """Why the claim was referred, one reason a line."""
-    return "\n".join(f"{r.text} ({r.contribution:+.2f})" for r in alert.reasons[:REASONS])
+    return "\n".join(
+        f"{r.text} ({r.contribution:+.2f})" if r.contribution else r.text
+        for r in alert.reasons[:REASONS]
+    )
 
 
 def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> Table:

@@ -12,7 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from model.arrays import Indices, Matrix, Scores
+from model.arrays import Flags, Indices, Labels, Matrix, Scores
+from model.artifact.comparisons import Comparisons, compare
 from model.drift import SCORE, Bins, code_bins, number_bins
 from model.features.facts import claim_columns
 from model.features.vocabulary import UNKNOWN
@@ -50,6 +51,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
     least_known: float = 0.0
     """Of a claim with fewer known features, too little is known for this model. See
     `least_known`."""
+    comparisons: Comparisons | None = None
+    """What reasons compare a claim with; None in models that were trained before there was any."""
 
     def golden_claims(self, contract: Contract) -> list[Any]:
         """The claims of the golden examples.
@@ -70,7 +73,11 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describe(
-    contract: Contract, pipeline: Any, claims: Sequence[Any], out_of_fold: Scores
+    contract: Contract,
+    pipeline: Any,
+    claims: Sequence[Any],
+    out_of_fold: Scores,
+    labels: Labels | None = None,
 ) -> Reference:
     """The reference of a fitted pipeline.
 
@@ -79,6 +86,7 @@ def describe(
         pipeline: fitted on `claims`.
         claims: the training claims.
         out_of_fold: their scores by models fitted without them, shape (n_claims,).
+        labels: 1 for fraud, shape (n_claims,); without them, reasons compare with nothing.
     """
     encoder = pipeline["encode"]
     codes = encoder.codes(claim_columns(contract, claims, encoder.features))
@@ -92,7 +100,23 @@ def describe(
         columns=columns | {SCORE: number_bins(out_of_fold)},
         golden=_golden(contract, pipeline, claims, out_of_fold),
         least_known=least_known(codes),
+        comparisons=None if labels is None else _comparisons(contract, encoder, codes, labels),
     )
+
+
+def _comparisons(contract: Contract, encoder: Any, codes: Matrix, labels: Labels) -> Comparisons:
+    numbers = {
+        name: not contract.is_category(name) and contract.kind_of(name) != "flag"
+        for name in encoder.features
+    }
+    identifiers = contract.with_role(Role.IDENTIFIER)
+    withheld: Flags = np.array(
+        [
+            contract.is_withheld(n) or contract.kind_of(n) == "date" or n in identifiers
+            for n in numbers
+        ]
+    )
+    return compare(codes, labels, numbers, withheld)
 
 
 def least_known(codes: Matrix) -> float:

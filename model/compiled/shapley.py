@@ -20,6 +20,8 @@ from model.compiled.nodes import Leaf, Nodes, NodeSplit
 
 MOST_CONDITIONS: Final = 7
 """A tree with more is not tabulated: its table has ``2 ** conditions`` rows."""
+_BITS: Final = 8
+"""Of a row's number: one for each condition, and one that is never set."""
 _LARGEST: Final = sys.float_info.max
 
 Condition = tuple[int, float, bool, tuple[int, ...] | None]
@@ -45,16 +47,17 @@ class ShapleyTables:
         self._features = features
         self._expected = sum(_mean(nodes) for nodes in trees)
         self._conditions = _Conditions({c for nodes in grown for c in _conditions(nodes)})
-        self._powers = np.zeros((len(self._conditions.order), len(grown)))
+        never = len(self._conditions.order)
+        places = np.full((len(grown), _BITS), never, dtype=np.int64)
         stretches: list[tuple[int, int, Numbers]] = []
         for tree, nodes in enumerate(grown):
             own = _conditions(nodes)
-            self._powers[[self._conditions.order[c] for c in own], tree] = 2.0 ** np.arange(
-                len(own)
-            )
+            places[tree, : len(own)] = [self._conditions.order[c] for c in own]
             used = _features(nodes)
             table = _table(nodes, own, used)
             stretches += [(f, tree, table[:, place]) for place, f in enumerate(used)]
+        self._places = places.ravel()
+        """Of each tree, where its conditions stand among all: bit by bit its row of a table."""
         stretches.sort(key=lambda stretch: stretch[:2])
         self._tree: Indices = np.array([tree for _, tree, _ in stretches], dtype=np.int64)
         self._table = np.concatenate([*(values for *_, values in stretches), np.zeros(1)])
@@ -67,7 +70,8 @@ class ShapleyTables:
         found = np.zeros((len(X), self._features + 1))
         found[:, -1] = self._expected
         if len(self._tree):
-            rows = (self._conditions.met(X) @ self._powers).astype(np.int64)
+            bits = self._conditions.met(X)[:, self._places]
+            rows = np.packbits(bits, axis=1, bitorder="little")
             parts = self._table[rows[:, self._tree] + self._begins]
             found[:, self._shown] = np.add.reduceat(parts, self._bounds, axis=1)
         return found
@@ -92,15 +96,15 @@ class _Conditions:
         for i, (*_, members) in enumerate(categorical):
             self._members[i, list(members or ())] = True
 
-    def met(self, X: Matrix) -> Matrix:
-        """1 where a claim meets a condition, 0 elsewhere; shape (n_claims, n_conditions)."""
+    def met(self, X: Matrix) -> Flags:
+        """Where a claim meets a condition, shape (n_claims, n_conditions + 1), the last never."""
         numbers, codes = X[:, self._column], X[:, self._set_column]
         nowhere = self._members.shape[1] - 1
         known = (codes >= 0) & (codes < nowhere)
         places = np.where(known, codes, nowhere).astype(np.int64)
         below = (numbers <= self._limit) | (np.isnan(numbers) & self._missing)
         within: Flags = self._members[np.arange(len(self._members)), places]
-        return np.hstack([below, within]).astype(np.float64)
+        return np.hstack([below, within, np.zeros((len(X), 1), dtype=bool)])
 
 
 def _condition(split: NodeSplit) -> Condition:

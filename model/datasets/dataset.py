@@ -34,6 +34,7 @@ from model.datasets.rows import (
     read_csv,
     verdict,
 )
+from model.datasets.words import in_words_of
 from model.features.facts import event_days, report_days
 from model.samples.lines import AUTO, GENERATORS, NAMES
 from schemas.claim import Claim
@@ -222,8 +223,9 @@ _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 
 
 def _dataset(path: Path, format: str, found: Rows) -> Dataset:
+    auto = shipped("auto")
     return Dataset(
-        contract=shipped("auto"),
+        contract=in_words_of(auto, shipped(_OF[format])) if format in _OF else auto,
         claims=tuple(row.claim for row in found.accepted),
         labels=_labels(row.fraud for row in found.accepted),
         name=path.name,
@@ -284,6 +286,8 @@ def _labels(fraud: Iterable[bool]) -> npt.NDArray[np.int8]:
     return np.fromiter(fraud, dtype=np.int8)
 
 
+_OF: Final = {"carclaims": "carclaims", "insurance_claims": "insurance_claims"}
+"""The contract that reads the same file, by format."""
 _READERS: Final[dict[str, Callable[[Path, int | None], Rows]]] = {
     "carclaims": lambda path, rows: read_csv(
         path, carclaims.COLUMNS, lambda _: carclaims.read, rows, carclaims.ALIASES

@@ -9,14 +9,14 @@ Value = str | float | bool | None
 def phrase(contract: Contract, feature: str, value: Value) -> str:
     """Describe the claim's value of the feature; None is missing. Personal facts are withheld.
 
-    A number that a table of the contract stands for is told in the table's words.
+    A number that stands for a band is told in the band's words.
     """
     label = feature.replace("_", " ")
     if contract.is_withheld(feature):
         return f"{label} (not shown)"
     if value is None:
         return f"{label} not known"
-    words, said = contract.words(feature, value), contract.phrase(feature)
+    words, said = contract.band(feature, value), contract.phrase(feature)
     if said is None:
         return f"{label}: {shown(words or value)}"
-    return render(said, words if words is not None and isinstance(said, str) else value)
+    return render(said, value, words)

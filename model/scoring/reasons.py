@@ -1,29 +1,69 @@
-"""Why a claim was referred: the features that influenced its score most, as facts of the claim.
+"""Why a claim is to be looked at: what raises its score, as facts of the claim.
 
 Contributions are exact Shapley values of the raw score: path-dependent TreeSHAP for trees,
 interventional for the logistic regression (see `model.compiled.trees`, `model.compiled.crosses`).
 They are in log-odds for the logistic regression and for boosting, in probability for a forest,
-whose trees add up in probability. With the expected raw score they add up to the claim's raw score
-within `TOLERANCE`; the items of a claim are only the largest of them.
+whose trees add up in probability. Features that the contract puts under one topic are one reason,
+whose contribution is their sum. With the remainder and the expected raw score, the reasons add up
+to the claim's raw score within `TOLERANCE`.
+
+A reason raises the score by `LEAST` or more, or is the only one. Facts that were no more often
+fraud in training than all claims are left out as long as there are others. Of more than the limit,
+those are told whose contribution times surprise is largest; surprise is ``-log2`` of the share of
+the training claims that had such a fact. The rarest fact comes first: it sets the claim apart.
 
 A contribution says what influenced the score, not what is true: it is not evidence of fraud.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from model.arrays import Matrix
+from model.artifact.comparisons import Comparisons
 from model.compiled.classifier import Compiled
-from model.scoring.phrases import Value, phrase
-from schemas.alert import ReasonItem
+from model.compiled.trees import Unit
+from model.scoring.telling import MISSING, Facts, Told
+from schemas.alert import ReasonItem, Remainder
 from schemas.contract.model import Contract
 
 TOLERANCE: Final = 1e-9
 """Maximum difference between the raw score and the sum of contributions and expected score."""
 LIMIT: Final = 5
-"""Default number of items per claim."""
+"""Default number of reasons per claim."""
+LEAST: Final[Mapping[Unit, float]] = {"log-odds": 0.05, "probability": 0.005}
+"""Smallest contribution of a reason: the odds rise by 5 %, or the probability by half a point."""
+_MINOR: Final = 0.3
+"""A member of a topic is told if it contributes at least this share of the largest."""
+_MOST_MEMBERS: Final = 3
+LEVEL: Final = ReasonItem(
+    code="score.level",
+    text="no fact raises the score: the average claim is above the level for a review as well",
+    feature="",
+    value=None,
+    contribution=0.0,
+)
+
+
+class Explanation(NamedTuple):
+    """Why a claim has its score."""
+
+    reasons: tuple[ReasonItem, ...]
+    """At least one."""
+    remainder: Remainder
+
+
+class _Topic(NamedTuple):
+    """Columns that are one reason."""
+
+    columns: tuple[int, ...]
+    names: tuple[str, ...]
+    """Of the features, if they are several."""
+
+
+_Raising = tuple[float, float, int, Told]
+"""A reason of one claim: minus its surprise, minus its contribution, its topic, what is told."""
 
 
 class Explainer:
@@ -34,6 +74,7 @@ class Explainer:
         features: names of its columns, in order.
         contract: what its claims are.
         categories: of features that are texts, in the order of their codes.
+        comparisons: the training claims, if the model keeps them.
     """
 
     def __init__(
@@ -42,59 +83,116 @@ class Explainer:
         features: Sequence[str],
         contract: Contract,
         categories: Mapping[str, Sequence[str]],
+        comparisons: Comparisons | None = None,
     ) -> None:
         self._compiled = compiled
-        self._contract = contract
-        self._categories = categories
         self._features = tuple(features)
+        self._least = LEAST[compiled.unit]
+        self._facts = Facts(self._features, contract, categories, comparisons)
+        columns: dict[str, list[int]] = {}
+        for column, name in enumerate(features):
+            columns.setdefault(contract.topic(name), []).append(column)
+        self._topics = [
+            _Topic(tuple(some), tuple(self._features[c] for c in some) if some[1:] else ())
+            for some in columns.values()
+        ]
+        sizes = [len(topic.columns) for topic in self._topics]
+        self._starts = np.cumsum([0, *sizes])[:-1]
+        self._order = np.array([c for topic in self._topics for c in topic.columns], dtype=np.int64)
 
     def explain(
         self, claims: Sequence[Any], codes: Matrix, limit: int = LIMIT
-    ) -> list[tuple[ReasonItem, ...]]:
-        """Items of each claim, largest contribution (whatever its sign) first.
-
-        Contributions of zero are not reasons and are omitted.
+    ) -> list[Explanation]:
+        """Explain each claim.
 
         Args:
-            claims: those to explain: only the referred ones, as explaining is expensive.
+            claims: those to explain: only those that are looked at, as explaining is expensive.
             codes: the same claims encoded for trees, shape (n_claims, n_features).
-            limit: maximum items per claim.
+            limit: maximum reasons per claim.
+
+        Raises:
+            ValueError: a contribution is not a finite number.
         """
         if not claims:
             return []
-        parts = self._compiled.contributions(codes)[:, :-1]
-        order = np.argsort(-np.abs(parts), axis=1, kind="stable")[:, :limit]
-        return [
-            tuple(self._item(c, code, part, j) for j in top.tolist() if part[j] != 0)
-            for c, code, part, top in zip(claims, codes, parts, order, strict=True)
-        ]
+        found = self._compiled.contributions(codes)
+        parts = found[:, :-1]
+        totals = np.add.reduceat(parts[:, self._order], self._starts, axis=1)
+        if not np.isfinite(totals.sum(axis=1)).all():
+            raise ValueError("a contribution to a score is not a finite number")
+        least = np.minimum(self._least, totals.max(axis=1, keepdims=True))
+        large = (totals >= least) & (totals > 0)
+        up, down = np.maximum(totals, 0).sum(axis=1), np.minimum(totals, 0).sum(axis=1)
+        marked = np.where(np.isnan(codes), MISSING, codes)
+        topics = np.nonzero(large)[1].tolist()
+        ends = np.cumsum(large.sum(axis=1)).tolist()
+        rows = zip(
+            claims, map(topics.__getitem__, map(slice, [0, *ends], ends)), marked.tolist(),
+            parts.tolist(), totals.tolist(),
+            zip(up.tolist(), down.tolist(), found[:, -1].tolist(), strict=True), strict=True,
+        )  # fmt: skip
+        return [self._explained(limit, *row) for row in rows]
 
-    def _item(self, claim: Any, code: Matrix, part: Matrix, column: int) -> ReasonItem:
-        feature = self._features[column]
-        value = self._value(claim, feature, float(code[column]))
-        missing = value is None and not self._contract.is_withheld(feature)
-        return ReasonItem(
-            code=feature.upper() + ("_MISSING" if missing else ""),
-            text=phrase(self._contract, feature, value),
-            feature=feature,
-            value=value,
-            contribution=float(part[column]),
+    def _explained(
+        self,
+        limit: int,
+        claim: Any,
+        topics: Sequence[int],
+        code: Sequence[float],
+        parts: Sequence[float],
+        totals: Sequence[float],
+        sums: tuple[float, float, float],
+    ) -> Explanation:
+        raising: list[_Raising] = []
+        for i in topics:
+            columns = self._topics[i].columns
+            if len(columns) == 1:
+                told = self._facts.tell(claim, columns[0], code[columns[0]])
+            else:
+                told = self._facts.tell_all(claim, _leading(columns, parts), code)
+            raising.append((-told.surprise, -totals[i], i, told))
+        chosen = [one for one in raising if not one[3].weak] or raising
+        if len(chosen) > limit:
+            chosen = sorted(chosen, key=_weight)[:limit]
+        chosen.sort()
+        shown, reasons = 0.0, []
+        for _, minus, i, (feature, name, text, value, _, _) in chosen:
+            shown -= minus
+            reasons.append(
+                ReasonItem(
+                    code=name,
+                    text=text,
+                    feature=feature,
+                    value=value,
+                    contribution=-minus,
+                    features=self._topics[i].names,
+                )
+            )
+        return Explanation(tuple(reasons) or (LEVEL,), self._remainder(shown, *sums))
+
+    def _remainder(self, shown: float, up: float, down: float, expected: float) -> Remainder:
+        more = up - shown
+        return Remainder(
+            text=f"the other facts raise the score by {abs(more):.2f} and lower it by "
+            f"{abs(down):.2f} in all ({self._compiled.unit})",
+            contribution=more + down,
+            expected=expected,
         )
 
-    def _value(self, claim: Any, feature: str, code: float) -> Value:
-        """The claim's own value, or the value derived from several fields; None is missing."""
-        contract = self._contract
-        if contract.is_withheld(feature):
-            return None
-        if feature not in contract.derived:  # which may have the name of a field
-            stated: Value = getattr(claim, feature)
-            if isinstance(stated, bool) or contract.is_category(feature):
-                return stated
-        if np.isnan(code):
-            return None
-        if contract.kind_of(feature) == "flag":
-            return bool(code)
-        if not contract.is_category(feature):
-            return code
-        known = self._categories[feature]
-        return known[int(code)] if code >= 0 else "another"
+
+def _leading(columns: Sequence[int], parts: Sequence[float]) -> Sequence[int]:
+    """The columns of a topic that are told, the largest contribution first."""
+    first, *others = columns
+    if not others[1:]:  # most are pairs
+        (second,) = others
+        if parts[second] > parts[first]:
+            first, second = second, first
+        return (first, second) if parts[second] >= _MINOR * parts[first] else (first,)
+    ordered = sorted(columns, key=parts.__getitem__, reverse=True)[:_MOST_MEMBERS]
+    least = _MINOR * parts[ordered[0]]
+    return [column for column in ordered if parts[column] >= least]
+
+
+def _weight(one: _Raising) -> float:
+    """Minus contribution times surprise."""
+    return -one[0] * one[1]

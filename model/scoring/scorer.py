@@ -1,6 +1,7 @@
 """Scoring claims with a fitted pipeline: the path every claim takes in production."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ from model.features.facts import ClaimFacts
 from model.scoring.control import control_sample
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
-from schemas.alert import Decision, ReasonItem, RuleHit
+from model.scoring.why import explained
+from schemas.alert import Decision, ReasonItem, Remainder, RuleHit
 from schemas.decoding.decoder import ClaimDecoder
 
 
@@ -31,12 +33,14 @@ class Assessment(NamedTuple):
     decisions: Decisions
     data_quality: list[tuple[str, ...]]
     reasons: list[tuple[ReasonItem, ...]]
-    """Of referred claims; empty for the others."""
+    """Of claims whose decision is not pass, see `model.scoring.why`; empty for the others."""
     rule_hits: list[tuple[RuleHit, ...]]
     codes: npt.NDArray[np.float64]
     """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""
     control: Sequence[bool] = ()
     """Whether a claim is in the random control sample; empty if there is no sample."""
+    remainders: Mapping[int, Remainder] = MappingProxyType({})
+    """By row: what the reasons leave out of the score, where they explain it."""
 
 
 class Scorer:
@@ -81,7 +85,11 @@ class Scorer:
         self.compiled = compile_classifier(pipeline["classify"])
         self.control_share = 0.0
         self._explainer = Explainer(
-            self.compiled, self.features, self.contract, manifest.categories
+            self.compiled,
+            self.features,
+            self.contract,
+            manifest.categories,
+            reference.comparisons,
         )
         self._rules = rules
         self._ranked = np.array(reference.scores)
@@ -104,11 +112,13 @@ class Scorer:
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        advice = decisions
         if (unknown := known_features(codes) < self.reference.least_known).any():
             decisions, flags = reviewed(decisions, flags, unknown)
-        reasons = self._reasons(claims, codes, decisions)
         hits = self._rules.hits(facts)
-        return Assessment(p, decisions, flags, reasons, hits, codes, self._control(facts))
+        reasons, left_out = explained(self._explainer, claims, codes, advice, hits, flags)
+        control = self._control(facts)
+        return Assessment(p, decisions, flags, reasons, hits, codes, control, left_out)
 
     def codes(self, claims: Sequence[Any]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
@@ -122,17 +132,6 @@ class Scorer:
         if not self.control_share:
             return ()
         return control_sample(facts.raw(self.contract.event.id), self.control_share)
-
-    def _reasons(
-        self, claims: Sequence[Any], codes: Matrix, decisions: Decisions
-    ) -> list[tuple[ReasonItem, ...]]:
-        """Reasons for the referred claims only, as explaining is expensive."""
-        reasons: list[tuple[ReasonItem, ...]] = [()] * len(claims)
-        rows = [i for i, d in enumerate(decisions.decision) if d is Decision.REFER]
-        found = self._explainer.explain([claims[i] for i in rows], codes[rows])
-        for row, items in zip(rows, found, strict=True):
-            reasons[row] = items
-        return reasons
 
 
 def reviewed(

@@ -150,7 +150,7 @@ def train(
         algorithm=algorithm,
         contract=contract,
         pipeline=pipeline,
-        reference=describe(contract, pipeline, seen, held_out),
+        reference=describe(contract, pipeline, seen, held_out, labels),
         policy=policy,
         levels=at,
         report=evaluate(tested, scores, at.threshold),

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from schemas.claim import Role
 from schemas.expressions.nodes import MAX_LENGTH
-from schemas.reading.declared import Reading, Words
+from schemas.reading.declared import MAX_TABLE, Reading, Words
 
 MAX_FIELDS: Final = 1_000
 MAX_DERIVED: Final = 300
@@ -29,6 +29,7 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, rename={
     "reading": "x-read", "phrase": "x-text", "row": "x-row",
     "min_length": "minLength", "max_length": "maxLength", "multiple_of": "multipleOf",
     "feature": "x-feature", "comment": "$comment",
+    "words": "x-words", "topic": "x-topic", "case": "x-case",
 }):  # fmt: skip
     """One field under ``properties``."""
 
@@ -50,6 +51,12 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, rename={
     phrase: "Phrase | None" = None
     feature: bool | None = None
     """False: of role *feature*, and still none unless somebody asks for it by name."""
+    words: Annotated[dict[Label, int | float], Meta(max_length=MAX_TABLE)] = {}
+    """Numbers by the words of the band that they stand for, besides those of ``x-read``."""
+    topic: Label | None = None
+    """Facts of the same topic are one reason."""
+    case: bool = False
+    """True: the alert of a claim that a person is to look at carries it."""
     row: Annotated[str, Meta(max_length=100)] | None = None
     """Text of the field for rows of files that lack it; `{}` is the number of the row."""
     default: None = None
@@ -73,6 +80,7 @@ Phrase = Prose | Cases
 
 class DeclaredFact(Struct, frozen=True, forbid_unknown_fields=True, rename={
     "unit": "x-unit", "phrase": "x-text", "feature": "x-feature",
+    "topic": "x-topic", "case": "x-case",
 }):  # fmt: skip
     """One derived fact under ``x-derived``."""
 
@@ -82,6 +90,8 @@ class DeclaredFact(Struct, frozen=True, forbid_unknown_fields=True, rename={
     phrase: Phrase | None = None
     feature: bool = True
     """False: for rules, and for whoever asks for it by name."""
+    topic: Label | None = None
+    case: bool = False
 
 
 class About(Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,6 +100,8 @@ class About(Struct, frozen=True, forbid_unknown_fields=True):
     name: Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9._-]{0,63}\\Z")]
     version: Annotated[int, Meta(ge=1, le=1_000_000)]
     line_of_business: Label
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}\\Z")] | None = None
+    """Of every amount, as ISO 4217 has it."""
 
 
 class Event(Struct, frozen=True, forbid_unknown_fields=True):

@@ -112,8 +112,53 @@ class Contract(Struct, frozen=True, dict=True):
         return frozenset(found)
 
     def words(self, name: str, value: object) -> str | None:
-        """The words that the field's table has for a value; None if it has none."""
-        return _words(self.fields[name]).get(value) if name in self.fields else None
+        """The words that the field's tables have for a value; None if they have none."""
+        return self._words.get(name, {}).get(value)
+
+    def band(self, name: str, value: object) -> str | None:
+        """The words of the band that a number stands for; None if it stands for itself.
+
+        Words without a digit, as none or yes, are not those of a band.
+        """
+        words = self.words(name, value)
+        return words if words is not None and any(map(str.isdigit, words)) else None
+
+    @cached_property
+    def _words(self) -> Mapping[str, Mapping[object, str]]:
+        found = {name: _words(field) for name, field in self.fields.items()}
+        return {name: words for name, words in found.items() if words}
+
+    def topic(self, name: str) -> str:
+        """What a fact is about: facts of the same topic are one reason.
+
+        That is what ``x-topic`` says, or else the fields that the fact is computed from: those that
+        are computed from the very same fields say one thing, and a field is of its own.
+        """
+        said = self.derived[name].said if name in self.derived else self.fields[name].said
+        return said.topic or f"fields {' '.join(sorted(self._sources(name)))}"
+
+    def _sources(self, name: str) -> frozenset[str]:
+        """Names of the fields that a derived fact is computed from, or of the field itself."""
+        return self._all_sources.get(name, frozenset([name]))
+
+    @cached_property
+    def _all_sources(self) -> Mapping[str, frozenset[str]]:
+        found: dict[str, frozenset[str]] = {}
+        for name, fact in self.derived.items():  # in its expression, a name is what is known before
+            used = (found.get(fact_.name, frozenset([fact_.name])) for fact_ in facts_of(fact.node))
+            found[name] = frozenset().union(*used)
+        return found
+
+    @cached_property
+    def case_fields(self) -> tuple[str, ...]:
+        """Names of the fields and derived facts that ``x-case`` marks, fields first."""
+        facts = (name for name, fact in self.derived.items() if fact.said.case)
+        stated = (name for name, field in self.fields.items() if field.said.case)
+        return tuple(dict.fromkeys((*stated, *facts)))
+
+    def unit(self, name: str) -> str | None:
+        """The unit of a field or derived fact, if the contract says it."""
+        return self.derived[name].said.unit if name in self.derived else self.fields[name].said.unit
 
     def phrase(self, name: str) -> Phrase | None:
         """What a reason says of a field or derived fact, if the contract says it."""
@@ -122,9 +167,10 @@ class Contract(Struct, frozen=True, dict=True):
 
 
 def _words(field: Field) -> Mapping[object, str]:
-    if field.reading is None or field.kind != "number":
+    if field.kind != "number":
         return MappingProxyType({})
     found: dict[object, str] = {}
-    for word, value in field.reading.table.items():
+    read = field.reading.table if field.reading is not None else {}
+    for word, value in (*field.said.words.items(), *read.items()):
         found.setdefault(value, word)
     return found

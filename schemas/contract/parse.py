@@ -71,7 +71,7 @@ def parse(tree: Mapping[str, Any], file: str = "contract") -> Contract:
     _check_names(document.required, fields, file, "$.required")
     _check_places(fields, file)
     _check_event(document.event, fields, file)
-    return Contract(
+    contract = Contract(
         about=document.about,
         id=document.id,
         title=document.title,
@@ -85,6 +85,18 @@ def parse(tree: Mapping[str, Any], file: str = "contract") -> Contract:
         examples=document.examples,
         tree=tree,
     )
+    _check_case(contract, file)
+    return contract
+
+
+def _check_case(contract: Contract, file: str) -> None:
+    for name in filter(contract.is_withheld, contract.case_fields):
+        raise ContractError(
+            file,
+            f"$.x-derived.{name}.x-case",
+            "it is derived from a personal or protected field, and alerts carry what x-case marks",
+            "Take it out.",
+        )
 
 
 def _convert(tree: object, kind: type[T], file: str, path: str) -> T:

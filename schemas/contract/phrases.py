@@ -1,7 +1,8 @@
 """What a reason says of a value: the texts of ``x-text``.
 
 In a text, `{}` is the value, `{:02}` the value as a whole number of two digits, and `{day|days}`
-the first word where the value is 1 and the second where it is not.
+the first word where the value is 1 and the second where it is not. Where words stand for the value,
+as "3 to 4" does for 3.5, they are put in its place, with the unit that they may have.
 """
 
 import re
@@ -10,6 +11,9 @@ from typing import Final
 
 from schemas.contract.declared import Phrase
 
+_UNIT: Final = re.compile(r"\d\s+[^\W\d]+\Z")
+"""Words that end with a unit of their own, as in "under 6 months"."""
+_COUNTED: Final = re.compile(r"\{\} \{[^{}|]+\|[^{}|]+\}")
 _PART: Final = re.compile(r"\{(?:(?P<form>:0\dd?)?|(?P<one>[^{}|]+)\|(?P<many>[^{}|]+))\}")
 
 
@@ -28,26 +32,36 @@ def texts(phrase: Phrase) -> list[str]:
     return [text for text in found if text is not None]
 
 
-def render(phrase: Phrase, value: str | float | bool) -> str:
+def render(phrase: Phrase, value: str | float | bool, words: str | None = None) -> str:
     """The phrase for a value; what has no text of its own is told as if it were positive.
 
     The text for negative numbers gets them without their sign.
+
+    Args:
+        phrase: the texts.
+        value: the fact.
+        words: what is said in place of a number that stands for a band.
     """
     if isinstance(phrase, str):
-        return _filled(phrase, value)
+        return _filled(phrase, value, words)
     if isinstance(value, bool):
         return (phrase.true if value else phrase.false) or ""
     number = float(value)
     if number < 0 and phrase.negative is not None:
-        return _filled(phrase.negative, -number)
+        return _filled(phrase.negative, -number, words)
     zero = phrase.zero if number == 0 else None
-    return _filled(zero or phrase.positive or "", number)
+    return _filled(zero or phrase.positive or "", number, words)
 
 
-def _filled(text: str, value: str | float | bool) -> str:
+def _filled(text: str, value: str | float | bool, words: str | None) -> str:
+    if words is not None and _UNIT.search(words):
+        text = _COUNTED.sub("{}", text)
+
     def part(found: "re.Match[str]") -> str:
         if found["one"]:
             return found["one"] if value == 1 else found["many"]
+        if words is not None:
+            return words
         if found["form"]:
             return f"{int(value):{found['form'].removeprefix(':').removesuffix('d')}}"
         return shown(value)

@@ -34,6 +34,7 @@ _ONLY_FOR: Final[Mapping[str, tuple[Kind, ...]]] = {
     "max_length": ("text",),
     "pattern": ("text",),
     "row": ("text",),
+    "words": ("number",),
 }
 """Keywords that only fields of some kinds have."""
 _READ_ONLY_FOR: Final[Mapping[str, tuple[Kind, ...]]] = {
@@ -115,7 +116,7 @@ def _type_faults(said: Declared, *, required: bool) -> Iterator[Fault]:
     if said.format and kind != "date":
         yield Fault(".format", f"a {kind} has no format", "Take it out, or write type: string.")
     for keyword_, kinds in _ONLY_FOR.items():
-        if getattr(said, keyword_) is not None and kind not in kinds:
+        if getattr(said, keyword_) not in (None, {}) and kind not in kinds:
             shown = {f.name: f.encode_name for f in msgspec.structs.fields(Declared)}[keyword_]
             yield Fault(f".{shown}", f"is for a {kinds[0]}, and this is a {kind}", "Take it out.")
     yield from _bound_faults(said)
@@ -146,6 +147,10 @@ def _role_faults(said: Declared, kind: Kind) -> Iterator[Fault]:
             ".x-role",
             f"a date is not of role {said.role.value}: only differences of dates are features",
             "Write x-role: time, and derive a feature under x-derived with days_between.",
+        )
+    if said.case and said.role in (Role.PERSONAL, Role.PROTECTED):
+        yield Fault(
+            ".x-case", f"{said.role.value}, and alerts carry what x-case marks", "Take it out."
         )
     if said.role is Role.IDENTIFIER and kind != "text":
         yield Fault(".x-role", "an identifier is a text", "Write type: string.")

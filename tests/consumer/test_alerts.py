@@ -101,3 +101,30 @@ def test_a_claim_without_a_record_is_known_by_its_id() -> None:
     assert alert.alert_id == "c-" + "f" * 12
     assert alert.source is None
     assert np.isclose(alert.fraud_probability, 0)
+
+
+def test_what_a_person_needs_is_in_the_alerts_that_a_person_looks_at() -> None:
+    claims = [
+        Claim(claim_id=f"{n}", claim_amount=amount, incident_type="theft", loss_city="Leeds",
+              claimant_name="Jane Roe", loss_location="1 High Street")
+        for n, amount in enumerate([10.0, 450.0, 777.777, 20.0])
+    ]  # fmt: skip
+    scorer = FakeScorer()
+    assessment = scorer.assess(claims)._replace(control=[False, False, False, True])
+    passed, reviewed, referred, drawn = fraud_alerts(claims, [None] * 4, assessment, scorer, NOW)
+    assert (passed.priority, passed.case_facts) == (None, ())
+    assert reviewed.priority == 202.5
+    assert referred.priority == 604.94, "rounded"
+    assert drawn.priority == 0.4
+    for alert in (reviewed, referred, drawn):
+        assert [(fact.name, fact.text, fact.value) for fact in alert.case_facts] == [
+            ("loss_city", "loss in Leeds", "Leeds"),
+            ("incident_type", "incident type: theft", "theft"),
+        ]
+    assert {alert.line_of_business for alert in (passed, referred)} == {"auto"}
+    assert referred.currency is None
+    assert b"High Street" not in msgspec.json.encode(referred)
+
+
+def test_without_an_amount_there_is_no_priority() -> None:
+    assert one(Claim(claim_id="c"), hit(Decision.REFER)).priority is None

@@ -101,7 +101,7 @@ def test_a_percentile_is_at_most_100() -> None:
     at = Levels(threshold=0.5, review=0.4, medium=0.2, high=0.6)
     for size in range(1, 1_001):
         found = decide(np.array([1.0, 0.0]), at, np.linspace(0, 0.9, size)).percentile
-        assert found == [100.0, 100 / size]
+        assert found == [100.0, 1_000 // size / 10]
 
 
 def test_a_higher_score_is_never_advised_less() -> None:
@@ -146,7 +146,7 @@ def test_training_warns_of_a_budget_that_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(
-        "model.training.train.out_of_fold", lambda seen, *_, **__: np.ones(len(seen))
+        "model.training.train.out_of_fold", lambda _, seen, *__, **___: np.ones(len(seen))
     )
     given = ["train", "--data", "synthetic", "--rows", "500", "--output", str(tmp_path / "m")]
     assert main([*given, "--algorithm", "logistic_regression", "--alert-share", "0.05"]) == 0

@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 
 from model.arrays import Matrix
+from model.artifact.comparisons import Compared, Comparisons, Spread, Tally
 from model.compiled.classifier import compile_classifier
 from model.compiled.trees import Unit
 from model.datasets.dataset import load
@@ -9,10 +12,13 @@ from model.families.estimators import ALGORITHMS, build
 from model.features.encoder import varying
 from model.features.facts import claim_columns
 from model.scoring.phrases import phrase
-from model.scoring.reasons import TOLERANCE, Explainer
+from model.scoring.reasons import LEAST, TOLERANCE, Explainer
 from schemas.claim import Claim
+from schemas.contract.declared import Cases
 from schemas.contract.model import Contract
+from schemas.contract.phrases import render
 from tests.model.examples import AUTO
+from tests.schemas.contracts import shipped, small
 
 MADE = load("synthetic", "synthetic", rows=3_000)
 CATEGORICAL = tuple(filter(AUTO.is_category, AUTO.features()))
@@ -43,62 +49,230 @@ def reasons_of(stub: Stub, *features: str, contract: Contract = AUTO) -> Explain
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_contributions_of_all_features_add_up_to_the_score(algorithm: str) -> None:
+def test_reasons_and_the_remainder_add_up_to_the_score(algorithm: str) -> None:
     pipeline = build(algorithm, FEATURES, CATEGORICAL).fit(COLUMNS, MADE.labels)
     compiled = compile_classifier(pipeline["classify"])
     codes = pipeline["encode"].codes(COLUMNS)[:200]
-    claims = MADE.claims[:200]
-    explained = Explainer(compiled, FEATURES, AUTO, pipeline["encode"].categories()).explain(
-        claims, codes, limit=len(FEATURES)
-    )
-    expected = compiled.contributions(codes)[0, -1]
+    explainer = Explainer(compiled, FEATURES, AUTO, pipeline["encode"].categories())
     p = pipeline["classify"].predict_proba(codes)[:, 1]
     score = p if compiled.unit == "probability" else np.log(p / (1 - p))
-    for items, raw in zip(explained, score, strict=True):
-        assert abs(expected + sum(i.contribution for i in items) - raw) < TOLERANCE
-        sizes = [abs(i.contribution) for i in items]
-        assert sizes == sorted(sizes, reverse=True)
-        assert 0 not in sizes
+    told = 0
+    for limit in (1, 5, len(FEATURES)):
+        explained = explainer.explain(MADE.claims[:200], codes, limit=limit)
+        for (items, rest), raw in zip(explained, score, strict=True):
+            shown = sum(item.contribution for item in items)
+            assert abs(rest.expected + shown + rest.contribution - raw) < TOLERANCE
+            assert 1 <= len(items) <= limit
+            if items[0].code != "score.level":
+                told += 1
+                sizes = [item.contribution for item in items]
+                assert all(size >= LEAST[compiled.unit] for size in sizes) or len(items) == 1
+                assert min(sizes) > 0
+    assert told > 300
 
 
-def test_an_item_tells_the_fact_the_feature_and_the_signed_contribution() -> None:
+def test_an_item_tells_the_fact_the_feature_and_the_contribution() -> None:
     explainer = reasons_of(
-        Stub(0.5, -2.0, 0.0, 1.0), "report_lag_days", "fault", "witnesses", "police_report_filed"
+        Stub(0.5, 2.0, 0.0, 1.0), "report_lag_days", "fault", "witnesses", "police_report_filed"
     )
     claim = Claim(claim_id="a", fault="Third Party", witnesses=2, police_report_filed=False)
-    (items,) = explainer.explain([claim], np.array([[45.0, 1, 2, 0]]))
+    ((items, rest),) = explainer.explain([claim], np.array([[45.0, 1, 2, 0]]))
     assert [(i.code, i.text, i.feature, i.value, i.contribution) for i in items] == [
-        ("FAULT", "fault lies with the Third Party", "fault", "Third Party", -2.0),
-        ("POLICE_REPORT_FILED", "no police report was filed", "police_report_filed", False, 1.0),
-        ("REPORT_LAG_DAYS", "reported 45 days after the loss", "report_lag_days", 45.0, 0.5),
+        ("fault.stated", "fault lies with the Third Party", "fault", "Third Party", 2.0),
+        ("police_report_filed.false", "no police report was filed", "police_report_filed", False,
+         1.0),
+        ("report_lag_days.stated", "reported 45 days after the loss", "report_lag_days", 45.0, 0.5),
+    ]  # fmt: skip
+    assert (rest.contribution, rest.expected) == (0, -3.0)
+
+
+def test_what_lowers_the_score_and_what_hardly_raises_it_is_summed_up() -> None:
+    explainer = reasons_of(Stub(0.04, -0.4, 0.3), "deductible", "witnesses", "loss_hour")
+    ((items, rest),) = explainer.explain([Claim(claim_id="a")], np.full((1, 3), 4.0))
+    assert [i.feature for i in items] == ["loss_hour"]
+    assert rest.contribution == pytest.approx(-0.36)
+    assert rest.text == (
+        "the other facts raise the score by 0.04 and lower it by 0.40 in all (log-odds)"
+    )
+
+
+def test_only_as_many_as_asked_for_are_told() -> None:
+    explainer = reasons_of(Stub(0.1, 0.4, 0.3), "deductible", "witnesses", "loss_hour")
+    ((items, rest),) = explainer.explain([Claim(claim_id="a")], np.full((1, 3), 4.0), limit=2)
+    assert [i.feature for i in items] == ["witnesses", "loss_hour"]
+    assert rest.contribution == pytest.approx(0.1)
+
+
+def test_the_largest_is_told_if_none_is_large() -> None:
+    explainer = reasons_of(Stub(0.01, 0.04), "deductible", "witnesses")
+    ((items, _),) = explainer.explain([Claim(claim_id="a")], np.full((1, 2), 4.0))
+    assert [i.feature for i in items] == ["witnesses"]
+
+
+def test_a_score_that_nothing_raises_has_a_reason_as_well() -> None:
+    explainer = reasons_of(Stub(-0.5, 0.0), "deductible", "witnesses")
+    ((items, rest),) = explainer.explain([Claim(claim_id="a")], np.full((1, 2), 4.0))
+    assert [i.code for i in items] == ["score.level"]
+    assert rest.contribution == -0.5
+
+
+def test_features_of_one_topic_are_one_reason() -> None:
+    """Two ages of the policy say one thing; a member that lowers the score is not told."""
+    names = ("policy_age_days", "fault", "policy_age_at_report_days", "policy_type")
+    explainer = reasons_of(Stub(0.4, 0.4, 0.5, -0.2), *names)
+    claim = Claim(claim_id="a", fault="Third Party", policy_type="liability")
+    ((age, blame), rest) = explainer.explain([claim], np.array([[3.0, 0, 5.0, 0]]))[0]
+    assert age.text == "reported 5 days after the policy began; loss 3 days after the policy began"
+    assert age.contribution == pytest.approx(0.9)
+    assert (age.feature, age.value) == ("policy_age_at_report_days", 5.0)
+    assert set(age.features) == {"policy_age_days", "policy_age_at_report_days"}
+    assert blame.text == "fault lies with the Third Party"
+    assert blame.contribution == pytest.approx(0.2)
+    assert rest.contribution == pytest.approx(0)
+
+
+def test_facts_of_the_same_fields_are_one_topic_without_being_told() -> None:
+    contract = small(
+        {
+            "seen": {"type": "string", "format": "date", "x-role": "time"},
+            "amount": {"type": "number", "x-role": "feature"},
+            "limit": {"type": "number", "x-role": "feature"},
+        },
+        x_derived={
+            "day": "weekday(seen)",
+            "weekend": "day >= 5",
+            "double": "amount * 2",
+            "share": "amount / limit",
+        },
+    )
+    assert contract.topic("day") == contract.topic("weekend")
+    assert contract.topic("double") == contract.topic("amount")
+    assert len({contract.topic(n) for n in ("day", "amount", "limit", "share")}) == 4
+
+
+COMPARED = Comparisons(
+    claims=10_000,
+    frauds=600,
+    features={
+        "report_lag_days": Compared(
+            spread=Spread(
+                values=(0.0, 2.0, 9.0, 30.0),
+                below=(0, 4_000, 9_000, 9_950),
+                upto=(4_000, 6_000, 9_100, 9_960),
+                claims=10_000,
+            )
+        ),
+        "fault": Compared(tallies={"0.0": Tally(7_000, 300), "1.0": Tally(240, 31)}),
+        "witnesses": Compared(tallies={"0.0": Tally(9_000, 600), "1.0": Tally(20, None)}),
+    },
+)
+
+
+def compared(stub: Stub, *features: str) -> Explainer:
+    known = {"fault": ("policyholder", "third party")}
+    return Explainer(stub, features, AUTO, known, COMPARED)
+
+
+def test_a_number_is_compared_with_the_others() -> None:
+    explainer = compared(Stub(1.0), "report_lag_days")
+    told = [
+        explainer.explain([Claim(claim_id="a")], np.array([[lag]]))[0].reasons[0]
+        for lag in (85.0, 30.0, 29.0, 2.0, 0.0, 2_000.0)
+    ]
+    assert [one.text.partition(" (")[2] for one in told] == [
+        "half of all claims: at most 2 days; more than 99.6 % of them)",
+        "half of all claims: at most 2 days; more than 99.5 % of them)",
+        "half of all claims: at most 2 days; more than 91 % of them)",
+        "half of all claims: at most 2 days)",
+        "half of all claims: at least 2 days; less than 60 % of them)",
+        "half of all claims: at most 2 days; more than 99.6 % of them)",
+    ]
+    assert told[0].text.startswith("reported 85 days after the loss (")
+    assert [one.code.rpartition(".")[2] for one in told[2:5]] == ["high", "typical", "low"]
+
+
+def test_a_category_is_compared_with_those_who_have_it() -> None:
+    explainer = compared(Stub(1.0, 0.5), "fault", "witnesses")
+    claim = Claim(claim_id="a", fault="Third Party", witnesses=1)
+    (seen, blame) = explainer.explain([claim], np.array([[1.0, 1.0]]))[0].reasons
+    assert blame.text == (
+        "fault lies with the Third Party (31 of 240 such claims were fraud, 12.9 %; 6 % of all)"
+    )
+    assert seen.text == "1 witness named (fewer than 5 of 20 such claims were fraud; 6 % of all)"
+    rare = Claim(claim_id="a", fault="nobody", witnesses=7)
+    texts = [i.text for i in explainer.explain([rare], np.array([[-1.0, 7.0]]))[0].reasons]
+    assert texts == [
+        "fault lies with the nobody (fewer than 10 such claims in training)",
+        "7 witnesses named (fewer than 10 such claims in training)",
     ]
 
 
-def test_only_the_largest_are_told() -> None:
-    explainer = reasons_of(Stub(0.1, -0.4, 0.3), "deductible", "witnesses", "loss_hour")
-    (items,) = explainer.explain([Claim(claim_id="a")], np.full((1, 3), 4.0), limit=2)
-    assert [i.feature for i in items] == ["witnesses", "loss_hour"]
+def test_what_was_no_more_often_fraud_is_left_out_while_there_is_something_else() -> None:
+    explainer = compared(Stub(2.0, 0.5), "fault", "report_lag_days")
+    claim = Claim(claim_id="a", fault="policyholder")
+    ((late,), rest) = explainer.explain([claim], np.array([[0.0, 85.0]]))[0]
+    assert (late.feature, rest.contribution) == ("report_lag_days", 2.0)
+    ((blame,), _) = compared(Stub(2.0), "fault").explain([claim], np.array([[0.0]]))[0]
+    assert blame.feature == "fault"
+
+
+def test_the_rare_fact_comes_first() -> None:
+    explainer = compared(Stub(0.9, 0.2), "witnesses", "report_lag_days")
+    items, _ = explainer.explain([Claim(claim_id="a")], np.array([[0.0, 85.0]]))[0]
+    assert [i.feature for i in items] == ["report_lag_days", "witnesses"]
 
 
 def test_missing_is_told_as_missing() -> None:
     explainer = reasons_of(Stub(1.0, 0.5), "fault", "report_lag_days")
-    (items,) = explainer.explain([Claim(claim_id="a")], np.full((1, 2), np.nan))
+    ((items, _),) = explainer.explain([Claim(claim_id="a")], np.full((1, 2), np.nan))
     assert [(i.code, i.text, i.value) for i in items] == [
-        ("FAULT_MISSING", "fault not known", None),
-        ("REPORT_LAG_DAYS_MISSING", "report lag days not known", None),
+        ("fault.missing", "fault not known", None),
+        ("report_lag_days.missing", "report lag days not known", None),
     ]
 
 
 @pytest.mark.parametrize("feature", ["hobbies", "policyholder_sex"])
 def test_personal_and_protected_values_are_withheld(feature: str) -> None:
     claim = Claim(claim_id="a", hobbies="chess", policyholder_sex="female")
-    ((item,),) = reasons_of(Stub(1.0), feature).explain([claim], np.array([[0.0]]))
-    assert (item.code, item.value) == (feature.upper(), None)
+    ((item,), _) = reasons_of(Stub(1.0), feature).explain([claim], np.array([[0.0]]))[0]
+    assert (item.code, item.value) == (f"{feature}.withheld", None)
     assert item.text == f"{feature.replace('_', ' ')} (not shown)"
+
+
+@pytest.mark.parametrize("part", [math.nan, math.inf, -math.inf])
+def test_a_contribution_that_is_no_number_is_an_error(part: float) -> None:
+    with pytest.raises(ValueError, match="not a finite number"):
+        reasons_of(Stub(1.0, part), "fault", "witnesses").explain(
+            [Claim(claim_id="a")], np.zeros((1, 2))
+        )
 
 
 def test_no_claims_no_reasons() -> None:
     assert reasons_of(Stub(1.0), "fault").explain([], np.empty((0, 1))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "words", "told"),
+    [
+        ("{} {vehicle|vehicles} insured", 3.5, "3 to 4", "3 to 4 vehicles insured"),
+        ("{} {vehicle|vehicles} insured", 3.5, "3 to 4 vehicles", "3 to 4 vehicles insured"),
+        ("{} {vehicle|vehicles} insured", 1, "1 vehicle", "1 vehicle insured"),
+        ("moved {} {year|years} ago", 0.5, "under 6 months", "moved under 6 months ago"),
+        ("{} earlier {claim|claims}", 5, "4 or more", "4 or more earlier claims"),
+        ("{} {night|nights}", 5, "4 or more", "4 or more nights"),
+    ],
+)
+def test_a_band_is_told_in_its_words(text: str, value: float, words: str, told: str) -> None:
+    assert render(text, value, words) == told
+    assert render(Cases(positive=text, zero="none"), value, words) == told
+
+
+def test_words_that_are_no_band_do_not_replace_the_number() -> None:
+    assert phrase(shipped("carclaims"), "past_claims", 0.0) == "0 earlier claims"
+    assert phrase(shipped("carclaims"), "policy_age_days", 11.5) == (
+        "loss 8 to 15 days after the policy began"
+    )
+    assert phrase(shipped("carclaims"), "vehicles_insured", 4.0) == "4 vehicles on the policy"
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from consumer.batch.process import process
 from consumer.registry.alerts import plain
 from model.decide import Levels, decide
-from model.scoring.reasons import Explainer
+from model.scoring.reasons import Explainer, Explanation
 from model.scoring.scorer import Assessment
-from schemas.alert import Decision, FraudAlert, ReasonItem, RuleHit
+from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.avro import alert_avro
 from schemas.claim import MAX_AMOUNT, Claim
 from schemas.contract.parse import shipped
@@ -30,7 +30,7 @@ probabilities = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 5e-324, 1 - 2**
 levels = st.lists(probabilities, min_size=4, max_size=4).map(
     lambda p: Levels(**dict(zip(("review", "threshold", "medium", "high"), sorted(p), strict=True)))
 )
-contributions = st.floats(allow_nan=False, allow_infinity=False).filter(bool)
+contributions = st.floats(-1e307, 1e307).filter(bool)
 hits = st.builds(
     RuleHit, id=st.just("r"), version=st.integers(1, 2**31 - 1),
     outcome=st.sampled_from(Decision), text=st.text(max_size=9),
@@ -62,6 +62,8 @@ class Answering(FakeScorer):
 class Contributions:
     """A model whose features move the score by as much as is asked."""
 
+    unit = "log-odds"
+
     def __init__(self, parts: list[float]) -> None:
         self._parts = parts
 
@@ -69,7 +71,7 @@ class Contributions:
         return np.array([[*self._parts, 0.0]] * len(X))
 
 
-def reasons_for(claim: Claim, parts: list[float]) -> tuple[ReasonItem, ...]:
+def reasons_for(claim: Claim, parts: list[float]) -> Explanation:
     known_faults = {"fault": ("policyholder", "third party")}
     explainer = Explainer(Contributions(parts), FEATURES, shipped("auto"), known_faults)  # type: ignore[arg-type]
     known = [claim.claim_amount, claim.witnesses, claim.police_report_filed, 3.0]
@@ -98,16 +100,19 @@ def test_every_alert_is_within_its_schema(
 ) -> None:
     score = np.array([p])
     decisions = decide(score, at, np.linspace(ends[0], ends[1], size))
-    items = reasons_for(claim, parts)
+    items, left_out = reasons_for(claim, parts)
     assessment = Assessment(
-        score, decisions, [("missing:fault",)], [items], [tuple(hit)], np.zeros((1, 0))
-    )
+        score, decisions, [("missing:fault",)], [items], [tuple(hit)], np.zeros((1, 0)),
+        remainders={0: left_out},
+    )  # fmt: skip
     scorer = Answering(assessment, at)
     (record,) = process([FakeMessage(msgspec.json.encode(claim))], scorer, NOW).alerts
     value = record.value or b""
     document = msgspec.json.decode(value)
     validator("fraud-alert.json").validate(document)
-    assert document["reasons"] == list(msgspec.to_builtins(items)), "no number became null"
+    wanted = [item | {"features": [*item["features"]]} for item in msgspec.to_builtins(items)]
+    assert document["reasons"] == wanted, "no number became null"
+    assert document["remainder"] == msgspec.to_builtins(left_out), "nor here"
     alert = msgspec.json.decode(value, type=FraudAlert)
     written = io.BytesIO()
     fastavro.schemaless_writer(written, SCHEMA, plain(value))

@@ -1,0 +1,106 @@
+"""What a fact is compared with: how often claims had it in training, and how often as frauds."""
+
+import math
+from typing import Final, NamedTuple
+
+from model.artifact.comparisons import FEWEST, FEWEST_FRAUDS, Comparisons, Spread, Tally, key
+from schemas.contract.model import Contract
+from schemas.contract.phrases import shown
+
+_DIGITS: Final = 4
+
+
+class Standing(NamedTuple):
+    """A fact among the training claims."""
+
+    text: str = ""
+    """In brackets after the fact; empty if nothing is known."""
+    share: float = 0.5
+    """Of claims, above 0 up to 1, that had such a fact or one farther out."""
+    weak: bool = False
+    """True if claims with the fact were no more often frauds than all, or it is the usual one."""
+    side: str = ""
+    """Where a number lies: high, low or typical."""
+
+
+NOTHING: Final = Standing()
+
+
+class Comparer:
+    """Compares facts with those of the training claims."""
+
+    def __init__(self, known: Comparisons | None, contract: Contract) -> None:
+        self._known = known
+        self._contract = contract
+
+    def compare(self, feature: str, code: float) -> Standing:
+        """Compare a claim's fact.
+
+        Args:
+            feature: its name.
+            code: as encoded for trees.
+        """
+        if self._known is None or feature not in self._known.features:
+            return NOTHING
+        found = self._known.features[feature]
+        side = _side(found.spread, code)
+        tally = found.tallies.get(key(code))
+        if tally is not None:
+            return self._counted(self._known, tally)._replace(side=side)
+        if found.spread is not None and found.tallies.keys() <= {"nan"} and side:
+            return self._ranked(feature, found.spread, code, side)
+        few = f"fewer than {FEWEST} such claims in training"
+        return Standing(few, share=FEWEST / max(self._known.claims, FEWEST), side=side)
+
+    def _counted(self, known: Comparisons, tally: Tally) -> Standing:
+        least = FEWEST_FRAUDS - 1 if tally.frauds is None else tally.frauds
+        base = known.frauds / known.claims
+        of = f"{tally.claims:,} such claims were fraud"
+        frauds, rate = f"fewer than {FEWEST_FRAUDS}", ""
+        if tally.frauds is not None:
+            frauds, rate = f"{tally.frauds:,}", f", {_percent(tally.frauds / tally.claims)}"
+        return Standing(
+            text=f"{frauds} of {of}{rate}; {_percent(base)} of all",
+            share=tally.claims / known.claims,
+            weak=least / tally.claims <= base,
+        )
+
+    def _ranked(self, feature: str, spread: Spread, code: float, side: str) -> Standing:
+        half = self._said(feature, spread.median)
+        if side == "high":
+            share = spread.above(code)
+            text = f"half of all claims: at most {half}; more than {_floored(share)} of them"
+        elif side == "low":
+            share = spread.under(code)
+            text = f"half of all claims: at least {half}; less than {_floored(share)} of them"
+        else:
+            text = f"half of all claims: at most {half}"
+            return Standing(text, share=1.0, weak=True, side=side)
+        return Standing(text, share=1 - share, side=side)
+
+    def _said(self, feature: str, value: float) -> str:
+        """A number of the training claims, with its unit."""
+        words = self._contract.band(feature, value)
+        unit = self._contract.unit(feature)
+        if words is not None or unit in (None, "currency"):
+            return words or shown(_rounded(value))
+        return f"{shown(_rounded(value))} {unit}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.{_DIGITS}g}")
+
+
+def _side(spread: Spread | None, code: float) -> str:
+    if spread is None or math.isnan(code):
+        return ""
+    return "typical" if code == spread.median else "high" if code > spread.median else "low"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+
+
+def _floored(share: float) -> str:
+    """Rounded down, so that no claim stands out more than it does."""
+    return _percent(math.floor(1000 * share + 1e-9) / 1000)

@@ -1,0 +1,143 @@
+"""Facts of claims as reasons tell them: code, text and value, each made once."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from model.artifact.comparing import NOTHING, Comparer
+from model.artifact.comparisons import Comparisons
+from model.scoring.phrases import Value, phrase
+from schemas.contract.model import Contract
+
+MISSING: Final = -1.7e308
+"""Stands for a missing value among codes: NaN is not equal to itself."""
+_REMEMBERED: Final = 20_000
+"""Most facts that are remembered; then they are forgotten, and made again."""
+
+
+class Told(NamedTuple):
+    """One fact of a claim."""
+
+    feature: str
+    code: str
+    text: str
+    value: Value
+    surprise: float
+    """In bits, above 0."""
+    weak: bool
+
+
+class Facts:
+    """Tells the facts of claims.
+
+    Args:
+        features: names of the model's columns, in order.
+        contract: what the claims are.
+        categories: of features that are texts, in the order of their codes.
+        comparisons: the training claims, if the model keeps them.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        contract: Contract,
+        categories: Mapping[str, Sequence[str]],
+        comparisons: Comparisons | None,
+    ) -> None:
+        self._features = features
+        self._contract = contract
+        self._categories = categories
+        self._comparer = Comparer(comparisons, contract)
+        self._stated = tuple(name if self._is_stated(name) else None for name in features)
+        self._known: dict[object, Told] = {}
+
+    def tell(self, claim: Any, column: int, code: float) -> Told:
+        """The claim's fact in a column.
+
+        Args:
+            claim: as decoded.
+            column: which.
+            code: of the fact, as encoded for trees; `MISSING` in place of NaN.
+        """
+        name = self._stated[column]
+        stated = None if name is None else getattr(claim, name)
+        mark = (column, code if name is None else stated)
+        found = self._known.get(mark)
+        if found is None:
+            code = math.nan if code == MISSING else code
+            found = self._remember(mark, self._told(self._features[column], stated, code))
+        return found
+
+    def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> Told:
+        """Facts that are one reason, the leading one first.
+
+        Args:
+            claim: as decoded.
+            columns: which.
+            codes: of all facts of the claim, as for `tell`.
+        """
+        told = tuple([self.tell(claim, column, codes[column]) for column in columns])
+        if len(told) == 1:
+            return told[0]
+        mark = tuple([one.text for one in told])
+        found = self._known.get(mark)
+        if found is None:
+            found = self._remember(mark, _together(told))
+        return found
+
+    def _remember(self, mark: object, told: Told) -> Told:
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[mark] = told
+        return told
+
+    def _is_stated(self, feature: str) -> bool:
+        """True of fields that are told as the claim has them, not as they are encoded."""
+        contract = self._contract
+        if contract.is_withheld(feature) or feature in contract.derived:
+            return False
+        return contract.kind_of(feature) == "flag" or contract.is_category(feature)
+
+    def _told(self, feature: str, stated: Value, code: float) -> Told:
+        if self._contract.is_withheld(feature):
+            text = phrase(self._contract, feature, None)
+            return Told(feature, f"{feature}.withheld", text, None, 1.0, weak=False)
+        value = self._value(feature, stated, code)
+        found = self._comparer.compare(feature, code)
+        text = phrase(self._contract, feature, value)
+        return Told(
+            feature=feature,
+            code=f"{feature}.{found.side or self._kind(feature, value, code)}",
+            text=f"{text} ({found.text})" if found.text else text,
+            value=value,
+            surprise=1.0 if found is NOTHING else -math.log2(min(found.share, 0.99)),
+            weak=found.weak,
+        )
+
+    def _value(self, feature: str, stated: Value, code: float) -> Value:
+        """The claim's own value, or the value derived from several fields; None is missing."""
+        if self._is_stated(feature):
+            return stated
+        if math.isnan(code):
+            return None
+        if self._contract.kind_of(feature) == "flag":
+            return bool(code)
+        if not self._contract.is_category(feature):
+            return code
+        known = self._categories[feature]
+        return known[int(code)] if code >= 0 else "another"
+
+    def _kind(self, feature: str, value: Value, code: float) -> str:
+        """The last part of the code of a fact that no number is compared with."""
+        if value is None:
+            return "missing"
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return "unseen" if self._contract.is_category(feature) and code < 0 else "stated"
+
+
+def _together(told: Sequence[Told]) -> Told:
+    """Several facts as one; weak ones only if there are no others."""
+    kept = [one for one in told if not one.weak] or told
+    surprise = max(one.surprise for one in kept)
+    return kept[0]._replace(text="; ".join(one.text for one in kept), surprise=surprise)
