@@ -12,10 +12,10 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from consumer.batch.case import case_facts
 from consumer.batch.records import Message, Record
 from consumer.batch.revisions import succession_or_flag
 from model.scoring.decisions import decided
+from model.scoring.phrases import case_facts
 from model.scoring.scorer import Assessment
 from schemas.alert import CaseFact, Decision, FraudAlert, Remainder, Source
 from schemas.dead_letter import Header
@@ -162,10 +162,12 @@ def _own_parts(
     remainders: list[Remainder | None] = [None] * len(claims)
     priority: list[float | None] = [None] * len(claims)
     cases: list[tuple[CaseFact, ...]] = [()] * len(claims)
+    for row, rest in left_out.items():
+        remainders[row] = rest
     looked_at = list(compress(range(len(claims)), map(or_, acted, control)))
     told = case_facts(scorer.decoder.contract, [claims[row] for row in looked_at])
     for row, facts in zip(looked_at, told, strict=True):
-        remainders[row], cases[row] = left_out.get(row), facts
+        cases[row] = facts
         if amounts[row] is not None:
             priority[row] = round(float(probability[row]) * amounts[row], 2)
     columns: dict[str, Iterable[object]] = {

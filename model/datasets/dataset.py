@@ -34,12 +34,11 @@ from model.datasets.rows import (
     read_csv,
     verdict,
 )
-from model.datasets.words import in_words_of
 from model.features.facts import event_days, report_days
 from model.samples.lines import AUTO, GENERATORS, NAMES
 from schemas.claim import Claim
 from schemas.contract.model import Contract
-from schemas.contract.parse import shipped
+from schemas.contract.parse import parse, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, in_words
 from schemas.decoding.rows import Labels, at
@@ -225,7 +224,7 @@ _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
 def _dataset(path: Path, format: str, found: Rows) -> Dataset:
     auto = shipped("auto")
     return Dataset(
-        contract=in_words_of(auto, shipped(_OF[format])) if format in _OF else auto,
+        contract=_in_words_of(auto, shipped(_OF[format])) if format in _OF else auto,
         claims=tuple(row.claim for row in found.accepted),
         labels=_labels(row.fraud for row in found.accepted),
         name=path.name,
@@ -233,6 +232,22 @@ def _dataset(path: Path, format: str, found: Rows) -> Dataset:
         format=format,
         rejected=tuple(found.rejected),
     )
+
+
+def _in_words_of(contract: Contract, file: Contract) -> Contract:
+    """The contract, with the bands and texts of another that is read to the same fields.
+
+    A claim then holds 3.5 where the file said "3 to 4", and a reason says "3 to 4" again.
+    """
+    properties = dict(contract.tree["properties"])
+    for name, field in file.fields.items():
+        table = field.reading.table if field.reading is not None else {}
+        words = {w: v for w, v in table.items() if field.kind == "number" and v is not None}
+        more: dict[str, Any] = {"x-words": words} if words else {}
+        if "x-text" in file.tree["properties"][name]:
+            more["x-text"] = file.tree["properties"][name]["x-text"]
+        properties[name] = {**properties[name], **more}
+    return parse({**contract.tree, "properties": properties}, contract.about.name)
 
 
 def _synthetic(rows: int, seed: int) -> Dataset:

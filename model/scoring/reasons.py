@@ -24,7 +24,7 @@ from model.arrays import Matrix
 from model.artifact.comparisons import Comparisons
 from model.compiled.classifier import Compiled
 from model.compiled.trees import Unit
-from model.scoring.telling import MISSING, Facts, Told
+from model.scoring.telling import MISSING, Facts, Telling
 from schemas.alert import ReasonItem, Remainder
 from schemas.contract.model import Contract
 
@@ -62,7 +62,7 @@ class _Topic(NamedTuple):
     """Of the features, if they are several."""
 
 
-_Raising = tuple[float, float, int, Told]
+_Raising = tuple[float, float, int, Telling]
 """A reason of one claim: minus its surprise, minus its contribution, its topic, what is told."""
 
 

@@ -15,7 +15,7 @@ _REMEMBERED: Final = 20_000
 """Most facts that are remembered; then they are forgotten, and made again."""
 
 
-class Told(NamedTuple):
+class Telling(NamedTuple):
     """One fact of a claim."""
 
     feature: str
@@ -49,9 +49,9 @@ class Facts:
         self._categories = categories
         self._comparer = Comparer(comparisons, contract)
         self._stated = tuple(name if self._is_stated(name) else None for name in features)
-        self._known: dict[object, Told] = {}
+        self._known: dict[object, Telling] = {}
 
-    def tell(self, claim: Any, column: int, code: float) -> Told:
+    def tell(self, claim: Any, column: int, code: float) -> Telling:
         """The claim's fact in a column.
 
         Args:
@@ -68,7 +68,7 @@ class Facts:
             found = self._remember(mark, self._told(self._features[column], stated, code))
         return found
 
-    def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> Told:
+    def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> Telling:
         """Facts that are one reason, the leading one first.
 
         Args:
@@ -85,7 +85,7 @@ class Facts:
             found = self._remember(mark, _together(told))
         return found
 
-    def _remember(self, mark: object, told: Told) -> Told:
+    def _remember(self, mark: object, told: Telling) -> Telling:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[mark] = told
@@ -98,14 +98,14 @@ class Facts:
             return False
         return contract.kind_of(feature) == "flag" or contract.is_category(feature)
 
-    def _told(self, feature: str, stated: Value, code: float) -> Told:
+    def _told(self, feature: str, stated: Value, code: float) -> Telling:
         if self._contract.is_withheld(feature):
             text = phrase(self._contract, feature, None)
-            return Told(feature, f"{feature}.withheld", text, None, 1.0, weak=False)
+            return Telling(feature, f"{feature}.withheld", text, None, 1.0, weak=False)
         value = self._value(feature, stated, code)
         found = self._comparer.compare(feature, code)
         text = phrase(self._contract, feature, value)
-        return Told(
+        return Telling(
             feature=feature,
             code=f"{feature}.{found.side or self._kind(feature, value, code)}",
             text=f"{text} ({found.text})" if found.text else text,
@@ -136,7 +136,7 @@ class Facts:
         return "unseen" if self._contract.is_category(feature) and code < 0 else "stated"
 
 
-def _together(told: Sequence[Told]) -> Told:
+def _together(told: Sequence[Telling]) -> Telling:
     """Several facts as one; weak ones only if there are no others."""
     kept = [one for one in told if not one.weak] or told
     surprise = max(one.surprise for one in kept)
