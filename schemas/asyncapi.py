@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from schemas import examples
 from schemas.alert import FraudAlert
-from schemas.decoding.form import ClaimForm
+from schemas.claim_form import ClaimForm
 from schemas.documents import AUTO, Document, components, header_map
 from schemas.outcome import FraudOutcome
 from schemas.record_headers import ALERT_HEADERS, CLAIM_HEADERS

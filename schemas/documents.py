@@ -8,8 +8,8 @@ import msgspec
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
+from schemas.claim_form import NAME, ClaimForm
 from schemas.dead_letter import HEADER_OF, OPTIONAL, DeadLetter
-from schemas.decoding.form import NAME, ClaimForm
 from schemas.outcome import FraudOutcome
 
 Document = dict[str, Any]

@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
+from schemas.claim_form import form_of
 from schemas.compatibility import breaking
 from schemas.contract.model import Contract, Field
 from schemas.contract.places import json_path
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.form import form_of
 from schemas.documents import claim_schema, decoded_schema
 from schemas.reading.declared import Reading
 from schemas.reading.value import PLAIN

@@ -7,7 +7,7 @@ from typing import Any, Final
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
-from schemas.decoding.form import ClaimForm
+from schemas.claim_form import ClaimForm
 from schemas.documents import AUTO, DIALECT, Document, components
 
 VERSION: Final = "1.0.0"

@@ -34,6 +34,7 @@ FLOORS = {
         {"reading"},
         {"contract"},
         {"decoding"},
+        {"claim_form"},
         {"documents", "tables"},
         {"asyncapi", "avro", "drafting", "narrowing", "openapi"},
         {"cli", "export"},

@@ -27,8 +27,8 @@ from consumer.web.batches import (
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
 from consumer.web.turns import Turns
+from schemas.claim_form import form_of
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.unknown import UnknownFields
 from schemas.openapi import openapi

@@ -36,7 +36,7 @@ VARIANTS: Final = (
 )
 
 
-class Found(NamedTuple):
+class EncodingFigures(NamedTuple):
     """Figures of one variant on one data set."""
 
     data: str
@@ -60,15 +60,15 @@ def tables(folder: Path) -> list[sets.Table]:
 def study(
     every: Iterable[sets.Table],
     algorithms: Sequence[str] = ALGORITHMS,
-    on_found: Callable[[Found], None] = lambda found: None,
-) -> list[Found]:
+    on_found: Callable[[EncodingFigures], None] = lambda found: None,
+) -> list[EncodingFigures]:
     """Every variant on every data set."""
     found = []
     for data in every:
         for algorithm in algorithms:
             for variant in VARIANTS:
                 figures = forward(data, algorithm, variant)
-                found.append(Found(data.name, algorithm, variant.name, figures))
+                found.append(EncodingFigures(data.name, algorithm, variant.name, figures))
                 on_found(found[-1])
     return found
 
@@ -86,7 +86,7 @@ def forward(
     return tuple(np.average(figures, axis=0, weights=frauds).tolist())
 
 
-def table(found: Sequence[Found]) -> Table:
+def table(found: Sequence[EncodingFigures]) -> Table:
     """One row per kind of data, family and variant: means over the seeds."""
     kinds: dict[tuple[str, str, str], list[tuple[float, ...]]] = {}
     for one in found:

@@ -37,7 +37,7 @@ VARIANTS: Final = (
 """By the level of the screen."""
 
 
-class Found(NamedTuple):
+class ScreenFigures(NamedTuple):
     """Figures of one level for one draw."""
 
     data: str
@@ -62,8 +62,8 @@ def tables(folder: Path) -> list[sets.Table]:
 def study(
     every: Iterable[sets.Table],
     algorithms: Sequence[str] = ALGORITHMS,
-    on_found: Callable[[Found], None] = lambda found: None,
-) -> list[Found]:
+    on_found: Callable[[ScreenFigures], None] = lambda found: None,
+) -> list[ScreenFigures]:
     """Every level on every draw."""
     found = []
     for data in every:
@@ -73,7 +73,9 @@ def study(
                 for variant in VARIANTS:
                     p = data.predict(train, test, algorithm, variant, seed)
                     figures = tuple(METRICS[name](y, p) for name in SHOWN)
-                    found.append(Found(data.name, size, algorithm, variant.name, seed, figures))
+                    found.append(
+                        ScreenFigures(data.name, size, algorithm, variant.name, seed, figures)
+                    )
                     on_found(found[-1])
     return found
 
@@ -100,7 +102,7 @@ def _some(rows: Indices, most: int, seed: int) -> Indices:
     return np.sort(rng.choice(rows, min(most, len(rows)), replace=False))
 
 
-def table(found: Sequence[Found]) -> Table:
+def table(found: Sequence[ScreenFigures]) -> Table:
     """One row per data set, size and family; for each level the mean ROC AUC and AP."""
     rows = []
     for kind in dict.fromkeys((f.data, f.size, f.algorithm) for f in found):

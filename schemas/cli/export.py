@@ -6,11 +6,11 @@ from pathlib import Path
 
 from schemas.asyncapi import asyncapi
 from schemas.avro import alert_avro, claim_avro
+from schemas.claim_form import ClaimForm, form_of
 from schemas.cli.named import named
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.form import ClaimForm, form_of
 from schemas.documents import (
     alert_schema,
     claim_schema,

@@ -32,8 +32,8 @@ from model.scoring.scorer import Scorer
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.avro import claim_avro
+from schemas.claim_form import form_of
 from schemas.dead_letter import DeadLetter, Reason
-from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.unknown import UnknownFields
 from schemas.documents import claim_schema

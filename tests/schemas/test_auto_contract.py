@@ -14,9 +14,9 @@ from schemas import examples
 from schemas.asyncapi import asyncapi
 from schemas.avro import claim_avro
 from schemas.claim import Claim, Role, fields_by_role
+from schemas.claim_form import form_of
 from schemas.compatibility import breaking
 from schemas.contract.phrases import render
-from schemas.decoding.form import form_of
 from schemas.decoding.refusal import parse
 from schemas.documents import claim_schema
 from schemas.export import RELEASED

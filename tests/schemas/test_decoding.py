@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from schemas.avro import claim_avro
+from schemas.claim_form import form_of
 from schemas.dead_letter import Reason
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.form import form_of
 from schemas.decoding.refusal import RefusedError
 from schemas.documents import claim_schema, decoded_schema
 from tests.harness.examples import many
