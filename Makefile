@@ -7,6 +7,7 @@ FORMAT ?= jsonl
 ALGORITHM ?= gradient_boosting
 SPLIT ?= time
 OUTPUT ?= artifacts/current
+ALERT_SHARE ?= 0.05
 CONTRACT ?= auto
 CLAIMS ?= 20000
 ROUNDS ?= 20
@@ -88,9 +89,10 @@ audit: setup ## licences and known vulnerabilities of the locks (SERVICE=osv use
 	$(BIN)/python -m pytest --quiet tests/test_licences.py
 	$(BIN)/python -m tests.audit --service $(SERVICE)
 
-train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT)
+train: setup ## train a model (DATA, FORMAT, ALGORITHM, SPLIT, OUTPUT; ALERT_SHARE of the claims are referred)
 	$(BIN)/python -m model train --data $(call quoted,$(DATA)) --format $(FORMAT) \
-	  --algorithm $(ALGORITHM) --split $(SPLIT) --output $(call quoted,$(OUTPUT))
+	  --algorithm $(ALGORITHM) --split $(SPLIT) --alert-share $(ALERT_SHARE) \
+	  --output $(call quoted,$(OUTPUT))
 
 run: runtime ## score claims from Kafka (settings from the environment)
 	$(BIN)/python -m consumer run
