@@ -84,7 +84,8 @@ class Comparer:
         unit = self._contract.unit(feature)
         if words is not None or unit in (None, "currency"):
             return words or shown(_rounded(value))
-        return f"{shown(_rounded(value))} {unit}"
+        rounded = _rounded(value)
+        return f"{shown(rounded)} {unit.removesuffix('s') if rounded == 1 else unit}"
 
 
 def _rounded(value: float) -> float:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.artifact.comparing import Comparer
 from model.artifact.comparisons import (
     FEWEST,
     FEWEST_FRAUDS,
@@ -111,3 +112,11 @@ def test_a_reference_of_before_has_none() -> None:
     old = b'{"scores": [0.5], "columns": {}, "golden": []}'
     assert decode(old, Reference).comparisons is None
     assert Comparisons(claims=1, frauds=0, features={}).features == {}
+
+
+def test_one_day_is_not_days() -> None:
+    lags = np.array([1.0] * 60 + [float(n) for n in range(2, 52)])[:, None]
+    labels = np.zeros(len(lags), dtype=np.int64)
+    known = compare(lags, labels, {"report_lag_days": True}, np.zeros(1, dtype=bool))
+    text = Comparer(known, AUTO).compare("report_lag_days", 90.0).text
+    assert text.startswith("half of all claims: at most 1 day; more than")
