@@ -10,6 +10,7 @@ from schemas.cli.check import check
 from schemas.cli.export import export
 from schemas.contract.errors import ContractError
 from schemas.drafting.draft import draft
+from schemas.streams import Parser, written
 from schemas.tables.rows import TableError
 
 PROGRAM: Final = "python -m schemas"
@@ -19,7 +20,7 @@ WRONG: Final = 2
 
 def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """The command line's grammar."""
-    root = argparse.ArgumentParser(prog=program, description=__doc__)
+    root = Parser(prog=program, description=__doc__)
     verbs = root.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     drafting = verbs.add_parser("draft", help="print a contract for a file of claims, in YAML")
     drafting.add_argument("--label", metavar="COLUMN", help="the column that says what was found")
@@ -66,10 +67,16 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
     Returns:
         0; 1 if rows of the file are refused; 2 if the contract or the file cannot be used.
     """
+    return written(lambda: _run(arguments, program))
+
+
+def _run(arguments: Sequence[str] | None, program: str) -> int:
     options = parser(program).parse_args(arguments)
     try:
         code: int = options.run(options)
     except (ContractError, TableError, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:
+            raise  # of what is written, not of a file
         sys.stderr.write(f"{program} {options.verb}: {error}\n")
         return WRONG
     return code

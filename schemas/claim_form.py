@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from schemas.contract.model import Contract, Field, Path
+from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
 
 Document = dict[str, Any]
@@ -29,6 +30,8 @@ class ClaimForm(Struct, frozen=True):
     examples: Sequence[Mapping[str, Any]]
     either: Sequence[Sequence[Path]] = ()
     """Places of which an event has at least one, for each required field with several."""
+    nested: str = ""
+    """A member that is an object, if there is one."""
 
     def components(self, prefix: str) -> dict[str, Document]:
         """JSON Schemas of an event and of the objects in it; references start with prefix."""
@@ -38,9 +41,13 @@ class ClaimForm(Struct, frozen=True):
         return found
 
     def without_avro(self) -> str | None:
-        """The name of a member that no Avro record can have, if there is one."""
-        names = (name for name in _names(self.sent) if not _AVRO_NAME.fullmatch(name))
-        return next(names, None)
+        """Why claims cannot be sent in Avro; None if they can."""
+        for name in _names(self.sent):
+            if not _AVRO_NAME.fullmatch(name):
+                return f"Avro cannot have the name {name}; letters, digits, _ only"
+        if self.nested:
+            return f"a worker reads no record inside a claim in Avro, and {self.nested} is one"
+        return None
 
 
 def form_of(decoder: ClaimDecoder) -> ClaimForm:
@@ -55,7 +62,12 @@ def form_of(decoder: ClaimDecoder) -> ClaimForm:
         description=contract.description,
         examples=contract.examples,
         either=[field.places for field in _with_choices(contract)],
+        nested=next((path[0] for path in _places(contract) if path[1:]), ""),
     )
+
+
+def _places(contract: Contract) -> Iterator[Path]:
+    return (path for field in contract.fields.values() for path in places_of(field))
 
 
 def _with_choices(contract: Contract) -> Iterator[Field]:

@@ -48,8 +48,11 @@ def avro_reader(
     except (SchemaParseException, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SchemaError(f"it is not an Avro schema: {type(error).__name__}") from None
     writer = parsed[-1]
-    check_bounds(writer, named)
-    decode = _decoder(writer, named, fields)
+    try:
+        check_bounds(writer, named)
+        decode = _decoder(writer, named, fields)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise SchemaError(f"it is not an Avro schema: {type(error).__name__}") from None
 
     def read(payload: bytes) -> Any:
         found, end = decode(payload, 0)

@@ -26,7 +26,10 @@ FORGET_S: Final = 10.0
 """Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
 
-FAILURES: Final = (SchemaRegistryError, httpx2.HTTPError)
+FAILURES: Final = (
+    SchemaRegistryError, httpx2.HTTPError, ValueError, TypeError, AttributeError, LookupError,
+)  # fmt: skip
+"""Of a request: what the client raises where the answer is not a registry's is of any type."""
 
 
 def connect(settings: Settings, retries: int = RETRIES) -> "Registry":

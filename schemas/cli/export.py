@@ -35,9 +35,9 @@ def export(contract_file: Path, output: Path) -> list[str]:
     for name, content in found.items():
         (output / name).write_bytes(content)
         lines.append(f"wrote {output / name}")
-    unnamed = form.without_avro()
-    if unnamed is not None:
-        lines.append(f"no claim.avsc: Avro cannot have the name {unnamed}; letters, digits, _ only")
+    why = form.without_avro()
+    if why is not None:
+        lines.append(f"no claim.avsc: {why}")
     return lines
 
 

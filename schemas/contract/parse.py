@@ -19,7 +19,7 @@ from schemas.contract.declared import (
 )
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract, Derived, Field
-from schemas.contract.places import PlaceError, json_path, path_of, within
+from schemas.contract.places import PlaceError, json_path, path_of, places_of, within
 from schemas.contract.rules import field_of, name_faults, phrase_faults
 from schemas.contract.words import both, word_faults
 from schemas.expressions.grammar import parse as parse_expression
@@ -38,6 +38,7 @@ _EVENT_KINDS: Final[dict[str, Kind]] = {
     "occurred": "date",
     "amount": "number",
 }
+_WITHHELD: Final = (Role.PERSONAL, Role.PROTECTED)
 
 
 def load(path: Path) -> Contract:
@@ -152,6 +153,16 @@ def _check_places(fields: Mapping[str, Field], file: str) -> None:
             "Correct x-from of one of the fields.",
         )
     for field in fields.values():
+        if field.role not in _WITHHELD:
+            for other in fields.values():
+                if other.role in _WITHHELD and set(places_of(other)) & set(places_of(field)):
+                    raise ContractError(
+                        file,
+                        f"$.properties.{field.name}",
+                        f"is read from the place of {other.name}, which is {other.role.value}, and "
+                        "would reveal it",
+                        f"Give it another place, or write x-role: {other.role.value}.",
+                    )
         after = _not_before(field)
         if after is None:
             continue
@@ -179,7 +190,7 @@ def _check_event(event: Event, fields: Mapping[str, Field], file: str) -> None:
             raise ContractError(
                 file, path, f"{name} is a {fields[name].kind}", f"Name a field that is a {kind}."
             )
-        if fields[name].role in (Role.PERSONAL, Role.PROTECTED):
+        if fields[name].role in _WITHHELD:
             raise ContractError(
                 file,
                 path,

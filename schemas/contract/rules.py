@@ -17,6 +17,7 @@ from schemas.expressions.grammar import RESERVED
 from schemas.expressions.nodes import Kind
 from schemas.reading.dates import FormError
 from schemas.reading.declared import Reading
+from schemas.reading.patterns import PatternError, check_pattern
 from schemas.reading.value import value_reader
 from schemas.reading.words import PARTS_OF_NUMBERS
 
@@ -134,9 +135,9 @@ def _bound_faults(said: Declared) -> Iterator[Fault]:
         yield Fault(".minLength", "is above the maximum length", "Correct one, or add maxLength.")
     if said.pattern is not None:
         try:
-            re.compile(said.pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            yield Fault(".pattern", f"is no regular expression: {error}", "Correct it.")
+            check_pattern(said.pattern, MAX_TEXT if said.max_length is None else said.max_length)
+        except PatternError as error:
+            yield Fault(".pattern", str(error), "Correct it, or use enum or a smaller maxLength.")
 
 
 def _role_faults(said: Declared, kind: Kind) -> Iterator[Fault]:

@@ -17,7 +17,7 @@ from schemas.reading.value import PLAIN
 
 Branch = dict[str, "Branch | Path"]
 """Members of an object: objects, or the paths of values."""
-ANY: Any = str | float | bool
+ANY: Any = str | int | float | bool
 Flatten = Callable[[Any], Sequence[Any]]
 
 
@@ -120,7 +120,7 @@ def _read_type(field: Field, reading: Reading) -> Any:
         number: Any = Annotated[float, bounds(field)] if strict else float
         return number | str
     if field.kind == "text":
-        return str | float  # senders write codes as numbers
+        return str | int | float  # senders write codes as numbers, of any number of digits
     found = bool | str if field.kind == "flag" else str
     numbered = any(form in NAMED for form in reading.forms) or any(
         word.strip().lstrip("-").isdigit() for word in (*reading.table, *reading.true)

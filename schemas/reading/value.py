@@ -17,6 +17,8 @@ Read = Callable[[Any], Value]
 
 REMEMBERED: Final = 4_096
 """Texts per field whose values are remembered: dates, words and amounts come again and again."""
+LONGEST_REMEMBERED: Final = 200
+"""Characters: a sender must not fill the memory."""
 
 PLAIN: Final = Reading(date="%Y-%m-%d", true=("true",), false=("false",))
 """How the cells of a table are read whose field does not say it."""
@@ -55,8 +57,7 @@ def _text_reader(kind: Kind, reading: Reading, missing: Sequence[str]) -> Callab
     known = listed(reading.table)
     plain = _OF_TEXT[kind](reading)
 
-    def of_text(text: str) -> Value:
-        bare = text.strip()
+    def of_bare(bare: str) -> Value:
         if not bare or (bare[0].casefold()[0] in first and alike(bare) in absent):
             return None
         if table:
@@ -71,8 +72,14 @@ def _text_reader(kind: Kind, reading: Reading, missing: Sequence[str]) -> Callab
 
     # Names and narratives hardly come twice, and cost less to read than to remember.
     if kind == "text" and not table:
-        return of_text
-    return functools.lru_cache(REMEMBERED)(of_text)
+        return lambda text: of_bare(text.strip())
+    remembered = functools.lru_cache(REMEMBERED)(of_bare)
+
+    def of_text(text: str) -> Value:
+        bare = text.strip()
+        return remembered(bare) if len(bare) <= LONGEST_REMEMBERED else of_bare(bare)
+
+    return of_text
 
 
 def _number(reading: Reading) -> Callable[[str], Value]:

@@ -57,6 +57,14 @@ def test_streams_that_are_closed_are_nothing_to_fail_at(closed: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_check_whose_result_is_not_written() -> None:
+    done = run(["-m", "schemas", "check", "--contract", "auto"], "> /dev/full")
+    assert done.returncode == NOT_WRITTEN
+    assert done.stderr == b"error: the output could not be written: No space left on device\n"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_command_whose_help_is_not_written() -> None:
     done = run(["-m", "fraud_scorer", "--help"], "> /dev/full")
     assert done.returncode == NOT_WRITTEN

@@ -37,6 +37,8 @@ class SmallRegistry:
         self.broken = False
         self.elsewhere = False
         """The address is not that of a registry."""
+        self.instead: bytes | None = None
+        """What every request is answered with, with status 200."""
 
     def answer(self, path: str, body: Any, authorization: str | None) -> Answer:
         path = path.partition("?")[0]
@@ -108,7 +110,7 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             status, found = made.answer(self.path, body, self.headers.get("authorization"))
-            text = json.dumps(found).encode()
+            text = json.dumps(found).encode() if made.instead is None else made.instead
             self.send_response(status)
             self.send_header("content-type", "application/vnd.schemaregistry.v1+json")
             self.send_header("content-length", str(len(text)))

@@ -215,3 +215,9 @@ def test_a_uuid_is_a_string() -> None:
     for fields in (["claim_id"], None):
         read = avro_reader([json.dumps(record("Theirs", claim_id=uuid))], fields)
         assert read(b"\x48" + text.encode()) == {"claim_id": text}
+
+
+def test_a_name_that_is_no_text_is_refused() -> None:
+    wrong = {"type": "record", "name": "Odd", "fields": [{"name": ["a"], "type": "string"}]}
+    with pytest.raises(SchemaError, match="not an Avro schema"):
+        avro_reader([json.dumps(wrong)], Claim.__struct_fields__)

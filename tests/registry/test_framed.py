@@ -1,5 +1,6 @@
 """Claims and alerts in the frames of a registry: the same as plain ones, but for the frame."""
 
+import contextlib
 import decimal
 import json
 import math
@@ -309,6 +310,24 @@ def test_a_registry_that_fails_later_is_no_dead_letter(small: SmallRegistry, fau
     with pytest.raises(RegistryStoppedError, match="asking for schema 5"):
         outcome(wire, b"\0\0\0\0\5{}")
     assert outcome(wire, writing.plain(examples.REAR_END)).alerts, "plain claims need no registry"
+
+
+NOT_A_REGISTRY = [
+    *(b"<html>Sign in</html>", b"", b"null", b"5", b'"text"', b"[1]", b"\xff\xfe"),
+    *(b'{"schema": "{}", "references": [null]}', b'{"schema": "{}", "references": "abc"}'),
+]
+
+
+@pytest.mark.parametrize("content", NOT_A_REGISTRY)
+def test_what_answers_like_no_registry_is_none(small: SmallRegistry, content: bytes) -> None:
+    """As the page of a proxy that wants people to sign in."""
+    wire = quick_wire(settings(small.url))
+    small.instead = content
+    with contextlib.suppress(RegistryStoppedError):  # some answers will do to connect
+        quick_wire(settings(small.url))
+    with pytest.raises(RegistryStoppedError, match="asking for schema 5") as stopped:
+        outcome(wire, b"\0\0\0\0\5{}")
+    assert stopped.value.exit_code == 8
 
 
 def test_credentials(small: SmallRegistry) -> None:

@@ -46,6 +46,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
         ".pattern",
         "is no regular expression",
     ),
+    "a pattern that divides": ({**TEXT, "pattern": "^(a+)+$"}, ".pattern", "may take too long"),
     "a control character": ({**TEXT, "x-from": "a\nb"}, ".x-from[0]", "a control character"),
     "a quotation mark": ({**TEXT, "x-from": ["a", 'b"']}, ".x-from[1]", "a quotation mark"),
     "no pointer": ({**TEXT, "x-from": ["a", "/a~b"]}, ".x-from[1]", "not a JSON Pointer"),

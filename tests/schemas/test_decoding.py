@@ -199,11 +199,36 @@ def test_an_event_in_avro_becomes_the_same_claim(name: str) -> None:
 
 
 def test_avro_is_not_offered_for_names_it_cannot_have() -> None:
-    assert form_of(NESTED).without_avro() in {"Est Amt", "a/b"}
-    assert form_of(decoder("property")).without_avro() is None
+    why = form_of(NESTED).without_avro()
+    assert why in {
+        f"Avro cannot have the name {n}; letters, digits, _ only" for n in ("Est Amt", "a/b")
+    }
+    assert form_of(decoder("auto")).without_avro() is None
+
+
+def test_avro_is_not_offered_for_what_no_worker_reads() -> None:
+    why = form_of(decoder("property")).without_avro()
+    assert why is not None
+    assert why.startswith("a worker reads no record inside a claim in Avro, and ")
 
 
 def test_a_refusal_of_an_event_in_avro_names_the_place() -> None:
     with pytest.raises(RefusedError) as refused:
         NESTED.convert({"No": "1", "loss": {"date": "x"}}, "$")
     assert refused.value.path == "$.loss.date"
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, 123_456_789_012_345_678_901, -7])
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [("health", lambda n: {"claim": {"number": n}}), ("property", lambda n: {"ClaimRef": n})],
+)
+def test_a_number_that_names_keeps_its_digits(name: str, event: Any, number: int) -> None:
+    claim = decoder(name).decode(msgspec.json.encode(event(number)))
+    assert getattr(claim, shipped(name).event.id) == str(number)
+
+
+def test_a_number_of_more_digits_than_an_id_has_is_refused() -> None:
+    with pytest.raises(RefusedError) as refused:
+        decoder("health").decode(b'{"claim": {"number": %s}}' % (b"9" * 6_000))
+    assert refused.value.path == "$.claim.number"

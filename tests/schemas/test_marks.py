@@ -15,6 +15,14 @@ AGE: dict[str, Any] = {"type": "number", "x-role": "protected"}
 @pytest.mark.parametrize(
     ("properties", "derived", "message"),
     [
+        (
+            {
+                "who": {"type": "string", "x-role": "personal", "x-from": ["/who", "Name"]},
+                "other": {"type": "string", "x-role": "feature", "x-from": "/who"},
+            },
+            {},
+            r"other: is read from the place of who, which is personal",
+        ),
         ({"age": {**AGE, "x-case": True}}, {}, r"age\.x-case: protected, and alerts carry"),
         (
             {"age": AGE, "paid": NUMBER},

@@ -35,7 +35,7 @@ def test_the_refusal_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None
 
 
 DOCUMENTS = {
-    *("claim.json", "claim-decoded.json", "claim-example.json", "claim.avsc", "openapi.json"),
+    *("claim.json", "claim-decoded.json", "claim-example.json", "openapi.json"),
     *("asyncapi.json", "fraud-alert.json", "fraud-alert.avsc", "dead-letter.json"),
     "fraud-outcome.json",
 }
@@ -44,7 +44,8 @@ DOCUMENTS = {
 @pytest.mark.parametrize("name", ["auto", "health", "property"])
 def test_documents_are_exported_by_name(name: str, tmp_path: Path) -> None:
     assert main(["export", "--contract", name, "--output", str(tmp_path)]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == DOCUMENTS
+    flat = {"claim.avsc"} if name == "auto" else set()
+    assert {path.name for path in tmp_path.iterdir()} == DOCUMENTS | flat
     example = (tmp_path / "claim-example.json").read_bytes()
     claim, unknown = decoder(name).read(example)
     assert getattr(claim, shipped(name).event.id)

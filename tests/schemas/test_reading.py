@@ -1,6 +1,7 @@
 """Texts that senders write become the values they mean, or are refused with the rule."""
 
 import datetime as dt
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -224,3 +225,18 @@ def test_values_that_are_refused(kind: Kind, reading: Reading, written: Any, rul
 def test_words_for_missing_of_the_whole_contract() -> None:
     assert value_reader("text", Reading(), ("N/K", "not known"))(" Not  Known ") is None
     assert value_reader("text", Reading(), ("N/K",))("N/K?") == "N/K?"
+
+
+def test_what_a_sender_pads_is_not_remembered() -> None:
+    """Blanks compress a thousandfold, and such texts are accepted."""
+    read = value_reader("number", Reading())
+    tracemalloc.start()
+    try:
+        values = [read(" " * 1_000_000 + str(n)) for n in range(50)]
+        long = [value_reader("flag", Reading(true=("y" * 300,)))("y" * 300) for _ in range(2)]
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert values == list(range(50))
+    assert long == [True, True]
+    assert held < 1_000_000
