@@ -7,8 +7,8 @@ another a power of its length.
 
 import re
 from collections.abc import Iterable
-from re import _constants as names  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from re import _constants as names
+from re import _parser as parser
 from typing import Any, Final
 
 MOST_STEPS: Final = 10**8
