@@ -102,7 +102,10 @@ def compare(record: Record, place: Place) -> None:
     assert got["source"]["topic"] == place.environ["CLAIMS_TOPIC"]
     assert printed["fraudulent"] is (printed["fraud_probability"] >= printed["threshold"])
 
-    own = ("alert_id", "claim_id", "fraud_probability", "model_version", "source", "scored_at")
+    own = (
+        *("alert_id", "claim_id", "fraud_probability", "threshold"),
+        *("model_version", "source", "scored_at"),
+    )
     for name in own:
         assert type(got[name]) is type(printed[name])
         assert shape(got[name]) == shape(printed[name]), name
