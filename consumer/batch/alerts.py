@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from itertools import compress
 from operator import attrgetter, or_
 from typing import Any, Final, Protocol, get_type_hints
@@ -15,7 +16,7 @@ from msgspec.structs import asdict
 from consumer.batch.records import Message, Record
 from consumer.batch.revisions import succession_or_flag
 from model.scoring.decisions import decided
-from model.scoring.phrases import case_facts
+from model.scoring.phrases import CaseFacts
 from model.scoring.scorer import Assessment
 from schemas.alert import CaseFact, Decision, FraudAlert, Remainder, Source
 from schemas.dead_letter import Header
@@ -148,24 +149,30 @@ def _own_parts(
     scorer: BatchScorer,
 ) -> Iterator[Any]:
     """What is not equal for all alerts of the batch; column by column, as this is the hot path."""
+    nothing = [None] * len(claims)
     band, _, percentile = assessment.decisions
     probability, decision = assessment.probability, decided(assessment)
-    flags = [
-        (*own, *(f"unknown_field:{name}" for name in names)) if names else own
-        for own, names in zip(assessment.data_quality, unknown_fields, strict=True)
-    ]
-    succeeded = list(map(succession_or_flag, headers, flags))
+    flags: Sequence[tuple[str, ...]] = assessment.data_quality
+    if any(unknown_fields):
+        flags = [
+            (*own, *(f"unknown_field:{name}" for name in names)) if names else own
+            for own, names in zip(flags, unknown_fields, strict=True)
+        ]
+    revision, supersedes = [1] * len(claims), nothing
+    if any(headers):
+        succeeded = map(succession_or_flag, headers, flags)
+        revision, supersedes, flags = map(list, zip(*succeeded, strict=True))
     suffix, event = scorer.sha256[:12], scorer.decoder.contract.event
     ids, amounts = _values(claims, event.id), _values(claims, event.amount)
     control, left_out = assessment.control or [False] * len(claims), assessment.remainders
     acted = [one is not Decision.PASS for one in decision]
-    remainders: list[Remainder | None] = [None] * len(claims)
-    priority: list[float | None] = [None] * len(claims)
+    remainders: list[Remainder | None] = [*nothing]
+    priority: list[float | None] = [*nothing]
     cases: list[tuple[CaseFact, ...]] = [()] * len(claims)
     for row, rest in left_out.items():
         remainders[row] = rest
     looked_at = list(compress(range(len(claims)), map(or_, acted, control)))
-    told = case_facts(scorer.decoder.contract, [claims[row] for row in looked_at])
+    told = _case_facts(scorer.decoder).of([claims[row] for row in looked_at])
     for row, facts in zip(looked_at, told, strict=True):
         cases[row] = facts
         if amounts[row] is not None:
@@ -175,8 +182,8 @@ def _own_parts(
             f"{s.topic}-{s.partition}-{s.offset}-{suffix}" if s else f"{claim_id}-{suffix}"
             for claim_id, s in zip(ids, sources, strict=True)
         ],
-        "revision": [revision for revision, _, _ in succeeded],
-        "supersedes": [supersedes for _, supersedes, _ in succeeded],
+        "revision": revision,
+        "supersedes": supersedes,
         "claim_id": ids,
         "policy_number": _values(claims, event.key),
         "loss_date": _values(claims, event.occurred),
@@ -194,10 +201,16 @@ def _own_parts(
         "priority": priority,
         "case_facts": cases,
         "rule_hits": assessment.rule_hits,
-        "data_quality": [flags for _, _, flags in succeeded],
+        "data_quality": flags,
         "source": sources,
     }
     return map(_Own, *(columns[name] for name in _Own.__struct_fields__))
+
+
+@lru_cache(maxsize=4)
+def _case_facts(decoder: ClaimDecoder) -> CaseFacts:
+    """Those of the decoder's contract, with what they remember from batch to batch."""
+    return CaseFacts(decoder.contract)
 
 
 def _values(claims: Sequence[Any], field: str | None) -> list[Any]:
@@ -232,7 +245,7 @@ def alert_records(
                 origins[source.topic, source.partition],
                 ("ce_id", own.alert_id),
                 time,
-                *(header for header in given if header[0] in TRACE_HEADERS),
+                *([header for header in given if header[0] in TRACE_HEADERS] if given else ()),
             ],
         )
         for message, given, source, own in zip(

@@ -109,10 +109,10 @@ def decode(
         value, root = bytes(envelope.data), "$.data"
     if unknown is UnknownFields.IGNORE:
         return Decoded(decoder.decode(value, root))
-    found = Decoded(*decoder.read(value, root))
-    if found.unknown_fields and unknown is UnknownFields.REFUSE:
-        raise not_known(found.unknown_fields, root)
-    return found
+    claim, names = decoder.read(value, root)
+    if names and unknown is UnknownFields.REFUSE:
+        raise not_known(names, root)
+    return Decoded(claim, names)
 
 
 def not_known(names: Sequence[str], root: str = "$") -> RefusedError:

@@ -32,6 +32,10 @@ class Comparer:
     def __init__(self, known: Comparisons | None, contract: Contract) -> None:
         self._known = known
         self._contract = contract
+        features = {} if known is None else known.features
+        spreads = {name: one.spread for name, one in features.items() if one.spread is not None}
+        self._medians = {name: spread.median for name, spread in spreads.items()}
+        self._halves = {name: self._said(name, median) for name, median in self._medians.items()}
 
     def compare(self, feature: str, code: float) -> Standing:
         """Compare a claim's fact.
@@ -43,8 +47,8 @@ class Comparer:
         if self._known is None or feature not in self._known.features:
             return NOTHING
         found = self._known.features[feature]
-        side = _side(found.spread, code)
-        tally = found.tallies.get(key(code))
+        side = _side(self._medians.get(feature), code)
+        tally = found.tallies.get(key(code)) if found.tallies else None
         if tally is not None:
             return self._counted(self._known, tally)._replace(side=side)
         if found.spread is not None and found.tallies.keys() <= {"nan"} and side:
@@ -66,7 +70,7 @@ class Comparer:
         )
 
     def _ranked(self, feature: str, spread: Spread, code: float, side: str) -> Standing:
-        half = self._said(feature, spread.median)
+        half = self._halves[feature]
         if side == "high":
             share = spread.above(code)
             text = f"half of all claims: at most {half}; more than {_floored(share)} of them"
@@ -92,10 +96,10 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
-def _side(spread: Spread | None, code: float) -> str:
-    if spread is None or math.isnan(code):
+def _side(median: float | None, code: float) -> str:
+    if median is None or math.isnan(code):
         return ""
-    return "typical" if code == spread.median else "high" if code > spread.median else "low"
+    return "typical" if code == median else "high" if code > median else "low"
 
 
 def _percent(share: float) -> str:

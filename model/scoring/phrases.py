@@ -3,7 +3,7 @@
 import datetime as dt
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from schemas.contract.model import Contract
 from schemas.contract.phrases import render, shown
 
 Value = str | float | bool | None
+
+_REMEMBERED: Final = 2_000
+"""Most facts of one name that are remembered; then they are forgotten, and made again."""
 
 
 def phrase(contract: Contract, feature: str, value: Value) -> str:
@@ -31,34 +34,55 @@ def phrase(contract: Contract, feature: str, value: Value) -> str:
     return render(said, value, words)
 
 
-def case_facts(contract: Contract, claims: Sequence[Any]) -> list[tuple[CaseFact, ...]]:
-    """The marked facts of each claim, in the order of the contract, without those that are missing.
+class CaseFacts:
+    """The facts of claims that a contract marks; equal ones are made once.
 
     Args:
         contract: what the claims are; no personal or protected field can be marked in it.
-        claims: those that a person is to look at.
     """
-    if not claims or not contract.case_fields:
-        return [()] * len(claims)
-    facts = ClaimFacts(contract, claims)
-    columns = [_column(facts, name) for name in contract.case_fields]
-    return [tuple([fact for fact in row if fact is not None]) for row in zip(*columns, strict=True)]
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._known = {name: _Known(contract, name) for name in contract.case_fields}
+
+    def of(self, claims: Sequence[Any]) -> list[tuple[CaseFact, ...]]:
+        """Of each claim, in the order of the contract, without those that are missing.
+
+        Args:
+            claims: those that a person is to look at.
+        """
+        if not claims or not self._known:
+            return [()] * len(claims)
+        facts = ClaimFacts(self._contract, claims)
+        columns = [
+            map(known.__getitem__, _values(facts, name)) for name, known in self._known.items()
+        ]
+        return [tuple(filter(None, row)) for row in zip(*columns, strict=True)]
 
 
-def _column(facts: ClaimFacts, name: str) -> list[CaseFact | None]:
-    """The fact of each claim; equal ones are made once."""
-    values = _values(facts, name)
-    made: dict[Value, CaseFact | None] = {
-        value: CaseFact(name=name, text=phrase(facts.contract, name, value), value=value)
-        for value in set(values)
-    }
-    made[None] = None
-    return [made[value] for value in values]
+class _Known(dict[Any, CaseFact | None]):
+    """Facts of one name, by the claim's value; None where it is missing."""
+
+    def __init__(self, contract: Contract, name: str) -> None:
+        self._contract, self._name = contract, name
+
+    def __missing__(self, value: Any) -> CaseFact | None:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[value] = None if value is None else self._made(value)
+        return self[value]
+
+    def _made(self, value: Any) -> CaseFact:
+        plain = value.isoformat() if isinstance(value, dt.date) else value
+        if isinstance(plain, float):
+            plain += 0.0  # -0.0 is found where 0.0 is
+        text = phrase(self._contract, self._name, plain)
+        return CaseFact(name=self._name, text=text, value=plain)
 
 
-def _values(facts: ClaimFacts, name: str) -> list[Value]:
+def _values(facts: ClaimFacts, name: str) -> list[Any]:
     if name not in facts.contract.derived:
-        return [v.isoformat() if isinstance(v, dt.date) else v for v in facts.raw(name)]
+        return facts.raw(name)
     found: list[Value] = np.asarray(facts.features([name])[name], dtype=object).tolist()
     kind = facts.contract.kind_of(name)
     return [_typed(value, kind) for value in found]

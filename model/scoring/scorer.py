@@ -17,7 +17,7 @@ from model.artifact.reference import (
 )
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
-from model.features.facts import ClaimFacts
+from model.features.facts import ClaimFacts, plain_numbers
 from model.scoring.control import control_sample
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
@@ -91,6 +91,8 @@ class Scorer:
             manifest.categories,
             reference.comparisons,
         )
+        self._plain = plain_numbers(self.contract, self.features)
+        self._others = tuple(name for name in self.features if name not in self._plain)
         self._rules = rules
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
@@ -125,7 +127,8 @@ class Scorer:
         return self._encoded(ClaimFacts(self.contract, claims))
 
     def _encoded(self, facts: ClaimFacts) -> Matrix:
-        encoded: Matrix = self.pipeline["encode"].codes(facts.features(self.features))
+        columns = facts.features(self._others) | facts.numbers(self._plain)
+        encoded: Matrix = self.pipeline["encode"].codes(columns)
         return encoded
 
     def _control(self, facts: ClaimFacts) -> Sequence[bool]:

@@ -49,7 +49,10 @@ class Facts:
         self._categories = categories
         self._comparer = Comparer(comparisons, contract)
         self._stated = tuple(name if self._is_stated(name) else None for name in features)
-        self._known: dict[object, Telling] = {}
+        self._known: list[dict[object, Telling]] = [{} for _ in features]
+        """By column, then by what the claim states or the code."""
+        self._joint: dict[object, Telling] = {}
+        self._remembered = 0
 
     def tell(self, claim: Any, column: int, code: float) -> Telling:
         """The claim's fact in a column.
@@ -59,13 +62,14 @@ class Facts:
             column: which.
             code: of the fact, as encoded for trees; `MISSING` in place of NaN.
         """
-        name = self._stated[column]
+        name, known = self._stated[column], self._known[column]
         stated = None if name is None else getattr(claim, name)
-        mark = (column, code if name is None else stated)
-        found = self._known.get(mark)
+        mark = code if name is None else stated
+        found = known.get(mark)
         if found is None:
             code = math.nan if code == MISSING else code
-            found = self._remember(mark, self._told(self._features[column], stated, code))
+            found = self._told(self._features[column], stated, code)
+            self._remember(known, mark, found)
         return found
 
     def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> Telling:
@@ -76,20 +80,21 @@ class Facts:
             columns: which.
             codes: of all facts of the claim, as for `tell`.
         """
-        told = tuple([self.tell(claim, column, codes[column]) for column in columns])
-        if len(told) == 1:
-            return told[0]
+        told = [self.tell(claim, column, codes[column]) for column in columns]
         mark = tuple([one.text for one in told])
-        found = self._known.get(mark)
+        found = self._joint.get(mark)
         if found is None:
-            found = self._remember(mark, _together(told))
+            found = _together(told)
+            self._remember(self._joint, mark, found)
         return found
 
-    def _remember(self, mark: object, told: Telling) -> Telling:
-        if len(self._known) >= _REMEMBERED:
-            self._known.clear()
-        self._known[mark] = told
-        return told
+    def _remember(self, known: dict[object, Telling], mark: object, told: Telling) -> None:
+        if self._remembered >= _REMEMBERED:
+            for some in (*self._known, self._joint):
+                some.clear()
+            self._remembered = 0
+        known[mark] = told
+        self._remembered += 1
 
     def _is_stated(self, feature: str) -> bool:
         """True of fields that are told as the claim has them, not as they are encoded."""

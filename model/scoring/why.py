@@ -37,7 +37,7 @@ def explained(
         flags: on the data quality of each claim.
     """
     reasons = [
-        (*_by_rules(met), *_by_flags(said)) if met or not DECIDING.keys().isdisjoint(said) else ()
+        (*_by_rules(met), *_by_flags(said)) if met or said else ()
         for met, said in zip(hits, flags, strict=True)
     ]
     rows = [i for i, d in enumerate(decisions.decision) if d is not Decision.PASS]

@@ -7,6 +7,7 @@ as "3 to 4" does for 3.5, they are put in its place, with the unit that they may
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from schemas.contract.declared import Phrase
@@ -57,16 +58,26 @@ def _filled(text: str, value: str | float | bool, words: str | None) -> str:
     if words is not None and _UNIT.search(words):
         text = _COUNTED.sub("{}", text)
 
-    def part(found: "re.Match[str]") -> str:
-        if found["one"]:
-            return found["one"] if value == 1 else found["many"]
-        if words is not None:
-            return words
-        if found["form"]:
-            return f"{int(value):{found['form'].removeprefix(':').removesuffix('d')}}"
-        return shown(value)
+    told = []
+    pieces, end = _pieces(text)
+    for plain, form, one, many in pieces:
+        told.append(plain)
+        if one:
+            told.append(one if value == 1 else many)
+        elif words is not None:
+            told.append(words)
+        elif form:
+            told.append(f"{int(value):{form.removeprefix(':').removesuffix('d')}}")
+        else:
+            told.append(shown(value))
+    return "".join([*told, end])
 
-    return _PART.sub(part, text)
+
+@lru_cache(maxsize=1_000)
+def _pieces(text: str) -> tuple[list[tuple[str, str | None, str | None, str]], str]:
+    """The parts of a text, each after the plain text before it, and the plain text at the end."""
+    *found, end = _PART.split(text)
+    return list(zip(*(found[i::4] for i in range(4)), strict=True)), end
 
 
 def shown(value: str | float | bool) -> str:
