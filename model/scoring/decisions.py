@@ -1,12 +1,9 @@
 """The decision on a claim, of the model and the rules together."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from model.scoring.scorer import Assessment
 from schemas.alert import Decision, RuleHit
-
-_SEVERITY: Final = {Decision.PASS: 0, Decision.REVIEW: 1, Decision.REFER: 2}
 
 
 def decided(assessment: Assessment) -> list[Decision]:
@@ -17,4 +14,9 @@ def decided(assessment: Assessment) -> list[Decision]:
 
 def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:
     """The decision of the model or of a rule, whichever requires more attention."""
-    return max((decision, *(hit.outcome for hit in hits)), key=_SEVERITY.__getitem__)
+    for hit in hits:
+        if decision is Decision.REFER:
+            break
+        if hit.outcome is not Decision.PASS:
+            decision = hit.outcome
+    return decision

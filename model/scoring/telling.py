@@ -48,6 +48,8 @@ class Facts:
         self._contract = contract
         self._categories = categories
         self._comparer = Comparer(comparisons, contract)
+        self._withheld = frozenset(filter(contract.is_withheld, features))
+        self._numbers = frozenset(name for name in features if self._is_number(name))
         self._stated = tuple(name if self._is_stated(name) else None for name in features)
         self._known: list[dict[object, Telling]] = [{} for _ in features]
         """By column, then by what the claim states or the code."""
@@ -81,6 +83,8 @@ class Facts:
             codes: of all facts of the claim, as for `tell`.
         """
         told = [self.tell(claim, column, codes[column]) for column in columns]
+        if len(told) == 1:
+            return told[0]
         mark = tuple([one.text for one in told])
         found = self._joint.get(mark)
         if found is None:
@@ -96,6 +100,11 @@ class Facts:
         known[mark] = told
         self._remembered += 1
 
+    def _is_number(self, feature: str) -> bool:
+        """True of what is neither a text nor a flag: it is told as it is encoded."""
+        contract = self._contract
+        return not contract.is_category(feature) and contract.kind_of(feature) != "flag"
+
     def _is_stated(self, feature: str) -> bool:
         """True of fields that are told as the claim has them, not as they are encoded."""
         contract = self._contract
@@ -104,31 +113,32 @@ class Facts:
         return contract.kind_of(feature) == "flag" or contract.is_category(feature)
 
     def _told(self, feature: str, stated: Value, code: float) -> Telling:
-        if self._contract.is_withheld(feature):
+        if feature in self._withheld:
             text = phrase(self._contract, feature, None)
             return Telling(feature, f"{feature}.withheld", text, None, 1.0, weak=False)
         value = self._value(feature, stated, code)
         found = self._comparer.compare(feature, code)
         text = phrase(self._contract, feature, value)
+        compared, share, weak, side = found
         return Telling(
-            feature=feature,
-            code=f"{feature}.{found.side or self._kind(feature, value, code)}",
-            text=f"{text} ({found.text})" if found.text else text,
-            value=value,
-            surprise=1.0 if found is NOTHING else -math.log2(min(found.share, 0.99)),
-            weak=found.weak,
+            feature,
+            f"{feature}.{side or self._kind(feature, value, code)}",
+            f"{text} ({compared})" if compared else text,
+            value,
+            1.0 if found is NOTHING else -math.log2(min(share, 0.99)),
+            weak,
         )
 
     def _value(self, feature: str, stated: Value, code: float) -> Value:
         """The claim's own value, or the value derived from several fields; None is missing."""
+        if feature in self._numbers:
+            return None if math.isnan(code) else code
         if self._is_stated(feature):
             return stated
         if math.isnan(code):
             return None
         if self._contract.kind_of(feature) == "flag":
             return bool(code)
-        if not self._contract.is_category(feature):
-            return code
         known = self._categories[feature]
         return known[int(code)] if code >= 0 else "another"
 
@@ -144,5 +154,9 @@ class Facts:
 def _together(told: Sequence[Telling]) -> Telling:
     """Several facts as one; weak ones only if there are no others."""
     kept = [one for one in told if not one.weak] or told
-    surprise = max(one.surprise for one in kept)
-    return kept[0]._replace(text="; ".join(one.text for one in kept), surprise=surprise)
+    first, *others = kept
+    if not others:
+        return first
+    feature, code, _, value, _, weak = first
+    text = "; ".join([one.text for one in kept])
+    return Telling(feature, code, text, value, max([one.surprise for one in kept]), weak)
