@@ -77,7 +77,8 @@ def _filled(text: str, value: str | float | bool, words: str | None) -> str:
 def _pieces(text: str) -> tuple[list[tuple[str, str | None, str | None, str]], str]:
     """The parts of a text, each after the plain text before it, and the plain text at the end."""
     *found, end = _PART.split(text)
-    return list(zip(*(found[i::4] for i in range(4)), strict=True)), end
+    plain, form, one, many = (found[i::4] for i in range(4))
+    return list(zip(plain, form, one, many, strict=True)), end
 
 
 def shown(value: str | float | bool) -> str:
