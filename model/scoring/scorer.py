@@ -125,7 +125,7 @@ class Scorer:
         return self._encoded(ClaimFacts(self.contract, claims))
 
     def _encoded(self, facts: ClaimFacts) -> Matrix:
-        encoded: Matrix = self.pipeline["encode"].codes(facts.features(self.features))
+        encoded: Matrix = self.pipeline["encode"].codes(facts.codable(self.features))
         return encoded
 
     def _control(self, facts: ClaimFacts) -> Sequence[bool]:
