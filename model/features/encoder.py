@@ -125,7 +125,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
     def _numbers(self, name: str, column: Any) -> npt.NDArray[np.float64]:
         """One feature as numbers; for a category, its codes."""
         if isinstance(column, Coded):
-            return self._numbers(name, column.values)[column.at]
+            return self._numbers(name, column.values)[np.asarray(column.at)]
         vocabulary = self.vocabularies_.get(name)
         if vocabulary is None:
             return numbers(column)

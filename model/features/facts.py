@@ -96,7 +96,7 @@ class ClaimFacts:
             if stored is None:
                 self._fields[name] = _array(self.raw(name), kind)
             else:
-                self._fields[name] = _array(stored.values, kind)[stored.at]
+                self._fields[name] = _array(stored.values, kind)[np.asarray(stored.at)]
         return self._fields[name]
 
     def _stored(self, name: str) -> Coded | None:

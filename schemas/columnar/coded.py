@@ -1,10 +1,11 @@
 """Columns as their distinct values, and which of them each row has."""
 
+from array import array
 from collections.abc import Hashable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+PLACE: Final = "i"
+"""Type code of places: 32 bits."""
 
 
 class Coded(NamedTuple):
@@ -12,7 +13,7 @@ class Coded(NamedTuple):
 
     values: Sequence[Any]
     """Those that occur; equal ones may occur twice, if different cells stand for them."""
-    at: npt.NDArray[np.int32]
+    at: "memoryview[int]"
     """Place of each row's value among them, shape (n_rows,)."""
 
     def tolist(self) -> list[Any]:
@@ -27,10 +28,10 @@ class Coded(NamedTuple):
 def coded(values: Sequence[Hashable]) -> Coded:
     """The column with these values, one a row."""
     places: dict[Hashable, int] = {}
-    at = [places.setdefault(value, len(places)) for value in values]
-    return Coded(list(places), np.array(at, dtype=np.int32))
+    at = array(PLACE, [places.setdefault(value, len(places)) for value in values])
+    return Coded(list(places), memoryview(at))
 
 
 def always(value: Any, rows: int) -> Coded:
     """A column of one value."""
-    return Coded([value], np.zeros(rows, dtype=np.int32))
+    return Coded([value], memoryview(array(PLACE, [0]) * rows))

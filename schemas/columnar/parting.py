@@ -21,7 +21,7 @@ def arrow() -> Any:
 
 
 def parted(
-    text: str, delimiter: str, width: int, wanted: Collection[int]
+    text: str, rows: int, delimiter: str, width: int, wanted: Collection[int]
 ) -> dict[int, Coded] | None:
     """The cells of lines by their column, as texts; None if they have to be read one by one.
 
@@ -30,6 +30,7 @@ def parted(
 
     Args:
         text: lines without quotation marks and carriage returns; the end of the last is left out.
+        rows: number of lines.
         delimiter: between cells.
         width: number of cells of a row.
         wanted: numbers of the columns to return, from 0.
@@ -52,11 +53,11 @@ def parted(
         )
     except (UnicodeEncodeError, pa.ArrowInvalid):
         return None
-    if table.num_rows != text.count("\n") + 1:  # it leaves blank lines out
+    if table.num_rows != rows:  # it leaves blank lines out
         return None
     return {int(name): _coded(table.column(name).combine_chunks()) for name in used}
 
 
 def _coded(column: Any) -> Coded:
     values = column.dictionary.to_numpy(zero_copy_only=False).tolist()
-    return Coded(values, column.indices.to_numpy())
+    return Coded(values, memoryview(column.indices.to_numpy()))

@@ -119,7 +119,9 @@ class ColumnReader:
                 later[name] = partial(self._coded, name, keys)
                 continue
             made[name] = always(None, rows) if keys is None else self._coded(name, keys)
-            if keys is not None and any(True for _ in self._refused(name, keys.values, made[name].values)):
+            if keys is not None and any(
+                True for _ in self._refused(name, keys.values, made[name].values)
+            ):
                 return None
             if keys is None and field.required:
                 return None

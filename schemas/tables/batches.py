@@ -119,12 +119,13 @@ def _pieces(parts: Iterator[Lines], size: int) -> Iterator[Lines]:
 
 
 def _joined(parts: Sequence[Lines]) -> Lines:
-    return parts[0]._replace(text="\n".join(part.text for part in parts))
+    text = "\n".join(part.text for part in parts)
+    return parts[0]._replace(count=sum(part.count for part in parts), text=text)
 
 
 def _of_lines(lines: Lines, reader: ColumnReader) -> ClaimBatch | None:
     """Their claims; None if one of them is none, or they are not that simple."""
-    columns = parted(lines.text, lines.delimiter, lines.width, reader.used)
+    columns = parted(lines.text, lines.count, lines.delimiter, lines.width, reader.used)
     if columns is None:
         return None
     claims = reader.read_coded(columns, lines.count)

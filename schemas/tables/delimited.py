@@ -129,7 +129,8 @@ def _parts(
         elif not block:
             return
         else:
-            plain = Lines(lines.number + 1, block.removesuffix("\n"), delimiter, width)
+            text = block.removesuffix("\n")
+            plain = Lines(lines.number + 1, text.count("\n") + 1, text, delimiter, width)
             lines.number += plain.count
             yield plain
 

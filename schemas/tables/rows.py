@@ -24,16 +24,12 @@ class Lines(NamedTuple):
 
     first: int
     """Number of the first in the file, from 1."""
+    count: int
     text: str
     """Without the end of the last."""
     delimiter: str
     width: int
     """Cells of a row, by the header."""
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return self.text.count("\n") + 1
 
     def rows(self) -> Iterator[Row]:
         """Their rows."""
