@@ -16,6 +16,7 @@ from model.arrays import Indices
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
 from model.artifact.store import ArtifactError, Contents
+from model.cli.arguments import signature_check
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
@@ -254,7 +255,7 @@ def evaluate(options: argparse.Namespace) -> None:
         raise ValueError("--report needs matplotlib (make setup installs it)")
     if options.report is not None:
         check_file("--report", options.report)
-    scorer = load_model(options.model)
+    scorer = load_model(options.model, verify=signature_check(options))
     dataset = load(options, scorer.contract)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
     seen = overlap(scorer.manifest, dataset, rows)

@@ -11,6 +11,7 @@ from schemas.columnar.reader import ColumnReader
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Columns, Fault
+from schemas.decoding.size import MAX_CLAIM_BYTES, check_size
 from schemas.tables.claims import row_reader
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Lines, Row, Table
@@ -34,6 +35,8 @@ class ClaimBatch(NamedTuple):
     lines: Sequence[int]
     """Line on which each claim begins; of Parquet, the number of its row."""
     rejected: Sequence[Rejected]
+    unknown: Sequence[tuple[str, ...]] = ()
+    """Of each claim, the names in its JSON that the contract does not know; empty of tables."""
 
 
 class BatchFile(NamedTuple):
@@ -68,17 +71,27 @@ def open_batches(path: Path, decoder: ClaimDecoder, size: int = BATCH_ROWS) -> I
 
 def _events(table: Table, decoder: ClaimDecoder, size: int) -> Iterator[ClaimBatch]:
     while rows := list(islice(table.rows, size)):
-        claims, lines, rejected = [], [], []
+        claims, unknown, lines, rejected = [], [], [], []
         for row in rows:
             if row.fault:
                 rejected.append(Rejected(row.line, Fault("", "", row.fault)))
                 continue
             try:
-                claims.append(decoder.decode(row.cells))
-                lines.append(row.line)
+                claim, names = _event(row.cells, decoder)
             except RefusedError as refused:
                 rejected.append(Rejected(row.line, Fault(refused.path, "", str(refused))))
-        yield ClaimBatch(claims, lines, rejected)
+            else:
+                claims.append(claim)
+                unknown.append(names)
+                lines.append(row.line)
+        yield ClaimBatch(claims, lines, rejected, unknown)
+
+
+def _event(line: bytes, decoder: ClaimDecoder) -> tuple[Any, tuple[str, ...]]:
+    """As a worker reads it."""
+    if len(line) > MAX_CLAIM_BYTES:
+        check_size(line.strip())  # its end is not sent
+    return decoder.read(line)
 
 
 def _rows(table: Table, reader: ColumnReader, size: int) -> Iterator[ClaimBatch]:
