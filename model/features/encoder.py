@@ -125,7 +125,8 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
     def _numbers(self, name: str, column: Any) -> npt.NDArray[np.float64]:
         """One feature as numbers; for a category, its codes."""
         if isinstance(column, Coded):
-            return self._numbers(name, column.values)[np.asarray(column.at)]
+            of_values = self._numbers(name, column.values)
+            return of_values[np.asarray(column.at, dtype=np.intp)]
         vocabulary = self.vocabularies_.get(name)
         if vocabulary is None:
             return numbers(column)

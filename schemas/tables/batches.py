@@ -122,7 +122,7 @@ def _pieces(parts: Iterator[Lines], size: int) -> Iterator[Lines]:
     count = characters = 0
     for part in parts:
         waiting.append(part)
-        count += part.count
+        count += part.size
         characters += len(part.text)
         if count >= size or characters >= CHARACTERS:
             yield _joined(waiting)
@@ -133,18 +133,18 @@ def _pieces(parts: Iterator[Lines], size: int) -> Iterator[Lines]:
 
 def _joined(parts: Sequence[Lines]) -> Lines:
     text = "\n".join(part.text for part in parts)
-    return parts[0]._replace(count=sum(part.count for part in parts), text=text)
+    return parts[0]._replace(size=sum(part.size for part in parts), text=text)
 
 
 def _of_lines(lines: Lines, reader: ColumnReader) -> ClaimBatch | None:
     """Their claims; None if one of them is none, or they are not that simple."""
-    columns = parted(lines.text, lines.count, lines.delimiter, lines.width, reader.used)
+    columns = parted(lines.text, lines.size, lines.delimiter, lines.width, reader.used)
     if columns is None:
         return None
-    claims = reader.read_coded(columns, lines.count)
+    claims = reader.read_coded(columns, lines.size)
     if claims is None:
         return None
-    return ClaimBatch(claims, range(lines.first, lines.first + lines.count), [])
+    return ClaimBatch(claims, range(lines.first, lines.first + lines.size), [])
 
 
 def _of_rows(rows: Sequence[Row], reader: ColumnReader, numbers: Sequence[int]) -> ClaimBatch:

@@ -131,7 +131,7 @@ def _parts(
         else:
             text = block.removesuffix("\n")
             plain = Lines(lines.number + 1, text.count("\n") + 1, text, delimiter, width)
-            lines.number += plain.count
+            lines.number += plain.size
             yield plain
 
 

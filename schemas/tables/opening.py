@@ -61,7 +61,7 @@ def _guard(table: Table) -> Iterator[Row | Lines]:
     line = 0
     try:
         for part in table.parts:
-            line = part.line if isinstance(part, Row) else part.first + part.count - 1
+            line = part.line if isinstance(part, Row) else part.first + part.size - 1
             yield part
     except BROKEN as error:
         raise TableError(f"{table.name}, after line {line}: {error}: copy it again") from error

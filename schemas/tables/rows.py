@@ -24,7 +24,7 @@ class Lines(NamedTuple):
 
     first: int
     """Number of the first in the file, from 1."""
-    count: int
+    size: int
     text: str
     """Without the end of the last."""
     delimiter: str
