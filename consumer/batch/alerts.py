@@ -20,6 +20,7 @@ from model.scoring.scorer import Assessment
 from schemas.alert import CaseFact, Decision, FraudAlert, Remainder, Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.unknown import flagged
 
 CLOUD_EVENT_TYPE: Final = "claims-fraud-scorer.fraud-alert.v1"
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
@@ -150,10 +151,7 @@ def _own_parts(
     """What is not equal for all alerts of the batch; column by column, as this is the hot path."""
     band, _, percentile = assessment.decisions
     probability, decision = assessment.probability, decided(assessment)
-    flags = [
-        (*own, *(f"unknown_field:{name}" for name in names)) if names else own
-        for own, names in zip(assessment.data_quality, unknown_fields, strict=True)
-    ]
+    flags = flagged(assessment.data_quality, unknown_fields)
     succeeded = list(map(succession_or_flag, headers, flags))
     suffix, event = scorer.sha256[:12], scorer.decoder.contract.event
     ids, amounts = _values(claims, event.id), _values(claims, event.amount)

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from consumer.batch.decode import check_size
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.kafka.topics import WRITES, require_topics
 from consumer.settings.settings import Settings
@@ -22,6 +21,7 @@ from schemas.contract.parse import FOLDER, load, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Fault
+from schemas.decoding.size import check_size
 from schemas.tables.batches import Rejected
 from schemas.tables.events import Outgoing, OutgoingFile, key_of, open_outgoing
 from schemas.tables.rows import TableError

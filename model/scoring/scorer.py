@@ -13,7 +13,7 @@ from model.artifact.reference import (
     TOO_LITTLE_KNOWN,
     Reference,
     data_quality,
-    known_features,
+    too_little_known,
 )
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
@@ -113,7 +113,7 @@ class Scorer:
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         advice = decisions
-        if (unknown := known_features(codes) < self.reference.least_known).any():
+        if (unknown := too_little_known(codes, self.reference.least_known)).any():
             decisions, flags = reviewed(decisions, flags, unknown)
         hits = self._rules.hits(facts)
         reasons, left_out = explained(self._explainer, claims, codes, advice, hits, flags)
@@ -125,7 +125,7 @@ class Scorer:
         return self._encoded(ClaimFacts(self.contract, claims))
 
     def _encoded(self, facts: ClaimFacts) -> Matrix:
-        encoded: Matrix = self.pipeline["encode"].codes(facts.features(self.features))
+        encoded: Matrix = self.pipeline["encode"].codes(facts.codable(self.features))
         return encoded
 
     def _control(self, facts: ClaimFacts) -> Sequence[bool]:
