@@ -71,7 +71,8 @@ def _nearly_numbers(column: Column) -> Iterator[str]:
     """A doubt if all the values but one or two words are numbers."""
     words = [text for text in column.counts if not _reads(number_reader(), text)]
     if not column.native and 0 < len(words) <= 2 and len(column.counts) > 2 * len(words):
-        yield f"a number but for {on_a_line(words)}: type number, and x-read with missing, if it has no value"
+        said = on_a_line(words)
+        yield f"a number but for {said}: type number, and x-read with missing, if it has no value"
 
 
 def _flag(column: Column) -> Guess | None:
