@@ -10,11 +10,13 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from consumer.batch.records import Record
 from tests.broker import wait
+from tests.broker.read import committed
+from tests.broker.transactions import open_transactions
 from tests.integration.raw_produce import write_raw
 from tests.integration.record_batch import Author, Content
 from tests.integration.wire import ask, read_text, text
@@ -45,6 +47,10 @@ class DeadTransaction:
         """Fence earlier producers of the id, as every new one does."""
         self._bootstrap = bootstrap
         self._id = transactional_id
+        # Only a client that looks for its coordinator makes a new broker create the topic for it.
+        Producer({"bootstrap.servers": bootstrap, "transactional.id": self._id}).init_transactions(
+            wait.GENEROUS
+        )
         (node,) = AdminClient({"bootstrap.servers": bootstrap}).list_topics().brokers.values()
         self._address = str(node.host), node.port
         self._author: Author = wait.until(self._begin, "a producer id")
@@ -56,6 +62,10 @@ class DeadTransaction:
         assert error in {0, *RETRIED}, f"InitProducerId answered error {error}"
         return None if error else Author(producer_id, epoch)
 
+    def known(self) -> bool:
+        """True if the coordinator holds a transaction of the id to be open."""
+        return self._id in {t.transactional_id for t in open_transactions(self._bootstrap)}
+
     def records(self, topic: str, records: Mapping[int, Sequence[Record]]) -> None:
         """Write records, by partition; all of a partition at once."""
         for partition, some in records.items():
@@ -64,6 +74,7 @@ class DeadTransaction:
 
     def offsets(self, group: str, places: Sequence[TopicPartition]) -> None:
         """Commit offsets of a group without members, with their metadata."""
+        committed(self._bootstrap, group, places[0].topic)  # creates the topic, as above
         wait.until(lambda: self._commit(group, places), "the group's coordinator")
 
     def _commit(self, group: str, places: Sequence[TopicPartition]) -> bool:
