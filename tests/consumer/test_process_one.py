@@ -10,20 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from consumer import stop as stop_module
 from tests.broker import wait
 from tests.consumer.test_stop import mute
 from tests.harness.process import ROOT, environment
 
 ALONE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"]
 """Runs a command as process 1 of a namespace; ends with its exit code."""
-ORCHESTRATOR_S = 10.0
-"""What `docker stop` waits before it kills; Kubernetes waits longer."""
-
-
-def test_a_command_ends_before_it_is_killed() -> None:
-    """A constant, not a measured time: what is stated is what an operator can rely on."""
-    assert stop_module.LIMIT_S <= ORCHESTRATOR_S
 
 
 @pytest.fixture(autouse=True, scope="module")
