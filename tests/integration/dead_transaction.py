@@ -24,7 +24,6 @@ from tests.integration.wire import ask, read_text, text
 UNVERIFIED: Final = {"transaction.partition.verification.enable": "false"}
 """The broker does not ask the coordinator whether a transaction has been begun (KIP-890)."""
 
-OFFSETS: Final = "__consumer_offsets"
 INIT_PRODUCER_ID: Final = 22
 WRITE_TXN_MARKERS: Final = 27
 TXN_OFFSET_COMMIT: Final = 28
@@ -105,12 +104,6 @@ class DeadTransaction:
             _, error, _ = struct.unpack(">ihb", answer.read(7))
             assert error == 0, f"WriteTxnMarkers answered error {error}"
 
-    def end_offsets(self, group: str, end: End) -> None:
-        """Write the marker to the partition that holds the group's offsets."""
-        admin = AdminClient({"bootstrap.servers": self._bootstrap})
-        count = len(admin.list_topics(OFFSETS, timeout=30).topics[OFFSETS].partitions)
-        self.end(OFFSETS, [_java_hash(group) % count], end)
-
 
 def _content(record: Record) -> Content:
     headers = [
@@ -127,11 +120,3 @@ def _compact(value: bytes) -> bytes:
 def _count(value: int) -> bytes:
     assert value < 127
     return bytes([value + 1])
-
-
-def _java_hash(value: str) -> int:
-    """Absolute value of Java's hash of an ASCII string."""
-    made = 0
-    for byte in value.encode():
-        made = (31 * made + byte) & 0xFFFFFFFF
-    return abs(made - (made >> 31 << 32))
