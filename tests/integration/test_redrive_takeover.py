@@ -5,7 +5,7 @@ in the log. Each of the three has the marker that a broker gave it before it was
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ MIXES = list(itertools.product(End, End))
 
 
 @pytest.fixture(scope="module")
-def kafka(unverified: str) -> Iterator[str]:
+def kafka(unverified: str) -> str:
     return unverified
 
 

@@ -1,7 +1,6 @@
 """What a sweep leaves behind, and that it frees a worker with DELIVERY=at-least-once, too."""
 
 import time
-from collections.abc import Iterator
 from typing import Final
 
 import pytest
@@ -31,7 +30,7 @@ DEAD: Final = [Record(b"k", b"dead", ())]
 
 
 @pytest.fixture(scope="module")
-def kafka(unverified: str) -> Iterator[str]:
+def kafka(unverified: str) -> str:
     return unverified
 
 
