@@ -15,9 +15,9 @@ from consumer.tools.sender import ClaimRecord, Sender, paced
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.terminal import counting, remark
 from model.offline.rejected import RejectedRows
+from schemas.cli.named import named
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
-from schemas.contract.parse import FOLDER, load, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Fault
@@ -48,9 +48,7 @@ def contract_of(contract: str | None, model: Path | None) -> Contract:
         if model is not None:
             folder = model.resolve()
             return read_contract(folder, read_manifest(folder))
-        file = Path(contract or "")
-        named = not file.exists() and (FOLDER / f"{file}.yaml").is_file()
-        return shipped(str(file)) if named else load(file)
+        return named(Path(contract or ""))
     except (ArtifactError, ContractError, OSError) as error:
         raise SettingsError(str(error)) from error
 

@@ -153,7 +153,7 @@ def report_days(contract: Contract, claims: Sequence[Any]) -> Indices:
 def _days(name: str | None, claims: Sequence[Any]) -> Indices:
     if name is None:
         return np.full(len(claims), UNDATED)
-    days = map(operator.attrgetter(name), claims)
+    days = column(claims, name)
     return np.fromiter(
         (UNDATED if day is None else day.toordinal() for day in days), np.int64, len(claims)
     )

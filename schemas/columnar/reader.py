@@ -115,16 +115,17 @@ class ColumnReader:
             if field.said.row is not None:
                 return None
             keys = self._coded_keys(name, columns)
-            if keys is not None and is_any_text(field, keys.values):
+            if keys is None:
+                if field.required:
+                    return None
+                made[name] = always(None, rows)
+            elif is_any_text(field, keys.values):
                 later[name] = partial(self._coded, name, keys)
-                continue
-            made[name] = always(None, rows) if keys is None else self._coded(name, keys)
-            if keys is not None and any(
-                True for _ in self._refused(name, keys.values, made[name].values)
-            ):
-                return None
-            if keys is None and field.required:
-                return None
+            else:
+                made[name] = self._coded(name, keys)
+                refused = self._refused(name, keys.values, made[name].values)
+                if next(refused, None) is not None:
+                    return None
         return ColumnarClaims(later, rows, made)
 
     def _coded(self, name: str, keys: Coded) -> Coded:
