@@ -7,13 +7,14 @@ after the other in alternating order. The last line is the median of the ratios 
 import argparse
 import contextlib
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from benchmarks import cores, throughput
 from benchmarks.broker import filled, running_broker
@@ -52,11 +53,37 @@ def _trained(tree: Path, folder: Path) -> Path:
     return folder
 
 
-def _rates(contender: Contender, field: Field, number: int) -> float:
-    run = throughput.run(contender, field, number)
-    if run.failed:
-        raise RuntimeError(f"{contender.name}, round {number}: {run.failed}")
-    return run.claims_per_s
+class Side(NamedTuple):
+    """One of the two workers."""
+
+    worker: Contender
+    model: Path
+
+    def speed(self, field: Field, number: int) -> float:
+        """Claims per second of one run.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        run = throughput.run(self.worker, field._replace(model=self.model), number)
+        if run.failed:
+            raise RuntimeError(f"{self.worker.name}, round {number}: {run.failed}")
+        return run.claims_per_s
+
+
+def _side(name: str, tree: Path, folder: Path) -> Side:
+    worker = Contender(f"{PRODUCT} {name}", "", "consumer", arguments=("run",), tree=tree)
+    return Side(worker, _trained(tree, folder / name))
+
+
+def _ratio(then: Side, now: Side, field: Field, number: int) -> float:
+    """Speed now to speed then; who begins alternates."""
+    found = {
+        side: side.speed(field, number) for side in ((then, now) if number % 2 else (now, then))
+    }
+    ratio = found[now] / found[then]
+    print(f"then {found[then]:9,.0f}   now {found[now]:9,.0f}   {ratio:.3f}", flush=True)
+    return ratio
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,34 +94,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--claims", type=int, default=400_000, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=20.0, help="maximum per run")
     asked = parser.parse_args(arguments)
+    # Ended from outside, it still ends what it started, and gives the checkout back.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     place = cores.plan()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         with _checkout(asked.commit, folder) as tree:
-            pair = [
-                (
-                    Contender(f"{PRODUCT} {name}", "", "consumer", arguments=("run",), tree=code),
-                    model,
-                )
-                for name, code, model in (
-                    ("then", tree, _trained(tree, folder / "then")),
-                    ("now", ROOT, _trained(ROOT, folder / "now")),
-                )
-            ]
+            then, now = _side("then", tree, folder), _side("now", ROOT, folder)
             workload = prepare(folder)
-            ratios: list[float] = []
             with running_broker(place) as kafka, cores.pinned(place.broker):
                 claims = filled(kafka.direct, workload, asked.claims)
-                for number in range(asked.rounds):
-                    found: dict[str, float] = {}
-                    for contender, model in pair if number % 2 else reversed(pair):
-                        field = Field(
-                            kafka.direct, claims, asked.claims, model, place.client, asked.seconds
-                        )
-                        found[contender.name] = _rates(contender, field, number)
-                    then, now = found[f"{PRODUCT} then"], found[f"{PRODUCT} now"]
-                    ratios.append(now / then)
-                    print(f"then {then:9,.0f}   now {now:9,.0f}   {now / then:.3f}", flush=True)
+                field = Field(
+                    kafka.direct, claims, asked.claims, now.model, place.client, asked.seconds
+                )
+                ratios = [_ratio(then, now, field, number) for number in range(asked.rounds)]
     print(f"median of {asked.rounds} ratios to {asked.commit}: {statistics.median(ratios):.3f}")
     return 0
 

@@ -17,6 +17,7 @@ from model.cli.arguments import (
     add_data,
     add_features,
     add_policy,
+    add_public_key,
     add_split,
     label,
     reason,
@@ -85,6 +86,7 @@ def _add_evaluate(verbs: Verbs) -> None:
     evaluate.add_argument(
         "--report", type=Path, metavar="FILE", help="write an HTML report with charts"
     )
+    add_public_key(evaluate)
     evaluate.set_defaults(run=commands.evaluate)
 
 

@@ -31,6 +31,10 @@ class Role(enum.StrEnum):
     """Never a feature by default; never leaves in an alert, a log or a metric."""
 
 
+WITHHELD: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
+"""Roles of fields whose values are not shown."""
+
+
 def _role(role: Role, unit: str | None = None) -> Meta:
     extra: dict[str, Any] = {"x-role": role.value}
     if unit is not None:

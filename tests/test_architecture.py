@@ -34,7 +34,7 @@ FLOORS = {
         {"reading"},
         {"contract"},
         {"decoding"},
-        {"claim_form"},
+        {"claim_form", "columnar"},
         {"documents", "tables"},
         {"asyncapi", "avro", "drafting", "narrowing", "openapi"},
         {"cli", "export"},
@@ -100,7 +100,7 @@ AT_HOME = {
     "prometheus_client": {
         "consumer/monitoring", "consumer/outcomes", "consumer/telemetry", "consumer/web",
     },
-    "pyarrow": {"schemas/tables"},
+    "pyarrow": {"schemas/columnar", "schemas/tables"},
     "rich": {"consumer/tools", "model/cli", "model/studies"},
     "yaml": {"schemas/contract"},
 }  # fmt: skip

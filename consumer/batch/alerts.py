@@ -21,6 +21,7 @@ from model.scoring.scorer import Assessment
 from schemas.alert import CaseFact, Decision, FraudAlert, Remainder, Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.unknown import flagged
 
 CLOUD_EVENT_TYPE: Final = "claims-fraud-scorer.fraud-alert.v1"
 TRACE_HEADERS: Final = ("traceparent", "tracestate")
@@ -152,12 +153,7 @@ def _own_parts(
     nothing = [None] * len(claims)
     band, _, percentile = assessment.decisions
     probability, decision = assessment.probability, decided(assessment)
-    flags: Sequence[tuple[str, ...]] = assessment.data_quality
-    if any(unknown_fields):
-        flags = [
-            (*own, *(f"unknown_field:{name}" for name in names)) if names else own
-            for own, names in zip(flags, unknown_fields, strict=True)
-        ]
+    flags = flagged(assessment.data_quality, unknown_fields)
     revision, supersedes = [1] * len(claims), nothing
     if any(headers):
         succeeded = map(succession_or_flag, headers, flags)

@@ -9,11 +9,11 @@ import msgspec
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, parse
+from schemas.decoding.size import check_size
 from schemas.decoding.unknown import UnknownFields
 
 Headers = dict[str, str | bytes | None] | list[Header]
 
-MAX_CLAIM_BYTES: Final = 1_000_000
 STRUCTURED: Final = b"application/cloudevents+json"
 
 
@@ -102,8 +102,7 @@ def decode(
     root = "$"
     if not value:
         raise RefusedError(Reason.EMPTY, "the record has no value")
-    if len(value) > MAX_CLAIM_BYTES:
-        check_size(value)
+    check_size(value)
     if headers and is_structured(headers):
         envelope: Envelope = parse(_envelopes, value, "$")
         value, root = bytes(envelope.data), "$.data"
@@ -123,18 +122,6 @@ def not_known(names: Sequence[str], root: str = "$") -> RefusedError:
         f"the contract does not know this field{more}; UNKNOWN_FIELDS=refuse",
         f"{root}.{names[0]}",
     )
-
-
-def check_size(value: bytes) -> None:
-    """Refuse a record that is too large without looking at it.
-
-    Raises:
-        RefusedError: it has more than `MAX_CLAIM_BYTES`.
-    """
-    if len(value) > MAX_CLAIM_BYTES:
-        raise RefusedError(
-            Reason.TOO_LARGE, f"{len(value)} bytes are more than a claim's {MAX_CLAIM_BYTES}"
-        )
 
 
 def is_structured(headers: Iterable[Header]) -> bool:

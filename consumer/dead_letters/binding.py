@@ -1,19 +1,16 @@
 """The parts of a dead letter that its encrypted value is bound to. Pure."""
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
 from consumer.batch.records import Record
+from consumer.settings.environment import ILLEGAL_IN_TOPIC, LONGEST_TOPIC
 from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER, VALUE_HEADER, DeadLetter, Form
 
 _FREE: Final = frozenset({VALUE_HEADER, REDRIVEN_HEADER})
 """Headers that are not bound by themselves: the form is bound once, as what it is, and a redrive
 replaces its mark each time it keeps the dead letter."""
-_ILLEGAL: Final = re.compile("[^A-Za-z0-9._-]")
-_MAX_TOPIC: Final = 249
-"""Characters. These are Kafka's own limits (``org.apache.kafka.common.internals.Topic``)."""
 
 
 def joined(parts: Iterable[bytes | None]) -> bytes:
@@ -33,7 +30,7 @@ def place_of(record: DeadLetter | Source) -> str:
 
     Anyone may have written the dead letter, so what no topic can be called is not repeated.
     """
-    topic = _ILLEGAL.sub("?", record.topic)[:_MAX_TOPIC]
+    topic = ILLEGAL_IN_TOPIC.sub("?", record.topic)[:LONGEST_TOPIC]
     return f"{topic}[{record.partition}]@{record.offset}"
 
 

@@ -16,12 +16,12 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.batch.records import Record
 from consumer.dead_letters.binding import bound_to, place_of
 from consumer.errors import SettingsError, UnopenedError
 from model.files.trusted import FileError, read_trusted
 from schemas.dead_letter import DeadLetter, Form
+from schemas.decoding.size import MAX_CLAIM_BYTES
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from consumer.batch.decode import MAX_CLAIM_BYTES, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.binding import place_of
 from consumer.dead_letters.copies import Copy, Fingerprint, fingerprint
@@ -26,6 +26,7 @@ from schemas.dead_letter import (
     without_error_headers,
 )
 from schemas.decoding.refusal import RefusedError, in_words
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)

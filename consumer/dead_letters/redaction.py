@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import msgspec
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from schemas.unreadable import UNREADABLE
 
 MARK: Final = "[redacted]"

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from consumer.batch.decode import Decoded, check_size, decode, not_known
+from consumer.batch.decode import Decoded, decode, not_known
 from consumer.registry.avro_bounds import SchemaError, TooDeepError
 from consumer.registry.avro_reader import avro_reader, field_names
 from consumer.registry.avro_values import PayloadError
@@ -19,6 +19,7 @@ from consumer.registry.client import Registry
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.size import check_size
 from schemas.decoding.unknown import UnknownFields
 
 MAGIC: Final = 0

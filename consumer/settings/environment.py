@@ -56,6 +56,9 @@ OWNED: Final = {
 """librdkafka properties that the guarantee depends on, and where each value comes from."""
 
 
+ILLEGAL_IN_TOPIC: Final = re.compile("[^A-Za-z0-9._-]")
+LONGEST_TOPIC: Final = 249
+"""Characters. These are Kafka's own limits (``org.apache.kafka.common.internals.Topic``)."""
 LATEST: Final = frozenset({"latest", "end", "largest"})
 WORDS: Final = frozenset({"auto.offset.reset", "group.protocol", "isolation.level"})
 """Properties whose values decide what is read; the client ignores case and surrounding blanks."""
@@ -183,8 +186,7 @@ def read_topic(environ: Mapping[str, str], name: str, default: str) -> str:
         SettingsError: Kafka does not allow such a name.
     """
     value = read_text(environ, name, default)
-    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in value)
-    if not legal or len(value) > 249 or value in {".", ".."}:
+    if ILLEGAL_IN_TOPIC.search(value) or len(value) > LONGEST_TOPIC or value in {".", ".."}:
         raise SettingsError(f"{name}={value!r} is not a valid topic name")
     if value.startswith("__"):
         raise SettingsError(

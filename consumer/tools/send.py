@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from consumer.batch.decode import check_size
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.kafka.topics import WRITES, require_topics
 from consumer.settings.settings import Settings
@@ -16,12 +15,13 @@ from consumer.tools.sender import ClaimRecord, Sender, paced
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.terminal import counting, remark
 from model.offline.rejected import RejectedRows
+from schemas.cli.named import named
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
-from schemas.contract.parse import FOLDER, load, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Fault
+from schemas.decoding.size import check_size
 from schemas.tables.batches import Rejected
 from schemas.tables.events import Outgoing, OutgoingFile, key_of, open_outgoing
 from schemas.tables.rows import TableError
@@ -48,9 +48,7 @@ def contract_of(contract: str | None, model: Path | None) -> Contract:
         if model is not None:
             folder = model.resolve()
             return read_contract(folder, read_manifest(folder))
-        file = Path(contract or "")
-        named = not file.exists() and (FOLDER / f"{file}.yaml").is_file()
-        return shipped(str(file)) if named else load(file)
+        return named(Path(contract or ""))
     except (ArtifactError, ContractError, OSError) as error:
         raise SettingsError(str(error)) from error
 

@@ -10,7 +10,7 @@ import msgspec
 from falcon.asgi import Request, Response
 
 from consumer.batch.alerts import BatchScorer
-from consumer.batch.decode import MAX_CLAIM_BYTES, Decoded, decode
+from consumer.batch.decode import Decoded, decode
 from consumer.server.limits import PROBES
 from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
@@ -30,6 +30,7 @@ from consumer.web.turns import Turns
 from schemas.claim_form import form_of
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from schemas.decoding.unknown import UnknownFields
 from schemas.openapi import openapi
 

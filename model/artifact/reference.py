@@ -132,6 +132,17 @@ def least_known(codes: Matrix) -> float:
     return float(min(np.quantile(known, _RARELY, method="lower"), np.median(known) / 2))
 
 
+def too_little_known(codes: Matrix, least: float) -> Flags:
+    """Claims of which too little is known, shape (n_claims,).
+
+    Args:
+        codes: encoded claims, shape (n_claims, n_features).
+        least: of the model, see `Reference.least_known`.
+    """
+    found: Flags = known_features(codes) < least
+    return found
+
+
 def known_features(codes: Matrix) -> Indices:
     """How many features of each claim are known, shape (n_claims,)."""
     found: Indices = (~np.isnan(codes)).sum(axis=1)

@@ -4,10 +4,12 @@ import argparse
 from pathlib import Path
 
 from model.artifact.manifest import MAX_NAME
+from model.artifact.store import Verify, anything
 from model.cli.argument_types import day, positive, probability, seed, share, whole
 from model.datasets.dataset import FORMATS, SYNTHETIC
 from model.families.estimators import DEFAULT_SEED
 from model.metrics import DEFAULT_THRESHOLD
+from model.releases.signing import public_key, signed_by
 from model.releases.versions import is_name
 
 
@@ -54,6 +56,27 @@ def add_data(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     )
     parser.add_argument("--rows", type=whole, metavar="N", help="read or generate at most N claims")
     parser.add_argument("--seed", type=seed, default=DEFAULT_SEED, help="default %(default)s")
+
+
+def add_public_key(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that requires a signature of the model."""
+    parser.add_argument(
+        "--public-key",
+        type=Path,
+        metavar="FILE",
+        help="load only a model that is signed with this Ed25519 key, PEM, as workers do with "
+        "MODEL_PUBLIC_KEY_FILE",
+    )
+
+
+def signature_check(options: argparse.Namespace) -> Verify:
+    """The check of a model before it is loaded; without --public-key there is none.
+
+    Raises:
+        KeyFileError: the file is missing, or contains no such key.
+    """
+    file: Path | None = options.public_key
+    return anything if file is None else signed_by(public_key(file))
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:

@@ -15,7 +15,9 @@ from rich.progress import Progress
 from model.arrays import Indices
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
+from model.artifact.reference import too_little_known
 from model.artifact.store import ArtifactError, Contents
+from model.cli.arguments import signature_check
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
@@ -254,7 +256,7 @@ def evaluate(options: argparse.Namespace) -> None:
         raise ValueError("--report needs matplotlib (make setup installs it)")
     if options.report is not None:
         check_file("--report", options.report)
-    scorer = load_model(options.model)
+    scorer = load_model(options.model, verify=signature_check(options))
     dataset = load(options, scorer.contract)
     rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
     seen = overlap(scorer.manifest, dataset, rows)
@@ -269,7 +271,10 @@ def evaluate(options: argparse.Namespace) -> None:
         from model.reports.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
         from model.reports.report import html  # noqa: PLC0415
 
-        found = details(tested, scores, scorer.threshold)
+        unknown = too_little_known(scorer.codes(tested.claims), scorer.reference.least_known)
+        found = msgspec.structs.replace(
+            details(tested, scores, scorer.threshold), too_little_known=float(unknown.mean())
+        )
         page = html(scorer.manifest, found, Scored(scorer.name, labels, scores))
         write(options.report, page.encode())
     report = evaluate_scores(labels, scores, scorer.threshold)

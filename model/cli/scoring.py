@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from model.cli.arguments import add_public_key, signature_check
 from model.cli.terminal import counting, remark
 from model.offline.forms import form_for
 from model.offline.run import Told, Totals, score_file
@@ -60,6 +61,7 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rules", type=Path, metavar="FILE", help="rules to use instead of those of the product"
     )
+    add_public_key(parser)
     parser.set_defaults(run=score)
 
 
@@ -71,7 +73,7 @@ def score(options: argparse.Namespace) -> int:
             check_target(option, path, used)
             used |= {option: path}
     rules = shipped_rules if options.rules is None else partial(load_rules, options.rules)
-    scorer = load(options.model, rules)
+    scorer = load(options.model, rules, signature_check(options))
     with counting() as progress:
         task = progress.add_task("reading", total=None)
         told = Told(

@@ -272,7 +272,10 @@ def _sampled(contract: Contract, rows: int, seed: int) -> Dataset:
         return _synthetic(rows, seed)
     if name not in GENERATORS:
         known = ", ".join(NAMES)
-        raise DatasetError(f"{SYNTHETIC}: no generator for contract {name}; there are: {known}")
+        raise DatasetError(
+            f"claims of contract {name} cannot be generated, only those of {known}: name a file of "
+            f"labelled claims instead of {SYNTHETIC}"
+        )
     if rows < 1:
         raise DatasetError(f"{SYNTHETIC}: no rows")
     decoder, labels = ClaimDecoder(contract), Labels(contract)

@@ -7,13 +7,13 @@ and resample takes a group as a whole. Nothing is dropped.
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from model.arrays import Indices, Labels
+from model.features.facts import column
 
 
 class Duplicates(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ def groups_of(claims: Sequence[Any], identity: str) -> Indices:
     counts only if it is specific enough: see `_contents`.
     """
     roots = list(range(len(claims)))
-    for keys in (_ids(claims, identity), _contents(claims, identity)):
+    for keys in (column(claims, identity), _contents(claims, identity)):
         for row, earlier in enumerate(_earlier(keys)):
             a, b = _root(roots, earlier), _root(roots, row)
             roots[max(a, b)] = min(a, b)
@@ -67,7 +67,7 @@ def count_duplicates(
     members = np.bincount(groups, minlength=size)
     return Duplicates(
         claims=len(claims) - size,
-        by_id=_repeats(_ids(claims, identity)),
+        by_id=_repeats(column(claims, identity)),
         by_content=_repeats(_contents(claims, identity)),
         contradictory=int(((frauds > 0) & (frauds < members)).sum()),
     )
@@ -103,10 +103,6 @@ def _earlier(keys: Iterable[Hashable | None]) -> Iterable[int]:
 
 def _repeats(keys: Iterable[Hashable | None]) -> int:
     return sum(earlier != row for row, earlier in enumerate(_earlier(keys)))
-
-
-def _ids(claims: Sequence[Any], identity: str) -> list[str]:
-    return list(map(attrgetter(identity), claims))
 
 
 def _contents(claims: Sequence[Any], identity: str) -> list[Hashable | None]:

@@ -62,6 +62,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """The leak alarm's result for the training claims; None if it did not run."""
     importance: tuple[Importance, ...] = ()
     """Of the features in use, on these claims; empty if it was not measured."""
+    too_little_known: float | None = None
+    """Share of these claims that are flagged so, 0 to 1; None where it was not measured."""
 
 
 def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) -> Details:

@@ -5,7 +5,7 @@ a plain mapping of columns (serving) go through the same code and give the same 
 last bit, and a batch pays for its columns, not for a DataFrame.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -13,8 +13,9 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Matrix
-from model.features.facts import Columns, claim_columns
+from model.features.facts import Column, Columns, claim_columns
 from model.features.vocabulary import Vocabulary, clean, numbers, plain_list
+from schemas.columnar.coded import Coded
 from schemas.contract.model import Contract
 
 if TYPE_CHECKING:
@@ -108,9 +109,9 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         """
         return self.codes(X)
 
-    def codes(self, X: "Columns | pd.DataFrame") -> Matrix:
+    def codes(self, X: "Mapping[str, Column | Coded] | pd.DataFrame") -> Matrix:
         """`transform` without scikit-learn's wrapping of its output, for serving."""
-        columns = [self._numbers(X, name) for name in self.features]
+        columns = [self._numbers(name, X[name]) for name in self.features]
         return np.array(columns, dtype=np.float64).T
 
     def categories(self) -> dict[str, tuple[str, ...]]:
@@ -121,12 +122,15 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         """Names of the columns of the matrix."""
         return np.array(self.features, dtype=object)
 
-    def _numbers(self, X: "Columns | pd.DataFrame", name: str) -> npt.NDArray[np.float64]:
+    def _numbers(self, name: str, column: Any) -> npt.NDArray[np.float64]:
         """One feature as numbers; for a category, its codes."""
+        if isinstance(column, Coded):
+            of_values = self._numbers(name, column.values)
+            return of_values[np.asarray(column.at, dtype=np.intp)]
         vocabulary = self.vocabularies_.get(name)
         if vocabulary is None:
-            return numbers(X[name])
-        return vocabulary.codes(plain_list(X[name]))
+            return numbers(column)
+        return vocabulary.codes(plain_list(column))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "vocabularies_")

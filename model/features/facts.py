@@ -13,8 +13,9 @@ import numpy as np
 from model.arrays import Indices, Numbers
 from model.features.expressions import Values, evaluate
 from schemas.claim import Role
+from schemas.columnar.claims import ColumnarClaims
+from schemas.columnar.coded import Coded
 from schemas.contract.model import Contract
-from schemas.decoding.columns import ColumnarClaims
 from schemas.expressions.nodes import Kind
 
 Column = list[Any] | Numbers
@@ -62,6 +63,11 @@ class ClaimFacts:
         a list of the claims' values (None is missing), except that a date is the ordinal of its day
         and an identifier the number that its digits make.
         """
+        found = self.codable(names)
+        return {n: c.tolist() if isinstance(c, Coded) else c for n, c in found.items()}
+
+    def codable(self, names: Sequence[str]) -> dict[str, Column | Coded]:
+        """`features` for `ClaimEncoder.codes`, which encodes equal values of a batch once."""
         return {name: self._feature(name) for name in names}
 
     def numbers(self, names: Sequence[str]) -> dict[str, Values]:
@@ -76,7 +82,7 @@ class ClaimFacts:
             self._fields.update(zip(names, block, strict=True))
         return {name: self.field(name, "number") for name in names}
 
-    def _feature(self, name: str) -> Column:
+    def _feature(self, name: str) -> Column | Coded:
         if name in self.contract.derived:
             found = self._fact(name)
             return found.tolist() if self.contract.derived[name].kind == "text" else found
@@ -85,7 +91,7 @@ class ClaimFacts:
             return self.field(name, "date")
         if field.role is Role.IDENTIFIER:
             return np.array([_digits(value) for value in self.raw(name)], dtype=np.float64)
-        return self.raw(name)
+        return self._stored(name) or self.raw(name)
 
     def _fact(self, name: str) -> Values:
         if name not in self._derived:
@@ -98,8 +104,19 @@ class ClaimFacts:
     def field(self, name: str, kind: Kind) -> Values:
         """A field, in the form of `model.features.expressions`, whatever is derived by its name."""
         if name not in self._fields:
-            self._fields[name] = _array(self.raw(name), kind)
+            stored = self._stored(name)
+            if stored is None:
+                self._fields[name] = _array(self.raw(name), kind)
+            else:
+                self._fields[name] = _array(stored.values, kind)[np.asarray(stored.at)]
         return self._fields[name]
+
+    def _stored(self, name: str) -> Coded | None:
+        """A field whose equal values are stored once."""
+        if not isinstance(self.claims, ColumnarClaims):
+            return None
+        found = self.claims.column(name)
+        return found if isinstance(found, Coded) else None
 
 
 class _Within:
@@ -158,7 +175,7 @@ def report_days(contract: Contract, claims: Sequence[Any]) -> Indices:
 def _days(name: str | None, claims: Sequence[Any]) -> Indices:
     if name is None:
         return np.full(len(claims), UNDATED)
-    days = map(operator.attrgetter(name), claims)
+    days = column(claims, name)
     return np.fromiter(
         (UNDATED if day is None else day.toordinal() for day in days), np.int64, len(claims)
     )
@@ -167,7 +184,7 @@ def _days(name: str | None, claims: Sequence[Any]) -> Indices:
 def column(claims: Sequence[Any], name: str) -> list[Any]:
     """Values of a field of every claim; None is missing."""
     if isinstance(claims, ColumnarClaims):
-        return claims.column(name)
+        return claims.values(name)
     return list(map(operator.attrgetter(name), claims))
 
 

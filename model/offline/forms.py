@@ -1,7 +1,6 @@
 """Forms of output: CSV, JSON lines and Parquet, by the ending of the name."""
 
-import csv
-import io
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -19,7 +18,9 @@ SEPARATOR: Final = "; "
 ROW_GROUP: Final = 65_536
 _PLAIN: Final = 7
 """The first columns, which are the same in every form."""
-_FLAG: Final = COLUMNS.index("fraudulent")
+_FLAGS: Final = {True: "true", False: "false"}
+_SPECIAL: Final = re.compile('[",\r\n]')
+_NO_LISTS: Final = "," * (len(LISTS) - 1)
 
 
 class ResultsForm(Protocol):
@@ -51,20 +52,22 @@ class CsvForm:
     """Comma, UTF-8, a header; lists are texts with `; ` between the items."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._text = io.TextIOWrapper(file, "utf-8", newline="")
-        self._rows = csv.writer(self._text, lineterminator="\n")
-        self._rows.writerow(COLUMNS)
+        self._file = file
+        self._file.write((",".join(COLUMNS) + "\n").encode())
 
     def write(self, found: Results) -> None:
         """Add the rows of a batch."""
-        plain: list[Sequence[object]] = list(found[:_PLAIN])
-        plain[_FLAG] = ["true" if flag else "false" for flag in found.fraudulent]
-        lists = [[SEPARATOR.join(items) if items else "" for items in c] for c in _lists(found)]
-        self._rows.writerows(zip(*plain, *lists, strict=True))
+        # Most rows have no lists, and no cell but theirs and the id can need quotation marks: that
+        # is half the time of `csv.writer`.
+        rows = zip(
+            map(str, found.line), map(_cell, found.claim_id), map(repr, found.fraud_probability),
+            map(_FLAGS.__getitem__, found.fraudulent), found.decision, found.band,
+            map(repr, found.percentile), map(_list_cells, *found[_PLAIN:]), strict=True,
+        )  # fmt: skip
+        self._file.write("".join([",".join(row) + "\n" for row in rows]).encode())
 
     def close(self) -> None:
-        """Leave the file open for whoever opened it."""
-        self._text.detach()
+        """Nothing is left."""
 
 
 class ParquetForm:
@@ -99,6 +102,20 @@ class ParquetForm:
             table = self._pa.Table.from_batches(self._waiting)
             self._writer.write_table(table, row_group_size=ROW_GROUP)
             self._waiting = []
+
+
+def _cell(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
+
+
+def _list_cells(
+    reasons: Sequence[ReasonItem], hits: Sequence[RuleHit], quality: Sequence[str]
+) -> str:
+    """Cells of the lists of one row."""
+    if not (reasons or hits or quality):
+        return _NO_LISTS
+    texts = ([item.text for item in reasons], [item.code for item in reasons], _ids(hits), quality)
+    return ",".join([_cell(SEPARATOR.join(items)) for items in texts])
 
 
 def _lists(found: Results) -> tuple[list[Sequence[str]], ...]:

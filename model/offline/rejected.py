@@ -55,8 +55,9 @@ class RejectedRows:
         """Lines that say how many there are of what, if not all were named."""
         if self.total <= SHOWN and self._rows is None:
             return
-        for rule, count in self._by_rule.most_common(SUMMARISED):
+        common = self._by_rule.most_common(SUMMARISED)
+        for rule, count in common:
             yield f"rejected {count:,}: {rule}"
-        counted = sum(count for _, count in self._by_rule.most_common(SUMMARISED))
+        counted = sum(count for _, count in common)
         if self.total > counted:
             yield f"rejected {self.total - counted:,} for other reasons"

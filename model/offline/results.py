@@ -9,6 +9,7 @@ from model.features.facts import column
 from model.scoring.decisions import decided
 from model.scoring.scorer import Assessment, Scorer
 from schemas.alert import Band, Decision, ReasonItem, RuleHit
+from schemas.decoding.unknown import flagged
 from schemas.tables.batches import ClaimBatch
 
 
@@ -62,7 +63,7 @@ def results(batch: ClaimBatch, scorer: Scorer) -> Results:
         percentile=found.decisions.percentile,
         reasons=found.reasons,
         rule_hits=found.rule_hits,
-        data_quality=found.data_quality,
+        data_quality=flagged(found.data_quality, batch.unknown),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData
+from model.artifact.reference import TOO_LITTLE_KNOWN
 from model.decide import Levels
 from model.evaluation.details import Details
 from model.evaluation.fairness import ProtectedGroup, gap
@@ -237,6 +238,17 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
         f"Expected calibration error {evaluation.calibration_error:.4f}. "
         f"Threshold {at.threshold:.4f} ({policy}), review from {at.review:.4f}, "
         f"band medium from {at.medium:.4f}, high from {at.high:.4f}.",
+        *_unknown(evaluation.too_little_known),
+    ]
+
+
+def _unknown(share: float | None) -> list[str]:
+    if share is None:
+        return []
+    return [
+        "",
+        f"Of {share:.2%} of these claims too little is known to judge them (`{TOO_LITTLE_KNOWN}`): "
+        "they are at least reviewed, whatever their score.",
     ]
 
 

@@ -3,16 +3,18 @@
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from model.artifact.manifest import Manifest
+from model.artifact.reference import too_little_known
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.details import Details, details
 from model.evaluation.importance import importance
 from model.evaluation.walk_forward import MonthlyStep
+from model.features.facts import claim_columns
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
 from model.reports.card import Card, card, markdown
@@ -52,6 +54,7 @@ def documents(
     tested = dataset.part(rows)
     found = msgspec.structs.replace(
         details(tested, trained.test_scores, threshold),
+        too_little_known=_too_little_known(trained, tested.claims),
         leaks=leaks,
         importance=importance(
             trained.contract,
@@ -67,6 +70,12 @@ def documents(
         others = [t for t in family if t is not trained]
         files[REPORT_FILE] = _report(manifest, found, trained, others, dataset, steps)
     return files
+
+
+def _too_little_known(trained: Trained, claims: Sequence[Any]) -> float:
+    encoder = trained.pipeline["encode"]
+    codes = encoder.codes(claim_columns(trained.contract, claims, encoder.features))
+    return float(too_little_known(codes, trained.reference.least_known).mean())
 
 
 def carried_over(folder: Path, manifest: Manifest, contract: Contract) -> dict[str, bytes]:

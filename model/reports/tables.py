@@ -50,6 +50,10 @@ def figures(found: Details) -> Table:
         ends = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
         rows.append([NAMES.get(name, name), number(value), ends])
     rows.append(["calibration error", number(found.calibration_error), ""])
+    if found.too_little_known is not None:
+        rows.append(
+            ["share of claims of which too little is known", number(found.too_little_known), ""]
+        )
     return Table(["", "value", "95 % interval (bootstrap)"], rows)
 
 

@@ -13,7 +13,7 @@ from model.artifact.reference import (
     TOO_LITTLE_KNOWN,
     Reference,
     data_quality,
-    known_features,
+    too_little_known,
 )
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
@@ -115,7 +115,7 @@ class Scorer:
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         advice = decisions
-        if (unknown := known_features(codes) < self.reference.least_known).any():
+        if (unknown := too_little_known(codes, self.reference.least_known)).any():
             decisions, flags = reviewed(decisions, flags, unknown)
         hits = self._rules.hits(facts)
         reasons, left_out = explained(self._explainer, claims, codes, advice, hits, flags)
@@ -127,7 +127,7 @@ class Scorer:
         return self._encoded(ClaimFacts(self.contract, claims))
 
     def _encoded(self, facts: ClaimFacts) -> Matrix:
-        columns = facts.features(self._others) | facts.numbers(self._plain)
+        columns = facts.codable(self._others) | facts.numbers(self._plain)
         encoded: Matrix = self.pipeline["encode"].codes(columns)
         return encoded
 

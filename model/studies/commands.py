@@ -4,7 +4,8 @@ Neither is needed to train or to score: they exist so that every figure can be r
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,21 +39,23 @@ def _families(data_dir: Path) -> None:
 
 
 def _categories(data_dir: Path) -> None:
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("validating categories", total=None)
-        found = categories.study(
-            categories.tables(data_dir), on_found=lambda _: progress.advance(task)
-        )
+    with _counted("validating categories") as on_found:
+        found = categories.study(categories.tables(data_dir), on_found=on_found)
     show(categories.table(found))
 
 
 def _screen(data_dir: Path) -> None:
-    with Progress(console=Console(stderr=True)) as progress:
-        task = progress.add_task("validating the screen", total=None)
-        found = screening.study(
-            screening.tables(data_dir), on_found=lambda _: progress.advance(task)
-        )
+    with _counted("validating the screen") as on_found:
+        found = screening.study(screening.tables(data_dir), on_found=on_found)
     show(screening.table(found))
+
+
+@contextlib.contextmanager
+def _counted(doing: str) -> Iterator[Callable[[object], None]]:
+    """Progress of unknown length; what is found is counted."""
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(doing, total=None)
+        yield lambda _: progress.advance(task)
 
 
 STUDIES: Final[dict[str, Callable[[Path], None]]] = {

@@ -147,7 +147,10 @@ def _latest(days: Indices, groups: Indices | None) -> Indices:
 def _nearest_cut(days: npt.NDArray[np.int64], wanted: float) -> int:
     candidates, counts = np.unique(days[days != UNDATED], return_counts=True)
     if len(candidates) < 2:
-        raise ValueError("losses on fewer than two days: nothing to split by")
+        raise ValueError(
+            "losses on fewer than two days: nothing to split by. The contract says under x-event "
+            "which field is the day of the loss (occurred); --split random needs no days"
+        )
     tested = counts[::-1].cumsum()[::-1]
     # The earliest day is not a candidate: it would leave nothing dated to train on.
     return int(candidates[1:][np.abs(tested[1:] - wanted).argmin()])

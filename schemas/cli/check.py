@@ -6,10 +6,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from schemas.claim import WITHHELD
 from schemas.cli.export import documents
 from schemas.cli.named import named
 from schemas.contract.model import Contract, Field
-from schemas.decoding.rows import HIDDEN
 from schemas.tables.claims import ClaimFile, Read, open_claims
 
 MOST_DIFFERENT: Final = 1_000
@@ -51,7 +51,7 @@ class Facts:
             return "no value"
         number = len(self._different)
         several = f"{number:,}{' or more' if number == MOST_DIFFERENT else ''} different"
-        if self.field.role in HIDDEN or (self.field.kind == "text" and number > MOST_SHOWN):
+        if self.field.role in WITHHELD or (self.field.kind == "text" and number > MOST_SHOWN):
             return several
         if self.field.kind in ("text", "flag"):
             return ", ".join(f"{value} {n:,}" for value, n in self._different.most_common())

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from schemas.claim import Role
+from schemas.claim import WITHHELD, Role
 from schemas.contract.declared import About, Declared, DeclaredFact, DeclaredLabel, Event, Phrase
 from schemas.expressions.nodes import Kind, Node, facts_of
 from schemas.reading.declared import Reading
@@ -105,7 +105,7 @@ class Contract(Struct, frozen=True, dict=True):
 
     @cached_property
     def _withheld(self) -> frozenset[str]:
-        found = set(self.with_role(Role.PERSONAL, Role.PROTECTED))
+        found = set(self.with_role(*WITHHELD))
         for name, fact in self.derived.items():
             if any(used.name in found for used in facts_of(fact.node)):
                 found.add(name)

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
 
-from schemas.claim import Role
+from schemas.claim import WITHHELD
 from schemas.contract import source
 from schemas.contract.declared import (
     Declared,
@@ -38,7 +38,6 @@ _EVENT_KINDS: Final[dict[str, Kind]] = {
     "occurred": "date",
     "amount": "number",
 }
-_WITHHELD: Final = (Role.PERSONAL, Role.PROTECTED)
 
 
 def load(path: Path) -> Contract:
@@ -152,17 +151,8 @@ def _check_places(fields: Mapping[str, Field], file: str) -> None:
             f"{json_path(outer)} is read as a value and, for {json_path(inner)}, as an object",
             "Correct x-from of one of the fields.",
         )
+    _check_revealed(fields, file)
     for field in fields.values():
-        if field.role not in _WITHHELD:
-            for other in fields.values():
-                if other.role in _WITHHELD and set(places_of(other)) & set(places_of(field)):
-                    raise ContractError(
-                        file,
-                        f"$.properties.{field.name}",
-                        f"is read from the place of {other.name}, which is {other.role.value}, and "
-                        "would reveal it",
-                        f"Give it another place, or write x-role: {other.role.value}.",
-                    )
         after = _not_before(field)
         if after is None:
             continue
@@ -171,6 +161,21 @@ def _check_places(fields: Mapping[str, Field], file: str) -> None:
         if fields[after].kind != "date" or _not_before(fields[after]):
             raise ContractError(
                 file, path, f"{after} is no date of its own", "Name a date that needs no other."
+            )
+
+
+def _check_revealed(fields: Mapping[str, Field], file: str) -> None:
+    """Check that what is withheld as one field cannot be seen as another."""
+    withheld = {p: f for f in fields.values() if f.role in WITHHELD for p in places_of(f)}
+    for field in fields.values():
+        shared = [withheld[place] for place in places_of(field) if place in withheld]
+        if shared and field.role not in WITHHELD:
+            role = shared[0].role.value
+            raise ContractError(
+                file,
+                f"$.properties.{field.name}",
+                f"is read from the place of {shared[0].name}, which is {role}, and would reveal it",
+                f"Give it another place, or write x-role: {role}.",
             )
 
 
@@ -190,7 +195,7 @@ def _check_event(event: Event, fields: Mapping[str, Field], file: str) -> None:
             raise ContractError(
                 file, path, f"{name} is a {fields[name].kind}", f"Name a field that is a {kind}."
             )
-        if fields[name].role in _WITHHELD:
+        if fields[name].role in WITHHELD:
             raise ContractError(
                 file,
                 path,

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.claim import Role
+from schemas.claim import WITHHELD, Role
 from schemas.contract import phrases
 from schemas.contract.declared import NAME_FORM, Declared, Phrase
 from schemas.contract.errors import ContractError
@@ -149,7 +149,7 @@ def _role_faults(said: Declared, kind: Kind) -> Iterator[Fault]:
             f"a date is not of role {said.role.value}: only differences of dates are features",
             "Write x-role: time, and derive a feature under x-derived with days_between.",
         )
-    if said.case and said.role in (Role.PERSONAL, Role.PROTECTED):
+    if said.case and said.role in WITHHELD:
         yield Fault(
             ".x-case", f"{said.role.value}, and alerts carry what x-case marks", "Take it out."
         )

@@ -1,9 +1,9 @@
 """Rows of tables: claims from cells, by the names of their columns."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
-from schemas.claim import Role
+from schemas.claim import WITHHELD
 from schemas.contract.model import Contract, Path
 from schemas.contract.places import json_path
 from schemas.decoding.refusal import RefusedError
@@ -11,8 +11,6 @@ from schemas.decoding.slots import Slots
 from schemas.decoding.structs import claim_type
 from schemas.reading.value import as_text
 from schemas.reading.words import alike
-
-HIDDEN: Final = frozenset({Role.PERSONAL, Role.PROTECTED})
 
 
 class ColumnError(ValueError):
@@ -108,7 +106,7 @@ class RowReader:
 
     def _is_hidden(self, path: Path) -> bool:
         fields = self._contract.fields.values()
-        return any(path in field.places and field.role in HIDDEN for field in fields)
+        return any(path in field.places and field.role in WITHHELD for field in fields)
 
     def _find(self) -> Columns:
         names = _Names(self._header)

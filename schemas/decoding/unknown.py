@@ -1,7 +1,7 @@
 """Fields of events that their contract does not know."""
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -50,6 +50,18 @@ def unknown_fields(value: bytes, known: Known) -> tuple[str, ...]:
         known: see `known_fields`.
     """
     return tuple(islice(_unknown(msgspec.Raw(value), known, ""), MOST_NAMES))
+
+
+def flagged(
+    flags: Sequence[tuple[str, ...]], unknown: Sequence[tuple[str, ...]]
+) -> Sequence[tuple[str, ...]]:
+    """Flags of claims, with ``unknown_field:NAME`` for each name in its event that is unknown."""
+    if not any(unknown):
+        return flags
+    return [
+        (*own, *(f"unknown_field:{name}" for name in names)) if names else own
+        for own, names in zip(flags, unknown, strict=True)
+    ]
 
 
 def _unknown(value: msgspec.Raw, known: Known, above: str) -> Iterator[str]:

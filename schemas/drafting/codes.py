@@ -1,6 +1,8 @@
 """The words of a column's name, and numbers that are names."""
 
 import re
+import unicodedata
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -9,11 +11,23 @@ from schemas.drafting.columns import Column
 NAMING: Final = frozenset({"id", "no", "nr", "num", "number", "ref", "reference", "code", "key"})
 CODES: Final = frozenset({"zip", "zipcode", "postcode", "phone", "telephone", "mobile", "account"})
 _PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_SPELT: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "ẞ": "SS",
+     "æ": "ae", "Æ": "Ae", "ø": "oe", "Ø": "Oe", "œ": "oe", "Œ": "Oe", "ł": "l", "Ł": "L"}
+)  # fmt: skip
+"""Letters that German and others spell out where only ASCII is possible."""
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a name, however it is written."""
-    return tuple(part.casefold() for part in _PARTS.findall(name))
+    """The words of a name, however it is written; Latin letters without their marks."""
+    spelt = unicodedata.normalize("NFD", unicodedata.normalize("NFC", name).translate(_SPELT))
+    plain = "".join(letter for letter in spelt if not unicodedata.combining(letter))
+    return tuple(part.casefold() for part in _PARTS.findall(unicodedata.normalize("NFC", plain)))
+
+
+def on_a_line(texts: Iterable[str]) -> str:
+    """Some values as a remark shows them: short, and on one line, whatever is in them."""
+    return ", ".join(" ".join(text.split())[:40] for text in sorted(texts)[:10])
 
 
 def is_code(column: Column) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.claim import Role
 from schemas.drafting import roles
-from schemas.drafting.codes import words_of
+from schemas.drafting.codes import on_a_line, words_of
 from schemas.drafting.columns import Column, columns_of
 from schemas.drafting.kinds import Guess, guess
 from schemas.drafting.signs import label_words, signs
@@ -21,6 +21,12 @@ from schemas.tables.rows import TableError
 MAX_DIGITS: Final = 299
 """Of a bound: more are refused in a contract."""
 LENGTHS: Final = (20, 50, 100, 200, 500, 2_000, 20_000)
+_USES: Final = {
+    "key": "the policy; orders the claims of one",
+    "time": "of the report",
+    "occurred": "the day of the loss; --split time needs it",
+    "amount": "claimed; priority needs it",
+}
 _TYPES: Final = {"number": "number", "flag": "boolean", "date": "string", "text": "string"}
 
 
@@ -117,11 +123,15 @@ def _lines(
     about = {"name": (stem or "claims")[:60], "version": 1, "line_of_business": "unknown"}
     yield from entry("x-contract", about)
     yield "# ? line_of_business, and whether these fields are the ones that are meant"
+    if absent := [f"{part} ({use})" for part, use in _USES.items() if part not in event]:
+        yield f"# ? no field was found to be {', '.join(absent)}"
     yield from entry("x-event", event)
     if outcome is not None:
         fraud, honest, certain = words
         if not certain:
-            yield "# ? which words mean fraud"
+            others = set(outcome.counts) - {*fraud, *honest}
+            rest = f"; with any other a claim is unlabelled: {on_a_line(others)}"
+            yield f"# ? which words mean fraud{rest if others else ''}"
         yield from entry("x-label", {"field": outcome.name, "fraud": fraud, "honest": honest})
     yield f"required: [{event['id']}]"
     yield "properties:"

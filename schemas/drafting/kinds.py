@@ -1,11 +1,11 @@
 """The kind of a column, and how its texts are read."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 from typing import Any, Final, NamedTuple, TypeVar
 
-from schemas.drafting.codes import is_code
+from schemas.drafting.codes import is_code, on_a_line
 from schemas.drafting.columns import Column
 from schemas.expressions.nodes import Kind
 from schemas.reading.amounts import number_reader
@@ -64,7 +64,15 @@ def guess(column: Column) -> Guess:
 
 def _text(column: Column) -> Guess:
     """A text; where some values are numbers, one that is read, as other texts are no numbers."""
-    return Guess("text", {"case": "keep"} if column.native else {})
+    return Guess("text", {"case": "keep"} if column.native else {}, tuple(_nearly_numbers(column)))
+
+
+def _nearly_numbers(column: Column) -> Iterator[str]:
+    """A doubt if all the values but one or two words are numbers."""
+    words = [text for text in column.counts if not _reads(number_reader(), text)]
+    if not column.native and 0 < len(words) <= 2 and len(column.counts) > 2 * len(words):
+        said = on_a_line(words)
+        yield f"a number but for {said}: type number, and x-read with missing, if it has no value"
 
 
 def _flag(column: Column) -> Guess | None:

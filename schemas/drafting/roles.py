@@ -1,5 +1,6 @@
 """Roles, entities and the parts of the event, from names and values."""
 
+import re
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
@@ -15,12 +16,16 @@ PERSONAL: Final = frozenset(
         *("address", "location", "postcode", "zip", "zipcode", "postal", "iban", "account", "ssn"),
         *("passport", "plate", "latitude", "longitude", "occupation", "hobby", "hobbies"),
         *("education", "income", "gains", "losses"),
+        *("vorname", "nachname", "geburtsdatum", "geburtstag", "geboren", "telefon", "handy"),
+        *("strasse", "anschrift", "adresse", "plz", "wohnort", "kennzeichen", "beruf", "konto"),
+        *("nom", "prenom", "naissance", "rue", "courriel", "mobil"),
     }
 )
 PROTECTED: Final = frozenset(
     {
         *("sex", "gender", "age", "nationality", "citizenship", "marital", "religion"),
         *("ethnicity", "race", "disability", "pregnant", "language", "relationship"),
+        *("geschlecht", "alter", "nationalitaet", "familienstand", "sexe", "nationalite"),
     }
 )
 ENTITIES: Final = {
@@ -29,6 +34,7 @@ ENTITIES: Final = {
     "contractor": "contractor", "agent": "agent", "broker": "agent", "lawyer": "lawyer",
     "attorney": "lawyer", "member": "member", "policy": "policy", "vin": "vehicle",
     "vehicle": "vehicle", "phone": "phone", "iban": "account", "account": "account",
+    "telefon": "phone", "konto": "account",
     "email": "email", "mail": "email", "plate": "vehicle", "adjuster": "adjuster",
 }  # fmt: skip
 THINGS: Final = frozenset(
@@ -38,6 +44,13 @@ THINGS: Final = frozenset(
     }
 )
 """What has a name and is no person."""
+FORMS: Final = {
+    "email": re.compile(r"[^@\s]+@[^@\s]+\.\w+"),
+    "account": re.compile(r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?"),
+    "phone": re.compile(r"(?:\+|00)[1-9][\d ()/.-]{6,20}\d"),
+}
+"""Values that lead to a person. Only phones with the code of a country differ from numbers."""
+MOSTLY: Final = 0.9
 FEW: Final = 20
 NARRATIVE: Final = 60
 """Average length from which texts are free text."""
@@ -95,6 +108,8 @@ def role_of(column: Column, guess: Guess) -> RoleGuess:
     if words & PERSONAL and not _names_a_thing(words):
         few = ("personal by its name only",) if len(column.counts) <= FEW else ()
         return RoleGuess(Role.PERSONAL, entity if guess.kind == "text" else None, few)
+    if (named := _personal_values(column)) is not None:
+        return RoleGuess(Role.PERSONAL, named, ("personal by its values",))
     if guess.kind == "date":
         return RoleGuess(Role.TIME)
     if words & PROTECTED and not words & {"policy", "vehicle", "building", "car", "dwelling"}:
@@ -102,6 +117,15 @@ def role_of(column: Column, guess: Guess) -> RoleGuess:
     if guess.kind in ("flag", "number"):
         return RoleGuess(Role.FEATURE)
     return _of_text(column, words, entity)
+
+
+def _personal_values(column: Column) -> str | None:
+    """What nearly all values are the form of, whatever the column is called: an address of mail."""
+    for entity, form in FORMS.items():
+        fit = sum(n for text, n in column.counts.items() if form.fullmatch(text.strip()))
+        if column.present and fit > MOSTLY * column.present:
+            return entity
+    return None
 
 
 def _names_a_thing(words: set[str]) -> bool:

@@ -2,19 +2,23 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import compress, count, islice
+from itertools import compress, groupby, islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
-from schemas.decoding.columns import ColumnReader
+from schemas.columnar.parting import parted
+from schemas.columnar.reader import ColumnReader
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Columns, Fault
+from schemas.decoding.size import MAX_CLAIM_BYTES, check_size
 from schemas.tables.claims import row_reader
 from schemas.tables.opening import open_table
-from schemas.tables.rows import Row, Table
+from schemas.tables.rows import Lines, Row, Table
 
 BATCH_ROWS: Final = 4_096
+CHARACTERS: Final = 8_000_000
+"""Of lines that are read in one piece, whatever the number of rows."""
 
 
 class Rejected(NamedTuple):
@@ -31,6 +35,8 @@ class ClaimBatch(NamedTuple):
     lines: Sequence[int]
     """Line on which each claim begins; of Parquet, the number of its row."""
     rejected: Sequence[Rejected]
+    unknown: Sequence[tuple[str, ...]] = ()
+    """Of each claim, the names in its JSON that the contract does not know; empty of tables."""
 
 
 class BatchFile(NamedTuple):
@@ -63,36 +69,90 @@ def open_batches(path: Path, decoder: ClaimDecoder, size: int = BATCH_ROWS) -> I
         yield BatchFile(table.name, _rows(table, reader, size), table.notes, reader.rows.columns)
 
 
-def _chunks(table: Table, size: int) -> Iterator[list[Row]]:
-    while rows := list(islice(table.rows, size)):
-        yield rows
-
-
 def _events(table: Table, decoder: ClaimDecoder, size: int) -> Iterator[ClaimBatch]:
-    for rows in _chunks(table, size):
-        claims, lines, rejected = [], [], []
+    while rows := list(islice(table.rows, size)):
+        claims, unknown, lines, rejected = [], [], [], []
         for row in rows:
             if row.fault:
                 rejected.append(Rejected(row.line, Fault("", "", row.fault)))
                 continue
             try:
-                claims.append(decoder.decode(row.cells))
-                lines.append(row.line)
+                claim, names = _event(row.cells, decoder)
             except RefusedError as refused:
                 rejected.append(Rejected(row.line, Fault(refused.path, "", str(refused))))
-        yield ClaimBatch(claims, lines, rejected)
+            else:
+                claims.append(claim)
+                unknown.append(names)
+                lines.append(row.line)
+        yield ClaimBatch(claims, lines, rejected, unknown)
+
+
+def _event(line: bytes, decoder: ClaimDecoder) -> tuple[Any, tuple[str, ...]]:
+    """As a worker reads it."""
+    if len(line) > MAX_CLAIM_BYTES:
+        check_size(line.strip())  # its end is not sent
+    return decoder.read(line)
 
 
 def _rows(table: Table, reader: ColumnReader, size: int) -> Iterator[ClaimBatch]:
-    numbers = count(1)
-    for rows in _chunks(table, size):
-        numbered = zip(rows, numbers, strict=False)
-        whole = [(number, row) for row, number in numbered if not row.fault]
-        read = reader.read([row.cells for _, row in whole], [number for number, _ in whole])
-        lines = [row.line for _, row in whole]
-        torn = [Rejected(row.line, Fault("", "", row.fault)) for row in rows if row.fault]
-        bad = compress(lines, [not accepted for accepted in read.accepted])
-        refused = [Rejected(*pair) for pair in zip(bad, read.faults, strict=True)]
-        yield ClaimBatch(
-            read.claims, list(compress(lines, read.accepted)), sorted([*torn, *refused])
-        )
+    before = 0
+    for chunk in _chunks(table, size):
+        batch = _of_lines(chunk, reader) if isinstance(chunk, Lines) else None
+        if batch is not None:
+            yield batch
+            before += len(batch.lines)
+            continue
+        rows = list(chunk.rows()) if isinstance(chunk, Lines) else chunk
+        yield _of_rows(rows, reader, range(before + 1, before + len(rows) + 1))
+        before += len(rows)
+
+
+def _chunks(table: Table, size: int) -> Iterator[list[Row] | Lines]:
+    """Rows, or lines in one piece: as many as a batch has, except before the other kind."""
+    for kind, parts in groupby(table.parts, type):
+        if kind is Lines:
+            yield from _pieces(cast(Iterator[Lines], parts), size)
+        else:
+            while rows := list(islice(cast(Iterator[Row], parts), size)):
+                yield rows
+
+
+def _pieces(parts: Iterator[Lines], size: int) -> Iterator[Lines]:
+    waiting: list[Lines] = []
+    count = characters = 0
+    for part in parts:
+        waiting.append(part)
+        count += part.size
+        characters += len(part.text)
+        if count >= size or characters >= CHARACTERS:
+            yield _joined(waiting)
+            waiting, count, characters = [], 0, 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(parts: Sequence[Lines]) -> Lines:
+    text = "\n".join(part.text for part in parts)
+    return parts[0]._replace(size=sum(part.size for part in parts), text=text)
+
+
+def _of_lines(lines: Lines, reader: ColumnReader) -> ClaimBatch | None:
+    """Their claims; None if one of them is none, or they are not that simple."""
+    columns = parted(lines.text, lines.size, lines.delimiter, lines.width, reader.used)
+    if columns is None:
+        return None
+    claims = reader.read_coded(columns, lines.size)
+    if claims is None:
+        return None
+    return ClaimBatch(claims, range(lines.first, lines.first + lines.size), [])
+
+
+def _of_rows(rows: Sequence[Row], reader: ColumnReader, numbers: Sequence[int]) -> ClaimBatch:
+    whole = [(number, row) for row, number in zip(rows, numbers, strict=True) if not row.fault]
+    read = reader.read([row.cells for _, row in whole], [number for number, _ in whole])
+    lines = [row.line for _, row in whole]
+    torn = [Rejected(row.line, Fault("", "", row.fault)) for row in rows if row.fault]
+    bad = compress(lines, [not accepted for accepted in read.accepted])
+    refused = [Rejected(*pair) for pair in zip(bad, read.faults, strict=True)]
+    accepted = list(compress(lines, read.accepted))
+    return ClaimBatch(read.claims, accepted, sorted([*torn, *refused]))

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, Protocol, Self
 
 from schemas.tables.encoding import NAMES, SAMPLE_BYTES, delimiter_of, encoding_of
 from schemas.tables.lines import MAX_LINE
-from schemas.tables.rows import Row, Table, TableError
+from schemas.tables.rows import Lines, Row, Table, TableError, fault, is_text, table
 
 BLOCK: Final = 65_536
 """Characters of lines that are read at once."""
@@ -56,10 +56,10 @@ class _Lines:
         """True if lines are left of a block in which some are not plain."""
         return self._block.tell() < self._size
 
-    def plain_block(self) -> list[str] | None:
-        """The next lines without their ends, if each is a row whose cells the delimiter parts.
+    def plain_block(self) -> str | None:
+        """The next lines, if each is a row whose cells the delimiter parts.
 
-        None if they have to be read one by one; [] at the end of the text.
+        None if they have to be read one by one; "" at the end of the text.
         """
         block = self._text.read(BLOCK)
         if block and not block.endswith("\n"):
@@ -68,7 +68,7 @@ class _Lines:
         if '"' in plain or "\r" in plain or len(plain) > csv.field_size_limit():
             self._block, self._size = io.StringIO(block, newline=""), len(block)
             return None
-        return plain.removesuffix("\n").split("\n") if plain else []
+        return plain
 
 
 def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
@@ -92,10 +92,10 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
     lines = _Lines(name, text)
     cells = csv.reader(lines, delimiter=delimiter)
     header = _header(name, cells)
-    return Table(
+    return table(
         name,
         header,
-        _rows(name, cells, lines, len(header), delimiter),
+        _parts(name, cells, lines, len(header), delimiter),
         (f"encoding {encoding.removesuffix('-sig')}", f"delimiter {NAMES[delimiter]}"),
     )
 
@@ -105,8 +105,8 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
         header = tuple(cell.strip() for cell in next(cells, []))
     except (csv.Error, UnicodeDecodeError) as error:
         raise TableError(f"{name}, line 1: {error}") from error
-    if not all(map(_is_text, header)):
-        column = next(n for n, cell in enumerate(header, start=1) if not _is_text(cell))
+    if not all(map(is_text, header)):
+        column = next(n for n, cell in enumerate(header, start=1) if not is_text(cell))
         raise TableError(
             f"{name}, line 1: the name of column {column} is not in the file's encoding: save it "
             "again as UTF-8"
@@ -116,7 +116,9 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
     return header
 
 
-def _rows(name: str, cells: Reader, lines: _Lines, width: int, delimiter: str) -> Iterator[Row]:
+def _parts(
+    name: str, cells: Reader, lines: _Lines, width: int, delimiter: str
+) -> Iterator[Row | Lines]:
     while True:
         try:
             block = lines.plain_block()
@@ -124,15 +126,13 @@ def _rows(name: str, cells: Reader, lines: _Lines, width: int, delimiter: str) -
             raise _undecodable(name, lines.number, error) from error
         if block is None:
             yield from _quoted(name, cells, lines, width)
-            continue
-        if not block:
+        elif not block:
             return
-        for line in block:
-            lines.number += 1
-            if line:
-                found = line.split(delimiter)
-                simple = len(found) == width and line.isascii()
-                yield Row(lines.number, found, "" if simple else _fault(found, width, 0))
+        else:
+            text = block.removesuffix("\n")
+            plain = Lines(lines.number + 1, text.count("\n") + 1, text, delimiter, width)
+            lines.number += plain.size
+            yield plain
 
 
 def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row]:
@@ -148,23 +148,8 @@ def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row
         except UnicodeDecodeError as error:
             raise _undecodable(name, line - 1, error) from error
         if found:
-            yield Row(line, found, _fault(found, width, lines.number - line))
+            yield Row(line, found, fault(found, width, lines.number - line))
 
 
 def _undecodable(name: str, line: int, error: UnicodeDecodeError) -> TableError:
     return TableError(f"{name}, after line {line}: {error}: save it again")
-
-
-def _fault(found: list[str], width: int, more_lines: int) -> str:
-    if len(found) != width:
-        what = f"{len(found)} cells, and the header has {width}"
-        over = f", over {more_lines + 1} lines: a quotation mark is not closed"
-        return what + (over if more_lines else "")
-    if not _is_text("".join(found)):
-        column = next(n for n, cell in enumerate(found, start=1) if not _is_text(cell))
-        return f"cell {column} is not in the file's encoding"
-    return ""
-
-
-def _is_text(cell: str) -> bool:
-    return cell.isascii() or not any("\udc80" <= c <= "\udcff" for c in cell)

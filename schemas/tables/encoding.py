@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from itertools import islice
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 SAMPLE_BYTES: Final = 256_000
 DELIMITERS: Final = (",", ";", "\t", "|")
 NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+_OUTSIDE_ASCII: Final = re.compile(r"[^\x00-\x7f]")
 _MARKS: Final = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe": "utf-16",
@@ -28,8 +30,9 @@ def encoding_of(sample: bytes) -> str:
     if _is_bare_utf16(sample):
         return "utf-16-le" if sample[1:2] == b"\0" else "utf-16-be"
     text = sample[: len(sample) - 3].decode("utf-8", "surrogateescape")
-    wrong = sum("\udc80" <= c <= "\udcff" for c in text)
-    right = sum(not c.isascii() for c in text) - wrong
+    outside = _OUTSIDE_ASCII.findall(text)
+    wrong = sum("\udc80" <= c <= "\udcff" for c in outside)
+    right = len(outside) - wrong
     if wrong <= right:
         return "utf-8"
     try:

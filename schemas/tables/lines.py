@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
-from schemas.tables.rows import Row, Table
+from schemas.tables.rows import Row, Table, table
 
 _MARK: Final = b"\xef\xbb\xbf"
 MAX_LINE: Final = 8_000_000
@@ -12,7 +12,7 @@ MAX_LINE: Final = 8_000_000
 
 def read_lines(name: str, source: BinaryIO) -> Table:
     """Read JSON lines."""
-    return Table(name, None, _rows(source))
+    return table(name, None, _rows(source))
 
 
 def _rows(source: BinaryIO) -> Iterator[Row]:

@@ -11,7 +11,8 @@ from schemas.tables.delimited import read_delimited
 from schemas.tables.encoding import SAMPLE_BYTES
 from schemas.tables.lines import read_lines
 from schemas.tables.parquet import read_parquet
-from schemas.tables.rows import Row, Table, TableError
+from schemas.tables.rows import Lines, Row, Table, TableError
+from schemas.tables.rows import table as rows_and_lines
 
 DELIMITED: Final = (".csv", ".tsv", ".txt")
 LINES: Final = (".jsonl", ".ndjson", ".json")
@@ -53,15 +54,15 @@ def _table(name: str, source: BinaryIO, ending: str, sample: bytes) -> Table:
 
 def _guarded(table: Table) -> Table:
     """The table, with errors of reading named by its last line."""
-    return table._replace(rows=_guard(table))
+    return rows_and_lines(table.name, table.header, _guard(table), table.notes)
 
 
-def _guard(table: Table) -> Iterator[Row]:
+def _guard(table: Table) -> Iterator[Row | Lines]:
     line = 0
     try:
-        for row in table.rows:
-            line = row.line
-            yield row
+        for part in table.parts:
+            line = part.line if isinstance(part, Row) else part.first + part.size - 1
+            yield part
     except BROKEN as error:
         raise TableError(f"{table.name}, after line {line}: {error}: copy it again") from error
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.tables.rows import Row, Table, TableError
+from schemas.tables.rows import Row, Table, TableError, table
 
 BATCH_ROWS: Final = 4_096
 
@@ -21,7 +21,7 @@ def read_parquet(path: Path) -> Table:
         header = tuple(_flat(pa, file.schema_arrow.empty_table()).column_names)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name}: {error}") from error
-    return Table(path.name, header, _rows(pa, path.name, file))
+    return table(path.name, header, _rows(pa, path.name, file))
 
 
 def pyarrow_for(what: str) -> Any:

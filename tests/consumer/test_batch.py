@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.batch.alerts import all_alerts, referrals
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.batch.process import Outcome, next_offsets, process
 from consumer.batch.records import coordinates
 from consumer.errors import ScoringBugError
@@ -21,6 +20,7 @@ from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
 from schemas.dead_letter import ATTEMPT_HEADER, Header, Reason
 from schemas.decoding.refusal import RefusedError
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.consumer.fakes import NOW, FakeScorer, alert_of, claim, decode, letter_of
 from tests.harness.bad_records import BAD
 from tests.harness.kafka import FakeMessage

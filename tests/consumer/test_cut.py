@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from consumer.batch.alerts import referrals
 from consumer.batch.cut import HEAD_BYTES
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.batch.process import process
 from consumer.batch.records import Record, coordinates
 from consumer.dead_letters.encryption import read_keys
@@ -22,6 +21,7 @@ from consumer.publishing.misfits import Misfits
 from consumer.settings.settings import Settings, read_settings
 from schemas.alert import Source
 from schemas.dead_letter import HEADER_OF, VALUE_HEADER, Form, Header, Reason
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.consumer.fakes import NOW, FakeScorer, claim, letter_of, mark
 from tests.consumer.test_sealing import read
 from tests.harness.kafka import FakeMessage

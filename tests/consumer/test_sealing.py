@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from consumer.__main__ import main
-from consumer.batch.decode import MAX_CLAIM_BYTES, headers_of
+from consumer.batch.decode import headers_of
 from consumer.batch.process import process
 from consumer.batch.records import Record
 from consumer.dead_letters.encryption import read_keys
@@ -35,6 +35,7 @@ from schemas.dead_letter import (
     Header,
     Reason,
 )
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.consumer.fakes import NOW, FakeScorer, claim, letter_of, mark
 from tests.consumer.working import FakeSession
 from tests.harness.kafka import FakeMessage

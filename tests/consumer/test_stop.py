@@ -20,6 +20,14 @@ from tests.broker import wait
 ROOT = Path(__file__).parents[2]
 EACH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 
+DOCKER_STOP_S = 10.0
+"""What `docker stop` waits before it kills; Kubernetes waits longer."""
+
+
+def test_a_command_ends_before_it_would_be_killed() -> None:
+    """The constant itself, not a time that is measured."""
+    assert stop_module.LIMIT_S < DOCKER_STOP_S
+
 
 class Ends(queue.Queue[int]):
     """The exit code the process would have ended with."""

@@ -2,9 +2,9 @@
 
 import pytest
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.kafka.topics import wanted
 from consumer.settings.settings import read_settings
+from schemas.decoding.size import MAX_CLAIM_BYTES
 
 NAMES = {"CLAIMS_TOPIC": "a", "ALERTS_TOPIC": "b", "DEAD_LETTER_TOPIC": "c"}
 

@@ -108,6 +108,15 @@ def test_rows_become_alerts(
 
 
 @pytest.mark.slow
+def test_a_file_is_scored(walked: tuple[Place, dict[str, str]]) -> None:
+    place, _ = walked
+    ((score,),) = (block for block in steps() if "model score" in block[0])
+    place.run(score)
+    rows = (place.folder / "scored.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == own_claims.ROWS + 1
+
+
+@pytest.mark.slow
 def test_documents_are_written(walked: tuple[Place, dict[str, str]]) -> None:
     place, _ = walked
     ((export,),) = (block for block in steps() if "schemas export" in block[0])

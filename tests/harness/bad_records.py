@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from schemas.dead_letter import Reason
+from schemas.decoding.size import MAX_CLAIM_BYTES
 
 
 class Bad(NamedTuple):

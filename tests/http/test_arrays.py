@@ -8,12 +8,12 @@ import httpx
 import msgspec
 import pytest
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.server.problem import ProblemError
 from consumer.web.batches import MAX_ARRAY_BYTES, items_of
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.answer import Problem
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from schemas.openapi import MAX_CLAIMS
 
 JSON = {"content-type": "application/json"}

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from falcon.testing import TestClient
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.telemetry.health import Health, Loaded
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.api import scoring_app
 from schemas.answer import Problem
 from schemas.dead_letter import Reason
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.consumer.fakes import FakeScorer, claim
 from tests.harness.bad_records import BAD
 

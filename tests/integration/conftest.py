@@ -7,6 +7,8 @@ import pytest
 
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
+from tests.broker.native import NativeKafka
+from tests.integration.dead_transaction import UNVERIFIED
 from tests.integration.stage import Stage
 from tests.integration.traffic import CARCLAIMS, source
 
@@ -22,6 +24,13 @@ def pytest_report_header() -> str:
 @pytest.fixture(scope="session")
 def scorer(model_dir: Path) -> Scorer:
     return load_model(model_dir)
+
+
+@pytest.fixture(scope="session")
+def unverified(native: type[NativeKafka]) -> Iterator[str]:
+    """Bootstrap address of a broker that takes what a `DeadTransaction` writes."""
+    with native(settings=UNVERIFIED) as kafka:
+        yield kafka.bootstrap
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.batch.cut import HEAD_BYTES
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.batch.records import Record as Sealed
 from consumer.dead_letters.encryption import read_keys
 from schemas.dead_letter import DeadLetter, Form, Reason
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.broker import topics, wait
 from tests.broker.read import Record, read_all
 from tests.integration.conftest import NewStage

@@ -116,4 +116,4 @@ def test_a_contract_without_a_generator_is_refused(
     command = ["train", "--data", "synthetic", "--contract", "carclaims"]
     assert main([*command, "--output", str(tmp_path / "m")]) == 1
     said = capsys.readouterr().err
-    assert "no generator for contract carclaims; there are: auto, health, property" in said
+    assert "claims of contract carclaims cannot be generated, only those of auto, health" in said

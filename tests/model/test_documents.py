@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.artifact.manifest import SplitPlan
+from model.artifact.reference import TOO_LITTLE_KNOWN
 from model.artifact.store import ArtifactError, read_manifest, save
 from model.decide import Top
 from model.evaluation.shares import wilson
@@ -23,6 +24,7 @@ from model.reports.documents import documents, read_evaluation
 from model.reports.figures import Scored, roc, svg
 from model.reports.report import html
 from model.reports.table import number
+from model.scoring.load import load
 from model.training.train import package, train, write
 from tests.model.examples import AUTO, dataset
 
@@ -98,6 +100,16 @@ def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
         assert text.count(f"<th>{trained.algorithm}</th>") == 1
     interval = read_evaluation(folder).intervals["average_precision"]
     assert f"{interval.low:.4f} to {interval.high:.4f}" in text
+
+
+def test_they_say_of_how_many_claims_too_little_is_known(folder: Path) -> None:
+    scorer = load(folder)
+    rows = FAMILY[0].test_rows.tolist()
+    flags = scorer.assess([DATA.claims[i] for i in rows]).data_quality
+    share = sum(TOO_LITTLE_KNOWN in own for own in flags) / len(rows)
+    assert read_evaluation(folder).too_little_known == share
+    assert f"Of {share:.2%} of these claims too little is known" in (folder / "card.md").read_text()
+    assert "share of claims of which too little is known" in (folder / "report.html").read_text()
 
 
 def test_the_report_says_in_words_what_matters_most(folder: Path) -> None:

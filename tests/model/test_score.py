@@ -16,6 +16,9 @@ from consumer.batch.process import process
 from model.__main__ import main
 from model.datasets import synthetic
 from model.scoring.load import load
+from schemas.columnar import parting
+from schemas.dead_letter import HEADER_OF
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.harness.kafka import FakeMessage
 
 CLAIMS = synthetic.generate(600, 11)[0]
@@ -118,6 +121,53 @@ def test_many_bad_rows_are_counted_and_not_listed(
     assert said.out == ""
     assert said.err.count("rejected: a.jsonl, line") == 20
     assert "rejected 500: column $.claim_amount: Expected `float` >= 0.0" in said.err
+
+
+def test_columns_give_the_results_of_rows(
+    model_dir: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyarrow")
+    output = tmp_path / "scored.csv"
+    data.write_bytes(b"".join(data.read_bytes().splitlines(keepends=True)[:-1]))
+    assert run(model_dir, data, "--output", str(output)) == 0
+    by_columns = output.read_bytes()
+    monkeypatch.setattr(parting, "arrow", lambda: None)
+    assert run(model_dir, data, "--output", str(output)) == 0
+    assert output.read_bytes() == by_columns
+
+
+def test_csv_is_quoted_as_the_standard_library_does(model_dir: Path, tmp_path: Path) -> None:
+    ids = ["a,b", 'a"b', "a\nb", "a\rb", "é", " c "]
+    data, output = tmp_path / "a.jsonl", tmp_path / "b.csv"
+    data.write_bytes(b"".join(msgspec.json.encode({"claim_id": i}) + b"\n" for i in ids))
+    assert run(model_dir, data, "--output", str(output)) == 0
+    with output.open(newline="", encoding="utf-8") as file:
+        assert [row["claim_id"] for row in csv.DictReader(file)] == ids
+
+
+def test_json_lines_are_read_as_by_a_worker(model_dir: Path, tmp_path: Path) -> None:
+    """Members that the contract does not know are flagged, and a claim has a largest size."""
+    events = [msgspec.to_builtins(claim) for claim in CLAIMS[:3]]
+    events[0] |= {"colour": "red", "weight": 2}
+    lines = [msgspec.json.encode(event) for event in events]
+    fits = lines[1][:-1] + b" " * (MAX_CLAIM_BYTES - len(lines[1])) + b"}"
+    large = lines[2][:-1] + b" " * (MAX_CLAIM_BYTES + 1 - len(lines[2])) + b"}"
+    values = [lines[0], fits, large]
+    made = process(
+        list(map(FakeMessage, values, range(3))), load(model_dir), dt.datetime.now(dt.UTC)
+    )
+    wanted = [msgspec.json.decode(record.value or b"") for record in made.alerts]
+    data, output = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    data.write_bytes(b"\r\n".join([*values, b""]))
+    rejected = tmp_path / "r.csv"
+    assert run(model_dir, data, "--output", str(output), "--rejected", str(rejected)) == 3
+    found = list(map(msgspec.json.decode, output.read_bytes().splitlines()))
+    assert [row["data_quality"] for row in found] == [alert["data_quality"] for alert in wanted]
+    assert {"unknown_field:colour", "unknown_field:weight"} <= {*found[0]["data_quality"]}
+    assert [row["line"] for row in found] == [1, 2]
+    headers = dict(made.dead_letters[0].headers or ())
+    said = f"3,$,,{headers[HEADER_OF['message']]!s}"
+    assert rejected.read_text().splitlines()[1] == said
 
 
 @pytest.mark.parametrize(

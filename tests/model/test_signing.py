@@ -92,6 +92,29 @@ def test_a_changed_file_is_refused(folder: Path, keys: Keys, name: str) -> None:
         load_signed(folder, keys)
 
 
+@pytest.mark.parametrize("verb", ["score", "evaluate"])
+def test_commands_load_signed_models_only_if_they_are_asked_to(
+    verb: str, folder: Path, keys: Keys, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "claims.jsonl"
+    data.write_bytes(
+        b"".join(
+            b'{"claim_id":"c%d","fault":"third party","fraud":%s}\n'
+            % (n, (b"true", b"false")[n % 2])
+            for n in range(20)
+        )
+    )
+    more = ["--format", "jsonl"] if verb == "evaluate" else []
+    command = [verb, "--model", str(folder), "--data", str(data), *more]
+    assert main(command) == 0
+    assert main([*command, "--public-key", str(keys.public)]) == 1
+    assert "is not signed" in capsys.readouterr().err
+    sign(folder, private_key(keys.private))
+    assert main([*command, "--public-key", str(keys.public)]) == 0
+    assert main([*command, "--public-key", str(keys.private)]) == 1
+    assert "is not a public key" in capsys.readouterr().err
+
+
 def test_another_key_is_refused(folder: Path, keys: Keys, tmp_path: Path) -> None:
     sign(folder, private_key(make_keys(tmp_path).private))
     with pytest.raises(ArtifactError, match="another key"):

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-from consumer.batch.decode import MAX_CLAIM_BYTES
 from consumer.batch.edges import Wire
 from consumer.registry.avro_bounds import MAX_DEPTH, SchemaError, TooDeepError
 from consumer.registry.avro_reader import avro_reader
@@ -19,6 +18,7 @@ from consumer.registry.claims import FramedClaims
 from consumer.registry.client import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Reason
+from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.registry.small import Registered, SmallRegistry
 from tests.registry.test_framed import letters, outcome, read_from, reading
 

@@ -4,11 +4,14 @@ Equal cells are read once. A column that nobody asks for is checked and not read
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import compress
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple
 
+from schemas.columnar.claims import ColumnarClaims
+from schemas.columnar.coded import Coded, always, coded
+from schemas.columnar.plain import is_any_text, plain_reader
 from schemas.contract.model import Contract
-from schemas.decoding.plain import is_any_text, plain_reader
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import Fault, RowReader, present
 
@@ -45,58 +48,6 @@ class _Known(dict[CellKey, Any]):
             self.refused.clear()
 
 
-class ColumnarClaims(Sequence[Any]):
-    """The claims of a batch as columns; its items have the attributes of a claim."""
-
-    def __init__(
-        self,
-        columns: Mapping[str, Callable[[], list[Any]]],
-        length: int,
-        made: Mapping[str, list[Any]],
-    ) -> None:
-        """State how columns are made, how long they are, and those that are made already."""
-        self._columns = columns
-        self._made = dict(made)
-        self._length = length
-
-    def __len__(self) -> int:
-        return self._length
-
-    def column(self, name: str) -> list[Any]:
-        """Values of a field, None where it is missing.
-
-        Raises:
-            KeyError: the contract has no field of that name.
-        """
-        if name not in self._made:
-            self._made[name] = self._columns[name]()
-        return self._made[name]
-
-    @overload
-    def __getitem__(self, index: int) -> Any: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Any]: ...
-    def __getitem__(self, index: int | slice) -> Any:
-        rows = range(self._length)[index]
-        if isinstance(rows, range):
-            return [_ClaimRow(self, row) for row in rows]
-        return _ClaimRow(self, rows)
-
-
-class _ClaimRow:
-    """One claim of a batch; a field is read when it is asked for."""
-
-    def __init__(self, columns: ColumnarClaims, row: int) -> None:
-        self.__claims = columns  # mangled, as fields may have any name
-        self.__row = row
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__claims.column(name)[self.__row]
-        except KeyError:
-            raise AttributeError(name) from None
-
-
 class ReadColumns(NamedTuple):
     """What became of a batch of rows."""
 
@@ -112,6 +63,7 @@ class ColumnReader:
 
     Attributes:
         rows: the reader of single rows, which words the refusals.
+        used: numbers of the columns that a field is read from.
     """
 
     def __init__(self, contract: Contract, rows: RowReader) -> None:
@@ -124,6 +76,7 @@ class ColumnReader:
         self._varied: set[str] = set()
         """Fields that had many different cells, and so will have them again."""
         self._known = {name: _Known(self._key_reader(name)) for name in self._fields}
+        self.used = frozenset(at for found in self._of_field.values() for _, at in found)
 
     def read(self, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> ReadColumns:
         """Read a batch.
@@ -144,6 +97,46 @@ class ColumnReader:
             numbers = list(compress(numbers, accepted))
             made = {name: list(compress(values, accepted)) for name, values in made.items()}
         return ReadColumns(self._claims(cells, numbers, made), accepted, faults)
+
+    def read_coded(self, columns: Mapping[int, Coded], rows: int) -> ColumnarClaims | None:
+        """Read a batch whose cells are not one by one; None if that has to be done.
+
+        That is so if a row is no claim, as its refusal shows the row; or if its number is read.
+
+        Args:
+            columns: cells by the numbers of their columns; at least those of `used`.
+            rows: how many there are.
+        """
+        for known in self._known.values():
+            known.forget()
+        made: dict[str, Coded] = {}
+        later: dict[str, Callable[[], Coded]] = {}
+        for name, field in self._fields.items():
+            if field.said.row is not None:
+                return None
+            keys = self._coded_keys(name, columns)
+            if keys is None:
+                if field.required:
+                    return None
+                made[name] = always(None, rows)
+            elif is_any_text(field, keys.values):
+                later[name] = partial(self._coded, name, keys)
+            else:
+                made[name] = self._coded(name, keys)
+                refused = self._refused(name, keys.values, made[name].values)
+                if next(refused, None) is not None:
+                    return None
+        return ColumnarClaims(later, rows, made)
+
+    def _coded(self, name: str, keys: Coded) -> Coded:
+        return Coded(self._looked_up(name, keys.values), keys.at)
+
+    def _coded_keys(self, name: str, columns: Mapping[int, Coded]) -> Coded | None:
+        """What the field of each row is read from; None if there is no column for it."""
+        found = [columns[at] for _, at in self._of_field[name]]
+        if len(found) > 1:
+            return coded(list(zip(*(column.tolist() for column in found), strict=True)))
+        return found[0] if found else None
 
     def _claims(
         self,

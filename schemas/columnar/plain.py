@@ -3,15 +3,20 @@
 What is not as simple is left to the reader of single cells, which gives the same values.
 """
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from schemas.contract.model import Contract, Field
 from schemas.reading.amounts import MAX_DIGITS
+from schemas.reading.declared import Reading
 from schemas.reading.value import PLAIN
 
 _DIGITS: Final = frozenset("0123456789.-")
 """With no other characters, whatever Python takes for a number means the same to all readers."""
+
+_DAY: Final = frozenset("0123456789-")
+_ISO: Final = "%Y-%m-%d"
 
 ReadAll = Callable[[Sequence[Any]], list[Any] | None]
 """Values of all cells; None if some are not simple."""
@@ -41,13 +46,25 @@ def plain_reader(field: Field, contract: Contract) -> ReadAll | None:
     if field.kind == "text":
         simple = not words and not said.pattern and (said.min_length or 0) <= 1
         return _texts(said.max_length or 0) if simple and reading.case == "keep" else None
-    if field.kind != "number" or said.multiple_of is not None or reading.decimal != ".":
-        return None
-    if reading.thousands or reading.currency or reading.sign != "keep":
-        return None
     if any(_DIGITS.issuperset(word.strip()) for word in words):
         return None
-    return _numbers(said.minimum, said.maximum)
+    if field.kind == "date":
+        return _days if _is_iso(field, reading) else None
+    return _numbers(said.minimum, said.maximum) if _is_number(field, reading) else None
+
+
+def _is_iso(field: Field, reading: Reading) -> bool:
+    """True of days that are written year, month, day, and that nothing more is said of."""
+    bounds = (field.said.pattern, field.said.min_length, field.said.max_length)
+    first = (reading.forms or PLAIN.forms)[0]
+    return first == _ISO and not reading.week_date and bounds == (None, None, None)
+
+
+def _is_number(field: Field, reading: Reading) -> bool:
+    """True of numbers that are written with no more than digits, a sign and a point."""
+    if field.kind != "number" or field.said.multiple_of is not None or reading.decimal != ".":
+        return False
+    return not (reading.thousands or reading.currency) and reading.sign == "keep"
 
 
 def _texts(longest: int) -> ReadAll:
@@ -81,3 +98,14 @@ def _numbers(least: float | None, most: float | None) -> ReadAll:
         return [next(following) if cell else None for cell in cells]
 
     return read
+
+
+def _days(cells: Sequence[Any]) -> list[Any] | None:
+    if not isinstance(cells[0], str) or None in cells:
+        return None
+    if not _DAY.issuperset("".join(cells)) or not set(map(len, cells)) <= {0, len("2026-01-31")}:
+        return None
+    try:
+        return [dt.date.fromisoformat(cell) if cell else None for cell in cells]
+    except ValueError:
+        return None
