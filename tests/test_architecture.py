@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from schemas.alert import FraudAlert
 from schemas.contract.parse import shipped
 
@@ -159,6 +157,11 @@ def room(path: Path) -> str:
     return path.relative_to(ROOT).parts[1].removesuffix(".py")
 
 
+def place(path: Path) -> str:
+    """The package and the room of a module, such as "consumer/batch"."""
+    return "/".join(path.relative_to(ROOT).with_suffix("").parts[:2])
+
+
 def room_of(module: str) -> str:
     """The same of a module's dotted name."""
     return module.split(".")[1] if "." in module else ""
@@ -191,45 +194,62 @@ def environment_reads(path: Path) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_imports_point_one_way(path: Path) -> None:
-    package = path.relative_to(ROOT).parts[0]
-    tops = {module.partition(".")[0] for module in imported(path)}
-    assert tops & MAY_IMPORT.keys() <= MAY_IMPORT[package]
-    assert "tests" not in tops
-    if package == "schemas":
-        assert tops - {"schemas", "msgspec", "pyarrow", "yaml"} <= sys.stdlib_module_names
-    if package in {"schemas", "model"}:
-        assert not tops & NO_WORLD
+def test_imports_point_one_way() -> None:
+    wrong: dict[str, set[str]] = {}
+    for path in SOURCES:
+        package = path.relative_to(ROOT).parts[0]
+        tops = {module.partition(".")[0] for module in imported(path)}
+        forbidden = {*MAY_IMPORT, "tests"} - MAY_IMPORT[package]
+        if package in {"schemas", "model"}:
+            forbidden |= NO_WORLD
+        if package == "schemas":
+            forbidden |= tops - sys.stdlib_module_names - {"schemas", "msgspec", "pyarrow", "yaml"}
+        if tops & forbidden:
+            wrong[name(path)] = tops & forbidden
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("path", ROOMS, ids=name)
-def test_a_room_imports_from_lower_floors_only(path: Path) -> None:
+def test_a_room_imports_from_lower_floors_only() -> None:
+    assert {name(path): above for path in ROOMS if (above := _from_no_lower_floor(path))} == {}
+
+
+def _from_no_lower_floor(path: Path) -> set[str]:
+    """What a module imports of its own package that is not below it."""
     package = path.relative_to(ROOT).parts[0]
     floors = FLOORS[package]
     if room(path) == "__init__":
-        assert package == "schemas" or not list(imported(path))
-        return
+        return set() if package == "schemas" else set(imported(path))
     (floor,) = (n for n, rooms in enumerate(floors) if room(path) in rooms)
-    assert used(path, package) <= set().union(*floors[:floor])
+    return used(path, package) - set().union(*floors[:floor])
 
 
-@pytest.mark.parametrize("path", [p for p in ROOMS if "consumer" in p.parts], ids=name)
-def test_the_consumer_takes_from_the_model_what_scoring_needs(path: Path) -> None:
-    assert used(path, "model") <= FROM_MODEL.get(room(path), set())
+def test_the_consumer_takes_from_the_model_what_scoring_needs() -> None:
+    assert {
+        name(path): more
+        for path in ROOMS
+        if "consumer" in path.relative_to(ROOT).parts
+        and (more := used(path, "model") - FROM_MODEL.get(room(path), set()))
+    } == {}
 
 
-@pytest.mark.parametrize("path", ROOMS, ids=name)
-def test_third_party_packages_have_their_rooms(path: Path) -> None:
-    place = "/".join(path.relative_to(ROOT).with_suffix("").parts[:2])
-    tops = {module.partition(".")[0] for module in imported(path)}
-    assert not {top for top in tops & AT_HOME.keys() if place not in AT_HOME[top]}
+def test_third_party_packages_have_their_rooms() -> None:
+    assert {
+        name(path): elsewhere
+        for path in ROOMS
+        if (elsewhere := {m.partition(".")[0] for m in imported(path)} & _not_at_home(place(path)))
+    } == {}
 
 
-@pytest.mark.parametrize("path", ROOMS, ids=name)
-def test_no_module_knows_a_field_of_one_line_of_business(path: Path) -> None:
-    place = "/".join(path.relative_to(ROOT).with_suffix("").parts[:2])
-    assert place in KNOWS_AUTO_CLAIMS or not AUTO_FIELDS & set(_named(path))
+def _not_at_home(where: str) -> set[str]:
+    return {top for top, places in AT_HOME.items() if where not in places}
+
+
+def test_no_module_knows_a_field_of_one_line_of_business() -> None:
+    assert {
+        name(path): known
+        for path in ROOMS
+        if place(path) not in KNOWS_AUTO_CLAIMS and (known := AUTO_FIELDS & set(_named(path)))
+    } == {}
 
 
 def _named(path: Path) -> Iterator[str]:
@@ -251,9 +271,7 @@ def test_floors_and_rooms_name_what_is_there() -> None:
         assert set().union(*floors) == found
     for top, places in AT_HOME.items():
         users = {
-            "/".join(p.relative_to(ROOT).with_suffix("").parts[:2])
-            for p in ROOMS
-            if top in {module.partition(".")[0] for module in imported(p)}
+            place(p) for p in ROOMS if top in {module.partition(".")[0] for module in imported(p)}
         }
         assert users == places, top
 
@@ -282,9 +300,8 @@ def test_no_admin_client_is_asked_for_the_offsets_of_a_group() -> None:
     assert users == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=name)
-def test_no_module_shadows_the_standard_library(path: Path) -> None:
-    parts = path.relative_to(ROOT).with_suffix("").parts
+def test_no_module_shadows_the_standard_library() -> None:
+    parts = {part for path in SOURCES for part in path.relative_to(ROOT).with_suffix("").parts}
     assert not {part for part in parts if not part.startswith("__")} & sys.stdlib_module_names
 
 

@@ -83,6 +83,7 @@ def test_every_lock_is_audited() -> None:
     assert {"requirements/runtime.lock", "requirements/dev.lock"} <= {*audit.LOCKS}
 
 
+@pytest.mark.slow
 def test_pip_audit_takes_these_options_and_cannot_ask_where_nobody_answers(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -11,6 +11,8 @@ import pytest
 from consumer import errors
 from consumer.__main__ import main, parser
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch) -> None:

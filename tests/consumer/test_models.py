@@ -27,6 +27,8 @@ from schemas.contract.parse import shipped
 from tests.model.test_refusals import Raising, model_bytes, put
 from tests.model.test_signing import Keys, make_keys
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:

@@ -42,6 +42,7 @@ def test_the_rules_do_as_their_unit_tests_say(path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", alerts())
 def test_an_alert_is_seen_firing_and_silent(name: str) -> None:
     assert verdicts(name) == {True, False}

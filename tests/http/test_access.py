@@ -15,6 +15,8 @@ from consumer.settings.settings import read_settings
 from schemas import examples
 from tests.http.running import Server, running
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "a-token-nobody-would-guess"
 
 

@@ -155,6 +155,7 @@ def test_unknown_fields_are_flagged_in_detail(client: httpx.Client) -> None:
     assert not [flag for flag in other.data_quality if flag.startswith("unknown_field:")]
 
 
+@pytest.mark.slow
 def test_unknown_fields_are_refused_where_that_is_set(model_dir: Path) -> None:
     odd = {"claim_id": "c", "claim_ammount": 5}
     with (

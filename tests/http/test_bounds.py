@@ -22,6 +22,8 @@ from tests.consumer.fakes import FakeScorer
 from tests.http.running import Answer, answer, head
 from tests.http.test_access import self_signed
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "a-token-nobody-would-guess"
 BODY = b'{"claim_id": "c1"}'
 GET = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"

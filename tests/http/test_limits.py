@@ -12,6 +12,8 @@ import pytest
 from schemas import examples
 from tests.http.running import Answer, Server, answer, head, running
 
+pytestmark = pytest.mark.slow
+
 BODY = json.dumps(examples.REAR_END).encode()
 CONNECTIONS = 4
 SECONDS = 1.0

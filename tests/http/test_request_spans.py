@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.http.running import running
 from tests.otlp import receiving
+
+pytestmark = pytest.mark.slow
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 JSON = {"content-type": "application/json"}

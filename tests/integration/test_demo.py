@@ -52,6 +52,7 @@ def test_the_demo_of_another_line_drafts_checks_trains_and_streams(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_file_is_not_read_through_the_contract_of_a_demo() -> None:
     ended = demo(0, "--contract", "health", "--data", "mine.csv")
     assert ended.returncode == 2

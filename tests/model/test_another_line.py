@@ -15,6 +15,8 @@ from model.scoring.load import load
 from schemas.decoding.rows import Labels, at
 from tests.schemas.contracts import FOLDER, decoder, shipped
 
+pytestmark = pytest.mark.slow
+
 HEALTH = shipped("health")
 EVENTS: list[dict[str, Any]] = health.generate(3_000, 7)
 FILE = FOLDER / "health.yaml"

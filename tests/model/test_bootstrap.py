@@ -11,6 +11,8 @@ from model.evaluation.bootstrap import figures, intervals
 from model.metrics import evaluate
 from tests.model.examples import dataset
 
+pytestmark = pytest.mark.slow
+
 DATA = dataset()
 RNG = np.random.default_rng(5)
 P = np.clip(0.1 + 0.2 * DATA.labels + RNG.normal(0, 0.1, len(DATA.labels)), 0, 1)

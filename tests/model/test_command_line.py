@@ -152,6 +152,7 @@ def test_a_missing_data_set_is_told(
     assert "fraud_oracle.csv" in told
 
 
+@pytest.mark.slow
 def test_evaluate_prints_one_object_of_the_held_out_side(
     claims: Path, model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -15,6 +15,7 @@ COLUMNS = claim_columns(AUTO, MADE.claims, AUTO.features())
 FEATURES = varying(COLUMNS, CATEGORICAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_every_family_compiles_agrees_and_explains(algorithm: str) -> None:
     pipeline = build(algorithm, FEATURES, CATEGORICAL).fit(COLUMNS, MADE.labels)

@@ -5,6 +5,7 @@ import dataclasses
 import datetime as dt
 import re
 import xml.etree.ElementTree as ET
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -25,23 +26,29 @@ from model.reports.figures import Scored, roc, svg
 from model.reports.report import html
 from model.reports.table import number
 from model.scoring.load import load
-from model.training.train import package, train, write
+from model.training.train import Trained, package, train, write
 from tests.model.examples import AUTO, dataset
+
+pytestmark = pytest.mark.slow
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 DATA = dataset()
 PLAN = SplitPlan(kind="random")
-FAMILY = [
-    train(DATA, a, PLAN, policy=Top(0.1)) for a in ("gradient_boosting", "logistic_regression")
-]
+ALGORITHMS = ("gradient_boosting", "logistic_regression")
+
+
+@cache
+def family() -> list[Trained]:
+    """The model that the documents are about comes first."""
+    return [train(DATA, algorithm, PLAN, policy=Top(0.1)) for algorithm in ALGORITHMS]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("models") / "m"
-    trained = FAMILY[0]
+    trained = family()[0]
     contents, manifest = package(trained, created_at=NOW)
-    save(path, contents, manifest, documents(manifest, trained, FAMILY, DATA))
+    save(path, contents, manifest, documents(manifest, trained, family(), DATA))
     return path
 
 
@@ -95,7 +102,7 @@ def test_the_report_is_one_file_with_its_pictures(folder: Path) -> None:
 
 def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
     text = (folder / "report.html").read_text()
-    for trained in FAMILY:
+    for trained in family():
         assert number(trained.report.roc_auc) in text
         assert text.count(f"<th>{trained.algorithm}</th>") == 1
     interval = read_evaluation(folder).intervals["average_precision"]
@@ -104,7 +111,7 @@ def test_the_report_tells_the_figures_of_every_family(folder: Path) -> None:
 
 def test_they_say_of_how_many_claims_too_little_is_known(folder: Path) -> None:
     scorer = load(folder)
-    rows = FAMILY[0].test_rows.tolist()
+    rows = family()[0].test_rows.tolist()
     flags = scorer.assess([DATA.claims[i] for i in rows]).data_quality
     share = sum(TOO_LITTLE_KNOWN in own for own in flags) / len(rows)
     assert read_evaluation(folder).too_little_known == share
@@ -114,13 +121,13 @@ def test_they_say_of_how_many_claims_too_little_is_known(folder: Path) -> None:
 
 def test_the_report_says_in_words_what_matters_most(folder: Path) -> None:
     text = (folder / "report.html").read_text()
-    report = FAMILY[0].report
+    report = family()[0].report
     assert f"contain {report.recall_at_10pct:.0%} of the frauds" in text
     assert f"{report.precision:.0%} of the referrals are frauds" in text
 
 
 def test_the_same_evaluation_gives_the_same_report(folder: Path) -> None:
-    trained, manifest = FAMILY[0], read_manifest(folder)
+    trained, manifest = family()[0], read_manifest(folder)
     scored = Scored("m", DATA.labels[trained.test_rows], trained.test_scores)
     first, second = (html(manifest, read_evaluation(folder), scored) for _ in range(2))
     assert first == second
@@ -129,7 +136,7 @@ def test_the_same_evaluation_gives_the_same_report(folder: Path) -> None:
 
 def test_text_of_the_claims_cannot_become_markup(folder: Path) -> None:
     manifest = msgspec.structs.replace(read_manifest(folder), name="<script>alert(1)</script>")
-    trained = FAMILY[0]
+    trained = family()[0]
     scored = Scored("<b>", DATA.labels[trained.test_rows], trained.test_scores)
     others = [(trained.report, scored)]
     text = html(manifest, read_evaluation(folder), scored, others=others)
@@ -140,7 +147,7 @@ def test_text_of_the_claims_cannot_become_markup(folder: Path) -> None:
 def test_a_report_without_frauds_is_drawn_too(folder: Path) -> None:
     from model.evaluation.details import details
 
-    trained = FAMILY[0]
+    trained = family()[0]
     tested = DATA.part(trained.test_rows)
     honest = tested.labels * 0
     found = details(dataclasses.replace(tested, labels=honest), trained.test_scores, 0.5)
@@ -163,7 +170,7 @@ def test_the_card_says_what_the_model_is(folder: Path) -> None:
 
 def test_the_card_reads_well(folder: Path) -> None:
     text = (folder / "card.md").read_text()
-    report = FAMILY[0].report
+    report = family()[0].report
     for part in (
         "# Model card: gradient_boosting 20260102.030405",
         "Approved by: (nobody yet)",
@@ -187,13 +194,13 @@ def test_a_protected_feature_is_admitted(folder: Path) -> None:
     assert "used by the model: policyholder_sex" in markdown(
         card(using, AUTO, read_evaluation(folder))
     )
-    trained = FAMILY[0]
+    trained = family()[0]
     scored = Scored("m", DATA.labels[trained.test_rows], trained.test_scores)
     assert "the model uses policyholder_sex" in html(using, read_evaluation(folder), scored)
 
 
 def test_an_artifact_without_an_evaluation_is_told(tmp_path: Path) -> None:
-    write(FAMILY[0], tmp_path / "m", created_at=NOW)
+    write(family()[0], tmp_path / "m", created_at=NOW)
     with pytest.raises(ArtifactError, match=r"evaluation\.json"):
         read_evaluation(tmp_path / "m")
 
@@ -250,7 +257,7 @@ def test_names_of_fields_stay_readable(folder: Path) -> None:
     "name", ["$x^{2$", "$\\frac{$", "_hidden", "x" * 300, "a\x00b\x1b", "--><b>"]
 )
 def test_any_name_of_a_model_can_be_drawn(name: str) -> None:
-    trained = FAMILY[0]
+    trained = family()[0]
     scored = Scored(name, DATA.labels[trained.test_rows], trained.test_scores)
     assert ET.fromstring(svg(roc([scored, scored]))).tag.endswith("svg")
 

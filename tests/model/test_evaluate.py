@@ -30,6 +30,7 @@ def test_figures_of_ten_claims() -> None:
     assert report.recall_at_5pct == 0.25  # half a claim's worth of budget on a fraud
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(st.booleans(), st.sampled_from([0.1, 0.3, 0.5, 0.9])), min_size=2),
     st.sampled_from([0.0, 0.3, 0.5, 1.0]),

@@ -174,6 +174,7 @@ twice = deeper({kind: simple[kind] | once[kind] for kind in simple})
 texts = st.one_of(*(simple[kind] | once[kind] | twice[kind] for kind in simple))
 
 
+@pytest.mark.slow
 @settings(max_examples=many(600), deadline=None)
 @given(texts, rows)
 def test_a_batch_equals_its_rows(text: str, table: list[Row]) -> None:

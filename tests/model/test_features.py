@@ -37,6 +37,7 @@ def frame_of(columns: dict[str, list[Any]]) -> pd.DataFrame:
     return pd.DataFrame(text | figure)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(train=rows.filter(bool), test=rows.filter(bool))
 def test_the_matrix_is_the_ordinal_encoders(

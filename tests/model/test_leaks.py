@@ -18,6 +18,8 @@ from schemas.claim import Claim, Role
 from tests.model.examples import AUTO
 from tests.model.sources import shared
 
+pytestmark = pytest.mark.slow
+
 MADE = load("synthetic", "synthetic", rows=1_500)
 LABELS = MADE.labels
 EVERY = AUTO.features()

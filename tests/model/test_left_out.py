@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,19 @@ def with_one_area() -> Dataset:
 
 
 DATA = with_one_area()
-TRAINED = train(DATA, "gradient_boosting", SplitPlan(kind="random", test_size=0.4))
+
+
+@cache
+def trained() -> Trained:
+    return train(DATA, "gradient_boosting", SplitPlan(kind="random", test_size=0.4))
 
 
 def test_every_feature_is_used_or_has_a_reason() -> None:
-    left = TRAINED.left_out
+    left = trained().left_out
     assert left["loss_area"] == CONSTANT
     assert left["vehicle_category"] == MISSING
     assert by_reason(left)[SCREENED]
-    _, manifest = package(TRAINED, created_at=NOW)
+    _, manifest = package(trained(), created_at=NOW)
     assert manifest.left_out == left
     used = set(manifest.features) - {name for name, why in left.items() if why == SCREENED}
     assert used | set(left) == set(FEATURES)
@@ -56,11 +61,11 @@ def measured(trained: Trained, data: Dataset) -> dict[str, float]:
 
 
 def test_what_the_labels_depend_on_is_important() -> None:
-    found = measured(TRAINED, DATA)
-    assert set(found) == set(TRAINED.pipeline["encode"].features) - set(TRAINED.left_out)
+    found = measured(trained(), DATA)
+    assert set(found) == set(trained().pipeline["encode"].features) - set(trained().left_out)
     assert min(found[name] for name in WHOLE) > 0.01
     assert max((abs(v) for name, v in found.items() if name not in WHOLE), default=0) < 0.05
-    assert measured(TRAINED, DATA) == found
+    assert measured(trained(), DATA) == found
 
 
 def test_the_cost_of_importance_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,15 +80,15 @@ def test_the_cost_of_importance_is_bounded(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("model.evaluation.importance.claim_columns", counted)
     done: list[None] = []
     importance(
-        AUTO, TRAINED.pipeline, tested.claims, tested.labels, on_feature=lambda: done.append(None)
+        AUTO, trained().pipeline, tested.claims, tested.labels, on_feature=lambda: done.append(None)
     )
     assert scored == [MOST_CLAIMS]
-    assert len(done) == len(TRAINED.pipeline["encode"].features)
+    assert len(done) == len(trained().pipeline["encode"].features)
 
 
 def test_claims_of_one_label_have_no_importance() -> None:
     honest = DATA.part(np.flatnonzero(DATA.labels == 0))
-    assert importance(AUTO, TRAINED.pipeline, honest.claims, honest.labels) == ()
+    assert importance(AUTO, trained().pipeline, honest.claims, honest.labels) == ()
 
 
 @pytest.mark.slow

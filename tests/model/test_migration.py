@@ -35,6 +35,8 @@ from tests.model.former import former_pickle, manifest_of, write_former
 from tests.model.test_artifact import NOW
 from tests.model.test_signing import Keys, make_keys
 
+pytestmark = pytest.mark.slow
+
 DATA = dataset()
 
 

@@ -20,6 +20,8 @@ from schemas.alert import Decision, ReasonItem
 from schemas.contract.model import Contract
 from tests.model.sources import shared
 
+pytestmark = pytest.mark.slow
+
 NEW_YEAR = dt.date(1996, 1, 1)
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 COMPARED = re.compile(r" \([^()]*\)(?=;|\Z)")

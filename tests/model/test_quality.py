@@ -10,6 +10,8 @@ from model.studies.quality import Figure, figures, predict, summarise
 from model.training import splits
 from tests.model.examples import FEATURES
 
+pytestmark = pytest.mark.slow
+
 MADE = load("synthetic", "synthetic", rows=6_000)
 
 

@@ -18,6 +18,8 @@ from model.training.train import fit, out_of_fold, predict, split
 from schemas.decoding.structs import partial_type
 from tests.schemas.contracts import small
 
+pytestmark = pytest.mark.slow
+
 RNG = np.random.default_rng(4)
 ROWS, GARAGES = 4_000, 300
 GARAGE = RNG.integers(0, GARAGES, ROWS)

@@ -48,6 +48,7 @@ def reasons_of(stub: Stub, *features: str, contract: Contract = AUTO) -> Explain
     return Explainer(stub, features, contract, {"fault": ("third party",)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_reasons_and_the_remainder_add_up_to_the_score(algorithm: str) -> None:
     pipeline = build(algorithm, FEATURES, CATEGORICAL).fit(COLUMNS, MADE.labels)

@@ -21,6 +21,8 @@ from model.training.train import package, write
 from tests.model.examples import linear
 from tests.model.test_artifact import DATA, NOW
 
+pytestmark = pytest.mark.slow
+
 TRAINED = linear()
 FILES = ("manifest.json", "reference.json", "model.joblib")
 

@@ -210,6 +210,7 @@ def test_a_file_that_breaks_off_leaves_what_was_there(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing(
     number: signal.Signals, model_dir: Path, data: Path, tmp_path: Path

@@ -35,6 +35,7 @@ def test_nothing_from_the_test_year_on_is_used() -> None:
     np.testing.assert_array_equal(earlier.labels, wanted)
 
 
+@pytest.mark.slow
 def test_validation_is_repeatable_and_tells_candidates_apart() -> None:
     default = Candidate("gradient_boosting", {})
     poor = Candidate("gradient_boosting", {"boosting__max_iter": 1})

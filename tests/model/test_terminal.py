@@ -149,6 +149,7 @@ sys.exit(until_stopped(command))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number",
     [

@@ -22,6 +22,8 @@ from schemas.decoding.size import MAX_CLAIM_BYTES
 from tests.registry.small import Registered, SmallRegistry
 from tests.registry.test_framed import letters, outcome, read_from, reading
 
+pytestmark = pytest.mark.slow
+
 EMPTY = {"type": "record", "name": "Empty", "fields": []}
 MANY = b"\x80\x94\xeb\xdc\x03\0"
 """An array of five hundred million values that take no bytes."""

@@ -140,6 +140,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_every_kind_of_value_is_read_as_fastavro_reads_it(value: dict[str, Any]) -> None:
     schema = fastavro.parse_schema(EVERYTHING)

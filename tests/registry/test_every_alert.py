@@ -6,6 +6,7 @@ from typing import Any
 import fastavro
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
@@ -79,6 +80,7 @@ def reasons_for(claim: Claim, parts: list[float]) -> Explanation:
     return explainer.explain([claim], codes)[0]
 
 
+@pytest.mark.slow
 @trying(max_examples=200, deadline=None)
 @given(
     claim=claims,

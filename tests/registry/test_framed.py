@@ -48,6 +48,8 @@ from tests.registry.small import SmallRegistry, small_registry
 from tests.schemas.contracts import decoder as contract_decoder
 from tests.schemas.test_record_headers import described, texts
 
+pytestmark = pytest.mark.slow
+
 
 def settings(url: str, **more: str) -> Settings:
     return read_settings({"SCHEMA_REGISTRY_URL": url, "INSTANCE_ID": "w1", **more})

@@ -6,6 +6,7 @@ string to JSON Schema while the decoder wants text that UTF-8 can hold.
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +33,7 @@ anything = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=many(400), deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), anything, max_size=6))
 def test_claims(changes: dict[str, Any]) -> None:
@@ -39,6 +41,7 @@ def test_claims(changes: dict[str, Any]) -> None:
     assert CLAIM.schema_accepts(claim) == CLAIM.decoder_accepts(claim)
 
 
+@pytest.mark.slow
 @settings(max_examples=many(200), deadline=None)
 @given(
     st.dictionaries(
@@ -71,6 +74,7 @@ headers = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=many(300), deadline=None)
 @given(headers)
 def test_what_the_schema_accepts_as_a_dead_letter_can_be_read(changes: dict[str, str]) -> None:

@@ -87,6 +87,7 @@ def _torn(claim: dict[str, Any], at: int, bytes_: bytes) -> bytes:
     return whole[:at] + bytes_ + whole[at + len(bytes_) :]
 
 
+@pytest.mark.slow
 @settings(max_examples=many(1_000), deadline=None)
 @given(events)
 def test_events_become_the_same_claims_and_the_same_refusals(event: bytes) -> None:

@@ -75,6 +75,7 @@ def check(file: Path, contract: Contract, size: int) -> tuple[int, int]:
     return len(accepted), len(rows) - len(accepted)
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(*[CELLS] * len(COLUMNS)), min_size=1, max_size=12),
     st.sampled_from((1, 3, 100)),
@@ -99,6 +100,7 @@ def test_many_different_numbers_and_one_that_is_none(tmp_path: Path) -> None:
     assert check(file, AUTO, 900) == (998, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["health", "property"])
 @pytest.mark.parametrize("form", ["jsonl", "csv", "utf-16", "gz", "parquet"])
 def test_every_form_of_file_and_contract(name: str, form: str, tmp_path: Path) -> None:

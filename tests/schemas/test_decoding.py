@@ -162,6 +162,7 @@ objects = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=many(600), deadline=None)
 @given(objects)
 def test_schema_and_decoder_agree(value: Any) -> None:

@@ -11,6 +11,8 @@ from schemas.tables.claims import open_claims
 from tests.model.sources import shared
 from tests.schemas.contracts import shipped
 
+pytestmark = pytest.mark.slow
+
 FILES = {"carclaims": "fraud_oracle.csv", "insurance_claims": "insurance_claims.csv"}
 
 

@@ -63,6 +63,7 @@ def test_not_every_name_of_a_sender_is_kept() -> None:
     assert len(names("auto", {"claim_id": "c", **many_names})) == MOST_NAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contract", EVENTS)
 @settings(max_examples=many(300))
 @given(data=st.data())
