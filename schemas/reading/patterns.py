@@ -7,9 +7,12 @@ another a power of its length.
 
 import re
 from collections.abc import Iterable
-from re import _constants as names
-from re import _parser as parser
+from importlib import import_module
 from typing import Any, Final
+
+# Not described to type checkers, as they are private; tests hold what is used of them.
+names = import_module("re._constants")
+parser = import_module("re._parser")
 
 MOST_STEPS: Final = 10**8
 """About a second."""
