@@ -111,7 +111,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
 
     def codes(self, X: "Mapping[str, Column | Coded] | pd.DataFrame") -> Matrix:
         """`transform` without scikit-learn's wrapping of its output, for serving."""
-        columns = [self._numbers(name, X[name]) for name in self.features]
+        columns = [self.column(name, X[name]) for name in self.features]
         return np.array(columns, dtype=np.float64).T
 
     def categories(self) -> dict[str, tuple[str, ...]]:
@@ -122,10 +122,10 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         """Names of the columns of the matrix."""
         return np.array(self.features, dtype=object)
 
-    def _numbers(self, name: str, column: Any) -> npt.NDArray[np.float64]:
-        """One feature as numbers; for a category, its codes."""
+    def column(self, name: str, column: Any) -> npt.NDArray[np.float64]:
+        """A column as the matrix has it; for a category, its codes."""
         if isinstance(column, Coded):
-            of_values = self._numbers(name, column.values)
+            of_values = self.column(name, column.values)
             return of_values[np.asarray(column.at, dtype=np.intp)]
         vocabulary = self.vocabularies_.get(name)
         if vocabulary is None:

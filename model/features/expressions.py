@@ -84,12 +84,14 @@ def _coalesce(*operands: Numbers) -> Numbers:
 
 
 def _year(days: Numbers) -> Numbers:
-    distinct, places = np.unique(days, return_inverse=True)
-    years = [np.nan if np.isnan(d) else dt.date.fromordinal(int(d)).year for d in distinct.tolist()]
-    found: Numbers = np.array(years, dtype=np.float64)[places]
+    missing = np.isnan(days)
+    since_epoch = np.where(missing, 0, days - _EPOCH).astype("datetime64[D]")
+    years = since_epoch.astype("datetime64[Y]").astype(np.float64) + 1970
+    found: Numbers = np.where(missing, np.nan, years)
     return found
 
 
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 _PLAIN: Final = {
     "<": np.less,
     "<=": np.less_equal,

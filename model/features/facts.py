@@ -70,17 +70,9 @@ class ClaimFacts:
         """`features` for `ClaimEncoder.codes`, which encodes equal values of a batch once."""
         return {name: self._feature(name) for name in names}
 
-    def numbers(self, names: Sequence[str]) -> dict[str, Values]:
-        """Columns of fields that are `plain_numbers`, as floats (NaN is missing), by name.
-
-        All are read in one pass over the claims: values of one claim are next to each other in
-        memory, those of one column are not.
-        """
-        if len(names) > 1 and len(self) and not isinstance(self.claims, ColumnarClaims):
-            rows = list(map(operator.attrgetter(*names), self.claims))
-            block = np.ascontiguousarray(np.array(rows, dtype=np.float64).T)
-            self._fields.update(zip(names, block, strict=True))
-        return {name: self.field(name, "number") for name in names}
+    def know(self, name: str, values: Numbers) -> None:
+        """Take the column of a field that is a number or a flag from whoever has read it."""
+        self._fields[name] = values
 
     def _feature(self, name: str) -> Column | Coded:
         if name in self.contract.derived:
@@ -133,16 +125,6 @@ class _Within:
         if name in self._before:
             return self._facts.column(name, kind)
         return self._facts.field(name, kind)
-
-
-def plain_numbers(contract: Contract, names: Sequence[str]) -> tuple[str, ...]:
-    """Those of the names that are numbers or flags as the claims have them."""
-    stated = [(n, contract.fields[n]) for n in names if n not in contract.derived]
-    return tuple(
-        name
-        for name, field in stated
-        if field.kind in {"number", "flag"} and field.role is not Role.IDENTIFIER
-    )
 
 
 def claim_columns(

@@ -3,7 +3,7 @@
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -78,6 +78,11 @@ class Vocabulary:
         # Spellings seen in training are found without cleaning them again; so is None.
         self._codes |= {v: self._codes[v] for v in counted if isinstance(v, str)}
         self._codes[None] = MISSING
+
+    @property
+    def table(self) -> Mapping[Any, float]:
+        """The code of any value, by subscription."""
+        return self._codes
 
     def codes(self, values: list[Any]) -> npt.NDArray[np.float64]:
         """One code for each value."""

@@ -17,7 +17,8 @@ from model.artifact.reference import (
 )
 from model.compiled.classifier import compile_classifier
 from model.decide import Decisions, decide
-from model.features.facts import ClaimFacts, plain_numbers
+from model.features.facts import ClaimFacts
+from model.features.matrix import MatrixReader
 from model.scoring.control import control_sample
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
@@ -91,8 +92,7 @@ class Scorer:
             manifest.categories,
             reference.comparisons,
         )
-        self._plain = plain_numbers(self.contract, self.features)
-        self._others = tuple(name for name in self.features if name not in self._plain)
+        self._matrix = MatrixReader(self.contract, pipeline["encode"])
         self._rules = rules
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
@@ -110,7 +110,7 @@ class Scorer:
     def assess(self, claims: Sequence[Any]) -> Assessment:
         """Score, decide, explain, flag and apply the rules to a non-empty batch."""
         facts = ClaimFacts(self.contract, claims)
-        codes = self._encoded(facts)
+        codes = self._matrix.matrix(facts)
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
@@ -124,12 +124,7 @@ class Scorer:
 
     def codes(self, claims: Sequence[Any]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
-        return self._encoded(ClaimFacts(self.contract, claims))
-
-    def _encoded(self, facts: ClaimFacts) -> Matrix:
-        columns = facts.codable(self._others) | facts.numbers(self._plain)
-        encoded: Matrix = self.pipeline["encode"].codes(columns)
-        return encoded
+        return self._matrix.matrix(ClaimFacts(self.contract, claims))
 
     def _control(self, facts: ClaimFacts) -> Sequence[bool]:
         if not self.control_share:
