@@ -159,7 +159,9 @@ def _own_parts(
         succeeded = map(succession_or_flag, headers, flags)
         revision, supersedes, flags = map(list, zip(*succeeded, strict=True))
     suffix, event = scorer.sha256[:12], scorer.decoder.contract.event
-    ids, amounts = _values(claims, event.id), _values(claims, event.amount)
+    ids, keys, losses, reports, amounts = _values(
+        claims, (event.id, event.key, event.occurred, event.time, event.amount)
+    )
     control, left_out = assessment.control or [False] * len(claims), assessment.remainders
     acted = [one is not Decision.PASS for one in decision]
     remainders: list[Remainder | None] = [*nothing]
@@ -181,9 +183,9 @@ def _own_parts(
         "revision": revision,
         "supersedes": supersedes,
         "claim_id": ids,
-        "policy_number": _values(claims, event.key),
-        "loss_date": _values(claims, event.occurred),
-        "report_date": _values(claims, event.time),
+        "policy_number": keys,
+        "loss_date": losses,
+        "report_date": reports,
         "claim_amount": amounts,
         "fraud_probability": probability.tolist(),
         "fraudulent": (probability >= scorer.threshold).tolist(),
@@ -209,9 +211,16 @@ def _case_facts(decoder: ClaimDecoder) -> CaseFacts:
     return CaseFacts(decoder.contract)
 
 
-def _values(claims: Sequence[Any], field: str | None) -> list[Any]:
-    """The field that the contract names for a part of the event; None of each if it names none."""
-    return [None] * len(claims) if field is None else list(map(attrgetter(field), claims))
+def _values(claims: Sequence[Any], fields: Sequence[str | None]) -> Iterator[Sequence[Any]]:
+    """The fields that the contract names for parts of the event; None of each if it names none.
+
+    They are read in one pass: values of one claim are next to each other in memory.
+    """
+    named = [field for field in fields if field is not None]
+    rows = map(attrgetter(*named), claims)
+    found = iter(zip(*rows, strict=True) if len(named) > 1 else [list(rows)])
+    for field in fields:
+        yield [None] * len(claims) if field is None else next(found)
 
 
 def alert_records(

@@ -4,8 +4,9 @@ Nothing here exposes the calendar month or year of a claim, unless a contract as
 become features only as differences between dates and as days of the week.
 """
 
+import datetime as dt
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -71,7 +72,7 @@ class ClaimFacts:
         return {name: self._feature(name) for name in names}
 
     def know(self, name: str, values: Numbers) -> None:
-        """Take the column of a field that is a number or a flag from whoever has read it."""
+        """Take the column of a field from whoever has read it; not of a text."""
         self._fields[name] = values
 
     def _feature(self, name: str) -> Column | Coded:
@@ -176,9 +177,14 @@ def _array(values: Sequence[Any], kind: Kind) -> Values:
         found[:] = values
         return found
     if kind == "date":
-        values = [_NAN if day is None else day.toordinal() for day in values]
+        return ordinals(values)
     numbers: Numbers = np.array(values, dtype=np.float64)
     return numbers
+
+
+def ordinals(days: Iterable[dt.date | None]) -> Numbers:
+    """Ordinals of days; NaN is missing."""
+    return np.array([_NAN if day is None else day.toordinal() for day in days], dtype=np.float64)
 
 
 def _digits(value: str | None) -> float:

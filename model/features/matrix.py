@@ -1,7 +1,7 @@
 """The matrix of a batch of claims, read in few passes over them.
 
 Values of one claim are next to each other in memory, those of one column are not. Where claims are
-objects, all their texts are looked up in one pass, and all their numbers are read in another.
+objects, one pass over them looks up all their texts, one reads their numbers and one their dates.
 """
 
 import operator
@@ -13,10 +13,11 @@ import numpy as np
 
 from model.arrays import Matrix, Numbers
 from model.features.encoder import ClaimEncoder
-from model.features.facts import ClaimFacts
+from model.features.facts import ClaimFacts, ordinals
 from schemas.claim import Role
 from schemas.columnar.claims import ColumnarClaims
 from schemas.contract.model import Contract
+from schemas.expressions.nodes import facts_of
 
 
 class MatrixReader:
@@ -39,6 +40,7 @@ class MatrixReader:
         self._texts = [n for n in plain if kind[n] == "text" and n in vocabularies]
         self._tables = [vocabularies[name].table for name in self._texts]
         self._numbers = [n for n in plain if kind[n] != "text" and kind[n] != "date"]
+        self._dates = _dates(contract, encoder.features)
 
     def matrix(self, facts: ClaimFacts) -> Matrix:
         """One row for each claim, shape (n_claims, n_features)."""
@@ -64,7 +66,22 @@ class MatrixReader:
             for name, column in zip(self._numbers, _columns(values, len(claims)), strict=True):
                 facts.know(name, column)
                 read[name] = self._encoder.column(name, column)
+        if len(self._dates) > 1:
+            days = ordinals(_flat(claims, self._dates))
+            for name, column in zip(self._dates, _columns(days, len(claims)), strict=True):
+                facts.know(name, column)
         return read
+
+
+def _dates(contract: Contract, features: Sequence[str]) -> list[str]:
+    """Fields that are dates, and that these features are or are derived from."""
+    needed = set(features)
+    for name, fact in reversed(contract.derived.items()):
+        if name in needed:
+            needed.update(used.name for used in facts_of(fact.node))
+    return [
+        name for name, field in contract.fields.items() if name in needed and field.kind == "date"
+    ]
 
 
 def _flat(claims: Sequence[Any], names: Sequence[str]) -> chain[Any]:
