@@ -56,7 +56,8 @@ class MatrixReader:
 
     def _in_passes(self, facts: ClaimFacts) -> dict[str, Numbers]:
         """Encoded columns of plain texts and numbers, by name."""
-        claims, read = facts.claims, {}
+        claims = facts.claims
+        read: dict[str, Numbers] = {}
         if len(self._texts) > 1:
             found = map(operator.getitem, cycle(self._tables), _flat(claims, self._texts))
             codes = np.fromiter(found, np.float64, len(claims) * len(self._texts))
@@ -76,7 +77,7 @@ class MatrixReader:
 def _dates(contract: Contract, features: Sequence[str]) -> list[str]:
     """Fields that are dates, and that these features are or are derived from."""
     needed = set(features)
-    for name, fact in reversed(contract.derived.items()):
+    for name, fact in reversed(list(contract.derived.items())):
         if name in needed:
             needed.update(used.name for used in facts_of(fact.node))
     return [
