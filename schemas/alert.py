@@ -122,6 +122,13 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
             "that was sent again; does not hold for an alert on another claim."
         ),
     ] = None
+    previous_probability: Annotated[
+        Probability | None,
+        Meta(
+            description="fraud_probability of the alert this one replaces, from the header "
+            "scorer.previous_probability of a claim that was sent again, if it has one."
+        ),
+    ] = None
     claim_id: Annotated[str, Meta(description="The claim that was scored.")]
     policy_number: Annotated[
         str | None, Meta(description="Policy the claim is made under, as the claim has it.")

@@ -50,10 +50,17 @@ CLAIM_HEADERS: Final[Document] = {
             "minLength": 1,
             "maxLength": 400,
         },
+        "scorer.previous_probability": {
+            "description": "Of a claim sent again, if wanted: fraud_probability of that alert, a "
+            "decimal number from 0 to 1.",
+            "type": "string",
+            "maxLength": 40,
+        },
     },
     "dependentRequired": {
         "scorer.revision": ["scorer.supersedes"],
         "scorer.supersedes": ["scorer.revision"],
+        "scorer.previous_probability": ["scorer.supersedes"],
     },
 }
 

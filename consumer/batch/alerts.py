@@ -154,10 +154,10 @@ def _own_parts(
     band, _, percentile = assessment.decisions
     probability, decision = assessment.probability, decided(assessment)
     flags = flagged(assessment.data_quality, unknown_fields)
-    revision, supersedes = [1] * len(claims), nothing
+    revision, supersedes, previous = [1] * len(claims), nothing, nothing
     if any(headers):
         succeeded = map(succession_or_flag, headers, flags)
-        revision, supersedes, flags = map(list, zip(*succeeded, strict=True))
+        revision, supersedes, previous, flags = map(list, zip(*succeeded, strict=True))
     suffix, event = scorer.sha256[:12], scorer.decoder.contract.event
     ids, keys, losses, reports, amounts = _values(
         claims, (event.id, event.key, event.occurred, event.time, event.amount)
@@ -182,6 +182,7 @@ def _own_parts(
         ],
         "revision": revision,
         "supersedes": supersedes,
+        "previous_probability": previous,
         "claim_id": ids,
         "policy_number": keys,
         "loss_date": losses,

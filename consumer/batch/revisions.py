@@ -1,10 +1,11 @@
 """A claim scored again: which alert its new one replaces. Pure.
 
 Nothing is looked up: the sender of the repeated record knows the alert it is about, and says so in
-two headers of the record (`headers_after`). The worker copies them into the new alert. See the
+headers of the record (`headers_after`). The worker copies them into the new alert. See the
 decision record on revisions.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -15,6 +16,8 @@ REVISION_HEADER: Final = "scorer.revision"
 """Revision of the alert to be made, from 2."""
 SUPERSEDES_HEADER: Final = "scorer.supersedes"
 """alert_id of the alert it replaces."""
+PREVIOUS_HEADER: Final = "scorer.previous_probability"
+"""fraud_probability of the alert it replaces; may be left out."""
 MAX_REVISION: Final = 9_999
 MAX_ALERT_ID: Final = 400
 """Characters: a topic name has at most 249; partition, offset and digest are short."""
@@ -27,6 +30,7 @@ class Succession(NamedTuple):
 
     revision: int
     supersedes: str
+    previous_probability: float | None = None
 
 
 class HeaderError(ValueError):
@@ -35,8 +39,8 @@ class HeaderError(ValueError):
 
 def succession_or_flag(
     headers: Sequence[Header], flags: tuple[str, ...]
-) -> tuple[int, str | None, tuple[str, ...]]:
-    """Revision, alert that is replaced, and data-quality flags of the alert on a record.
+) -> tuple[int, str | None, float | None, tuple[str, ...]]:
+    """What an alert says of the one it replaces, and the data-quality flags of its record.
 
     Invalid headers do not prevent a claim from being scored: the alert stands alone, with the
     flag `INVALID_FLAG` and the header's name.
@@ -44,14 +48,17 @@ def succession_or_flag(
     Args:
         headers: of the record.
         flags: of the claim.
+
+    Returns:
+        Revision, alert_id and probability of the alert that is replaced, flags.
     """
     if not headers:
-        return 1, None, flags
+        return *_FIRST, flags
     try:
         found = succession(headers)
     except HeaderError as error:
-        return 1, None, (*flags, f"{INVALID_FLAG}{error}")
-    return (1, None, flags) if found is None else (*found, flags)
+        return *_FIRST, (*flags, f"{INVALID_FLAG}{error}")
+    return *(_FIRST if found is None else found), flags
 
 
 def succession(headers: Sequence[Header]) -> Succession | None:
@@ -68,6 +75,7 @@ def succession(headers: Sequence[Header]) -> Succession | None:
     return Succession(
         _revision(_text(given.get(REVISION_HEADER))),
         _alert_id(_text(given.get(SUPERSEDES_HEADER))),
+        _probability(_text(given[PREVIOUS_HEADER])) if PREVIOUS_HEADER in given else None,
     )
 
 
@@ -76,10 +84,15 @@ def headers_after(alert: FraudAlert) -> list[Header]:
     return [
         (REVISION_HEADER, str(alert.revision + 1).encode()),
         (SUPERSEDES_HEADER, alert.alert_id.encode()),
+        (PREVIOUS_HEADER, repr(alert.fraud_probability).encode()),
     ]
 
 
-_HEADERS: Final = frozenset({REVISION_HEADER, SUPERSEDES_HEADER})
+_HEADERS: Final = frozenset({REVISION_HEADER, SUPERSEDES_HEADER, PREVIOUS_HEADER})
+_FIRST: Final = (1, None, None)
+_DECIMAL: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?([eE]-[0-9]{1,3})?")
+MAX_PROBABILITY: Final = 40
+"""Characters of the header: Python and Java write a double in at most 25."""
 
 
 def _text(value: str | bytes | None) -> str:
@@ -99,3 +112,10 @@ def _alert_id(text: str) -> str:
     if not 0 < len(text) <= MAX_ALERT_ID:
         raise HeaderError(SUPERSEDES_HEADER)
     return text
+
+
+def _probability(text: str) -> float:
+    """Of a form that every language reads alike, and from 0 to 1."""
+    if len(text) > MAX_PROBABILITY or not _DECIMAL.fullmatch(text) or not 0 <= float(text) <= 1:
+        raise HeaderError(PREVIOUS_HEADER)
+    return float(text)
