@@ -36,6 +36,8 @@ class Comparer:
         spreads = {name: one.spread for name, one in features.items() if one.spread is not None}
         self._medians = {name: spread.median for name, spread in spreads.items()}
         self._halves = {name: self._said(name, median) for name, median in self._medians.items()}
+        self._ranks: dict[tuple[str, str, int], str] = {}
+        """Texts by feature, side and share in thousandths, each made once."""
 
     def compare(self, feature: str, code: float) -> Standing:
         """Compare a claim's fact.
@@ -70,17 +72,21 @@ class Comparer:
         )
 
     def _ranked(self, feature: str, spread: Spread, code: float, side: str) -> Standing:
-        half = self._halves[feature]
-        if side == "high":
-            share = spread.above(code)
-            text = f"half of all claims: at most {half}; more than {_floored(share)} of them"
-        elif side == "low":
-            share = spread.under(code)
-            text = f"half of all claims: at least {half}; less than {_floored(share)} of them"
-        else:
-            text = f"half of all claims: at most {half}"
+        if side == "typical":
+            text = f"half of all claims: at most {self._halves[feature]}"
             return Standing(text, share=1.0, weak=True, side=side)
-        return Standing(text, share=1 - share, side=side)
+        share = spread.above(code) if side == "high" else spread.under(code)
+        # Rounded down, so that no claim stands out more than it does.
+        rank = (feature, side, math.floor(1000 * share + 1e-9))
+        text = self._ranks.get(rank) or self._rank(*rank)
+        return Standing(text, 1 - share, weak=False, side=side)
+
+    def _rank(self, feature: str, side: str, thousandths: int) -> str:
+        most, more = ("most", "more") if side == "high" else ("least", "less")
+        half, share = self._halves[feature], _percent(thousandths / 1000)
+        text = f"half of all claims: at {most} {half}; {more} than {share} of them"
+        self._ranks[feature, side, thousandths] = text
+        return text
 
     def _said(self, feature: str, value: float) -> str:
         """A number of the training claims, with its unit."""
@@ -104,8 +110,3 @@ def _side(median: float | None, code: float) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f}".removesuffix(".0") + " %"
-
-
-def _floored(share: float) -> str:
-    """Rounded down, so that no claim stands out more than it does."""
-    return _percent(math.floor(1000 * share + 1e-9) / 1000)
