@@ -41,7 +41,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._transport: asyncio.Transport | None = None
-        self._parser = RequestParser(port.limits, self)
+        self._parser: RequestParser | None = RequestParser(port.limits, self)
         self._queue: deque[Exchange] = deque()  # not answered yet; the app is working on the first
         self._arriving: Exchange | None = None  # has a head but no end yet
         self._begun = False
@@ -70,9 +70,13 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client or this side closed the connection."""
         self._port.connections.leave(self)
-        self._deaf, self._parting = True, None
+        self._deaf, self._parting, self._arriving = True, None, None
         while self._queue:
             self._abandon(self._queue.pop())
+        # What arrived must not wait for a full garbage collection, which is rare.
+        if self._parser is not None:
+            self._parser.end()
+            self._parser = None
 
     def eof_received(self) -> bool:
         """The client sends no more; it may be waiting for responses.
@@ -93,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Some bytes arrived: part of a request, one request or several."""
-        if self._deaf:
+        if self._deaf or self._parser is None:
             return
         try:
             self._parser.feed(self._port.buffer[:nbytes])

@@ -79,6 +79,7 @@ class Exchange:
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
+        self._body.clear()
         if self._task is not None:
             self._task.cancel()
 
@@ -133,6 +134,9 @@ class Exchange:
         self._done(self, data)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        # The frames of a task that was cancelled hold what has arrived of the body, and this object
+        # as well: as a cycle they would outlive the connection until a full garbage collection.
+        self._task = self._waiter = None
         if task.cancelled() or self.answered:
             return
         log.error("a request could not be answered", exc_info=task.exception())

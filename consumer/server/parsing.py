@@ -4,7 +4,7 @@ httptools does the parsing (llhttp, the parser of Node.js, in its strict mode).
 """
 
 from http import HTTPStatus
-from typing import Final, NamedTuple, NoReturn, Protocol
+from typing import Any, Final, NamedTuple, NoReturn, Protocol
 from urllib.parse import unquote
 
 import httptools
@@ -51,7 +51,7 @@ class RequestParser:
     def __init__(self, limits: Limits, receiver: Receiver) -> None:
         self._limits = limits
         self._receiver = receiver
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._in_head = False
@@ -78,6 +78,10 @@ class RequestParser:
         # The parser keeps an unterminated line until it ends.
         if self._unfinished > self._limits.head_bytes:
             self._too_large()
+
+    def end(self) -> None:
+        """Nothing more is fed: let go of the parser, which refers to this object."""
+        self._parser = None
 
     def on_message_begin(self) -> None:
         """A request starts."""

@@ -127,7 +127,7 @@ class Server:
         except OSError as error:
             # The client is at fault: it does not speak TLS, or was gone or too slow.
             log.debug("a connection was not set up: %s", error)
-            self._connections.leave(connection)
+            connection.connection_lost(error)
 
 
 @contextmanager

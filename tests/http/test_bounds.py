@@ -1,6 +1,7 @@
 """Everything a client could do without end has one, over real sockets."""
 
 import contextlib
+import gc
 import json
 import socket
 import ssl
@@ -12,8 +13,10 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from consumer.server.exchange import Exchange
 from consumer.server.limits import Limits
 from consumer.server.listen import everywhere, listen, tls
+from consumer.server.parsing import RequestParser
 from consumer.server.server import Server, beside
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import ServingMetrics
@@ -280,3 +283,68 @@ def test_addresses_of_both_families(host: str, four: bool, six: bool) -> None:
     sock = listen(host, 0, "API_PORT")
     with beside(Server(app), sock):
         assert (answers_at("127.0.0.1", sock), answers_at("::1", sock)) == (four, six)
+
+
+def kept() -> list[object]:
+    """What holds something that was received; a TLS transport keeps its empty connection."""
+    return [o for o in gc.get_objects() if isinstance(o, Exchange | RequestParser)]
+
+
+def whole(body: bytes, **headers: str) -> bytes:
+    return head(body, **headers) + body
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (whole(BODY, Connection="close"), 200),
+        (whole(b"[" + BODY * 2), 400),
+        (whole(BODY).replace(b"application/json", b"text/plain"), 415),
+        (whole(b"[" + b" " * 20_000_000), 413),
+        (whole(b"[" + b" " * 900_000)[:-1], None),
+        (whole(BODY) * 20, None),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: y", None),
+        (b"x" * 100, 400),
+    ],
+    ids=["answered", "bad", "early", "large", "cut", "pipelined", "half-a-head", "no-http"],
+)
+@pytest.mark.parametrize("secure", [False, True])
+def test_nothing_of_a_connection_waits_for_the_garbage_collector(
+    sent: bytes, status: int | None, secure: bool, tmp_path: Path
+) -> None:
+    """Full collections are rare in a process that allocates little, and bodies are large."""
+    context, client = None, None
+    if secure:
+        certificate, key = self_signed(tmp_path)
+        context, client = tls(str(certificate), str(key)), ssl.create_default_context()
+        client.load_verify_locations(certificate)
+
+    with bounded(Limits(), context=context) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(3):
+                sock = server.connect()
+                if client is not None:
+                    sock = client.wrap_socket(sock, server_hostname="localhost")
+                with sock, contextlib.suppress(ConnectionError):
+                    sock.sendall(sent)
+                    if status is not None:
+                        assert answer(sock).status == status
+            until(lambda: not kept(), "what a connection received is kept")
+        finally:
+            gc.enable()
+
+
+def test_nothing_of_a_failed_handshake_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    with bounded(Limits(), context=tls(str(certificate), str(key))) as server:
+        gc.collect()
+        gc.disable()
+        try:
+            for sent in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b""):
+                with server.connect() as sock:
+                    sock.sendall(sent)
+            until(lambda: not kept(), "what a connection received is kept")
+        finally:
+            gc.enable()
