@@ -83,6 +83,14 @@ log = logging.getLogger(__name__)
 
 BATCH: Final = 500
 TIMEOUT_S: Final = 30.0
+COORDINATOR_MOVES: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""The group's coordinator is not there yet: asking again finds it."""
 
 
 def redrive(
@@ -197,7 +205,15 @@ def _starts(
     patience = Patience("finding out where the last redrive ended")
     seen = 0
     while True:
-        committed = _committed(consumer, places)
+        try:
+            committed = _committed(consumer, places)
+        except KafkaException as error:
+            # A broker that has just started; a dry run has no producer that waited for it.
+            if kafka_error(error).code() not in COORDINATOR_MOVES:
+                raise
+            patience.check(f": {kafka_error(error).str()}")
+            time.sleep(0.1)
+            continue
         marks.learn(place.metadata for place in committed)
         starts = over.step(committed)
         if starts is not None:
