@@ -27,6 +27,7 @@ from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
 from model.files.writing import check_file, check_folder, write
 from model.leaks import check as leaks
+from model.metrics import DEFAULT_THRESHOLD
 from model.metrics import evaluate as evaluate_scores
 from model.releases import versions
 from model.releases.placing import Place, place, put_into_service, refuse_existing
@@ -95,7 +96,7 @@ def train(options: argparse.Namespace) -> None:
         sys.stderr.write("no report.html: matplotlib is missing (make setup installs it)\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
     for trained, where in zip(family, places, strict=True):
-        _warn(trained)
+        _warn(trained, options)
         steps = _steps(dataset, trained, features) if options.prequential else ()
         contents, manifest = package(
             trained, created_at=now, name=options.name, version=options.model_version
@@ -142,12 +143,15 @@ def _save(
         sys.stdout.write(f"python -m model rollback --root {root} goes back to {done.replaced}\n")
 
 
-def _warn(trained: Trained) -> None:
+def _warn(trained: Trained, options: argparse.Namespace) -> None:
     """Report what the model does not use, and what speaks against using it."""
     for why, names in by_reason(trained.left_out).items():
         sys.stderr.write(f"not used by {trained.algorithm}, {why}: {', '.join(names)}\n")
     for doubt in trained.doubts:
         sys.stderr.write(f"warning: {trained.algorithm}: {doubt}\n")
+    unchosen = _without_budget(trained, options)
+    if unchosen is not None:
+        sys.stderr.write(f"{trained.algorithm}: {unchosen}\n")
     warning = over_budget(
         trained.policy,
         trained.levels.threshold,
@@ -247,7 +251,21 @@ def _policy(options: argparse.Namespace) -> Policy:
     if options.costs is not None:
         missed_fraud, investigation = options.costs
         return Cost(missed_fraud, investigation)
-    return Fixed(options.threshold)
+    return Fixed(DEFAULT_THRESHOLD if options.threshold is None else options.threshold)
+
+
+def _without_budget(trained: Trained, options: argparse.Namespace) -> str | None:
+    """What the threshold means that nobody chose; None if somebody did."""
+    given = options.alert_share, options.alerts_per_day, options.costs, options.threshold
+    if any(choice is not None for choice in given):
+        return None
+    referred = float((np.array(trained.reference.scores) >= trained.levels.threshold).mean())
+    a_day = referred * trained.data.claims_per_day
+    return (
+        f"nothing says how many claims to refer, so the threshold is {DEFAULT_THRESHOLD}: it "
+        f"refers {referred:.1%} of the training claims, {a_day:.3g} a day; "
+        "--alert-share 0.05 would refer 5 %"
+    )
 
 
 def evaluate(options: argparse.Namespace) -> None:

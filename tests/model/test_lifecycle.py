@@ -1,5 +1,6 @@
 """``python -m model`` list, promote, rollback, card and compare."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -55,6 +56,47 @@ def test_the_life_of_two_models(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Approved by: A. Reviewer" in capsys.readouterr().out
     assert main(["card", str(root / "b"), "--json"]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["approver"] is None
+
+
+def test_one_of_several_models_is_promoted(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `train --algorithm all` saves them: NAME/ALGORITHM."""
+    for name in ("a", "b"):
+        shutil.copytree(root / name, tmp_path / "all" / name)
+    at = ["--root", str(tmp_path)]
+    assert main(["promote", "all", *at]) == 1
+    assert "contains several models: promote one of all/a, all/b" in capsys.readouterr().err
+    assert main(["promote", "all/../all", *at]) == 1
+    assert main(["promote", "all/a", *at]) == 0
+    assert "is now all-a" in capsys.readouterr().out
+    assert main(["promote", "all/b", *at]) == 0
+    assert in_service(tmp_path) == "all-b"
+    assert main(["promote", "all/a", *at]) == 1
+    assert "promote all-a" in capsys.readouterr().err
+    assert main(["rollback", *at]) == 0
+    assert in_service(tmp_path) == "all-a"
+    assert main(["list", *at]) == 0
+    shown = capsys.readouterr()
+    assert [line.split()[-7] for line in shown.out.splitlines()[1:]] == [
+        "all-a", "all/a", "all-b", "all/b",
+    ]  # fmt: skip
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert "all-a is version a in alerts and metrics" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [([], True), (["--threshold", "0.5"], False), (["--alert-share", "0.1"], False)],
+)
+def test_a_threshold_that_nobody_chose_is_pointed_out(
+    claims: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], said: bool
+) -> None:
+    told = ["train", "--data", str(claims), "--format", "jsonl", "--output", str(tmp_path / "m")]
+    assert main([*told, "--algorithm", "logistic_regression", *given]) == 0
+    shown = capsys.readouterr().err
+    assert ("--alert-share 0.05 would refer 5 %" in shown) is said
+    assert bool(re.search(r"it refers \d+\.\d% of the training claims, \S+ a day", shown)) is said
 
 
 def damage(folder: Path) -> Path:
