@@ -6,7 +6,7 @@ and what cannot be printed is escaped.
 
 import json
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -25,6 +25,9 @@ LONGEST_TEXT: Final = 300
 SENT: Final = "sent"
 KEPT: Final = "kept"
 CLOSED: Final = "closed"
+
+
+_Shape = TypeVar("_Shape")
 
 
 class _Named(msgspec.Struct):
@@ -72,14 +75,16 @@ def line(letter: DeadLetter, record: Record, then: str) -> str:
 
 def claim_id(record: Record) -> str | int | float | bool | None:
     """The id of the refused claim; None if it cannot be read, or is masked."""
-    for shape in (_Event, _Named):
-        try:
-            found = msgspec.json.decode(record.value or b"", type=shape)
-        except UNREADABLE:
-            continue
-        named = found.data if isinstance(found, _Event) else found
-        return None if named.claim_id == MARK else named.claim_id
-    return None
+    event = _read(record.value, _Event)
+    named = _read(record.value, _Named) if event is None else event.data
+    return None if named is None or named.claim_id == MARK else named.claim_id
+
+
+def _read(value: bytes | None, shape: type[_Shape]) -> _Shape | None:
+    try:
+        return msgspec.json.decode(value or b"", type=shape)
+    except UNREADABLE:
+        return None
 
 
 def escaped(text: str) -> str:

@@ -95,9 +95,9 @@ def listed(root: Path) -> Listing:
 def several(folder: Path) -> list[Path]:
     """The artifacts that `train --algorithm all` saved in a folder of their own."""
     return [
-        one
-        for one in sorted(folder.iterdir())
-        if not one.is_symlink() and is_name(one.name) and (one / artifact.MANIFEST_FILE).is_file()
+        found.parent
+        for found in sorted(folder.glob(f"*/{artifact.MANIFEST_FILE}"))
+        if not found.parent.is_symlink() and is_name(found.parent.name)
     ]
 
 
