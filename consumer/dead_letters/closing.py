@@ -15,6 +15,7 @@ from consumer.dead_letters.plan import (
     kept_as_it_is,
     read_letter,
 )
+from schemas.alert import Source
 from schemas.dead_letter import (
     CLOSED_BY_HEADER,
     CLOSED_HEADER,
@@ -36,6 +37,8 @@ class Closure(NamedTuple):
     why: str
     by: str
     at: dt.datetime
+    only: frozenset[Source] | None = None
+    """Places of those that a person agreed to close; None: all that are selected."""
 
     def headers(self) -> list[Header]:
         """Headers of the record of a closed dead letter."""
@@ -52,9 +55,14 @@ class Close(NamedTuple):
     wanted: Filter
     closure: Closure
 
-    def takes(self, _: Message, letter: DeadLetter) -> bool:
+    def takes(self, message: Message, letter: DeadLetter) -> bool:
         """See `Task`."""
-        return letter.value is not Form.CLOSED and self.wanted.asks_for(letter)
+        only = self.closure.only
+        return (
+            letter.value is not Form.CLOSED
+            and self.wanted.asks_for(letter)
+            and (only is None or coordinates(message) in only)
+        )
 
     def plan(
         self,
@@ -76,6 +84,7 @@ class Close(NamedTuple):
                 step.over.append(coordinates(message))
             elif letter is not None and len(step.letters) < room and self.takes(message, letter):
                 step.letters.append(letter)
+                step.places.append(coordinates(message))
                 step.closed.append(self._closed(message, letter, message.key(), mark))
                 step.originals.append(Record(message.key(), message.value(), headers))
             else:

@@ -3,8 +3,9 @@
 import argparse
 import datetime as dt
 import getpass
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from consumer.dead_letters.closing import LONGEST_WHY, Closure
 from consumer.dead_letters.plan import Filter, Redriven
@@ -71,26 +72,44 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
         # What is refused from now on is not among what is listed before the question.
         wanted = wanted._replace(until=min(wanted.until or now, now))
 
-    def run(*, dry_run: bool) -> Redriven:
+    def run(closure: Closure | None, *, dry_run: bool) -> Redriven:
         return redrive(
             settings, wanted, limit=options.limit, closure=closure, dry_run=dry_run, stop=stop
         )
 
-    asks = closure is not None and not options.dry_run and not options.yes
-    if asks and not _agreed(run):
-        sys.stderr.write("nothing was closed\n")
-        return NOT_CLOSED
-    done = run(dry_run=options.dry_run)
-    for line in report(done, settings, discard=options.discard, dry_run=options.dry_run):
-        sys.stderr.write(line + "\n")
-    if done.stopped:
-        sys.stderr.write("stopped by a signal before the end; run it again to continue\n")
-        return stop.code
-    return SettingsError.exit_code if done.unopened and not options.dry_run else 0
+    def reported(done: Redriven, *, dry_run: bool) -> int:
+        for line in report(done, settings, closure, dry_run=dry_run):
+            sys.stderr.write(line + "\n")
+        if done.stopped:
+            sys.stderr.write("stopped by a signal before the end; run it again to continue\n")
+            return stop.code
+        return SettingsError.exit_code if done.unopened and not dry_run else 0
+
+    if closure is not None and not (options.yes or options.dry_run):
+        listed = run(closure, dry_run=True)
+        if listed.stopped or not listed.closed:
+            return reported(listed, dry_run=True)
+        if not _agreed(listed.closed, stop):
+            sys.stderr.write("nothing was closed\n")
+            return NOT_CLOSED
+        # Another redrive may have moved or closed some meanwhile, and with --limit and several
+        # partitions others could come first.
+        closure = closure._replace(only=frozenset(listed.places))
+    return reported(run(closure, dry_run=options.dry_run), dry_run=options.dry_run)
 
 
 def _wanted(options: argparse.Namespace) -> Filter:
+    """The filter that is asked for.
+
+    Raises:
+        SettingsError: no dead letter can pass it.
+    """
     attempts = options.max_attempts or (None if options.discard else MOST_ATTEMPTS)
+    if attempts is not None and attempts <= options.min_attempts:
+        raise SettingsError(
+            f"--min-attempts {options.min_attempts} and --max-attempts {attempts} leave no dead "
+            "letter: those tried as often as --max-attempts are kept"
+        )
     reasons = frozenset(Reason(reason) for reason in options.reason)
     return Filter(reasons, options.since, options.until, attempts, options.min_attempts)
 
@@ -127,18 +146,18 @@ def _user() -> str:
         raise SettingsError("--by NAME is required: the current user has no name") from error
 
 
-def _agreed(run: Callable[..., Redriven]) -> bool:
-    """List what would be closed, and ask."""
-    found = run(dry_run=True)
-    if found.stopped or not found.closed:
-        return False
+def _agreed(count: int, stop: Stop) -> bool:
+    """Ask whether to close what was listed. Nothing is in flight: a signal ends it at once."""
+    stop.gracefully(ask=lambda: os._exit(stop.code))
     sys.stdout.flush()
-    sys.stderr.write(f"Close these {found.closed} dead letters for good? [y/N] ")
+    sys.stderr.write(f"Close these {count} dead letters for good? [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in {"y", "yes"}
 
 
-def report(done: Redriven, settings: Settings, *, discard: bool, dry_run: bool) -> Iterator[str]:
+def report(
+    done: Redriven, settings: Settings, closure: Closure | None, *, dry_run: bool
+) -> Iterator[str]:
     """What was done with the dead letters, and why some could not be sent."""
     if done.gone:
         yield (
@@ -166,6 +185,12 @@ def report(done: Redriven, settings: Settings, *, discard: bool, dry_run: bool) 
         # Not logged: the log shows only the first of several similar lines.
         yield f"{_at(place)}: the name of a header is not UTF-8, so it cannot be copied"
     for place in done.oversize:
+        if closure is not None:
+            yield (
+                f"{_at(place)}: the record that a redrive appends for it does not fit "
+                f"{settings.dead_letter_topic} (max.message.bytes); it ends with its retention"
+            )
+            continue
         yield (
             f"{_at(place)}: with the mark of a redrive it fits no topic; raise max.message.bytes "
             "of the claims topic and send it by hand"
@@ -173,8 +198,13 @@ def report(done: Redriven, settings: Settings, *, discard: bool, dry_run: bool) 
     if done.closed_before:
         yield f"{done.closed_before} were closed earlier"
     would = "would be " if dry_run else ""
-    if discard:
+    if closure is not None:
         yield f"{done.closed} {would}closed, {done.kept} kept"
+        if closure.only is not None and done.closed < len(closure.only) and not done.stopped:
+            yield (
+                f"{len(closure.only)} were listed: the others could not be closed, or another "
+                "redrive took them meanwhile; run it again to see what is left"
+            )
     else:
         yield f"{done.sent} {would}sent to {settings.claims_topic}, {done.kept} kept"
 

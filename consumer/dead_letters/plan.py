@@ -90,13 +90,15 @@ class Step(NamedTuple):
     """Records that state that a dead letter is closed."""
     originals: list[Record]
     """The dead letters that `closed` are about, in their order."""
+    places: list[Source]
+    """Where those are."""
     over: list[Source]
     """Neither sent nor kept: records of dead letters that were closed earlier."""
 
     @classmethod
     def empty(cls) -> Self:
         """A step that does nothing."""
-        return cls([], [], [], [], [], [], [], [], [], [], [], [], [])
+        return cls([], [], [], [], [], [], [], [], [], [], [], [], [], [])
 
     @property
     def left(self) -> list[Source]:
@@ -133,6 +135,8 @@ class Redriven(NamedTuple):
     """The first of them."""
     closed: int = 0
     """Closed for good."""
+    places: tuple[Source, ...] = ()
+    """Where those were."""
     closed_before: int = 0
     """Records of dead letters that were closed earlier, which this redrive passed."""
     stopped: bool = False
@@ -152,6 +156,7 @@ class Redriven(NamedTuple):
             copies=self.copies + len(step.copies),
             first_copy=self.first_copy or next(map(str, step.copies), ""),
             closed=self.closed + len(step.closed),
+            places=(*self.places, *step.places),
             closed_before=self.closed_before + len(step.over),
         )
 

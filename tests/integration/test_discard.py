@@ -1,16 +1,21 @@
 """Dead letters that are closed: each once, with a record, and never offered again."""
 
 import base64
+import io
 import itertools
 import json
 import os
+import sys
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
+from consumer.__main__ import parser
 from consumer.dead_letters.closing import Closure
 from consumer.dead_letters.plan import Filter, Redriven
 from consumer.dead_letters.redrive import redrive
+from consumer.stop import Stop
 from schemas.dead_letter import (
     CLOSED_BY_HEADER,
     CLOSED_HEADER,
@@ -36,7 +41,7 @@ WHY = ("--why", "the sender is gone")
 
 
 def closures(stage: Stage) -> list[Record]:
-    return [record for record in dead(stage) if record.header(CLOSED_HEADER) is not None]
+    return [record for record in dead(stage) if CLOSED_HEADER in dict(record.headers)]
 
 
 def about(records: list[Record]) -> Counter[int]:
@@ -72,12 +77,14 @@ def test_a_dry_run_counts_what_the_run_does(
 
 def test_each_is_closed_once_with_a_record(stage: Stage) -> None:
     produce(stage.bootstrap, stage.dead, letters(600))
-    assert redrive(stage.settings(), ANY, closure=CLOSURE) == Redriven(0, 0, closed=600)
+    done = redrive(stage.settings(), ANY, closure=CLOSURE)
+    assert done._replace(places=()) == Redriven(0, 0, closed=600)
+    assert len(set(done.places)) == 600
     found = closures(stage)
     assert about(found) == Counter(range(600))
     for record in found:
         assert record.value is None
-        assert record.header("number") is None
+        assert "number" not in dict(record.headers)
         assert record.header(CLOSED_BY_HEADER) == b"anna"
         assert record.header(CLOSED_WHY_HEADER) == b"the sender is gone"
     assert claims(stage) == []
@@ -117,6 +124,60 @@ def test_killed_it_closes_the_rest_and_nothing_twice(new_stage: NewStage) -> Non
     assert waiting(stage) == []
 
 
+class Terminal(io.StringIO):
+    """Answers one question, after something has happened."""
+
+    def __init__(self, answer: str, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(answer + "\n")
+        self._meanwhile = meanwhile
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, size: int | None = -1) -> str:
+        self._meanwhile()
+        return super().readline(size)
+
+
+def ask(stage: Stage, terminal: Terminal, *options: str) -> int:
+    """Exit code of the command, run at that terminal."""
+    given = parser().parse_args(["redrive", "--discard", *WHY, *options])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", terminal)
+        code: int = given.act(stage.settings(), given, Stop(service=False))
+    return code
+
+
+def test_only_what_was_listed_is_closed(
+    new_stage: NewStage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another redrive moves a dead letter, and new ones come, while the question waits."""
+    stage = new_stage(partitions=1)
+    produce(stage.bootstrap, stage.dead, letters(9))
+
+    def meanwhile() -> None:
+        assert redrive(stage.settings(), Filter(frozenset({Reason.EMPTY})), limit=1).kept == 1
+        produce(stage.bootstrap, stage.dead, letters(3))
+
+    assert ask(stage, Terminal("y", meanwhile)) == 0
+    assert about(closures(stage)) == Counter(range(2, 9)), "0 was moved, 1 was sent"
+    shown = capsys.readouterr()
+    assert "Close these 9 dead letters for good?" in shown.err
+    assert "7 closed, 4 kept\n9 were listed: the others could not be closed" in shown.err
+    assert len(shown.out.splitlines()) == 9
+
+
+def test_without_a_yes_nothing_is_closed(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    produce(stage.bootstrap, stage.dead, letters(3))
+    assert ask(stage, Terminal("")) == 1
+    assert "nothing was closed" in capsys.readouterr().err
+    asked = pytest.fail
+    assert ask(stage, Terminal("y", lambda: asked("nothing to ask")), "--reason", "too_deep") == 0
+    assert "0 would be closed, 3 kept" in capsys.readouterr().err
+    assert len(read_all(stage.bootstrap, stage.dead)) == 3
+    assert committed(stage.bootstrap, f"{stage.group}-redrive", stage.dead) == {}
+
+
 def written(stage: Stage) -> int:
     """About how much is in the dead-letter topic, committed or not."""
     return sum(end_offsets(stage.bootstrap, [stage.dead], "read_uncommitted").values())
@@ -149,6 +210,7 @@ def test_it_asks_for_yes_and_for_the_reason(stage: Stage) -> None:
         (("--discard", *WHY), "add --yes"),
         (("--discard", "--yes"), "--discard needs --why TEXT"),
         (("--yes",), "--yes has no effect without --discard"),
+        (("--min-attempts", "3"), "--max-attempts 3 leave no dead letter"),
     ):
         refused = stage.command("redrive", *options)
         assert refused.wait() == 2, refused.log
