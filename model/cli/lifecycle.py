@@ -37,7 +37,7 @@ def list_versions(options: argparse.Namespace) -> int:
     else:
         show(version_list(found.versions))
         for version in found.versions:
-            if version.manifest.version != version.folder.name:
+            if version.manifest.version != versions.alone_as(version.name):
                 sys.stderr.write(
                     f"{version.name} is version {version.manifest.version} in alerts and metrics\n"
                 )

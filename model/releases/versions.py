@@ -101,6 +101,11 @@ def several(folder: Path) -> list[Path]:
     ]
 
 
+def alone_as(name: str) -> str:
+    """What a version is called once it has a folder to itself."""
+    return name.replace("/", "-")
+
+
 def in_service(root: Path) -> str | None:
     """Name of the version that `current` refers to; None if there is none."""
     link = root / CURRENT
@@ -128,12 +133,14 @@ def promote(
             the changes of its contract; the one in service stays.
     """
     folder = _folder(root, version)
-    own = version.replace("/", "-")
-    if own != version and (root / own).exists():
-        raise ArtifactError(f"{root / own} exists: promote {own}, or move it away")
+    own = alone_as(version)
     with _alone(root, limit_s):
-        if in_service(root) == version:
-            raise ArtifactError(f"{version} is already in service")
+        if in_service(root) == own:
+            raise ArtifactError(f"{own} is already in service")
+        if own != version and (root / own).exists():
+            raise ArtifactError(
+                f"{root / own} exists: promote {own}, or train again with another --output"
+            )
         log = history(root)
         load_model(folder)
         manifest = artifact.read_manifest(folder)

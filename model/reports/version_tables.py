@@ -21,7 +21,7 @@ def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
 
 def version_list(found: Sequence[Version]) -> Table:
     """One row per version, the one in service with a star; fits 80 columns with usual names."""
-    head = ["", "version", "algorithm", "created", "AUC", "AP", "threshold", "trained on"]
+    head = ["", "version", "algorithm", "created", "AUC", "threshold"]
     return Table(head, [_version(version) for version in found], text=(0, 1, 2, 3))
 
 
@@ -33,9 +33,7 @@ def _version(version: Version) -> list[str]:
         manifest.algorithm,
         f"{manifest.created_at:%Y-%m-%d}",
         number(manifest.metrics.roc_auc),
-        number(manifest.metrics.average_precision),
         f"{manifest.levels.threshold:.4f}",
-        f"{manifest.trained_on.training_rows:,}",
     ]
 
 
