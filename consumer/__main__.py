@@ -23,7 +23,6 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from consumer.dead_letters.command import add_redrive_options, send_back
 from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError
@@ -37,6 +36,7 @@ from consumer.outcomes.follow import follow
 from consumer.outcomes.metrics import OutcomeMetrics
 from consumer.outcomes.screening import Screening
 from consumer.outcomes.topics import create_every_topic
+from consumer.redrive.command import add_redrive_options, send_back
 from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped

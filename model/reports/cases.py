@@ -18,7 +18,7 @@ from schemas.decoding.decoder import ClaimDecoder
 NOTHING: Final = "nothing raised the score"
 
 
-class Example(NamedTuple):
+class ExampleClaim(NamedTuple):
     """One claim."""
 
     claim_id: str
@@ -29,15 +29,15 @@ class Example(NamedTuple):
     """As its alert has them; of a claim that the model lets pass, as if it were referred."""
 
 
-class Cases(NamedTuple):
+class ExampleClaims(NamedTuple):
     """Examples of each kind, the highest score first."""
 
-    caught: tuple[Example, ...]
-    missed: tuple[Example, ...]
-    false_alarms: tuple[Example, ...]
+    caught: tuple[ExampleClaim, ...]
+    missed: tuple[ExampleClaim, ...]
+    false_alarms: tuple[ExampleClaim, ...]
 
 
-def cases(scorer: Scorer, tested: Dataset, p: Scores) -> Cases:
+def cases(scorer: Scorer, tested: Dataset, p: Scores) -> ExampleClaims:
     """Examples among claims that the model was not trained on.
 
     Args:
@@ -47,10 +47,10 @@ def cases(scorer: Scorer, tested: Dataset, p: Scores) -> Cases:
     """
     fraud, referred = tested.labels == 1, p >= scorer.threshold
 
-    def some(rows: Indices) -> tuple[Example, ...]:
+    def some(rows: Indices) -> tuple[ExampleClaim, ...]:
         return _described(scorer, [tested.claims[row] for row in rows], p[rows])
 
-    return Cases(
+    return ExampleClaims(
         caught=some(examples(fraud & referred, p)),
         missed=some(examples(fraud & ~referred, p)),
         false_alarms=some(examples(~fraud & referred, p)),
@@ -70,12 +70,12 @@ def scorer_of(trained: Trained, manifest: Manifest) -> Scorer:
     )  # fmt: skip
 
 
-def _described(scorer: Scorer, claims: Sequence[Any], p: Scores) -> tuple[Example, ...]:
+def _described(scorer: Scorer, claims: Sequence[Any], p: Scores) -> tuple[ExampleClaim, ...]:
     if not claims:
         return ()
     name = scorer.contract.event.id  # never personal or protected: a contract with such is refused
     return tuple(
-        Example(
+        ExampleClaim(
             claim_id=_printable(getattr(claim, name)),
             probability=score,
             decision=decision,
@@ -96,7 +96,7 @@ def _printable(claim_id: object) -> str:
     return "".join(c if c.isprintable() else " " for c in str(claim_id))
 
 
-def table(found: Sequence[Example], title: str) -> Table:
+def table(found: Sequence[ExampleClaim], title: str) -> Table:
     """One row per example."""
     head = ["claim", "probability", "decision", "reasons"]
     rows = [

@@ -14,7 +14,7 @@ from model.leaks.check import LeakCheck
 from model.metrics import Report
 from model.reports import figures, tables
 from model.reports.card import by_reason, leak_lines, leak_summary
-from model.reports.cases import Cases
+from model.reports.cases import ExampleClaims
 from model.reports.cases import table as case_table
 from model.reports.figures import Draw, Scored
 from model.reports.table import html as tabular
@@ -43,7 +43,7 @@ def html(
     *,
     others: Sequence[tuple[Report, Scored]] = (),
     steps: Sequence[MonthlyStep] = (),
-    examples: Cases | None = None,
+    examples: ExampleClaims | None = None,
 ) -> str:
     """The report of one model.
 
@@ -125,7 +125,7 @@ def _caught(manifest: Manifest, found: Caught) -> str:
     return f"<p>{escape(said)}</p>{tabular(tables.caught(found))}{_note(cost)}"
 
 
-def _examples(found: Cases) -> str:
+def _examples(found: ExampleClaims) -> str:
     """Claims of each kind with their reasons."""
     kinds = (
         ("Frauds that are caught", found.caught),

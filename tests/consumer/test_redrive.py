@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from consumer.batch.decode import headers_of
 from consumer.batch.process import process
 from consumer.batch.records import Record
-from consumer.dead_letters.closing import Close, Closure
-from consumer.dead_letters.listing import LONGEST_KEY, LONGEST_TEXT, SENT, line
-from consumer.dead_letters.marks import Marks
-from consumer.dead_letters.plan import Filter, Redriven, SendBack, Step
-from consumer.dead_letters.plan import plan as plan_of
-from consumer.dead_letters.redrive import _show
 from consumer.dead_letters.sealing import make_opener
+from consumer.redrive.closing import Close, Closure
+from consumer.redrive.listing import LONGEST_KEY, LONGEST_TEXT, SENT, line
+from consumer.redrive.marks import Marks
+from consumer.redrive.plan import Filter, Redriven, SendBack, Step
+from consumer.redrive.plan import plan as plan_of
+from consumer.redrive.redrive import _show
 from consumer.settings.settings import Settings
 from schemas.alert import Source
 from schemas.dead_letter import (

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pytest
 
 from consumer.__main__ import parser
-from consumer.dead_letters.closing import Closure
-from consumer.dead_letters.plan import Filter, Redriven
-from consumer.dead_letters.redrive import redrive
+from consumer.redrive.closing import Closure
+from consumer.redrive.plan import Filter, Redriven
+from consumer.redrive.redrive import redrive
 from consumer.stop import Stop
 from schemas.dead_letter import (
     CLOSED_BY_HEADER,

@@ -15,7 +15,7 @@ from model.datasets.dataset import Dataset
 from model.decide import Cost, Policy, Top
 from model.evaluation.caught import MOST_EXAMPLES, Amounts, Caught, caught, examples
 from model.reports import tables
-from model.reports.cases import NOTHING, Cases, _texts, cases, scorer_of
+from model.reports.cases import NOTHING, ExampleClaims, _texts, cases, scorer_of
 from model.reports.documents import documents
 from model.scoring.reasons import LEVEL
 from model.scoring.scorer import Scorer
@@ -45,7 +45,7 @@ def model() -> tuple[Trained, Manifest, Scorer]:
     return trained, manifest, scorer_of(trained, manifest)
 
 
-def found() -> Cases:
+def found() -> ExampleClaims:
     trained, _, scorer = model()
     return cases(scorer, DATA.part(trained.test_rows), trained.test_scores)
 
@@ -110,6 +110,7 @@ def test_examples_are_spread_from_the_highest_score_to_the_lowest() -> None:
     assert examples(np.array([True, False, True]), np.ones(3)).tolist() == [0, 2], "ties in order"
 
 
+@pytest.mark.slow
 def test_examples_are_held_out_claims_of_the_right_kind() -> None:
     trained, _, scorer = model()
     rows = {DATA.claims[row].claim_id: row for row in trained.test_rows.tolist()}
@@ -126,6 +127,7 @@ def test_examples_are_held_out_claims_of_the_right_kind() -> None:
         assert {one.decision is Decision.REFER for one in some} == {referred}
 
 
+@pytest.mark.slow
 def test_reasons_are_those_of_the_alerts() -> None:
     _, _, scorer = model()
     claims = {one.claim_id: one for one in DATA.claims}
@@ -146,6 +148,7 @@ def test_a_score_that_nothing_raised_is_reported_so() -> None:
     assert _texts([LEVEL], Decision.REFER) == (LEVEL.text,)
 
 
+@pytest.mark.slow
 def test_the_report_shows_them_and_no_personal_value() -> None:
     trained, manifest, _ = model()
     first, second = (
@@ -164,6 +167,7 @@ def test_the_report_shows_them_and_no_personal_value() -> None:
     assert set(re.findall(r"\n(c\d+)\n", text)) <= held_out
 
 
+@pytest.mark.slow
 def test_the_id_of_a_claim_cannot_become_markup() -> None:
     trained, manifest, _ = model()
     claims = [

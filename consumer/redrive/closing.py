@@ -7,8 +7,8 @@ from typing import Final, NamedTuple
 from consumer.batch.decode import headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.binding import place_of
-from consumer.dead_letters.copies import Fingerprint
-from consumer.dead_letters.plan import (
+from consumer.redrive.copies import Fingerprint
+from consumer.redrive.plan import (
     Filter,
     RedriveMark,
     Step,

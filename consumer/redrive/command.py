@@ -7,10 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 
-from consumer.dead_letters.closing import LONGEST_WHY, Closure
-from consumer.dead_letters.plan import Filter, Redriven
-from consumer.dead_letters.redrive import redrive
 from consumer.errors import SettingsError
+from consumer.redrive.closing import LONGEST_WHY, Closure
+from consumer.redrive.plan import Filter, Redriven
+from consumer.redrive.redrive import redrive
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from model.cli.argument_types import moment, whole

@@ -8,10 +8,10 @@ from typing import NamedTuple, Protocol, Self
 from consumer.batch.decode import headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.binding import place_of
-from consumer.dead_letters.copies import Copy, Fingerprint, fingerprint
 from consumer.dead_letters.encryption import is_compressed
 from consumer.dead_letters.sealing import Opener
 from consumer.errors import UnopenedError
+from consumer.redrive.copies import Copy, Fingerprint, fingerprint
 from schemas.alert import Source
 from schemas.dead_letter import (
     ATTEMPT_HEADER,

@@ -32,18 +32,6 @@ from confluent_kafka import (
 from consumer.batch.process import next_offsets
 from consumer.batch.records import coordinates
 from consumer.dead_letters.binding import place_of
-from consumer.dead_letters.closing import Close, Closure
-from consumer.dead_letters.copies import Fingerprint
-from consumer.dead_letters.listing import listed
-from consumer.dead_letters.marks import Marks
-from consumer.dead_letters.plan import (
-    Filter,
-    Redriven,
-    SendBack,
-    Step,
-    Task,
-    read_letter,
-)
 from consumer.dead_letters.sealing import Opener, make_opener
 from consumer.errors import KafkaStoppedError
 from consumer.intake.takeover import Start, TakeOver
@@ -74,6 +62,18 @@ from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Output, Publication
 from consumer.publishing.reports import CUT_SHORT, TOO_LARGE, DeliveryReports
 from consumer.publishing.sizes import compressed
+from consumer.redrive.closing import Close, Closure
+from consumer.redrive.copies import Fingerprint
+from consumer.redrive.listing import listed
+from consumer.redrive.marks import Marks
+from consumer.redrive.plan import (
+    Filter,
+    Redriven,
+    SendBack,
+    Step,
+    Task,
+    read_letter,
+)
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
 from schemas.alert import Source

@@ -11,10 +11,10 @@ from typing import Final, TypeVar
 import msgspec
 
 from consumer.batch.records import Record
-from consumer.dead_letters.plan import Step
 from consumer.dead_letters.redaction import MARK
 from consumer.dead_letters.sealing import Opener
 from consumer.errors import UnopenedError
+from consumer.redrive.plan import Step
 from schemas.dead_letter import GONE, DeadLetter
 from schemas.unreadable import UNREADABLE
 
