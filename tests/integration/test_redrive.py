@@ -12,8 +12,8 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.batch.process import process
-from consumer.dead_letters import redrive as redrive_module
 from consumer.errors import KafkaStoppedError
+from consumer.redrive import redrive as redrive_module
 from consumer.redrive.plan import Filter, Redriven
 from consumer.redrive.redrive import redrive
 from schemas.alert import Source
