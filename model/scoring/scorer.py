@@ -125,7 +125,7 @@ class Scorer:
     def reasons(self, claims: Sequence[Any]) -> list[tuple[ReasonItem, ...]]:
         """What alerts of these claims, at least one, say as reasons if each is referred."""
         facts = ClaimFacts(self.contract, claims)
-        codes = self._encoded(facts)
+        codes = self._matrix.matrix(facts)
         referred = self.decide(np.ones(len(claims)))
         flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
         unknown = too_little_known(codes, self.reference.least_known)
