@@ -23,11 +23,9 @@ from typing import Final
 
 from confluent_kafka import KafkaException
 
-from consumer.dead_letters.plan import Filter
-from consumer.dead_letters.redrive import redrive
 from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
-from consumer.errors import ScorerError, SettingsError
+from consumer.errors import ScorerError
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
@@ -38,6 +36,7 @@ from consumer.outcomes.follow import follow
 from consumer.outcomes.metrics import OutcomeMetrics
 from consumer.outcomes.screening import Screening
 from consumer.outcomes.topics import create_every_topic
+from consumer.redrive.command import add_redrive_options, send_back
 from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
@@ -52,9 +51,8 @@ from consumer.web.api import scoring_app
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
-from model.cli.argument_types import from_zero, moment, rate, seed, small, whole
+from model.cli.argument_types import from_zero, rate, seed, small, whole
 from model.samples.lines import AUTO, NAMES
-from schemas.dead_letter import Reason
 from schemas.streams import Parser, written
 
 log = logging.getLogger("consumer")
@@ -194,56 +192,6 @@ def generate(settings: Settings, options: argparse.Namespace, stop: Stop) -> Non
     sys.stdout.write(f"{sent} claims sent to {settings.claims_topic}\n")
 
 
-def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Send dead letters back through the worker."""
-    wanted = Filter(
-        frozenset(Reason(reason) for reason in options.reason),
-        options.since,
-        options.until,
-        options.max_attempts,
-    )
-    done = redrive(settings, wanted, limit=options.limit, dry_run=options.dry_run, stop=stop)
-    verb = "would be sent" if options.dry_run else "sent"
-    if done.gone:
-        sys.stderr.write(
-            f"{done.gone} cannot be sent back: they are redacted (DEAD_LETTER_VALUE) or cut, so "
-            "the original claims are not in the topic, or they are larger than a claim may be\n"
-        )
-    if done.forged:
-        sys.stderr.write(
-            f"{done.forged} are kept and not trusted: they are not encrypted although "
-            "DEAD_LETTER_VALUE=encrypted, so anyone may have written them; if a worker wrote them "
-            "before encryption was enabled, redrive with DEAD_LETTER_VALUE=original\n"
-        )
-    if done.unopened:
-        sys.stderr.write(
-            f"{done.unopened} are kept because they cannot be decrypted; the first: "
-            f"{done.why_unopened}\n"
-        )
-    if done.copies:
-        sys.stderr.write(
-            f"{done.copies} are left in place and not examined again: this redrive sends another "
-            f"dead letter of the same record; the first: {done.first_copy}\n"
-        )
-    for place in done.unread:
-        # Not logged: the log shows only the first of several similar lines.
-        sys.stderr.write(
-            f"left in place and not examined again: {place.topic}[{place.partition}]@"
-            f"{place.offset}: the name of a header is not UTF-8, so it cannot be copied\n"
-        )
-    for place in done.oversize:
-        sys.stderr.write(
-            f"left in place and not examined again: {place.topic}[{place.partition}]@"
-            f"{place.offset}: with the mark of a redrive it fits no topic; raise max.message.bytes "
-            "of the claims topic and send it by hand\n"
-        )
-    sys.stderr.write(f"{done.sent} {verb} to {settings.claims_topic}, {done.kept} kept\n")
-    if done.stopped:
-        sys.stderr.write("stopped by a signal before the end; run it again to continue\n")
-        return stop.code
-    return SettingsError.exit_code if done.unopened else 0
-
-
 def send(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
     """Send the claims of a file to CLAIMS_TOPIC."""
     from consumer.tools import send as sending  # noqa: PLC0415 - rich is not for the worker
@@ -333,17 +281,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     own.add_argument(
         "--rate", type=rate, default=0.0, help="claims per second; 0: no limit (the default)"
     )
-    again = command("redrive", send_back)
-    again.add_argument("--reason", action="append", default=[], choices=[r.value for r in Reason])
-    again.add_argument(
-        "--since", type=moment, metavar="ISO-TIME", help="rejected at or after this time"
-    )
-    again.add_argument("--until", type=moment, metavar="ISO-TIME", help="rejected before this time")
-    again.add_argument("--limit", type=whole, help="send at most this many")
-    again.add_argument(
-        "--max-attempts", type=whole, default=3, help="keep those tried this many times (3)"
-    )
-    again.add_argument("--dry-run", action="store_true", help="list them as JSON, change nothing")
+    add_redrive_options(command("redrive", send_back))
     looking = command("doctor", doctor)
     looking.add_argument(
         "--json", action="store_true", help="one JSON object per line, for programs"

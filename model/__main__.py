@@ -62,7 +62,11 @@ def _add_train(verbs: Verbs) -> None:
         "--name", type=label, default="", help="name of the model (default: the algorithm)"
     )
     train.add_argument(
-        "--model-version", type=version, default="", metavar="V", help="default: date and time"
+        "--model-version",
+        type=version,
+        default="",
+        metavar="V",
+        help="default: the name of the folder; date and time where that is current, or has a model",
     )
     train.add_argument(
         "--prequential",

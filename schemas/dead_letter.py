@@ -23,6 +23,10 @@ VALUE_HEADER: Final = _SCORER + "value"
 REDRIVEN_HEADER: Final = _SCORER + "redriven_from"
 """On what a redrive wrote: topic, partition and offset of the dead letter, and a code that proves
 that a redrive wrote it, joined by hyphens."""
+CLOSED_HEADER: Final = _SCORER + "closed"
+"""On the record of a closed dead letter: when it was closed, ISO 8601."""
+CLOSED_BY_HEADER: Final = _SCORER + "closed_by"
+CLOSED_WHY_HEADER: Final = _SCORER + "closed_why"
 HEADER_OF: Final = {
     "reason": _STREAMS + "exception",
     "message": _STREAMS + "message",
@@ -38,7 +42,10 @@ HEADER_OF: Final = {
 }
 """Name of the header that holds each field of a `DeadLetter`, as text."""
 NOT_OF_THE_RECORD: Final = frozenset(
-    {*(HEADER_OF[field] for field in ("attempt", "sha256", "length")), REDRIVEN_HEADER}
+    {
+        *(HEADER_OF[field] for field in ("attempt", "sha256", "length")),
+        *(REDRIVEN_HEADER, CLOSED_HEADER, CLOSED_BY_HEADER, CLOSED_WHY_HEADER),
+    }
 )
 """Headers that a dead letter does not take over from the record: only its own are there."""
 OPTIONAL: Final = ("value", "sha256", "length")
@@ -67,9 +74,11 @@ class Form(enum.StrEnum):
     """The refused record's, encrypted."""
     CUT = "cut"
     """The beginning of what one of the others would be: the whole does not fit the topic."""
+    CLOSED = "closed"
+    """Nothing: the record states that a dead letter was closed (`redrive --discard`), and why."""
 
 
-GONE: Final = frozenset({Form.REDACTED, Form.CUT})
+GONE: Final = frozenset({Form.REDACTED, Form.CUT, Form.CLOSED})
 """Forms that the refused record cannot be had from."""
 
 

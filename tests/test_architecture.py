@@ -59,7 +59,7 @@ FLOORS = {
         {"intake", "monitoring"},
         {"session"},
         {"dead_letters"},
-        {"doctor", "outcomes", "worker"},
+        {"doctor", "outcomes", "redrive", "worker"},
         {"tools"},
         {"__main__"},
     ),
@@ -68,6 +68,7 @@ FLOORS = {
 FROM_MODEL = {
     "batch": {"scoring"},
     "dead_letters": {"files"},
+    "redrive": {"cli"},
     "doctor": {"artifact", "scoring"},
     "models": {"artifact", "drift", "releases", "scoring"},
     "settings": {"files"},
@@ -82,9 +83,9 @@ FROM_MODEL = {
 """What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
     "confluent_kafka": {
-        "consumer/__main__", "consumer/dead_letters", "consumer/doctor", "consumer/intake",
-        "consumer/kafka", "consumer/outcomes", "consumer/publishing",
-        "consumer/registry", "consumer/session", "consumer/tools",
+        "consumer/__main__", "consumer/doctor", "consumer/intake", "consumer/kafka",
+        "consumer/outcomes", "consumer/publishing", "consumer/redrive", "consumer/registry",
+        "consumer/session", "consumer/tools",
     },
     "cryptography": {"consumer/dead_letters", "model/releases"},
     "falcon": {"consumer/server", "consumer/telemetry", "consumer/web"},

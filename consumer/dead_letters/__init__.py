@@ -1,1 +1,1 @@
-"""Records that could not be scored: kept, redacted, encrypted, and sent back."""
+"""Records that could not be scored: kept, redacted or encrypted."""

@@ -34,7 +34,7 @@ class Receipt(NamedTuple):
     by: str
     """Transactional id of the writer."""
     key: str = ""
-    """Secret of the writer and its successors; see `consumer.dead_letters.marks`."""
+    """Secret of the writer and its successors; see `consumer.redrive.marks`."""
 
     def text(self) -> str:
         """The receipt as metadata of a committed offset."""

@@ -140,7 +140,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     publish: Annotated[Publish, _one_of(Publish)] = Publish.ALL
     control_share: Annotated[float, _number(0, 1)] = 0.0
     referral_capacity: Annotated[int, _number(0, 1_000_000)] = 0
-    dead_letter_value: Annotated[Form, _one_of(Form, never=(Form.CUT,))] = Form.ORIGINAL
+    dead_letter_value: Annotated[Form, _one_of(Form, never=(Form.CUT, Form.CLOSED))] = Form.ORIGINAL
     dead_letter_key_file: OptionalPath = None
     dead_letter_max_ratio: Annotated[float, _number(0, 1)] = 0.5
     dead_letter_window: Annotated[int, _number(1, 1_000_000)] = 1_000

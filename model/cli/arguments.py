@@ -110,9 +110,8 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     policy.add_argument(
         "--threshold",
         type=probability,
-        default=DEFAULT_THRESHOLD,
         metavar="P",
-        help="fixed (default %(default)s)",
+        help=f"fixed (default {DEFAULT_THRESHOLD})",
     )
     policy.add_argument(
         "--alert-share",

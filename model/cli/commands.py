@@ -27,10 +27,12 @@ from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
 from model.files.writing import check_file, check_folder, write
 from model.leaks import check as leaks
+from model.metrics import DEFAULT_THRESHOLD
 from model.metrics import evaluate as evaluate_scores
 from model.releases import versions
-from model.releases.placing import Place, place, put_into_service, refuse_existing
+from model.releases.placing import Place, place, put_into_service, refuse_existing, version_of
 from model.reports.card import by_reason
+from model.reports.cases import cases
 from model.reports.documents import can_draw, documents
 from model.reports.version_tables import comparison, described
 from model.scoring.load import load as load_model
@@ -79,6 +81,14 @@ def train(options: argparse.Namespace) -> None:
         raise ArtifactError(f"a model in {options.output} is in service: name another --output")
     if every and (options.output / artifact.MANIFEST_FILE).exists():
         raise ArtifactError(f"{options.output} is an artifact and cannot hold several models")
+    if every and options.output.name == versions.CURRENT:
+        raise ArtifactError(
+            f"--output {options.output} is for the model in service: name another folder for all, "
+            "then promote one of them"
+        )
+    called = [
+        options.model_version or version_of(output, one_of_several=every) for output in outputs
+    ]
     dataset = load(options)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
@@ -94,12 +104,10 @@ def train(options: argparse.Namespace) -> None:
     if not can_draw():
         sys.stderr.write("no report.html: matplotlib is missing (make setup installs it)\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    for trained, where in zip(family, places, strict=True):
-        _warn(trained)
+    for trained, where, version in zip(family, places, called, strict=True):
+        _warn(trained, options)
         steps = _steps(dataset, trained, features) if options.prequential else ()
-        contents, manifest = package(
-            trained, created_at=now, name=options.name, version=options.model_version
-        )
+        contents, manifest = package(trained, created_at=now, name=options.name, version=version)
         made = _documents(manifest, trained, family, dataset, steps, checked)
         _save(where, contents, manifest, made, now)
 
@@ -142,12 +150,15 @@ def _save(
         sys.stdout.write(f"python -m model rollback --root {root} goes back to {done.replaced}\n")
 
 
-def _warn(trained: Trained) -> None:
+def _warn(trained: Trained, options: argparse.Namespace) -> None:
     """Report what the model does not use, and what speaks against using it."""
     for why, names in by_reason(trained.left_out).items():
         sys.stderr.write(f"not used by {trained.algorithm}, {why}: {', '.join(names)}\n")
     for doubt in trained.doubts:
         sys.stderr.write(f"warning: {trained.algorithm}: {doubt}\n")
+    unchosen = _without_budget(trained, options)
+    if unchosen is not None:
+        sys.stderr.write(f"{trained.algorithm}: {unchosen}\n")
     warning = over_budget(
         trained.policy,
         trained.levels.threshold,
@@ -247,7 +258,22 @@ def _policy(options: argparse.Namespace) -> Policy:
     if options.costs is not None:
         missed_fraud, investigation = options.costs
         return Cost(missed_fraud, investigation)
-    return Fixed(options.threshold)
+    return Fixed(DEFAULT_THRESHOLD if options.threshold is None else options.threshold)
+
+
+def _without_budget(trained: Trained, options: argparse.Namespace) -> str | None:
+    """What the threshold means that nobody chose; None if somebody did."""
+    given = options.alert_share, options.alerts_per_day, options.costs, options.threshold
+    if any(choice is not None for choice in given):
+        return None
+    referred = float((np.array(trained.reference.scores) >= trained.levels.threshold).mean())
+    a_day = referred * trained.data.claims_per_day
+    number = f"{a_day:,.0f}" if a_day >= 100 else f"{a_day:.3g}"
+    return (
+        f"nothing says how many claims to refer, so the threshold is {DEFAULT_THRESHOLD}: it "
+        f"refers {referred:.1%} of the training claims, {number} a day; "
+        "--alert-share 0.05 would refer 5 %"
+    )
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -275,7 +301,12 @@ def evaluate(options: argparse.Namespace) -> None:
         found = msgspec.structs.replace(
             details(tested, scores, scorer.threshold), too_little_known=float(unknown.mean())
         )
-        page = html(scorer.manifest, found, Scored(scorer.name, labels, scores))
+        page = html(
+            scorer.manifest,
+            found,
+            Scored(scorer.name, labels, scores),
+            examples=None if seen else cases(scorer, tested, scores),
+        )
         write(options.report, page.encode())
     report = evaluate_scores(labels, scores, scorer.threshold)
     if options.json:

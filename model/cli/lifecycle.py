@@ -33,11 +33,14 @@ def list_versions(options: argparse.Namespace) -> int:
     found = versions.listed(options.root)
     if options.json:
         for version in found.versions:
-            _json_line(
-                version=version.folder.name, current=version.current, manifest=version.manifest
-            )
+            _json_line(version=version.name, current=version.current, manifest=version.manifest)
     else:
         show(version_list(found.versions))
+        for version in found.versions:
+            if version.manifest.version != versions.alone_as(version.name):
+                sys.stderr.write(
+                    f"{version.name} is version {version.manifest.version} in alerts and metrics\n"
+                )
     return _left_out(found.damaged)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from model.arrays import Labels, Scores
 from model.datasets.dataset import Dataset
 from model.evaluation.bootstrap import Interval, intervals
+from model.evaluation.caught import Caught, caught
 from model.evaluation.fairness import ProtectedGroup, groups
 from model.evaluation.importance import Importance
 from model.evaluation.segments import Segment, segments
@@ -64,6 +65,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Of the features in use, on these claims; empty if it was not measured."""
     too_little_known: float | None = None
     """Share of these claims that are flagged so, 0 to 1; None where it was not measured."""
+    caught: Caught | None = None
+    """At the threshold; None in evaluations of earlier releases."""
 
 
 def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) -> Details:
@@ -84,6 +87,7 @@ def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) ->
         months=months(dataset, p),
         groups=groups(dataset, p, threshold),
         segments=segments(dataset, p, threshold),
+        caught=caught(dataset, p, threshold),
     )
 
 

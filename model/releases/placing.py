@@ -8,7 +8,7 @@ from model.artifact import store as artifact
 from model.artifact.store import ArtifactError
 from model.releases import versions
 from model.releases.signing import SIGNATURE_FILE
-from model.releases.versions import CURRENT, Promotion
+from model.releases.versions import CURRENT, Promotion, alone_as, is_name
 
 
 class Place(NamedTuple):
@@ -49,6 +49,27 @@ def place(output: Path, version: str = "") -> Place:
             "another folder"
         )
     return Place(output, in_service=False)
+
+
+def version_of(output: Path, *, one_of_several: bool = False) -> str:
+    """The version of a new model in that folder: the name that it is promoted by.
+
+    Empty where that name cannot be one: ``current``, and the name of a folder that has a model or
+    was in service, as no version may stand for two models.
+
+    Args:
+        output: folder named for the model.
+        one_of_several: it is one of those of ``--algorithm all``, in a folder of their own.
+    """
+    own, root = output.absolute(), output.absolute().parent
+    name = own.name
+    if one_of_several:
+        name, root = alone_as(f"{root.name}/{name}"), root.parent
+    former = {v for entry in versions.history(root) for v in (entry.version, entry.replaced)}
+    used = name in former or any(
+        (folder / artifact.MANIFEST_FILE).exists() for folder in (own, root / name)
+    )
+    return "" if used or not is_name(name) else name
 
 
 def _serves(output: Path) -> bool:

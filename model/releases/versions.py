@@ -7,6 +7,7 @@ that a reader sees the old version or the new one; only one process changes link
 
 import datetime as dt
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,8 @@ class Version(NamedTuple):
     folder: Path
     manifest: Manifest
     current: bool
+    name: str
+    """What `promote` calls it: its folder, or NAME/ALGORITHM for one of several in a folder."""
 
 
 class Listing(NamedTuple):
@@ -78,13 +81,29 @@ def listed(root: Path) -> Listing:
     for folder in sorted(root.iterdir()):
         if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
             continue
-        try:
-            manifest = artifact.read_manifest(folder)
-            versions.append(Version(folder, manifest, folder.name == current))
-        except ArtifactError as error:
-            if artifact.is_meant_as_one(folder):
+        for one in (folder,) if artifact.is_meant_as_one(folder) else several(folder):
+            try:
+                manifest = artifact.read_manifest(one)
+            except ArtifactError as error:
                 damaged.append(str(error))
+            else:
+                name = one.relative_to(root).as_posix()
+                versions.append(Version(one, manifest, name == current, name))
     return Listing(sorted(versions, key=lambda v: (v.manifest.created_at, v.folder.name)), damaged)
+
+
+def several(folder: Path) -> list[Path]:
+    """The artifacts that `train --algorithm all` saved in a folder of their own."""
+    return [
+        found.parent
+        for found in sorted(folder.glob(f"*/{artifact.MANIFEST_FILE}"))
+        if not found.parent.is_symlink() and is_name(found.parent.name)
+    ]
+
+
+def alone_as(name: str) -> str:
+    """What a version is called once it has a folder to itself."""
+    return name.replace("/", "-")
 
 
 def in_service(root: Path) -> str | None:
@@ -106,25 +125,33 @@ def promote(
     """Put a version into service, after loading it completely.
 
     A ``current`` that is itself an artifact, not a link, is kept as a separate version. Waits at
-    most `limit_s` seconds for another promotion.
+    most `limit_s` seconds for another promotion. One of several models in a folder, NAME/ALGORITHM,
+    is copied to a version NAME-ALGORITHM of its own.
 
     Raises:
         ArtifactError: no such version, it cannot be loaded, or the terms do not cover its doubts or
             the changes of its contract; the one in service stays.
     """
     folder = _folder(root, version)
+    own = alone_as(version)
     with _alone(root, limit_s):
-        if in_service(root) == version:
-            raise ArtifactError(f"{version} is already in service")
+        if in_service(root) == own:
+            raise ArtifactError(f"{own} is already in service")
+        if own != version and (root / own).exists():
+            raise ArtifactError(
+                f"{root / own} exists: promote {own}, or train again with another --output"
+            )
         log = history(root)
         load_model(folder)
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts
         changes = contract_changes(root / CURRENT, artifact.read_contract(folder, manifest))
         refuse(version, doubts, changes, terms)
+        if own != version:
+            _copy(folder, root / own)
         entry = Promotion(
             at=now,
-            version=version,
+            version=own,
             replaced=_keep(root),
             approver=approver,
             despite=terms.despite if doubts else None,
@@ -188,9 +215,22 @@ def is_name(version: str) -> bool:
 
 
 def _folder(root: Path, version: str) -> Path:
-    if not is_name(version) or not (root / version).is_dir():
+    parts = version.split("/")
+    folder = root / version
+    if not all(map(is_name, parts)) or len(parts) > 2 or not folder.is_dir():
         raise ArtifactError(f"{root} has no version {version!r}")
-    return root / version
+    if len(parts) == 1 and not artifact.is_meant_as_one(folder) and (found := several(folder)):
+        names = ", ".join(f"{version}/{one.name}" for one in found)
+        raise ArtifactError(f"{folder} contains several models: promote one of {names}")
+    return folder
+
+
+def _copy(folder: Path, to: Path) -> None:
+    """The artifact under another name, whole or not at all."""
+    made = to.parent / f".{to.name}-{os.getpid()}"
+    shutil.rmtree(made, ignore_errors=True)  # of a process with this id that was killed
+    shutil.copytree(folder, made)
+    made.rename(to)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from model.features.facts import claim_columns
 from model.files.trusted import FileError, decode, read
 from model.leaks.check import LeakCheck
 from model.reports.card import Card, card, markdown
+from model.reports.cases import cases, scorer_of
 from model.training.train import Trained
 from schemas.contract.model import Contract
 
@@ -118,7 +119,11 @@ def _report(
         return Scored(of.algorithm, dataset.labels[of.test_rows], of.test_scores)
 
     compared = [(other.report, scored(other)) for other in others]
-    return html(manifest, found, scored(trained), others=compared, steps=steps).encode()
+    tested = dataset.part(trained.test_rows)
+    examples = cases(scorer_of(trained, manifest), tested, trained.test_scores)
+    return html(
+        manifest, found, scored(trained), others=compared, steps=steps, examples=examples
+    ).encode()
 
 
 def read_evaluation(folder: Path) -> Details:

@@ -6,6 +6,7 @@ from html import escape
 from typing import Final
 
 from model.artifact.manifest import Manifest
+from model.evaluation.caught import MOST_EXAMPLES, Caught
 from model.evaluation.details import Details
 from model.evaluation.segments import MIN_CLAIMS, MIN_SHARE, OTHER
 from model.evaluation.walk_forward import MonthlyStep
@@ -13,6 +14,8 @@ from model.leaks.check import LeakCheck
 from model.metrics import Report
 from model.reports import figures, tables
 from model.reports.card import by_reason, leak_lines, leak_summary
+from model.reports.cases import ExampleClaims
+from model.reports.cases import table as case_table
 from model.reports.figures import Draw, Scored
 from model.reports.table import html as tabular
 
@@ -28,6 +31,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .75rem; text-align: right; border-bottom: 1px solid #e6e8eb; }
 td { white-space: nowrap; } th { vertical-align: bottom; }
 th.text, td.text { text-align: left; }
+.cases td:last-child { white-space: normal; min-width: 28rem; }
 .quiet { color: #57606a; } .wide { overflow-x: auto; }
 """
 
@@ -39,6 +43,7 @@ def html(
     *,
     others: Sequence[tuple[Report, Scored]] = (),
     steps: Sequence[MonthlyStep] = (),
+    examples: ExampleClaims | None = None,
 ) -> str:
     """The report of one model.
 
@@ -48,6 +53,7 @@ def html(
         scored: the labels and scores that `found` is based on, with the model's name.
         others: other families on the same claims, to compare with.
         steps: of a prequential evaluation, if there was one.
+        examples: claims of the same evaluation.
     """
     every = [scored, *(other for _, other in others)]
     reports = [(scored.name, found.report), *((o.name, report) for report, o in others)]
@@ -56,6 +62,8 @@ def html(
         _heading(manifest, found),
         _section("Doubts", _items(manifest.doubts)) if manifest.doubts else "",
         _summary(found),
+        _section("Caught and missed", _caught(manifest, found.caught)) if found.caught else "",
+        _examples(examples) if examples else "",
         _section("Figures", tabular(tables.figures(found))),
         _section("Families side by side", tabular(tables.comparison(reports))) if others else "",
         _section("Charts", _grid(_pictures(every, found, threshold))),
@@ -107,6 +115,33 @@ def _summary(found: Details) -> str:
         else "No fraud reaches the threshold."
     )
     return f"<p>{escape(' '.join(said))}</p>\n"
+
+
+def _caught(manifest: Manifest, found: Caught) -> str:
+    """What the chosen budget finds and costs."""
+    at = f"{manifest.levels.threshold:.4f} ({manifest.policy})"
+    said = f"Of {found.claims:,} claims, at the threshold {at}:"
+    cost = tables.cost(manifest.policy, found)
+    return f"<p>{escape(said)}</p>{tabular(tables.caught(found))}{_note(cost)}"
+
+
+def _examples(found: ExampleClaims) -> str:
+    """Claims of each kind with their reasons."""
+    kinds = (
+        ("Frauds that are caught", found.caught),
+        ("Frauds that are missed", found.missed),
+        ("False alarms", found.false_alarms),
+    )
+    note = _note(
+        f"At most {MOST_EXAMPLES} held-out claims of each kind, evenly spread from the highest "
+        "score to the lowest. Reasons say what raises the score, as in alerts; they are not "
+        "evidence."
+    )
+    shown = "".join(
+        tabular(case_table(some, title)) if some else f"<p>{escape(title)}: none.</p>"
+        for title, some in kinds
+    )
+    return _section("Examples", f'{note}<div class="cases">{shown}</div>')
 
 
 def _items(lines: Iterable[str]) -> str:

@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 
+from model.decide import Cost, Policy
 from model.evaluation.bootstrap import Interval
+from model.evaluation.caught import Caught
 from model.evaluation.details import Details, Month
 from model.evaluation.fairness import ProtectedGroup
 from model.evaluation.importance import MOST_CLAIMS, Importance
@@ -55,6 +57,57 @@ def figures(found: Details) -> Table:
             ["share of claims of which too little is known", number(found.too_little_known), ""]
         )
     return Table(["", "value", "95 % interval (bootstrap)"], rows)
+
+
+def caught(found: Caught) -> Table:
+    """What is referred, caught and missed, with the amounts that were claimed."""
+    frauds, amounts = found.caught + found.missed, found.amounts
+    rows = [
+        ["referred", f"{found.referred:,}", f"{_share(found.referred, found.claims)} of claims"],
+        ["frauds caught", f"{found.caught:,}", f"{_share(found.caught, frauds)} of frauds"],
+        ["frauds missed", f"{found.missed:,}", f"{_share(found.missed, frauds)} of frauds"],
+        [
+            "false alarms",
+            f"{found.false_alarms:,}",
+            f"{_share(found.false_alarms, found.referred)} of referrals",
+        ],
+    ]
+    if amounts is None:
+        return Table(["", "claims", "share"], rows, text=(0, 2))
+    paid = ["", f"{amounts.caught:,.0f}", f"{amounts.missed:,.0f}", ""]
+    head = [
+        "",
+        "claims",
+        "share",
+        f"amount claimed{f', {amounts.currency}' if amounts.currency else ''}",
+    ]
+    return Table(
+        head, [[*row, amount] for row, amount in zip(rows, paid, strict=True)], text=(0, 2)
+    )
+
+
+def _share(part: int, whole: int) -> str:
+    return percent(part / whole if whole else None)
+
+
+def cost(policy: Policy, found: Caught) -> str:
+    """What the referrals cost, as far as it is known."""
+    said = []
+    if found.amounts is not None and found.amounts.unknown:
+        said.append(f"{found.amounts.unknown:,} of the frauds have no amount.")
+    if not isinstance(policy, Cost):
+        said.append(
+            f"The cost is {found.referred:,} investigations; what one costs is not stated "
+            "(--costs states it)."
+        )
+        return " ".join(said)
+    spent = found.referred * policy.investigation + found.missed * policy.missed_fraud
+    nothing = (found.caught + found.missed) * policy.missed_fraud
+    said.append(
+        f"At {policy.investigation:,.6g} per investigation and {policy.missed_fraud:,.6g} per "
+        f"missed fraud that costs {spent:,.0f}; referring nothing would cost {nothing:,.0f}."
+    )
+    return " ".join(said)
 
 
 def comparison(reports: Sequence[tuple[str, Report]]) -> Table:

@@ -20,22 +20,20 @@ def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
 
 
 def version_list(found: Sequence[Version]) -> Table:
-    """One row per version; the one in service has a star."""
-    head = ["", "version", "algorithm", "created", "ROC AUC", "AP", "threshold", "trained on"]
-    return Table(head, [_version(version) for version in found], text=(0, 1, 2, 3, 6, 7))
+    """One row per version, the one in service with a star; fits 80 columns with usual names."""
+    head = ["", "version", "algorithm", "created", "AUC", "threshold"]
+    return Table(head, [_version(version) for version in found], text=(0, 1, 2, 3))
 
 
 def _version(version: Version) -> list[str]:
     manifest = version.manifest
     return [
         "*" if version.current else "",
-        version.folder.name,
+        version.name,
         manifest.algorithm,
-        f"{manifest.created_at:%Y-%m-%d %H:%M}",
+        f"{manifest.created_at:%Y-%m-%d}",
         number(manifest.metrics.roc_auc),
-        number(manifest.metrics.average_precision),
-        f"{manifest.levels.threshold:.4f} ({manifest.policy})",
-        f"{manifest.trained_on.training_rows:,} of {manifest.trained_on.name}",
+        f"{manifest.levels.threshold:.4f}",
     ]
 
 

@@ -122,6 +122,17 @@ class Scorer:
         control = self._control(facts)
         return Assessment(p, decisions, flags, reasons, hits, codes, control, left_out)
 
+    def reasons(self, claims: Sequence[Any]) -> list[tuple[ReasonItem, ...]]:
+        """What alerts of these claims, at least one, say as reasons if each is referred."""
+        facts = ClaimFacts(self.contract, claims)
+        codes = self._matrix.matrix(facts)
+        referred = self.decide(np.ones(len(claims)))
+        flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        unknown = too_little_known(codes, self.reference.least_known)
+        _, flags = reviewed(referred, flags, unknown)
+        hits = self._rules.hits(facts)
+        return explained(self._explainer, claims, codes, referred, hits, flags)[0]
+
     def codes(self, claims: Sequence[Any]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
         return self._matrix.matrix(ClaimFacts(self.contract, claims))

@@ -14,10 +14,10 @@ from consumer.batch.cut import HEAD_BYTES
 from consumer.batch.process import process
 from consumer.batch.records import Record, coordinates
 from consumer.dead_letters.encryption import read_keys
-from consumer.dead_letters.plan import Filter, plan
 from consumer.dead_letters.sealing import make_opener, make_seal
 from consumer.errors import KafkaStoppedError, SettingsError, TooLargeError, UnopenedError
 from consumer.publishing.misfits import Misfits
+from consumer.redrive.plan import Filter, plan
 from consumer.settings.settings import Settings, read_settings
 from schemas.alert import Source
 from schemas.dead_letter import HEADER_OF, VALUE_HEADER, Form, Header, Reason

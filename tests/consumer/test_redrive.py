@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from consumer.batch.decode import headers_of
 from consumer.batch.process import process
 from consumer.batch.records import Record
-from consumer.dead_letters.marks import Marks
-from consumer.dead_letters.plan import Filter, Redriven, Step, listed
-from consumer.dead_letters.plan import plan as plan_of
-from consumer.dead_letters.redrive import _show
 from consumer.dead_letters.sealing import make_opener
+from consumer.redrive.closing import Close, Closure
+from consumer.redrive.listing import LONGEST_KEY, LONGEST_TEXT, SENT, line
+from consumer.redrive.marks import Marks
+from consumer.redrive.plan import Filter, Redriven, SendBack, Step
+from consumer.redrive.plan import plan as plan_of
+from consumer.redrive.redrive import _show
 from consumer.settings.settings import Settings
 from schemas.alert import Source
 from schemas.dead_letter import (
@@ -229,7 +231,8 @@ def test_one_sent_again_and_refused_again_is_no_copy() -> None:
 
 def test_a_limit_skips_nothing_behind_copies(capsys: pytest.CaptureFixture[str]) -> None:
     batches: list[Any] = [[letter_at(0), letter_at(1, of=0), letter_at(2)], [letter_at(3)]]
-    done = _show(batches, Filter(), 2, Marks())
+    opener = make_opener(Settings(instance_id="i"))
+    done = _show(batches, SendBack(Filter(), opener), 2, Marks(), opener)
     assert (done.sent, done.copies) == (2, 1)
     lines = map(json.loads, capsys.readouterr().out.splitlines())
     assert [line["offset"] for line in lines] == [0, 2]
@@ -261,9 +264,91 @@ def test_a_plain_one_is_not_believed_where_dead_letters_are_encrypted() -> None:
 def test_a_listed_one_has_its_key_and_claim_id(
     key: bytes | None, value: bytes | None, named: tuple[str | None, str | int | None]
 ) -> None:
-    line = json.loads(listed(letter(), Record(key, value, None)))
-    assert (line["key"], line["claim_id"]) == named
-    assert line["reason"] == "invalid"
+    shown = json.loads(line(letter(), Record(key, value, None), SENT))
+    assert (shown["key"], shown["claim_id"]) == named
+    assert (shown["reason"], shown["then"]) == ("invalid", "sent")
+
+
+def test_a_listed_one_shows_no_masked_id_and_that_of_an_event() -> None:
+    assert (
+        json.loads(line(letter(), Record(b"k", b'{"claim_id": "[redacted]"}', None), SENT))[
+            "claim_id"
+        ]
+        is None
+    )
+    event = b'{"specversion": "1.0", "data": {"claim_id": "c9"}}'
+    assert json.loads(line(letter(), Record(b"k", event, None), SENT))["claim_id"] == "c9"
+
+
+def test_a_listed_one_is_bounded_and_cannot_drive_the_terminal() -> None:
+    evil = "\x1b]0;x\x07\x9b2J\u202e\u2028"
+    value = json.dumps({"claim_id": evil + "i" * 9_999}).encode()
+    found = letter(path="$." + evil + "p" * 9_999, message="m" * 9_999)
+    shown = line(found, Record(evil.encode() + b"k" * 9_999, value, None), SENT)
+    assert shown.isprintable()
+    assert len(shown) < LONGEST_KEY + 4 * LONGEST_TEXT + 500
+    told = json.loads(shown)
+    assert told["key"].startswith(evil)
+    assert told["claim_id"].startswith(evil)
+
+
+CLOSURE = Closure("the policy was never written", "anna", NOW)
+
+
+def test_a_closed_one_leaves_a_record_without_its_claim() -> None:
+    """Whatever its form, and however often it was tried."""
+    forms = [Form.ORIGINAL, Form.REDACTED, Form.ENCRYPTED, Form.CUT]
+    messages = [
+        dead(n, own=[("trace", b"secret")], value=form, attempt=9, offset=n)
+        for n, form in enumerate(forms)
+    ]
+    step = Close(Filter(max_attempts=None), CLOSURE).plan(messages, ALL, mark)
+    assert (step.kept, step.claims, step.taken) == ([], [], 4)
+    for n, record in enumerate(step.closed):
+        told = dict(record.headers or ())
+        assert (record.key, record.value, "trace" in told) == (b"key", None, False)
+        assert told["scorer.errors.closed"] == NOW.isoformat()
+        assert told["scorer.errors.closed_by"] == "anna"
+        assert told["scorer.errors.closed_why"] == "the policy was never written"
+        assert told[REDRIVEN_HEADER] == f"dead-0-{n}"
+        assert letter_of(record) == letter(value=Form.CLOSED, attempt=9, offset=n)
+
+
+def test_a_closed_one_is_neither_sent_nor_kept_nor_closed_again() -> None:
+    step = Close(Filter(), CLOSURE).plan([dead(4)], ALL, mark)
+    again = FakeMessage(None, 5, headers=as_read(step.closed[0]), topic="dead")
+    for later in (plan([again], Filter(), ALL), Close(Filter(), CLOSURE).plan([again], ALL, mark)):
+        assert (later.taken, later.kept, later.left) == (0, [], [Source("dead", 0, 5)])
+
+
+def test_a_claim_cannot_pass_for_a_closed_one() -> None:
+    """Headers of that kind that come with a claim do not keep its dead letter from going back."""
+    own: list[Header] = [("scorer.errors.value", b"closed"), ("scorer.errors.closed", b"now")]
+    (refused,) = process([FakeMessage(b"bad", headers=own)], FakeScorer(), NOW).dead_letters
+    step = plan([FakeMessage(refused.value, headers=as_read(refused))], Filter(), ALL)
+    assert (len(step.claims), step.over) == (1, [])
+    assert "scorer.errors.closed" not in dict(step.claims[0].headers or ())
+
+
+def test_closing_selects_as_sending_does() -> None:
+    wanted = Filter(frozenset({Reason.INVALID}), max_attempts=None, min_attempts=3)
+    messages = [
+        dead(0, attempt=2), dead(1, attempt=3, offset=3), dead(2, attempt=4, offset=4),
+        dead(3, attempt=3, reason=Reason.EMPTY), FakeMessage(b"foreign", 4),
+    ]  # fmt: skip
+    step = Close(wanted, CLOSURE).plan(messages, ALL, mark)
+    assert ([found.attempt for found in step.letters], len(step.kept)) == ([3, 4], 3)
+    assert len(Close(wanted, CLOSURE).plan(messages, 1, mark).kept) == 4
+
+
+def test_one_that_does_not_fit_is_closed_without_its_key() -> None:
+    message, task = dead(7), Close(Filter(), CLOSURE)
+    less = task.smaller(message, task.plan([message], ALL, mark), mark)
+    assert less is not None
+    assert [record.key for record in less.closed] == [None]
+    least = task.smaller(message, less, mark)
+    assert least is not None
+    assert (least.taken, least.oversize) == (0, [Source("dead", 0, 7)])
 
 
 @given(

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from consumer.dead_letters.marks import Marks
 from consumer.kafka.receipts import Receipt
+from consumer.redrive.marks import Marks
 from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER
 from tests.harness.kafka import FakeMessage

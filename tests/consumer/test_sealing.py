@@ -18,9 +18,9 @@ from consumer.batch.decode import headers_of
 from consumer.batch.process import process
 from consumer.batch.records import Record
 from consumer.dead_letters.encryption import read_keys
-from consumer.dead_letters.plan import Filter, Redriven, plan
 from consumer.dead_letters.sealing import make_opener, make_seal
 from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.redrive.plan import Filter, Redriven, plan
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics

@@ -11,7 +11,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.deploy.rules import dashboards, load, panels
+from tests.deploy.rules import alerts, dashboards, load, panels
 from tests.deploy.tools import DEPLOY
 
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and name[0] != "_"}
@@ -52,11 +52,15 @@ class TestDashboard:
             "plcement",
         ]
 
-    def test_reads_from_the_data_source_that_is_provisioned(
+    def test_reads_from_the_data_source_that_is_chosen_first_the_one_provisioned(
         self, dashboard: dict[str, Any]
     ) -> None:
         (source,) = load(DEPLOY / "grafana/provisioning/datasources/prometheus.yml")["datasources"]
-        wanted = {"type": source["type"], "uid": source["uid"]}
+        variable = variables(dashboard)["datasource"]
+        assert variable["query"] == source["type"]
+        assert variable["current"]["value"] == source["uid"]
+        assert variable["current"]["text"] == source["name"]
+        wanted = {"type": source["type"], "uid": "${datasource}"}
         for panel in panels(dashboard):
             assert panel["datasource"] == wanted
             assert all(target["datasource"] == wanted for target in panel["targets"])
@@ -68,11 +72,27 @@ class TestDashboard:
     def test_every_panel_says_what_it_shows(self, dashboard: dict[str, Any]) -> None:
         assert all(panel["title"] and panel["description"] for panel in panels(dashboard))
 
+    def test_links_lead_to_sections_of_the_runbook(self, dashboard: dict[str, Any]) -> None:
+        base = "${" + variables(dashboard)["runbook"]["name"] + "}"
+        assert [link["url"] for link in dashboard["links"]] == [base]
+        links = [link["url"] for panel in panels(dashboard) for link in panel.get("links", ())]
+        assert links
+        assert set(links) <= {f"{base}#{name.lower()}" for name in alerts()}
+
+    def test_every_panel_says_what_it_means_that_there_is_nothing(
+        self, dashboard: dict[str, Any]
+    ) -> None:
+        assert all(panel["fieldConfig"]["defaults"]["noValue"] for panel in panels(dashboard))
+
     def test_no_panel_hides_another(self, dashboard: dict[str, Any]) -> None:
         ids = [panel["id"] for panel in dashboard["panels"]]
         assert len(set(ids)) == len(ids)
         for one, other in itertools.combinations(dashboard["panels"], 2):
             assert apart(one["gridPos"], other["gridPos"]), (one["title"], other["title"])
+
+
+def variables(dashboard: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {variable["name"]: variable for variable in dashboard["templating"]["list"]}
 
 
 def apart(one: dict[str, int], other: dict[str, int]) -> bool:

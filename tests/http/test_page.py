@@ -53,6 +53,25 @@ def test_fields_of_a_nested_event_say_where_they_are(contract: str) -> None:
         assert field["type"] == "string" or known.reading is None
 
 
+def test_on_a_phone_the_answer_is_not_below_the_fields() -> None:
+    """The side with the answer comes first there, and the button stays in view."""
+    style = re.search(r"@media \(max-width: 60rem\) \{(.*?)\n\}", page(), re.DOTALL)
+    assert style is not None
+    assert re.search(r"#side \{[^}]*order: -1", style[1])
+    assert re.search(r"#act \{[^}]*position: fixed", style[1])
+    assert 'id="act"><button class="main" id="score"' in page()
+
+
+def test_the_page_says_which_fields_count_and_what_an_alert_would_say() -> None:
+    places = set(re.findall(r'id="([a-z]+)"', page()))
+    assert (
+        {"uses", "says"}
+        <= places
+        <= {*re.findall(r'byId\("([a-z]+)"\)', page()), "side", "act", "answer"}
+    )
+    assert ".used > .of" in page(), "the mark of what the model uses"
+
+
 def test_nothing_comes_from_elsewhere() -> None:
     markup = re.sub(r"(?s)<script.*?</script>", "", page())
     assert re.findall(r"""(?:src|href)\s*=\s*["'](?!data:)""", markup) == []

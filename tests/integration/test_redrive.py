@@ -12,10 +12,10 @@ from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, Config
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.batch.process import process
-from consumer.dead_letters import redrive as redrive_module
-from consumer.dead_letters.plan import Filter, Redriven
-from consumer.dead_letters.redrive import redrive
 from consumer.errors import KafkaStoppedError
+from consumer.redrive import redrive as redrive_module
+from consumer.redrive.plan import Filter, Redriven
+from consumer.redrive.redrive import redrive
 from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Reason
 from tests.broker import wait

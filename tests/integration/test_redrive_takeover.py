@@ -13,13 +13,13 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 
 from consumer.batch.records import Record
-from consumer.dead_letters import redrive as redrive_module
-from consumer.dead_letters.plan import Filter
-from consumer.dead_letters.redrive import redrive
 from consumer.errors import KafkaStoppedError
 from consumer.kafka.reading import Patience
 from consumer.publishing.committing import Transaction
 from consumer.publishing.publication import Publication
+from consumer.redrive import redrive as redrive_module
+from consumer.redrive.plan import Filter
+from consumer.redrive.redrive import redrive
 from schemas.dead_letter import Reason
 from tests.broker.transactions import unstable_partitions
 from tests.integration.conftest import NewStage

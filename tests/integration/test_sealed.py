@@ -64,7 +64,12 @@ def test_encrypted_letters_go_back_with_their_key_only(stage: Stage) -> None:
     assert len(dead(stage)) == 6, "four of them copies"
     listed = stage.command("redrive", "--dry-run")
     assert listed.wait() == 0
-    assert "2 would be sent" in listed.log
+    assert "0 would be sent" in listed.log, "as without --dry-run"
+    assert "2 are kept because they cannot be decrypted" in listed.log
+    assert listed.log.count('"then": "kept"') == 2
+    opened = stage.command("redrive", "--dry-run", DEAD_LETTER_KEY_FILE=str(keys))
+    assert opened.wait() == 0
+    assert "2 would be sent" in opened.log
 
     assert worker.stop() == 0
     again = stage.command("redrive", DEAD_LETTER_KEY_FILE=str(keys))

@@ -179,6 +179,17 @@ def test_evaluate_warns_of_rows_trained_on(
     assert "roc_auc" in shown.out
 
 
+def test_no_claim_that_was_trained_on_is_an_example(
+    claims: Path, model: Path, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.html"
+    assert main(evaluate(claims, model, "--report", str(report))) == 0
+    assert "Frauds that are missed" in report.read_text()
+    assert main(evaluate(claims, model, "--split", "none", "--report", str(report))) == 0
+    assert "Caught and missed" in report.read_text()
+    assert "Frauds that are missed" not in report.read_text()
+
+
 def test_other_claims_are_evaluated_whole(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,5 +1,6 @@
 """``python -m model`` list, promote, rollback, card and compare."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from model.__main__ import main
 from model.artifact.store import MANIFEST_FILE, MODEL_FILE, read_manifest
 from model.datasets.dataset import write_jsonl
-from model.releases.versions import in_service
+from model.releases.versions import CURRENT, in_service
 from tests.model.examples import dataset
 
 pytestmark = pytest.mark.slow
@@ -55,6 +56,74 @@ def test_the_life_of_two_models(root: Path, capsys: pytest.CaptureFixture[str]) 
     assert "Approved by: A. Reviewer" in capsys.readouterr().out
     assert main(["card", str(root / "b"), "--json"]) == 0
     assert msgspec.json.decode(capsys.readouterr().out)["approver"] is None
+
+
+def test_one_of_several_models_is_promoted(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `train --algorithm all` saves them: NAME/ALGORITHM."""
+    linear, boosting = "logistic_regression", "gradient_boosting"
+    for name, algorithm in (("a", linear), ("b", boosting)):
+        shutil.copytree(root / name, tmp_path / "all" / algorithm)
+    at = ["--root", str(tmp_path)]
+    assert main(["promote", "all", *at]) == 1
+    several = f"contains several models: promote one of all/{boosting}, all/{linear}"
+    assert several in capsys.readouterr().err
+    assert main(["promote", "all/../all", *at]) == 1
+    assert main(["promote", f"all/{linear}", *at]) == 0
+    assert f"is now all-{linear}" in capsys.readouterr().out
+    assert main(["promote", f"all/{linear}", *at]) == 1
+    assert f"all-{linear} is already in service" in capsys.readouterr().err
+    assert main(["promote", f"all/{boosting}", *at]) == 0
+    assert in_service(tmp_path) == f"all-{boosting}"
+    assert main(["promote", f"all/{linear}", *at]) == 1
+    assert f"promote all-{linear}" in capsys.readouterr().err
+    assert main(["rollback", *at]) == 0
+    assert in_service(tmp_path) == f"all-{linear}"
+    capsys.readouterr()
+    assert main(["list", *at]) == 0
+    shown = capsys.readouterr()
+    assert [line.split()[-5] for line in shown.out.splitlines()[1:]] == [
+        f"all-{linear}", f"all/{linear}", f"all-{boosting}", f"all/{boosting}",
+    ]  # fmt: skip
+    assert max(map(len, shown.out.splitlines())) <= 80
+    assert f"all-{linear} is version a in alerts and metrics" in shown.err
+
+
+def test_folder_and_version_have_the_same_name(
+    claims: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["train", "--data", str(claims), "--format", "jsonl", "--alert-share", "0.1"]
+    one = [*given, "--algorithm", "logistic_regression"]
+    every = [*given, "--algorithm", "all"]
+    assert main([*one, "--output", str(tmp_path / "spring")]) == 0
+    assert main([*every, "--output", str(tmp_path / "autumn")]) == 0
+    assert main(["promote", "autumn/random_forest", "--root", str(tmp_path)]) == 0
+    assert read_manifest(tmp_path / "spring").version == "spring"
+    assert read_manifest(tmp_path / CURRENT).version == "autumn-random_forest"
+    capsys.readouterr()
+    assert main(["list", "--root", str(tmp_path)]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*one, "--output", str(tmp_path / "spring")]) == 0
+    assert read_manifest(tmp_path / "spring").version != "spring", "that was another model"
+    assert main(["list", "--root", str(tmp_path)]) == 0
+    assert re.search(r"spring is version \d{8}\.\d{6} in alerts", capsys.readouterr().err)
+    assert main([*every, "--output", str(tmp_path / "new" / CURRENT)]) == 1
+    assert "name another folder for all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [([], True), (["--threshold", "0.5"], False), (["--alert-share", "0.1"], False)],
+)
+def test_a_threshold_that_nobody_chose_is_pointed_out(
+    claims: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: list[str], said: bool
+) -> None:
+    told = ["train", "--data", str(claims), "--format", "jsonl", "--output", str(tmp_path / "m")]
+    assert main([*told, "--algorithm", "logistic_regression", *given]) == 0
+    shown = capsys.readouterr().err
+    assert ("--alert-share 0.05 would refer 5 %" in shown) is said
+    assert bool(re.search(r"it refers \d+\.\d% of the training claims, \S+ a day", shown)) is said
 
 
 def damage(folder: Path) -> Path:

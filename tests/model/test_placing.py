@@ -1,6 +1,7 @@
 """Training onto the model in service makes a version with a way back."""
 
 import datetime as dt
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from model.__main__ import main
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import write_jsonl
-from model.releases.placing import place, put_into_service
+from model.releases.placing import place, put_into_service, version_of
 from model.releases.signing import SIGNATURE_FILE
 from model.releases.terms import Terms
 from model.releases.versions import CURRENT, in_service, promote, rollback
@@ -30,6 +31,22 @@ def test_a_folder_of_its_own_stays_what_it_is(tmp_path: Path) -> None:
         found = place(output)
         assert not found.in_service
         assert found.folder("2") == output
+
+
+def test_a_model_is_called_as_its_folder_unless_that_name_is_taken(tmp_path: Path) -> None:
+    assert version_of(tmp_path / "m") == "m"
+    assert version_of(tmp_path / "all" / "random_forest", one_of_several=True) == (
+        "all-random_forest"
+    )
+    for output in (tmp_path / CURRENT, tmp_path / ".hidden", save(tmp_path, "1", "1")):
+        assert version_of(output) == "", "date and time"
+    promote(tmp_path, "1", NOW)
+    save(tmp_path, "2", "2")
+    promote(tmp_path, "2", NOW)
+    shutil.rmtree(tmp_path / "1")
+    assert version_of(tmp_path / "1") == "", "alerts of the former one have that version"
+    save(tmp_path, "all-a", "3")
+    assert version_of(tmp_path / "all" / "a", one_of_several=True) == ""
 
 
 def test_the_folder_in_service_becomes_a_version(tmp_path: Path) -> None:

@@ -1,19 +1,17 @@
-"""Decides which dead letters go back, and in what form. Pure."""
+"""Decides which dead letters go back or are closed, and in what form. Pure."""
 
 import datetime as dt
 import logging
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import NamedTuple, Self
-
-import msgspec
+from typing import NamedTuple, Protocol, Self
 
 from consumer.batch.decode import headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.binding import place_of
-from consumer.dead_letters.copies import Copy, Fingerprint, fingerprint
 from consumer.dead_letters.encryption import is_compressed
 from consumer.dead_letters.sealing import Opener
 from consumer.errors import UnopenedError
+from consumer.redrive.copies import Copy, Fingerprint, fingerprint
 from schemas.alert import Source
 from schemas.dead_letter import (
     ATTEMPT_HEADER,
@@ -27,18 +25,20 @@ from schemas.dead_letter import (
 )
 from schemas.decoding.refusal import RefusedError, in_words
 from schemas.decoding.size import MAX_CLAIM_BYTES
-from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
 
 class Filter(NamedTuple):
-    """Which dead letters to send back."""
+    """Which dead letters to send back, or to close."""
 
     reasons: frozenset[Reason] = frozenset()
     since: dt.datetime | None = None
     until: dt.datetime | None = None
-    max_attempts: int = 3
+    max_attempts: int | None = 3
+    """Only those tried less often; None: any."""
+    min_attempts: int = 1
+    """Only those tried at least this often."""
     encrypted_only: bool = False
     """Dead letters are encrypted: anyone may have written a plain one, so it is not trusted."""
 
@@ -52,8 +52,17 @@ class Filter(NamedTuple):
             (not self.reasons or letter.reason in self.reasons)
             and (self.since is None or letter.failed_at >= self.since)
             and (self.until is None or letter.failed_at < self.until)
-            and letter.attempt < self.max_attempts
+            and letter.attempt >= self.min_attempts
+            and (self.max_attempts is None or letter.attempt < self.max_attempts)
         )
+
+
+class Unopened(NamedTuple):
+    """A dead letter that cannot be decrypted."""
+
+    letter: DeadLetter
+    record: Record
+    why: str
 
 
 class Step(NamedTuple):
@@ -62,30 +71,45 @@ class Step(NamedTuple):
     claims: list[Record]
     kept: list[Record]
     letters: list[DeadLetter]
+    """Those sent back or closed, in the order of `claims` or `closed`."""
     gone: list[DeadLetter]
     """Of those kept: selected, but cannot be scored: redacted, cut, or too large for a claim."""
     forged: list[DeadLetter]
     """Of those kept: selected, but not encrypted although dead letters are."""
     unread: list[Source]
     """Neither sent nor kept, but left in place: the client cannot copy them."""
-    unopened: list[UnopenedError]
-    """Why some of those kept could not be decrypted."""
+    unopened: list[Unopened]
+    """Of those kept: they could not be decrypted."""
     oversize: list[Source]
     """Neither sent nor kept, but left in place: with the mark of a redrive they fit no topic."""
     copies: list[Copy]
     """Neither sent nor kept, but left in place: the same redrive sends another of that record."""
     fingerprints: list[Fingerprint]
     """Of those sent, in order."""
+    closed: list[Record]
+    """Records that state that a dead letter is closed."""
+    originals: list[Record]
+    """The dead letters that `closed` are about, in their order."""
+    places: list[Source]
+    """Where those are."""
+    over: list[Source]
+    """Neither sent nor kept: records of dead letters that were closed earlier."""
 
     @classmethod
     def empty(cls) -> Self:
         """A step that does nothing."""
-        return cls([], [], [], [], [], [], [], [], [], [])
+        return cls([], [], [], [], [], [], [], [], [], [], [], [], [], [])
 
     @property
     def left(self) -> list[Source]:
         """Places of those that are left in place and have no copy."""
-        return [*self.unread, *self.oversize, *(copy.place for copy in self.copies)]
+        copies = (copy.place for copy in self.copies)
+        return [*self.unread, *self.oversize, *copies, *self.over]
+
+    @property
+    def taken(self) -> int:
+        """Number of dead letters sent back or closed."""
+        return len(self.letters)
 
 
 class Redriven(NamedTuple):
@@ -109,6 +133,12 @@ class Redriven(NamedTuple):
     """Left in place: this redrive sent another dead letter of the same record."""
     first_copy: str = ""
     """The first of them."""
+    closed: int = 0
+    """Closed for good."""
+    places: tuple[Source, ...] = ()
+    """Where those were."""
+    closed_before: int = 0
+    """Records of dead letters that were closed earlier, which this redrive passed."""
     stopped: bool = False
     """True if stopped by a signal, so that some were not examined."""
 
@@ -122,14 +152,61 @@ class Redriven(NamedTuple):
             oversize=(*self.oversize, *step.oversize),
             forged=self.forged + len(step.forged),
             unopened=self.unopened + len(step.unopened),
-            why_unopened=self.why_unopened or next(map(str, step.unopened), ""),
+            why_unopened=self.why_unopened or next((one.why for one in step.unopened), ""),
             copies=self.copies + len(step.copies),
             first_copy=self.first_copy or next(map(str, step.copies), ""),
+            closed=self.closed + len(step.closed),
+            places=(*self.places, *step.places),
+            closed_before=self.closed_before + len(step.over),
         )
 
 
 RedriveMark = Callable[[Source, bytes | None, bytes | None], Header]
 """Returns the mark for what results from a dead letter, by place, key and value; see `marks`."""
+
+
+class Task(Protocol):
+    """What a redrive does with the dead letters that are selected."""
+
+    def takes(self, message: Message, letter: DeadLetter) -> bool:
+        """True if it does something with this one, so that it counts towards the limit."""
+
+    def plan(
+        self,
+        messages: Sequence[Message],
+        room: int,
+        mark: RedriveMark,
+        sent: Container[Fingerprint],
+    ) -> Step:
+        """Sort a batch; at most `room` are taken."""
+
+    def smaller(self, message: Message, tried: Step, mark: RedriveMark) -> Step | None:
+        """What to do with one instead, when a record does not fit its topic."""
+
+
+class SendBack(NamedTuple):
+    """Sends dead letters back to the claims topic."""
+
+    wanted: Filter
+    opener: Opener
+
+    def takes(self, message: Message, letter: DeadLetter) -> bool:
+        """See `Task`."""
+        return goes_back(message, letter, self.wanted)
+
+    def plan(
+        self,
+        messages: Sequence[Message],
+        room: int,
+        mark: RedriveMark,
+        sent: Container[Fingerprint],
+    ) -> Step:
+        """See `Task`."""
+        return plan(messages, self.wanted, room, self.opener, mark, sent)
+
+    def smaller(self, message: Message, tried: Step, mark: RedriveMark) -> Step | None:
+        """See `Task`."""
+        return smaller(message, tried, mark)
 
 
 def plan(
@@ -158,11 +235,15 @@ def plan(
             step.unread.append(coordinates(message))
             continue
         letter = read_letter(message)
+        if letter is not None and letter.value is Form.CLOSED:
+            step.over.append(coordinates(message))
+            continue
         if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
             try:
                 claim = claim_again(message, letter, opener, mark)
             except UnopenedError as error:
-                step.unopened.append(error)
+                record = Record(message.key(), message.value(), headers)
+                step.unopened.append(Unopened(letter, record, str(error)))
             else:
                 _send_once(step, coordinates(message), letter, claim, sent)
                 continue
@@ -229,24 +310,6 @@ def kept_as_it_is(message: Message, headers: Iterable[Header], mark: RedriveMark
     own = [header for header in headers if header[0] != REDRIVEN_HEADER]
     marked = [*own, mark(coordinates(message), message.key(), message.value())]
     return Record(message.key(), message.value(), marked, max(0, stated_ms))
-
-
-class _Named(msgspec.Struct):
-    """An id that is not a plain value is unknown: a list of many items takes far more memory."""
-
-    claim_id: str | int | float | bool | None = None
-
-
-def listed(letter: DeadLetter, record: Record) -> bytes:
-    """A dead letter as a line of JSON, with its key and the claim's id, null where unknown."""
-    key = None if record.key is None else record.key.decode(errors="backslashreplace")
-    try:
-        claim_id = msgspec.json.decode(record.value or b"", type=_Named).claim_id
-    except UNREADABLE:
-        claim_id = None
-    return msgspec.json.encode(
-        {"key": key, "claim_id": claim_id, **msgspec.to_builtins(letter)}, order="deterministic"
-    )
 
 
 def _too_large(value: bytes | None, letter: DeadLetter) -> bool:

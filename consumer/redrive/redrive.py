@@ -6,6 +6,8 @@ again, the next dead letter carries the count forward. Each batch of dead letter
 with its offsets, in a separate group (``CONSUMER_GROUP-redrive``), so that none is sent twice.
 A dead letter that a filter excludes, that was tried too often or is redacted, is appended to
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
+One that is closed (``--discard``) is not sent: a record that states who closed it, when and why is
+appended instead, which later redrives pass over.
 """
 
 import logging
@@ -28,20 +30,8 @@ from confluent_kafka import (
 )
 
 from consumer.batch.process import next_offsets
-from consumer.batch.records import Record, coordinates
+from consumer.batch.records import coordinates
 from consumer.dead_letters.binding import place_of
-from consumer.dead_letters.copies import Fingerprint
-from consumer.dead_letters.marks import Marks
-from consumer.dead_letters.plan import (
-    Filter,
-    Redriven,
-    Step,
-    goes_back,
-    listed,
-    plan,
-    read_letter,
-    smaller,
-)
 from consumer.dead_letters.sealing import Opener, make_opener
 from consumer.errors import KafkaStoppedError
 from consumer.intake.takeover import Start, TakeOver
@@ -72,15 +62,35 @@ from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Output, Publication
 from consumer.publishing.reports import CUT_SHORT, TOO_LARGE, DeliveryReports
 from consumer.publishing.sizes import compressed
+from consumer.redrive.closing import Close, Closure
+from consumer.redrive.copies import Fingerprint
+from consumer.redrive.listing import listed
+from consumer.redrive.marks import Marks
+from consumer.redrive.plan import (
+    Filter,
+    Redriven,
+    SendBack,
+    Step,
+    Task,
+    read_letter,
+)
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
 from schemas.alert import Source
-from schemas.dead_letter import DeadLetter, Form
+from schemas.dead_letter import Form
 
 log = logging.getLogger(__name__)
 
 BATCH: Final = 500
 TIMEOUT_S: Final = 30.0
+COORDINATOR_MOVES: Final = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+    }
+)
+"""The group's coordinator is not there yet: asking again finds it."""
 
 
 def redrive(
@@ -88,19 +98,21 @@ def redrive(
     wanted: Filter,
     *,
     limit: int | None = None,
+    closure: Closure | None = None,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     stop: Stop | None = None,
 ) -> Redriven:
-    """Send dead letters back to the claims topic.
+    """Send dead letters back to the claims topic, or close them.
 
     Reads from where the last redrive ended to the current end, so that what is kept or
     refused again meanwhile is not encountered a second time.
 
     Args:
         settings: topics and connection.
-        wanted: which dead letters to send.
-        limit: stop after this many were sent.
+        wanted: which dead letters to send or close.
+        limit: stop after this many were sent or closed.
+        closure: close them for this reason instead of sending them; needs no key.
         dry_run: print them as JSON lines and change nothing.
         progress: called with the number of records examined.
         stop: ends it between two transactions.
@@ -112,7 +124,13 @@ def redrive(
     wanted = wanted._replace(encrypted_only=settings.dead_letter_value is Form.ENCRYPTED)
     # The producer comes first: it ends what a killed redrive left open and fences one that is still
     # running, so that nobody moves the offsets that are read next.
-    opener = None if dry_run else make_opener(settings)
+    opener = make_opener(settings) if closure is None or dry_run else None
+    task: Task
+    if closure is not None:
+        task = Close(wanted, closure)
+    else:
+        assert opener is not None
+        task = SendBack(wanted, opener)
     rights = READS if dry_run else COUNTS_AND_WRITES
     require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
     producer = None if dry_run else _producer(settings)
@@ -124,13 +142,12 @@ def redrive(
         receipts.key = marks.key
         ends = _assign(consumer, starts)
         batches = _batches(consumer, ends, starts, stop)
-        if producer is None or opener is None:
+        if producer is None:
+            assert opener is not None
             stop.gracefully()
-            done = _show(batches, wanted, limit, marks)
+            done = _show(batches, task, limit, marks, opener)
         else:
-            sending = _Sending(
-                settings, producer, consumer, receipts, marks, wanted, _Sent(limit), opener
-            )
+            sending = _Sending(settings, producer, consumer, receipts, marks, task, _Sent(limit))
             stop.gracefully(unknown=sending.unknown)
             done = sending.send(batches, progress)
         return done._replace(stopped=stop.asked)
@@ -188,7 +205,15 @@ def _starts(
     patience = Patience("finding out where the last redrive ended")
     seen = 0
     while True:
-        committed = _committed(consumer, places)
+        try:
+            committed = _committed(consumer, places)
+        except KafkaException as error:
+            # A broker that has just started; a dry run has no producer that waited for it.
+            if kafka_error(error).code() not in COORDINATOR_MOVES:
+                raise
+            patience.check(f": {kafka_error(error).str()}")
+            time.sleep(0.1)
+            continue
         marks.learn(place.metadata for place in committed)
         starts = over.step(committed)
         if starts is not None:
@@ -259,7 +284,7 @@ class _Sent:
     """What this redrive has sent.
 
     Attributes:
-        room: how many more may be sent.
+        room: how many more may be sent or closed.
         fingerprints: of those sent; about 80 bytes each.
     """
 
@@ -269,26 +294,21 @@ class _Sent:
 
     def add(self, step: Step) -> None:
         """Note what was sent."""
-        self.room -= len(step.claims)
+        self.room -= step.taken
         self.fingerprints.update(step.fingerprints)
 
 
 def _show(
-    batches: Iterable[list[Message]], wanted: Filter, limit: int | None, marks: Marks
+    batches: Iterable[list[Message]], task: Task, limit: int | None, marks: Marks, opener: Opener
 ) -> Redriven:
     done, sent = Redriven(0, 0), _Sent(limit)
-    for messages in _portions(batches, wanted, sent):
-        step = plan(messages, wanted, sent.room, _unopened, marks.header, sent.fingerprints)
-        for letter, record in zip(step.letters, step.claims, strict=True):
-            sys.stdout.write(listed(letter, record).decode() + "\n")
+    for messages in _portions(batches, task, sent):
+        step = task.plan(messages, sent.room, marks.header, sent.fingerprints)
+        for line in listed(step, opener):
+            sys.stdout.write(line + "\n")
         sent.add(step)
         done = done.and_then(step)
     return done
-
-
-def _unopened(record: Record, _: DeadLetter) -> bytes | None:
-    """A dry run sends nothing, so no key is needed to list dead letters."""
-    return record.value
 
 
 @dataclass
@@ -300,9 +320,8 @@ class _Sending:
     consumer: Consumer
     receipts: Receipts
     marks: Marks
-    wanted: Filter
+    task: Task
     sent: _Sent
-    opener: Opener
     in_flight: bool = False
     reports: DeliveryReports = field(default_factory=DeliveryReports)
 
@@ -311,8 +330,8 @@ class _Sending:
         if not self.in_flight:
             return None
         return (
-            "it is unknown whether the last dead letters were sent; the next redrive finds out and "
-            "sends none of them twice"
+            "it is unknown whether the last dead letters were sent or closed; the next redrive "
+            "finds out and does neither twice"
         )
 
     def send(self, batches: Iterable[list[Message]], progress: Callable[[int], None]) -> Redriven:
@@ -323,16 +342,16 @@ class _Sending:
         if new:
             self._commit(Step.empty(), new, {})
         done = Redriven(0, 0)
-        for messages in _portions(batches, self.wanted, self.sent):
+        for messages in _portions(batches, self.task, self.sent):
             for step in self._send(messages):
                 done = done.and_then(step)
-                progress(done.sent + done.kept)
+                progress(done.sent + done.closed + done.kept)
         return done
 
     def _send(self, messages: list[Message]) -> Iterator[Step]:
         """Send dead letters in one transaction, or in smaller ones where some do not fit."""
         sent, mark = self.sent, self.marks.header
-        step = plan(messages, self.wanted, sent.room, self.opener, mark, sent.fingerprints)
+        step = self.task.plan(messages, sent.room, mark, sent.fingerprints)
         if self._fits(messages, step):
             yield step
             return
@@ -342,7 +361,7 @@ class _Sending:
                 yield from self._send(half)
             return
         (message,) = messages
-        while (less := smaller(message, step, self.marks.header)) is not None:
+        while (less := self.task.smaller(message, step, self.marks.header)) is not None:
             step = less
             if self._fits(messages, step):
                 yield step
@@ -365,6 +384,9 @@ class _Sending:
             self.producer = _producer(self.settings)  # ends the transaction
             return False
         self.sent.add(step)
+        if isinstance(self.task, Close):
+            for line in self.task.audit(step):
+                log.info("%s", line)
         return True
 
     def _commit(
@@ -376,7 +398,7 @@ class _Sending:
             self.receipts.older(offsets, min(r.timestamp_ms or now_ms for r in step.kept))
         outputs = (
             Output(self.settings.claims_topic, step.claims, ()),
-            Output(self.settings.dead_letter_topic, step.kept, ()),
+            Output(self.settings.dead_letter_topic, [*step.kept, *step.closed], ()),
         )
         transaction = Transaction(self.producer, self.receipts, TIMEOUT_S)
         transaction.fill(Publication(outputs, offsets, counts), self._queue)
@@ -391,9 +413,7 @@ class _Sending:
         self.reports.wait(producer, TIMEOUT_S)
 
 
-def _portions(
-    batches: Iterable[list[Message]], wanted: Filter, sent: _Sent
-) -> Iterator[list[Message]]:
+def _portions(batches: Iterable[list[Message]], task: Task, sent: _Sent) -> Iterator[list[Message]]:
     """Parts of batches, in order, that contain no more than there is room for, until there is none.
 
     The rest of a batch is examined as well if some of its first part were not sent: whatever is
@@ -402,18 +422,18 @@ def _portions(
     for messages in batches:
         rest = messages
         while rest:
-            part = _cut(rest, wanted, sent.room)
+            part = _cut(rest, task, sent.room)
             rest = rest[len(part) :]
             yield part
             if sent.room == 0:
                 return
 
 
-def _cut(messages: list[Message], wanted: Filter, room: int) -> list[Message]:
+def _cut(messages: list[Message], task: Task, room: int) -> list[Message]:
     """The batch up to the last dead letter that fits the limit."""
     for index, message in enumerate(messages):
         letter = read_letter(message)
-        room -= letter is not None and goes_back(message, letter, wanted)
+        room -= letter is not None and task.takes(message, letter)
         if room == 0:
             return messages[: index + 1]
     return messages

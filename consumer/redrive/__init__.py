@@ -1,0 +1,1 @@
+"""Dead letters back to the claims topic, or closed: the command `redrive`."""
