@@ -10,6 +10,7 @@ from consumer.intake.forwarding import producer_settings
 from consumer.intake.reachable import Reachable
 from consumer.kafka.client import producer_config
 from consumer.settings.settings import Forward, read_settings
+from tests.broker import wait
 
 
 class Asked:
@@ -51,8 +52,7 @@ def test_it_asks_by_itself_while_it_watches() -> None:
     client = Asked()
     found = Reachable(client, "claims")
     with found.watched():
-        while found.fault() is None:
-            pass
+        wait.until(found.fault, "a fault")
     assert found.fault() == "no topic claims"
 
 
