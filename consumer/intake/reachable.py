@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import ClusterMetadata
+from confluent_kafka.admin._metadata import ClusterMetadata
 
 from consumer.background import in_background
 from consumer.kafka.client import kafka_error, last_reason
