@@ -12,8 +12,9 @@ import httpx
 import msgspec
 import pytest
 
-from tests.broker import wait
+from tests.broker import ports, wait
 from tests.broker.native import NativeKafka
+from tests.broker.proxy import Proxy
 from tests.broker.read import read_all
 from tests.deploy import processes
 from tests.http.running import Server, running
@@ -135,37 +136,37 @@ def test_what_was_answered_is_in_the_topic_when_the_server_ends(
     assert 0 <= unanswered <= (CLIENTS if number is signal.SIGKILL else 0)
 
 
-@pytest.mark.slow
-def test_no_score_while_kafka_is_down(
-    native: type[NativeKafka], tmp_path: Path, model_dir: Path
-) -> None:
-    with native() as kafka:
-        stage = Stage(kafka.bootstrap, tmp_path, model_dir, 1)
-        with serving(stage) as server, httpx.Client(base_url=server.url, timeout=60) as client:
-            sent = claims(3)
-            before = client.post("/fraud-detection", content=sent[0], headers=JSON)
-            kafka.kill()
-            during = [
-                client.post("/fraud-detection", content=sent[1], headers=JSON),
-                client.post("/fraud-detection", content=b"[" + sent[1] + b"]", headers=JSON),
-            ]
-            wait.until(lambda: client.get("/readyz").status_code == 503, "not ready")
-            assert client.get("/readyz").text == "Kafka does not answer"
-            assert client.get("/healthz").status_code == 200
-            kafka.start()
-            kafka.ready()
-            wait.until(lambda: client.get("/readyz").status_code == 200, "ready again")
-            after = client.post("/fraud-detection", content=sent[2], headers=JSON)
-            assert server.stop() == 0
-        found = in_topic(stage)
-        stage.close()
-    assert (before.status_code, after.status_code) == (200, 200)
-    for answer in during:
+def check_nothing_is_scored(client: httpx.Client, claim: bytes) -> None:
+    for body in (claim, b"[" + claim + b"]"):
+        answer = client.post("/fraud-detection", content=body, headers=JSON)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.headers["content-type"] == "application/problem+json"
         assert "did not acknowledge" in answer.json()["detail"]
         assert "fraud_probability" not in answer.text
-    assert found == Counter([sent[0], sent[2]])
+    wait.until(lambda: client.get("/readyz").status_code == 503, "not ready")
+    assert client.get("/readyz").text == "Kafka does not answer"
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.slow
+def test_no_score_while_kafka_is_away(
+    native: type[NativeKafka], tmp_path: Path, model_dir: Path
+) -> None:
+    (port,) = ports.free_ports(1)
+    with native(advertised=[port]) as kafka, Proxy(port, kafka.node.port) as proxy:
+        stage = Stage(kafka.bootstrap, tmp_path, model_dir, 1)
+        first, lost, last = claims(3)
+        with serving(stage) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+            assert client.post("/fraud-detection", content=first, headers=JSON).is_success
+            proxy.cut()
+            check_nothing_is_scored(client, lost)
+            proxy.heal()
+            wait.until(lambda: client.get("/readyz").status_code == 200, "ready again")
+            assert client.post("/fraud-detection", content=last, headers=JSON).is_success
+            assert in_topic(stage) == Counter([first, last])
+            kafka.kill()
+            check_nothing_is_scored(client, lost)
+            assert server.stop() == 0
 
 
 def test_it_does_not_start_without_the_topic(kafka: str, model_dir: Path) -> None:
