@@ -28,7 +28,7 @@ from consumer.dead_letters.redrive import redrive
 from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError, SettingsError
-from consumer.intake.forwarding import intake
+from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog

@@ -2,24 +2,20 @@
 
 import contextlib
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from msgspec.structs import replace
 
 from consumer.background import in_background
 from consumer.batch.records import Record
-from consumer.intake.reachable import Reachable
 from consumer.intake.waiting import Waiting
 from consumer.kafka.client import kafka_error
-from consumer.kafka.producing import make_producer
-from consumer.kafka.topics import WRITES, require_topics
-from consumer.settings.settings import Delivery, Forward, Settings
-from consumer.telemetry.health import Check
-from consumer.web.forwarding import Take, Untaken
+from consumer.web.forwarding import Untaken
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +27,8 @@ MOST_RECORDS: Final = 10_000
 MOST_BYTES: Final = 64_000_000
 """Records not acknowledged yet, of all requests together; above either, requests are refused."""
 TICK_S: Final = 0.1
+QUIET_S: Final = 1.0
+"""For which the same error is not logged again: an outage has one for each claim."""
 
 _UNTAKEN: Final = {
     KafkaError.MSG_SIZE_TOO_LARGE: Untaken.TOO_LARGE,
@@ -41,13 +39,18 @@ _UNTAKEN: Final = {
 class Forwarder:
     """Produces records for requests. Called on the event loop, which it never blocks."""
 
-    def __init__(self, producer: Producer, topic: str) -> None:
+    def __init__(
+        self, producer: Producer, topic: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Produce to the topic; the clock, in seconds, is that of the log."""
         self._producer = producer
         self._topic = topic
+        self._clock = clock
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._records = self._bytes = 0
         self._fatal: str | None = None
+        self._logged: dict[int, float] = {}
 
     async def take(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
         """Produce records and wait until all are acknowledged, at most WITHIN_S + MARGIN_S.
@@ -55,7 +58,7 @@ class Forwarder:
         Returns:
             For each, None if it is in the topic, otherwise why that is not known.
         """
-        sizes = [len(record.key or b"") + len(record.value or b"") for record in records]
+        sizes = [_size(record) for record in records]
         if not self._admitted(len(sizes), sum(sizes)):
             return [Untaken.FULL] * len(sizes)
         waiting = Waiting(len(sizes))
@@ -70,7 +73,7 @@ class Forwarder:
             with in_background(self._serve, "forwarding", self._stopping):
                 yield
         finally:
-            left = self._producer.flush(WITHIN_S + MARGIN_S)
+            left = self._polled(partial(self._producer.flush, WITHIN_S + MARGIN_S))
             if left:
                 log.warning("%d claims, answered with 503, were not acknowledged", left)
 
@@ -123,60 +126,39 @@ class Forwarder:
     def _why(self, error: KafkaError) -> Untaken:
         if error.code() == KafkaError._QUEUE_FULL:
             return Untaken.FULL
-        log.warning("a posted claim is not in %s: %s", self._topic, error.str())
+        self._log(error)
         if error.fatal() or error.code() == KafkaError._FATAL:
-            self._fatal = f"the producer has failed permanently: {error.str()}"
+            self._failed(error)
         return _UNTAKEN.get(error.code(), Untaken.REFUSED)
+
+    def _log(self, error: KafkaError) -> None:
+        now = self._clock()
+        with self._lock:
+            if now - self._logged.get(error.code(), -math.inf) < QUIET_S:
+                return
+            self._logged[error.code()] = now
+        log.warning("Kafka did not acknowledge posted claims for %s: %s", self._topic, error.str())
+
+    def _failed(self, error: KafkaError) -> None:
+        if self._fatal is None:
+            self._fatal = f"the producer has failed permanently: {error.str()}"
+            log.error("%s; restart the process", self._fatal)
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(TICK_S)
+            self._polled(partial(self._producer.poll, TICK_S))
+
+    def _polled(self, poll: Callable[[], int]) -> int:
+        """Serve delivery reports; a client that fails permanently says so here, once."""
+        try:
+            return poll()
+        except KafkaException as error:
+            # The reports of what was in flight are still to come.
+            self._failed(kafka_error(error))
+            return len(self._producer)
 
 
-class Intake(NamedTuple):
-    """What becomes of posted claims, in the terms of the server: by default, nothing."""
-
-    take: Take | None = None
-    """Produces them."""
-    ready: tuple[Check, ...] = ()
-    healthy: tuple[Check, ...] = ()
-    unknown: Callable[[], str | None] = lambda: None
-    """Describes what Kafka has not answered."""
-
-
-def producer_settings(settings: Settings) -> Settings:
-    """Settings of a producer that sends at once and gives a record up in time.
-
-    A batch of at most 64 kB fits any topic, so a record that does not fit takes no others with it.
-    """
-    own = {
-        name: value
-        for name, value in settings.librdkafka.items()
-        if name not in {"delivery.timeout.ms", "message.timeout.ms"}
-    }
-    librdkafka = {
-        "linger.ms": "0",
-        "batch.size": "65536",
-        **own,
-        "delivery.timeout.ms": str(int(WITHIN_S * 1_000)),
-    }
-    return replace(settings, delivery=Delivery.AT_LEAST_ONCE, librdkafka=librdkafka)
-
-
-@contextlib.contextmanager
-def intake(settings: Settings) -> Iterator[Intake]:
-    """The intake that API_FORWARD enables, while the body runs; what is in flight is waited for.
-
-    Raises:
-        KafkaStoppedError: the claims topic or the right to write to it is missing.
-        SettingsError: the client rejects a KAFKA_* setting.
-    """
-    if settings.api_forward is Forward.OFF:
-        yield Intake()
-        return
-    topic = settings.claims_topic
-    require_topics(settings, {topic: WRITES})
-    producer = make_producer(producer_settings(settings))
-    forwarder, reachable = Forwarder(producer, topic), Reachable(producer, topic)
-    with forwarder.running(), reachable.watched():
-        yield Intake(forwarder.take, (reachable.fault,), (forwarder.broken,), forwarder.unknown)
+def _size(record: Record) -> int:
+    """Bytes of what a client sends: an array's headers are those of each of its claims."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers or ())
+    return len(record.key or b"") + len(record.value or b"") + headers

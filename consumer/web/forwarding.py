@@ -1,5 +1,6 @@
 """Posted claims are produced to Kafka before their scores are answered (API_FORWARD)."""
 
+import asyncio
 import enum
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
@@ -64,6 +65,7 @@ class Forwarding:
         """Forward with `take`; counts go to `metrics`, by reason from the start."""
         self._take = take
         self._metrics = metrics
+        self._under_way: set[asyncio.Task[Sequence[Untaken | None]]] = set()
         for reason in Untaken:
             metrics.failed.labels(reason.value)
 
@@ -90,12 +92,22 @@ class Forwarding:
         reasons = await self._taken(records)
         unavailable = [r for r in reasons if r is not None and r is not Untaken.TOO_LARGE]
         if unavailable and None not in reasons:
-            raise _error(unavailable[0])
+            # Only one that may be in the topic says so; then nobody reads that none was sent.
+            raise _error(Untaken.TIMEOUT if Untaken.TIMEOUT in unavailable else unavailable[0])
         due = iter(reasons)
         return [a if isinstance(a, Problem) else _unless(next(due), a) for a in answers]
 
     async def _taken(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
-        reasons = await self._take(records) if records else ()
+        if not records:
+            return ()
+        # A client that gives up cancels its request, and in an outage most do: they count as well.
+        task = asyncio.ensure_future(self._counted(records))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _counted(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
+        reasons = await self._take(records)
         for reason in reasons:
             if reason is None:
                 self._metrics.forwarded.inc()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from consumer.intake.forwarding import producer_settings
+from consumer.intake.posted import producer_settings
 from consumer.intake.reachable import Reachable
 from consumer.kafka.client import producer_config
 from consumer.settings.settings import Forward, read_settings
@@ -68,10 +68,11 @@ def test_the_producer_is_idempotent_and_gives_up_in_time() -> None:
     assert found["partitioner"] == "murmur2_random"
 
 
-@pytest.mark.parametrize("name", ["DELIVERY_TIMEOUT_MS", "MESSAGE_TIMEOUT_MS"])
-def test_its_patience_is_not_the_environments(name: str) -> None:
+@pytest.mark.parametrize("name", ["DELIVERY_TIMEOUT_MS", "MESSAGE_TIMEOUT_MS", "BATCH_SIZE"])
+def test_its_patience_and_its_batches_are_not_the_environments(name: str) -> None:
     found = config(**{f"KAFKA_{name}": "600000", "KAFKA_LINGER_MS": "3"})
     assert (found["delivery.timeout.ms"], found["linger.ms"]) == ("5000", "3")
+    assert found["batch.size"] == "65536"
     assert "message.timeout.ms" not in found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 from falcon.testing import ASGIConductor, Result
 from prometheus_client import generate_latest
 
@@ -36,7 +36,7 @@ class Stage:
     def __init__(self, take: Take | None = None, scorer: FakeScorer | None = None) -> None:
         self.broker = FakeBroker()
         self.producer = FakeProducer(self.broker, transactional=False)
-        self.forwarder = Forwarder(self.producer, "claims")  # type: ignore[arg-type]
+        self.forwarder = Forwarder(self.producer, "claims", lambda: 0.0)  # type: ignore[arg-type]
         self.metrics = ServingMetrics()
         found = Forwarding(take or self.forwarder.take, ForwardingMetrics(self.metrics))
         model = scorer or FakeScorer()
@@ -195,6 +195,23 @@ def test_of_an_array_only_those_that_are_taken_have_scores() -> None:
     assert [item.get("fraud_probability") for item in found.json] == [None, 0.0, None, None]
 
 
+def test_an_array_is_not_said_to_be_unsent_if_one_claim_may_be_in_the_topic() -> None:
+    async def take(records: Sequence[Record]) -> Sequence[Untaken | None]:
+        return [Untaken.FULL, Untaken.TOO_LARGE, Untaken.TIMEOUT]
+
+    found = Stage(take).post(b'[{"claim_id":"a"}, {"claim_id":"b"}, {"claim_id":"c"}]')
+    assert found.status_code == 503
+    assert "may be in the topic" in found.json["detail"]
+
+
+def test_an_outage_is_not_logged_once_for_each_claim(caplog: pytest.LogCaptureFixture) -> None:
+    stage = failing(KafkaError._MSG_TIMED_OUT)
+    body = b"[" + b",".join([CLAIM] * 50) + b"]"
+    assert stage.post(body).status_code == 503
+    (line,) = (r.getMessage() for r in caplog.records if r.name == intake.__name__)
+    assert line == "Kafka did not acknowledge posted claims for claims: Local: Message timed out"
+
+
 def test_a_claim_that_does_not_fit_the_topic_is_the_senders_fault() -> None:
     stage = failing(KafkaError.MSG_SIZE_TOO_LARGE)
     found = stage.post(CLAIM)
@@ -230,6 +247,34 @@ def test_requests_beyond_the_limit_are_refused_until_there_is_room(
     assert stage.counted() == {"forwarded_total": 2, 'not_forwarded_total{reason="full"}': 1}
 
 
+def test_headers_count_for_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "MOST_BYTES", len(CLAIM) + len(b"p-7") + 100)
+    stage = Stage()
+    assert stage.post(CLAIM).status_code == 200
+    found = stage.post(CLAIM, tracestate="a=" + 100 * "1")
+    assert (found.status_code, stage.records[1:]) == (503, [])
+    assert stage.forwarder._records == stage.forwarder._bytes == 0
+
+
+def test_claims_of_a_client_that_gave_up_are_counted() -> None:
+    stage = Stage()
+
+    async def act(client: ASGIConductor) -> None:
+        for error in (None, KafkaError(KafkaError._MSG_TIMED_OUT)):
+            asked = asyncio.create_task(post(client, CLAIM))
+            while not len(stage.producer):
+                await asyncio.sleep(0)
+            asked.cancel()
+            await asyncio.wait([asked])
+            stage.producer.undelivered = error
+            stage.producer.poll(0)
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+    stage.play(act, delivering=False)
+    assert stage.counted() == {"forwarded_total": 1, 'not_forwarded_total{reason="timeout"}': 1}
+
+
 def test_a_full_client_is_reported_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage()
 
@@ -247,6 +292,28 @@ def test_a_producer_that_has_failed_for_good_is_unhealthy() -> None:
     stage.producer.faults["produce claims"] = KafkaError(KafkaError._FATAL)
     assert stage.post(CLAIM).status_code == 503
     assert "failed permanently" in (stage.forwarder.broken() or "")
+
+
+def test_a_client_that_fails_for_good_still_reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client raises such an error where it is polled, once, before the reports."""
+    stage = Stage()
+    failure = KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not permitted", fatal=True)
+    errors = [KafkaException(failure)]
+    poll = stage.producer.poll
+
+    def polled(seconds: float) -> int:
+        if errors:
+            raise errors.pop()
+        return poll(seconds)
+
+    monkeypatch.setattr(stage.producer, "poll", polled)
+
+    async def act(client: ASGIConductor) -> None:
+        with stage.forwarder.running():
+            assert (await post(client, CLAIM)).status_code == 200
+
+    stage.play(act, delivering=False)
+    assert stage.forwarder.broken() == "the producer has failed permanently: not permitted"
 
 
 def test_without_any_report_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
