@@ -317,6 +317,17 @@ class TestDoctor:
         assert unknown == NEVER_KNOWN | own | retention | others
         assert "wrong" not in states.values()
 
+    def test_the_right_of_an_intake_is_not_a_workers(
+        self, filled: Secured, model: Path, principal: tuple[str, Env]
+    ) -> None:
+        name, env = principal
+        env = {**env, "API_FORWARD": "claims"}
+        code, states = self.states(env, model)
+        assert (code, states["API_FORWARD"], states["claims rights"]) == (4, "wrong", "ok")
+        filled.allow(name, RIGHTS["serve"])
+        code, states = self.states(env, model)
+        assert (code, states["API_FORWARD"]) == (1, "ok")
+
     @pytest.mark.parametrize("granted", [AclOperation.READ, AclOperation.WRITE])
     def test_a_right_that_a_worker_lacks(
         self, granted: AclOperation, filled: Secured, model: Path, tmp_path: Path
