@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from tests.broker import ports, wait
+from tests.broker import ports, topics, wait
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
 from tests.broker.read import read_all
@@ -115,6 +115,22 @@ def test_posted_claims_become_alerts_exactly_once(stage: Stage) -> None:
     traced = [record for record in records if ("traceparent", TRACE.encode()) in record.headers]
     assert len(traced) == 20
     assert not read_all(stage.bootstrap, stage.dead)
+
+
+def test_a_claim_that_does_not_fit_takes_no_others_with_it(stage: Stage) -> None:
+    name = topics.fresh_name("small")
+    topics.create(stage.bootstrap, name, 1, {"max.message.bytes": "100000"})
+    stage.environ["CLAIMS_TOPIC"] = name
+    stage.environ |= {"KAFKA_BATCH_SIZE": "1000000", "KAFKA_LINGER_MS": "200"}
+    large = b'{"claim_id": "large", "note": "%s"}' % (150_000 * b"x")
+    sent = claims(20)
+    with serving(stage) as server, httpx.Client(base_url=server.url, timeout=60) as client:
+        body = b"[" + b", ".join([*sent[:10], large, *sent[10:]]) + b"]"
+        many = client.post("/fraud-detection", content=body, headers=JSON).json()
+        one = client.post("/fraud-detection", content=large, headers=JSON)
+    assert (many[10]["status"], one.status_code) == (413, 413)
+    assert all("fraud_probability" in answer for answer in many[:10] + many[11:])
+    assert Counter(r.value for r in read_all(stage.bootstrap, name)) == Counter(sent)
 
 
 @pytest.mark.slow
