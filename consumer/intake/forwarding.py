@@ -75,7 +75,9 @@ class Forwarder:
         finally:
             left = self._polled(partial(self._producer.flush, WITHIN_S + MARGIN_S))
             if left:
-                log.warning("%d claims, answered with 503, were not acknowledged", left)
+                log.warning(
+                    "%d posted claims, none answered with a score, were not acknowledged", left
+                )
 
     def broken(self) -> str | None:
         """A check of health: the producer can be used."""
