@@ -1,5 +1,6 @@
 """Posted claims on their way to the claims topic: each request waits until Kafka has its own."""
 
+import asyncio
 import contextlib
 import logging
 import math
@@ -13,7 +14,6 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.background import in_background
 from consumer.batch.records import Record
-from consumer.intake.waiting import Waiting
 from consumer.kafka.client import kafka_error
 from consumer.web.forwarding import Untaken
 
@@ -34,6 +34,41 @@ _UNTAKEN: Final = {
     KafkaError.MSG_SIZE_TOO_LARGE: Untaken.TOO_LARGE,
     KafkaError._MSG_TIMED_OUT: Untaken.TIMEOUT,
 }
+
+
+class Waiting:
+    """What has become of the records of one request."""
+
+    def __init__(self, count: int) -> None:
+        """Expect so many reports. On the event loop."""
+        self._found: list[Untaken | None] = [Untaken.TIMEOUT] * count
+        self._left = count
+        self._loop = asyncio.get_running_loop()
+        self._all = self._loop.create_future()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def report(self, number: int, found: Untaken | None) -> None:
+        """What has become of a record; once for each, from any thread."""
+        with self._lock:
+            self._found[number] = found
+            self._left -= 1
+            # A request that no longer waits may have outlived its event loop.
+            if not self._left and not self._ended:
+                self._loop.call_soon_threadsafe(self._wake)
+
+    async def answer(self, seconds: float) -> list[Untaken | None]:
+        """Wait for every report, or so long; a record without one has timed out."""
+        try:
+            await asyncio.wait([self._all], timeout=seconds)
+        finally:
+            with self._lock:
+                self._ended = True
+        return list(self._found)
+
+    def _wake(self) -> None:
+        if not self._all.done():
+            self._all.set_result(None)
 
 
 class Forwarder:

@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -15,8 +16,7 @@ from prometheus_client import generate_latest
 
 from consumer.batch.records import Record
 from consumer.intake import forwarding as intake
-from consumer.intake.forwarding import Forwarder
-from consumer.intake.waiting import Waiting
+from consumer.intake.forwarding import Forwarder, Waiting
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import ForwardingMetrics, ServingMetrics
 from consumer.web.api import scoring_app
@@ -299,18 +299,25 @@ def test_a_client_that_fails_for_good_still_reports(monkeypatch: pytest.MonkeyPa
     stage = Stage()
     failure = KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not permitted", fatal=True)
     errors = [KafkaException(failure)]
-    poll = stage.producer.poll
+    poll, produced = stage.producer.poll, threading.Event()
 
     def polled(seconds: float) -> int:
         if errors:
             raise errors.pop()
+        if not produced.wait(seconds):
+            return 0
+        produced.clear()
         return poll(seconds)
 
     monkeypatch.setattr(stage.producer, "poll", polled)
 
     async def act(client: ASGIConductor) -> None:
         with stage.forwarder.running():
-            assert (await post(client, CLAIM)).status_code == 200
+            asked = asyncio.create_task(post(client, CLAIM))
+            while not len(stage.producer):
+                await asyncio.sleep(0)
+            produced.set()
+            assert (await asked).status_code == 200
 
     stage.play(act, delivering=False)
     assert stage.forwarder.broken() == "the producer has failed permanently: not permitted"
