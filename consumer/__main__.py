@@ -25,7 +25,8 @@ from confluent_kafka import KafkaException
 
 from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
-from consumer.errors import ScorerError
+from consumer.errors import ScorerError, SettingsError
+from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
@@ -44,10 +45,11 @@ from consumer.session.session import Session
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
-from consumer.telemetry.metrics import Metrics, ProcessMetrics, ServingMetrics
+from consumer.telemetry.metrics import ForwardingMetrics, Metrics, ProcessMetrics, ServingMetrics
 from consumer.telemetry.tracing import traced
 from consumer.web.access import BearerToken
 from consumer.web.api import scoring_app
+from consumer.web.forwarding import Forwarding
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
@@ -120,7 +122,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     verify = signature_check(settings)
     share = settings.control_share
     models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
-    health = Health(ready=(Loaded(models.current().version).missing,))
+    loaded = Loaded(models.current().version)
     sock = listen(settings.api_host, settings.api_port, "API_PORT")
     context = tls(settings.api_tls_cert, settings.api_tls_key)
     limits = Limits(
@@ -131,12 +133,18 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
             "API_HOST=%s without API_TOKEN: anyone who can reach this address can submit claims",
             settings.api_host,
         )
-    with traced(settings) as traces, models.watched():
-        own = traces.middleware()
-        token, unknown = settings.api_token, settings.unknown_fields
-        app = scoring_app(models.current, metrics, health, token, *own, unknown=unknown)
+    with traced(settings) as traces, models.watched(), intake(settings) as posted:
+        app = scoring_app(
+            models.current,
+            metrics,
+            Health((loaded.missing, *posted.ready), posted.healthy),
+            settings.api_token,
+            *traces.middleware(),
+            unknown=settings.unknown_fields,
+            forwarding=posted.take and Forwarding(posted.take, ForwardingMetrics(metrics)),
+        )
         server = Server(app, limits, metrics.answered, context)
-        stop.gracefully(server.stop, within_s=GRACE_S + LIMIT_S)
+        stop.gracefully(server.stop, posted.unknown, within_s=GRACE_S + LIMIT_S)
         serve_until_stopped(server, sock)
 
 

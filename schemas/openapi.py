@@ -20,11 +20,12 @@ MAX_CLAIMS: Final = 1_000
 SCORING_PROBLEMS: Final = {
     400: "Not JSON, not UTF-8, empty, nested too deeply, or `detail` is no boolean.",
     408: "The body did not arrive in time.",
-    413: "The claim or the array is larger than the limit.",
+    413: "The claim or the array is larger than the limit, or than the claims topic accepts.",
     415: "The body is not sent as application/json.",
     422: "JSON, but no claim: `path` is where; or an array of none or too many.",
     500: "The model failed.",
-    503: "Too many requests under way; try again.",
+    503: "Too many requests under way; or, where posted claims are forwarded (API_FORWARD), Kafka "
+    "has not acknowledged the claim, so it is not scored. Try again, with the same id.",
 }
 HELD: Final = {"fraudulent": False, "fraud_probability": 0.0213}
 REFUSED: Final = {
@@ -83,8 +84,8 @@ def _claims() -> Document:
             _schema("Claim"),
             {
                 "type": "array",
-                "description": "Claims, each of at most 1 MB and 16 MB in all. What is no claim is "
-                "answered with its problem, and the others are scored.",
+                "description": "Claims, each of at most 1 MB and 16 MB in all. What is no claim, "
+                "or was not forwarded, is answered with its problem, and the others are scored.",
                 "minItems": 1,
                 "maxItems": MAX_CLAIMS,
                 "items": {"anyOf": [_schema("Claim"), {}]},
@@ -146,8 +147,8 @@ def _paths(form: ClaimForm) -> dict[str, Document]:
     }
 
 
-def openapi(form: ClaimForm = AUTO) -> Document:
-    """The document, for claims of that form."""
+def openapi(form: ClaimForm = AUTO, *, page: bool = True) -> Document:
+    """The document, for claims of that form; with the page, or of an endpoint without one."""
     place = "#/components/schemas/"
     schemas = form.components(place) | components([FraudAlert, Verdict, Problem], place)
     unauthorized = _problem("A bearer token is set (API_TOKEN), and this is not it.")
@@ -165,7 +166,7 @@ def openapi(form: ClaimForm = AUTO) -> Document:
         },
         "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}],
-        "paths": _paths(form),
+        "paths": {path: said for path, said in _paths(form).items() if page or path != "/"},
         "components": {
             "schemas": schemas,
             "responses": {"Unauthorized": unauthorized},

@@ -15,7 +15,7 @@ from consumer.doctor.files import files
 from consumer.doctor.findings import Diagnosis, unknown, wrong
 from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
 from consumer.doctor.ports import ports
-from consumer.doctor.topics import INTERNAL, Use, judge_internal, judge_topic, sizes
+from consumer.doctor.topics import INTERNAL, Use, forwarding, judge_internal, judge_topic, sizes
 from consumer.errors import SettingsError
 from consumer.kafka import group
 from consumer.kafka.client import (
@@ -26,7 +26,7 @@ from consumer.kafka.client import (
 )
 from consumer.kafka.outputs import Ends
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, admin
-from consumer.settings.settings import Delivery, Settings
+from consumer.settings.settings import Delivery, Forward, Settings
 
 APART_S: Final = 1.0
 """Seconds between two checks of open transactions."""
@@ -66,6 +66,8 @@ def _kafka(settings: Settings, client: AdminClient) -> Iterator[Diagnosis]:
     found = ask_topics(client, [*(use.topic for use in uses), *INTERNAL])
     for use in uses:
         yield from judge_topic(use, found[use.topic])
+    if settings.api_forward is not Forward.OFF:
+        yield forwarding(settings.claims_topic, found[settings.claims_topic])
     outputs = settings.alerts_topic, settings.dead_letter_topic
     yield sizes(settings.claims_topic, outputs, found)
     members = ask_group(client, settings.consumer_group)

@@ -4,11 +4,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
+from msgspec.structs import replace
 
 from consumer.doctor.asked import AskedTopic
 from consumer.doctor.durability import durability
-from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, State, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
+from consumer.kafka.topics import WRITES
 
 STOPS: Final = KafkaStoppedError.exit_code
 INTERNAL: Final = ("__consumer_offsets", "__transaction_state")
@@ -96,6 +98,17 @@ def rights(use: Use, topic: AskedTopic) -> Diagnosis:
         return ok(check, f"allowed: {_named(use.rights)}")
     text = f"this principal may not {_named(missing)}"
     return wrong(check, text, "grant the right (docs/security.md)", STOPS)
+
+
+def forwarding(topic: str, found: AskedTopic | KafkaError) -> Diagnosis:
+    """Check that `serve` may write posted claims to the claims topic, as API_FORWARD asks."""
+    check = "API_FORWARD"
+    use = Use(topic, WRITES)
+    finding = judge_absent(use, found) if isinstance(found, KafkaError) else rights(use, found)
+    if finding.state is State.WRONG:
+        text = finding.text if isinstance(found, KafkaError) else f"{finding.text} {topic}"
+        return wrong(check, f"{text}; serve would not start", finding.advice, STOPS)
+    return replace(finding, check=check, text=f"topic {topic}, {finding.text}")
 
 
 def _named(rights: Iterable[str]) -> str:

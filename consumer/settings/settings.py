@@ -66,6 +66,15 @@ class Tracing(enum.StrEnum):
     """To an OpenTelemetry collector, as OTEL_* variables say."""
 
 
+class Forward(enum.StrEnum):
+    """What becomes of claims that are posted to the HTTP endpoint."""
+
+    OFF = "off"
+    """They are scored, and not kept."""
+    CLAIMS = "claims"
+    """They are produced to CLAIMS_TOPIC before their scores are answered."""
+
+
 class Membership(enum.StrEnum):
     """Static members are remembered by the group across a restart, dynamic ones are not."""
 
@@ -153,6 +162,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     api_port: Port = 8080
     api_host: Text = "127.0.0.1"
     api_token: Token = None
+    api_forward: Annotated[Forward, _one_of(Forward)] = Forward.OFF
     api_tls_cert: OptionalFile = None
     api_tls_key: OptionalFile = None
     api_max_connections: Annotated[int, _number(1, 65_535)] = 512

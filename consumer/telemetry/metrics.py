@@ -122,6 +122,23 @@ class ServingMetrics(ModelMetrics):
         )
 
 
+class ForwardingMetrics:
+    """Metrics of claims that are forwarded to Kafka, next to those of the scorer."""
+
+    def __init__(self, metrics: ServingMetrics) -> None:
+        self.forwarded = Counter(
+            "fraud_scorer_claims_forwarded",
+            "Posted claims that Kafka acknowledged.",
+            registry=metrics.registry,
+        )
+        self.failed = Counter(
+            "fraud_scorer_claims_not_forwarded",
+            "Posted claims that were not scored because Kafka did not take them.",
+            ["reason"],
+            registry=metrics.registry,
+        )
+
+
 class Metrics(ModelMetrics):
     """Metrics of the worker."""
 

@@ -1,7 +1,7 @@
 """The HTTP endpoint: POST /fraud-detection, its OpenAPI document and its page."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from falcon.asgi import Request, Response
 
 from consumer.batch.alerts import BatchScorer
 from consumer.batch.decode import Decoded, decode
+from consumer.batch.records import Record
 from consumer.server.limits import PROBES
 from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
@@ -24,10 +25,12 @@ from consumer.web.batches import (
     status_of,
     told,
 )
+from consumer.web.forwarding import Forwarding, record_of, trace_of
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
 from consumer.web.turns import Turns
 from schemas.claim_form import form_of
+from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.size import MAX_CLAIM_BYTES
@@ -53,10 +56,12 @@ class FraudDetection:
         scorer: Callable[[], BatchScorer],
         metrics: ServingMetrics,
         unknown: UnknownFields = UnknownFields.FLAG,
+        forwarding: Forwarding | None = None,
     ) -> None:
         self._scorer = scorer
         self._metrics = metrics
         self._unknown = unknown
+        self._forwarding = forwarding
         self._arrays = Turns(MAX_ARRAYS)
 
     async def on_post(self, request: Request, response: Response) -> None:
@@ -65,23 +70,37 @@ class FraudDetection:
         body = await _body(request)
         with self._metrics.request_seconds.time():
             if is_array(body):
-                response.data = await self._array(body, detail=detail)
+                response.data = await self._array(body, trace_of(request), detail=detail)
             else:
-                response.data = self._one(body, detail=detail)
+                response.data = await self._one(body, trace_of(request), detail=detail)
         response.content_type = JSON
 
-    async def _array(self, body: bytes, *, detail: bool) -> bytes:
-        async with self._arrays.one():
-            found = await answers(body, self._scorer(), self._read, detail=detail)
-            return _encoder.encode(found)
+    async def _array(self, body: bytes, trace: Sequence[Header], *, detail: bool) -> bytes:
+        records: list[Record] = []
 
-    def _one(self, body: bytes, *, detail: bool) -> bytes:
+        def read(event: bytes, decoder: ClaimDecoder) -> Decoded:
+            found = self._read(event, decoder)
+            if self._forwarding is not None:
+                records.append(record_of(event, found, decoder.contract, trace))
+            return found
+
+        async with self._arrays.one():
+            found = await answers(body, self._scorer(), read, detail=detail)
+        # Not in turn: an array that waits for Kafka does not hold up the others.
+        if self._forwarding is not None:
+            found = await self._forwarding.each(records, found)
+        return _encoder.encode(found)
+
+    async def _one(self, body: bytes, trace: Sequence[Header], *, detail: bool) -> bytes:
         scorer = self._scorer()
         try:
             claim = self._read(body, scorer.decoder)
         except RefusedError as refused:
             raise ProblemError(status_of(refused), str(refused), refused.path) from None
         (found,) = told([claim], scorer, detail=detail)
+        # After the score: a claim that breaks the model would stop the workers too.
+        if self._forwarding is not None:
+            await self._forwarding.one(record_of(body, claim, scorer.decoder.contract, trace))
         return _encoder.encode(found)
 
     def _read(self, body: bytes, decoder: ClaimDecoder) -> Decoded:
@@ -131,8 +150,10 @@ async def _body(request: Request) -> bytes:
 class OpenApiDocument:
     """GET /openapi.json: the document for claims of the model in service."""
 
-    def __init__(self, scorer: Callable[[], BatchScorer]) -> None:
+    def __init__(self, scorer: Callable[[], BatchScorer], *, page: bool = True) -> None:
+        """Document the endpoint for the model of `scorer`, with or without the page."""
         self._scorer = scorer
+        self._page = page
         self._of: ClaimDecoder | None = None
         self._document = b""
 
@@ -140,7 +161,7 @@ class OpenApiDocument:
         """Answer the generated document."""
         decoder = self._scorer().decoder
         if self._of is not decoder:
-            found = openapi(form_of(decoder))
+            found = openapi(form_of(decoder), page=self._page)
             self._document = json.dumps(found, indent=2, ensure_ascii=False).encode() + b"\n"
             self._of = decoder
         response.content_type = JSON
@@ -156,6 +177,7 @@ def scoring_app(
     token: str | None = None,
     *before: Any,
     unknown: UnknownFields = UnknownFields.FLAG,
+    forwarding: Forwarding | None = None,
 ) -> Application:
     """The operations endpoints, ``POST /fraud-detection``, its OpenAPI document and its page.
 
@@ -166,10 +188,13 @@ def scoring_app(
         token: required in each request; None requires nothing.
         before: additional middleware, run before the token is checked.
         unknown: what becomes of fields that the contract does not know.
+        forwarding: produces what is posted to Kafka. There is no page then: what it tries would
+            become claims.
     """
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)
-    app.add_route("/fraud-detection", FraudDetection(scorer, metrics, unknown))
-    app.add_route("/openapi.json", OpenApiDocument(scorer))
-    app.add_route("/", Page(scorer))
+    app.add_route("/fraud-detection", FraudDetection(scorer, metrics, unknown, forwarding))
+    app.add_route("/openapi.json", OpenApiDocument(scorer, page=forwarding is None))
+    if forwarding is None:
+        app.add_route("/", Page(scorer))
     return app

@@ -30,6 +30,7 @@ from consumer.doctor.ports import DoctorPort, judge
 from consumer.doctor.ports import look_at as look_at_port
 from consumer.doctor.topics import (
     Use,
+    forwarding,
     judge_absent,
     judge_internal,
     judge_topic,
@@ -168,6 +169,29 @@ class TestTopics:
             assert found.text == f"this principal may not {missing}"
         silent = topic()._replace(rights=frozenset())
         assert rights(Use("claims", READS), silent).state is State.UNKNOWN
+
+    def test_the_right_to_forward_posted_claims(self) -> None:
+        may = forwarding("claims", topic()._replace(rights=frozenset({"DESCRIBE", "WRITE"})))
+        assert line(may) == "ok       API_FORWARD: topic claims, allowed: Write"
+        silent = forwarding("claims", topic()._replace(rights=frozenset()))
+        assert (silent.check, silent.state) == ("API_FORWARD", State.UNKNOWN)
+
+    @pytest.mark.parametrize(
+        ("found", "text", "advice"),
+        [
+            (topic(), "this principal may not Write claims", "docs/security.md"),
+            (ABSENT, "topic claims does not exist", "python -m consumer topics"),
+            (DENIED, "no answer about topic claims", "docs/security.md"),
+        ],
+    )
+    def test_posted_claims_that_could_not_be_forwarded(
+        self, found: AskedTopic | KafkaError, text: str, advice: str
+    ) -> None:
+        finding = forwarding("claims", found)
+        assert (finding.check, finding.state, finding.exit_code) == ("API_FORWARD", State.WRONG, 4)
+        assert finding.text.startswith(text)
+        assert finding.text.endswith("; serve would not start")
+        assert advice in finding.advice
 
     def test_an_outcome_fits_where_its_claim_did(self) -> None:
         claims, large = topic(), topic(max_message_bytes="2097176")

@@ -57,7 +57,7 @@ def scraped(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         start = stack.enter_context
         ports = {"METRICS_PORT": str(worker)}
         start(processes.scorer("run", {**env, **ports}, folder / "worker.log", worker))
-        ports = {"API_PORT": str(api)}
+        ports = {"API_PORT": str(api), "API_FORWARD": "claims"}
         start(processes.scorer("serve", {**env, **ports}, folder / "api.log", api))
         ports = {"METRICS_PORT": str(outcomes)}
         start(processes.scorer("outcomes", {**env, **ports}, folder / "outcomes.log", outcomes))

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from consumer.settings.settings import read_settings
+from consumer.server.server import GRACE_S
+from consumer.settings.settings import Forward, read_settings
+from consumer.stop import LIMIT_S
 from tests.deploy.tools import DEPLOY, need
 
 FOLDER = DEPLOY / "kubernetes"
@@ -157,3 +160,49 @@ def test_a_pod_runs_as_the_user_of_the_image(manifest: Manifest) -> None:
     assert found is not None
     context = manifest["spec"]["template"]["spec"]["securityContext"]
     assert [str(context["runAsUser"]), str(context["runAsGroup"])] == list(found.groups())
+
+
+COMPONENT = "components: [forwarding]"
+
+
+@pytest.fixture
+def forwarding(tmp_path: Path) -> list[Manifest]:
+    """Everything that is applied, with the component that makes HTTP the intake."""
+    kubectl = need("kubectl", "kubectl")
+    folder = tmp_path / "kubernetes"
+    shutil.copytree(FOLDER, folder)
+    listed = folder / "kustomization.yaml"
+    text = listed.read_text()
+    assert f"\n# {COMPONENT} #" in text
+    listed.write_text(text.replace(f"# {COMPONENT}", COMPONENT))
+    done = subprocess.run(
+        [kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def test_the_api_can_forward_where_the_component_is_used(forwarding: list[Manifest]) -> None:
+    made = {name_of(manifest): manifest for manifest in forwarding}
+    policy, api = made["NetworkPolicy-api-to-kafka"], made["Deployment-api"]
+    for manifest in (policy, api):
+        kubernetes_validate.validate(manifest, KUBERNETES[0], strict=True)
+    # It reaches what a worker reaches, and nothing without the component.
+    assert policy["spec"]["podSelector"] == {"matchLabels": api["spec"]["selector"]["matchLabels"]}
+    assert policy["spec"]["egress"] == made["NetworkPolicy-kafka-clients"]["spec"]["egress"]
+    assert "egress" not in find("NetworkPolicy", "api")["spec"]
+    pod = api["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    env = {entry["name"]: entry.get("value", "pod") for entry in container["env"]}
+    assert {"API_FORWARD", "API_HOST", "INSTANCE_ID", "MODEL_DIR"} == env.keys()
+    assert read_settings(env).api_forward is Forward.CLAIMS
+    assert container["envFrom"] == [{"configMapRef": {"name": "fraud-scorer"}}]
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounts == {"kafka": "/etc/kafka", "models": "/models", "tmp": "/tmp"}
+    assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
+
+
+def test_the_api_has_time_to_stop() -> None:
+    """What `serve` takes at most, also where it waits for Kafka."""
+    pod = find("Deployment", "api")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > GRACE_S + LIMIT_S

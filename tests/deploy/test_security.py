@@ -241,6 +241,38 @@ def test_outcomes_are_followed_with_the_documented_rights(filled: Secured, tmp_p
         assert process.stop() == 0, process.log
 
 
+def as_intake(model: Path, port: int) -> Env:
+    return {"API_FORWARD": "claims", "MODEL_DIR": str(model), "API_PORT": str(port)}
+
+
+def test_posted_claims_are_forwarded_with_the_documented_right(
+    filled: Secured, model: Path, tmp_path: Path
+) -> None:
+    name = topics.fresh_name("intake")
+    filled.allow(name, RIGHTS["serve"])
+    (port,) = ports.free_ports(1)
+    env = {**by_password(filled, tmp_path, name), **as_intake(model, port)}
+    with processes.scorer("serve", env, tmp_path / "api.log", port) as process:
+        body = b'{"claim_id": "%s"}' % name.encode()
+        processes.post(f"http://127.0.0.1:{port}/fraud-detection", body)
+        assert process.stop() == 0, process.log
+    assert body in [record.value for record in read_all(filled.admin_address, "claims")]
+
+
+@pytest.mark.parametrize("granted", [(), (AclOperation.READ,)], ids=["none", "read"])
+def test_an_intake_without_the_right_does_not_start(
+    filled: Secured, model: Path, tmp_path: Path, granted: tuple[AclOperation, ...]
+) -> None:
+    name = topics.fresh_name("poor")
+    filled.allow(name, [Right(ResourceType.TOPIC, "claims", operation) for operation in granted])
+    env = {**by_password(filled, tmp_path, name), **as_intake(model, 0)}
+    done = processes.run("serve", env=env)
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "claims" in last
+    assert "right" in last
+
+
 class TestDoctor:
     @pytest.fixture
     def principal(self, filled: Secured, tmp_path: Path) -> tuple[str, Env]:
@@ -284,6 +316,17 @@ class TestDoctor:
         unknown = {check for check, state in states.items() if state == "unknown"}
         assert unknown == NEVER_KNOWN | own | retention | others
         assert "wrong" not in states.values()
+
+    def test_the_right_of_an_intake_is_not_a_workers(
+        self, filled: Secured, model: Path, principal: tuple[str, Env]
+    ) -> None:
+        name, env = principal
+        env = {**env, "API_FORWARD": "claims"}
+        code, states = self.states(env, model)
+        assert (code, states["API_FORWARD"], states["claims rights"]) == (4, "wrong", "ok")
+        filled.allow(name, RIGHTS["serve"])
+        code, states = self.states(env, model)
+        assert (code, states["API_FORWARD"]) == (1, "ok")
 
     @pytest.mark.parametrize("granted", [AclOperation.READ, AclOperation.WRITE])
     def test_a_right_that_a_worker_lacks(

@@ -80,11 +80,20 @@ def test_lines_for_people(stage: Stage, doctor: Doctor) -> None:
 
 @pytest.mark.parametrize("setting", ["CLAIMS_TOPIC", "ALERTS_TOPIC", "DEAD_LETTER_TOPIC"])
 def test_a_missing_topic(doctor: Doctor, setting: str) -> None:
-    code, found = doctor.findings(**{setting: "nowhere"})
+    code, found = doctor.findings(API_FORWARD="claims", **{setting: "nowhere"})
     assert code == 4
+    assert (found["API_FORWARD"]["state"] == "wrong") == (setting == "CLAIMS_TOPIC")
     assert found["nowhere"]["state"] == "wrong"
     assert "topic nowhere does not exist" in found["nowhere"]["text"]
     assert "python -m consumer topics" in found["nowhere"]["advice"]
+
+
+def test_forwarding_is_checked_where_it_is_used(stage: Stage, doctor: Doctor) -> None:
+    assert "API_FORWARD" not in doctor.findings()[1]
+    code, found = doctor.findings(API_FORWARD="claims")
+    assert code == 1
+    assert found["API_FORWARD"]["state"] == "ok"
+    assert found["API_FORWARD"]["text"] == f"topic {stage.claims}, allowed: Write"
 
 
 def test_a_broken_model(doctor: Doctor, tmp_path: Path) -> None:

@@ -1,0 +1,201 @@
+"""Posted claims on their way to the claims topic: each request waits until Kafka has its own."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from consumer.background import in_background
+from consumer.batch.records import Record
+from consumer.kafka.client import kafka_error
+from consumer.web.forwarding import Untaken
+
+log = logging.getLogger(__name__)
+
+WITHIN_S: Final = 5.0
+"""After which the client gives a record up; less than a stopping server waits for requests."""
+MARGIN_S: Final = 2.0
+"""The client looks for such records once a second."""
+MOST_RECORDS: Final = 10_000
+MOST_BYTES: Final = 64_000_000
+"""Records not acknowledged yet, of all requests together; above either, requests are refused."""
+TICK_S: Final = 0.1
+QUIET_S: Final = 1.0
+"""For which the same error is not logged again: an outage has one for each claim."""
+
+_UNTAKEN: Final = {
+    KafkaError.MSG_SIZE_TOO_LARGE: Untaken.TOO_LARGE,
+    KafkaError._MSG_TIMED_OUT: Untaken.TIMEOUT,
+}
+
+
+class Waiting:
+    """What has become of the records of one request."""
+
+    def __init__(self, count: int) -> None:
+        """Expect so many reports. On the event loop."""
+        self._found: list[Untaken | None] = [Untaken.TIMEOUT] * count
+        self._left = count
+        self._loop = asyncio.get_running_loop()
+        self._all = self._loop.create_future()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def report(self, number: int, found: Untaken | None) -> None:
+        """What has become of a record; once for each, from any thread."""
+        with self._lock:
+            self._found[number] = found
+            self._left -= 1
+            # A request that no longer waits may have outlived its event loop.
+            if not self._left and not self._ended:
+                self._loop.call_soon_threadsafe(self._wake)
+
+    async def answer(self, seconds: float) -> list[Untaken | None]:
+        """Wait for every report, or so long; a record without one has timed out."""
+        try:
+            await asyncio.wait([self._all], timeout=seconds)
+        finally:
+            with self._lock:
+                self._ended = True
+        return list(self._found)
+
+    def _wake(self) -> None:
+        if not self._all.done():
+            self._all.set_result(None)
+
+
+class Forwarder:
+    """Produces records for requests. Called on the event loop, which it never blocks."""
+
+    def __init__(
+        self, producer: Producer, topic: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Produce to the topic; the clock, in seconds, is that of the log."""
+        self._producer = producer
+        self._topic = topic
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._records = self._bytes = 0
+        self._fatal: str | None = None
+        self._logged: dict[int, float] = {}
+
+    async def take(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
+        """Produce records and wait until all are acknowledged, at most WITHIN_S + MARGIN_S.
+
+        Returns:
+            For each, None if it is in the topic, otherwise why that is not known.
+        """
+        sizes = [_size(record) for record in records]
+        if not self._admitted(len(sizes), sum(sizes)):
+            return [Untaken.FULL] * len(sizes)
+        waiting = Waiting(len(sizes))
+        for number, (record, size) in enumerate(zip(records, sizes, strict=True)):
+            self._produce(record, partial(self._reported, waiting, number, size))
+        return await waiting.answer(WITHIN_S + MARGIN_S)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve delivery reports while the body runs; then wait for what is left."""
+        try:
+            with in_background(self._serve, "forwarding", self._stopping):
+                yield
+        finally:
+            left = self._polled(partial(self._producer.flush, WITHIN_S + MARGIN_S))
+            if left:
+                log.warning(
+                    "%d posted claims, none answered with a score, were not acknowledged", left
+                )
+
+    def broken(self) -> str | None:
+        """A check of health: the producer can be used."""
+        return self._fatal
+
+    def unknown(self) -> str | None:
+        """Describe for the operator what Kafka has not answered."""
+        left = len(self._producer)
+        what = f"it is unknown whether the last {left} posted claims are in {self._topic}"
+        return what if left else None
+
+    def _admitted(self, records: int, size: int) -> bool:
+        with self._lock:
+            if self._records + records > MOST_RECORDS or self._bytes + size > MOST_BYTES:
+                return False
+            self._records += records
+            self._bytes += size
+            return True
+
+    def _produce(self, record: Record, report: "partial[None]") -> None:
+        try:
+            self._producer.produce(
+                self._topic,
+                record.value,
+                record.key,
+                headers=list(record.headers or ()),
+                on_delivery=report,
+            )
+        except BufferError:
+            report(KafkaError(KafkaError._QUEUE_FULL), None)
+        except KafkaException as error:
+            report(kafka_error(error), None)
+
+    def _reported(
+        self,
+        waiting: Waiting,
+        number: int,
+        size: int,
+        error: KafkaError | None,
+        _: Message | None,
+    ) -> None:
+        """A record was delivered, or not; called in any thread."""
+        with self._lock:
+            self._records -= 1
+            self._bytes -= size
+        waiting.report(number, None if error is None else self._why(error))
+
+    def _why(self, error: KafkaError) -> Untaken:
+        if error.code() == KafkaError._QUEUE_FULL:
+            return Untaken.FULL
+        self._log(error)
+        if error.fatal() or error.code() == KafkaError._FATAL:
+            self._failed(error)
+        return _UNTAKEN.get(error.code(), Untaken.REFUSED)
+
+    def _log(self, error: KafkaError) -> None:
+        now = self._clock()
+        with self._lock:
+            if now - self._logged.get(error.code(), -math.inf) < QUIET_S:
+                return
+            self._logged[error.code()] = now
+        log.warning("Kafka did not acknowledge posted claims for %s: %s", self._topic, error.str())
+
+    def _failed(self, error: KafkaError) -> None:
+        if self._fatal is None:
+            self._fatal = f"the producer has failed permanently: {error.str()}"
+            log.error("%s; restart the process", self._fatal)
+
+    def _serve(self) -> None:
+        while not self._stopping.is_set():
+            self._polled(partial(self._producer.poll, TICK_S))
+
+    def _polled(self, poll: Callable[[], int]) -> int:
+        """Serve delivery reports; a client that fails permanently says so here, once."""
+        try:
+            return poll()
+        except KafkaException as error:
+            # The reports of what was in flight are still to come.
+            self._failed(kafka_error(error))
+            return len(self._producer)
+
+
+def _size(record: Record) -> int:
+    """Bytes of what a client sends: an array's headers are those of each of its claims."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers or ())
+    return len(record.key or b"") + len(record.value or b"") + headers
