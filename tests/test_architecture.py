@@ -52,7 +52,7 @@ FLOORS = {
         {"__main__"},
     ),
     "consumer": (
-        {"background", "errors"},
+        {"background", "errors", "in_time"},
         {"batch", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
         {"models", "publishing", "web"},

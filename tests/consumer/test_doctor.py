@@ -1,15 +1,19 @@
 """Findings of `doctor` for the answers it gets."""
 
+import contextlib
 import http.server
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError
 
+from consumer.background import in_background
+from consumer.doctor import ports
 from consumer.doctor.asked import AskedGroup, AskedTopic, Node, Replicas
 from consumer.doctor.brokers import reached, settings_of, unreachable, version
 from consumer.doctor.durability import durability
@@ -327,6 +331,25 @@ class TestThisMachine:
         assert any(setting in f.text for f in found)
 
 
+@contextmanager
+def trickling(said: bytes) -> Iterator[int]:
+    """A port where whoever connects is sent this, and then one byte at a time for ever."""
+    ended = threading.Event()
+
+    def run(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, contextlib.suppress(OSError):
+            client.sendall(said)
+            while not ended.wait(0.02):
+                client.sendall(b"x")
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        in_background(lambda: run(server), "trickling", ended),
+    ):
+        yield server.getsockname()[1]
+
+
 class TestPorts:
     def test_free(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -350,6 +373,15 @@ class TestPorts:
         found = judge(look_at_port("X_PORT", "127.0.0.1", other, secure=False), needed=needed)
         assert found.exit_code == code
         assert f"X_PORT={other}: cannot listen" in found.text
+
+    @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nx: "])
+    def test_taken_by_a_program_that_never_ends_its_answer(
+        self, said: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ports, "ANSWER_S", 0.3)
+        with trickling(said) as port:
+            found = judge(look_at_port("X_PORT", "127.0.0.1", port, secure=False), needed=True)
+        assert found.exit_code == 2
 
     def test_taken_by_a_worker(self) -> None:
         assert judge(DoctorPort("X_PORT", 1, "taken", healthz=True), needed=True).state is State.OK
