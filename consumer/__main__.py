@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from consumer.stop import LIMIT_S, Stop, end_at_once
+from consumer.stop import Stop, end_at_once
 
 if __name__ == "__main__":
     end_at_once()  # the imports below take about a second
@@ -30,6 +30,7 @@ from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError, SettingsError
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
+from consumer.kafka.waiting import aloud
 from consumer.kafka.watchdog import Watchdog
 from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
@@ -40,7 +41,7 @@ from consumer.outcomes.screening import Screening
 from consumer.outcomes.topics import create_every_topic
 from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
-from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
+from consumer.server.server import Server, beside, serve_until_stopped
 from consumer.session.session import Session
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
@@ -97,7 +98,8 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
-        require_topics(settings, {settings.claims_topic: READS, **needed})
+        with aloud(settings):
+            require_topics(settings, {settings.claims_topic: READS, **needed})
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
@@ -138,7 +140,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         token, unknown = settings.api_token, settings.unknown_fields
         app = scoring_app(models.current, metrics, health, token, *own, unknown=unknown)
         server = Server(app, limits, metrics.answered, context)
-        stop.gracefully(server.stop, within_s=GRACE_S + LIMIT_S)
+        stop.gracefully(server.stop)
         serve_until_stopped(server, sock)
 
 
@@ -152,7 +154,8 @@ def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     with operations(settings, metrics, health):
         read = settings.alerts_topic, settings.outcomes_topic
         bad = settings.outcomes_dead_letter_topic
-        require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
+        with aloud(settings):
+            require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
         instruments = OutcomeMetrics(metrics)
         screening = Screening(settings, watchdog, instruments)
         with screening.session:
@@ -173,7 +176,8 @@ def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
 
 def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
     """Create the topics that are missing."""
-    created = create_every_topic(settings, options.partitions, options.replication_factor)
+    with aloud(settings):
+        created = create_every_topic(settings, options.partitions, options.replication_factor)
     for name, new in created.items():
         sys.stdout.write(f"{name}: {'created' if new else 'already exists, left unchanged'}\n")
 

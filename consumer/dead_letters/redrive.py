@@ -67,6 +67,7 @@ from consumer.kafka.topics import (
     require_topics,
     without_coordinator,
 )
+from consumer.kafka.waiting import aloud
 from consumer.publishing.committing import Transaction, ready_producer
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Output, Publication
@@ -114,7 +115,10 @@ def redrive(
     # running, so that nobody moves the offsets that are read next.
     opener = None if dry_run else make_opener(settings)
     rights = READS if dry_run else COUNTS_AND_WRITES
-    require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
+    with aloud(settings):
+        require_topics(
+            settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights}
+        )
     producer = None if dry_run else _producer(settings)
     receipts = Receipts(transactional_id(_own(settings)))
     consumer = _consumer(settings)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from consumer.kafka.topics import WRITES, require_topics
+from consumer.kafka.waiting import aloud
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.tools.sender import BLOCK, ClaimRecord, Sender, paced
@@ -83,7 +84,8 @@ def generate(
     Raises:
         KafkaStoppedError: the topic is missing, or a record was refused.
     """
-    require_topics(settings, {settings.claims_topic: WRITES})
+    with aloud(settings):
+        require_topics(settings, {settings.claims_topic: WRITES})
     ended = threading.Event()
     sender = Sender(settings)
     stop.gracefully(ended.set, sender.unknown)
