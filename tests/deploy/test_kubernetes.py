@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from consumer.settings.settings import read_settings
-from tests.deploy.tools import DEPLOY, need
+from consumer.stop import LIMIT_S
+from tests.deploy.tools import DEPLOY, ROOT, need
 
 FOLDER = DEPLOY / "kubernetes"
 QUICK = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -132,6 +133,15 @@ def test_the_scaler_looks_where_the_worker_reads() -> None:
     assert trigger["metadata"]["topic"] == data["CLAIMS_TOPIC"]
     assert trigger["metadata"]["consumerGroup"] == data["CONSUMER_GROUP"]
     assert trigger["metadata"]["bootstrapServers"] == data["KAFKA_BOOTSTRAP_SERVERS"]
+
+
+def test_nothing_is_killed_before_it_ends_by_itself() -> None:
+    """Kubernetes waits for 30 seconds unless told otherwise, Compose for 10."""
+    pods = [m["spec"]["template"]["spec"] for m in PODS]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
+    allowed = [pod.get("terminationGracePeriodSeconds", 30) for pod in pods]
+    allowed += [int(s.get("stop_grace_period", "10s").removesuffix("s")) for s in services]
+    assert min(allowed) > LIMIT_S
 
 
 @pytest.mark.parametrize("manifest", PODS, ids=name_of)
