@@ -29,7 +29,13 @@ from consumer.doctor.findings import (
     warning,
     wrong,
 )
-from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
+from consumer.doctor.group import (
+    Newest,
+    judge_clock,
+    judge_group,
+    judge_open,
+    judge_progress,
+)
 from consumer.doctor.ports import DoctorPort, judge
 from consumer.doctor.ports import look_at as look_at_port
 from consumer.doctor.topics import (
@@ -280,11 +286,26 @@ class TestGroup:
         assert found.state is State.WARNING
         assert found.text == "open for 1 s or longer: alerts[0]@5"
 
-    def test_outcomes_from_the_future(self) -> None:
-        assert judge_clock({"alerts": 1_000, "dead": -1}, 1_000).state is State.UNKNOWN
-        found = judge_clock({"alerts": 11_000}, 1_000)
-        assert found.state is State.WARNING
-        assert "alerts by 10 s" in found.text
+    @pytest.mark.parametrize(
+        ("first_ms", "second_ms", "state", "said"),
+        [
+            ({"alerts": 30_000, "dead": -1}, {"alerts": 30_000, "dead": -1}, "unknown", "none was"),
+            ({"alerts": 15_000}, {"alerts": 15_000}, "unknown", "none was"),  # long ago
+            ({}, {}, "unknown", "none was"),
+            ({"alerts": 42_000}, {"alerts": 42_000}, "warning", "ahead of this machine's clock"),
+            ({"alerts": 20_000}, {"alerts": 42_000}, "warning", "alerts by 11 s"),
+            ({"alerts": -1, "dead": 5}, {"alerts": 20_000, "dead": 5}, "warning", "behind this"),
+            ({"alerts": 19_000}, {"alerts": 20_000}, "warning", "alerts by 10 s"),
+            ({"alerts": 29_000}, {"alerts": 30_500}, "ok", "within 5 s"),
+            ({"alerts": 20_000}, {"alerts": 26_000}, "ok", "within 5 s"),
+            ({"alerts": 29_000}, {"alerts": 35_000}, "ok", "within 5 s"),
+        ],
+    )
+    def test_a_clock_that_differs_from_that_of_the_outcomes(
+        self, first_ms: dict[str, int], second_ms: dict[str, int], state: str, said: str
+    ) -> None:
+        found = judge_clock(Newest(30_000, first_ms), Newest(31_000, second_ms), 31_000)
+        assert (found.state.value, said in found.text) == (state, True), found
 
 
 class TestThisMachine:
