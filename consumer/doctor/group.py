@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 from confluent_kafka import KafkaError
 
 from consumer.doctor.asked import AskedGroup
-from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, grant, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 from consumer.intake.evidence import CLOCK_MARGIN_MS
 from consumer.kafka import group
@@ -27,9 +27,7 @@ def judge_group(found: AskedGroup | KafkaError, name: str, protocol: str) -> lis
 def _no_group(error: KafkaError, name: str) -> Diagnosis:
     check = f"group {name}"
     if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-        return wrong(
-            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
-        )
+        return _forbidden(check, name)
     if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
         return ok(check, "does not exist yet: no worker has run")
     return unknown(check, error.str(), "check again")
@@ -64,10 +62,12 @@ def _rights(found: AskedGroup, name: str) -> Diagnosis:
     if not found.rights:
         return unknown(check, "the brokers do not report them", "check the access rules")
     if "READ" not in found.rights:
-        return wrong(
-            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
-        )
+        return _forbidden(check, name)
     return ok(check, "Read is allowed")
+
+
+def _forbidden(check: str, name: str) -> Diagnosis:
+    return wrong(check, "this principal may not Read", grant("Read", f"group {name}"), STOPS)
 
 
 def judge_progress(found: group.Group, running: bool) -> Diagnosis:

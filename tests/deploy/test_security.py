@@ -326,7 +326,7 @@ class TestDoctor:
         code, found = self.findings({**env, "METRICS_PORT": "0", "API_PORT": "0"}, model)
         assert code == 4
         (wrong,) = [f for f in found if f["state"] == "wrong"]
-        where = name if missing.kind is ResourceType.GROUP else missing.name
+        where = f"group {name}" if missing.kind is ResourceType.GROUP else missing.name
         assert where in wrong["check"]
         assert f"this principal may not {NAMES[missing.operation]}" in wrong["text"]
         assert f"grant this principal {NAMES[missing.operation]} on {where}" in wrong["advice"]
