@@ -123,13 +123,13 @@ def test_training_ends_and_leaves_nothing_behind(number: signal.Signals, tmp_pat
     data, output = tmp_path / "data.jsonl", tmp_path / "models"
     claims: list[Mapping[str, object]] = [
         {**msgspec.to_builtins(claim), "fraud": fraud}
-        for claim, fraud in zip(*known(20_000), strict=True)
+        for claim, fraud in zip(*known(5_000), strict=True)
     ]
-    unlabelled = {"claim_id": "none", "fraud": None}
-    data.write_bytes(b"".join(msgspec.json.encode(c) + b"\n" for c in [*claims, unlabelled]))
+    claims.append({"claim_id": 7})  # is named when all are read
+    data.write_bytes(b"".join(msgspec.json.encode(claim) + b"\n" for claim in claims))
     given = ("train", "--data", str(data), "--format", "jsonl", "--output", str(output / "m"))
     with started(tmp_path, given, "model") as process:
-        wait.until(lambda: "without a label" in checked(process), "the end of reading")
+        wait.until(lambda: "rejected: data.jsonl" in checked(process), "the end of reading")
         code = ended(process, number)
     assert code == 128 + number, process.log
     assert "Traceback" not in process.log
