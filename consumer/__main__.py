@@ -30,7 +30,6 @@ from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError, SettingsError
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
-from consumer.kafka.waiting import aloud
 from consumer.kafka.watchdog import Watchdog
 from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
@@ -48,6 +47,7 @@ from consumer.telemetry import logs
 from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
 from consumer.telemetry.metrics import Metrics, ProcessMetrics, ServingMetrics
 from consumer.telemetry.tracing import traced
+from consumer.waiting import aloud
 from consumer.web.access import BearerToken
 from consumer.web.api import scoring_app
 from consumer.web.operations import operations_app

@@ -55,7 +55,7 @@ FLOORS = {
         {"background", "errors", "in_time"},
         {"batch", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
-        {"models", "publishing", "web"},
+        {"models", "publishing", "waiting", "web"},
         {"intake", "monitoring"},
         {"session"},
         {"dead_letters"},

@@ -67,7 +67,6 @@ from consumer.kafka.topics import (
     require_topics,
     without_coordinator,
 )
-from consumer.kafka.waiting import aloud
 from consumer.publishing.committing import Transaction, ready_producer
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Output, Publication
@@ -75,6 +74,7 @@ from consumer.publishing.reports import CUT_SHORT, TOO_LARGE, DeliveryReports
 from consumer.publishing.sizes import compressed
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
+from consumer.waiting import aloud
 from schemas.alert import Source
 from schemas.dead_letter import DeadLetter, Form
 

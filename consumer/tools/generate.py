@@ -10,10 +10,10 @@ from typing import Final
 import msgspec
 
 from consumer.kafka.topics import WRITES, require_topics
-from consumer.kafka.waiting import aloud
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.tools.sender import BLOCK, ClaimRecord, Sender, paced
+from consumer.waiting import aloud
 from model.datasets.synthetic import generate as synthetic_claims
 from model.samples.draws import Event
 from model.samples.lines import AUTO, GENERATORS, as_reported, with_id

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.kafka.topics import WRITES, require_topics
-from consumer.kafka.waiting import aloud
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.tools.sender import ClaimRecord, Sender, paced
+from consumer.waiting import aloud
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.terminal import counting, remark
 from model.offline.rejected import RejectedRows
