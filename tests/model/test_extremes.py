@@ -90,7 +90,7 @@ def test_training_names_the_field_and_the_claim(
     assert train(tmp_path, "random_forest", c7=claim) == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "model").exists()
-    dataset = load_by_contract(tmp_path / "data.jsonl", parse(CONTRACT))
+    dataset = load_by_contract(str(tmp_path / "data.jsonl"), parse(CONTRACT))
     with pytest.raises(ValueError, match=re.escape(said)):  # as there need be no look for leaks
         train_on(dataset, "random_forest", SplitPlan(kind="random"))
 
