@@ -7,7 +7,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from consumer.stop import LIMIT_S, Stop, end_at_once
+from consumer.stop import Stop, end_at_once
 
 if __name__ == "__main__":
     end_at_once()  # the imports below take about a second
@@ -25,7 +25,7 @@ from confluent_kafka import KafkaException
 
 from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
-from consumer.errors import ScorerError, SettingsError
+from consumer.errors import ScorerError
 from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
@@ -40,13 +40,14 @@ from consumer.outcomes.topics import create_every_topic
 from consumer.redrive.command import add_redrive_options, send_back
 from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
-from consumer.server.server import GRACE_S, Server, beside, serve_until_stopped
+from consumer.server.server import Server, beside, serve_until_stopped
 from consumer.session.session import Session
 from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
 from consumer.telemetry.metrics import ForwardingMetrics, Metrics, ProcessMetrics, ServingMetrics
 from consumer.telemetry.tracing import traced
+from consumer.waiting import aloud
 from consumer.web.access import BearerToken
 from consumer.web.api import scoring_app
 from consumer.web.forwarding import Forwarding
@@ -97,7 +98,8 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
-        require_topics(settings, {settings.claims_topic: READS, **needed})
+        with aloud(settings):
+            require_topics(settings, {settings.claims_topic: READS, **needed})
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
@@ -144,7 +146,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
             forwarding=posted.take and Forwarding(posted.take, ForwardingMetrics(metrics)),
         )
         server = Server(app, limits, metrics.answered, context)
-        stop.gracefully(server.stop, posted.unknown, within_s=GRACE_S + LIMIT_S)
+        stop.gracefully(server.stop, posted.unknown)
         serve_until_stopped(server, sock)
 
 
@@ -158,7 +160,8 @@ def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     with operations(settings, metrics, health):
         read = settings.alerts_topic, settings.outcomes_topic
         bad = settings.outcomes_dead_letter_topic
-        require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
+        with aloud(settings):
+            require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
         instruments = OutcomeMetrics(metrics)
         screening = Screening(settings, watchdog, instruments)
         with screening.session:
@@ -179,7 +182,8 @@ def demo(settings: Settings, options: argparse.Namespace, stop: Stop) -> None:
 
 def topics(settings: Settings, options: argparse.Namespace, _: Stop) -> None:
     """Create the topics that are missing."""
-    created = create_every_topic(settings, options.partitions, options.replication_factor)
+    with aloud(settings):
+        created = create_every_topic(settings, options.partitions, options.replication_factor)
     for name, new in created.items():
         sys.stdout.write(f"{name}: {'created' if new else 'already exists, left unchanged'}\n")
 

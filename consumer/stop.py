@@ -23,7 +23,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _IF_NOT_IGNORED: Final = frozenset({signal.SIGHUP, signal.SIGQUIT})
 """`nohup` and shells that start something in the background have them ignored, and mean it."""
 LIMIT_S: Final = 8.0
-"""Seconds from the first signal to the end of the process."""
+"""Seconds from the first signal to the end of any process: `docker stop` kills after 10."""
 SAME_S: Final = 0.5
 """`make`, `timeout` and terminals may deliver the same request twice."""
 
@@ -58,6 +58,7 @@ class Stop:
         service: bool,
         end: Callable[[int], object] = os._exit,
         same_s: float = SAME_S,
+        within_s: float = LIMIT_S,
     ) -> None:
         """Start without a request.
 
@@ -66,13 +67,14 @@ class Stop:
                 not finished what they were started for: 128 plus the signal number.
             end: ends the process with an exit code.
             same_s: seconds for which another signal is the same request.
+            within_s: seconds from the signal to the end.
         """
         self._service = service
         self._end = end
         self._same_s = same_s
         self._ask: Callable[[], object] | None = None
         self._unknown: Callable[[], str | None] = lambda: None
-        self._within_s = LIMIT_S
+        self._within_s = within_s
         self._interrupts = False
         self._since = 0.0
         self.number: int | None = None
@@ -92,16 +94,14 @@ class Stop:
         self,
         ask: Callable[[], object] = lambda: None,
         unknown: Callable[[], str | None] = lambda: None,
-        within_s: float = LIMIT_S,
     ) -> None:
         """From now on, ask; the process ends by itself, or is ended when time is up.
 
         Args:
             ask: called once, in another thread.
             unknown: describes work in flight whose outcome is unknown; None if there is none.
-            within_s: seconds from the signal to the end.
         """
-        self._unknown, self._within_s, self._ask = unknown, within_s, ask
+        self._unknown, self._ask = unknown, ask
 
     def by_interrupt(self) -> None:
         """From now on, a signal raises KeyboardInterrupt in the main thread, once."""

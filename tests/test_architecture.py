@@ -52,10 +52,10 @@ FLOORS = {
         {"__main__"},
     ),
     "consumer": (
-        {"background", "errors"},
+        {"background", "errors", "in_time"},
         {"batch", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
-        {"models", "publishing", "web"},
+        {"models", "publishing", "waiting", "web"},
         {"intake", "monitoring"},
         {"session"},
         {"dead_letters"},

@@ -6,7 +6,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 from consumer.doctor.asked import Node
-from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, grant, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 
 REFUSED_NOT_SILENT: Final = frozenset(
@@ -82,9 +82,7 @@ def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Diagnosis:
     known = [node.config for node in nodes if not isinstance(node.config, KafkaError)]
     if not known:
         text = "unknown: no right to query them"
-        return unknown(
-            "broker settings", text, "grant this principal DescribeConfigs on the cluster"
-        )
+        return unknown("broker settings", text, grant("DescribeConfigs", "the cluster"))
     longest_ms = min(int(config.get("transaction.max.timeout.ms") or 900_000) for config in known)
     kept = min(int(config.get("offsets.retention.minutes") or 10_080) for config in known)
     text = f"transaction.max.timeout.ms {longest_ms}, offsets.retention.minutes {kept}"

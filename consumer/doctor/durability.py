@@ -5,7 +5,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 from consumer.doctor.asked import AskedTopic
-from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, grant, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 
 STOPS: Final = KafkaStoppedError.exit_code
@@ -24,7 +24,7 @@ def durability(topic: AskedTopic) -> Diagnosis:
         return wrong(topic.name, text, "bring their brokers back", STOPS)
     if isinstance(topic.config, KafkaError):
         text = f"{shape}; its settings are unknown: {topic.config.str()}"
-        return unknown(topic.name, text, f"grant this principal DescribeConfigs on {topic.name}")
+        return unknown(topic.name, text, grant("DescribeConfigs", topic.name))
     needed = int(topic.config.get("min.insync.replicas") or 1)
     shape += f", min.insync {needed}"
     in_sync = min((p.in_sync for p in topic.partitions), default=0)

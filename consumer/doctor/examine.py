@@ -13,7 +13,13 @@ from consumer.doctor.asked import ANSWER_S, AskedGroup, AskedTopic, ask_group, a
 from consumer.doctor.brokers import judge_nodes, unreachable
 from consumer.doctor.files import files
 from consumer.doctor.findings import Diagnosis, unknown, wrong
-from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
+from consumer.doctor.group import (
+    Newest,
+    judge_clock,
+    judge_group,
+    judge_open,
+    judge_progress,
+)
 from consumer.doctor.ports import ports
 from consumer.doctor.topics import INTERNAL, Use, forwarding, judge_internal, judge_topic, sizes
 from consumer.errors import SettingsError
@@ -76,10 +82,10 @@ def _kafka(settings: Settings, client: AdminClient) -> Iterator[Diagnosis]:
     yield transactional_right(settings)
     for name in INTERNAL:
         yield judge_internal(name, found[name])
+    written = [topic for name in outputs if isinstance(topic := found[name], AskedTopic)]
+    newest = _newest(client, written)
     yield _open(settings, client, found)
-    yield _clock(
-        client, [topic for name in outputs if isinstance(topic := found[name], AskedTopic)]
-    )
+    yield _clock(newest, _newest(client, written))
 
 
 def uses_of(settings: Settings) -> list[Use]:
@@ -139,10 +145,11 @@ def _open(settings: Settings, client: AdminClient, found: Topics) -> Diagnosis:
     return judge_open(first, second, APART_S, transaction_timeout_s(settings))
 
 
-def _clock(client: AdminClient, topics: list[AskedTopic]) -> Diagnosis:
+def _newest(client: AdminClient, topics: Iterable[AskedTopic]) -> Newest | KafkaError:
     newest = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
     places = [TopicPartition(t.name, n) for t in topics for n in range(len(t.partitions))]
     latest: dict[str, int] = {}
+    asked_ms = _now_ms()
     asked = (
         client.list_offsets(dict.fromkeys(places, newest), request_timeout=ANSWER_S)
         if places
@@ -153,5 +160,17 @@ def _clock(client: AdminClient, topics: list[AskedTopic]) -> Diagnosis:
             at = answer.result().timestamp
             latest[place.topic] = max(at, latest.get(place.topic, -1))
     except KafkaException as error:
-        return unknown("clock", kafka_error(error).str(), "check again")
-    return judge_clock(latest, time.time_ns() // 1_000_000)
+        return kafka_error(error)
+    return Newest(asked_ms, latest)
+
+
+def _clock(first: Newest | KafkaError, second: Newest | KafkaError) -> Diagnosis:
+    if isinstance(first, KafkaError):
+        return unknown("clock", first.str(), "check again")
+    if isinstance(second, KafkaError):
+        return unknown("clock", second.str(), "check again")
+    return judge_clock(first, second, _now_ms())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -57,6 +57,11 @@ def wrong(check: str, text: str, advice: str, exit_code: int = 1) -> Diagnosis:
     return Diagnosis(check, State.WRONG, text, advice, exit_code)
 
 
+def grant(rights: str, resource: str) -> str:
+    """Advice for a missing right, in the words of Kafka's access rules."""
+    return f"grant this principal {rights} on {resource} (docs/security.md)"
+
+
 def tried(check: str, act: Callable[[], str], advice: str) -> Diagnosis:
     """Do what a worker does at startup: ok with the returned text, wrong if it is refused."""
     try:

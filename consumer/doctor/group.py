@@ -1,12 +1,12 @@
 """Checks of `doctor` on the group, on open transactions and on clocks."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError
 
 from consumer.doctor.asked import AskedGroup
-from consumer.doctor.findings import Diagnosis, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, grant, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 from consumer.intake.evidence import CLOCK_MARGIN_MS
 from consumer.kafka import group
@@ -27,9 +27,7 @@ def judge_group(found: AskedGroup | KafkaError, name: str, protocol: str) -> lis
 def _no_group(error: KafkaError, name: str) -> Diagnosis:
     check = f"group {name}"
     if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
-        return wrong(
-            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
-        )
+        return _forbidden(check, name)
     if error.code() == KafkaError.GROUP_ID_NOT_FOUND:
         return ok(check, "does not exist yet: no worker has run")
     return unknown(check, error.str(), "check again")
@@ -64,10 +62,12 @@ def _rights(found: AskedGroup, name: str) -> Diagnosis:
     if not found.rights:
         return unknown(check, "the brokers do not report them", "check the access rules")
     if "READ" not in found.rights:
-        return wrong(
-            check, "this principal may not Read", "grant the right (docs/security.md)", STOPS
-        )
+        return _forbidden(check, name)
     return ok(check, "Read is allowed")
+
+
+def _forbidden(check: str, name: str) -> Diagnosis:
+    return wrong(check, "this principal may not Read", grant("Read", f"group {name}"), STOPS)
 
 
 def judge_progress(found: group.Group, running: bool) -> Diagnosis:
@@ -127,24 +127,46 @@ def judge_open(
     )
 
 
-def judge_clock(newest_ms: Mapping[str, int], now_ms: int) -> Diagnosis:
-    """Compare this machine's clock with the newest outcomes, as Kafka does not report its own time.
+class Newest(NamedTuple):
+    """The newest records of some topics at some time."""
+
+    asked_ms: int
+    """Just before, by this machine's clock; milliseconds since the epoch."""
+    at_ms: Mapping[str, int]
+    """Largest timestamp by topic; negative for none."""
+
+
+def judge_clock(first: Newest, second: Newest, now_ms: int) -> Diagnosis:
+    """Compare this machine's clock with those of the outcomes, as Kafka does not report its own.
+
+    No outcome can be from the future. And one that was written between two looks cannot be older
+    than the first of them.
 
     Args:
-        newest_ms: largest timestamp by topic, milliseconds since the epoch; negative for none.
-        now_ms: this machine's time.
+        first: newest outcomes.
+        second: the same, later.
+        now_ms: this machine's time, after that.
     """
-    ahead = {name: at - now_ms for name, at in newest_ms.items() if at - now_ms > CLOCK_MARGIN_MS}
-    if ahead:
-        shown = ", ".join(f"{name} by {by / 1_000:.0f} s" for name, by in ahead.items())
-        return warning(
-            "clock",
-            f"records are ahead of this machine's clock: {shown}",
-            "synchronise the clocks of all workers with NTP; they may differ by at most "
-            f"{CLOCK_MARGIN_MS / 1_000:g} s",
-        )
+    ahead = {name: at - now_ms for name, at in second.at_ms.items()}
+    written = {name: at for name, at in second.at_ms.items() if at > first.at_ms.get(name, at)}
+    behind = {name: first.asked_ms - at for name, at in written.items()}
+    for where, found in (("ahead of", ahead), ("behind", behind)):
+        far = {name: by for name, by in found.items() if by > CLOCK_MARGIN_MS}
+        if far:
+            shown = ", ".join(f"{name} by {by / 1_000:.0f} s" for name, by in far.items())
+            return warning(
+                "clock",
+                f"records are {where} this machine's clock: {shown}",
+                "synchronise the clocks of all workers with NTP; they may differ by at most "
+                f"{CLOCK_MARGIN_MS / 1_000:g} s",
+            )
+    if written:
+        margin = f"{CLOCK_MARGIN_MS / 1_000:g} s"
+        return ok("clock", f"within {margin} of an outcome that was written during the check")
     return unknown(
         "clock",
-        "Kafka reports no time to compare with; no outcome is ahead of this machine's clock",
-        "make sure NTP runs here and on the brokers (timedatectl)",
+        "Kafka reports no time to compare with; no outcome is ahead of this machine's clock, and "
+        "none was written during the check, to be behind it",
+        "make sure NTP runs here and on the brokers (timedatectl), or check again while claims "
+        "are scored",
     )

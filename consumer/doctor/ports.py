@@ -7,10 +7,12 @@ from typing import Final, NamedTuple
 
 from consumer.doctor.findings import Diagnosis, ok, warning, wrong
 from consumer.errors import SettingsError
+from consumer.in_time import in_time
 from consumer.server.listen import everywhere, listen
 from consumer.settings.settings import Settings
 
 ANSWER_S: Final = 2.0
+"""For the whole answer of /healthz."""
 
 
 class DoctorPort(NamedTuple):
@@ -43,8 +45,15 @@ def look_at(setting: str, host: str, port: int, secure: bool) -> DoctorPort:
     except SettingsError as error:
         wildcard = host.strip("[]") in {"::", "0.0.0.0"}  # noqa: S104 - compared, not listened on
         asked = "127.0.0.1" if wildcard else host.strip("[]")
-        return DoctorPort(setting, port, str(error), _answers(asked, port, secure))
+        return DoctorPort(setting, port, str(error), _answers_in_time(asked, port, secure))
     return DoctorPort(setting, port, None)
+
+
+def _answers_in_time(host: str, port: int, secure: bool) -> bool:
+    try:
+        return in_time(ANSWER_S, lambda: _answers(host, port, secure))
+    except TimeoutError:
+        return False
 
 
 def _answers(host: str, port: int, secure: bool) -> bool:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from consumer.doctor.asked import AskedTopic
 from consumer.doctor.durability import durability
-from consumer.doctor.findings import Diagnosis, State, ok, unknown, warning, wrong
+from consumer.doctor.findings import Diagnosis, State, grant, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 from consumer.kafka.topics import WRITES
 
@@ -47,12 +47,16 @@ def judge_absent(use: Use, error: KafkaError) -> Diagnosis:
         advice = "create it with: python -m consumer topics"
         if not use.by_worker:
             return warning(use.topic, f"{text}; python -m consumer outcomes needs it", advice)
-    else:
-        text = f"no answer about topic {use.topic}: {error.str()}"
-        advice = "check the rights of this principal (docs/security.md)"
-        if not use.by_worker:
-            return unknown(use.topic, text, advice)
-    return wrong(use.topic, text, advice, STOPS)
+        return wrong(use.topic, text, advice, STOPS)
+    if error.code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        text, advice = f"no answer about topic {use.topic}: {error.str()}", "check again"
+        if use.by_worker:
+            return wrong(use.topic, text, advice, STOPS)
+        return unknown(use.topic, text, advice)
+    if not use.by_worker:
+        return unknown(use.topic, error.str(), grant("Describe", use.topic))
+    # Each of the rights implies Describe: it has none of them.
+    return _forbidden(use.topic, use, use.rights)
 
 
 def judge_internal(name: str, found: AskedTopic | KafkaError) -> Diagnosis:
@@ -65,7 +69,9 @@ def judge_internal(name: str, found: AskedTopic | KafkaError) -> Diagnosis:
             "does not exist yet",
             "check again once a worker has run",
         )
-    return unknown(name, found.str(), "grant this principal Describe and DescribeConfigs on it")
+    if found.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        return unknown(name, found.str(), grant("Describe", name))
+    return unknown(name, f"no answer: {found.str()}", "check again")
 
 
 def retention(topic: AskedTopic) -> Diagnosis:
@@ -73,7 +79,7 @@ def retention(topic: AskedTopic) -> Diagnosis:
     check = f"{topic.name} retention"
     config = topic.config
     if isinstance(config, KafkaError):
-        return unknown(check, config.str(), f"grant this principal DescribeConfigs on {topic.name}")
+        return unknown(check, config.str(), grant("DescribeConfigs", topic.name))
     policy = config.get("cleanup.policy") or "delete"
     if "compact" in policy:
         text = f"cleanup.policy={policy}: a record is removed once its key occurs again"
@@ -96,8 +102,12 @@ def rights(use: Use, topic: AskedTopic) -> Diagnosis:
     missing = use.rights - topic.rights
     if not missing:
         return ok(check, f"allowed: {_named(use.rights)}")
-    text = f"this principal may not {_named(missing)}"
-    return wrong(check, text, "grant the right (docs/security.md)", STOPS)
+    return _forbidden(check, use, missing)
+
+
+def _forbidden(check: str, use: Use, missing: frozenset[str]) -> Diagnosis:
+    named = _named(missing)
+    return wrong(check, f"this principal may not {named}", grant(named, use.topic), STOPS)
 
 
 def forwarding(topic: str, found: AskedTopic | KafkaError) -> Diagnosis:
@@ -106,7 +116,7 @@ def forwarding(topic: str, found: AskedTopic | KafkaError) -> Diagnosis:
     use = Use(topic, WRITES)
     finding = judge_absent(use, found) if isinstance(found, KafkaError) else rights(use, found)
     if finding.state is State.WRONG:
-        text = finding.text if isinstance(found, KafkaError) else f"{finding.text} {topic}"
+        text = finding.text if f"topic {topic}" in finding.text else f"{finding.text} {topic}"
         return wrong(check, f"{text}; serve would not start", finding.advice, STOPS)
     return replace(finding, check=check, text=f"topic {topic}, {finding.text}")
 
@@ -120,8 +130,7 @@ def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) ->
     limits = {name: _limit(found[name]) for name in (claims, *outputs)}
     largest = limits[claims]
     if largest is None or None in limits.values():
-        advice = "grant this principal DescribeConfigs on the topics"
-        return unknown("max.message.bytes", "not known for every topic", advice)
+        return _unknown_sizes({name: found[name] for name, limit in limits.items() if not limit})
     shown = ", ".join(f"{name} {limit:,}" for name, limit in limits.items())
     short = [name for name in outputs if (limits[name] or 0) < largest + HEADROOM_BYTES]
     if not short:
@@ -131,6 +140,14 @@ def sizes(claims: str, outputs: tuple[str, ...], found: Mapping[str, object]) ->
         f"{shown}: the outcome of a large claim may not fit {', '.join(short)} and is cut",
         f"set max.message.bytes={2 * largest} there",
     )
+
+
+def _unknown_sizes(found: Mapping[str, object]) -> Diagnosis:
+    text = f"not known of {', '.join(found)}"
+    hidden = [name for name, topic in found.items() if not isinstance(topic, AskedTopic)]
+    if hidden:
+        return unknown("max.message.bytes", text, f"see the line about {', '.join(hidden)}")
+    return unknown("max.message.bytes", text, grant("DescribeConfigs", ", ".join(found)))
 
 
 def _limit(topic: object) -> int | None:

@@ -19,9 +19,9 @@ from consumer.web.forwarding import Untaken
 
 log = logging.getLogger(__name__)
 
-WITHIN_S: Final = 5.0
+WITHIN_S: Final = 4.0
 """After which the client gives a record up; less than a stopping server waits for requests."""
-MARGIN_S: Final = 2.0
+MARGIN_S: Final = 1.5
 """The client looks for such records once a second."""
 MOST_RECORDS: Final = 10_000
 MOST_BYTES: Final = 64_000_000

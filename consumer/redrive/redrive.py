@@ -76,6 +76,7 @@ from consumer.redrive.plan import (
 )
 from consumer.settings.settings import Delivery, Membership, Settings
 from consumer.stop import Stop
+from consumer.waiting import aloud
 from schemas.alert import Source
 from schemas.dead_letter import Form
 
@@ -132,7 +133,10 @@ def redrive(
         assert opener is not None
         task = SendBack(wanted, opener)
     rights = READS if dry_run else COUNTS_AND_WRITES
-    require_topics(settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights})
+    with aloud(settings):
+        require_topics(
+            settings, {settings.dead_letter_topic: rights, settings.claims_topic: rights}
+        )
     producer = None if dry_run else _producer(settings)
     receipts = Receipts(transactional_id(_own(settings)))
     consumer = _consumer(settings)

@@ -43,7 +43,7 @@ def make_frame(settings: Settings, registry: Registry) -> Callable[[Record], Rec
         return Record(record.key, value, [("content-type", FRAMED), *headers])
 
     try:
-        frame(Record(None, msgspec.json.encode(examples.REFERRED), []))
+        registry.ask(lambda: frame(Record(None, msgspec.json.encode(examples.REFERRED), [])))
     except FAILURES as error:
         doing = f"registering the alerts' schema as {settings.alerts_topic}-value"
         raise stopped(error, doing) from error

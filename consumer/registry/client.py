@@ -1,8 +1,8 @@
 """A Schema Registry, accessed through confluent-kafka's own client: which schema has which id."""
 
 import time
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
 
 import httpx2
 from confluent_kafka.schema_registry import (
@@ -12,11 +12,16 @@ from confluent_kafka.schema_registry import (
 )
 
 from consumer.errors import RegistryStoppedError, SettingsError
+from consumer.in_time import in_time
 from consumer.registry.avro_bounds import SchemaError
 from consumer.settings.settings import Settings
 
 TIMEOUT_S: Final = 5.0
+"""To connect, and between two pieces of an answer."""
 RETRIES: Final = 3
+LIMIT_S: Final = 30.0
+"""For everything that one schema takes: its requests and their repetitions, and those it refers
+to. A registry that is silent at each of four tries takes less."""
 LONGEST_WAIT_MS: Final = 2_000
 SCHEMA_NOT_FOUND: Final = 40403
 """Error code of the registry's API; any other 404 for an id means a wrong URL."""
@@ -27,17 +32,21 @@ FORGET_S: Final = 10.0
 MOST_UNKNOWN: Final = 1_000
 
 FAILURES: Final = (
-    SchemaRegistryError, httpx2.HTTPError, ValueError, TypeError, AttributeError, LookupError,
+    SchemaRegistryError, httpx2.HTTPError, TimeoutError, ValueError, TypeError, AttributeError,
+    LookupError,
 )  # fmt: skip
 """Of a request: what the client raises where the answer is not a registry's is of any type."""
 
+T = TypeVar("T")
 
-def connect(settings: Settings, retries: int = RETRIES) -> "Registry":
+
+def connect(settings: Settings, retries: int = RETRIES, limit_s: float = LIMIT_S) -> "Registry":
     """The registry that SCHEMA_REGISTRY_URL names.
 
     Args:
         settings: address and credentials.
         retries: how often a request that fails is repeated.
+        limit_s: seconds until an answer must be complete, repetitions included.
 
     Raises:
         SettingsError: the client rejects a SCHEMA_REGISTRY_* setting.
@@ -47,21 +56,36 @@ def connect(settings: Settings, retries: int = RETRIES) -> "Registry":
         client = SchemaRegistryClient({**client_config(settings), "max.retries": retries})
     except (ValueError, OSError) as error:
         raise SettingsError(f"the client rejects a SCHEMA_REGISTRY_* setting: {error}") from error
+    registry = Registry(client, limit_s=limit_s)
     try:
-        client.get_schema_types()
+        registry.ask(client.get_schema_types)
     except FAILURES as error:
         raise stopped(error, "connecting") from error
-    return Registry(client)
+    return registry
 
 
 class Registry:
     """Schema ids and the kind of each, requested once."""
 
-    def __init__(self, client: SchemaRegistryClient, forget_s: float = FORGET_S) -> None:
+    def __init__(
+        self,
+        client: SchemaRegistryClient,
+        forget_s: float = FORGET_S,
+        limit_s: float = LIMIT_S,
+    ) -> None:
         self.client = client
+        self._limit_s = limit_s
         self._forget_s = forget_s
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """The result of a call of the client, which limits only each read of an answer.
+
+        Raises:
+            TimeoutError: the answer is not complete within the limit.
+        """
+        return in_time(self._limit_s, question)
 
     def texts(self, schema_id: int) -> list[str]:
         """A known schema, preceded by those it refers to.
@@ -70,14 +94,17 @@ class Registry:
             SchemaError: one that it refers to is missing.
             RegistryStoppedError: the registry does not answer.
         """
-        found: dict[tuple[str, int], str] = {}
         try:
-            schema = self.client.get_schema(schema_id)
-            self._collect(schema.references or (), found)
+            return self.ask(lambda: self._texts(schema_id))
         except FAILURES as error:
             if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
                 raise SchemaError("a schema it refers to is not in the registry") from error
             raise stopped(error, f"asking for schema {schema_id}") from error
+
+    def _texts(self, schema_id: int) -> list[str]:
+        found: dict[tuple[str, int], str] = {}
+        schema = self.client.get_schema(schema_id)
+        self._collect(schema.references or (), found)
         return [*found.values(), schema.schema_str or ""]
 
     def _collect(
@@ -105,7 +132,7 @@ class Registry:
         if time.monotonic() < self._unknown.get(schema_id, 0.0):
             return None
         try:
-            found = self.client.get_schema(schema_id).schema_type or "AVRO"
+            found = self.ask(lambda: self.client.get_schema(schema_id)).schema_type or "AVRO"
         except FAILURES as error:
             if getattr(error, "error_code", None) != SCHEMA_NOT_FOUND:
                 raise stopped(error, f"asking for schema {schema_id}") from error

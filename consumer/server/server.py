@@ -21,7 +21,8 @@ if sys.platform != "win32":
 
 log = logging.getLogger(__name__)
 
-GRACE_S: Final = 10
+GRACE_S: Final = 6
+"""For the requests in flight when it is stopped; less than `consumer.stop.LIMIT_S`."""
 TICK_S: Final = 0.1
 FULL: Final = (errno.EMFILE, errno.ENFILE)
 LOOP: Final = None if sys.platform == "win32" else uvloop.new_event_loop

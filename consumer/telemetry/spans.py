@@ -93,7 +93,7 @@ class Spans:
         return [TraceRequests(self._tracer)]
 
     def close(self) -> None:
-        """End all open spans and send them; waits at most for the exporter's timeout."""
+        """End all open spans and send them; waits at most 30 s, the library's own limit."""
         self.aborted("stopped before the commit")
         self._provider.shutdown()
 

@@ -13,6 +13,7 @@ from consumer.kafka.topics import WRITES, require_topics
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.tools.sender import BLOCK, ClaimRecord, Sender, paced
+from consumer.waiting import aloud
 from model.datasets.synthetic import generate as synthetic_claims
 from model.samples.draws import Event
 from model.samples.lines import AUTO, GENERATORS, as_reported, with_id
@@ -83,7 +84,8 @@ def generate(
     Raises:
         KafkaStoppedError: the topic is missing, or a record was refused.
     """
-    require_topics(settings, {settings.claims_topic: WRITES})
+    with aloud(settings):
+        require_topics(settings, {settings.claims_topic: WRITES})
     ended = threading.Event()
     sender = Sender(settings)
     stop.gracefully(ended.set, sender.unknown)

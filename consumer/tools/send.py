@@ -12,6 +12,7 @@ from consumer.kafka.topics import WRITES, require_topics
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.tools.sender import ClaimRecord, Sender, paced
+from consumer.waiting import aloud
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.terminal import counting, remark
 from model.offline.rejected import RejectedRows
@@ -67,10 +68,11 @@ def send(
 
     Raises:
         SettingsError: the file cannot be read, or lacks a column.
-        KafkaStoppedError: the topic is missing, or a record was refused; it says how many were
-            acknowledged.
+        KafkaStoppedError: Kafka does not answer within 30 s, the topic is missing, or a record was
+            refused; it says how many were acknowledged.
     """
-    require_topics(settings, {settings.claims_topic: WRITES})
+    with aloud(settings):
+        require_topics(settings, {settings.claims_topic: WRITES})
     ended = threading.Event()
     sender = Sender(settings)
     stop.gracefully(ended.set, sender.unknown)

@@ -80,7 +80,11 @@ class CompiledTrees:
         """The matrix as the trees see it."""
         if self._offsets is not None:
             X = X + self._offsets
-        return X.astype(np.float32).astype(np.float64) if self._single else X
+        if not self._single:
+            return X
+        # Beyond what 32 bits hold, a number is infinite: above, or below, every threshold.
+        with np.errstate(over="ignore"):
+            return X.astype(np.float32).astype(np.float64)
 
     def _predict(self, X: Matrix, **what: bool) -> Matrix:
         found = self._booster.predict(self._seen(X), num_threads=1, **what)

@@ -12,7 +12,8 @@ from threadpoolctl import threadpool_limits
 
 from model.arrays import Indices, Labels, Matrix
 from model.features.encoder import ClaimEncoder
-from model.features.facts import claim_columns
+from model.features.facts import Columns, claim_columns
+from model.training.extremes import LARGEST, refuse_extremes
 from model.training.splits import stratified_folds
 from schemas.contract.model import Contract
 
@@ -64,7 +65,22 @@ def cross_validated(X: Matrix, labels: Labels, seed: int, groups: Indices) -> fl
 
 
 def encoded(contract: Contract, claims: Sequence[Any], features: Sequence[str]) -> Matrix:
-    """The columns as numbers, shape (n_claims, n_features); NaN is missing."""
+    """The columns as numbers, shape (n_claims, n_features); NaN is missing.
+
+    Raises:
+        ValueError: as `refuse_extremes`.
+    """
     columns = claim_columns(contract, claims, features)
-    categorical = [name for name in features if contract.is_category(name)]
-    return ClaimEncoder(tuple(features), categorical).fit(columns).transform(columns)
+    refuse_extremes(contract, claims, columns)
+    return _encoded(contract, columns)
+
+
+def numbered(contract: Contract, claims: Sequence[Any], metadata: Sequence[str]) -> Matrix:
+    """As `encoded`, of fields that no model sees: the digits of an identifier make any number."""
+    columns = claim_columns(contract, claims, metadata)
+    return np.clip(_encoded(contract, columns), -LARGEST, LARGEST)
+
+
+def _encoded(contract: Contract, columns: Columns) -> Matrix:
+    categorical = [name for name in columns if contract.is_category(name)]
+    return ClaimEncoder(tuple(columns), categorical).fit(columns).transform(columns)

@@ -12,7 +12,7 @@ import numpy as np
 
 from model.arrays import Indices, Labels, Matrix
 from model.datasets.duplicates import group_labels
-from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded, margin
+from model.leaks.lift import CHANCE, chance_error, cross_validated, encoded, margin, numbered
 from schemas.claim import Role
 from schemas.contract.model import Contract
 
@@ -150,7 +150,7 @@ def _metadata(contract: Contract) -> tuple[str, ...]:
 def _metadata_columns(contract: Contract, claims: Sequence[Any]) -> dict[str, Matrix]:
     """Metadata that varies, by name, each of shape (n_claims,)."""
     names = _metadata(contract)
-    columns = dict(zip(names, encoded(contract, claims, names).T, strict=True))
+    columns = dict(zip(names, numbered(contract, claims, names).T, strict=True))
     columns |= _calendar(contract, claims)
     columns[_FILE_ORDER] = np.arange(len(claims), dtype=np.float64)
     return {name: column for name, column in columns.items() if len(np.unique(column)) > 1}

@@ -23,6 +23,7 @@ from model.features.facts import UNDATED, claim_columns, event_days
 from model.metrics import Report, evaluate
 from model.training import splits
 from model.training.doubts import doubts
+from model.training.extremes import refuse_extremes
 from model.training.left_out import left_out
 from model.training.pace import claims_per_day
 from model.training.splits import Split
@@ -130,10 +131,12 @@ def train(
         on_fit: called after each of the `FOLDS` + 1 fits, for a progress bar.
 
     Raises:
-        ValueError: as `split`, `fit` and `model.decide.levels`.
+        ValueError: as `refuse_extremes`, `split`, `fit` and `model.decide.levels`.
     """
     policy, contract = policy or Fixed(), dataset.contract
     features = contract.features() if features is None else features
+    columns = claim_columns(contract, dataset.claims, features)
+    refuse_extremes(contract, dataset.claims, columns)
     train_rows, test_rows = sides or split(dataset, plan)
     seen, labels = pick(dataset.claims, train_rows), dataset.labels[train_rows]
     pipeline = fit(contract, seen, labels, algorithm, features=features, seed=seed)

@@ -87,7 +87,8 @@ def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
     """Lines about a contract and a file, and whether every row is accepted.
 
     Raises:
-        ContractError: the contract breaks a rule, or no documents can be made of it.
+        ContractError: the contract breaks a rule, an example in it is not a valid claim, or no
+            documents can be made of it.
         TableError: the file cannot be read, or lacks a column.
     """
     contract = named(contract_file)

@@ -11,6 +11,7 @@ from schemas.cli.named import named
 from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.refusal import RefusedError
 from schemas.documents import (
     alert_schema,
     claim_schema,
@@ -45,15 +46,32 @@ def documents(contract: Contract, file: str) -> tuple[ClaimForm, dict[str, bytes
     """The form of a contract's claims, and its documents by their names.
 
     Raises:
-        ContractError: there is no type for its claims, or no text for a document.
+        ContractError: there is no type for its claims, an example is not a valid claim, or there is
+            no text for a document.
     """
     try:
-        form = form_of(ClaimDecoder(contract))
+        decoder = ClaimDecoder(contract)
+        _check_examples(decoder, file)
+        form = form_of(decoder)
         texts = {n: json.dumps(d, indent=2, ensure_ascii=False) for n, d in _documents(form)}
         return form, {name: f"{text}\n".encode() for name, text in texts.items()}
     except (TypeError, ValueError, OverflowError) as error:
         what = f"no decoder and documents can be made of it: {error}"
         raise ContractError(file, "$", what, "Correct what this is about.") from error
+
+
+def _check_examples(decoder: ClaimDecoder, file: str) -> None:
+    """Every document shows the examples to those who send claims."""
+    for number, example in enumerate(decoder.contract.examples):
+        root = f"$.examples[{number}]"
+        try:
+            _, unknown = decoder.read(json.dumps(example).encode(), root)
+        except RefusedError as refused:
+            what = f"not a valid claim of this contract: {refused}"
+            raise ContractError(file, refused.path, what, "Correct the example.") from None
+        if unknown:
+            what = "not a field of this contract"
+            raise ContractError(file, f"{root}.{unknown[0]}", what, "Correct the example.")
 
 
 def _documents(form: ClaimForm) -> Iterator[tuple[str, object]]:

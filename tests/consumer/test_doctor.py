@@ -1,15 +1,19 @@
 """Findings of `doctor` for the answers it gets."""
 
+import contextlib
 import http.server
 import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError
 
+from consumer.background import in_background
+from consumer.doctor import ports
 from consumer.doctor.asked import AskedGroup, AskedTopic, Node, Replicas
 from consumer.doctor.brokers import reached, settings_of, unreachable, version
 from consumer.doctor.durability import durability
@@ -25,7 +29,13 @@ from consumer.doctor.findings import (
     warning,
     wrong,
 )
-from consumer.doctor.group import judge_clock, judge_group, judge_open, judge_progress
+from consumer.doctor.group import (
+    Newest,
+    judge_clock,
+    judge_group,
+    judge_open,
+    judge_progress,
+)
 from consumer.doctor.ports import DoctorPort, judge
 from consumer.doctor.ports import look_at as look_at_port
 from consumer.doctor.topics import (
@@ -181,7 +191,7 @@ class TestTopics:
         [
             (topic(), "this principal may not Write claims", "docs/security.md"),
             (ABSENT, "topic claims does not exist", "python -m consumer topics"),
-            (DENIED, "no answer about topic claims", "docs/security.md"),
+            (DENIED, "this principal may not Write claims", "docs/security.md"),
         ],
     )
     def test_posted_claims_that_could_not_be_forwarded(
@@ -300,11 +310,26 @@ class TestGroup:
         assert found.state is State.WARNING
         assert found.text == "open for 1 s or longer: alerts[0]@5"
 
-    def test_outcomes_from_the_future(self) -> None:
-        assert judge_clock({"alerts": 1_000, "dead": -1}, 1_000).state is State.UNKNOWN
-        found = judge_clock({"alerts": 11_000}, 1_000)
-        assert found.state is State.WARNING
-        assert "alerts by 10 s" in found.text
+    @pytest.mark.parametrize(
+        ("first_ms", "second_ms", "state", "said"),
+        [
+            ({"alerts": 30_000, "dead": -1}, {"alerts": 30_000, "dead": -1}, "unknown", "none was"),
+            ({"alerts": 15_000}, {"alerts": 15_000}, "unknown", "none was"),  # long ago
+            ({}, {}, "unknown", "none was"),
+            ({"alerts": 42_000}, {"alerts": 42_000}, "warning", "ahead of this machine's clock"),
+            ({"alerts": 20_000}, {"alerts": 42_000}, "warning", "alerts by 11 s"),
+            ({"alerts": -1, "dead": 5}, {"alerts": 20_000, "dead": 5}, "warning", "behind this"),
+            ({"alerts": 19_000}, {"alerts": 20_000}, "warning", "alerts by 10 s"),
+            ({"alerts": 29_000}, {"alerts": 30_500}, "ok", "within 5 s"),
+            ({"alerts": 20_000}, {"alerts": 26_000}, "ok", "within 5 s"),
+            ({"alerts": 29_000}, {"alerts": 35_000}, "ok", "within 5 s"),
+        ],
+    )
+    def test_a_clock_that_differs_from_that_of_the_outcomes(
+        self, first_ms: dict[str, int], second_ms: dict[str, int], state: str, said: str
+    ) -> None:
+        found = judge_clock(Newest(30_000, first_ms), Newest(31_000, second_ms), 31_000)
+        assert (found.state.value, said in found.text) == (state, True), found
 
 
 class TestThisMachine:
@@ -351,6 +376,25 @@ class TestThisMachine:
         assert any(setting in f.text for f in found)
 
 
+@contextmanager
+def trickling(said: bytes) -> Iterator[int]:
+    """A port where whoever connects is sent this, and then one byte at a time for ever."""
+    ended = threading.Event()
+
+    def run(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, contextlib.suppress(OSError):
+            client.sendall(said)
+            while not ended.wait(0.02):
+                client.sendall(b"x")
+
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        in_background(lambda: run(server), "trickling", ended),
+    ):
+        yield server.getsockname()[1]
+
+
 class TestPorts:
     def test_free(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -374,6 +418,15 @@ class TestPorts:
         found = judge(look_at_port("X_PORT", "127.0.0.1", other, secure=False), needed=needed)
         assert found.exit_code == code
         assert f"X_PORT={other}: cannot listen" in found.text
+
+    @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nx: "])
+    def test_taken_by_a_program_that_never_ends_its_answer(
+        self, said: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ports, "ANSWER_S", 0.3)
+        with trickling(said) as port:
+            found = judge(look_at_port("X_PORT", "127.0.0.1", port, secure=False), needed=True)
+        assert found.exit_code == 2
 
     def test_taken_by_a_worker(self) -> None:
         assert judge(DoctorPort("X_PORT", 1, "taken", healthz=True), needed=True).state is State.OK

@@ -64,14 +64,14 @@ def test_the_producer_is_idempotent_and_gives_up_in_time() -> None:
     found = config()
     assert found["enable.idempotence"] is True
     assert "transactional.id" not in found
-    assert (found["delivery.timeout.ms"], found["linger.ms"]) == ("5000", "0")
+    assert (found["delivery.timeout.ms"], found["linger.ms"]) == ("4000", "0")
     assert found["partitioner"] == "murmur2_random"
 
 
 @pytest.mark.parametrize("name", ["DELIVERY_TIMEOUT_MS", "MESSAGE_TIMEOUT_MS", "BATCH_SIZE"])
 def test_its_patience_and_its_batches_are_not_the_environments(name: str) -> None:
     found = config(**{f"KAFKA_{name}": "600000", "KAFKA_LINGER_MS": "3"})
-    assert (found["delivery.timeout.ms"], found["linger.ms"]) == ("5000", "3")
+    assert (found["delivery.timeout.ms"], found["linger.ms"]) == ("4000", "3")
     assert found["batch.size"] == "65536"
     assert "message.timeout.ms" not in found
 

@@ -88,8 +88,8 @@ def kept(record: Record, chosen: Settings) -> str:
     assert not step.claims
     assert not step.letters
     assert [one.value for one in step.kept] == [record.value]
-    (why,) = step.unopened
-    return str(why)
+    (unopened,) = step.unopened
+    return unopened.why
 
 
 def test_an_encrypted_dead_letter_comes_back_as_it_was(tmp_path: Path) -> None:

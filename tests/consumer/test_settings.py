@@ -13,6 +13,7 @@ from consumer.settings.environment import LATEST, OWNED, SECRETS
 from consumer.settings.settings import (
     AlertFormat,
     Delivery,
+    Forward,
     Membership,
     Publish,
     Settings,
@@ -56,6 +57,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "api_host": ("::1", "::1", "127.0.0.1"),
     "api_tls_cert": ("/tls/cert.pem", Path("/tls/cert.pem"), None),
     "api_max_connections": ("9", 9, 512),
+    "api_forward": ("claims", Forward.CLAIMS, Forward.OFF),
     "api_request_timeout_s": ("2.5", 2.5, 10.0),
     "log_level": ("debug", "DEBUG", "INFO"),
     "schema_registry_url": ("https://r:8081/a", "https://r:8081/a", None),

@@ -1,5 +1,6 @@
 """Signals, whatever the main thread waits for."""
 
+import inspect
 import os
 import queue
 import signal
@@ -12,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from consumer import __main__ as commands
 from consumer import stop as stop_module
 from consumer.errors import UNKNOWN_EXIT_CODE
+from consumer.server import server
 from consumer.stop import Stop
 from tests.broker import wait
 
@@ -25,8 +28,10 @@ DOCKER_STOP_S = 10.0
 
 
 def test_a_command_ends_before_it_would_be_killed() -> None:
-    """The constant itself, not a time that is measured."""
-    assert stop_module.LIMIT_S < DOCKER_STOP_S
+    """The constants themselves, not a time that is measured. No command sets another limit."""
+    assert server.GRACE_S < stop_module.LIMIT_S < DOCKER_STOP_S
+    assert "within_s" not in inspect.signature(Stop.gracefully).parameters
+    assert "within_s" not in inspect.getsource(commands)
 
 
 class Ends(queue.Queue[int]):
@@ -41,10 +46,14 @@ class Ends(queue.Queue[int]):
 
 @contextmanager
 def listening(
-    *, service: bool = False, same_s: float = stop_module.SAME_S
+    *,
+    service: bool = False,
+    same_s: float = stop_module.SAME_S,
+    within_s: float = wait.GENEROUS,
 ) -> Iterator[tuple[Stop, Ends]]:
     ends = Ends()
-    with Stop(service=service, end=ends, same_s=same_s).listening() as stop:
+    made = Stop(service=service, end=ends, same_s=same_s, within_s=within_s)
+    with made.listening() as stop:
         yield stop, ends
 
 
@@ -77,8 +86,8 @@ def test_it_is_asked_and_ends_by_itself(number: signal.Signals) -> None:
     ("unknown", "code"), [(None, 0), ("whether it was committed is unknown", UNKNOWN_EXIT_CODE)]
 )
 def test_when_time_is_up_it_is_ended(unknown: str | None, code: int) -> None:
-    with listening(service=True) as (stop, ends):
-        stop.gracefully(unknown=lambda: unknown, within_s=0.05)
+    with listening(service=True, within_s=0.05) as (stop, ends):
+        stop.gracefully(unknown=lambda: unknown)
         send(signal.SIGTERM)
         assert ends.code() == code
 
@@ -86,7 +95,7 @@ def test_when_time_is_up_it_is_ended(unknown: str | None, code: int) -> None:
 def test_a_second_interrupt_ends_at_once() -> None:
     asked = Ends()
     with listening(service=True, same_s=-1.0) as (stop, ends):
-        stop.gracefully(lambda: asked(1), within_s=wait.GENEROUS)
+        stop.gracefully(lambda: asked(1))
         send(signal.SIGTERM)
         asked.code()
         send(signal.SIGTERM)
@@ -102,7 +111,7 @@ def test_a_second_interrupt_ends_at_once() -> None:
 def test_quit_ends_at_once(unknown: str | None, code: int) -> None:
     asked = Ends()
     with listening(service=True) as (stop, ends):
-        stop.gracefully(lambda: asked(1), lambda: unknown, within_s=wait.GENEROUS)
+        stop.gracefully(lambda: asked(1), lambda: unknown)
         send(signal.SIGQUIT)
         assert ends.code() == code
     assert asked.empty()
@@ -135,7 +144,7 @@ def test_what_is_ignored_stays_ignored(begun: str, sent: int) -> None:
 
 def test_one_request_that_arrives_twice_is_one() -> None:
     with listening(same_s=wait.GENEROUS) as (stop, ends):
-        stop.gracefully(within_s=wait.GENEROUS)
+        stop.gracefully()
         for _ in range(3):
             send(signal.SIGINT)
     assert ends.empty()

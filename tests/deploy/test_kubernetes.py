@@ -13,10 +13,9 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from consumer.server.server import GRACE_S
 from consumer.settings.settings import Forward, read_settings
 from consumer.stop import LIMIT_S
-from tests.deploy.tools import DEPLOY, need
+from tests.deploy.tools import DEPLOY, ROOT, need
 
 FOLDER = DEPLOY / "kubernetes"
 QUICK = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -137,6 +136,15 @@ def test_the_scaler_looks_where_the_worker_reads() -> None:
     assert trigger["metadata"]["bootstrapServers"] == data["KAFKA_BOOTSTRAP_SERVERS"]
 
 
+def test_nothing_is_killed_before_it_ends_by_itself() -> None:
+    """Kubernetes waits for 30 seconds unless told otherwise, Compose for 10."""
+    pods = [m["spec"]["template"]["spec"] for m in PODS]
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"].values()
+    allowed = [pod.get("terminationGracePeriodSeconds", 30) for pod in pods]
+    allowed += [int(s.get("stop_grace_period", "10s").removesuffix("s")) for s in services]
+    assert min(allowed) > LIMIT_S
+
+
 @pytest.mark.parametrize("manifest", PODS, ids=name_of)
 def test_a_pod_has_no_more_rights_than_it_needs(manifest: Manifest) -> None:
     pod = manifest["spec"]["template"]["spec"]
@@ -200,9 +208,3 @@ def test_the_api_can_forward_where_the_component_is_used(forwarding: list[Manife
     mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
     assert mounts == {"kafka": "/etc/kafka", "models": "/models", "tmp": "/tmp"}
     assert mounts.keys() == {volume["name"] for volume in pod["volumes"]}
-
-
-def test_the_api_has_time_to_stop() -> None:
-    """What `serve` takes at most, also where it waits for Kafka."""
-    pod = find("Deployment", "api")["spec"]["template"]["spec"]
-    assert pod["terminationGracePeriodSeconds"] > GRACE_S + LIMIT_S

@@ -41,6 +41,13 @@ DENIED = {
     KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
 }
 NEVER_KNOWN = {"transactional id rights", "clock"}
+NAMES: Final = {
+    AclOperation.READ: "Read",
+    AclOperation.WRITE: "Write",
+    AclOperation.DESCRIBE: "Describe",
+    AclOperation.DESCRIBE_CONFIGS: "DescribeConfigs",
+}
+"""As Kafka's own documentation spells them."""
 Env = dict[str, str]
 
 
@@ -289,10 +296,13 @@ class TestDoctor:
         )
         return name, {**env, "METRICS_PORT": "0", "API_PORT": "0"}
 
-    def states(self, env: Env, model: Path) -> tuple[int, dict[str, str]]:
+    def findings(self, env: Env, model: Path) -> tuple[int, list[dict[str, str]]]:
         done = processes.run("doctor", "--json", env={**env, "MODEL_DIR": str(model)})
-        found = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
-        return done.returncode, {f["check"]: f["state"] for f in found}
+        return done.returncode, [msgspec.json.decode(line) for line in done.stdout.splitlines()]
+
+    def states(self, env: Env, model: Path) -> tuple[int, dict[str, str]]:
+        code, found = self.findings(env, model)
+        return code, {f["check"]: f["state"] for f in found}
 
     def test_it_knows_all_with_the_documented_rights(
         self, filled: Secured, model: Path, principal: tuple[str, Env]
@@ -327,6 +337,42 @@ class TestDoctor:
         filled.allow(name, RIGHTS["serve"])
         code, states = self.states(env, model)
         assert (code, states["API_FORWARD"]) == (1, "ok")
+
+    @pytest.mark.parametrize("missing", RIGHTS["doctor"], ids=lambda r: f"{r.name}-{r.operation}")
+    def test_a_right_of_its_own_that_is_missing_is_named(
+        self, missing: Right, filled: Secured, model: Path, principal: tuple[str, Env]
+    ) -> None:
+        name, env = principal
+        filled.allow(name, [right for right in RIGHTS["doctor"] if right != missing])
+        code, found = self.findings(env, model)
+        assert code == 1  # it is not a worker's
+        unknown = [f for f in found if f["state"] == "unknown" and f["check"] not in NEVER_KNOWN]
+        assert unknown
+        word = NAMES[missing.operation]
+        where = "the cluster" if missing.kind is ResourceType.BROKER else missing.name
+        for finding in unknown:
+            assert f"grant this principal {word} on {where}" in finding["advice"], finding
+
+    @pytest.mark.parametrize(
+        "missing",
+        [right for right in RIGHTS["run"] if right.kind is not ResourceType.TRANSACTIONAL_ID],
+        ids=lambda r: f"{r.name}-{r.operation}",
+    )
+    def test_a_right_of_a_worker_that_is_missing_is_named(
+        self, missing: Right, filled: Secured, model: Path, tmp_path: Path
+    ) -> None:
+        """Nothing else is wrong then, and the exit code is the worker's."""
+        name = topics.fresh_name("doctor")
+        kept = [right for right in RIGHTS["run"] if right != missing]
+        filled.allow(name, of_group([*kept, *RIGHTS["doctor"]], name))
+        env = {**by_password(filled, tmp_path, name), "CONSUMER_GROUP": name, "INSTANCE_ID": "1"}
+        code, found = self.findings({**env, "METRICS_PORT": "0", "API_PORT": "0"}, model)
+        assert code == 4
+        (wrong,) = [f for f in found if f["state"] == "wrong"]
+        where = f"group {name}" if missing.kind is ResourceType.GROUP else missing.name
+        assert where in wrong["check"]
+        assert f"this principal may not {NAMES[missing.operation]}" in wrong["text"]
+        assert f"grant this principal {NAMES[missing.operation]} on {where}" in wrong["advice"]
 
     @pytest.mark.parametrize("granted", [AclOperation.READ, AclOperation.WRITE])
     def test_a_right_that_a_worker_lacks(

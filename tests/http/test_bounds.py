@@ -316,7 +316,7 @@ def test_nothing_of_a_connection_waits_for_the_garbage_collector(
     context, client = None, None
     if secure:
         certificate, key = self_signed(tmp_path)
-        context, client = tls(str(certificate), str(key)), ssl.create_default_context()
+        context, client = tls(certificate, key), ssl.create_default_context()
         client.load_verify_locations(certificate)
 
     with bounded(Limits(), context=context) as server:
@@ -338,7 +338,7 @@ def test_nothing_of_a_connection_waits_for_the_garbage_collector(
 
 def test_nothing_of_a_failed_handshake_waits_for_the_garbage_collector(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
-    with bounded(Limits(), context=tls(str(certificate), str(key))) as server:
+    with bounded(Limits(), context=tls(certificate, key)) as server:
         gc.collect()
         gc.disable()
         try:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from consumer.__main__ import main
+from consumer.background import in_background
 from consumer.telemetry import logs
 from tests.broker import ports, topics, wait
 from tests.integration.stage import Stage
@@ -143,6 +146,24 @@ def test_a_transaction_that_stays_open(stage: Stage, doctor: Doctor) -> None:
     wait.until(
         lambda: doctor.findings()[1]["open transactions"]["state"] == "ok", "the transaction's end"
     )
+
+
+@pytest.mark.parametrize(("off_s", "said"), [(60, "ahead of"), (-60, "behind")])
+def test_a_clock_that_differs(stage: Stage, doctor: Doctor, off_s: int, said: str) -> None:
+    """That of the process which writes the alerts, seen from here."""
+    ended = threading.Event()
+
+    def write() -> None:
+        producer = Producer({"bootstrap.servers": stage.bootstrap})
+        while not ended.wait(0.05):
+            at_ms = int((time.time() + off_s) * 1_000)
+            producer.produce(stage.alerts, b"x", timestamp=at_ms)
+            producer.flush()
+
+    with in_background(write, "another clock", ended):
+        _, found = doctor.findings()
+    assert found["clock"]["state"] == "warning"
+    assert f"records are {said} this machine's clock: {stage.alerts} by" in found["clock"]["text"]
 
 
 def test_settings_of_topics(stage: Stage, doctor: Doctor) -> None:

@@ -1,17 +1,20 @@
 """A Schema Registry of a hundred lines: what the client asks for, and ways to fail."""
 
 import base64
+import contextlib
 import json
 import re
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from tests.serving import serving
 
 Answer = tuple[int, Any]
+Trickle = Literal["head", "body"]
 JAVA_INTEGERS = 2**31
 VERSION_NOT_FOUND: Answer = (404, {"error_code": 40402, "message": "Version not found"})
 NOT_FOUND: Answer = (404, {"error_code": 40403, "message": "Schema not found"})
@@ -39,6 +42,8 @@ class SmallRegistry:
         """The address is not that of a registry."""
         self.instead: bytes | None = None
         """What every request is answered with, with status 200."""
+        self.trickling: Trickle | None = None
+        """What never ends, as one byte of it is sent at a time."""
 
     def answer(self, path: str, body: Any, authorization: str | None) -> Answer:
         path = path.partition("?")[0]
@@ -109,6 +114,9 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
         def _answer(self) -> None:
             length = int(self.headers.get("content-length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
+            if made.trickling is not None:
+                self._trickle(made.trickling)
+                return
             status, found = made.answer(self.path, body, self.headers.get("authorization"))
             text = json.dumps(found).encode() if made.instead is None else made.instead
             self.send_response(status)
@@ -117,6 +125,14 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
             self.send_header("connection", "close")
             self.end_headers()
             self.wfile.write(text)
+
+        def _trickle(self, what: Trickle) -> None:
+            length = "content-length: 1000000\r\n\r\n" if what == "body" else "x: "
+            self.wfile.write(f"HTTP/1.1 200 OK\r\n{length}".encode())
+            with contextlib.suppress(OSError):  # the client goes away
+                while made.trickling is not None:
+                    self.wfile.write(b" ")
+                    time.sleep(0.02)
 
         def do_GET(self) -> None:
             self._answer()
@@ -133,3 +149,4 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
             made.url = made.url.replace("http:", "https:")
         with serving(server):
             yield made
+            made.trickling = None

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from consumer.batch.edges import PLAIN, Wire
 from consumer.batch.process import Outcome, process
 from consumer.errors import RegistryStoppedError, SettingsError
+from consumer.registry import client as client_module
 from consumer.registry.alerts import plain
 from consumer.registry.claims import FramedClaims
 from consumer.registry.client import Registry, connect
@@ -44,7 +45,7 @@ from tests.consumer.fakes import NOW, FakeScorer, alert_of
 from tests.deploy.secured import Certificates
 from tests.harness.kafka import FakeMessage
 from tests.registry import writing
-from tests.registry.small import SmallRegistry, small_registry
+from tests.registry.small import SmallRegistry, Trickle, small_registry
 from tests.schemas.contracts import decoder as contract_decoder
 from tests.schemas.test_record_headers import described, texts
 
@@ -330,6 +331,42 @@ def test_what_answers_like_no_registry_is_none(small: SmallRegistry, content: by
     with pytest.raises(RegistryStoppedError, match="asking for schema 5") as stopped:
         outcome(wire, b"\0\0\0\0\5{}")
     assert stopped.value.exit_code == 8
+
+
+SOON_S = 0.3
+
+
+@pytest.mark.parametrize("what", ["head", "body"])
+def test_an_answer_that_never_ends_is_not_waited_for(small: SmallRegistry, what: Trickle) -> None:
+    """One byte at a time, each of them well before the client would stop waiting for it."""
+    wanted = settings(small.url, ALERT_FORMAT="avro")
+    number = small.register("odd", '"string"')
+    registry = connect(wanted, retries=0, limit_s=SOON_S)
+    wire = wire_of(wanted, registry)
+    registry.kind(number)
+    small.trickling = what
+    late = "no complete answer within 0.3 s"
+    with pytest.raises(RegistryStoppedError, match=f"connecting: .*{late}") as stopped:
+        connect(wanted, retries=0, limit_s=SOON_S)
+    assert stopped.value.exit_code == 8
+    with pytest.raises(RegistryStoppedError, match=f"asking for schema 9: .*{late}"):
+        outcome(wire, b"\0\0\0\0\x09{}")
+    with pytest.raises(RegistryStoppedError, match=f"registering the alerts' schema .*{late}"):
+        wire_of(settings(small.url, ALERT_FORMAT="json-schema"), registry)
+
+
+def test_the_references_of_a_schema_have_one_limit_in_all(small: SmallRegistry) -> None:
+    number = small.register("odd", '"string"')
+    registry = connect(settings(small.url), retries=0, limit_s=SOON_S)
+    small.trickling = "body"
+    with pytest.raises(RegistryStoppedError, match="no complete answer within"):
+        registry.texts(number)
+
+
+def test_the_limit_leaves_time_for_every_try_of_a_silent_registry() -> None:
+    tries = client_module.RETRIES + 1
+    waits_s = client_module.RETRIES * client_module.LONGEST_WAIT_MS / 1_000
+    assert tries * client_module.TIMEOUT_S + waits_s < client_module.LIMIT_S
 
 
 def test_credentials(small: SmallRegistry) -> None:

@@ -34,6 +34,42 @@ def test_the_refusal_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None
     assert "auto, carclaims, health, insurance_claims, property" in capsys.readouterr().err
 
 
+HEALTH = (FOLDER / "health.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("example", "said"),
+    [
+        (
+            "{claim: {number: H-9, billed: -5}}",
+            "$.examples[0].claim.billed: not a valid claim of this contract: Expected",
+        ),
+        (
+            "{claim: {number: H-1}, service: {date: soon}}",
+            "$.examples[0].service.date: not a valid claim",
+        ),
+        ("{claim: {billed: 5}}", "$.examples[0].claim.number: not a valid claim"),
+        ("[5]", "$.examples[0]: "),
+        ("{claim: {number: H-1, biled: 5}}", "$.examples[0].claim.biled: not a field of this"),
+    ],
+)
+@pytest.mark.parametrize("command", ["check", "export"])
+def test_an_example_that_is_not_a_claim_is_named_with_its_place(
+    command: str, example: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(HEALTH.partition("\nexamples:")[0] + f"\nexamples:\n  - {example}\n")
+    more = ["--output", str(tmp_path / "out")] if command == "export" else []
+    assert main([command, "--contract", str(file), *more]) == WRONG
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_example_of_the_product_s_contracts_is_one(name: str) -> None:
+    assert main(["check", "--contract", name]) == 0
+
+
 DOCUMENTS = {
     *("claim.json", "claim-decoded.json", "claim-example.json", "openapi.json"),
     *("asyncapi.json", "fraud-alert.json", "fraud-alert.avsc", "dead-letter.json"),
