@@ -55,7 +55,7 @@ class CaseFacts:
             return [()] * len(claims)
         facts = ClaimFacts(self._contract, claims)
         columns = [
-            map(known.__getitem__, _values(facts, name)) for name, known in self._known.items()
+            map(known.__getitem__, stated(facts, name)) for name, known in self._known.items()
         ]
         return [tuple(filter(None, row)) for row in zip(*columns, strict=True)]
 
@@ -80,7 +80,8 @@ class _Known(dict[Any, CaseFact | None]):
         return CaseFact(name=self._name, text=text, value=plain)
 
 
-def _values(facts: ClaimFacts, name: str) -> list[Any]:
+def stated(facts: ClaimFacts, name: str) -> list[Any]:
+    """A derived fact, or a field, of each claim, as people are told it; None is missing."""
     if name not in facts.contract.derived:
         return facts.raw(name)
     found: list[Value] = np.asarray(facts.features([name])[name], dtype=object).tolist()

@@ -69,6 +69,13 @@ class Rules:
     def __len__(self) -> int:
         return len(self._rules)
 
+    def looks_at(self) -> dict[str, tuple[str, ...]]:
+        """Names of the facts that the conditions of each rule use, by the rule's id."""
+        return {
+            hit.id: tuple(dict.fromkeys(fact.name for node in nodes for fact in facts_of(node)))
+            for hit, nodes in self._rules
+        }
+
     def hits(self, facts: ClaimFacts) -> list[tuple[RuleHit, ...]]:
         """The rules that each claim matches, in the order of the file."""
         found: list[tuple[RuleHit, ...]] = [()] * len(facts)

@@ -22,7 +22,7 @@ from model.features.matrix import MatrixReader
 from model.scoring.control import control_sample
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
-from model.scoring.why import explained
+from model.scoring.why import RuleReasons, explained
 from schemas.alert import Decision, ReasonItem, Remainder, RuleHit
 from schemas.decoding.decoder import ClaimDecoder
 
@@ -94,6 +94,7 @@ class Scorer:
         )
         self._matrix = MatrixReader(self.contract, pipeline["encode"])
         self._rules = rules
+        self._rule_reasons = RuleReasons(self.contract, rules.looks_at())
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
 
@@ -118,7 +119,9 @@ class Scorer:
         if (unknown := too_little_known(codes, self.reference.least_known)).any():
             decisions, flags = reviewed(decisions, flags, unknown)
         hits = self._rules.hits(facts)
-        reasons, left_out = explained(self._explainer, claims, codes, advice, hits, flags)
+        reasons, left_out = explained(
+            self._explainer, self._rule_reasons, facts, codes, advice, hits, flags
+        )
         control = self._control(facts)
         return Assessment(p, decisions, flags, reasons, hits, codes, control, left_out)
 
@@ -131,7 +134,9 @@ class Scorer:
         unknown = too_little_known(codes, self.reference.least_known)
         _, flags = reviewed(referred, flags, unknown)
         hits = self._rules.hits(facts)
-        return explained(self._explainer, claims, codes, referred, hits, flags)[0]
+        return explained(self._explainer, self._rule_reasons, facts, codes, referred, hits, flags)[
+            0
+        ]
 
     def codes(self, claims: Sequence[Any]) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""

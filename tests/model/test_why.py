@@ -1,16 +1,22 @@
 """Where a rule or a flag made the decision, it is the reason."""
 
+import datetime as dt
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from model.decide import Decisions
-from model.scoring.why import explained
+from model.features.facts import ClaimFacts
+from model.scoring.rules import parse
+from model.scoring.why import RuleReasons, explained
 from schemas.alert import Band, Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
+from schemas.contract.parse import shipped
 from tests.model.test_reasons import Stub, reasons_of
 
+AUTO = shipped("auto")
 RULE = RuleHit(id="late", version=2, outcome=Decision.REVIEW, text="Reported late.")
 HARMLESS = RuleHit(id="known", version=1, outcome=Decision.PASS, text="A known garage.")
 
@@ -18,8 +24,9 @@ HARMLESS = RuleHit(id="known", version=1, outcome=Decision.PASS, text="A known g
 def why(decision: Decision, hits: list[RuleHit], flags: list[str]) -> tuple[Any, Any]:
     decisions = Decisions([Band.LOW], [decision], [50.0])
     explainer = reasons_of(Stub(0.5), "witnesses")
-    claims, codes = [Claim(claim_id="a")], np.array([[2.0]])
-    reasons, left_out = explained(explainer, claims, codes, decisions, [hits], [flags])
+    rules = RuleReasons(AUTO, {"late": (), "known": ()})
+    facts, codes = ClaimFacts(AUTO, [Claim(claim_id="a")]), np.array([[2.0]])
+    reasons, left_out = explained(explainer, rules, facts, codes, decisions, [hits], [flags])
     return reasons[0], left_out
 
 
@@ -50,3 +57,67 @@ def test_a_rule_is_told_in_its_own_words() -> None:
             code="rule.late", text="Reported late.", feature="", value=None, contribution=0.0
         ),
     )
+
+
+RULES = """
+[[rule]]
+id = "late"
+version = 1
+when = ["report_lag_days > 30", "loss_date < report_date", "witnesses == 0 or missing(witnesses)"]
+outcome = "review"
+text = "Reported late."
+
+[[rule]]
+id = "young"
+version = 1
+when = ["driver_age < 20", "policy_number == 'p'", "policy_type != 'x'"]
+outcome = "review"
+text = "A young driver."
+sensitive = ["driver_age"]
+"""
+
+
+def said_by_rules(*claims: Claim) -> list[list[str]]:
+    rules, facts = parse(RULES, AUTO), ClaimFacts(AUTO, claims)
+    found = RuleReasons(AUTO, rules.looks_at()).of(facts, rules.hits(facts))
+    return [[item.text for item in items] for items in found]
+
+
+def test_a_rule_shows_the_facts_that_it_looked_at() -> None:
+    late = Claim(
+        claim_id="a", loss_date=dt.date(2026, 1, 1), report_date=dt.date(2026, 3, 27), witnesses=0
+    )
+    nobody = msgspec.structs.replace(late, report_date=dt.date(2026, 3, 28), witnesses=None)
+    assert said_by_rules(late, Claim(claim_id="b"), nobody, late) == [
+        [
+            "Reported late: reported 85 days after the loss; loss date: 2026-01-01; "
+            "report date: 2026-03-27; no witnesses"
+        ],
+        [],
+        [
+            "Reported late: reported 86 days after the loss; loss date: 2026-01-01; "
+            "report date: 2026-03-28"
+        ],
+        [
+            "Reported late: reported 85 days after the loss; loss date: 2026-01-01; "
+            "report date: 2026-03-27; no witnesses"
+        ],
+    ]
+
+
+def test_a_rule_shows_nothing_personal_protected_or_that_identifies() -> None:
+    young = Claim(claim_id="a", driver_age=18, policy_number="p", policy_type="liability")
+    assert said_by_rules(young) == [["A young driver: cover is liability"]]
+
+
+def test_reasons_of_rules_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.scoring.why._REMEMBERED", 2)
+    rules = parse(RULES, AUTO)
+    reasons = RuleReasons(AUTO, rules.looks_at())
+    first = dt.date(2026, 1, 1)
+    for days in range(40, 50):
+        late = Claim(claim_id="a", loss_date=first, report_date=first + dt.timedelta(days=days))
+        facts = ClaimFacts(AUTO, [late])
+        ((item,),) = reasons.of(facts, rules.hits(facts))
+        assert f"reported {days} days after the loss" in item.text
+        assert len(reasons._known) <= 2
