@@ -44,7 +44,8 @@ class ReasonItem(Struct, frozen=True, kw_only=True, gc=False):
         str,
         Meta(
             description="Stable code of the reason: feature.high, .low, .typical, .stated, .unseen,"
-            " .true, .false, .missing or .withheld; rule.ID; quality.FLAG; score.level."
+            " .true, .false, .missing or .withheld; rule.ID; quality.FLAG; score.level "
+            "or score.ordinary."
         ),
     ]
     text: Annotated[

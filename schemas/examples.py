@@ -141,8 +141,8 @@ REFERRED: Final[Example] = {
     "reasons": [
         {
             "code": "report_lag_days.high",
-            "text": "reported 40 days after the loss (half of all claims: at most 2 days; more "
-            "than 98.5 % of them)",
+            "text": "reported 40 days after the loss (more than 98 % of all claims; half have at "
+            "most 2 days)",
             "feature": "report_lag_days",
             "value": 40.0,
             "contribution": 1.12,

@@ -3,10 +3,14 @@
 import math
 from typing import Final, NamedTuple
 
-from model.artifact.comparisons import FEWEST, FEWEST_FRAUDS, Comparisons, Spread, Tally, key
+from model.artifact.comparisons import FEWEST, FEWEST_FRAUDS, Comparisons, Spread, Tally, both, key
 from schemas.contract.model import Contract
 from schemas.contract.phrases import shown
 
+LEAST_LIFT: Final = 1.2
+"""A fact is weak if the claims that had it were fraud less than this many times as often as all."""
+LEAST_RANK: Final = 0.75
+"""A number is weak if it is not farther out than this share of the claims."""
 _DIGITS: Final = 4
 
 
@@ -18,7 +22,7 @@ class Standing(NamedTuple):
     share: float = 0.5
     """Of claims, above 0 up to 1, that had such a fact or one farther out."""
     weak: bool = False
-    """True if claims with the fact were no more often frauds than all, or it is the usual one."""
+    """True if claims with the fact were hardly more often frauds than all, or it is common."""
     side: str = ""
     """Where a number lies: high, low or typical."""
 
@@ -58,6 +62,23 @@ class Comparer:
         few = f"fewer than {FEWEST} such claims in training"
         return Standing(few, share=FEWEST / max(self._known.claims, FEWEST), side=side)
 
+    def together(self, first: str, one: float, second: str, other: float) -> Standing | None:
+        """Compare two facts of a claim as one; None if claims that had both were not counted.
+
+        Args:
+            first: name of a feature.
+            one: its code.
+            second: name of another.
+            other: its code.
+        """
+        if self._known is None:
+            return None
+        found = self._known.joint.get(both(first, second), {}).get(both(key(one), key(other)))
+        if found is None:
+            turned = self._known.joint.get(both(second, first), {})
+            found = turned.get(both(key(other), key(one)))
+        return None if found is None else self._counted(self._known, found)
+
     def _counted(self, known: Comparisons, tally: Tally) -> Standing:
         least = FEWEST_FRAUDS - 1 if tally.frauds is None else tally.frauds
         base = known.frauds / known.claims
@@ -68,23 +89,22 @@ class Comparer:
         return Standing(
             text=f"{frauds} of {of}{rate}; {_percent(base)} of all",
             share=tally.claims / known.claims,
-            weak=least / tally.claims <= base,
+            weak=least / tally.claims < LEAST_LIFT * base,
         )
 
     def _ranked(self, feature: str, spread: Spread, code: float, side: str) -> Standing:
         if side == "typical":
-            text = f"half of all claims: at most {self._halves[feature]}"
+            text = f"half of all claims have at most {self._halves[feature]}"
             return Standing(text, share=1.0, weak=True, side=side)
         share = spread.above(code) if side == "high" else spread.under(code)
-        # Rounded down, so that no claim stands out more than it does.
-        rank = (feature, side, math.floor(1000 * share + 1e-9))
-        text = self._ranks.get(rank) or self._rank(*rank)
-        return Standing(text, 1 - share, weak=False, side=side)
+        rank = (feature, side, _rank(share))
+        text = self._ranks.get(rank) or self._put(*rank)
+        return Standing(text, 1 - share, share < LEAST_RANK, side)
 
-    def _rank(self, feature: str, side: str, thousandths: int) -> str:
+    def _put(self, feature: str, side: str, thousandths: int) -> str:
         most, more = ("most", "more") if side == "high" else ("least", "less")
         half, share = self._halves[feature], _percent(thousandths / 1000)
-        text = f"half of all claims: at {most} {half}; {more} than {share} of them"
+        text = f"{more} than {share} of all claims; half have at {most} {half}"
         self._ranks[feature, side, thousandths] = text
         return text
 
@@ -108,5 +128,16 @@ def _side(median: float | None, code: float) -> str:
     return "typical" if code == median else "high" if code > median else "low"
 
 
+def _rank(share: float) -> int:
+    """In thousandths, rounded down, so that no claim stands out more than it does: to whole
+    percents up to 99 %.
+    """
+    found = math.floor(1000 * share + 1e-9)
+    return found if found >= 990 else found // 10 * 10
+
+
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}".removesuffix(".0") + " %"
+    """One decimal where that matters: below 10 % and above 99 %."""
+    digits = 1 if share < 0.0995 or share > 0.99 else 0
+    text = f"{100 * share:.{digits}f}"
+    return (text.removesuffix(".0") if digits else text) + " %"

@@ -6,7 +6,7 @@ would be about a few people.
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,8 @@ FEWEST: Final = 10
 FEWEST_FRAUDS: Final = 5
 MOST_VALUES: Final = 24
 """A number with more distinct values is compared by rank, not by value."""
+MOST_TOGETHER: Final = 24
+"""Facts with more distinct values are not counted together with others."""
 _LEVELS: Final = (
     *(0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.02, 0.03, 0.04),
     *np.linspace(0.05, 0.95, 19).round(2).tolist(),
@@ -83,6 +85,9 @@ class Comparisons(Struct, frozen=True, kw_only=True):
     claims: int
     frauds: int
     features: dict[str, Compared]
+    joint: dict[str, dict[str, Tally]] = {}
+    """Of two features that say one thing together: by both names, then by both codes; see `both`.
+    Empty in references of before."""
 
 
 def key(code: float) -> str:
@@ -90,8 +95,17 @@ def key(code: float) -> str:
     return repr(float(code))
 
 
+def both(first: str, second: str) -> str:
+    """Two names of features, or two codes as `key` writes them, as one name in JSON."""
+    return f"{first}|{second}"
+
+
 def compare(
-    codes: Matrix, labels: Labels, names: Mapping[str, bool], withheld: Flags
+    codes: Matrix,
+    labels: Labels,
+    names: Mapping[str, bool],
+    withheld: Flags,
+    pairs: Iterable[tuple[int, int]] = (),
 ) -> Comparisons:
     """Describe the training claims.
 
@@ -100,7 +114,9 @@ def compare(
         labels: 1 for fraud, shape (n_claims,).
         names: of the columns; True for numbers, False for flags and categories.
         withheld: of the columns, True where nothing may be told.
+        pairs: of columns whose facts are told together.
     """
+    order = list(names)
     columns = zip(codes.T, names.items(), withheld.tolist(), strict=True)
     return Comparisons(
         claims=len(labels),
@@ -109,6 +125,11 @@ def compare(
             name: _compared(values, labels, is_number)
             for values, (name, is_number), hidden in columns
             if not hidden
+        },
+        joint={
+            both(order[one], order[other]): _joint(codes[:, one], codes[:, other], labels)
+            for one, other in pairs
+            if not withheld[one] and not withheld[other]
         },
     )
 
@@ -127,6 +148,22 @@ def _compared(values: Numbers, labels: Labels, is_number: bool) -> Compared:
     known = ~np.isnan(found)
     spread = _spread(found[known], claims[known]) if is_number else None
     return Compared(tallies=tallies, spread=spread)
+
+
+def _joint(first: Numbers, second: Numbers, labels: Labels) -> dict[str, Tally]:
+    """Counts of two columns' values together; none of numbers that are compared by rank."""
+    (ones, at), (others, there) = (np.unique(c, return_inverse=True) for c in (first, second))
+    if max(len(ones), len(others)) > MOST_TOGETHER:
+        return {}
+    places = at * len(others) + there
+    claims: Counts = np.bincount(places).astype(np.int64)
+    frauds = np.bincount(places, weights=labels)
+    return {
+        both(key(ones[place // len(others)]), key(others[place % len(others)])): Tally(
+            int(claims[place]), int(k) if (k := frauds[place]) >= FEWEST_FRAUDS else None
+        )
+        for place in np.flatnonzero(claims >= FEWEST).tolist()
+    }
 
 
 def _spread(values: Numbers, claims: Counts) -> Spread | None:

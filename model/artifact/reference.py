@@ -6,6 +6,7 @@ identifier, or a personal or protected field, unless the model was configured to
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any, Final
 
 import msgspec
@@ -116,7 +117,12 @@ def _comparisons(contract: Contract, encoder: Any, codes: Matrix, labels: Labels
             for n in numbers
         ]
     )
-    return compare(codes, labels, numbers, withheld)
+    pairs = [
+        (one, other)
+        for (one, first), (other, second) in combinations(enumerate(numbers), 2)
+        if contract.topic(first) == contract.topic(second)
+    ]
+    return compare(codes, labels, numbers, withheld, pairs)
 
 
 def least_known(codes: Matrix) -> float:

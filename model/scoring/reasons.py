@@ -7,8 +7,9 @@ whose trees add up in probability. Features that the contract puts under one top
 whose contribution is their sum. With the remainder and the expected raw score, the reasons add up
 to the claim's raw score within `TOLERANCE`.
 
-A reason raises the score by `LEAST` or more, or is the only one. Facts that were no more often
-fraud in training than all claims are left out as long as there are others. Of more than the limit,
+A reason raises the score by `LEAST` or more, or is the only one. Facts that are common, or were
+hardly more often fraud in training than all claims, are left out as long as there are others; where
+there are none, that is said first. Of more than the limit,
 those are told whose contribution times surprise is largest; surprise is ``-log2`` of the share of
 the training claims that had such a fact. The rarest fact comes first: it sets the claim apart.
 
@@ -20,7 +21,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from model.arrays import Matrix
+from model.arrays import Matrix, Numbers
 from model.artifact.comparisons import Comparisons
 from model.compiled.classifier import Compiled
 from model.compiled.trees import Unit
@@ -37,6 +38,13 @@ LEAST: Final[Mapping[Unit, float]] = {"log-odds": 0.05, "probability": 0.005}
 _MINOR: Final = 0.3
 """A member of a topic is told if it contributes at least this share of the largest."""
 _MOST_MEMBERS: Final = 3
+ORDINARY: Final = ReasonItem(
+    code="score.ordinary",
+    text="no single fact stands out: these are common, and raise the score together",
+    feature="",
+    value=None,
+    contribution=0.0,
+)
 LEVEL: Final = ReasonItem(
     code="score.level",
     text="no fact raises the score: the average claim is above the level for a review as well",
@@ -87,6 +95,7 @@ class Explainer:
     ) -> None:
         self._compiled = compiled
         self._features = tuple(features)
+        self._columns = {name: column for column, name in enumerate(features)}
         self._least = LEAST[compiled.unit]
         self._facts = Facts(self._features, contract, categories, comparisons)
         columns: dict[str, list[int]] = {}
@@ -133,6 +142,20 @@ class Explainer:
         )  # fmt: skip
         return [self._explained(limit, *row) for row in rows]
 
+    def told(self, claim: Any, name: str, codes: Numbers) -> str | None:
+        """A fact of a claim with what it is compared with; None if it is no feature.
+
+        Args:
+            claim: as decoded.
+            name: of the fact.
+            codes: of the claim, shape (n_features,).
+        """
+        if name not in self._columns:
+            return None
+        code = codes[self._columns[name]]
+        marked = MISSING if np.isnan(code) else float(code)
+        return self._facts.tell(claim, self._columns[name], marked).text
+
     def _explained(
         self,
         limit: int,
@@ -156,7 +179,7 @@ class Explainer:
             chosen = sorted(chosen, key=_weight)[:limit]
         chosen.sort()
         shown, reasons = 0.0, []
-        for _, minus, i, (feature, name, text, value, _, _) in chosen:
+        for _, minus, i, (feature, name, text, value, _, _, _) in chosen:
             shown -= minus
             reasons.append(
                 ReasonItem(
@@ -168,7 +191,11 @@ class Explainer:
                     features=self._topics[i].names,
                 )
             )
-        return Explanation(tuple(reasons) or (LEVEL,), self._remainder(shown, *sums))
+        if not reasons:
+            reasons = [LEVEL]
+        elif chosen[0][3].weak:
+            reasons.insert(0, ORDINARY)
+        return Explanation(tuple(reasons), self._remainder(shown, *sums))
 
     def _remainder(self, shown: float, up: float, down: float, expected: float) -> Remainder:
         more = up - shown

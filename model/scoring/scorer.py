@@ -94,7 +94,7 @@ class Scorer:
         )
         self._matrix = MatrixReader(self.contract, pipeline["encode"])
         self._rules = rules
-        self._rule_reasons = RuleReasons(self.contract, rules.looks_at())
+        self._rule_reasons = RuleReasons(self.contract, self._explainer, rules.looks_at())
         self._ranked = np.array(reference.scores)
         self._expected = reference.expected()
 

@@ -25,6 +25,8 @@ class Telling(NamedTuple):
     surprise: float
     """In bits, above 0."""
     weak: bool
+    plain: str
+    """The text without what the fact is compared with."""
 
 
 class Facts:
@@ -69,8 +71,7 @@ class Facts:
         mark = code if name is None else stated
         found = known.get(mark)
         if found is None:
-            code = math.nan if code == MISSING else code
-            found = self._told(self._features[column], stated, code)
+            found = self._told(self._features[column], stated, _code(code))
             self._remember(known, mark, found)
         return found
 
@@ -88,9 +89,31 @@ class Facts:
         mark = tuple([one.text for one in told])
         found = self._joint.get(mark)
         if found is None:
-            found = _together(told)
+            found = self._together(told, columns, codes)
             self._remember(self._joint, mark, found)
         return found
+
+    def _together(
+        self, told: Sequence[Telling], columns: Sequence[int], codes: Sequence[float]
+    ) -> Telling:
+        """Several facts as one; weak ones only if there are no others, or with what they make
+        together.
+        """
+        if len(told) == 2:
+            (first, second), (one, other) = told, (codes[column] for column in columns)
+            found = self._comparer.together(first.feature, _code(one), second.feature, _code(other))
+            if found is not None:
+                plain = f"{first.plain}; {second.plain}"
+                text = f"{plain} (together {found.text})"
+                return first._replace(
+                    text=text, surprise=_surprise(found.share), weak=found.weak, plain=plain
+                )
+        kept = [one for one in told if not one.weak] or told
+        first, *others = kept
+        if not others:
+            return first
+        text = "; ".join([one.text for one in kept])
+        return first._replace(text=text, surprise=max([one.surprise for one in kept]))
 
     def _remember(self, known: dict[object, Telling], mark: object, told: Telling) -> None:
         if self._remembered >= _REMEMBERED:
@@ -115,7 +138,7 @@ class Facts:
     def _told(self, feature: str, stated: Value, code: float) -> Telling:
         if feature in self._withheld:
             text = phrase(self._contract, feature, None)
-            return Telling(feature, f"{feature}.withheld", text, None, 1.0, weak=False)
+            return Telling(feature, f"{feature}.withheld", text, None, 1.0, weak=False, plain=text)
         value = self._value(feature, stated, code)
         found = self._comparer.compare(feature, code)
         text = phrase(self._contract, feature, value)
@@ -125,8 +148,9 @@ class Facts:
             f"{feature}.{side or self._kind(feature, value, code)}",
             f"{text} ({compared})" if compared else text,
             value,
-            1.0 if found is NOTHING else -math.log2(min(share, 0.99)),
+            1.0 if found is NOTHING else _surprise(share),
             weak,
+            text,
         )
 
     def _value(self, feature: str, stated: Value, code: float) -> Value:
@@ -151,12 +175,9 @@ class Facts:
         return "unseen" if self._contract.is_category(feature) and code < 0 else "stated"
 
 
-def _together(told: Sequence[Telling]) -> Telling:
-    """Several facts as one; weak ones only if there are no others."""
-    kept = [one for one in told if not one.weak] or told
-    first, *others = kept
-    if not others:
-        return first
-    feature, code, _, value, _, weak = first
-    text = "; ".join([one.text for one in kept])
-    return Telling(feature, code, text, value, max([one.surprise for one in kept]), weak)
+def _code(code: float) -> float:
+    return math.nan if code == MISSING else code
+
+
+def _surprise(share: float) -> float:
+    return -math.log2(min(share, 0.99))

@@ -1,8 +1,8 @@
 """The reasons of decisions: rules and flags that made them, then what raises the score."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from model.arrays import Matrix
 from model.artifact.reference import TOO_LITTLE_KNOWN
@@ -13,9 +13,6 @@ from model.scoring.reasons import Explainer
 from schemas.alert import Decision, ReasonItem, Remainder, RuleHit
 from schemas.claim import Role
 from schemas.contract.model import Contract
-
-_REMEMBERED: Final = 5_000
-"""Most reasons that are remembered; then they are forgotten, and made again."""
 
 DECIDING: Final[Mapping[str, str]] = {
     TOO_LITTLE_KNOWN: "too little is known of the claim for the model to judge it",
@@ -28,54 +25,50 @@ class RuleReasons:
 
     Args:
         contract: what the claims are. Personal and protected facts are not shown, nor identifiers.
+        explainer: of the model, which compares the facts that are features.
         looks_at: names of the facts that each rule uses, by its id.
     """
 
-    def __init__(self, contract: Contract, looks_at: Mapping[str, Sequence[str]]) -> None:
+    def __init__(
+        self, contract: Contract, explainer: Explainer, looks_at: Mapping[str, Sequence[str]]
+    ) -> None:
         self._contract = contract
+        self._explainer = explainer
         self._shown = {
             rule: tuple(name for name in names if self._is_shown(name))
             for rule, names in looks_at.items()
         }
-        self._known: dict[tuple[object, ...], ReasonItem] = {}
 
     def _is_shown(self, name: str) -> bool:
         fields = self._contract.fields
         stated = name not in self._contract.derived and fields[name].role is Role.IDENTIFIER
         return not stated and not self._contract.is_withheld(name)
 
-    def of(self, facts: ClaimFacts, hits: Sequence[Sequence[RuleHit]]) -> list[list[ReasonItem]]:
-        """Of each claim, for the rules it meets that advise more than to pass."""
-        columns: dict[str, list[Any]] = {}
-        found: list[list[ReasonItem]] = [[]] * len(hits)
-        for row, met in enumerate(hits):
-            if met:
-                advised = [hit for hit in met if hit.outcome is not Decision.PASS]
-                found[row] = [self._reason(facts, row, hit, columns) for hit in advised]
-        return found
-
-    def _reason(
-        self, facts: ClaimFacts, row: int, hit: RuleHit, columns: dict[str, list[Any]]
+    def reason(
+        self, hit: RuleHit, facts: ClaimFacts, codes: Matrix, row: int, told: Collection[str]
     ) -> ReasonItem:
-        names = self._shown[hit.id]
-        for name in names:
-            if name not in columns:
-                columns[name] = stated(facts, name)
-        mark = (hit, *(columns[name][row] for name in names))
-        if mark not in self._known:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[mark] = self._made(hit, dict(zip(names, mark[1:], strict=True)))
-        return self._known[mark]
+        """The reason of a rule that a claim meets.
 
-    def _made(self, hit: RuleHit, values: Mapping[str, Any]) -> ReasonItem:
-        told = [
-            phrase(self._contract, name, value.isoformat() if isinstance(value, dt.date) else value)
-            for name, value in values.items()
-            if value is not None
-        ]
-        text = f"{hit.text.removesuffix('.')}: {'; '.join(told)}" if told else hit.text
+        Args:
+            hit: the rule.
+            facts: of the batch.
+            codes: its claims encoded for trees.
+            row: the claim.
+            told: features that other reasons of the claim tell.
+        """
+        names = [name for name in self._shown[hit.id] if name not in told]
+        texts = [text for name in names if (text := self._text(name, facts, codes, row))]
+        text = f"{hit.text.removesuffix('.')}: {'; '.join(texts)}" if texts else hit.text
         return _item(f"rule.{hit.id}", text)
+
+    def _text(self, name: str, facts: ClaimFacts, codes: Matrix, row: int) -> str | None:
+        value = stated(facts, name)[row]
+        if value is None:
+            return None
+        if (told := self._explainer.told(facts.claims[row], name, codes[row])) is not None:
+            return told
+        plain = value.isoformat() if isinstance(value, dt.date) else value
+        return phrase(self._contract, name, plain)
 
 
 def explained(
@@ -101,15 +94,24 @@ def explained(
         hits: rules that each claim met.
         flags: on the data quality of each claim.
     """
-    reasons = [
-        (*met, *_by_flags(said)) if met or said else ()
-        for met, said in zip(rules.of(facts, hits), flags, strict=True)
-    ]
     rows = [i for i, d in enumerate(decisions.decision) if d is not Decision.PASS]
     found = explainer.explain([facts.claims[i] for i in rows], codes[rows])
+    reasons: list[tuple[ReasonItem, ...]] = [()] * len(hits)
     for row, one in zip(rows, found, strict=True):
-        reasons[row] = (*reasons[row], *one.reasons)
+        reasons[row] = one.reasons
+    for row, (met, said) in enumerate(zip(hits, flags, strict=True)):
+        if met or said:
+            told = {name for item in reasons[row] for name in (item.feature, *item.features)}
+            reasons[row] = (
+                *(rules.reason(hit, facts, codes, row, told) for hit in met if _advises(hit)),
+                *_by_flags(said),
+                *reasons[row],
+            )
     return reasons, {row: one.remainder for row, one in zip(rows, found, strict=True)}
+
+
+def _advises(hit: RuleHit) -> bool:
+    return hit.outcome is not Decision.PASS
 
 
 def _by_flags(flags: Sequence[str]) -> list[ReasonItem]:

@@ -120,4 +120,32 @@ def test_one_day_is_not_days() -> None:
     labels = np.zeros(len(lags), dtype=np.int64)
     known = compare(lags, labels, {"report_lag_days": True}, np.zeros(1, dtype=bool))
     text = Comparer(known, AUTO).compare("report_lag_days", 90.0).text
-    assert text.startswith("half of all claims: at most 1 day; more than")
+    assert text.endswith("of all claims; half have at most 1 day")
+
+
+def test_counts_of_two_features_together_are_withheld_alike() -> None:
+    first = np.array([0.0] * 30 + [1.0] * 30 + [np.nan] * 12)
+    second = np.array([0.0] * 21 + [1.0] * 9 + [0.0] * 30 + [2.0] * 12)
+    labels = np.array([1] * 4 + [0] * 26 + [1] * 7 + [0] * 23 + [0] * 12)
+    codes, names = np.array([first, second]).T, {"a": False, "b": False}
+    found = compare(codes, labels, names, np.zeros(2, dtype=bool), [(0, 1)])
+    assert found.joint == {
+        "a|b": {"0.0|0.0": Tally(21, None), "1.0|0.0": Tally(30, 7), "nan|2.0": Tally(12, None)}
+    }
+    hidden = compare(codes, labels, names, np.array([False, True]), [(0, 1)])
+    assert hidden.joint == {}
+    many = np.array([np.arange(72.0), second]).T
+    assert compare(many, labels, names, np.zeros(2, dtype=bool), [(0, 1)]).joint == {"a|b": {}}
+
+
+def test_a_share_is_never_rounded_up() -> None:
+    spread = one([float(n) for n in range(10_000)], [0] * 10_000)
+    known = Comparisons(claims=10_000, frauds=100, features={"report_lag_days": spread})
+    found = {
+        value: Comparer(known, AUTO).compare("report_lag_days", value).text.partition(" of all")[0]
+        for value in (9_999.0, 9_989.0, 9_899.0, 7_599.0, 50.0)
+    }
+    assert list(found.values()) == [
+        "more than 99.9 %", "more than 99.8 %", "more than 98 %", "more than 75 %",
+        "less than 99.4 %",
+    ]  # fmt: skip

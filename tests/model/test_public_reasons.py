@@ -75,7 +75,7 @@ def test_each_has_a_reason_that_raises_the_score(case: Case) -> None:
     for _, reasons in case.looked_at:
         assert reasons
         for item in reasons:
-            assert item.contribution > 0 or item.code.startswith(("rule.", "quality."))
+            assert item.contribution > 0 or item.code.startswith(("rule.", "quality.", "score."))
 
 
 def test_no_text_states_a_number_that_the_claim_does_not_hold(case: Case) -> None:

@@ -1,5 +1,6 @@
 import math
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -177,16 +178,16 @@ def compared(stub: Stub, *features: str) -> Explainer:
 def test_a_number_is_compared_with_the_others() -> None:
     explainer = compared(Stub(1.0), "report_lag_days")
     told = [
-        explainer.explain([Claim(claim_id="a")], np.array([[lag]]))[0].reasons[0]
+        explainer.explain([Claim(claim_id="a")], np.array([[lag]]))[0].reasons[-1]
         for lag in (85.0, 30.0, 29.0, 2.0, 0.0, 2_000.0)
     ]
     assert [one.text.partition(" (")[2] for one in told] == [
-        "half of all claims: at most 2 days; more than 99.6 % of them)",
-        "half of all claims: at most 2 days; more than 99.5 % of them)",
-        "half of all claims: at most 2 days; more than 91 % of them)",
-        "half of all claims: at most 2 days)",
-        "half of all claims: at least 2 days; less than 60 % of them)",
-        "half of all claims: at most 2 days; more than 99.6 % of them)",
+        "more than 99.6 % of all claims; half have at most 2 days)",
+        "more than 99.5 % of all claims; half have at most 2 days)",
+        "more than 91 % of all claims; half have at most 2 days)",
+        "half of all claims have at most 2 days)",
+        "less than 60 % of all claims; half have at least 2 days)",
+        "more than 99.6 % of all claims; half have at most 2 days)",
     ]
     assert told[0].text.startswith("reported 85 days after the loss (")
     assert [one.code.rpartition(".")[2] for one in told[2:5]] == ["high", "typical", "low"]
@@ -197,7 +198,7 @@ def test_a_category_is_compared_with_those_who_have_it() -> None:
     claim = Claim(claim_id="a", fault="Third Party", witnesses=1)
     (seen, blame) = explainer.explain([claim], np.array([[1.0, 1.0]]))[0].reasons
     assert blame.text == (
-        "fault lies with the Third Party (31 of 240 such claims were fraud, 12.9 %; 6 % of all)"
+        "fault lies with the Third Party (31 of 240 such claims were fraud, 13 %; 6 % of all)"
     )
     assert seen.text == "1 witness named (fewer than 5 of 20 such claims were fraud; 6 % of all)"
     rare = Claim(claim_id="a", fault="nobody", witnesses=7)
@@ -213,14 +214,46 @@ def test_what_was_no_more_often_fraud_is_left_out_while_there_is_something_else(
     claim = Claim(claim_id="a", fault="policyholder")
     ((late,), rest) = explainer.explain([claim], np.array([[0.0, 85.0]]))[0]
     assert (late.feature, rest.contribution) == ("report_lag_days", 2.0)
-    ((blame,), _) = compared(Stub(2.0), "fault").explain([claim], np.array([[0.0]]))[0]
-    assert blame.feature == "fault"
+    ((said, blame), _) = compared(Stub(2.0), "fault").explain([claim], np.array([[0.0]]))[0]
+    assert (said.code, said.contribution, blame.feature) == ("score.ordinary", 0.0, "fault")
+
+
+def test_what_is_common_is_left_out_while_there_is_something_else() -> None:
+    explainer = compared(Stub(2.0, 0.5), "report_lag_days", "fault")
+    claim = Claim(claim_id="a", fault="third party")
+    for lag, told in [(2.0, ["fault"]), (3.0, ["fault"]), (29.0, ["report_lag_days", "fault"])]:
+        found, _ = explainer.explain([claim], np.array([[lag, 1.0]]))[0]
+        assert sorted(item.feature for item in found) == sorted(told)
+
+
+def test_two_facts_of_one_topic_are_counted_together() -> None:
+    known = msgspec.structs.replace(
+        COMPARED, joint={"policy_type|fault": {"0.0|1.0": Tally(100, 50), "1.0|nan": Tally(90, 6)}}
+    )
+    names = {"fault": ("policyholder", "third party"), "policy_type": ("all perils", "liability")}
+    explainer = Explainer(Stub(2.0, 1.0), ("fault", "policy_type"), AUTO, names, known)
+
+    def told(*codes: float) -> tuple[list[str], str]:
+        fault = None if np.isnan(codes[0]) else "third party"
+        cover = names["policy_type"][int(codes[1])]
+        claim = Claim(claim_id="a", fault=fault, policy_type=cover)
+        found, _ = explainer.explain([claim], np.array([codes]))[0]
+        return [item.code for item in found], found[-1].text
+
+    assert told(1.0, 0.0) == (
+        ["fault.stated"],
+        "fault lies with the third party; cover is all perils "
+        "(together 50 of 100 such claims were fraud, 50 %; 6 % of all)",
+    )
+    assert told(np.nan, 1.0)[0] == ["score.ordinary", "fault.missing"]
+    assert "together" not in told(1.0, 1.0)[1]
 
 
 def test_the_rare_fact_comes_first() -> None:
-    explainer = compared(Stub(0.9, 0.2), "witnesses", "report_lag_days")
-    items, _ = explainer.explain([Claim(claim_id="a")], np.array([[0.0, 85.0]]))[0]
-    assert [i.feature for i in items] == ["report_lag_days", "witnesses"]
+    explainer = compared(Stub(0.9, 0.2), "fault", "report_lag_days")
+    claim = Claim(claim_id="a", fault="third party")
+    items, _ = explainer.explain([claim], np.array([[1.0, 85.0]]))[0]
+    assert [i.feature for i in items] == ["report_lag_days", "fault"]
 
 
 def test_missing_is_told_as_missing() -> None:

@@ -14,7 +14,7 @@ from model.scoring.why import RuleReasons, explained
 from schemas.alert import Band, Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
 from schemas.contract.parse import shipped
-from tests.model.test_reasons import Stub, reasons_of
+from tests.model.test_reasons import Stub, compared, reasons_of
 
 AUTO = shipped("auto")
 RULE = RuleHit(id="late", version=2, outcome=Decision.REVIEW, text="Reported late.")
@@ -24,7 +24,7 @@ HARMLESS = RuleHit(id="known", version=1, outcome=Decision.PASS, text="A known g
 def why(decision: Decision, hits: list[RuleHit], flags: list[str]) -> tuple[Any, Any]:
     decisions = Decisions([Band.LOW], [decision], [50.0])
     explainer = reasons_of(Stub(0.5), "witnesses")
-    rules = RuleReasons(AUTO, {"late": (), "known": ()})
+    rules = RuleReasons(AUTO, explainer, {"late": (), "known": ()})
     facts, codes = ClaimFacts(AUTO, [Claim(claim_id="a")]), np.array([[2.0]])
     reasons, left_out = explained(explainer, rules, facts, codes, decisions, [hits], [flags])
     return reasons[0], left_out
@@ -77,9 +77,15 @@ sensitive = ["driver_age"]
 """
 
 
-def said_by_rules(*claims: Claim) -> list[list[str]]:
+def said_by_rules(*claims: Claim, features: tuple[str, ...] = ("deductible",)) -> list[list[str]]:
     rules, facts = parse(RULES, AUTO), ClaimFacts(AUTO, claims)
-    found = RuleReasons(AUTO, rules.looks_at()).of(facts, rules.hits(facts))
+    explainer = compared(Stub(*[0.5] * len(features)), *features)
+    reasons = RuleReasons(AUTO, explainer, rules.looks_at())
+    codes = np.array([facts.column(name, "number") for name in features]).T
+    decisions = Decisions([Band.LOW] * len(claims), [Decision.PASS] * len(claims), [1.0])
+    found, _ = explained(
+        explainer, reasons, facts, codes, decisions, rules.hits(facts), [()] * len(claims)
+    )
     return [[item.text for item in items] for items in found]
 
 
@@ -91,7 +97,7 @@ def test_a_rule_shows_the_facts_that_it_looked_at() -> None:
     assert said_by_rules(late, Claim(claim_id="b"), nobody, late) == [
         [
             "Reported late: reported 85 days after the loss; loss date: 2026-01-01; "
-            "report date: 2026-03-27; no witnesses"
+            "report date: 2026-03-27; 0 witnesses named"
         ],
         [],
         [
@@ -100,7 +106,7 @@ def test_a_rule_shows_the_facts_that_it_looked_at() -> None:
         ],
         [
             "Reported late: reported 85 days after the loss; loss date: 2026-01-01; "
-            "report date: 2026-03-27; no witnesses"
+            "report date: 2026-03-27; 0 witnesses named"
         ],
     ]
 
@@ -110,14 +116,23 @@ def test_a_rule_shows_nothing_personal_protected_or_that_identifies() -> None:
     assert said_by_rules(young) == [["A young driver: cover is liability"]]
 
 
-def test_reasons_of_rules_are_forgotten_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.scoring.why._REMEMBERED", 2)
-    rules = parse(RULES, AUTO)
-    reasons = RuleReasons(AUTO, rules.looks_at())
-    first = dt.date(2026, 1, 1)
-    for days in range(40, 50):
-        late = Claim(claim_id="a", loss_date=first, report_date=first + dt.timedelta(days=days))
-        facts = ClaimFacts(AUTO, [late])
-        ((item,),) = reasons.of(facts, rules.hits(facts))
-        assert f"reported {days} days after the loss" in item.text
-        assert len(reasons._known) <= 2
+def test_a_fact_that_is_a_feature_is_compared() -> None:
+    late = Claim(claim_id="a", loss_date=dt.date(2026, 1, 1), report_date=dt.date(2026, 3, 27))
+    ((text,),) = said_by_rules(late, features=("report_lag_days", "deductible"))
+    assert text == (
+        "Reported late: reported 85 days after the loss "
+        "(more than 99.6 % of all claims; half have at most 2 days); "
+        "loss date: 2026-01-01; report date: 2026-03-27"
+    )
+
+
+def test_what_another_reason_tells_is_not_told_again() -> None:
+    late = Claim(claim_id="a", loss_date=dt.date(2026, 1, 1), report_date=dt.date(2026, 3, 27))
+    rules, facts = parse(RULES, AUTO), ClaimFacts(AUTO, [late])
+    explainer = compared(Stub(0.5), "report_lag_days")
+    reasons = RuleReasons(AUTO, explainer, rules.looks_at())
+    decisions = Decisions([Band.LOW], [Decision.REFER], [1.0])
+    codes, hits = np.array([[85.0]]), rules.hits(facts)
+    ((rule, score),), _ = explained(explainer, reasons, facts, codes, decisions, hits, [()])
+    assert rule.text == "Reported late: loss date: 2026-01-01; report date: 2026-03-27"
+    assert score.text.startswith("reported 85 days after the loss")
