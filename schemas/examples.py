@@ -149,8 +149,8 @@ REFERRED: Final[Example] = {
         },
         {
             "code": "fault.stated",
-            "text": "fault lies with the policyholder (820 of 10,420 such claims were fraud, "
-            "7.9 %; 6 % of all); cover is all perils (451 of 4,390 such claims were fraud, "
+            "text": "policyholder at fault (820 of 10,420 such claims were fraud, "
+            "7.9 %; 6 % of all); cover: all perils (451 of 4,390 such claims were fraud, "
             "10.3 %; 6 % of all)",
             "feature": "fault",
             "value": "policyholder",

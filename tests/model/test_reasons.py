@@ -80,7 +80,7 @@ def test_an_item_tells_the_fact_the_feature_and_the_contribution() -> None:
     claim = Claim(claim_id="a", fault="Third Party", witnesses=2, police_report_filed=False)
     ((items, rest),) = explainer.explain([claim], np.array([[45.0, 1, 2, 0]]))
     assert [(i.code, i.text, i.feature, i.value, i.contribution) for i in items] == [
-        ("fault.stated", "fault lies with the Third Party", "fault", "Third Party", 2.0),
+        ("fault.stated", "Third Party at fault", "fault", "Third Party", 2.0),
         ("police_report_filed.false", "no police report was filed", "police_report_filed", False,
          1.0),
         ("report_lag_days.stated", "reported 45 days after the loss", "report_lag_days", 45.0, 0.5),
@@ -128,7 +128,7 @@ def test_features_of_one_topic_are_one_reason() -> None:
     assert age.contribution == pytest.approx(0.9)
     assert (age.feature, age.value) == ("policy_age_at_report_days", 5.0)
     assert set(age.features) == {"policy_age_days", "policy_age_at_report_days"}
-    assert blame.text == "fault lies with the Third Party"
+    assert blame.text == "Third Party at fault"
     assert blame.contribution == pytest.approx(0.2)
     assert rest.contribution == pytest.approx(0)
 
@@ -198,13 +198,13 @@ def test_a_category_is_compared_with_those_who_have_it() -> None:
     claim = Claim(claim_id="a", fault="Third Party", witnesses=1)
     (seen, blame) = explainer.explain([claim], np.array([[1.0, 1.0]]))[0].reasons
     assert blame.text == (
-        "fault lies with the Third Party (31 of 240 such claims were fraud, 13 %; 6 % of all)"
+        "Third Party at fault (31 of 240 such claims were fraud, 13 %; 6 % of all)"
     )
     assert seen.text == "1 witness named (fewer than 5 of 20 such claims were fraud; 6 % of all)"
     rare = Claim(claim_id="a", fault="nobody", witnesses=7)
     texts = [i.text for i in explainer.explain([rare], np.array([[-1.0, 7.0]]))[0].reasons]
     assert texts == [
-        "fault lies with the nobody (fewer than 10 such claims in training)",
+        "nobody at fault (fewer than 10 such claims in training)",
         "7 witnesses named (fewer than 10 such claims in training)",
     ]
 
@@ -242,7 +242,7 @@ def test_two_facts_of_one_topic_are_counted_together() -> None:
 
     assert told(1.0, 0.0) == (
         ["fault.stated"],
-        "fault lies with the third party; cover is all perils "
+        "third party at fault; cover: all perils "
         "(together 50 of 100 such claims were fraud, 50 %; 6 % of all)",
     )
     assert told(np.nan, 1.0)[0] == ["score.ordinary", "fault.missing"]

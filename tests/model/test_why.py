@@ -113,7 +113,7 @@ def test_a_rule_shows_the_facts_that_it_looked_at() -> None:
 
 def test_a_rule_shows_nothing_personal_protected_or_that_identifies() -> None:
     young = Claim(claim_id="a", driver_age=18, policy_number="p", policy_type="liability")
-    assert said_by_rules(young) == [["A young driver: cover is liability"]]
+    assert said_by_rules(young) == [["A young driver: cover: liability"]]
 
 
 def test_a_fact_that_is_a_feature_is_compared() -> None:
