@@ -9,7 +9,7 @@ from schemas.contract.phrases import shown
 
 LEAST_LIFT: Final = 1.2
 """A fact is weak if the claims that had it were fraud less than this many times as often as all."""
-LEAST_RANK: Final = 0.75
+LEAST_RANK: Final = 2 / 3
 """A number is weak if it is not farther out than this share of the claims."""
 _DIGITS: Final = 4
 
