@@ -89,6 +89,16 @@ def stated(facts: ClaimFacts, name: str) -> list[Any]:
     return [_typed(value, kind) for value in found]
 
 
+def stated_in(facts: ClaimFacts, name: str, row: int) -> Any:
+    """`stated` of one claim, without a column of all."""
+    contract = facts.contract
+    if name not in contract.derived:
+        return getattr(facts.claims[row], name)
+    kind = contract.kind_of(name)
+    value = facts.column(name, kind)[row]
+    return _typed(value.item() if isinstance(value, np.generic) else value, kind)
+
+
 def _typed(value: Value, kind: str) -> Value:
     """A derived value as a field would have it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):

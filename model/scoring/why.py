@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from model.arrays import Matrix
 from model.artifact.reference import TOO_LITTLE_KNOWN
 from model.decide import Decisions
 from model.features.facts import ClaimFacts
-from model.scoring.phrases import phrase, stated
+from model.scoring.phrases import phrase, stated_in
 from model.scoring.reasons import Explainer
 from schemas.alert import Decision, ReasonItem, Remainder, RuleHit
 from schemas.claim import Role
@@ -45,42 +45,30 @@ class RuleReasons:
         return not stated and not self._contract.is_withheld(name)
 
     def reason(
-        self, hit: RuleHit, columns: "_Columns", codes: Matrix, row: int, told: Collection[str]
+        self, hit: RuleHit, facts: ClaimFacts, codes: Matrix, row: int, told: Collection[str]
     ) -> ReasonItem:
         """The reason of a rule that a claim meets.
 
         Args:
             hit: the rule.
-            columns: facts of the batch.
+            facts: of the batch.
             codes: its claims encoded for trees.
             row: the claim.
             told: features that other reasons of the claim tell.
         """
         names = [name for name in self._shown[hit.id] if name not in told]
-        texts = [text for name in names if (text := self._text(name, columns, codes, row))]
+        texts = [text for name in names if (text := self._text(name, facts, codes, row))]
         text = f"{hit.text.removesuffix('.')}: {'; '.join(texts)}" if texts else hit.text
         return _item(f"rule.{hit.id}", text)
 
-    def _text(self, name: str, columns: "_Columns", codes: Matrix, row: int) -> str | None:
-        value = columns[name][row]
+    def _text(self, name: str, facts: ClaimFacts, codes: Matrix, row: int) -> str | None:
+        value = stated_in(facts, name, row)
         if value is None:
             return None
-        claim = columns.facts.claims[row]
-        if (told := self._explainer.told(claim, name, codes[row])) is not None:
+        if (told := self._explainer.told(facts.claims[row], name, codes[row])) is not None:
             return told
         plain = value.isoformat() if isinstance(value, dt.date) else value
         return phrase(self._contract, name, plain)
-
-
-class _Columns(dict[str, list[Any]]):
-    """Facts of a batch as people are told them, by name, each made at most once."""
-
-    def __init__(self, facts: ClaimFacts) -> None:
-        self.facts = facts
-
-    def __missing__(self, name: str) -> list[Any]:
-        self[name] = stated(self.facts, name)
-        return self[name]
 
 
 def explained(
@@ -111,12 +99,11 @@ def explained(
     reasons: list[tuple[ReasonItem, ...]] = [()] * len(hits)
     for row, one in zip(rows, found, strict=True):
         reasons[row] = one.reasons
-    columns = _Columns(facts)
     for row, (met, said) in enumerate(zip(hits, flags, strict=True)):
         if met or said:
             told = {name for item in reasons[row] for name in (item.feature, *item.features)}
             reasons[row] = (
-                *(rules.reason(hit, columns, codes, row, told) for hit in met if _advises(hit)),
+                *(rules.reason(hit, facts, codes, row, told) for hit in met if _advises(hit)),
                 *_by_flags(said),
                 *reasons[row],
             )
