@@ -14,6 +14,9 @@ RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
 RULE_TESTS = sorted((DEPLOY / "prometheus" / "tests").glob("*.yml"))
 DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 
+VARIABLES = {"$__rate_interval": "10s", "$job": "fraud-scorer", "$environment": ".*"}
+"""Of dashboards, with the values they have at first."""
+
 _LABELS = re.compile(r"(\{[^}]*\})")
 _COMPARISON = re.compile(r"(==|!=|>=|<=|<|>)(?!\s*bool)")
 _ABSENT = re.compile(r"absent\((.*)\)", re.DOTALL)
@@ -42,7 +45,9 @@ class Expression(NamedTuple):
         parts = _LABELS.split(text)
         parts[::2] = [_COMPARISON.sub(r"\1 bool", part) for part in parts[::2]]
         found = "".join(parts).replace("offset 1w", "offset 1s")
-        return found.replace("$__rate_interval", "10s")
+        for variable, value in VARIABLES.items():
+            found = found.replace(variable, value)
+        return found
 
 
 def load(path: Path) -> Any:

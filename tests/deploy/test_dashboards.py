@@ -1,6 +1,7 @@
 """Grafana: dashboards agree with its schema and with what is provisioned."""
 
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +12,12 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import units
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from tests.deploy.rules import alerts, dashboards, load, panels
+from tests.deploy.rules import VARIABLES, alerts, dashboards, load, panels
 from tests.deploy.tools import DEPLOY
 
 UNITS = {value for name, value in vars(units).items() if isinstance(value, str) and name[0] != "_"}
+
+SERIES = re.compile(r"\b((?:fraud_scorer|process)[a-z0-9_:]*|up)\b({[^}]*})?")
 
 
 def lost(written: Any, read: Any, path: str = "$") -> Iterator[str]:
@@ -64,6 +67,22 @@ class TestDashboard:
         for panel in panels(dashboard):
             assert panel["datasource"] == wanted
             assert all(target["datasource"] == wanted for target in panel["targets"])
+
+    def test_every_series_is_of_the_environment_and_the_jobs_that_are_chosen(
+        self, dashboard: dict[str, Any]
+    ) -> None:
+        found = variables(dashboard)
+        assert found["job"]["current"]["value"] == VARIABLES["$job"]
+        assert found["environment"]["allValue"] == VARIABLES["$environment"]
+        shown = [target["expr"] for panel in panels(dashboard) for target in panel["targets"]]
+        shown += [note["expr"] for note in dashboard["annotations"]["list"]]
+        for expression in shown:
+            series = SERIES.findall(expression)
+            assert series, expression
+            for name, labels in series:
+                assert 'environment=~"$environment"' in labels, expression
+                assert ":" in name or re.search(r'job=~?"\$job-', labels), expression
+        assert "fraud-scorer-" not in " ".join(shown)
 
     def test_every_unit_is_one_of_grafana(self, dashboard: dict[str, Any]) -> None:
         found = {p["fieldConfig"]["defaults"].get("unit", "none") for p in panels(dashboard)}
