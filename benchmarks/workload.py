@@ -17,9 +17,9 @@ from sklearn.preprocessing import OrdinalEncoder
 from benchmarks.loops import stock
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset, load
-from model.decide import Top
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
+from model.thresholds import Top
 from model.training.train import train, write
 from schemas.claim import Claim
 

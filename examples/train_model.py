@@ -16,9 +16,9 @@ from sklearn.metrics import average_precision_score
 from model.artifact.manifest import SplitPlan
 from model.artifact.store import refuse_foreign
 from model.datasets.dataset import load
-from model.decide import Top
 from model.files.writing import check_folder
 from model.scoring.load import load as load_model
+from model.thresholds import Top
 from model.training.train import pick, train, write
 
 

@@ -14,10 +14,10 @@ from consumer.errors import SettingsError
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import SYNTHETIC, Dataset, load, load_by_contract
 from model.datasets.rows import DatasetError
-from model.decide import Top
 from model.samples.lines import AUTO, GENERATORS, as_reported
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
+from model.thresholds import Top
 from model.training.train import pick, split, train, write
 from schemas.cli.check import check
 from schemas.contract.parse import from_bytes, shipped

@@ -12,7 +12,7 @@ from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, Traces
-from consumer.worker.budget import DeadLetterBudget
+from consumer.worker.dead_letter_budget import DeadLetterBudget
 from consumer.worker.observe import Observer
 from consumer.worker.wanted import wanted_by
 from consumer.worker.worker import Claims, Worker

@@ -19,7 +19,7 @@ from consumer.session.session import Aborted, Committed, Rewound
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, BatchTrace, Traces
-from consumer.worker.budget import DeadLetterBudget
+from consumer.worker.dead_letter_budget import DeadLetterBudget
 from consumer.worker.observe import Observer, Seen, timestamps
 from model.scoring.scorer import Scorer
 

@@ -9,8 +9,8 @@ import numpy as np
 import sklearn
 
 from model.datasets.duplicates import Duplicates
-from model.decide import Levels, Policy
 from model.metrics import Report
+from model.thresholds import Levels, Policy
 from schemas.contract.declared import About
 
 FORMAT_VERSION: Final = 3

@@ -21,7 +21,6 @@ from model.cli.arguments import signature_check
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
-from model.decide import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.evaluation.details import details
 from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
@@ -36,6 +35,7 @@ from model.reports.cases import cases
 from model.reports.documents import can_draw, documents
 from model.reports.version_tables import comparison, described
 from model.scoring.load import load as load_model
+from model.thresholds import Cost, Fixed, PerDay, Policy, Top, over_budget
 from model.training.splits import Split
 from model.training.train import FOLDS, Trained, fit, package, pick, predict, split
 from model.training.train import train as train_model

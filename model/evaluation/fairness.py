@@ -11,8 +11,8 @@ import numpy as np
 
 from model.arrays import Flags, Labels, Scores
 from model.datasets.dataset import Dataset
-from model.decide import top_share
 from model.features.vocabulary import clean
+from model.thresholds import top_share
 from schemas.claim import Role
 from schemas.contract.model import Field
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from model.arrays import Flags, Labels, Scores
 from model.datasets.dataset import Dataset
-from model.decide import top_share
 from model.evaluation.bootstrap import Interval
 from model.evaluation.fairness import SMALL, TOP, UNKNOWN
 from model.evaluation.shares import wilson
 from model.features.vocabulary import clean
+from model.thresholds import top_share
 from schemas.claim import Role
 from schemas.contract.model import Contract
 

@@ -11,7 +11,6 @@ import msgspec
 
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData
 from model.artifact.reference import TOO_LITTLE_KNOWN
-from model.decide import Levels
 from model.evaluation.details import Details
 from model.evaluation.fairness import ProtectedGroup, gap
 from model.evaluation.importance import Importance
@@ -19,6 +18,7 @@ from model.leaks.check import LeakCheck
 from model.reports import table
 from model.reports.table import Table, number, plain
 from model.reports.tables import SHUFFLED, importances
+from model.thresholds import Levels
 from schemas.claim import Role
 from schemas.contract.model import Contract
 

@@ -5,7 +5,6 @@ from typing import Final
 
 import msgspec
 
-from model.decide import Cost, Policy
 from model.evaluation.bootstrap import Interval
 from model.evaluation.caught import Caught
 from model.evaluation.details import Details, Month
@@ -15,6 +14,7 @@ from model.evaluation.segments import Segment
 from model.evaluation.walk_forward import MonthlyStep
 from model.metrics import Report
 from model.reports.table import Table, number, percent
+from model.thresholds import Cost, Policy
 
 SHUFFLED: Final = (
     f"Loss of each figure when the feature is shuffled among at most {MOST_CLAIMS:,} of the "

@@ -25,7 +25,7 @@ from model.arrays import Matrix, Numbers
 from model.artifact.comparisons import Comparisons
 from model.compiled.classifier import Compiled
 from model.compiled.trees import Unit
-from model.scoring.telling import MISSING, Facts, Telling
+from model.scoring.wording import MISSING, WordedFact, Wording
 from schemas.alert import ReasonItem, Remainder
 from schemas.contract.model import Contract
 
@@ -70,7 +70,7 @@ class _Topic(NamedTuple):
     """Of the features, if they are several."""
 
 
-_Raising = tuple[float, float, int, Telling]
+_Raising = tuple[float, float, int, WordedFact]
 """A reason of one claim: minus its surprise, minus its contribution, its topic, what is told."""
 
 
@@ -97,7 +97,7 @@ class Explainer:
         self._features = tuple(features)
         self._columns = {name: column for column, name in enumerate(features)}
         self._least = LEAST[compiled.unit]
-        self._facts = Facts(self._features, contract, categories, comparisons)
+        self._wording = Wording(self._features, contract, categories, comparisons)
         columns: dict[str, list[int]] = {}
         for column, name in enumerate(features):
             columns.setdefault(contract.topic(name), []).append(column)
@@ -154,7 +154,7 @@ class Explainer:
             return None
         code = codes[self._columns[name]]
         marked = MISSING if np.isnan(code) else float(code)
-        return self._facts.tell(claim, self._columns[name], marked).text
+        return self._wording.tell(claim, self._columns[name], marked).text
 
     def _explained(
         self,
@@ -170,9 +170,9 @@ class Explainer:
         for i in topics:
             columns = self._topics[i].columns
             if len(columns) == 1:
-                told = self._facts.tell(claim, columns[0], code[columns[0]])
+                told = self._wording.tell(claim, columns[0], code[columns[0]])
             else:
-                told = self._facts.tell_all(claim, _leading(columns, parts), code)
+                told = self._wording.tell_all(claim, _leading(columns, parts), code)
             raising.append((-told.surprise, -totals[i], i, told))
         chosen = [one for one in raising if not one[3].weak] or raising
         if len(chosen) > limit:

@@ -16,13 +16,13 @@ from model.artifact.reference import (
     too_little_known,
 )
 from model.compiled.classifier import compile_classifier
-from model.decide import Decisions, decide
 from model.features.facts import ClaimFacts
 from model.features.matrix import MatrixReader
 from model.scoring.control import control_sample
+from model.scoring.explanations import RuleReasons, explained
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
-from model.scoring.why import RuleReasons, explained
+from model.thresholds import Decisions, decide
 from schemas.alert import Decision, ReasonItem, Remainder, RuleHit
 from schemas.decoding.decoder import ClaimDecoder
 
@@ -34,7 +34,7 @@ class Assessment(NamedTuple):
     decisions: Decisions
     data_quality: list[tuple[str, ...]]
     reasons: list[tuple[ReasonItem, ...]]
-    """Of claims whose decision is not pass, see `model.scoring.why`; empty for the others."""
+    """Of claims whose decision is not pass, see `model.scoring.explanations`; the others have none."""
     rule_hits: list[tuple[RuleHit, ...]]
     codes: npt.NDArray[np.float64]
     """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""

@@ -16,11 +16,11 @@ from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.artifact.reference import Reference, describe
 from model.artifact.store import Contents
 from model.datasets.dataset import Dataset
-from model.decide import Fixed, Levels, Policy, levels
 from model.families import estimators
 from model.features.encoder import many_valued, varying
 from model.features.facts import UNDATED, claim_columns, event_days
 from model.metrics import Report, evaluate
+from model.thresholds import Fixed, Levels, Policy, levels
 from model.training import splits
 from model.training.doubts import doubts
 from model.training.extremes import refuse_extremes
@@ -131,7 +131,7 @@ def train(
         on_fit: called after each of the `FOLDS` + 1 fits, for a progress bar.
 
     Raises:
-        ValueError: as `refuse_extremes`, `split`, `fit` and `model.decide.levels`.
+        ValueError: as `refuse_extremes`, `split`, `fit` and `model.thresholds.levels`.
     """
     policy, contract = policy or Fixed(), dataset.contract
     features = contract.features() if features is None else features

@@ -17,7 +17,7 @@ ASIDE: Final = frozenset(
     {
         "batch.alerts", "batch.cut", "batch.decode", "batch.edges", "batch.records",
         "batch.revisions", "dead_letters", "errors", "models", "registry", "settings", "telemetry",
-        "worker.budget", "worker.observe", "worker.wanted",
+        "worker.dead_letter_budget", "worker.observe", "worker.wanted",
     }
 )  # fmt: skip
 """Modules and rooms a worker uses that do not decide whether an outcome is lost or doubled. What is

@@ -13,8 +13,8 @@ from consumer.batch.decode import decode as decode_by
 from consumer.batch.records import Record
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.receipts import Place
-from model.decide import Levels, decide
 from model.scoring.scorer import Assessment
+from model.thresholds import Levels, decide
 from schemas.alert import FraudAlert, Source
 from schemas.claim import Claim
 from schemas.dead_letter import REDRIVEN_HEADER, DeadLetter, Header

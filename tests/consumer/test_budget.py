@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from consumer.errors import DeadLetterBudgetError
 from consumer.settings.settings import Settings
-from consumer.worker.budget import DeadLetterBudget
+from consumer.worker.dead_letter_budget import DeadLetterBudget
 
 Batch = tuple[int, int]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import load
-from model.decide import Fixed
+from model.thresholds import Fixed
 from model.training.train import train, write
 
 PLAN = SplitPlan(kind="random", test_size=0.2, seed=42)

@@ -11,9 +11,9 @@ import pytest
 from consumer.batch.process import process
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import load_by_contract
-from model.decide import Top
 from model.samples import health
 from model.scoring.load import load
+from model.thresholds import Top
 from model.training.train import train, write
 from schemas.contract.parse import shipped
 from tests.broker import wait

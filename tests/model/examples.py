@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset
-from model.decide import Top
+from model.thresholds import Top
 from model.training.train import Trained, train
 from schemas.claim import Claim
 from schemas.contract.parse import shipped

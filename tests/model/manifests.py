@@ -5,8 +5,8 @@ import datetime as dt
 import numpy as np
 
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
-from model.decide import Fixed, Levels
 from model.metrics import evaluate
+from model.thresholds import Fixed, Levels
 from schemas.contract.parse import shipped
 
 DIGEST = "ab" * 32

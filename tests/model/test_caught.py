@@ -12,13 +12,13 @@ import pytest
 
 from model.artifact.manifest import Manifest, SplitPlan
 from model.datasets.dataset import Dataset
-from model.decide import Cost, Policy, Top
 from model.evaluation.caught import MOST_EXAMPLES, Amounts, Caught, caught, examples
 from model.reports import tables
 from model.reports.cases import NOTHING, ExampleClaims, _texts, cases, scorer_of
 from model.reports.documents import documents
 from model.scoring.reasons import LEVEL
 from model.scoring.scorer import Scorer
+from model.thresholds import Cost, Policy, Top
 from model.training.train import Trained, package, train
 from schemas.alert import Decision
 from schemas.contract.parse import shipped

@@ -18,7 +18,6 @@ from scipy.stats import binomtest  # type: ignore[attr-defined]
 from model.artifact.manifest import SplitPlan
 from model.artifact.reference import TOO_LITTLE_KNOWN
 from model.artifact.store import ArtifactError, read_manifest, save
-from model.decide import Top
 from model.evaluation.shares import wilson
 from model.reports.card import Card, card, markdown
 from model.reports.documents import documents, read_evaluation
@@ -26,6 +25,7 @@ from model.reports.figures import Scored, roc, svg
 from model.reports.report import html
 from model.reports.table import number
 from model.scoring.load import load
+from model.thresholds import Top
 from model.training.train import Trained, package, train, write
 from tests.model.examples import AUTO, dataset
 

@@ -13,8 +13,8 @@ from fairlearn.metrics import (  # type: ignore[attr-defined]
 from sklearn.metrics import precision_score
 
 from model.datasets.dataset import Dataset
-from model.decide import top_share
 from model.evaluation.fairness import ProtectedGroup, gap, group_of, groups
+from model.thresholds import top_share
 from schemas.claim import Claim
 from tests.model.examples import AUTO, dataset
 

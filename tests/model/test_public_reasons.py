@@ -11,10 +11,10 @@ import pytest
 
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import load as read
-from model.decide import Top
 from model.features.facts import ClaimFacts
 from model.scoring.load import load
 from model.scoring.scorer import Scorer
+from model.thresholds import Top
 from model.training.train import train, write
 from schemas.alert import Decision, ReasonItem
 from schemas.contract.model import Contract

@@ -20,12 +20,12 @@ from model.artifact.reference import (
     ranked,
 )
 from model.artifact.store import ArtifactError, dump, read_manifest, save, verified
-from model.decide import Top, levels
 from model.drift import SCORE, Bins, Window
 from model.features.encoder import ClaimEncoder, claim_frame
 from model.features.facts import claim_columns
 from model.scoring.load import load
 from model.scoring.scorer import Scorer
+from model.thresholds import Top, levels
 from model.training.train import fit, out_of_fold, pick, predict, split, train, write
 from schemas.alert import Decision
 from schemas.claim import Role, fields_by_role

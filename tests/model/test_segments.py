@@ -7,10 +7,10 @@ import pytest
 from scipy.stats import binomtest  # type: ignore[attr-defined]
 
 from model.datasets.dataset import Dataset
-from model.decide import top_share
 from model.evaluation.segments import MAX_SEGMENTS, Segment, segments
 from model.reports.table import html
 from model.reports.tables import segments as shown
+from model.thresholds import top_share
 from schemas.claim import Claim, Role, role_of
 from tests.model.examples import AUTO, dataset
 

@@ -8,9 +8,9 @@ from sklearn.metrics import roc_auc_score
 
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import load
-from model.decide import Fixed
 from model.features.facts import claim_columns
 from model.metrics import evaluate
+from model.thresholds import Fixed
 from model.training.train import fit, out_of_fold, pick, predict, split, train
 from tests.model.examples import AUTO, FEATURES, dataset
 from tests.model.sources import shared

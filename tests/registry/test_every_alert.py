@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from consumer.batch.process import process
 from consumer.registry.alerts import plain
-from model.decide import Levels, decide
 from model.scoring.reasons import Explainer, Explanation
 from model.scoring.scorer import Assessment
+from model.thresholds import Levels, decide
 from schemas.alert import Decision, FraudAlert, RuleHit
 from schemas.avro import alert_avro
 from schemas.claim import MAX_AMOUNT, Claim

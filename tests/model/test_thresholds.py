@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.__main__ import main
-from model.decide import (
+from model.thresholds import (
     Cost,
     Fixed,
     Levels,

@@ -6,10 +6,10 @@ from typing import Final
 
 from model.arrays import Matrix
 from model.artifact.reference import TOO_LITTLE_KNOWN
-from model.decide import Decisions
 from model.features.facts import ClaimFacts
 from model.scoring.phrases import phrase, stated_in
 from model.scoring.reasons import Explainer
+from model.thresholds import Decisions
 from schemas.alert import Decision, ReasonItem, Remainder, RuleHit
 from schemas.claim import Role
 from schemas.contract.model import Contract

@@ -7,10 +7,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from model.decide import Decisions
 from model.features.facts import ClaimFacts
+from model.scoring.explanations import RuleReasons, explained
 from model.scoring.rules import parse
-from model.scoring.why import RuleReasons, explained
+from model.thresholds import Decisions
 from schemas.alert import Band, Decision, ReasonItem, RuleHit
 from schemas.claim import Claim
 from schemas.contract.parse import shipped

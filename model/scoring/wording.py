@@ -15,7 +15,7 @@ _REMEMBERED: Final = 20_000
 """Most facts that are remembered; then they are forgotten, and made again."""
 
 
-class Telling(NamedTuple):
+class WordedFact(NamedTuple):
     """One fact of a claim."""
 
     feature: str
@@ -29,7 +29,7 @@ class Telling(NamedTuple):
     """The text without what the fact is compared with."""
 
 
-class Facts:
+class Wording:
     """Tells the facts of claims.
 
     Args:
@@ -53,12 +53,12 @@ class Facts:
         self._withheld = frozenset(filter(contract.is_withheld, features))
         self._numbers = frozenset(name for name in features if self._is_number(name))
         self._stated = tuple(name if self._is_stated(name) else None for name in features)
-        self._known: list[dict[object, Telling]] = [{} for _ in features]
+        self._known: list[dict[object, WordedFact]] = [{} for _ in features]
         """By column, then by what the claim states or the code."""
-        self._joint: dict[object, Telling] = {}
+        self._joint: dict[object, WordedFact] = {}
         self._remembered = 0
 
-    def tell(self, claim: Any, column: int, code: float) -> Telling:
+    def tell(self, claim: Any, column: int, code: float) -> WordedFact:
         """The claim's fact in a column.
 
         Args:
@@ -75,7 +75,7 @@ class Facts:
             self._remember(known, mark, found)
         return found
 
-    def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> Telling:
+    def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> WordedFact:
         """Facts that are one reason, the leading one first.
 
         Args:
@@ -94,8 +94,8 @@ class Facts:
         return found
 
     def _together(
-        self, told: Sequence[Telling], columns: Sequence[int], codes: Sequence[float]
-    ) -> Telling:
+        self, told: Sequence[WordedFact], columns: Sequence[int], codes: Sequence[float]
+    ) -> WordedFact:
         """Several facts as one; weak ones only if there are no others, or with what they make
         together.
         """
@@ -115,7 +115,7 @@ class Facts:
         text = "; ".join([one.text for one in kept])
         return first._replace(text=text, surprise=max([one.surprise for one in kept]))
 
-    def _remember(self, known: dict[object, Telling], mark: object, told: Telling) -> None:
+    def _remember(self, known: dict[object, WordedFact], mark: object, told: WordedFact) -> None:
         if self._remembered >= _REMEMBERED:
             for some in (*self._known, self._joint):
                 some.clear()
@@ -135,15 +135,17 @@ class Facts:
             return False
         return contract.kind_of(feature) == "flag" or contract.is_category(feature)
 
-    def _told(self, feature: str, stated: Value, code: float) -> Telling:
+    def _told(self, feature: str, stated: Value, code: float) -> WordedFact:
         if feature in self._withheld:
             text = phrase(self._contract, feature, None)
-            return Telling(feature, f"{feature}.withheld", text, None, 1.0, weak=False, plain=text)
+            return WordedFact(
+                feature, f"{feature}.withheld", text, None, 1.0, weak=False, plain=text
+            )
         value = self._value(feature, stated, code)
         found = self._comparer.compare(feature, code)
         text = phrase(self._contract, feature, value)
         compared, share, weak, side = found
-        return Telling(
+        return WordedFact(
             feature,
             f"{feature}.{side or self._kind(feature, value, code)}",
             f"{text} ({compared})" if compared else text,
