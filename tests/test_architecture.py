@@ -307,7 +307,7 @@ def test_no_module_shadows_the_standard_library() -> None:
 
 
 SHARED_NAMES = {
-    "Column", "Columns", "Document", "Event", "Fault", "Labels", "Name", "Node", "Place",
+    "Column", "Columns", "Document", "Event", "Facts", "Fault", "Labels", "Name", "Node", "Place",
     "Read", "Reader", "Row", "Table", "Token", "Value",
 }  # fmt: skip
 """Still defined twice; to be given a name for each meaning."""

@@ -34,7 +34,7 @@ class Assessment(NamedTuple):
     decisions: Decisions
     data_quality: list[tuple[str, ...]]
     reasons: list[tuple[ReasonItem, ...]]
-    """Of claims whose decision is not pass, see `model.scoring.explanations`; the others have none."""
+    """See `model.scoring.explanations`; empty where the decision is pass."""
     rule_hits: list[tuple[RuleHit, ...]]
     codes: npt.NDArray[np.float64]
     """The claims as encoded for trees, shape (n_claims, n_features), for drift and reasons."""
