@@ -5,7 +5,8 @@ from typing import Any, Final
 from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.claim_form import ClaimForm
-from schemas.documents import AUTO, Document, components, header_map
+from schemas.documents import AUTO, components, header_map
+from schemas.json_object import JsonObject
 from schemas.outcome import FraudOutcome
 from schemas.record_headers import ALERT_HEADERS, CLAIM_HEADERS
 
@@ -18,8 +19,8 @@ KAFKA: Final = "0.5.0"
 
 
 def _message(
-    name: str, summary: str, content_type: str, shown: list[Document], **parts: Any
-) -> Document:
+    name: str, summary: str, content_type: str, shown: list[JsonObject], **parts: Any
+) -> JsonObject:
     return {
         "name": name,
         "title": f"{name} v1",
@@ -31,11 +32,11 @@ def _message(
     }
 
 
-def _ref(section: str, name: str) -> Document:
+def _ref(section: str, name: str) -> JsonObject:
     return {"$ref": f"#/components/{section}/{name}"}
 
 
-def _messages(form: ClaimForm) -> dict[str, Document]:
+def _messages(form: ClaimForm) -> dict[str, JsonObject]:
     json, raw = "application/json", "application/octet-stream"
     return {
         "Claim": _message(
@@ -106,7 +107,7 @@ OPERATIONS: Final = {
 }
 
 
-def _channel(topic: str, description: str, message: str) -> Document:
+def _channel(topic: str, description: str, message: str) -> JsonObject:
     return {
         "address": topic,
         "description": description,
@@ -115,7 +116,7 @@ def _channel(topic: str, description: str, message: str) -> Document:
     }
 
 
-def _operation(action: str, channel: str, summary: str) -> Document:
+def _operation(action: str, channel: str, summary: str) -> JsonObject:
     message = TOPICS[channel][2]
     return {
         "action": action,
@@ -125,7 +126,7 @@ def _operation(action: str, channel: str, summary: str) -> Document:
     }
 
 
-def asyncapi(form: ClaimForm = AUTO) -> Document:
+def asyncapi(form: ClaimForm = AUTO) -> JsonObject:
     """The document, for claims of that form."""
     place = "#/components/schemas/"
     schemas = form.components(place) | components([FraudAlert, FraudOutcome], place)

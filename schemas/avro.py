@@ -14,11 +14,10 @@ from msgspec import inspect
 
 from schemas.alert import FraudAlert
 from schemas.claim import Claim
-
-Document = dict[str, Any]
+from schemas.json_object import JsonObject
 
 NAMESPACE: Final = "claims_fraud_scorer.v1"
-PRIMITIVES: Final[dict[type[inspect.Type], str | Document]] = {
+PRIMITIVES: Final[dict[type[inspect.Type], str | JsonObject]] = {
     inspect.StrType: "string",
     inspect.EnumType: "string",
     inspect.FloatType: "double",
@@ -30,7 +29,7 @@ PRIMITIVES: Final[dict[type[inspect.Type], str | Document]] = {
 }
 
 
-def record(kind: type) -> Document:
+def record(kind: type) -> JsonObject:
     """Schema of a Struct as a record.
 
     Raises:
@@ -41,7 +40,7 @@ def record(kind: type) -> Document:
     return _record(found, {"namespace": NAMESPACE})
 
 
-def _record(struct: inspect.StructType, more: Document) -> Document:
+def _record(struct: inspect.StructType, more: JsonObject) -> JsonObject:
     doc = (struct.cls.__doc__ or "").partition("\n")[0]
     return {
         "type": "record",
@@ -52,8 +51,8 @@ def _record(struct: inspect.StructType, more: Document) -> Document:
     }
 
 
-def _field(field: inspect.Field) -> Document:
-    found: Document = {"name": field.encode_name, "type": _schema(field.type)}
+def _field(field: inspect.Field) -> JsonObject:
+    found: JsonObject = {"name": field.encode_name, "type": _schema(field.type)}
     description = next(_descriptions(field.type), None)
     if description is not None:
         found["doc"] = description
@@ -106,11 +105,11 @@ def _descriptions(kind: inspect.Type) -> Iterator[str]:
             yield from _descriptions(branch)
 
 
-def claim_avro(kind: type = Claim) -> Document:
+def claim_avro(kind: type = Claim) -> JsonObject:
     """Value of a record of the claims topic; kind is the type of what is sent."""
     return record(kind)
 
 
-def alert_avro() -> Document:
+def alert_avro() -> JsonObject:
     """Value of a record of the alerts topic."""
     return record(FraudAlert)

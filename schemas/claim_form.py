@@ -10,8 +10,7 @@ from msgspec import Struct
 from schemas.contract.model import Contract, Field, Path
 from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
-
-Document = dict[str, Any]
+from schemas.json_object import JsonObject
 
 NAME: Final = "Claim"
 _AVRO_NAME: Final = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -33,7 +32,7 @@ class ClaimForm(Struct, frozen=True):
     nested: str = ""
     """A member that is an object, if there is one."""
 
-    def components(self, prefix: str) -> dict[str, Document]:
+    def components(self, prefix: str) -> dict[str, JsonObject]:
         """JSON Schemas of an event and of the objects in it; references start with prefix."""
         _, found = msgspec.json.schema_components([self.sent], ref_template=prefix + "{name}")
         if self.either:
@@ -74,7 +73,7 @@ def _with_choices(contract: Contract) -> Iterator[Field]:
     return (f for f in contract.fields.values() if f.required and len(f.places) > 1)
 
 
-def _holds(path: Path) -> Document:
+def _holds(path: Path) -> JsonObject:
     """JSON Schema of an event in which this place holds something."""
     name, *below = path
     inner = _holds(tuple(below)) if below else {"not": {"type": "null"}}

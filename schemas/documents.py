@@ -1,7 +1,7 @@
 """JSON Schema 2020-12 of the contracts, from the types."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -10,22 +10,21 @@ from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.claim_form import NAME, ClaimForm
 from schemas.dead_letter import HEADER_OF, OPTIONAL, DeadLetter
+from schemas.json_object import JsonObject
 from schemas.outcome import FraudOutcome
-
-Document = dict[str, Any]
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 DECIMAL: Final = "^(0|[1-9][0-9]*)$"
 POSITIVE: Final = "^[1-9][0-9]*$"
 
 
-def components(types: Sequence[type], prefix: str) -> dict[str, Document]:
+def components(types: Sequence[type], prefix: str) -> dict[str, JsonObject]:
     """Schemas of the types and of what they are made of, by name; references start with prefix."""
     _, found = msgspec.json.schema_components(types, ref_template=prefix + "{name}")
     return found
 
 
-def _contract(name: str, version: int, root: Document, shown: Sequence[Document]) -> Document:
+def _contract(name: str, version: int, root: JsonObject, shown: Sequence[JsonObject]) -> JsonObject:
     return {
         "$schema": DIALECT,
         "$id": f"urn:claims-fraud-scorer:{name}:v{version}",
@@ -34,7 +33,7 @@ def _contract(name: str, version: int, root: Document, shown: Sequence[Document]
     }
 
 
-def _of_struct(kind: type, name: str, shown: Sequence[Document]) -> Document:
+def _of_struct(kind: type, name: str, shown: Sequence[JsonObject]) -> JsonObject:
     """A contract of ours, version 1."""
     parts = components([kind], "#/$defs/")
     root = parts.pop(kind.__name__) | {"title": f"{kind.__name__} v1"}
@@ -53,7 +52,7 @@ AUTO: Final = ClaimForm(
 """Claims of a model without a contract of its own."""
 
 
-def claim_schema(form: ClaimForm = AUTO) -> Document:
+def claim_schema(form: ClaimForm = AUTO) -> JsonObject:
     """Value of a record of the claims topic, and body of ``POST /fraud-detection``."""
     parts = form.components("#/$defs/")
     root = parts.pop(NAME) | {"title": form.title}
@@ -61,30 +60,30 @@ def claim_schema(form: ClaimForm = AUTO) -> Document:
     return found | {"$defs": parts} if parts else found
 
 
-def decoded_schema(form: ClaimForm) -> Document:
+def decoded_schema(form: ClaimForm) -> JsonObject:
     """A claim as models and rules see it."""
     parts = components([form.decoded], "#/$defs/")
     root = parts.pop(NAME) | {"title": form.title}
     return {"$schema": DIALECT, "$id": f"{form.id}:decoded", **root}
 
 
-def alert_schema() -> Document:
+def alert_schema() -> JsonObject:
     """Value of a record of the alerts topic."""
     return _of_struct(FraudAlert, "fraud-alert", examples.ALERTS)
 
 
-def outcome_schema() -> Document:
+def outcome_schema() -> JsonObject:
     """Value of a record of the outcomes topic."""
     return _of_struct(FraudOutcome, "fraud-outcome", examples.OUTCOMES)
 
 
-def header_map() -> Document:
+def header_map() -> JsonObject:
     """The headers of a dead letter: every field of `DeadLetter` as text under its header's name.
 
     A record carries headers of others too: those are allowed.
     """
     parts = components([DeadLetter], "")
-    fields: dict[str, Document] = parts["DeadLetter"]["properties"]
+    fields: dict[str, JsonObject] = parts["DeadLetter"]["properties"]
     return {
         "title": "DeadLetter v1",
         "description": "Why and where a record was refused, as headers added to that record.",
@@ -96,7 +95,7 @@ def header_map() -> Document:
     }
 
 
-def _as_text(schema: Document, parts: dict[str, Document]) -> Document:
+def _as_text(schema: JsonObject, parts: dict[str, JsonObject]) -> JsonObject:
     """Schema of a field as a header holds it: text."""
     if "$ref" in schema:
         return parts[schema["$ref"]] | {"description": schema["description"]}
@@ -106,6 +105,6 @@ def _as_text(schema: Document, parts: dict[str, Document]) -> Document:
     return schema
 
 
-def dead_letter_schema() -> Document:
+def dead_letter_schema() -> JsonObject:
     """Headers of a record of the dead-letter topic; its value is the refused bytes."""
     return _contract("dead-letter", 1, header_map(), examples.DEAD_LETTERS)

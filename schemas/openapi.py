@@ -8,7 +8,8 @@ from schemas import examples
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
 from schemas.claim_form import ClaimForm
-from schemas.documents import AUTO, DIALECT, Document, components
+from schemas.documents import AUTO, DIALECT, components
+from schemas.json_object import JsonObject
 
 VERSION: Final = "1.0.0"
 JSON: Final = "application/json"
@@ -36,26 +37,26 @@ REFUSED: Final = {
 }
 
 
-def _schema(name: str) -> Document:
+def _schema(name: str) -> JsonObject:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _content(media_type: str, schema: Document, **more: Any) -> Document:
+def _content(media_type: str, schema: JsonObject, **more: Any) -> JsonObject:
     return {"content": {media_type: {"schema": schema, **more}}}
 
 
-def _problem(description: str, **more: Any) -> Document:
+def _problem(description: str, **more: Any) -> JsonObject:
     return {"description": description, **_content(PROBLEM_JSON, _schema("Problem"), **more)}
 
 
-def _text(description: str, media_type: str = TEXT) -> Document:
+def _text(description: str, media_type: str = TEXT) -> JsonObject:
     return {"description": description, **_content(media_type, {"type": "string"})}
 
 
 UNAUTHORIZED: Final = {"$ref": "#/components/responses/Unauthorized"}
 
 
-def _answer() -> Document:
+def _answer() -> JsonObject:
     either = {"anyOf": [_schema("Verdict"), _schema("FraudAlert"), _answers()]}
     shown = {
         "verdict": {"summary": "The answer", "value": HELD},
@@ -68,7 +69,7 @@ def _answer() -> Document:
     }
 
 
-def _answers() -> Document:
+def _answers() -> JsonObject:
     answers = [_schema("Verdict"), _schema("FraudAlert"), _schema("Problem")]
     return {
         "type": "array",
@@ -77,7 +78,7 @@ def _answers() -> Document:
     }
 
 
-def _claims() -> Document:
+def _claims() -> JsonObject:
     """One claim, or an array of what may be claims."""
     return {
         "anyOf": [
@@ -94,7 +95,7 @@ def _claims() -> Document:
     }
 
 
-def _scoring(form: ClaimForm) -> Document:
+def _scoring(form: ClaimForm) -> JsonObject:
     shown = {_name(claim, n): {"value": claim} for n, claim in enumerate(form.examples, start=1)}
     problems = {str(status): _problem(text) for status, text in SCORING_PROBLEMS.items()}
     problems["422"] = _problem(SCORING_PROBLEMS[422], example=REFUSED)
@@ -119,7 +120,7 @@ def _name(claim: Mapping[str, Any], number: int) -> str:
     return str(claim.get("claim_id", f"claim-{number}"))
 
 
-def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> Document:
+def _get(operation: str, summary: str, *, free: bool, **responses: JsonObject) -> JsonObject:
     found = {status.removeprefix("s"): answer for status, answer in responses.items()}
     if free:
         return {"operationId": operation, "summary": summary, "security": [], "responses": found}
@@ -127,7 +128,7 @@ def _get(operation: str, summary: str, *, free: bool, **responses: Document) -> 
     return {"operationId": operation, "summary": summary, "responses": found}
 
 
-def _paths(form: ClaimForm) -> dict[str, Document]:
+def _paths(form: ClaimForm) -> dict[str, JsonObject]:
     metrics = _text("Every instrument in the text format.")
     document = {"description": "OpenAPI 3.1.", **_content(JSON, {"type": "object"})}
     page = _text("The page.", "text/html")
@@ -147,7 +148,7 @@ def _paths(form: ClaimForm) -> dict[str, Document]:
     }
 
 
-def openapi(form: ClaimForm = AUTO, *, page: bool = True) -> Document:
+def openapi(form: ClaimForm = AUTO, *, page: bool = True) -> JsonObject:
     """The document, for claims of that form; with the page, or of an endpoint without one."""
     place = "#/components/schemas/"
     schemas = form.components(place) | components([FraudAlert, Verdict, Problem], place)

@@ -6,9 +6,9 @@ is the record's value. What follows the trace of a claim is named by W3C Trace C
 may carry headers of others too.
 """
 
-from typing import Any, Final
+from typing import Final
 
-Document = dict[str, Any]
+from schemas.json_object import JsonObject
 
 ALERT_TYPE: Final = "claims-fraud-scorer.fraud-alert.v1"
 JSON: Final = "application/json"
@@ -16,7 +16,7 @@ FRAMED: Final = "application/octet-stream"
 """Content type of an alert in a schema registry's frame: not JSON until the frame is taken off."""
 STRUCTURED: Final = "application/cloudevents+json"
 
-TRACE: Final[Document] = {
+TRACE: Final[JsonObject] = {
     "traceparent": {
         "description": "W3C trace context of the claim, passed on as it is.",
         "type": "string",
@@ -28,7 +28,7 @@ TRACE: Final[Document] = {
     },
 }
 
-CLAIM_HEADERS: Final[Document] = {
+CLAIM_HEADERS: Final[JsonObject] = {
     "title": "ClaimHeaders v1",
     "description": "What is read of a claim's headers; none is required.",
     "type": "object",
@@ -64,7 +64,7 @@ CLAIM_HEADERS: Final[Document] = {
     },
 }
 
-ALERT_HEADERS: Final[Document] = {
+ALERT_HEADERS: Final[JsonObject] = {
     "title": "FraudAlertHeaders v1",
     "description": "The alert as a CloudEvent 1.0 in binary mode, and the trace of its claim.",
     "type": "object",

@@ -11,7 +11,7 @@ from schemas.decoding.decoder import ClaimDecoder
 Seal = Callable[[Record, ClaimDecoder], Record]
 """Transforms a dead letter's record, of what should be a claim of that contract, before it is
 published."""
-Read = Callable[[bytes | None, Iterable[Header], ClaimDecoder], Decoded]
+ReadClaim = Callable[[bytes | None, Iterable[Header], ClaimDecoder], Decoded]
 """Reads one claim from a record's value and headers; see `consumer.batch.decode.decode`."""
 Frame = Callable[[Record], Record]
 """Transforms an alert's record before it is published."""
@@ -25,7 +25,7 @@ def as_it_is(record: Record, _: Any = None) -> Record:
 class Wire(NamedTuple):
     """A worker's functions for reading claims and writing alerts; plain JSON by default."""
 
-    read: Read = decode
+    read: ReadClaim = decode
     frame: Frame = as_it_is
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from consumer.telemetry.metrics import Metrics
 from consumer.tools.demo_claims import Sent
-from model.reports.table import Table
+from model.reports.table import TextTable
 from schemas.alert import FraudAlert
 from schemas.dead_letter import DeadLetter
 
@@ -27,13 +27,13 @@ class Received:
         return len(self.alerts) + len(self.letters)
 
 
-def table(seen: Received) -> Table:
+def table(seen: Received) -> TextTable:
     """The latest referrals."""
     rows = [
         [alert.claim_id, f"{alert.fraud_probability:.3f}", reasons(alert)] for alert in seen.latest
     ]
     head = ["claim", "probability", "reasons (effect on the score)"]
-    return Table(head, rows, "latest alerts at or above the threshold", text=(0, 2))
+    return TextTable(head, rows, "latest alerts at or above the threshold", text=(0, 2))
 
 
 def reasons(alert: FraudAlert) -> str:
@@ -44,7 +44,7 @@ def reasons(alert: FraudAlert) -> str:
     )
 
 
-def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> Table:
+def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> TextTable:
     """Throughput, latency, dead letters and quality against the known labels."""
     reasons = Counter(letter.reason.value for letter in seen.letters)
     told = ", ".join(f"{name} {n}" for name, n in sorted(reasons.items()))
@@ -62,4 +62,4 @@ def summary(sent: Sent, seen: Received, metrics: Metrics, seconds: float) -> Tab
         ["precision", f"{hits / len(referred):.2f}" if referred else "no claim referred"],
         ["recall", f"{hits / frauds:.2f} of {frauds} frauds" if frauds else "no fraud"],
     ]
-    return Table((), rows, "summary", text=(0, 1))
+    return TextTable((), rows, "summary", text=(0, 1))

@@ -15,7 +15,7 @@ from consumer.stop import Stop
 from consumer.tools.sender import BLOCK, ClaimRecord, Sender, paced
 from consumer.waiting import aloud
 from model.datasets.synthetic import generate as synthetic_claims
-from model.samples.draws import Event
+from model.samples.draws import DrawnEvent
 from model.samples.lines import AUTO, GENERATORS, as_reported, with_id
 from schemas.claim import Claim
 from schemas.contract.model import Contract
@@ -53,7 +53,7 @@ def _events(contract: Contract, seed: int) -> Iterator[Callable[[str], bytes]]:
         yield partial(_event, contract, as_reported(contract, event))
 
 
-def _event(contract: Contract, event: Event, name: str) -> bytes:
+def _event(contract: Contract, event: DrawnEvent, name: str) -> bytes:
     return msgspec.json.encode(with_id(contract, event, name))
 
 

@@ -21,7 +21,7 @@ from schemas.contract.errors import ContractError
 from schemas.contract.model import Contract
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import Fault
+from schemas.decoding.rows import CellFault
 from schemas.decoding.size import check_size
 from schemas.tables.batches import Rejected
 from schemas.tables.events import Outgoing, OutgoingFile, key_of, open_outgoing
@@ -114,11 +114,11 @@ def _records(
             tell(line)
 
 
-def _too_large(row: Outgoing) -> Fault | None:
+def _too_large(row: Outgoing) -> CellFault | None:
     try:
         check_size(row.event)
     except RefusedError as refused:
-        return Fault("", "", str(refused))
+        return CellFault("", "", str(refused))
     return None
 
 

@@ -30,7 +30,7 @@ STATUS_OF: Final = {
 }
 """Every other reason is a bad request."""
 
-Read = Callable[[bytes, ClaimDecoder], Decoded]
+ReadJson = Callable[[bytes, ClaimDecoder], Decoded]
 """Reads one claim by a contract."""
 
 _NO_ITEM: Final = msgspec.Raw(b"")
@@ -57,7 +57,7 @@ def status_of(refused: RefusedError) -> HTTPStatus:
     return STATUS_OF.get(refused.reason, HTTPStatus.BAD_REQUEST)
 
 
-async def answers(body: bytes, scorer: BatchScorer, read: Read, *, detail: bool) -> list[Any]:
+async def answers(body: bytes, scorer: BatchScorer, read: ReadJson, *, detail: bool) -> list[Any]:
     """A verdict, an alert if `detail`, or a problem for each claim of an array.
 
     Other requests are answered between portions of it.
@@ -82,7 +82,7 @@ async def answers(body: bytes, scorer: BatchScorer, read: Read, *, detail: bool)
 def _portion(
     items: Sequence[msgspec.Raw],
     scorer: BatchScorer,
-    read: Read,
+    read: ReadJson,
     *,
     detail: bool,
 ) -> list[Any]:
@@ -114,7 +114,7 @@ def _not_so_many(count: str) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, "$")
 
 
-def _claim(item: msgspec.Raw, decoder: ClaimDecoder, read: Read) -> Decoded | Problem:
+def _claim(item: msgspec.Raw, decoder: ClaimDecoder, read: ReadJson) -> Decoded | Problem:
     """The claim, or the problem with it; its path is that in the claim, as of a claim alone."""
     try:
         return read(bytes(item), decoder)

@@ -29,7 +29,7 @@ from model.leaks import check as leaks
 from model.metrics import DEFAULT_THRESHOLD
 from model.metrics import evaluate as evaluate_scores
 from model.releases import versions
-from model.releases.placing import Place, place, put_into_service, refuse_existing, version_of
+from model.releases.placing import NamedFolder, place, put_into_service, refuse_existing, version_of
 from model.reports.card import by_reason
 from model.reports.cases import cases
 from model.reports.documents import can_draw, documents
@@ -131,7 +131,7 @@ def _documents(
 
 
 def _save(
-    where: Place,
+    where: NamedFolder,
     contents: Contents,
     manifest: Manifest,
     made: Mapping[str, bytes],

@@ -11,13 +11,13 @@ from rich.console import Console, JustifyMethod
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from model.reports.table import Table
+from model.reports.table import TextTable
 
 _GAP: Final = "  "
 _ANY_WIDTH: Final = 100_000
 
 
-def show(table: Table) -> None:
+def show(table: TextTable) -> None:
     """Print a table."""
     # The cells are plain text, not markup.
     console = Console(markup=False, emoji=False)
@@ -28,7 +28,7 @@ def show(table: Table) -> None:
         sys.stdout.write("".join(f"{line}\n" for line in plain_lines(table)))
 
 
-def frame(table: Table) -> RichTable:
+def frame(table: TextTable) -> RichTable:
     """The table with lines around its cells, for a console without markup."""
     framed = RichTable(
         title=_visible(table.title) or None, title_justify="left", show_header=bool(table.head)
@@ -56,7 +56,7 @@ def remark(progress: Progress, line: str) -> None:
         sys.stderr.write(f"{line}\n")
 
 
-def plain_lines(table: Table) -> list[str]:
+def plain_lines(table: TextTable) -> list[str]:
     """The title and one line per row, in columns as wide as their longest cell."""
     lines = [list(map(_visible, row)) for row in (table.head, *table.rows) if row]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -66,7 +66,7 @@ def plain_lines(table: Table) -> list[str]:
     ]
 
 
-def _padded(cells: list[str], widths: list[int], table: Table) -> list[str]:
+def _padded(cells: list[str], widths: list[int], table: TextTable) -> list[str]:
     return [
         cell.ljust(width) if index in table.text else cell.rjust(width)
         for index, (cell, width) in enumerate(zip(cells, widths, strict=True))

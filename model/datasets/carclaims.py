@@ -21,8 +21,8 @@ from typing import Final
 from model.datasets.rows import (
     Labelled,
     PlainFields,
-    Row,
     RowError,
+    SourceRow,
     cell,
     choice,
     label,
@@ -100,7 +100,7 @@ ALIASES: Final = {"FraudFound_P": "FraudFound"}
 """Alternative column names in copies of the file, by the name used here."""
 
 
-def read(row: Row, number: int) -> Labelled:
+def read(row: SourceRow, number: int) -> Labelled:
     """The labelled claim of row ``number``, counted from 1.
 
     Raises:
@@ -110,7 +110,7 @@ def read(row: Row, number: int) -> Labelled:
     return Labelled(to_claim(fields), label(row, "FraudFound_P"))
 
 
-def _loss(row: Row) -> PlainFields:
+def _loss(row: SourceRow) -> PlainFields:
     lost = _loss_date(row)
     return {
         "loss_date": lost,
@@ -126,7 +126,7 @@ def _loss(row: Row) -> PlainFields:
     }
 
 
-def _policy(row: Row) -> PlainFields:
+def _policy(row: SourceRow) -> PlainFields:
     return {
         "policy_number": cell(row, "PolicyNumber"),
         "representative_id": cell(row, "RepNumber"),
@@ -142,7 +142,7 @@ def _policy(row: Row) -> PlainFields:
     }
 
 
-def _people(row: Row) -> PlainFields:
+def _people(row: SourceRow) -> PlainFields:
     # Every driver of unknown age has a policyholder of "16 to 17", and nobody else does:
     # the band was derived from the unknown age.
     known = cell(row, "Age") != _UNKNOWN
@@ -154,7 +154,7 @@ def _people(row: Row) -> PlainFields:
     }
 
 
-def _loss_date(row: Row) -> dt.date:
+def _loss_date(row: SourceRow) -> dt.date:
     year = whole(row, "Year")
     if not dt.MINYEAR < year < dt.MAXYEAR:
         raise RowError(f"column Year: {year} is not a valid year")
@@ -162,7 +162,7 @@ def _loss_date(row: Row) -> dt.date:
     return _date(year, choice(row, "Month", _MONTHS), _week(row, "WeekOfMonth"), weekday)
 
 
-def _report_date(row: Row, lost: dt.date) -> dt.date | None:
+def _report_date(row: SourceRow, lost: dt.date) -> dt.date | None:
     if _UNKNOWN in (cell(row, "MonthClaimed"), cell(row, "DayOfWeekClaimed")):
         return None
     month = choice(row, "MonthClaimed", _MONTHS)
@@ -177,7 +177,7 @@ def _report_date(row: Row, lost: dt.date) -> dt.date | None:
     return reported
 
 
-def _week(row: Row, column: str) -> int:
+def _week(row: SourceRow, column: str) -> int:
     week = whole(row, column)
     if not 1 <= week <= 5:
         raise RowError(f"column {column}: {week} is not a week of a month")

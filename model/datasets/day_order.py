@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
-from model.datasets.rows import Row, RowError, cell
+from model.datasets.rows import RowError, SourceRow, cell
 
 Order = Literal["month", "day"]
 """Which number comes first."""
@@ -27,7 +27,7 @@ class Dates(NamedTuple):
     orders: Mapping[str, Order]
     """By column."""
 
-    def read(self, row: Row, column: str) -> dt.date:
+    def read(self, row: SourceRow, column: str) -> dt.date:
         """A cell as a date.
 
         Raises:
@@ -43,7 +43,7 @@ class Dates(NamedTuple):
             ) from error
 
 
-def dates_of(rows: Sequence[Row], columns: Sequence[str]) -> Dates:
+def dates_of(rows: Sequence[SourceRow], columns: Sequence[str]) -> Dates:
     """Determine how to read the date columns of these rows."""
     leanings = {column: _leaning(row[column] for row in rows) for column in columns}
     decided = [order for order in map(_order, leanings.values()) if order is not None]

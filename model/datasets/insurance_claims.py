@@ -13,7 +13,7 @@ from model.datasets.day_order import Dates, dates_of
 from model.datasets.rows import (
     Labelled,
     PlainFields,
-    Row,
+    SourceRow,
     cell,
     choice,
     label,
@@ -41,7 +41,7 @@ COLUMNS: Final = (
 )
 
 
-def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
+def reader(rows: Sequence[SourceRow]) -> Callable[[SourceRow, int], Labelled]:
     """A function that reads one of these rows.
 
     It gets the row and its number, counted from 1, and raises a RowError if a cell does not contain
@@ -49,7 +49,7 @@ def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
     """
     dates = dates_of(rows, _DATES)
 
-    def read(row: Row, line: int) -> Labelled:
+    def read(row: SourceRow, line: int) -> Labelled:
         fields: PlainFields = {"claim_id": f"insurance-claims-{line:06}"}
         for part in (_loss(dates), _amounts, _policy(dates), _vehicle, _people):
             fields |= part(row)
@@ -58,7 +58,7 @@ def reader(rows: Sequence[Row]) -> Callable[[Row, int], Labelled]:
     return read
 
 
-def _loss(dates: Dates) -> Callable[[Row], PlainFields]:
+def _loss(dates: Dates) -> Callable[[SourceRow], PlainFields]:
     return lambda row: {
         "loss_date": dates.read(row, "incident_date"),
         "loss_hour": whole(row, "incident_hour_of_the_day"),
@@ -77,7 +77,7 @@ def _loss(dates: Dates) -> Callable[[Row], PlainFields]:
     }
 
 
-def _amounts(row: Row) -> PlainFields:
+def _amounts(row: SourceRow) -> PlainFields:
     return {
         "claim_amount": number(row, "total_claim_amount"),
         "injury_amount": number(row, "injury_claim"),
@@ -86,7 +86,7 @@ def _amounts(row: Row) -> PlainFields:
     }
 
 
-def _policy(dates: Dates) -> Callable[[Row], PlainFields]:
+def _policy(dates: Dates) -> Callable[[SourceRow], PlainFields]:
     return lambda row: {
         "policy_number": cell(row, "policy_number"),
         "policy_start_date": dates.read(row, "policy_bind_date"),
@@ -99,7 +99,7 @@ def _policy(dates: Dates) -> Callable[[Row], PlainFields]:
     }
 
 
-def _vehicle(row: Row) -> PlainFields:
+def _vehicle(row: SourceRow) -> PlainFields:
     make, model = cell(row, "auto_make"), cell(row, "auto_model")
     return {
         "vehicle_make": _MAKES.get(make, make),
@@ -108,7 +108,7 @@ def _vehicle(row: Row) -> PlainFields:
     }
 
 
-def _people(row: Row) -> PlainFields:
+def _people(row: SourceRow) -> PlainFields:
     return {
         "policyholder_age": whole(row, "age"),
         "policyholder_sex": _lower(row, "insured_sex"),
@@ -122,7 +122,7 @@ def _people(row: Row) -> PlainFields:
     }
 
 
-def _text(row: Row, column: str) -> str | None:
+def _text(row: SourceRow, column: str) -> str | None:
     text = cell(row, column)
     return None if text in _MISSING else text
 
@@ -131,10 +131,10 @@ def _not_negative(value: float) -> float | None:
     return value if value >= 0 else None
 
 
-def _lower(row: Row, column: str) -> str | None:
+def _lower(row: SourceRow, column: str) -> str | None:
     text = _text(row, column)
     return None if text is None else text.lower()
 
 
-def _flag(row: Row, column: str) -> bool | None:
+def _flag(row: SourceRow, column: str) -> bool | None:
     return choice(row, column, {"YES": True, "NO": False} | dict.fromkeys(_MISSING))

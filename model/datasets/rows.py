@@ -26,7 +26,7 @@ _VERDICTS: Final[Mapping[str, bool]] = {
 }
 
 PlainFields = dict[str, object]
-Row = Mapping[str, str]
+SourceRow = Mapping[str, str]
 T = TypeVar("T")
 
 
@@ -64,7 +64,7 @@ def to_claim(fields: PlainFields) -> Claim:
         raise RowError(str(error)) from error
 
 
-def cell(row: Row, column: str) -> str:
+def cell(row: SourceRow, column: str) -> str:
     """The stripped text of a cell.
 
     Raises:
@@ -76,7 +76,7 @@ def cell(row: Row, column: str) -> str:
     return text.strip()
 
 
-def choice(row: Row, column: str, meanings: Mapping[str, T]) -> T:
+def choice(row: SourceRow, column: str, meanings: Mapping[str, T]) -> T:
     """The meaning of a cell that allows only a few texts.
 
     Case, repeated blanks and thousands separators do not matter: copies of a file differ in them.
@@ -109,7 +109,7 @@ def verdict(value: str | float) -> bool:
     return known
 
 
-def label(row: Row, column: str) -> bool:
+def label(row: SourceRow, column: str) -> bool:
     """A cell as a label; see `verdict`.
 
     Raises:
@@ -122,7 +122,7 @@ def label(row: Row, column: str) -> bool:
         raise RowError(f"column {column}: {error}") from error
 
 
-def whole(row: Row, column: str) -> int:
+def whole(row: SourceRow, column: str) -> int:
     """A cell as a whole number; ``48.0`` is one.
 
     Raises:
@@ -134,7 +134,7 @@ def whole(row: Row, column: str) -> int:
     return int(value)
 
 
-def number(row: Row, column: str) -> float:
+def number(row: SourceRow, column: str) -> float:
     """A cell as a number, with or without thousands separators.
 
     Raises:
@@ -153,7 +153,7 @@ def number(row: Row, column: str) -> float:
 class _Csv(NamedTuple):
     """A CSV file: its rows under the requested column names."""
 
-    rows: Sequence[Row]
+    rows: Sequence[SourceRow]
     lines: Sequence[int]
     """Line of the file where each row ends, from 1."""
 
@@ -161,7 +161,7 @@ class _Csv(NamedTuple):
 def read_csv(
     path: Path,
     columns: Collection[str],
-    reader: Callable[[Sequence[Row]], Callable[[Row, int], Labelled]],
+    reader: Callable[[Sequence[SourceRow]], Callable[[SourceRow, int], Labelled]],
     rows: int | None,
     aliases: Mapping[str, str] | None = None,
 ) -> Rows:

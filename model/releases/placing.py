@@ -11,7 +11,7 @@ from model.releases.signing import SIGNATURE_FILE
 from model.releases.versions import CURRENT, Promotion, alone_as, is_name
 
 
-class Place(NamedTuple):
+class NamedFolder(NamedTuple):
     """The folder that a person named for a new model."""
 
     output: Path
@@ -23,7 +23,7 @@ class Place(NamedTuple):
         return self.output.parent / version if self.in_service else self.output
 
 
-def place(output: Path, version: str = "") -> Place:
+def place(output: Path, version: str = "") -> NamedFolder:
     """Check, before a model is trained, that it can be saved there.
 
     Args:
@@ -36,7 +36,7 @@ def place(output: Path, version: str = "") -> Place:
     """
     root = output.parent
     if _serves(output):
-        found = Place(output, in_service=True)
+        found = NamedFolder(output, in_service=True)
         if version:
             refuse_existing(found.folder(version))
         return found
@@ -48,7 +48,7 @@ def place(output: Path, version: str = "") -> Place:
             f"{output} was in service, and rollback may go back to it: save the new model in "
             "another folder"
         )
-    return Place(output, in_service=False)
+    return NamedFolder(output, in_service=False)
 
 
 def version_of(output: Path, *, one_of_several: bool = False) -> str:

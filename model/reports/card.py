@@ -16,7 +16,7 @@ from model.evaluation.fairness import ProtectedGroup, gap
 from model.evaluation.importance import Importance
 from model.leaks.check import LeakCheck
 from model.reports import table
-from model.reports.table import Table, number, plain
+from model.reports.table import TextTable, number, plain
 from model.reports.tables import SHUFFLED, importances
 from model.thresholds import Levels
 from schemas.claim import Role
@@ -233,7 +233,7 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
         "",
         "## Figures on held-out claims",
         "",
-        *table.markdown(Table(["figure", "value", "95 % interval"], rows)),
+        *table.markdown(TextTable(["figure", "value", "95 % interval"], rows)),
         "",
         f"Expected calibration error {evaluation.calibration_error:.4f}. "
         f"Threshold {at.threshold:.4f} ({policy}), review from {at.review:.4f}, "
@@ -268,7 +268,7 @@ def _groups(rows: tuple[ProtectedGroup, ...], features: Iterable[str]) -> list[s
     ]
 
 
-def _group_table(rows: Iterable[ProtectedGroup]) -> Table:
+def _group_table(rows: Iterable[ProtectedGroup]) -> TextTable:
     head = ["field", "group", "claims", "frauds", "mean score", "referred", "in top 10 %"]
     cells = [
         [
@@ -278,4 +278,4 @@ def _group_table(rows: Iterable[ProtectedGroup]) -> Table:
         ]
         for g in rows
     ]
-    return Table([*head, "recall there"], cells, text=(0, 1))
+    return TextTable([*head, "recall there"], cells, text=(0, 1))

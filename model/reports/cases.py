@@ -7,7 +7,7 @@ from model.arrays import Indices, Scores
 from model.artifact.manifest import Manifest
 from model.datasets.dataset import Dataset
 from model.evaluation.caught import examples
-from model.reports.table import Table
+from model.reports.table import TextTable
 from model.scoring.reasons import LEVEL
 from model.scoring.rules import shipped_rules
 from model.scoring.scorer import Scorer
@@ -96,7 +96,7 @@ def _printable(claim_id: object) -> str:
     return "".join(c if c.isprintable() else " " for c in str(claim_id))
 
 
-def table(found: Sequence[ExampleClaim], title: str) -> Table:
+def table(found: Sequence[ExampleClaim], title: str) -> TextTable:
     """One row per example."""
     head = ["claim", "probability", "decision", "reasons"]
     rows = [
@@ -108,4 +108,4 @@ def table(found: Sequence[ExampleClaim], title: str) -> Table:
         ]
         for one in found
     ]
-    return Table(head, rows, title, text=(0, 2, 3))
+    return TextTable(head, rows, title, text=(0, 2, 3))

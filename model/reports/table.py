@@ -12,7 +12,7 @@ _MARKUP: Final = re.compile(r"[\\`*\[\]<>|&#~$]|(?<![^\W_])_|_(?![^\W_])")
 _MARKUP_AT_START: Final = re.compile(r"^[-+=](?=\s)|(?<=^\d)[.)]")
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """Cells of plain text, each row as long as the others."""
 
     head: Sequence[str]
@@ -23,7 +23,7 @@ class Table(NamedTuple):
     """Indices of the columns of text. The others are figures, which are aligned on the right."""
 
 
-def html(table: Table) -> str:
+def html(table: TextTable) -> str:
     """A table for a page in which the class ``text`` is aligned on the left."""
     lines = [_row("th", table.head, table.text)] if table.head else []
     lines += [_row("td", row, table.text) for row in table.rows]
@@ -39,7 +39,7 @@ def _row(tag: str, cells: Sequence[str], text: Sequence[int]) -> str:
     return f"<tr>{''.join(shown)}</tr>"
 
 
-def markdown(table: Table) -> list[str]:
+def markdown(table: TextTable) -> list[str]:
     """Lines of a Markdown table, whose cells are shown literally."""
     below = ["---" if index in table.text else "---:" for index in range(len(table.head))]
     title = [plain(table.title), ""] if table.title else []

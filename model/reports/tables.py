@@ -13,7 +13,7 @@ from model.evaluation.importance import MOST_CLAIMS, Importance
 from model.evaluation.segments import Segment
 from model.evaluation.walk_forward import MonthlyStep
 from model.metrics import Report
-from model.reports.table import Table, number, percent
+from model.reports.table import TextTable, number, percent
 from model.thresholds import Cost, Policy
 
 SHUFFLED: Final = (
@@ -44,7 +44,7 @@ def uncertain(share: float | None, interval: Interval | None) -> str:
     return f"{percent(share)} ({100 * interval.low:.1f}-{100 * interval.high:.1f})"
 
 
-def figures(found: Details) -> Table:
+def figures(found: Details) -> TextTable:
     """Every figure of the model with its interval."""
     rows = []
     for name, value in msgspec.structs.asdict(found.report).items():
@@ -56,10 +56,10 @@ def figures(found: Details) -> Table:
         rows.append(
             ["share of claims of which too little is known", number(found.too_little_known), ""]
         )
-    return Table(["", "value", "95 % interval (bootstrap)"], rows)
+    return TextTable(["", "value", "95 % interval (bootstrap)"], rows)
 
 
-def caught(found: Caught) -> Table:
+def caught(found: Caught) -> TextTable:
     """What is referred, caught and missed, with the amounts that were claimed."""
     frauds, amounts = found.caught + found.missed, found.amounts
     rows = [
@@ -73,7 +73,7 @@ def caught(found: Caught) -> Table:
         ],
     ]
     if amounts is None:
-        return Table(["", "claims", "share"], rows, text=(0, 2))
+        return TextTable(["", "claims", "share"], rows, text=(0, 2))
     paid = ["", f"{amounts.caught:,.0f}", f"{amounts.missed:,.0f}", ""]
     head = [
         "",
@@ -81,7 +81,7 @@ def caught(found: Caught) -> Table:
         "share",
         f"amount claimed{f', {amounts.currency}' if amounts.currency else ''}",
     ]
-    return Table(
+    return TextTable(
         head, [[*row, amount] for row, amount in zip(rows, paid, strict=True)], text=(0, 2)
     )
 
@@ -110,23 +110,23 @@ def cost(policy: Policy, found: Caught) -> str:
     return " ".join(said)
 
 
-def comparison(reports: Sequence[tuple[str, Report]]) -> Table:
+def comparison(reports: Sequence[tuple[str, Report]]) -> TextTable:
     """The same figures of several families."""
     names = [field.name for field in msgspec.structs.fields(Report)]
     rows = [
         [NAMES.get(name, name), *(number(getattr(report, name)) for _, report in reports)]
         for name in names
     ]
-    return Table(["", *(name for name, _ in reports)], rows)
+    return TextTable(["", *(name for name, _ in reports)], rows)
 
 
-def importances(found: Sequence[Importance]) -> Table:
+def importances(found: Sequence[Importance]) -> TextTable:
     """What the figures lose without each feature."""
     rows = [[f.feature, number(f.roc_auc), number(f.average_precision)] for f in found]
-    return Table(["feature", "ROC AUC lost", "average precision lost"], rows)
+    return TextTable(["feature", "ROC AUC lost", "average precision lost"], rows)
 
 
-def months(found: Sequence[Month]) -> Table:
+def months(found: Sequence[Month]) -> TextTable:
     """Budgets of each month."""
     head = ["month", "claims", "frauds"]
     for budget in found[0].budgets:
@@ -140,10 +140,10 @@ def months(found: Sequence[Month]) -> Table:
         ]
         for m in found
     ]
-    return Table(head, rows)
+    return TextTable(head, rows)
 
 
-def steps(found: Sequence[MonthlyStep]) -> Table:
+def steps(found: Sequence[MonthlyStep]) -> TextTable:
     """A model retrained each month."""
     head = ["month", "known claims", "claims", "frauds", "ROC AUC", "AP", "recall, top 10%"]
     rows = [
@@ -158,10 +158,10 @@ def steps(found: Sequence[MonthlyStep]) -> Table:
         ]
         for s in found
     ]
-    return Table(head, rows)
+    return TextTable(head, rows)
 
 
-def groups(found: Sequence[ProtectedGroup]) -> Table:
+def groups(found: Sequence[ProtectedGroup]) -> TextTable:
     """Groups of the protected fields."""
     head = ["field", "group", "claims", "frauds", "mean score", "referred", "recall"]
     head += ["false positives", "in top 10%", "recall there", "false positives there"]
@@ -176,10 +176,10 @@ def groups(found: Sequence[ProtectedGroup]) -> Table:
         ]
         for g in found
     ]
-    return Table(head, _fields_once([g.field for g in found], rows), text=(0, 1))
+    return TextTable(head, _fields_once([g.field for g in found], rows), text=(0, 1))
 
 
-def segments(found: Sequence[Segment]) -> Table:
+def segments(found: Sequence[Segment]) -> TextTable:
     """Parts of the business."""
     head = ["field", "segment", "claims", "frauds", "share of frauds (95 %)"]
     head += ["mean score", "referred", "in top 10%", "recall there (95 %)"]
@@ -195,7 +195,7 @@ def segments(found: Sequence[Segment]) -> Table:
         ]
         for s in found
     ]
-    return Table(head, _fields_once([s.field for s in found], rows), text=(0, 1))
+    return TextTable(head, _fields_once([s.field for s in found], rows), text=(0, 1))
 
 
 def _fields_once(fields: Sequence[str], rows: Sequence[Sequence[str]]) -> list[list[str]]:

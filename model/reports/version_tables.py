@@ -7,22 +7,22 @@ import msgspec
 from model.artifact.manifest import SplitPlan
 from model.metrics import Report
 from model.releases.versions import Version
-from model.reports.table import Table, number
+from model.reports.table import TextTable, number
 
 
-def comparison(reports: Sequence[tuple[str, Report]], title: str) -> Table:
+def comparison(reports: Sequence[tuple[str, Report]], title: str) -> TextTable:
     """Figures side by side, one column per model."""
     rows = [
         [field.name, *(number(getattr(report, field.name)) for _, report in reports)]
         for field in msgspec.structs.fields(Report)
     ]
-    return Table(["", *(name for name, _ in reports)], rows, title)
+    return TextTable(["", *(name for name, _ in reports)], rows, title)
 
 
-def version_list(found: Sequence[Version]) -> Table:
+def version_list(found: Sequence[Version]) -> TextTable:
     """One row per version, the one in service with a star; fits 80 columns with usual names."""
     head = ["", "version", "algorithm", "created", "AUC", "threshold"]
-    return Table(head, [_version(version) for version in found], text=(0, 1, 2, 3))
+    return TextTable(head, [_version(version) for version in found], text=(0, 1, 2, 3))
 
 
 def _version(version: Version) -> list[str]:

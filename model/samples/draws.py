@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from model.arrays import Flags, Indices, Numbers
 
-Event = dict[str, Any]
+DrawnEvent = dict[str, Any]
 Texts = npt.NDArray[np.object_]
 
 FIRST_DAY: Final = dt.date(2023, 1, 2)
@@ -89,7 +89,7 @@ def yes_no(flags: Flags, yes: str, no: str) -> list[str]:
     return [yes if flag else no for flag in flags.tolist()]
 
 
-def objects(members: Mapping[str, Sequence[Any]]) -> list[Event]:
+def objects(members: Mapping[str, Sequence[Any]]) -> list[DrawnEvent]:
     """One object for each row of the members; those without a value, None, are left out."""
     return [
         {name: value for name, value in zip(members, row, strict=True) if value is not None}

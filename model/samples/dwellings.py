@@ -11,7 +11,7 @@ import numpy as np
 
 from model.arrays import Flags, Indices, Numbers
 from model.samples.draws import (
-    Event,
+    DrawnEvent,
     amounts,
     busy,
     days_of_events,
@@ -43,7 +43,7 @@ PERILS: Final = {
 CONTENTS: Final = {"Theft": 0.9, "Accidental damage": 0.6}
 
 
-def generate(n: int, seed: int) -> list[Event]:
+def generate(n: int, seed: int) -> list[DrawnEvent]:
     """Generate n events in the order of their losses; the same for the same arguments.
 
     A finding is there only if the investigation was closed by the day the file is written.
@@ -107,7 +107,9 @@ def generate(n: int, seed: int) -> list[Event]:
     )
 
 
-def _policies(rng: np.random.Generator, lost: Indices, limit: Numbers, false: Flags) -> list[Event]:
+def _policies(
+    rng: np.random.Generator, lost: Indices, limit: Numbers, false: Flags
+) -> list[DrawnEvent]:
     n = len(lost)
     new = false & (rng.random(n) < 0.35)
     covered = np.where(new, rng.integers(3, 45, n), rng.exponential(1_700, n).astype(np.int64) + 20)
@@ -128,7 +130,7 @@ def _policies(rng: np.random.Generator, lost: Indices, limit: Numbers, false: Fl
     )
 
 
-def _dwellings(rng: np.random.Generator, n: int) -> list[Event]:
+def _dwellings(rng: np.random.Generator, n: int) -> list[DrawnEvent]:
     return objects(
         {
             "Built": (1890 + 130 * rng.beta(2, 1.5, n)).astype(int).tolist(),

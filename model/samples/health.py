@@ -11,7 +11,7 @@ import numpy as np
 
 from model.arrays import Flags, Indices, Numbers
 from model.samples.draws import (
-    Event,
+    DrawnEvent,
     amounts,
     busy,
     days_of_events,
@@ -47,7 +47,7 @@ MONTHS: Final = (
 )
 
 
-def generate(n: int, seed: int) -> list[Event]:
+def generate(n: int, seed: int) -> list[DrawnEvent]:
     """Generate n events in the order of their services; the same for the same arguments.
 
     A review's result is there only if it was closed by the day the file is written.
@@ -114,7 +114,7 @@ def _practices(rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _members(rng: np.random.Generator, n: int, served: Indices, false: Flags) -> list[Event]:
+def _members(rng: np.random.Generator, n: int, served: Indices, false: Flags) -> list[DrawnEvent]:
     short = false & (rng.random(n) < 0.25)
     tenure = np.where(
         short, rng.integers(5, 80, n), rng.exponential(1_900, n).astype(np.int64) + 30

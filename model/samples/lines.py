@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from model.samples import dwellings, health
-from model.samples.draws import Event
+from model.samples.draws import DrawnEvent
 from schemas.contract.model import Contract
 
-GENERATORS: Final[Mapping[str, Callable[[int, int], list[Event]]]] = {
+GENERATORS: Final[Mapping[str, Callable[[int, int], list[DrawnEvent]]]] = {
     "health": health.generate,
     "property": dwellings.generate,
 }
@@ -17,13 +17,13 @@ NAMES: Final = (AUTO, *GENERATORS)
 """Of the contracts that have a generator; that of auto makes claims, not events."""
 
 
-def as_reported(contract: Contract, event: Event) -> Event:
+def as_reported(contract: Contract, event: DrawnEvent) -> DrawnEvent:
     """The event as it is sent when the claim comes in: what is found later is not in it."""
     later = contract.label_path[:1]
     return {name: value for name, value in event.items() if name not in later}
 
 
-def with_id(contract: Contract, event: Event, identity: str) -> Event:
+def with_id(contract: Contract, event: DrawnEvent, identity: str) -> DrawnEvent:
     """The event under another id, at the place that its contract prefers."""
     found = dict(event)
     inner: dict[str, Any] = found

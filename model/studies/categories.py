@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from model.families.estimators import ALGORITHMS
-from model.reports.table import Table, number
+from model.reports.table import TextTable, number
 from model.studies import sets
 from model.studies.quality import METRICS, TEST_FROM
 from model.studies.search import before
@@ -46,7 +46,7 @@ class EncodingFigures(NamedTuple):
     """Of `SHOWN`."""
 
 
-def tables(folder: Path) -> list[sets.Table]:
+def tables(folder: Path) -> list[sets.StudyTable]:
     """The data sets.
 
     Raises:
@@ -54,11 +54,11 @@ def tables(folder: Path) -> list[sets.Table]:
     """
     made = [sets.generated(name, EVENTS, seed) for name in sets.GENERATORS for seed in SEEDS]
     (oracle,) = sets.public(folder, ["carclaims"])
-    return [*made, sets.Table("carclaims", before(oracle.dataset, TEST_FROM))]
+    return [*made, sets.StudyTable("carclaims", before(oracle.dataset, TEST_FROM))]
 
 
 def study(
-    every: Iterable[sets.Table],
+    every: Iterable[sets.StudyTable],
     algorithms: Sequence[str] = ALGORITHMS,
     on_found: Callable[[EncodingFigures], None] = lambda found: None,
 ) -> list[EncodingFigures]:
@@ -74,7 +74,7 @@ def study(
 
 
 def forward(
-    data: sets.Table, algorithm: str, variant: Variant, windows: int = WINDOWS
+    data: sets.StudyTable, algorithm: str, variant: Variant, windows: int = WINDOWS
 ) -> tuple[float, ...]:
     """Figures of one variant, by windows forward in time."""
     figures, frauds = [], []
@@ -86,7 +86,7 @@ def forward(
     return tuple(np.average(figures, axis=0, weights=frauds).tolist())
 
 
-def table(found: Sequence[EncodingFigures]) -> Table:
+def table(found: Sequence[EncodingFigures]) -> TextTable:
     """One row per kind of data, family and variant: means over the seeds."""
     kinds: dict[tuple[str, str, str], list[tuple[float, ...]]] = {}
     for one in found:
@@ -96,4 +96,4 @@ def table(found: Sequence[EncodingFigures]) -> Table:
         [*kind, *map(number, np.mean(figures, axis=0).tolist())] for kind, figures in kinds.items()
     ]
     title = f"{WINDOWS} windows forward in time, mean over seeds"
-    return Table(["data", "family", "categories", *SHOWN], rows, title, text=(0, 1, 2))
+    return TextTable(["data", "family", "categories", *SHOWN], rows, title, text=(0, 1, 2))

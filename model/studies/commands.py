@@ -17,7 +17,7 @@ from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.files.writing import check_file, write
-from model.reports.table import Table
+from model.reports.table import TextTable
 from model.studies import categories, screening
 from model.studies import quality as figures_of
 from model.studies import search as candidates_of
@@ -66,7 +66,7 @@ STUDIES: Final[dict[str, Callable[[Path], None]]] = {
 """By what they chose."""
 
 
-def validated(dataset: Dataset, every: Sequence[Candidate]) -> Table:
+def validated(dataset: Dataset, every: Sequence[Candidate]) -> TextTable:
     """The table of what each candidate achieves on these claims."""
     progress = Console(stderr=True)
     tried = [

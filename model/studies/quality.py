@@ -24,7 +24,7 @@ from model.families.estimators import ALGORITHMS, RATED, build
 from model.features.encoder import many_valued, varying
 from model.features.facts import claim_columns
 from model.metrics import recall_at
-from model.reports.table import Table
+from model.reports.table import TextTable
 from model.training import splits
 
 Prediction = tuple[Labels, Scores]
@@ -184,11 +184,11 @@ def _resample(run: Prediction, rng: np.random.Generator) -> Prediction:
     return y[rows], p[rows]
 
 
-def table(found: Sequence[Figure]) -> Table:
+def table(found: Sequence[Figure]) -> TextTable:
     """Figures as a readable table: one row per protocol and family, one column per metric."""
     rows: dict[tuple[str, str], list[str]] = {}
     for f in sorted(found, key=lambda f: f.protocol):
         figure = f"{f.mean:.4f} ({f.low:.3f}-{f.high:.3f})"
         rows.setdefault((f.protocol, f.algorithm), []).append(figure)
     cells = [[*names, *figures] for names, figures in rows.items()]
-    return Table(["protocol", "family", *METRICS], cells, "mean (95 % interval)", text=(0, 1))
+    return TextTable(["protocol", "family", *METRICS], cells, "mean (95 % interval)", text=(0, 1))

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from model.arrays import Indices
-from model.reports.table import Table, number
+from model.reports.table import TextTable, number
 from model.studies import sets
 from model.studies.quality import METRICS
 from model.studies.sets import Variant
@@ -49,7 +49,7 @@ class ScreenFigures(NamedTuple):
     """Of `SHOWN`."""
 
 
-def tables(folder: Path) -> list[sets.Table]:
+def tables(folder: Path) -> list[sets.StudyTable]:
     """The data sets.
 
     Raises:
@@ -60,7 +60,7 @@ def tables(folder: Path) -> list[sets.Table]:
 
 
 def study(
-    every: Iterable[sets.Table],
+    every: Iterable[sets.StudyTable],
     algorithms: Sequence[str] = ALGORITHMS,
     on_found: Callable[[ScreenFigures], None] = lambda found: None,
 ) -> list[ScreenFigures]:
@@ -80,7 +80,7 @@ def study(
     return found
 
 
-def draws(data: sets.Table) -> Iterator[tuple[int, int, Split]]:
+def draws(data: sets.StudyTable) -> Iterator[tuple[int, int, Split]]:
     """Sizes, seeds, and claims to train and to test on."""
     for size in SIZES:
         for seed in SEEDS:
@@ -90,7 +90,7 @@ def draws(data: sets.Table) -> Iterator[tuple[int, int, Split]]:
                 yield size, seed, Split(drawn, _some(test, MOST_TESTED, seed))
 
 
-def _sides(data: sets.Table, seed: int) -> Split:
+def _sides(data: sets.StudyTable, seed: int) -> Split:
     dataset = data.dataset
     if data.name == "insurance_claims":  # two months of losses
         return splits.random_split(dataset.labels, 0.4, seed, dataset.groups)
@@ -102,7 +102,7 @@ def _some(rows: Indices, most: int, seed: int) -> Indices:
     return np.sort(rng.choice(rows, min(most, len(rows)), replace=False))
 
 
-def table(found: Sequence[ScreenFigures]) -> Table:
+def table(found: Sequence[ScreenFigures]) -> TextTable:
     """One row per data set, size and family; for each level the mean ROC AUC and AP."""
     rows = []
     for kind in dict.fromkeys((f.data, f.size, f.algorithm) for f in found):
@@ -116,4 +116,4 @@ def table(found: Sequence[ScreenFigures]) -> Table:
             cells.append(" / ".join(map(number, np.mean(drawn, axis=0).tolist())))
         rows.append([kind[0], str(kind[1]), kind[2], *cells])
     head = ["data", "trained on", "family", *(variant.name for variant in VARIANTS)]
-    return Table(head, rows, "ROC AUC / average precision by level", text=(0, 2))
+    return TextTable(head, rows, "ROC AUC / average precision by level", text=(0, 2))

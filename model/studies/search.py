@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from model.datasets.dataset import Dataset
-from model.reports.table import Table, number
+from model.reports.table import TextTable, number
 from model.studies.quality import METRICS, Predict, predict
 from model.training import splits
 
@@ -108,10 +108,10 @@ def validate(
     return dict(zip(METRICS, means.tolist(), strict=True))
 
 
-def table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> Table:
+def table(rows: Sequence[tuple[Candidate, dict[str, float]]], title: str) -> TextTable:
     """Candidates as a readable table, one row each."""
     cells = [
         [candidate.algorithm, str(candidate), *map(number, metrics.values())]
         for candidate, metrics in rows
     ]
-    return Table(["family", "candidate", *METRICS], cells, title, text=(0, 1))
+    return TextTable(["family", "candidate", *METRICS], cells, title, text=(0, 1))

@@ -40,7 +40,7 @@ class Variant(NamedTuple):
     """Claims from which the screen keeps everything."""
 
 
-class Table:
+class StudyTable:
     """A data set and the columns of its features."""
 
     def __init__(self, name: str, dataset: Dataset) -> None:
@@ -79,7 +79,7 @@ class Table:
         return found
 
 
-def generated(name: str, events: int, seed: int) -> Table:
+def generated(name: str, events: int, seed: int) -> StudyTable:
     """Events of a generator that were labelled by the time its file is written."""
     contract = shipped(name)
     decoder, labels = ClaimDecoder(contract), Labels(contract)
@@ -90,19 +90,21 @@ def generated(name: str, events: int, seed: int) -> Table:
             claims.append(decoder.decode(msgspec.json.encode(event)))
             found.append(label)
     dataset = Dataset(contract, claims, np.array(found, dtype=np.int8), name=name)
-    return Table(f"{name} {seed}", dataset)
+    return StudyTable(f"{name} {seed}", dataset)
 
 
-def public(folder: Path, names: Sequence[str] = ("carclaims", "insurance_claims")) -> list[Table]:
+def public(
+    folder: Path, names: Sequence[str] = ("carclaims", "insurance_claims")
+) -> list[StudyTable]:
     """The public data sets.
 
     Raises:
         DatasetError: a file is missing from the folder or cannot be read.
     """
     files = {"carclaims": "fraud_oracle.csv", "insurance_claims": "insurance_claims.csv"}
-    return [Table(name, datasets.load(str(folder / files[name]), name)) for name in names]
+    return [StudyTable(name, datasets.load(str(folder / files[name]), name)) for name in names]
 
 
-def synthetic(rows: int, seed: int) -> Table:
+def synthetic(rows: int, seed: int) -> StudyTable:
     """The generator of auto claims."""
-    return Table("synthetic", datasets.load("synthetic", "synthetic", rows=rows, seed=seed))
+    return StudyTable("synthetic", datasets.load("synthetic", "synthetic", rows=rows, seed=seed))

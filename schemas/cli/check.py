@@ -10,7 +10,7 @@ from schemas.claim import WITHHELD
 from schemas.cli.export import documents
 from schemas.cli.named import named
 from schemas.contract.model import Contract, Field
-from schemas.tables.claims import ClaimFile, Read, open_claims
+from schemas.tables.claims import ClaimFile, ReadRow, open_claims
 
 MOST_DIFFERENT: Final = 1_000
 MOST_SHOWN: Final = 12
@@ -70,7 +70,7 @@ class Findings:
         self.labels: Counter[bool | None] = Counter()
         self.facts = [Facts(field) for field in contract.fields.values()]
 
-    def add(self, read: Read) -> None:
+    def add(self, read: ReadRow) -> None:
         """Count one row."""
         if read.fault is not None:
             what = read.fault._replace(value="")

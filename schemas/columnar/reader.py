@@ -13,7 +13,7 @@ from schemas.columnar.coded import Coded, always, coded
 from schemas.columnar.plain import is_any_text, plain_reader
 from schemas.contract.model import Contract
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import Fault, RowReader, present
+from schemas.decoding.rows import CellFault, RowReader, present
 
 REMEMBERED: Final = 16_384
 """Distinct cells per field that are remembered from one batch to the next."""
@@ -54,7 +54,7 @@ class ReadColumns(NamedTuple):
     claims: ColumnarClaims
     accepted: Sequence[bool]
     """Of each row, whether it is a claim."""
-    faults: Sequence[Fault]
+    faults: Sequence[CellFault]
     """Of the rows that are none, in their order."""
 
 
@@ -214,7 +214,7 @@ class ColumnReader:
         if field.required and field.said.row is None and None in found:
             yield from (row for row, value in enumerate(found) if value is None)
 
-    def _fault(self, cells: Sequence[Any], number: int) -> Fault:
+    def _fault(self, cells: Sequence[Any], number: int) -> CellFault:
         try:
             self.rows.claim(cells, number)
         except RefusedError as refused:

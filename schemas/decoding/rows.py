@@ -17,7 +17,7 @@ class ColumnError(ValueError):
     """A table does not have the columns it needs; the message says which."""
 
 
-class Fault(NamedTuple):
+class CellFault(NamedTuple):
     """Why a row is no claim: the column, its value if it may be shown, and the rule it breaks."""
 
     column: str
@@ -94,15 +94,15 @@ class RowReader:
         at = self.columns.label
         return None if at is None else self._labels.read(cells[at])
 
-    def fault(self, refused: RefusedError, cells: Sequence[Any]) -> Fault:
+    def fault(self, refused: RefusedError, cells: Sequence[Any]) -> CellFault:
         """Where in the row a refusal is."""
         for path, at in self._by_path.items():
             if json_path(path) == refused.path:
                 if at is None:
-                    return Fault("", "", f"no column {json_path(path)[2:]}: {refused}")
+                    return CellFault("", "", f"no column {json_path(path)[2:]}: {refused}")
                 shown = "" if self._is_hidden(path) else repr(cells[at])[:80]
-                return Fault(self._header[at], shown, str(refused))
-        return Fault("", "", str(refused))
+                return CellFault(self._header[at], shown, str(refused))
+        return CellFault("", "", str(refused))
 
     def _is_hidden(self, path: Path) -> bool:
         fields = self._contract.fields.values()

@@ -17,7 +17,7 @@ from schemas.decoding.refusal import RefusedError, invalid
 from schemas.decoding.structs import partial_type
 from schemas.reading.dates import ENGLISH, Week, day_of_week
 from schemas.reading.declared import Reading, WeekDate
-from schemas.reading.value import PLAIN, Read, Value, as_text, value_reader
+from schemas.reading.value import PLAIN, ReadValue, Value, as_text, value_reader
 from schemas.reading.words import ReadingError, alike
 
 Found = Sequence[Any]
@@ -39,7 +39,7 @@ class _Reader(NamedTuple):
     slots: tuple[int, ...]
     paths: tuple[str, ...]
     """JSON path of each slot, below the root."""
-    read: Read
+    read: ReadValue
     unless: tuple[tuple[int, frozenset[str]], ...]
     week: _Week | None
     bounded: bool

@@ -13,7 +13,7 @@ from schemas.reading.declared import Reading
 from schemas.reading.words import ReadingError, alike, by_likeness, listed
 
 Value = str | float | bool | dt.date | None
-Read = Callable[[Any], Value]
+ReadValue = Callable[[Any], Value]
 
 REMEMBERED: Final = 4_096
 """Texts per field whose values are remembered: dates, words and amounts come again and again."""
@@ -24,7 +24,7 @@ PLAIN: Final = Reading(date="%Y-%m-%d", true=("true",), false=("false",))
 """How the cells of a table are read whose field does not say it."""
 
 
-def value_reader(kind: Kind, reading: Reading, missing: Sequence[str] = ()) -> Read:
+def value_reader(kind: Kind, reading: Reading, missing: Sequence[str] = ()) -> ReadValue:
     """A function from what was written to a value of that kind; it raises a ReadingError.
 
     A text is stripped, looked up among the words for missing and in the table, and then read; any

@@ -10,7 +10,7 @@ from schemas.columnar.parting import parted
 from schemas.columnar.reader import ColumnReader
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import Columns, Fault
+from schemas.decoding.rows import CellFault, Columns
 from schemas.decoding.size import MAX_CLAIM_BYTES, check_size
 from schemas.tables.claims import row_reader
 from schemas.tables.opening import open_table
@@ -25,7 +25,7 @@ class Rejected(NamedTuple):
     """A row that is no claim."""
 
     line: int
-    fault: Fault
+    fault: CellFault
 
 
 class ClaimBatch(NamedTuple):
@@ -74,12 +74,12 @@ def _events(table: Table, decoder: ClaimDecoder, size: int) -> Iterator[ClaimBat
         claims, unknown, lines, rejected = [], [], [], []
         for row in rows:
             if row.fault:
-                rejected.append(Rejected(row.line, Fault("", "", row.fault)))
+                rejected.append(Rejected(row.line, CellFault("", "", row.fault)))
                 continue
             try:
                 claim, names = _event(row.cells, decoder)
             except RefusedError as refused:
-                rejected.append(Rejected(row.line, Fault(refused.path, "", str(refused))))
+                rejected.append(Rejected(row.line, CellFault(refused.path, "", str(refused))))
             else:
                 claims.append(claim)
                 unknown.append(names)
@@ -151,7 +151,7 @@ def _of_rows(rows: Sequence[Row], reader: ColumnReader, numbers: Sequence[int]) 
     whole = [(number, row) for row, number in zip(rows, numbers, strict=True) if not row.fault]
     read = reader.read([row.cells for _, row in whole], [number for number, _ in whole])
     lines = [row.line for _, row in whole]
-    torn = [Rejected(row.line, Fault("", "", row.fault)) for row in rows if row.fault]
+    torn = [Rejected(row.line, CellFault("", "", row.fault)) for row in rows if row.fault]
     bad = compress(lines, [not accepted for accepted in read.accepted])
     refused = [Rejected(*pair) for pair in zip(bad, read.faults, strict=True)]
     accepted = list(compress(lines, read.accepted))

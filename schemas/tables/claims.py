@@ -10,12 +10,12 @@ import msgspec
 from schemas.contract.model import Contract
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import ColumnError, Columns, Fault, Labels, RowReader, at
+from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader, at
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Row, Table, TableError
 
 
-class Read(NamedTuple):
+class ReadRow(NamedTuple):
     """What became of one row."""
 
     line: int
@@ -23,14 +23,14 @@ class Read(NamedTuple):
     """None if it is none."""
     label: bool | None = None
     """True for fraud, false for none, None where it is not known."""
-    fault: Fault | None = None
+    fault: CellFault | None = None
 
 
 class ClaimFile(NamedTuple):
     """A file of claims that is being read."""
 
     name: str
-    rows: Iterator[Read]
+    rows: Iterator[ReadRow]
     notes: tuple[str, ...]
     columns: Columns | None
     """None of JSON lines."""
@@ -65,32 +65,32 @@ def row_reader(table: Table, contract: Contract) -> RowReader:
         raise TableError(f"{table.name}, line 1: {error}. It has: {', '.join(header)}") from error
 
 
-def _cells(table: Table, reader: RowReader) -> Iterator[Read]:
+def _cells(table: Table, reader: RowReader) -> Iterator[ReadRow]:
     for number, row in enumerate(table.rows, start=1):
         if row.fault:
-            yield Read(row.line, fault=Fault("", "", row.fault))
+            yield ReadRow(row.line, fault=CellFault("", "", row.fault))
             continue
         try:
             claim = reader.claim(row.cells, number)
         except RefusedError as refused:
-            yield Read(row.line, fault=reader.fault(refused, row.cells))
+            yield ReadRow(row.line, fault=reader.fault(refused, row.cells))
         else:
-            yield Read(row.line, claim, reader.label(row.cells))
+            yield ReadRow(row.line, claim, reader.label(row.cells))
 
 
-def _events(table: Table, contract: Contract) -> Iterator[Read]:
+def _events(table: Table, contract: Contract) -> Iterator[ReadRow]:
     decoder, labels = ClaimDecoder(contract), Labels(contract)
     for row in table.rows:
         yield _event(row, decoder, labels)
 
 
-def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> Read:
+def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> ReadRow:
     if row.fault:
-        return Read(row.line, fault=Fault("", "", row.fault))
+        return ReadRow(row.line, fault=CellFault("", "", row.fault))
     try:
         claim = decoder.decode(row.cells)
     except RefusedError as refused:
-        return Read(row.line, fault=Fault(refused.path, "", str(refused)))
+        return ReadRow(row.line, fault=CellFault(refused.path, "", str(refused)))
     path = decoder.contract.label_path
     found = at(msgspec.json.decode(row.cells), path) if path else None
-    return Read(row.line, claim, labels.read(found))
+    return ReadRow(row.line, claim, labels.read(found))

@@ -14,7 +14,7 @@ from schemas.contract.model import Path as Place
 from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import Columns, Fault, RowReader, at, present
+from schemas.decoding.rows import CellFault, Columns, RowReader, at, present
 from schemas.reading.dates import NAMED
 from schemas.reading.value import PLAIN, value_reader
 from schemas.reading.words import ReadingError
@@ -33,7 +33,7 @@ class Outgoing(NamedTuple):
     event: bytes = b""
     claim: Any = None
     """What the event is decoded to; None if the row is no claim."""
-    fault: Fault | None = None
+    fault: CellFault | None = None
 
 
 class OutgoingFile(NamedTuple):
@@ -67,12 +67,12 @@ def open_outgoing(path: Path, decoder: ClaimDecoder) -> Iterator[OutgoingFile]:
 def _lines(table: Table, decoder: ClaimDecoder) -> Iterator[Outgoing]:
     for row in table.rows:
         if row.fault:
-            yield Outgoing(row.line, fault=Fault("", "", row.fault))
+            yield Outgoing(row.line, fault=CellFault("", "", row.fault))
             continue
         try:
             claim = decoder.decode(row.cells)
         except RefusedError as refused:
-            yield Outgoing(row.line, fault=Fault(refused.path, "", str(refused)))
+            yield Outgoing(row.line, fault=CellFault(refused.path, "", str(refused)))
         else:
             yield Outgoing(row.line, _without_label(row.cells.strip(), decoder.contract), claim)
 
@@ -94,7 +94,7 @@ def _rows(table: Table, reader: RowReader, decoder: ClaimDecoder) -> Iterator[Ou
     writer = _EventWriter(decoder, reader)
     for number, row in enumerate(table.rows, start=1):
         if row.fault:
-            yield Outgoing(row.line, fault=Fault("", "", row.fault))
+            yield Outgoing(row.line, fault=CellFault("", "", row.fault))
             continue
         try:
             claim = reader.claim(row.cells, number)
@@ -104,7 +104,7 @@ def _rows(table: Table, reader: RowReader, decoder: ClaimDecoder) -> Iterator[Ou
         else:
             if decoded is None:
                 what = "its cells cannot be sent so that the same claim is decoded"
-                yield Outgoing(row.line, fault=Fault("", "", what))
+                yield Outgoing(row.line, fault=CellFault("", "", what))
             else:
                 yield Outgoing(row.line, event, decoded)
 

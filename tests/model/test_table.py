@@ -7,10 +7,12 @@ import pytest
 from rich.console import Console
 
 from model.cli.terminal import frame, plain_lines, show
-from model.reports.table import Table, html, markdown
+from model.reports.table import TextTable, html, markdown
 
 HOSTILE = "\x1b[2J|a\nb<script>*[red]"
-TABLE = Table(["name", "kind", "value"], [["a", HOSTILE, "0.5000"], ["b", "", "-"]], text=(0, 1))
+TABLE = TextTable(
+    ["name", "kind", "value"], [["a", HOSTILE, "0.5000"], ["b", "", "-"]], text=(0, 1)
+)
 
 
 class Cells(HTMLParser):
@@ -67,7 +69,7 @@ def test_a_terminal_obeys_no_cell(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_each_way_shows_a_title_and_needs_no_head() -> None:
-    bare = Table((), [["a", "1"], ["bc", "10"]], "two & more")
+    bare = TextTable((), [["a", "1"], ["bc", "10"]], "two & more")
     assert plain_lines(bare) == ["two & more", "a    1", "bc  10"]
     assert Cells(html(bare)).tags == ["div", "table", "caption", *["tr", "td", "td"] * 2]
     assert markdown(TABLE._replace(title="two & more"))[:2] == ["two \\& more", ""]
@@ -77,4 +79,4 @@ def test_a_table_without_rows() -> None:
     empty = TABLE._replace(rows=[])
     assert plain_lines(empty) == ["name  kind  value"]
     assert markdown(empty)[1:] == ["|---|---|---:|"]
-    assert plain_lines(Table((), [], "nothing")) == ["nothing"]
+    assert plain_lines(TextTable((), [], "nothing")) == ["nothing"]

@@ -18,7 +18,7 @@ from model.__main__ import main
 from model.artifact.store import MANIFEST_FILE
 from model.cli.signals import SIGNALS, until_stopped
 from model.cli.terminal import plain_lines, show
-from model.reports.table import Table
+from model.reports.table import TextTable
 from tests.model.manifests import manifest
 
 LONG = "20261123.152149-a-version-with-a-name-that-has-to-be-copied-" + "x" * 60
@@ -125,7 +125,7 @@ def test_the_worker_escapes_what_the_terminal_lacks(monkeypatch: pytest.MonkeyPa
 
 def test_plain_lines_are_aligned_under_their_title(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [["*", "a", "10"], ["", "longer", "9"]]
-    table = Table(["", "name", "figure"], rows, "three", text=(0, 1))
+    table = TextTable(["", "name", "figure"], rows, "three", text=(0, 1))
     lines = ["three", "   name    figure", "*  a           10", "   longer       9"]
     assert plain_lines(table) == lines
     show(table)

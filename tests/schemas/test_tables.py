@@ -11,7 +11,7 @@ import pytest
 
 from schemas.contract.model import Contract
 from schemas.reading.value import as_text
-from schemas.tables.claims import Read, open_claims
+from schemas.tables.claims import ReadRow, open_claims
 from schemas.tables.encoding import delimiter_of, encoding_of
 from schemas.tables.opening import open_table
 from schemas.tables.rows import TableError
@@ -32,7 +32,7 @@ CONTRACT = small(
 HEADER = "ClaimNo,City,Est. Amount,Fraud\n"
 
 
-def rows(path: Path, contract: Contract = CONTRACT) -> list[Read]:
+def rows(path: Path, contract: Contract = CONTRACT) -> list[ReadRow]:
     with open_claims(path, contract) as found:
         return list(found.rows)
 
@@ -43,7 +43,7 @@ def written(folder: Path, content: str | bytes, name: str = "claims.csv") -> Pat
     return path
 
 
-def seen(read: Read) -> tuple[Any, ...]:
+def seen(read: ReadRow) -> tuple[Any, ...]:
     return read.claim.claim_no, read.claim.city, read.claim.amount, read.label
 
 
