@@ -125,7 +125,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     share = settings.control_share
     models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
     loaded = Loaded(models.current().version)
-    sock = listen(settings.api_host, settings.api_port, "API_PORT")
+    sock = listen(settings.api_host, settings.api_port, "API_PORT", "API_HOST")
     context = tls(settings.api_tls_cert, settings.api_tls_key)
     limits = Limits(
         connections=settings.api_max_connections, seconds=settings.api_request_timeout_s

@@ -419,6 +419,13 @@ class TestPorts:
         assert found.exit_code == code
         assert f"X_PORT={other}: cannot listen" in found.text
 
+    @pytest.mark.parametrize("host", [".", "a..b", "x" * 64, "192.0.2.1"])
+    def test_a_host_that_cannot_be_listened_on(self, host: str) -> None:
+        settings = read_settings({"API_HOST": host, "API_PORT": "0", "METRICS_PORT": "0"})
+        _, found = ports.ports(settings)
+        assert (found.check, found.state) == ("API_HOST", State.WARNING)
+        assert "API_PORT" not in found.text + found.advice
+
     @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nx: "])
     def test_taken_by_a_program_that_never_ends_its_answer(
         self, said: bytes, monkeypatch: pytest.MonkeyPatch
