@@ -17,6 +17,7 @@ from consumer.doctor import ports
 from consumer.doctor.asked import AskedGroup, AskedTopic, Node, Replicas
 from consumer.doctor.brokers import reached, settings_of, unreachable, version
 from consumer.doctor.durability import durability
+from consumer.doctor.examine import examine
 from consumer.doctor.files import files, judge_secret, look_at
 from consumer.doctor.findings import (
     Diagnosis,
@@ -393,6 +394,14 @@ def trickling(said: bytes) -> Iterator[int]:
         in_background(lambda: run(server), "trickling", ended),
     ):
         yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(("name", "value"), [("MAX_IN_FLIGHT", "9"), ("FETCH_MAX_BYTES", "10")])
+def test_what_only_a_worker_s_clients_refuse_is_wrong(name: str, value: str) -> None:
+    environ = {f"KAFKA_{name}": value, "METRICS_PORT": "0", "API_PORT": "0"}
+    *_, found = examine(read_settings({**environ, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
+    assert (found.check, found.state, found.exit_code) == ("kafka client", State.WRONG, 2)
+    assert f"KAFKA_{name}" in found.text
 
 
 class TestPorts:
