@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from schemas.__main__ import main
 from schemas.contract.model import Contract
 from schemas.reading.value import as_text
 from schemas.tables.claims import Read, open_claims
@@ -185,6 +186,58 @@ def test_a_row_in_another_encoding(tmp_path: Path) -> None:
     path = written(tmp_path, (HEADER + good).encode() + b"9,K\xf6ln,1,N\n10,x,1,Y\n")
     assert faults(path) == [(11, "cell 2 is not in the file's encoding")]
     assert len(rows(path)) == 11
+
+
+CODES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{CODES},City",
+        f"{CODES}{'x' * 9_000},City",
+        ",".join(f"column{n}" for n in range(200_000)),
+        f"ClaimNo{CODES},Claim-No{CODES},City",
+        ",".join(f"claim{'-' * n}no" for n in range(1_000)),
+    ],
+)
+@pytest.mark.parametrize("command", ["read", "check", "draft"])
+def test_a_message_has_no_codes_of_a_terminal_and_an_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str, command: str
+) -> None:
+    path = written(tmp_path, f"{header}\n1{CODES},x\n")
+    if command == "read":
+        with pytest.raises(TableError) as error:
+            rows(path)
+        shown = str(error.value)
+    else:
+        contract = written(tmp_path, CONTRACT.to_json(), "own.json")
+        given = ["--contract", str(contract)] if command == "check" else ["--label", "none"]
+        assert main([command, "--data", str(path), *given]) == 2
+        shown = capsys.readouterr().err.rstrip("\n")
+    assert shown.isprintable()
+    assert len(shown) < 5_000
+
+
+def test_what_is_said_of_columns_and_values_is_printable_and_bounded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ",".join(f"{n}{CODES}" for n in range(2_000))
+    path = written(tmp_path, f"ClaimNo,amount{CODES},city{CODES},{more}\n1,x{CODES},x{CODES}\n")
+    contract = small(
+        {
+            "claim_no": {"type": "string", "x-role": "identifier", "x-from": "ClaimNo"},
+            "amount031m": {**NUMBER, "x-from": f"amount{''.join(filter(str.isalnum, CODES))}"},
+        }
+    )
+    file = written(tmp_path, contract.to_json(), "own.json")
+    content = path.read_text().replace(f"x{CODES},x{CODES}", ",".join(["y"] * 2_002))
+    assert main(["check", "--data", str(written(tmp_path, content)), "--contract", str(file)]) == 1
+    shown = capsys.readouterr().out
+    assert "refused 1: column amount" in shown
+    assert "and 1,951 more" in shown
+    assert shown.replace("\n", "").isprintable()
+    assert len(shown) < 9_000
 
 
 def test_values_of_personal_fields_are_not_shown(tmp_path: Path) -> None:
