@@ -25,6 +25,7 @@ FLOORS = {
             "compatibility",
             "dead_letter",
             "outcome",
+            "printable",
             "record_headers",
             "streams",
         },
