@@ -49,8 +49,9 @@ def listen(host: str, port: int, setting: str, host_setting: str = "") -> socket
 
 
 def _is_of_host(error: OSError | UnicodeError) -> bool:
-    unresolved = isinstance(error, UnicodeError | socket.gaierror)
-    return unresolved or error.errno in {errno.EADDRNOTAVAIL, errno.EINVAL}
+    if isinstance(error, UnicodeError | socket.gaierror):
+        return True
+    return error.errno in {errno.EADDRNOTAVAIL, errno.EINVAL}
 
 
 def everywhere() -> str:
