@@ -56,6 +56,7 @@ from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
 from model.cli.argument_types import from_zero, rate, seed, small, whole
 from model.samples.lines import AUTO, NAMES
+from schemas.printable import printable_lines
 from schemas.streams import Parser, written
 
 log = logging.getLogger("consumer")
@@ -125,7 +126,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     share = settings.control_share
     models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
     loaded = Loaded(models.current().version)
-    sock = listen(settings.api_host, settings.api_port, "API_PORT")
+    sock = listen(settings.api_host, settings.api_port, "API_PORT", "API_HOST")
     context = tls(settings.api_tls_cert, settings.api_tls_key)
     limits = Limits(
         connections=settings.api_max_connections, seconds=settings.api_request_timeout_s
@@ -314,11 +315,11 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
             logs.configure(settings.log_level)
             return options.act(settings, options, stop) or 0
         except ScorerError as error:
-            sys.stderr.write(f"error: {error}\n")
+            sys.stderr.write(f"error: {printable_lines(str(error))}\n")
             return error.exit_code
         except KafkaException as error:  # a client that has failed permanently raises it anywhere
             refusal = client.stopped(error, "talking to Kafka")
-            sys.stderr.write(f"error: {refusal}\n")
+            sys.stderr.write(f"error: {printable_lines(str(refusal))}\n")
             return refusal.exit_code
         except KeyboardInterrupt:
             return stop.code

@@ -26,6 +26,7 @@ FLOORS = {
             "compatibility",
             "dead_letter",
             "outcome",
+            "printable",
             "record_headers",
             "streams",
         },

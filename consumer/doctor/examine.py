@@ -26,11 +26,14 @@ from consumer.errors import SettingsError
 from consumer.kafka import group
 from consumer.kafka.client import (
     TRANSACTION_TIMEOUT_MS,
+    consumer_config,
     kafka_error,
+    make_consumer,
     transaction_timeout_s,
     transactional_id,
 )
 from consumer.kafka.outputs import Ends
+from consumer.kafka.producing import make_producer
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, admin
 from consumer.settings.settings import Delivery, Forward, Settings
 
@@ -46,6 +49,7 @@ def examine(settings: Settings) -> Iterator[Diagnosis]:
     yield from files(settings)
     reasons: list[str] = []
     try:
+        _as_a_worker(settings)
         client = admin(settings, lambda error: reasons.append(error.str()))
     except SettingsError as error:
         yield wrong("kafka client", str(error), "correct the setting", error.exit_code)
@@ -61,6 +65,16 @@ def examine(settings: Settings) -> Iterator[Diagnosis]:
     exactly_once = settings.delivery is Delivery.EXACTLY_ONCE
     yield from judge_nodes(nodes, _timeout_ms(settings) if exactly_once else None)
     yield from _kafka(settings, client)
+
+
+def _as_a_worker(settings: Settings) -> None:
+    """Make the clients of a worker, which check properties that others do not have.
+
+    Raises:
+        SettingsError: one of them rejects a KAFKA_* setting.
+    """
+    make_producer(settings)
+    make_consumer(consumer_config(settings)).close()
 
 
 def _timeout_ms(settings: Settings) -> int:

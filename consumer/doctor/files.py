@@ -20,6 +20,9 @@ OF_THE_CLIENT: Final = {
     "ssl.key.location": "KAFKA_SSL_KEY_LOCATION",
     "ssl.keystore.location": "KAFKA_SSL_KEYSTORE_LOCATION",
     "sasl.kerberos.keytab": "KAFKA_SASL_KERBEROS_KEYTAB",
+    "sasl.oauthbearer.assertion.private.key.file": (
+        "KAFKA_SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE"
+    ),
 }
 
 

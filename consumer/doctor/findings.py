@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from consumer.errors import ScorerError
+from schemas.printable import printable
 
 
 class State(enum.StrEnum):
@@ -74,7 +75,7 @@ def line(finding: Diagnosis) -> str:
     """The finding as one line of text."""
     advice = f" -> {finding.advice}" if finding.advice else ""
     text = " ".join(f"{finding.check}: {finding.text}{advice}".split())
-    return f"{finding.state.value:<8} {text}"
+    return f"{finding.state.value:<8} {printable(text)}"
 
 
 def json_line(finding: Diagnosis) -> str:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 from consumer.doctor.findings import Diagnosis, ok, warning, wrong
 from consumer.errors import SettingsError
 from consumer.in_time import in_time
-from consumer.server.listen import everywhere, listen
+from consumer.server.listen import HostError, everywhere, listen
 from consumer.settings.settings import Settings
 
 ANSWER_S: Final = 2.0
@@ -24,6 +24,8 @@ class DoctorPort(NamedTuple):
     """Why it cannot be used; None if it can."""
     healthz: bool = False
     """True if the process that uses it answers /healthz as this product does."""
+    wrong_host: str = ""
+    """The setting of the host, if that is what cannot be used."""
 
 
 def ports(settings: Settings) -> Iterator[Diagnosis]:
@@ -32,16 +34,17 @@ def ports(settings: Settings) -> Iterator[Diagnosis]:
         "METRICS_PORT", everywhere(), settings.metrics_port, settings.metrics_tls_cert is not None
     )
     yield judge(metrics, needed=True)
-    api = look_at(
-        "API_PORT", settings.api_host, settings.api_port, settings.api_tls_cert is not None
-    )
+    secure = settings.api_tls_cert is not None
+    api = look_at("API_PORT", settings.api_host, settings.api_port, secure, "API_HOST")
     yield judge(api, needed=False)
 
 
-def look_at(setting: str, host: str, port: int, secure: bool) -> DoctorPort:
+def look_at(setting: str, host: str, port: int, secure: bool, host_setting: str = "") -> DoctorPort:
     """Listen on the port for a moment; if it is in use, request /healthz from its owner."""
     try:
-        listen(host, port, setting).close()
+        listen(host, port, setting, host_setting).close()
+    except HostError as error:
+        return DoctorPort(setting, port, str(error), wrong_host=host_setting)
     except SettingsError as error:
         wildcard = host.strip("[]") in {"::", "0.0.0.0"}  # noqa: S104 - compared, not listened on
         asked = "127.0.0.1" if wildcard else host.strip("[]")
@@ -66,7 +69,7 @@ def _answers(host: str, port: int, secure: bool) -> bool:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()
         return answer.status in {200, 503} and "text/plain" in answer.getheader("content-type", "")
-    except (OSError, http.client.HTTPException):
+    except (OSError, UnicodeError, http.client.HTTPException):
         return False
     finally:
         connection.close()
@@ -87,6 +90,9 @@ def judge(port: DoctorPort, *, needed: bool) -> Diagnosis:
         return ok(port.setting, where)
     if port.healthz:
         return ok(port.setting, f"{port.number} is in use by a process that answers /healthz")
+    if port.wrong_host:
+        advice = f"set {port.wrong_host} to an address of this host, or to :: for all"
+        return warning(port.wrong_host, f"{port.refusal}; serve would not start", advice)
     advice = f"stop the program that uses it, or choose another {port.setting}"
     if needed:
         return wrong(port.setting, port.refusal, advice, SettingsError.exit_code)

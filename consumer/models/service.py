@@ -124,17 +124,20 @@ class Models:
     def look(self) -> None:
         """Load the model that is in the folder now, unless it is the one seen last.
 
-        A rejected model is reported, and the current one keeps serving.
+        A rejected model is reported, and the current one keeps serving. One of a contract with
+        another name is rejected: see `refuse_another_line`.
         """
         found = self._identity()
         if found is None or found == self._seen:
             return
         self._seen = found
         try:
-            self._current = self._loaded()
+            loaded = self._loaded()
+            refuse_another_line(self._current.contract, loaded.contract)
         except (ArtifactError, RuleError) as error:
             self._refused(error)
             return
+        self._current = loaded
         self._report()
         keep_out_of_collections()
         log.info("model in service: %s %s", self._current.name, self._current.version)
@@ -192,6 +195,20 @@ class Models:
         )
         self._metrics.model_loaded_at.set_to_current_time()
         self._metrics.model_created_at.set(scorer.manifest.created_at.timestamp())
+
+
+def refuse_another_line(present: Contract, other: Contract) -> None:
+    """Check that a model which appears is for the claims that arrive here.
+
+    Raises:
+        ArtifactError: its contract has another name, so every claim might be refused from now on.
+    """
+    own, its = present.about.name, other.about.name
+    if its != own:
+        raise ArtifactError(
+            f"its contract is {its!r}, and claims of {own!r} are scored here: put "
+            "back a model of that contract, or restart this process to score claims of the other"
+        )
 
 
 def _stamp(file: Path) -> Stamp:

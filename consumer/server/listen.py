@@ -1,5 +1,6 @@
 """Sockets to listen on, and their certificates."""
 
+import errno
 import socket
 import ssl
 from pathlib import Path
@@ -12,15 +13,21 @@ EVERYWHERE: Final = "::"
 """Every address of this host, IPv6 and IPv4."""
 
 
-def listen(host: str, port: int, setting: str) -> socket.socket:
+class HostError(SettingsError):
+    """The host is not a name or an address of this machine: another port would not help."""
+
+
+def listen(host: str, port: int, setting: str, host_setting: str = "") -> socket.socket:
     """Take the port now, so that a port in use is reported at startup with the setting's name.
 
     Args:
         host: a name or an address; ``::`` accepts IPv4 connections too.
         port: 0 for any free port.
         setting: the name of the port's setting.
+        host_setting: the name of the host's, if it has one.
 
     Raises:
+        HostError: it is the host that is at fault.
         SettingsError: the address cannot be listened on.
     """
     try:
@@ -33,7 +40,18 @@ def listen(host: str, port: int, setting: str) -> socket.socket:
             dualstack_ipv6=dual and socket.has_dualstack_ipv6(),
         )
     except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
+        if host_setting and _is_of_host(error):
+            raise HostError(
+                f"{host_setting}={host!r}: not a name or an address of this host to listen on: "
+                f"{error}"
+            ) from error
         raise SettingsError(f"{setting}={port}: cannot listen on {host}: {error}") from error
+
+
+def _is_of_host(error: OSError | UnicodeError) -> bool:
+    if isinstance(error, UnicodeError | socket.gaierror):
+        return True
+    return error.errno in {errno.EADDRNOTAVAIL, errno.EINVAL}
 
 
 def everywhere() -> str:

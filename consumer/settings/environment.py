@@ -21,6 +21,9 @@ SECRETS: Final = frozenset(
         "ssl.key.password",
         "ssl.key.pem",
         "ssl.keystore.password",
+        "sasl.oauthbearer.assertion.private.key.passphrase",
+        "sasl.oauthbearer.assertion.private.key.pem",
+        "sasl.oauthbearer.client.credentials.client.secret",
         "sasl.oauthbearer.client.secret",
     }
 )
@@ -28,16 +31,23 @@ SECRETS: Final = frozenset(
 
 FILES: Final = frozenset(
     {
+        "https.ca.location",
         "sasl.kerberos.keytab",
+        "sasl.oauthbearer.assertion.file",
+        "sasl.oauthbearer.assertion.jwt.template.file",
+        "sasl.oauthbearer.assertion.private.key.file",
         "ssl.ca.location",
         "ssl.certificate.location",
         "ssl.crl.location",
         "ssl.engine.location",
         "ssl.key.location",
         "ssl.keystore.location",
+        "ssl.truststore.location",
     }
 )
 """librdkafka properties that name a file (or a folder, for the CA) that decides whom to trust."""
+LIBRARIES: Final = "plugin.library.paths"
+"""The property that names code to load; the client adds the ending of the name if it is missing."""
 
 OWNED: Final = {
     "group.id": "derived from CONSUMER_GROUP",
@@ -52,6 +62,11 @@ OWNED: Final = {
     "statistics.interval.ms": "set by the worker",
     "partition.assignment.strategy": "derived from KAFKA_GROUP_PROTOCOL",
     "default.topic.config": "replaced by one setting per topic property",
+    "delivery.report.only.error": "set by the worker, which counts the reports of all records",
+    "enable.gapless.guarantee": "replaced by transactions",
+    "logger": "set by the worker",
+    "offset.store.method": "set by the worker: offsets are kept by Kafka",
+    "test.mock.num.brokers": "for tests of the client: it would write to no real broker",
 }
 """librdkafka properties that the guarantee depends on, and where each value comes from."""
 
@@ -282,10 +297,17 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
             raise SettingsError(f"{name}={value} is not supported: {_NO_LATEST}")
         if prop in found:
             raise SettingsError(f"{name}: {prop} is set twice; remove one of the variables")
-        if prop in FILES:
-            check_file(name, Path(value))
+        for path in _files(prop, value):
+            check_file(name, path)
         found[prop] = _utf8(name, value)
     return found
+
+
+def _files(prop: str, value: str) -> list[Path]:
+    """Files that the client opens because of a property."""
+    if prop == LIBRARIES:
+        return [Path(f"{path}{end}") for path in value.split(";") if path for end in ("", ".so")]
+    return [Path(value)] if prop in FILES else []
 
 
 def read_secret(name: str, path: str) -> str:

@@ -25,6 +25,7 @@ from consumer.settings.environment import (
     read_yes_or_no,
 )
 from consumer.settings.otel import check_otel
+from consumer.settings.properties import check_properties
 from schemas.dead_letter import Form
 from schemas.decoding.unknown import UnknownFields
 
@@ -260,6 +261,11 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.dead_letter_value is Form.ENCRYPTED and settings.dead_letter_key_file is None:
         raise SettingsError("DEAD_LETTER_VALUE=encrypted needs DEAD_LETTER_KEY_FILE")
+    check_properties(
+        settings.librdkafka,
+        exactly_once=settings.delivery is Delivery.EXACTLY_ONCE,
+        forwards=settings.api_forward is Forward.CLAIMS,
+    )
     _check_registry(settings)
     if settings.api_tls_key is not None and settings.api_tls_cert is None:
         raise SettingsError("API_TLS_KEY needs API_TLS_CERT")

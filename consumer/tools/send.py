@@ -23,6 +23,7 @@ from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import CellFault
 from schemas.decoding.size import check_size
+from schemas.printable import listed
 from schemas.tables.batches import Rejected
 from schemas.tables.events import Outgoing, OutgoingFile, key_of, open_outgoing
 from schemas.tables.rows import TableError
@@ -125,4 +126,4 @@ def _too_large(row: Outgoing) -> CellFault | None:
 def _say_what_is_unused(file: OutgoingFile) -> None:
     unused = file.columns.unused if file.columns is not None else ()
     if unused:
-        sys.stderr.write(f"not sent, as not in the contract: columns {', '.join(unused)}\n")
+        sys.stderr.write(f"not sent, as not in the contract: columns {listed(unused)}\n")

@@ -124,7 +124,11 @@ def refuse_foreign(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _written_aside(folder: Path) -> Iterator[Path]:
-    """A new folder next to `folder` that replaces it if the block succeeds."""
+    """A new folder next to `folder` that replaces it if the block succeeds.
+
+    Raises:
+        ArtifactError: neither could be put there; the message names where both are kept.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
@@ -135,7 +139,23 @@ def _written_aside(folder: Path) -> Iterator[Path]:
             folder.rename(work / "old")
         aside.rename(folder)
     finally:
+        # Whatever interrupts this line leaves everything in `work`, and nothing is lost.
+        _put_back(work, folder)
         shutil.rmtree(work)
+
+
+def _put_back(work: Path, folder: Path) -> None:
+    """Undo the first of two renames if the second did not happen."""
+    old = work / "old"
+    if not old.exists() or folder.exists():
+        return
+    try:
+        old.rename(folder)
+    except OSError as error:
+        raise ArtifactError(
+            f"{folder} could not be replaced ({error}): the former model is {old}, the new one is "
+            f"{work / 'new'}: move one of them to {folder}"
+        ) from error
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -41,6 +41,7 @@ from model.training.train import FOLDS, Trained, fit, package, pick, predict, sp
 from model.training.train import train as train_model
 from schemas.cli.named import named
 from schemas.contract.model import Contract
+from schemas.printable import listed, printable
 
 
 def load(options: argparse.Namespace, contract: Contract | None = None) -> Dataset:
@@ -59,13 +60,13 @@ def load(options: argparse.Namespace, contract: Contract | None = None) -> Datas
             options.data, contract, rows=options.rows, seed=options.seed
         )
     for line in dataset.rejected:
-        sys.stderr.write(f"rejected: {line}\n")
+        sys.stderr.write(f"rejected: {printable(str(line))}\n")
     if dataset.unlabelled:
         sys.stderr.write(f"left out: {dataset.unlabelled:,} claims without a label\n")
     if dataset.unused:
-        sys.stderr.write(f"not in the contract: columns {', '.join(dataset.unused)}\n")
+        sys.stderr.write(f"not in the contract: columns {listed(dataset.unused)}\n")
     if dataset.duplicates.claims:
-        sys.stderr.write(f"warning: {dataset.name}: {dataset.duplicates.text()}\n")
+        sys.stderr.write(f"warning: {printable(dataset.name)}: {dataset.duplicates.text()}\n")
     return dataset
 
 

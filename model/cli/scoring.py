@@ -16,6 +16,7 @@ from model.scoring.rules import load as load_rules
 from model.scoring.rules import shipped_rules
 from model.scoring.scorer import Scorer
 from schemas.alert import Decision
+from schemas.printable import listed
 from schemas.tables.batches import BatchFile
 
 REJECTED: Final = 3
@@ -92,7 +93,7 @@ def _say_what_is_unused(file: BatchFile) -> None:
     if file.columns is None:
         return
     if file.columns.unused:
-        sys.stderr.write(f"not in the contract: columns {', '.join(file.columns.unused)}\n")
+        sys.stderr.write(f"not in the contract: columns {listed(file.columns.unused)}\n")
     if file.columns.absent:
         sys.stderr.write(f"fields without a column: {', '.join(file.columns.absent)}\n")
 

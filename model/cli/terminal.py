@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from model.reports.table import TextTable
+from schemas.printable import printable, printable_lines
 
 _GAP: Final = "  "
 _ANY_WIDTH: Final = 100_000
@@ -31,13 +32,13 @@ def show(table: TextTable) -> None:
 def frame(table: TextTable) -> RichTable:
     """The table with lines around its cells, for a console without markup."""
     framed = RichTable(
-        title=_visible(table.title) or None, title_justify="left", show_header=bool(table.head)
+        title=printable(table.title) or None, title_justify="left", show_header=bool(table.head)
     )
     for index, name in enumerate(table.head or table.rows[0]):
         justify: JustifyMethod = "left" if index in table.text else "right"
-        framed.add_column(_visible(name), justify=justify, overflow="fold")
+        framed.add_column(printable(name), justify=justify, overflow="fold")
     for row in table.rows:
-        framed.add_row(*map(_visible_lines, row))
+        framed.add_row(*map(printable_lines, row))
     return framed
 
 
@@ -51,17 +52,17 @@ def counting() -> Progress:
 def remark(progress: Progress, line: str) -> None:
     """Write a line to standard error, above the progress if that is shown."""
     if progress.console.is_terminal:
-        progress.console.print(_visible(line), markup=False, highlight=False)
+        progress.console.print(printable(line), markup=False, highlight=False)
     else:
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{printable(line)}\n")
 
 
 def plain_lines(table: TextTable) -> list[str]:
     """The title and one line per row, in columns as wide as their longest cell."""
-    lines = [list(map(_visible, row)) for row in (table.head, *table.rows) if row]
+    lines = [list(map(printable, row)) for row in (table.head, *table.rows) if row]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        *([_visible(table.title)] if table.title else []),
+        *([printable(table.title)] if table.title else []),
         *(_GAP.join(_padded(line, widths, table)).rstrip() for line in lines),
     ]
 
@@ -71,15 +72,6 @@ def _padded(cells: list[str], widths: list[int], table: TextTable) -> list[str]:
         cell.ljust(width) if index in table.text else cell.rjust(width)
         for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ]
-
-
-def _visible_lines(text: str) -> str:
-    return "\n".join(map(_visible, text.split("\n")))
-
-
-def _visible(text: str) -> str:
-    """One line without codes that a terminal obeys: names come from files."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _width(console: Console, table: RichTable) -> int:

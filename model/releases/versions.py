@@ -299,6 +299,10 @@ def _keep(root: Path) -> str | None:
     kept = root / version
     if kept.exists():
         raise ArtifactError(f"{folder} is a folder, not a link, and {kept} exists: move one away")
-    folder.rename(kept)
-    folder.symlink_to(kept.name)
+    try:
+        folder.rename(kept)
+        folder.symlink_to(kept.name)
+    finally:
+        if not folder.is_symlink() and kept.exists():
+            kept.rename(folder)  # interrupted in between: processes that start find their model
     return kept.name

@@ -10,6 +10,7 @@ from schemas.claim import WITHHELD
 from schemas.cli.export import documents
 from schemas.cli.named import named
 from schemas.contract.model import Contract, Field
+from schemas.printable import listed, printable
 from schemas.tables.claims import ClaimFile, ReadRow, open_claims
 
 MOST_DIFFERENT: Final = 1_000
@@ -54,7 +55,9 @@ class Facts:
         if self.field.role in WITHHELD or (self.field.kind == "text" and number > MOST_SHOWN):
             return several
         if self.field.kind in ("text", "flag"):
-            return ", ".join(f"{value} {n:,}" for value, n in self._different.most_common())
+            return ", ".join(
+                f"{printable(str(value))} {n:,}" for value, n in self._different.most_common()
+            )
         if self.field.kind == "number":
             return f"{self._least:g} to {self._most:g}, {several}"
         return f"{self._least} to {self._most}, {several}"
@@ -115,7 +118,7 @@ def _lines(file: ClaimFile, contract: Contract, findings: Findings) -> Iterator[
         yield f"  and {len(findings.refused) - MOST_SHOWN} other reasons"
     if file.columns is not None:
         if file.columns.unused:
-            yield f"columns not in the contract: {', '.join(file.columns.unused)}"
+            yield f"columns not in the contract: {listed(file.columns.unused)}"
         if file.columns.absent:
             yield f"fields without a column: {', '.join(file.columns.absent)}"
     if contract.label is not None:

@@ -9,6 +9,7 @@ from schemas.contract.places import json_path
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.slots import Slots
 from schemas.decoding.structs import claim_type
+from schemas.printable import listed, printable
 from schemas.reading.value import as_text
 from schemas.reading.words import alike
 
@@ -25,8 +26,8 @@ class CellFault(NamedTuple):
     rule: str
 
     def __str__(self) -> str:
-        where = f"column {self.column}" + (f", {self.value}" if self.value else "")
-        return f"{where}: {self.rule}" if self.column else self.rule
+        where = f"column {listed([self.column])}" + (f", {self.value}" if self.value else "")
+        return printable(f"{where}: {self.rule}" if self.column else self.rule)
 
 
 class Labels:
@@ -145,7 +146,7 @@ class _Names:
         exact = [n for n, name in enumerate(self._header) if name in _spellings(path)]
         found = exact or self._alike.get(_letters("".join(path)), [])
         if len(found) > 1:
-            names = ", ".join(self._header[n] for n in found)
+            names = listed([self._header[n] for n in found])
             raise ColumnError(f"several columns could be {json_path(path)[2:]}: {names}")
         return found[0] if found else None
 

@@ -14,6 +14,7 @@ from schemas.drafting.kinds import Guess, guess
 from schemas.drafting.signs import label_words, signs
 from schemas.drafting.yaml_text import entry
 from schemas.expressions.grammar import RESERVED
+from schemas.printable import listed
 from schemas.reading.amounts import number_reader
 from schemas.reading.words import ReadingError
 from schemas.tables.rows import TableError
@@ -66,7 +67,7 @@ def _label_column(columns: Sequence[Column], label: str | None, file: str) -> Co
     for column in columns:
         if column.name == label:
             return column
-    known = ", ".join(column.name for column in columns)
+    known = listed([column.name for column in columns])
     raise TableError(f"{file}: no column {label} for the label. It has: {known}")
 
 

@@ -11,6 +11,7 @@ from schemas.contract.model import Contract
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader, at
+from schemas.printable import listed
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Row, Table, TableError
 
@@ -62,7 +63,7 @@ def row_reader(table: Table, contract: Contract) -> RowReader:
     try:
         return RowReader(contract, header)
     except ColumnError as error:
-        raise TableError(f"{table.name}, line 1: {error}. It has: {', '.join(header)}") from error
+        raise TableError(f"{table.name}, line 1: {error}. It has: {listed(header)}") from error
 
 
 def _cells(table: Table, reader: RowReader) -> Iterator[ReadRow]:

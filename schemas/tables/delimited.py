@@ -15,6 +15,8 @@ from schemas.tables.rows import Lines, Row, Table, TableError, fault, is_text, t
 
 BLOCK: Final = 65_536
 """Characters of lines that are read at once."""
+MAX_BLOCK: Final = 2 * BLOCK
+"""Characters; lines of a longer block are read one by one, as one of them is long."""
 
 
 class Reader(Protocol):
@@ -65,7 +67,7 @@ class _Lines:
         if block and not block.endswith("\n"):
             block += self._text.readline(MAX_LINE + 1)
         plain = block.replace("\r\n", "\n")
-        if '"' in plain or "\r" in plain or len(plain) > csv.field_size_limit():
+        if '"' in plain or "\r" in plain or len(plain) > MAX_BLOCK:
             self._block, self._size = io.StringIO(block, newline=""), len(block)
             return None
         return plain
@@ -82,7 +84,9 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
     Raises:
         TableError: it has no header.
     """
-    encoding = encoding_of(sample)
+    # The limit on a row comes first: past the one on a cell the reader goes on inside that cell.
+    csv.field_size_limit(MAX_LINE)
+    encoding = encoding_of(sample, whole=len(sample) < SAMPLE_BYTES)
     codec = {"utf-8": "utf-8-sig"}.get(encoding, encoding)
     beginning = sample.decode(codec, "replace")
     if len(sample) >= SAMPLE_BYTES:
@@ -142,9 +146,8 @@ def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row
         line = lines.number + 1
         try:
             found = next(cells)
-        except csv.Error as error:
-            yield Row(line, [], f"{error}; up to line {lines.number}")
-            continue
+        except csv.Error as error:  # what follows may be inside the cell: none of it is a row
+            raise TableError(f"{name}, line {line}: {error}: save it again") from error
         except UnicodeDecodeError as error:
             raise _undecodable(name, line - 1, error) from error
         if found:

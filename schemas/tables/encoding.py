@@ -1,5 +1,6 @@
 """The encoding and the delimiter of a text file, from its beginning."""
 
+import codecs
 import csv
 import io
 import re
@@ -11,6 +12,7 @@ SAMPLE_BYTES: Final = 256_000
 DELIMITERS: Final = (",", ";", "\t", "|")
 NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _OUTSIDE_ASCII: Final = re.compile(r"[^\x00-\x7f]")
+_UTF8: Final = codecs.getincrementaldecoder("utf-8")
 _MARKS: Final = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe": "utf-16",
@@ -18,8 +20,12 @@ _MARKS: Final = {
 }
 
 
-def encoding_of(sample: bytes) -> str:
+def encoding_of(sample: bytes, *, whole: bool = False) -> str:
     """The encoding of a text that begins like this.
+
+    Args:
+        sample: its beginning, which may end inside a character.
+        whole: true if it is all of the text.
 
     A byte order mark decides. Without one it is UTF-8, unless more bytes outside ASCII contradict
     that than agree with it: then it is Windows-1252, which agrees with Latin-1 on all letters.
@@ -29,7 +35,7 @@ def encoding_of(sample: bytes) -> str:
             return name
     if _is_bare_utf16(sample):
         return "utf-16-le" if sample[1:2] == b"\0" else "utf-16-be"
-    text = sample[: len(sample) - 3].decode("utf-8", "surrogateescape")
+    text = _UTF8("surrogateescape").decode(sample, final=whole)
     outside = _OUTSIDE_ASCII.findall(text)
     wrong = sum("\udc80" <= c <= "\udcff" for c in outside)
     right = len(outside) - wrong

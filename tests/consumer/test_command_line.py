@@ -66,6 +66,22 @@ def test_a_taken_port_is_refused_by_name(
     assert f"error: {setting}={port}: cannot listen" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("host", [".", "a..b", "x" * 64, "a\nb", "192.0.2.1"])
+def test_a_host_that_cannot_be_listened_on_is_refused_by_name(
+    host: str,
+    model_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(model_dir))
+    monkeypatch.setenv("API_PORT", "0")
+    monkeypatch.setenv("API_HOST", host)
+    assert main(["serve"]) == 2
+    error = capsys.readouterr().err
+    assert f"error: API_HOST={host!r}: not a name" in error
+    assert "API_PORT" not in error
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

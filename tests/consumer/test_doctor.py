@@ -17,6 +17,7 @@ from consumer.doctor import ports
 from consumer.doctor.asked import AskedGroup, AskedTopic, Node, Replicas
 from consumer.doctor.brokers import reached, settings_of, unreachable, version
 from consumer.doctor.durability import durability
+from consumer.doctor.examine import examine
 from consumer.doctor.files import files, judge_secret, look_at
 from consumer.doctor.findings import (
     Diagnosis,
@@ -395,6 +396,14 @@ def trickling(said: bytes) -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+@pytest.mark.parametrize(("name", "value"), [("MAX_IN_FLIGHT", "9"), ("FETCH_MAX_BYTES", "10")])
+def test_what_only_a_worker_s_clients_refuse_is_wrong(name: str, value: str) -> None:
+    environ = {f"KAFKA_{name}": value, "METRICS_PORT": "0", "API_PORT": "0"}
+    *_, found = examine(read_settings({**environ, "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}))
+    assert (found.check, found.state, found.exit_code) == ("kafka client", State.WRONG, 2)
+    assert f"KAFKA_{name}" in found.text
+
+
 class TestPorts:
     def test_free(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -418,6 +427,13 @@ class TestPorts:
         found = judge(look_at_port("X_PORT", "127.0.0.1", other, secure=False), needed=needed)
         assert found.exit_code == code
         assert f"X_PORT={other}: cannot listen" in found.text
+
+    @pytest.mark.parametrize("host", [".", "a..b", "x" * 64, "192.0.2.1"])
+    def test_a_host_that_cannot_be_listened_on(self, host: str) -> None:
+        settings = read_settings({"API_HOST": host, "API_PORT": "0", "METRICS_PORT": "0"})
+        _, found = ports.ports(settings)
+        assert (found.check, found.state) == ("API_HOST", State.WARNING)
+        assert "API_PORT" not in found.text + found.advice
 
     @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nx: "])
     def test_taken_by_a_program_that_never_ends_its_answer(

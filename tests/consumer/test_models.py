@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -107,6 +108,30 @@ def test_a_broken_model_is_refused_and_the_old_one_stays(
     assert models.current().version == "1"
     assert value(metrics, "fraud_scorer_models_refused_total") == 1
     assert len(caplog.records) == 1
+
+
+def test_a_model_of_another_contract_is_refused_until_the_next_start(
+    served: Path, artifacts: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = Metrics()
+    models = Models(served, metrics)
+    other = tmp_path / "other"
+    shutil.copytree(artifacts / "2", other)
+    contract = msgspec.json.decode((other / "contract.json").read_bytes())
+    contract["x-contract"]["name"] = "boats"
+    put(other, "contract.json", msgspec.json.encode(contract))
+    promote(served, other)
+    with caplog.at_level(logging.ERROR):
+        models.look()
+        models.look()
+    assert models.current().version == "1"
+    assert value(metrics, "fraud_scorer_models_refused_total") == 1
+    (record,) = caplog.records
+    assert "its contract is 'boats', and claims of 'auto' are scored here" in record.getMessage()
+    assert Models(served, Metrics()).current().contract.about.name == "boats"
+    promote(served, artifacts / "2")
+    models.look()
+    assert models.current().version == "2"
 
 
 def test_a_folder_in_the_midst_of_a_change_is_no_change(served: Path) -> None:

@@ -9,7 +9,23 @@ import msgspec
 import pytest
 
 from consumer.errors import SettingsError
+from consumer.intake.forwarding import WITHIN_S
+from consumer.kafka.client import (
+    RESPONSE_BYTES,
+    TRANSACTION_TIMEOUT_MS,
+    common_config,
+    consumer_config,
+    make_consumer,
+)
+from consumer.kafka.producing import make_producer
 from consumer.settings.environment import LATEST, OWNED, SECRETS
+from consumer.settings.properties import (
+    BACKOFF,
+    FORWARDED_MS,
+    LEAST_RECEIVED,
+    SESSION,
+    TRANSACTION_MS,
+)
 from consumer.settings.settings import (
     AlertFormat,
     Delivery,
@@ -186,6 +202,83 @@ def test_what_the_guarantee_rests_on_is_not_passed_through(prop: str) -> None:
         read_settings({name: "x"})
 
 
+PROPERTIES: list[tuple[str, str, dict[str, str]]] = [
+    ("KAFKA_ACKS", "0", {}),
+    ("KAFKA_ACKS", "1", {"DELIVERY": "at-least-once"}),
+    ("KAFKA_ACKS", "all ", {}),
+    ("KAFKA_REQUEST_REQUIRED_ACKS", "2", {}),
+    ("KAFKA_RETRIES", "0", {}),
+    ("KAFKA_RETRIES", "-1", {}),
+    ("KAFKA_MESSAGE_SEND_MAX_RETRIES", "0", {}),
+    ("KAFKA_COMPRESSION_TYPE", "zip", {}),
+    ("KAFKA_DELIVERY_TIMEOUT_MS", "-1", {}),
+    ("KAFKA_MAX_PARTITION_FETCH_BYTES", "0", {}),
+    ("KAFKA_RECEIVE_MESSAGE_MAX_BYTES", "1000", {}),
+    ("KAFKA_RECEIVE_MESSAGE_MAX_BYTES", "1000511", {}),
+    ("KAFKA_RECONNECT_BACKOFF_MS", "3600000", {}),
+    ("KAFKA_RECONNECT_BACKOFF_MS", "600", {"KAFKA_RECONNECT_BACKOFF_MAX_MS": "500"}),
+    ("KAFKA_RECONNECT_BACKOFF_MAX_MS", "249", {}),
+    ("KAFKA_SESSION_TIMEOUT_MS", "300001", {}),
+    ("KAFKA_MAX_POLL_INTERVAL_MS", "14999", {}),
+    ("KAFKA_LINGER_MS", "-1", {}),
+    ("KAFKA_LINGER_MS", "x", {}),
+    ("KAFKA_LINGER_MS", "900001", {"DELIVERY": "at-least-once"}),
+    ("KAFKA_LINGER_MS", "15000", {}),
+    ("KAFKA_LINGER_MS", "1000", {"KAFKA_TRANSACTION_TIMEOUT_MS": "1000"}),
+    ("KAFKA_LINGER_MS", "4000", {"DELIVERY": "at-least-once", "API_FORWARD": "claims"}),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "others"), PROPERTIES)
+def test_a_property_that_breaks_an_assumption_is_refused_by_the_variable_that_was_set(
+    name: str, value: str, others: dict[str, str]
+) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}=") as refused:
+        read_settings({name: value, **others})
+    assert refused.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"KAFKA_ACKS": "ALL", "KAFKA_RETRIES": "1", "KAFKA_LINGER_MS": "14999.5"},
+        {
+            "KAFKA_ACKS": "-1",
+            "KAFKA_COMPRESSION_TYPE": "zstd",
+            "KAFKA_DELIVERY_TIMEOUT_MS": "15000",
+        },
+        {"KAFKA_RECEIVE_MESSAGE_MAX_BYTES": "1000512", "KAFKA_RECONNECT_BACKOFF_MAX_MS": "250"},
+        {"KAFKA_RECONNECT_BACKOFF_MS": "5000", "KAFKA_MAX_POLL_INTERVAL_MS": "15000"},
+        {"KAFKA_SESSION_TIMEOUT_MS": "300000", "KAFKA_MAX_PARTITION_FETCH_BYTES": "1"},
+        {"KAFKA_RECONNECT_BACKOFF_MS": "6000", "KAFKA_RECONNECT_BACKOFF_MAX_MS": "6000"},
+    ],
+)
+def test_at_the_bounds_the_client_accepts_what_is_accepted_here(environ: dict[str, str]) -> None:
+    found = read_settings(environ)
+    make_consumer(consumer_config(found)).close()
+    make_producer(found)
+
+
+def test_the_bounds_are_those_of_the_modules_that_set_them() -> None:
+    assert (TRANSACTION_MS, FORWARDED_MS) == (TRANSACTION_TIMEOUT_MS, WITHIN_S * 1_000)
+    assert LEAST_RECEIVED == 1_000_000 + RESPONSE_BYTES
+    assert common_config(read_settings({})).items() >= {
+        (BACKOFF.lower, BACKOFF.lower_default),
+        (BACKOFF.upper, BACKOFF.upper_default),
+    }
+    assert consumer_config(read_settings({}))[SESSION.lower] == SESSION.lower_default
+
+
+@pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
+def test_each_of_several_libraries_is_checked(tmp_path: Path) -> None:
+    library = tmp_path / "b.so"
+    library.write_bytes(b"")
+    library.chmod(0o646)
+    name = "KAFKA_PLUGIN_LIBRARY_PATHS"
+    with pytest.raises(SettingsError, match=f"^{name}=.*anyone .* chmod o-w {library}$"):
+        read_settings({name: f"/none/a;{tmp_path / 'b'}"})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -343,6 +436,11 @@ READ_FILES = (
     "KAFKA_SASL_PASSWORD_FILE",
     "KAFKA_SSL_CA_LOCATION",
     "KAFKA_SSL_KEY_LOCATION",
+    "KAFKA_HTTPS_CA_LOCATION",
+    "KAFKA_PLUGIN_LIBRARY_PATHS",
+    "KAFKA_SASL_OAUTHBEARER_ASSERTION_FILE",
+    "KAFKA_SASL_OAUTHBEARER_ASSERTION_JWT_TEMPLATE_FILE",
+    "KAFKA_SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE",
     "API_TOKEN_FILE",
     "METRICS_TOKEN_FILE",
     "API_TLS_CERT",

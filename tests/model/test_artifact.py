@@ -186,6 +186,44 @@ def test_a_save_that_fails_leaves_the_old_artifact(folder: Path) -> None:
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_a_save_interrupted_between_two_renames_leaves_the_old_artifact(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    rename = Path.rename
+
+    def interrupted(path: Path, target: Path) -> Path:
+        if path.name == "new":
+            raise error
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(type(error)):
+        write(TRAINED, folder, created_at=NOW, version="2")
+    assert load(folder).version == "20260102.030405"
+    assert [p.name for p in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_save_that_cannot_put_the_old_artifact_back_keeps_both(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.rename
+
+    def refused(path: Path, target: Path) -> Path:
+        if target == folder:
+            raise OSError(5, "Input/output error")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", refused)
+    with pytest.raises(ArtifactError, match=r"the former model is .*/old, the new one is .*/new"):
+        write(TRAINED, folder, created_at=NOW, version="2")
+    (work,) = folder.parent.iterdir()
+    assert {p.name: load(p).version for p in work.iterdir()} == {
+        "old": "20260102.030405",
+        "new": "2",
+    }
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(ArtifactError, match="not an artifact"):

@@ -75,6 +75,17 @@ def check(file: Path, contract: Contract, size: int) -> tuple[int, int]:
     return len(accepted), len(rows) - len(accepted)
 
 
+def test_nothing_inside_a_long_cell_becomes_a_claim(tmp_path: Path) -> None:
+    file = tmp_path / "claims.csv"
+    note = "x" * 140_000 + "\nEVIL,999\n" + "x" * 9
+    plain = "".join(f"c-{n},plain\n" for n in range(300))
+    content = f'claim_id,note\n{plain}q,"{note}"\nl,{"x" * 200_000}\n{plain}'
+    file.write_text(content, encoding="utf-8")
+    assert check(file, AUTO, 128) == (602, 0)
+    with open_outgoing(file, ClaimDecoder(AUTO)) as outgoing:
+        assert all("EVIL" not in str(row.claim.claim_id) for row in outgoing.rows)
+
+
 @pytest.mark.slow
 @given(
     st.lists(st.tuples(*[CELLS] * len(COLUMNS)), min_size=1, max_size=12),

@@ -1,5 +1,6 @@
 """Files of claims: any delimiter and encoding, and a line for every row that cannot be read."""
 
+import csv
 import gzip
 import json
 import os
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from schemas.__main__ import main
 from schemas.contract.model import Contract
 from schemas.reading.value import as_text
 from schemas.tables.claims import ReadRow, open_claims
-from schemas.tables.encoding import delimiter_of, encoding_of
+from schemas.tables.encoding import SAMPLE_BYTES, delimiter_of, encoding_of
 from schemas.tables.opening import open_table
 from schemas.tables.rows import TableError
 from tests.schemas.contracts import small
@@ -114,6 +116,35 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path, name: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("size", [100_000, 131_071, 131_072, 140_000, 3_000_000])
+@pytest.mark.parametrize("mark", ['"', ""], ids=["quoted", "bare"])
+def test_nothing_inside_a_long_cell_becomes_a_row(tmp_path: Path, size: int, mark: str) -> None:
+    forged = "\nEVIL,y,999,N\n" * 3 if mark else ""
+    long = f"1,{mark}{'x' * (size // 2)}{forged}{'x' * (size // 2)}{mark},5,Y\n"
+    found = rows(written(tmp_path, f"{HEADER}0,a,1,N\n{long}2,b,1,N\n"))
+    assert [read.claim.claim_no for read in found if read.claim] == ["0", "2"]
+    (refused,) = [read for read in found if read.fault]
+    assert (refused.line, "length <= 200" in str(refused.fault)) == (3, True)
+
+
+def test_a_long_cell_that_is_not_read_takes_nothing_with_it(tmp_path: Path) -> None:
+    note = "x" * 140_000 + "\nEVIL,999,true,forged\n" + "x" * 9
+    path = written(tmp_path, f'ClaimNo,note\n1,"{note}"\n2,b\n')
+    assert [(read.claim.claim_no, read.line) for read in rows(path)] == [("1", 2), ("2", 5)]
+
+
+def test_what_follows_an_error_of_the_reader_is_not_read(tmp_path: Path) -> None:
+    note = "x" * 140_000 + "\nEVIL,y,9,N\n"
+    path = written(tmp_path, f'{HEADER}1,"{note}",5,Y\n2,b,1,N\n')
+    with open_claims(path, CONTRACT) as found:
+        before = csv.field_size_limit(131_072)  # as another library in the process may
+        try:
+            with pytest.raises(TableError, match=r"claims\.csv, line 2: field larger than"):
+                list(found.rows)
+        finally:
+            csv.field_size_limit(before)
+
+
 def test_a_header_that_is_not_in_its_encoding_is_refused(tmp_path: Path) -> None:
     path = written(
         tmp_path,
@@ -140,7 +171,7 @@ def test_integers_of_any_length_are_read(tmp_path: Path) -> None:
         ("1,x,5,Y,6\n", 2, "5 cells, and the header has 4"),
         ('0,a,1,N\n1,"x,5,Y\n2,x,5,Y\n', 3, "2 cells, and the header has 4, over 2 lines"),
         ("1," + "x" * 201 + ",5,Y\n", 2, "Expected `str` of length <= 200"),
-        ("1," + "x" * 140_000 + ",5,Y\n", 2, "field larger than field limit"),
+        ("1," + "x" * 140_000 + ",5,Y\n", 2, "Expected `str` of length <= 200"),
     ],
 )
 def test_rows_that_cannot_be_read(tmp_path: Path, body: str, line: int, fault: str) -> None:
@@ -155,6 +186,58 @@ def test_a_row_in_another_encoding(tmp_path: Path) -> None:
     path = written(tmp_path, (HEADER + good).encode() + b"9,K\xf6ln,1,N\n10,x,1,Y\n")
     assert faults(path) == [(11, "cell 2 is not in the file's encoding")]
     assert len(rows(path)) == 11
+
+
+CODES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"{CODES},City",
+        f"{CODES}{'x' * 9_000},City",
+        ",".join(f"column{n}" for n in range(200_000)),
+        f"ClaimNo{CODES},Claim-No{CODES},City",
+        ",".join(f"claim{'-' * n}no" for n in range(1_000)),
+    ],
+)
+@pytest.mark.parametrize("command", ["read", "check", "draft"])
+def test_a_message_has_no_codes_of_a_terminal_and_an_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], header: str, command: str
+) -> None:
+    path = written(tmp_path, f"{header}\n1{CODES},x\n")
+    if command == "read":
+        with pytest.raises(TableError) as error:
+            rows(path)
+        shown = str(error.value)
+    else:
+        contract = written(tmp_path, CONTRACT.to_json(), "own.json")
+        given = ["--contract", str(contract)] if command == "check" else ["--label", "none"]
+        assert main([command, "--data", str(path), *given]) == 2
+        shown = capsys.readouterr().err.rstrip("\n")
+    assert shown.isprintable()
+    assert len(shown) < 5_000
+
+
+def test_what_is_said_of_columns_and_values_is_printable_and_bounded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = ",".join(f"{n}{CODES}" for n in range(2_000))
+    path = written(tmp_path, f"ClaimNo,amount{CODES},city{CODES},{more}\n1,x{CODES},x{CODES}\n")
+    contract = small(
+        {
+            "claim_no": {"type": "string", "x-role": "identifier", "x-from": "ClaimNo"},
+            "amount031m": {**NUMBER, "x-from": f"amount{''.join(filter(str.isalnum, CODES))}"},
+        }
+    )
+    file = written(tmp_path, contract.to_json(), "own.json")
+    content = path.read_text().replace(f"x{CODES},x{CODES}", ",".join(["y"] * 2_002))
+    assert main(["check", "--data", str(written(tmp_path, content)), "--contract", str(file)]) == 1
+    shown = capsys.readouterr().out
+    assert "refused 1: column amount" in shown
+    assert "and 1,951 more" in shown
+    assert shown.replace("\n", "").isprintable()
+    assert len(shown) < 9_000
 
 
 def test_values_of_personal_fields_are_not_shown(tmp_path: Path) -> None:
@@ -200,6 +283,30 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         rows(tmp_path / "none.csv")
     with pytest.raises(TableError, match="not a regular file"):
         rows(written(tmp_path, "x").parent.rename(tmp_path.with_suffix(".csv")))
+
+
+@pytest.mark.parametrize("letter", ["é", "ß", "€", "漢", "😀"])
+def test_a_sample_may_end_inside_a_character(tmp_path: Path, letter: str) -> None:
+    code = letter.encode()
+    for kept in range(1, len(code) + 1):
+        assert encoding_of(b"a,b\n1," + code[:kept]) == "utf-8"
+    for after in ("", "\n", "\r\n", ",", ",x", ",xy"):
+        end = f"ClaimNo,City\n1,{letter}{after}".encode()
+        assert encoding_of(end, whole=True) == "utf-8"
+        path = written(tmp_path, end[:13] + b"0,a\n" + end[13:])
+        assert letter in [read.claim.city for read in rows(path) if read.claim] or "," in after
+
+
+@pytest.mark.parametrize("letter", ["é", "€", "😀"])
+@pytest.mark.parametrize("before", range(5))
+def test_a_letter_across_the_end_of_the_sample(tmp_path: Path, letter: str, before: int) -> None:
+    start = "ClaimNo,City\n"
+    filler = ("0," + "x" * 97 + "\n") * ((SAMPLE_BYTES - before - len(start) - 2) // 100 - 1)
+    gap = SAMPLE_BYTES - before - len(start) - len(filler) - 2
+    content = f"{start}{filler}1,{'x' * gap}{letter}\n2,Zo\xeb\n"
+    assert content.encode().index(letter.encode()) == SAMPLE_BYTES - before
+    found = rows(written(tmp_path, content))
+    assert [read.claim.city for read in found[-2:]] == ["x" * gap + letter, "Zoë"]
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -249,5 +356,6 @@ def test_encodings_and_delimiters() -> None:
     assert encoding_of(b"") == "utf-8"
     assert encoding_of("é".encode() * 40 + b"\xe9") == "utf-8"
     assert encoding_of(b"\x81\xe9\xe9\xe9x") == "latin-1"
+    assert encoding_of(b"K\xf6", whole=True) == "cp1252"
     assert delimiter_of("a,b;c,d\n1,2;3,4\n1,2,9;4,5\n") == ";"
     assert delimiter_of("one column\n1\n") == ","

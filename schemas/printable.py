@@ -1,0 +1,32 @@
+"""Names and texts from files, as they can be shown: printable, and no more than can be read."""
+
+from collections.abc import Collection
+from itertools import islice
+from typing import Final
+
+MOST_LISTED: Final = 50
+"""Names; a file may have any number of columns."""
+LONGEST_NAME: Final = 80
+
+
+def printable(text: str) -> str:
+    """One line without codes that a terminal obeys."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def printable_lines(text: str) -> str:
+    """Lines without codes that a terminal obeys."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def listed(names: Collection[str]) -> str:
+    """The names with commas between them; the first ones of many, and how many more there are."""
+    shown = ", ".join(printable(_cut(name)) for name in islice(names, MOST_LISTED))
+    more = len(names) - MOST_LISTED
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _cut(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    return name[: LONGEST_NAME - 1] + "\N{HORIZONTAL ELLIPSIS}"
