@@ -86,7 +86,10 @@ _FORMS: Final[tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...]
             lambda found: f"must be a time with {found[1]} time zone",
         ),
         (r"Expected `([^`]+)`(?:, got `([^`]+)`)?", _of_kind),
-        (r"Object missing required field `([^`]+)`", lambda found: f"lacks {found[1]}, which is required"),
+        (
+            r"Object missing required field `([^`]+)`",
+            lambda found: f"lacks {found[1]}, which is required",
+        ),
         (r"Object contains unknown field .*", lambda _: "contains an unknown field"),
         (r"Invalid RFC3339 encoded date", lambda _: "is not a date such as 2026-03-31"),
         (
