@@ -12,9 +12,9 @@ import numpy as np
 from model.arrays import Flags, Labels, Scores
 from model.datasets.dataset import Dataset
 from model.decide import top_share
-from model.features.vocabulary import clean
 from schemas.claim import Role
 from schemas.contract.model import Field
+from schemas.expressions.spelling import clean
 
 AGE_STARTS: Final = (0, 25, 35, 50, 65)
 TOP: Final = 0.10

@@ -18,9 +18,9 @@ from model.decide import top_share
 from model.evaluation.bootstrap import Interval
 from model.evaluation.fairness import SMALL, TOP, UNKNOWN
 from model.evaluation.shares import wilson
-from model.features.vocabulary import clean
 from schemas.claim import Role
 from schemas.contract.model import Contract
+from schemas.expressions.spelling import clean
 
 MAX_SEGMENTS: Final = 20
 """A category with more values than this, such as a garage, is not a part of the business."""
