@@ -7,7 +7,7 @@ from pathlib import Path
 
 from schemas.cli.export import documents
 from schemas.cli.named import named
-from schemas.cli.values import MOST_SHOWN, Values
+from schemas.cli.values import MOST_SHOWN, ValuesSeen
 from schemas.contract.model import Contract
 from schemas.expressions.nodes import facts_of
 from schemas.expressions.single import value_for
@@ -44,9 +44,9 @@ class Findings:
             self.derived[name].add(facts[name])
 
 
-def _values(contract: Contract, name: str) -> Values:
+def _values(contract: Contract, name: str) -> ValuesSeen:
     kind = contract.derived[name].kind if name in contract.derived else contract.fields[name].kind
-    return Values(kind, withheld=contract.is_withheld(name))
+    return ValuesSeen(kind, withheld=contract.is_withheld(name))
 
 
 def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:

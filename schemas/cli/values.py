@@ -11,7 +11,7 @@ MOST_SHOWN: Final = 12
 _FREQUENT: Final = 3
 
 
-class Values:
+class ValuesSeen:
     """The values of one field or derived fact; memory is bounded."""
 
     def __init__(self, kind: Kind, *, withheld: bool) -> None:
