@@ -23,7 +23,7 @@ export OMP_NUM_THREADS ?= 1
 export COMPOSE_PROFILES ?= grafana
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime demo test check quick coverage lint audit train run serve topics bench chaos up claims down schemas pictures lock clean
+.PHONY: help setup runtime demo test check quick coverage lint audit train run serve topics kafka bench chaos up claims down schemas pictures lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ serve: runtime ## answer POST /fraud-detection
 
 topics: runtime ## create the topics
 	$(BIN)/python -m consumer topics
+
+kafka: setup ## keep an Apache Kafka running for trying things, with Java 17 and Maven instead of Docker
+	$(BIN)/python -m tests.broker
 
 bench: setup ## benchmark against the bare client and its peers on a real broker
 	$(BIN)/python -m benchmarks

@@ -204,7 +204,7 @@ EVENTS: Final = (_event(PASSED), _event(REFERRED))
 
 OUT_OF_RANGE: Final[Example] = {
     "__streams.errors.exception": "invalid",
-    "__streams.errors.message": "Expected `float` >= 0.0",
+    "__streams.errors.message": "must be at least 0",
     "__streams.errors.topic": "claims",
     "__streams.errors.partition": "2",
     "__streams.errors.offset": "90210",

@@ -32,7 +32,7 @@ HELD: Final = {"fraudulent": False, "fraud_probability": 0.0213}
 REFUSED: Final = {
     "title": HTTPStatus(422).phrase,
     "status": 422,
-    "detail": "Expected `float` >= 0.0",
+    "detail": "must be at least 0",
     "path": "$.claim_amount",
 }
 

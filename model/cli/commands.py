@@ -146,9 +146,14 @@ def _save(
     artifact.save(folder, contents, manifest, made)
     sys.stdout.write(f"saved {folder}{', in place of the model there' if replaced else ''}\n")
     if where.in_service:
-        done, root = put_into_service(folder, now), folder.parent
+        done = put_into_service(folder, now, lambda text: _say(f"warning: {text}"))
+        root = folder.parent
         sys.stdout.write(versions.said(root, done))
         sys.stdout.write(f"python -m model rollback --root {root} goes back to {done.replaced}\n")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _warn(trained: Trained, options: argparse.Namespace) -> None:

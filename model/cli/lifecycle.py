@@ -47,13 +47,15 @@ def list_versions(options: argparse.Namespace) -> int:
 def promote(options: argparse.Namespace) -> None:
     """Put a version into service."""
     terms = Terms(contract_change=options.accept_contract_change, despite=options.despite)
-    done = versions.promote(options.root, options.version, _now(), options.approver, terms=terms)
+    done = versions.promote(
+        options.root, options.version, _now(), options.approver, terms=terms, say=_warn
+    )
     sys.stdout.write(versions.said(options.root, done))
 
 
 def rollback(options: argparse.Namespace) -> None:
     """Put the previous version back into service."""
-    sys.stdout.write(versions.said(options.root, versions.rollback(options.root, _now())))
+    sys.stdout.write(versions.said(options.root, versions.rollback(options.root, _now(), _warn)))
 
 
 def sign(options: argparse.Namespace) -> None:
@@ -152,6 +154,10 @@ def _on_same_claims(
 
 def _json_line(**fields: object) -> None:
     sys.stdout.write(msgspec.json.encode(fields).decode() + "\n")
+
+
+def _warn(text: str) -> None:
+    sys.stderr.write(f"warning: {text}\n")
 
 
 def _now() -> dt.datetime:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 import msgspec
 
 from schemas.claim import Claim
+from schemas.decoding.refusal import in_words
 
 MAX_REJECTED_SHARE: Final = 0.05
 """If more rows than this are rejected, the file does not match its format."""
@@ -61,7 +62,7 @@ def to_claim(fields: PlainFields) -> Claim:
     try:
         return msgspec.convert(fields, Claim)
     except msgspec.ValidationError as error:
-        raise RowError(str(error)) from error
+        raise RowError(in_words(error)) from error
 
 
 def cell(row: SourceRow, column: str) -> str:

@@ -11,10 +11,10 @@ import numpy as np
 
 from model.arrays import Flags, Labels, Scores
 from model.datasets.dataset import Dataset
-from model.features.vocabulary import clean
 from model.thresholds import top_share
 from schemas.claim import Role
 from schemas.contract.model import Field
+from schemas.expressions.spelling import clean
 
 AGE_STARTS: Final = (0, 25, 35, 50, 65)
 TOP: Final = 0.10

@@ -17,10 +17,10 @@ from model.datasets.dataset import Dataset
 from model.evaluation.bootstrap import Interval
 from model.evaluation.fairness import SMALL, TOP, UNKNOWN
 from model.evaluation.shares import wilson
-from model.features.vocabulary import clean
 from model.thresholds import top_share
 from schemas.claim import Role
 from schemas.contract.model import Contract
+from schemas.expressions.spelling import clean
 
 MAX_SEGMENTS: Final = 20
 """A category with more values than this, such as a garage, is not a part of the business."""

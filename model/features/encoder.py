@@ -14,9 +14,10 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Matrix
 from model.features.facts import Column, Columns, claim_columns
-from model.features.vocabulary import Vocabulary, clean, numbers, plain_list
+from model.features.vocabulary import Vocabulary, numbers, plain_list
 from schemas.columnar.coded import Coded
 from schemas.contract.model import Contract
+from schemas.expressions.spelling import clean
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from model.arrays import Numbers
-from model.features.vocabulary import clean
 from schemas.expressions.nodes import Constant, Fact, Kind, Node, Operation
+from schemas.expressions.spelling import clean
 
 Values = npt.NDArray[Any]
 

@@ -1,13 +1,13 @@
 """Codes of one categorical column, and the only place that decides what is missing."""
 
-import math
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from schemas.expressions.spelling import clean
 
 UNKNOWN: Final = -1.0
 MISSING: Final = float("nan")
@@ -33,21 +33,6 @@ def numbers(column: Any) -> npt.NDArray[np.float64]:
     if isinstance(column, np.ndarray) and column.dtype == np.float64:
         return column
     return np.array(plain_list(column), dtype=np.float64)
-
-
-def clean(value: Any) -> str | None:
-    """The normalised spelling of a category; blank, None and NaN are missing.
-
-    Trimmed, case-folded, and in Unicode form NFKC: letters with combining accents and full-width
-    letters are the same as plain ones.
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
-    text = str(value)
-    if text.isascii():
-        return " ".join(text.casefold().split()) or None
-    folded = unicodedata.normalize("NFKC", text).casefold()  # which may decompose letters again
-    return " ".join(unicodedata.normalize("NFKC", folded).split()) or None
 
 
 class _Codes(dict[Any, float]):

@@ -8,7 +8,7 @@ from model.artifact import store as artifact
 from model.artifact.store import ArtifactError
 from model.releases import versions
 from model.releases.signing import SIGNATURE_FILE
-from model.releases.versions import CURRENT, Promotion, alone_as, is_name
+from model.releases.versions import CURRENT, Promotion, Say, alone_as, is_name
 
 
 class NamedFolder(NamedTuple):
@@ -89,8 +89,13 @@ def refuse_existing(folder: Path) -> None:
         raise ArtifactError(f"{folder} exists: give the new model another --model-version")
 
 
-def put_into_service(folder: Path, now: dt.datetime) -> Promotion:
+def put_into_service(folder: Path, now: dt.datetime, say: Say) -> Promotion:
     """Promote a version that was saved in place of the one in service.
+
+    Args:
+        folder: of the version.
+        now: time of the promotion.
+        say: gets what is to be known before the model is put into service.
 
     Raises:
         ArtifactError: it is not promoted, as `versions.promote`, or because the model in service is
@@ -103,4 +108,4 @@ def put_into_service(folder: Path, now: dt.datetime) -> Promotion:
             f"python -m model sign --model {folder} --key FILE, then "
             f"python -m model promote {folder.name} --root {root}"
         )
-    return versions.promote(root, folder.name, now)
+    return versions.promote(root, folder.name, now, say=say)

@@ -11,6 +11,10 @@ from schemas.narrowing import narrowing
 
 ACCEPT: Final = "--accept-contract-change"
 DESPITE: Final = "--despite"
+_WAITING: Final = (
+    "Claims that are waiting in the topic, and those of senders that have not changed yet, would "
+    "become dead letters, or lose what the new contract does not have."
+)
 _SHOWN: Final = 40
 """Differences that a message lists; another line of business has a few for every field."""
 
@@ -60,6 +64,11 @@ def refuse(version: str, doubts: Sequence[str], changes: Sequence[str], terms: T
         raise ArtifactError("\n".join(lacking))
 
 
+def narrower(version: str, changes: Sequence[str]) -> str:
+    """What it means to put a version back into service whose contract takes less."""
+    return f"{version} may refuse claims that the present model takes:{_lines(changes)}\n{_WAITING}"
+
+
 def _doubtful(version: str, doubts: Sequence[str]) -> str:
     return (
         f"{version} is not put into service, because its figures say too little:{_lines(doubts)}\n"
@@ -71,9 +80,7 @@ def _doubtful(version: str, doubts: Sequence[str]) -> str:
 def _narrower(version: str, changes: Sequence[str]) -> str:
     return (
         f"{version} is not put into service, because it may refuse claims that the present model "
-        f"takes:{_lines(changes)}\n"
-        "Claims that are waiting in the topic, and those of senders that have not changed yet, "
-        "would become dead letters, or lose what the new contract does not have. None is lost if "
+        f"takes:{_lines(changes)}\n{_WAITING} None is lost if "
         "the new claims go to a new topic, or if the new contract takes both: for a renamed field, "
         f"the former name under x-from. {ACCEPT} puts it into service all the same."
     )

@@ -8,7 +8,7 @@ that a reader sees the old version or the new one; only one process changes link
 import datetime as dt
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,13 +21,21 @@ from model.artifact.store import ArtifactError
 from model.files.trusted import FileError, decode, read
 from model.files.writing import write
 from model.releases.lock import LIMIT_S, LockedError, alone
-from model.releases.terms import STRICT, Terms, contract_changes, refuse
+from model.releases.strength import compared
+from model.releases.terms import STRICT, Terms, contract_changes, narrower, refuse
 from model.scoring.load import load as load_model
 
 CURRENT: Final = "current"
 LOG: Final = "promotions.jsonl"
 _LONGEST_NAME: Final = 200
 """Bytes; file systems allow 255, and a name gets a prefix while it is being written."""
+
+Say = Callable[[str], None]
+"""Gets what a person is to know."""
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
 
 
 class Version(NamedTuple):
@@ -121,12 +129,22 @@ def promote(
     approver: str | None = None,
     limit_s: float = LIMIT_S,
     terms: Terms = STRICT,
+    say: Say = _silent,
 ) -> Promotion:
     """Put a version into service, after loading it completely.
 
     A ``current`` that is itself an artifact, not a link, is kept as a separate version. Waits at
     most `limit_s` seconds for another promotion. One of several models in a folder, NAME/ALGORITHM,
     is copied to a version NAME-ALGORITHM of its own.
+
+    Args:
+        root: folder of the versions.
+        version: what to promote.
+        now: time of the promotion.
+        approver: the person who decided it.
+        limit_s: see above.
+        terms: what that person accepts.
+        say: gets what is to be known before the model is put into service.
 
     Raises:
         ArtifactError: no such version, it cannot be loaded, or the terms do not cover its doubts or
@@ -146,6 +164,9 @@ def promote(
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts
         changes = contract_changes(root / CURRENT, artifact.read_contract(folder, manifest))
+        weaker = compared(root / CURRENT, version, manifest)
+        if weaker is not None:
+            say(weaker)
         refuse(version, doubts, changes, terms)
         if own != version:
             _copy(folder, root / own)
@@ -161,8 +182,15 @@ def promote(
         return _turn(root, log, entry)
 
 
-def rollback(root: Path, now: dt.datetime) -> Promotion:
+def rollback(root: Path, now: dt.datetime, say: Say = _silent) -> Promotion:
     """Put back into service the version that the current one replaced.
+
+    It is never refused for its contract: it is the way out of a promotion that went wrong.
+
+    Args:
+        root: folder of the versions.
+        now: time of the rollback.
+        say: gets what the version may refuse that the present one takes, before it is put back.
 
     Raises:
         ArtifactError: there is none, or it cannot be loaded.
@@ -172,8 +200,17 @@ def rollback(root: Path, now: dt.datetime) -> Promotion:
         standing = _standing(root, log)
         if len(standing) < 2:
             raise ArtifactError(f"{root / LOG} records no earlier version to go back to")
-        load_model(_folder(root, standing[-2]))
-        entry = Promotion(at=now, version=standing[-2], replaced=standing[-1], rollback=True)
+        version = standing[-2]
+        changes = contract_changes(root / CURRENT, load_model(_folder(root, version)).contract)
+        if changes:
+            say(narrower(version, changes))
+        entry = Promotion(
+            at=now,
+            version=version,
+            replaced=standing[-1],
+            rollback=True,
+            contract_changes=changes,
+        )
         return _turn(root, log, entry)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from model.features.facts import ClaimFacts
 from schemas.alert import CaseFact
 from schemas.contract.model import Contract
-from schemas.contract.phrases import render, shown
+from schemas.contract.phrases import MONEY, render, shown
 
 Value = str | float | bool | None
 
@@ -21,7 +21,7 @@ _REMEMBERED: Final = 2_000
 def phrase(contract: Contract, feature: str, value: Value) -> str:
     """Describe the claim's value of the feature; None is missing. Personal facts are withheld.
 
-    A number that stands for a band is told in the band's words.
+    A number that stands for a band is told in the band's words; any other is rounded.
     """
     label = feature.replace("_", " ")
     if contract.is_withheld(feature):
@@ -29,9 +29,10 @@ def phrase(contract: Contract, feature: str, value: Value) -> str:
     if value is None:
         return f"{label} not known"
     words, said = contract.band(feature, value), contract.phrase(feature)
+    money = contract.unit(feature) == MONEY
     if said is None:
-        return f"{label}: {shown(words or value)}"
-    return render(said, value, words)
+        return f"{label}: {shown(words or value, money=money)}"
+    return render(said, value, words, money=money)
 
 
 class CaseFacts:

@@ -6,8 +6,9 @@ from typing import Any, Final
 import numpy as np
 
 from model.features.facts import claim_columns
-from model.features.vocabulary import clean, numbers, plain_list
+from model.features.vocabulary import numbers, plain_list
 from schemas.contract.model import Contract
+from schemas.expressions.spelling import clean
 
 MISSING: Final = "missing in every training claim"
 CONSTANT: Final = "the same in every training claim"

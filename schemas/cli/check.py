@@ -4,63 +4,15 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
 
-from schemas.claim import WITHHELD
 from schemas.cli.export import documents
 from schemas.cli.named import named
-from schemas.contract.model import Contract, Field
-from schemas.printable import listed, printable
+from schemas.cli.values import MOST_SHOWN, ValuesSeen
+from schemas.contract.model import Contract
+from schemas.expressions.nodes import facts_of
+from schemas.expressions.single import value_for
+from schemas.printable import listed
 from schemas.tables.claims import ClaimFile, ReadRow, open_claims
-
-MOST_DIFFERENT: Final = 1_000
-MOST_SHOWN: Final = 12
-
-
-class Facts:
-    """What the values of one field are like; memory is bounded."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = field
-        self.present = 0
-        self._least: Any = None
-        self._most: Any = None
-        self._different: Counter[Any] = Counter()
-
-    def add(self, value: Any) -> None:
-        """Count one value; None is missing."""
-        if value is None:
-            return
-        self.present += 1
-        if self._least is None or value < self._least:
-            self._least = value
-        if self._most is None or value > self._most:
-            self._most = value
-        if value in self._different or len(self._different) < MOST_DIFFERENT:
-            self._different[value] += 1
-
-    def line(self, total: int) -> str:
-        """One line about the field, of so many claims in all."""
-        share = self.present / total if total else 0
-        start = (
-            f"  {self.field.name:32} {self.field.role.value:10} {self.field.kind:6} {share:6.1%}"
-        )
-        return f"{start}  {self._values()}".rstrip()
-
-    def _values(self) -> str:
-        if not self.present:
-            return "no value"
-        number = len(self._different)
-        several = f"{number:,}{' or more' if number == MOST_DIFFERENT else ''} different"
-        if self.field.role in WITHHELD or (self.field.kind == "text" and number > MOST_SHOWN):
-            return several
-        if self.field.kind in ("text", "flag"):
-            return ", ".join(
-                f"{printable(str(value))} {n:,}" for value, n in self._different.most_common()
-            )
-        if self.field.kind == "number":
-            return f"{self._least:g} to {self._most:g}, {several}"
-        return f"{self._least} to {self._most}, {several}"
 
 
 class Findings:
@@ -71,7 +23,9 @@ class Findings:
         self.refused: Counter[str] = Counter()
         self.first: dict[str, str] = {}
         self.labels: Counter[bool | None] = Counter()
-        self.facts = [Facts(field) for field in contract.fields.values()]
+        self.fields = {n: _values(contract, n) for n in contract.fields}
+        self.derived = {n: _values(contract, n) for n in contract.derived}
+        self._contract = contract
 
     def add(self, read: ReadRow) -> None:
         """Count one row."""
@@ -82,8 +36,18 @@ class Findings:
             return
         self.accepted += 1
         self.labels[read.label] += 1
-        for facts in self.facts:
-            facts.add(getattr(read.claim, facts.field.name))
+        facts = {name: getattr(read.claim, name) for name in self.fields}
+        for name, values in self.fields.items():
+            values.add(facts[name])
+        for name, fact in self._contract.derived.items():
+            # In their order: a name means the field until a fact of that name is derived.
+            facts[name] = value_for(fact.node, facts)
+            self.derived[name].add(facts[name])
+
+
+def _values(contract: Contract, name: str) -> ValuesSeen:
+    kind = contract.derived[name].kind if name in contract.derived else contract.fields[name].kind
+    return ValuesSeen(kind, withheld=contract.is_withheld(name))
 
 
 def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
@@ -99,6 +63,7 @@ def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
     fields, facts = len(contract.fields), len(contract.derived)
     lines = [f"{contract_file.name}: {fields} fields, {facts} derived facts"]
     if data is None:
+        lines += _derived(contract, None)
         return lines, True
     with open_claims(data, contract) as file:
         findings = Findings(contract)
@@ -125,4 +90,25 @@ def _lines(file: ClaimFile, contract: Contract, findings: Findings) -> Iterator[
         fraud, honest, unknown = (findings.labels[label] for label in (True, False, None))
         yield f"label: {fraud:,} fraud, {honest:,} honest, {unknown:,} unlabelled"
     yield "fields: role, kind, share of the claims that have a value, values"
-    yield from (facts.line(findings.accepted) for facts in findings.facts)
+    for name, values in findings.fields.items():
+        share = values.present / findings.accepted if findings.accepted else 0
+        start = f"  {name:32} {contract.fields[name].role.value:10} {values.kind:6} {share:6.1%}"
+        yield f"{start}  {values.line()}"
+    yield from _derived(contract, findings)
+
+
+def _derived(contract: Contract, findings: Findings | None) -> Iterator[str]:
+    """A line for each derived fact, so that a wrong formula is seen."""
+    if not contract.derived:
+        return
+    found = "" if findings is None else ", claims without a value, values"
+    yield f"derived facts: kind, what it is computed from{found}"
+    for name, fact in contract.derived.items():
+        used = ", ".join(dict.fromkeys(one.name for one in facts_of(fact.node))) or "nothing"
+        line = f"  {name:32} {fact.kind:6} from {used}"
+        if findings is not None:
+            values = findings.derived[name]
+            missing = findings.accepted - values.present
+            line += f"; missing in {missing:,} of {findings.accepted:,}; "
+            line += values.line(frequent=True)
+        yield line

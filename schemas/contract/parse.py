@@ -1,6 +1,7 @@
 """From a document to a contract, with every rule checked."""
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -25,12 +26,14 @@ from schemas.contract.words import both, word_faults
 from schemas.expressions.grammar import parse as parse_expression
 from schemas.expressions.nodes import ExpressionError, Kind
 from schemas.reading.words import listed
+from schemas.wording import broken_rule
 
 T = TypeVar("T")
 
 FOLDER: Final = Path(__file__).parents[1] / "contracts"
 """Of the contracts that come with the product."""
 
+_UNKNOWN: Final = re.compile(r"Object contains unknown field `([^`]*)`")
 _EVENT_KINDS: Final[dict[str, Kind]] = {
     "id": "text",
     "key": "text",
@@ -104,21 +107,21 @@ def _convert(tree: object, kind: type[T], file: str, path: str) -> T:
     try:
         return msgspec.convert(tree, kind)
     except msgspec.ValidationError as error:
-        what, _, below = str(error).partition(" - at `")
-        place = path + below.rstrip("`").removeprefix("$")
-        raise ContractError(file, place, what, _fix(what, kind)) from None
+        what, below = broken_rule(error, kind)
+        unknown = _UNKNOWN.match(str(error))
+        if unknown is not None:
+            what = f"has no member {unknown[1]}"
+        raise ContractError(file, path + below, what, _fix(what, unknown, kind)) from None
 
 
-def _fix(what: str, kind: type) -> str:
-    """What to do about a message of msgspec's."""
-    if what.startswith("Object missing required field"):
-        return "Add it."
-    if "unknown field" in what:
+def _fix(what: str, unknown: re.Match[str] | None, kind: type) -> str:
+    """What to do about a part that does not fit."""
+    if unknown is not None:
         known = [field.encode_name for field in msgspec.structs.fields(kind)]
-        near = difflib.get_close_matches(what.split("`")[1], known, n=1)
+        near = difflib.get_close_matches(unknown[1], known, n=1)
         meant = f"Write {near[0]}" if near else f"Known are {', '.join(known)}"
         return f"{meant}, or take it out."
-    return "Write what is expected."
+    return "Add it." if what.startswith("lacks ") else "Correct it."
 
 
 def _fields(document: Document, file: str) -> Iterator[tuple[str, Field]]:

@@ -171,7 +171,7 @@ def phrase_faults(phrase: Phrase | None, kind: Kind) -> Iterator[Fault]:
     """What is wrong with the texts of a field or a derived fact of that kind."""
     if phrase is None:
         return
-    for what in phrases.faults(phrase):
+    for what in phrases.faults(phrase, is_number=kind == "number"):
         yield Fault(".x-text", what, "Correct it.")
     if isinstance(phrase, str):
         return

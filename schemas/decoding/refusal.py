@@ -1,16 +1,12 @@
 """Refusals: why something is no claim, and where. No message contains a value."""
 
 import json
-import re
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from schemas.dead_letter import Reason
-
-_PATH_MARK: Final = " - at `"
-_QUOTED: Final = re.compile(r"(?s)^(Invalid (?:enum )?value|Object contains unknown field) .*")
-"""What msgspec quotes something sent in."""
+from schemas.wording import broken_rule
 
 
 class RefusedError(Exception):
@@ -31,7 +27,7 @@ def parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
     try:
         return decoder.decode(value)
     except msgspec.ValidationError as error:
-        raise invalid(error, root) from None
+        raise invalid(error, root, decoder.type) from None
     except UnicodeDecodeError as error:
         raise RefusedError(Reason.NOT_UTF8, in_words(error), root) from None
     except msgspec.DecodeError as error:
@@ -40,9 +36,15 @@ def parse(decoder: msgspec.json.Decoder[Any], value: bytes, root: str) -> Any:
         raise RefusedError(Reason.TOO_DEEP, in_words(error), root) from None
 
 
-def invalid(error: msgspec.ValidationError, root: str) -> RefusedError:
-    """The refusal for a value that is not valid, with the JSON path of the fault below root."""
-    message, path = _parts(error)
+def invalid(error: msgspec.ValidationError, root: str, kind: Any = None) -> RefusedError:
+    """The refusal for a value that is not valid, with the JSON path of the fault below root.
+
+    Args:
+        error: what msgspec says.
+        root: path of what was decoded.
+        kind: what it was to be.
+    """
+    message, path = broken_rule(error, kind)
     return RefusedError(Reason.INVALID, message, root + path)
 
 
@@ -52,24 +54,15 @@ def in_words(error: Exception) -> str:
     The texts of these errors quote what was sent, at any length: it may be a person's name.
     """
     if isinstance(error, RefusedError):
-        return str(error) if error.path == "$" else f"{error} at {error.path}"
+        return str(error) if error.path == "$" else f"{error.path}: {error}"
     if isinstance(error, UnicodeDecodeError):
         return f"not UTF-8: {error.reason}"
     if isinstance(error, RecursionError):
         return "the JSON is nested too deeply"
     if isinstance(error, msgspec.ValidationError):
-        message, path = _parts(error)
-        return f"{message} at ${path}" if path else message
+        message, path = broken_rule(error)
+        return f"${path}: {message}" if path else message
     return str(error) if isinstance(error, msgspec.DecodeError) else type(error).__name__
-
-
-def _parts(error: msgspec.ValidationError) -> tuple[str, str]:
-    """The rule that is broken, and the path of the fault without its $."""
-    # A value that is quoted may contain the mark; the path, which follows it, cannot.
-    message, mark, path = str(error).rpartition(_PATH_MARK)
-    if not mark or not path.endswith("`"):
-        message, path = str(error), ""
-    return _QUOTED.sub(r"\1", message), path.rstrip("`").removeprefix("$")
 
 
 def _malformed(error: msgspec.DecodeError, value: bytes) -> str:

@@ -102,7 +102,7 @@ class Slots:
             values[reader.field.name] = value
         for reader in self._required:
             if values.get(reader.field.name) is None:
-                what = "Expected a value: it is required"
+                what = "is required, and missing"
                 raise RefusedError(Reason.INVALID, what, root + reader.paths[0])
         try:
             return msgspec.convert(values, self._type)

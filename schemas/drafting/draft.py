@@ -10,6 +10,7 @@ from schemas.claim import Role
 from schemas.drafting import roles
 from schemas.drafting.codes import on_a_line, words_of
 from schemas.drafting.columns import Column, columns_of
+from schemas.drafting.currency import Currency, currency_of
 from schemas.drafting.kinds import Guess, guess
 from schemas.drafting.signs import label_words, signs
 from schemas.drafting.yaml_text import entry
@@ -58,7 +59,9 @@ def draft(path: Path, label: str | None = None) -> str:
     fields = _fields([c for c in columns if c is not outcome], fraud)
     if not fields:
         raise TableError(f"{path.name}: no column besides the label")
-    return "\n".join(_lines(path, fields, outcome, words)) + "\n"
+    amounts = [field.column for field in fields if field.guess.reading.get("currency")]
+    currency = currency_of([field.column for field in fields], amounts)
+    return "\n".join(_lines(path, fields, outcome, words, currency)) + "\n"
 
 
 def _label_column(columns: Sequence[Column], label: str | None, file: str) -> Column | None:
@@ -115,15 +118,24 @@ def _lines(
     fields: Sequence[_Field],
     outcome: Column | None,
     words: tuple[list[str], list[str], bool],
+    currency: Currency,
 ) -> Iterator[str]:
     stem = "-".join(w for w in words_of(path.name.partition(".")[0]) if w.isascii())
     event = _event(fields)
     yield f"# A draft from the first {len(fields[0].column.texts):,} rows of {path.name}."
     yield "# Remarks that begin with ? are doubts: read them, correct what is wrong, delete them."
     yield f"title: Claims of {path.name.partition('.')[0]}" if stem else "title: Claims"
-    about = {"name": (stem or "claims")[:60], "version": 1, "line_of_business": "unknown"}
+    about: dict[str, Any] = {
+        "name": (stem or "claims")[:60],
+        "version": 1,
+        "line_of_business": "unknown",
+    }
+    if currency.code is not None:
+        about["currency"] = currency.code
     yield from entry("x-contract", about)
     yield "# ? line_of_business, and whether these fields are the ones that are meant"
+    if currency.doubt is not None:
+        yield f"# ? currency: {' '.join(currency.doubt.split())}"
     if absent := [f"{part} ({use})" for part, use in _USES.items() if part not in event]:
         yield f"# ? no field was found to be {', '.join(absent)}"
     yield from entry("x-event", event)

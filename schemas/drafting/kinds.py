@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.drafting.codes import is_code, on_a_line
 from schemas.drafting.columns import Column
+from schemas.drafting.currency import SIGNS
 from schemas.expressions.nodes import Kind
 from schemas.reading.amounts import number_reader
 from schemas.reading.dates import date_reader
@@ -22,7 +23,8 @@ MOSTLY: Final = 0.98
 """Share of the values that must fit a kind; the rest is marked as doubtful."""
 DATED: Final = 0.8
 """The same of dates, which senders write in several forms."""
-CURRENCIES: Final = ("$", "€", "£", "¥", "CHF", "EUR", "USD", "GBP", "kr", "zł", "%")
+CURRENCIES: Final = (*SIGNS, "%")
+"""What may stand before or after a number."""
 MARKS: Final = (("", "."), (",", "."), (".", ","), (" ", ","), ("'", "."), (" ", "."), ("", ","))
 """Marks of thousands and decimals, the likelier first."""
 DAYS: Final = (
@@ -95,7 +97,8 @@ def _number(column: Column) -> Guess | None:
         return None
     if column.is_typed and all(text.isdigit() for text in column.counts):
         return None  # who could have sent a number and sent its digits as a text means a code
-    signs = [sign for sign in CURRENCIES if any(_has_sign(text, sign) for text in column.sample)]
+    ends = {end for text in column.sample for end in _ends(text)}
+    signs = [sign for sign in CURRENCIES if sign.casefold() in ends]
     tried = column.sample
     fits = [(marks, _share(number_reader(*marks, signs), tried)) for marks in MARKS]
     if max(share for _, share in fits) < MOSTLY:
@@ -143,8 +146,12 @@ def _has_leading_zero(text: str) -> bool:
     return len(text) > 1 and text[0] == "0" and text[1].isdigit()
 
 
-def _has_sign(text: str, sign: str) -> bool:
-    return text.casefold().startswith(sign.casefold()) or text.casefold().endswith(sign.casefold())
+def _ends(text: str) -> Iterator[str]:
+    """What a number begins and ends with, at most as long as a sign."""
+    bare = text.strip("-() ").casefold()
+    for length in range(1, 4):
+        yield bare[:length]
+        yield bare[-length:]
 
 
 def _date(column: Column) -> Guess | None:

@@ -46,11 +46,11 @@ def number_reader(
         owed = bare.startswith("(") and bare.endswith(")")
         found = form.fullmatch(_without(bare[1:-1], signs) if owed else bare)
         if found is None or len(text) > MAX_DIGITS or not (found[2] or found[3]):
-            raise ReadingError(f"Expected a number {said}")
+            raise ReadingError(f"is not a number {said}")
         whole = _NOT_DIGITS.sub("", found[2]) or "0"
         value = float(f"{whole}.{found[3] or 0}e{found[4] or 0}")
         if not math.isfinite(value):
-            raise ReadingError("Expected a number that is not this large")
+            raise ReadingError("is too large a number")
         return -value if owed or "-" in (found[1], found[5]) else value
 
     return read

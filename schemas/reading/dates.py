@@ -60,7 +60,7 @@ def date_reader(forms: Sequence[str], months: Sequence[str] = ENGLISH) -> Callab
             day = reader(text)
             if day is not None:
                 return day
-        raise ReadingError(f"Expected a date as {said}")
+        raise ReadingError(f"is not a date as {said}")
 
     return read
 
@@ -167,7 +167,7 @@ def day_of_week(said: Week, not_before: dt.date | None, months: Sequence[str] = 
         while not_before is not None and day < not_before:
             day += dt.timedelta(days=7)
     except (ValueError, OverflowError):
-        raise ReadingError("Expected a day of the calendar") from None
+        raise ReadingError("is not a day of the calendar") from None
     return day
 
 
@@ -175,13 +175,13 @@ def _year(said: Week, month: int, not_before: dt.date | None) -> int:
     if said.year is not None:
         return _whole(said.year, dt.MINYEAR + 1, dt.MAXYEAR - 1, "a year")
     if not_before is None:
-        raise ReadingError("Expected the day that this one does not precede, which is missing")
+        raise ReadingError("needs the day that it does not precede, which is missing")
     return not_before.year + (month < not_before.month)
 
 
 def _known(text: str, numbers: dict[str, int], wanted: str) -> int:
     if alike(text) not in numbers:
-        raise ReadingError(f"Expected {wanted}")
+        raise ReadingError(f"is not {wanted}")
     return numbers[alike(text)]
 
 
@@ -191,7 +191,7 @@ def _whole(text: str, least: int, most: int, wanted: str) -> int:
     except ValueError:
         value = -1.0
     if not least <= value <= most or not value.is_integer():
-        raise ReadingError(f"Expected {wanted}")
+        raise ReadingError(f"is not {wanted}")
     return int(value)
 
 

@@ -65,7 +65,7 @@ def _text_reader(kind: Kind, reading: Reading, missing: Sequence[str]) -> Callab
             if word in table:
                 return table[word]
             if reading.otherwise == "refuse":
-                raise ReadingError(f"Expected one of {known}")
+                raise ReadingError(f"is not one of {known}")
             if reading.otherwise == "missing":
                 return None
         return plain(bare)
@@ -96,7 +96,7 @@ def _flag(reading: Reading) -> Callable[[str], Value]:
 
     def read(text: str) -> Value:
         if alike(text) not in words:
-            raise ReadingError(f"Expected one of {said}")
+            raise ReadingError(f"is not one of {said}")
         return words[alike(text)]
 
     return read
@@ -128,7 +128,7 @@ def as_text(number: float) -> str:
 
 def _kept_number(value: Any, read: Callable[[str], Value]) -> Value:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ReadingError("Expected a number")
+        raise ReadingError("is not a number")
     if isinstance(value, int):
         return value
     return None if math.isnan(value) else value
@@ -139,7 +139,7 @@ def _kept_flag(value: Any, read: Callable[[str], Value]) -> Value:
         return value
     if isinstance(value, int | float):
         return None if value != value else read(as_text(value))  # noqa: PLR0124 - NaN
-    raise ReadingError("Expected true or false")
+    raise ReadingError("is not true or false")
 
 
 def _kept_date(value: Any, read: Callable[[str], Value]) -> Value:
@@ -149,7 +149,7 @@ def _kept_date(value: Any, read: Callable[[str], Value]) -> Value:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return None if value != value else read(as_text(value))  # noqa: PLR0124 - NaN
-    raise ReadingError("Expected a date")
+    raise ReadingError("is not a date")
 
 
 def _kept_text(value: Any, read: Callable[[str], Value]) -> Value:
@@ -157,7 +157,7 @@ def _kept_text(value: Any, read: Callable[[str], Value]) -> Value:
         return read("true" if value else "false")
     if isinstance(value, int | float):
         return None if value != value else read(as_text(value))  # noqa: PLR0124 - NaN
-    raise ReadingError("Expected a text")
+    raise ReadingError("is not a text")
 
 
 _OF_VALUE: Final[dict[Kind, Callable[[Any, Callable[[str], Value]], Value]]] = {

@@ -151,7 +151,7 @@ def test_a_dead_letter_is_the_record_itself_with_the_reason() -> None:
     assert (letter.reason, letter.path) == (Reason.INVALID, "$.claim_id")
     assert (letter.topic, letter.partition, letter.offset) == ("claims", 3, 42)
     assert (letter.failed_at, letter.attempt) == (NOW, 1)
-    assert letter.message == "Expected `str`, got `int`"
+    assert letter.message == "is not a text, but a number"
     assert made.reasons == {Reason.INVALID: 1}
 
 

@@ -167,7 +167,7 @@ def test_an_id_that_no_claim_may_have_is_not_remembered(
         "fraud_scorer_outcomes_unreadable_total", {"topic": topic}
     )
     assert refused == (None if read else 1)
-    words = f"unreadable: {topic}[0]@7: Expected `str` of length <= 128 at $.claim_id"
+    words = f"unreadable: {topic}[0]@7: $.claim_id: must have at most 128 characters"
     assert caplog.messages == ([] if read else [words])
 
 
@@ -253,10 +253,10 @@ def test_findings_of_every_kind_have_a_series_from_the_start() -> None:
     [
         (
             b'{"claim_id": "a", "decided_at": "2026-03-02T00:00:00Z", "outcome": "Anna Kowalska"}',
-            "Invalid enum value at $.outcome",
+            "$.outcome: is not one of fraud, not_fraud, inconclusive",
         ),
         (b'{"claim_id": "Anna\xff Kowalska"}', "not UTF-8: invalid start byte"),
-        (b'{"claim_id": ["Anna"]}', "Expected `str`, got `array` at $.claim_id"),
+        (b'{"claim_id": ["Anna"]}', "$.claim_id: is not a text, but an array"),
         (b"Anna", "JSON is malformed: invalid character (byte 0)"),
     ],
 )

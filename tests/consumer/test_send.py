@@ -56,7 +56,7 @@ def test_rows_become_events_and_bad_ones_are_named(
         {"claim": {"number": "H-3", "billed": "7"}, "service": {"date": "15. März 2026"}},
     ]
     said = capsys.readouterr().err
-    assert "rejected: claims.csv, line 3: column claim.billed, 'much': Expected" in said
+    assert "rejected: claims.csv, line 3: column claim.billed, 'much': is not a number" in said
     assert "columns colour" in said
 
 

@@ -61,7 +61,7 @@ def test_alerts_of_an_array(client: httpx.Client) -> None:
     theft, problem, minimal = post(client, body, detail="true").json()
     assert msgspec.convert(theft, FraudAlert).claim_id == examples.LATE_THEFT["claim_id"]
     assert msgspec.convert(minimal, FraudAlert).claim_id == examples.MINIMAL_CLAIM["claim_id"]
-    assert problem["detail"] == "Object missing required field `claim_id`"
+    assert problem["detail"] == "lacks claim_id, which is required"
 
 
 def test_an_array_without_any_claim(client: httpx.Client) -> None:

@@ -1,10 +1,9 @@
-"""Expressions over columns give what a reader of one row at a time would say."""
+"""Expressions over columns give what those of one claim at a time give."""
 
 import datetime as dt
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.features.expressions import Values, evaluate, holds
-from model.features.vocabulary import clean
 from schemas.expressions.grammar import parse
-from schemas.expressions.nodes import Constant, Fact, Kind, Node
+from schemas.expressions.nodes import Kind
+from schemas.expressions.single import value_for
 from tests.harness.examples import many
 
 KINDS: dict[str, Kind] = {
@@ -46,66 +45,6 @@ class Table:
             values = [None if v is None else v.toordinal() for v in values]
         return np.array(values, dtype=np.float64)
 
-
-def plain(node: Node, row: Row) -> Any:
-    """The value for one row, by the definition; None is missing."""
-    if isinstance(node, Constant):
-        if node.kind == "date":
-            return dt.date.fromordinal(int(node.value))
-        return bool(node.value) if node.kind == "flag" else node.value
-    if isinstance(node, Fact):
-        return row[node.name]
-    values = [plain(operand, row) for operand in node.operands]
-    if node.operands[0].kind == "text" and node.name != "coalesce":
-        values = [clean(v) for v in values]
-    return of_operation(node.name, values)
-
-
-def of_operation(name: str, values: list[Any]) -> Any:
-    if name == "missing":
-        return values[0] is None
-    if name == "coalesce":
-        return next((v for v in values if v is not None and v != ""), None)
-    if name == "and":
-        return False if False in values else None if None in values else True
-    if name == "or":
-        return True if True in values else None if None in values else False
-    if name == "in":
-        item, *choices = values
-        return reduce(
-            lambda found, choice: of_operation("or", [found, of_operation("==", [item, choice])]),
-            choices,
-            False,
-        )
-    if None in values:
-        return None
-    try:
-        found = SIMPLE[name](*values)
-    except (ZeroDivisionError, OverflowError):
-        return None
-    return None if isinstance(found, float) and not math.isfinite(found) else found
-
-
-SIMPLE: dict[str, Any] = {
-    "+": lambda x, y: x + y,
-    "-": lambda x, y: x - y,
-    "*": lambda x, y: x * y,
-    "/": lambda x, y: x / y,
-    "negative": lambda x: -x,
-    "not": lambda x: not x,
-    "<": lambda x, y: x < y,
-    "<=": lambda x, y: x <= y,
-    ">": lambda x, y: x > y,
-    ">=": lambda x, y: x >= y,
-    "==": lambda x, y: x == y,
-    "!=": lambda x, y: x != y,
-    "abs": abs,
-    "min": min,
-    "max": max,
-    "days_between": lambda later, earlier: (later - earlier).days,
-    "weekday": dt.date.weekday,
-    "year": lambda day: day.year,
-}
 
 numbers = st.one_of(
     st.integers(-3, 3), st.floats(allow_nan=False, allow_infinity=False), st.just(0.0)
@@ -182,7 +121,7 @@ def test_a_batch_equals_its_rows(text: str, table: list[Row]) -> None:
     found = evaluate(node, Table(table))
     assert len(found) == len(table)
     for value, row in zip(found.tolist(), table, strict=True):
-        expected = plain(node, row)
+        expected = value_for(node, row)
         if isinstance(expected, dt.date):
             expected = float(expected.toordinal())
         if expected is None:
@@ -190,7 +129,7 @@ def test_a_batch_equals_its_rows(text: str, table: list[Row]) -> None:
         else:
             assert value == expected
     if node.kind == "flag":
-        assert holds(node, Table(table)).tolist() == [plain(node, row) is True for row in table]
+        assert holds(node, Table(table)).tolist() == [value_for(node, row) is True for row in table]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from model.features.encoder import ClaimEncoder, claim_frame, varying
 from model.features.facts import Column, claim_columns
-from model.features.vocabulary import clean
+from schemas.expressions.spelling import clean
 from tests.model.examples import AUTO, dataset
 
 CATEGORIES = ("fault", "vehicle_make")

@@ -55,7 +55,7 @@ def test_the_folder_in_service_becomes_a_version(tmp_path: Path) -> None:
     assert found.in_service
     assert found.folder("2") == tmp_path / "2"
     save(tmp_path, "2", "2")
-    assert put_into_service(tmp_path / "2", NOW).replaced == "1"
+    assert put_into_service(tmp_path / "2", NOW, print).replaced == "1"
     assert load(tmp_path / CURRENT).version == "2"
     rollback(tmp_path, NOW)
     assert load(tmp_path / CURRENT).version == "1"
@@ -90,7 +90,7 @@ def test_an_unsigned_model_does_not_follow_a_signed_one(tmp_path: Path) -> None:
     (save(tmp_path, CURRENT, "1") / SIGNATURE_FILE).write_bytes(b"signed")
     new = save(tmp_path, "2", "2")
     with pytest.raises(ArtifactError, match=r"not put into service yet.* is signed: .* sign "):
-        put_into_service(new, NOW)
+        put_into_service(new, NOW, print)
     assert load(tmp_path / CURRENT).version == "1"
 
 

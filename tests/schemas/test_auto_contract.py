@@ -124,7 +124,7 @@ SIGNED = (
 
 
 def test_reasons_read_the_same() -> None:
-    """As they did when they were written in code: the file was made with it."""
+    """As they did when they were written in code, but for amounts, which have two decimals."""
     released = json.loads((Path(__file__).parent / "auto_phrases.json").read_bytes())
     contract = shipped("auto")
     told = [n for n in (*contract.derived, *contract.fields) if contract.phrase(n) is not None]
@@ -133,4 +133,5 @@ def test_reasons_read_the_same() -> None:
     for name in told:
         values = [*VALUES[contract.kind_of(name)], *([-1, -40] if name in SIGNED else [])]
         assert [phrase(contract, name, value) for value in values] == released[name]
-        assert [render(contract.phrase(name) or "", value) for value in values] == released[name]
+        told_by, money = contract.phrase(name) or "", contract.unit(name) == "currency"
+        assert [render(told_by, value, money=money) for value in values] == released[name]

@@ -26,10 +26,14 @@ def refusal(tree: dict[str, Any]) -> ContractError:
 
 
 FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
-    "no role": ({"type": "string"}, "", "missing required field `x-role`"),
-    "a role of its own": ({**TEXT, "x-role": "secret"}, ".x-role", "Invalid enum value"),
-    "a misspelt keyword": ({**TEXT, "maxLenght": 3}, "", "unknown field `maxLenght`"),
-    "an object": ({"type": "object", "x-role": "feature"}, ".type", "Invalid enum value"),
+    "no role": ({"type": "string"}, "", "lacks x-role, which is required"),
+    "a role of its own": (
+        {**TEXT, "x-role": "secret"},
+        ".x-role",
+        "is not one of identifier, time",
+    ),
+    "a misspelt keyword": ({**TEXT, "maxLenght": 3}, "", "has no member maxLenght"),
+    "an object": ({"type": "object", "x-role": "feature"}, ".type", "is not one of "),
     "two types": ({**TEXT, "type": ["string", "number"]}, ".type", "is not one type"),
     "no type": ({**TEXT, "type": ["null"]}, ".type", "is not one type"),
     "a bound of a text": ({**TEXT, "minimum": 3}, ".minimum", "is for a number"),
@@ -82,7 +86,7 @@ FIELDS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a misspelt reading": (
         {**NUMBER, "x-read": {"tousands": ","}},
         ".x-read",
-        "unknown field `tousands`",
+        "has no member tousands",
     ),
     "a mark that is a digit": (
         {**NUMBER, "x-read": {"thousands": ",1"}},
@@ -187,12 +191,16 @@ def test_the_keyword_that_was_meant_is_named() -> None:
 
 
 WHOLE: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
-    "no title": (lambda d: d.pop("title"), "$", "missing required field `title`"),
-    "no properties": (lambda d: d.update(properties={}), "$.properties", "length >= 1"),
+    "no title": (lambda d: d.pop("title"), "$", "lacks title, which is required"),
+    "no properties": (
+        lambda d: d.update(properties={}),
+        "$.properties",
+        "must have at least 1 member",
+    ),
     "too many": (
         lambda d: d.update(properties={f"f{n}": NUMBER for n in range(1_001)}),
         "$.properties",
-        "length <= 1000",
+        "must have at most 1000 members",
     ),
     "no such id": (lambda d: d["x-event"].update(id="claim"), "$.x-event.id", "no field claim"),
     "an optional id": (lambda d: d.update(required=[]), "$.required", "is the claim's id"),
@@ -251,7 +259,7 @@ WHOLE: dict[str, tuple[Callable[[dict[str, Any]], Any], str, str]] = {
         "$.x-derived.a b",
         "is not a name",
     ),
-    "an unknown x-": (lambda d: d.update({"x-roles": {}}), "$", "unknown field `x-roles`"),
+    "an unknown x-": (lambda d: d.update({"x-roles": {}}), "$", "has no member x-roles"),
 }
 
 

@@ -203,7 +203,7 @@ def test_check_shows_rows_that_are_refused(
     assert main(["check", "--contract", contract, "--data", str(data)]) == REFUSED
     told = capsys.readouterr().out
     assert "1 rows accepted, 2 refused" in told
-    assert "the first is line 2: column loss_hour, '25': Expected `float` <= 23" in told
+    assert "the first is line 2: column loss_hour, '25': must be at most 23" in told
     assert "columns not in the contract: shoe_size" in told
     assert "fields without a column: policy_number, representative_id" in told
     assert "Ada" not in told

@@ -42,7 +42,7 @@ HEALTH = (FOLDER / "health.yaml").read_text()
     [
         (
             "{claim: {number: H-9, billed: -5}}",
-            "$.examples[0].claim.billed: not a valid claim of this contract: Expected",
+            "$.examples[0].claim.billed: not a valid claim of this contract: must be",
         ),
         (
             "{claim: {number: H-1}, service: {date: soon}}",

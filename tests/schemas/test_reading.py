@@ -50,7 +50,7 @@ def test_numbers(thousands: str, decimal: str, text: str, value: float) -> None:
     ],
 )
 def test_what_is_no_number(text: str) -> None:
-    with pytest.raises(ReadingError, match="Expected a number"):
+    with pytest.raises(ReadingError, match=r"is not a number|is too large a number"):
         number_reader(",", ".")(text)
 
 
@@ -102,7 +102,7 @@ def test_dates(form: str, text: str, day: dt.date) -> None:
     ],
 )
 def test_what_is_no_date(form: str, text: str) -> None:
-    with pytest.raises(ReadingError, match="Expected a date as"):
+    with pytest.raises(ReadingError, match="is not a date as"):
         date_reader([form])(text)
 
 
@@ -160,7 +160,7 @@ def test_days_of_a_week(said: Week, not_before: dt.date | None, day: dt.date) ->
     ],
 )
 def test_what_is_no_day_of_a_week(said: Week) -> None:
-    with pytest.raises(ReadingError, match="Expected"):
+    with pytest.raises(ReadingError, match=r"is not|needs"):
         day_of_week(said, None)
 
 
@@ -208,13 +208,13 @@ def test_values(kind: Kind, reading: Reading, written: Any, value: Any) -> None:
 @pytest.mark.parametrize(
     ("kind", "reading", "written", "rule"),
     [
-        ("number", BANDS, "5 to 8", "Expected one of 3 to 4, More than 20,000, none"),
-        ("number", Reading(), "many", "Expected a number"),
-        ("number", Reading(), True, "Expected a number"),
-        ("flag", SIGNS, "maybe", "Expected one of y, 1, n, 0"),
-        ("flag", SIGNS, 2, "Expected one of y, 1, n, 0"),
-        ("date", Reading(), True, "Expected a date"),
-        ("text", Reading(), [], "Expected a text"),
+        ("number", BANDS, "5 to 8", "is not one of 3 to 4, More than 20,000, none"),
+        ("number", Reading(), "many", "is not a number"),
+        ("number", Reading(), True, "is not a number"),
+        ("flag", SIGNS, "maybe", "is not one of y, 1, n, 0"),
+        ("flag", SIGNS, 2, "is not one of y, 1, n, 0"),
+        ("date", Reading(), True, "is not a date"),
+        ("text", Reading(), [], "is not a text"),
     ],
 )
 def test_values_that_are_refused(kind: Kind, reading: Reading, written: Any, rule: str) -> None:
