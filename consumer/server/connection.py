@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from consumer.server.connections import Connections
 from consumer.server.exchange import Exchange, refusal
-from consumer.server.limits import PROBES, BodyBudget, Limits, RefusalError
+from consumer.server.limits import PROBES, BodyBudget, Limits, RefusalError, UnreadBudget
 from consumer.server.parsing import Head, RequestParser
 
 UNREAD_BYTES: Final = 65_536
@@ -25,6 +25,7 @@ class PortRules(NamedTuple):
     limits: Limits
     connections: Connections
     bodies: BodyBudget
+    unread: UnreadBudget
     refused: Callable[[int], None]
     """Receives the status of each response given by the server rather than the app."""
     buffer: memoryview
@@ -70,6 +71,7 @@ class Connection(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client or this side closed the connection."""
         self._port.connections.leave(self)
+        self._port.unread.reads(self)
         self._deaf, self._parting, self._arriving = True, None, None
         while self._queue:
             self._abandon(self._queue.pop())
@@ -109,6 +111,7 @@ class Connection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """The client does not read its responses: nothing more is read from it meanwhile."""
         self._paused = True
+        self._port.unread.stalls(self)
         if not self._open.is_closing():
             self._open.pause_reading()
         self.due = self._after(self._limits.seconds)
@@ -116,6 +119,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The client has read everything."""
         self._paused = False
+        self._port.unread.reads(self)
         if not self._open.is_closing():
             self._open.resume_reading()
             self._proceed()
@@ -171,6 +175,7 @@ class Connection(asyncio.BufferedProtocol):
         self._port.bodies.release(exchange.size)
         if exchange.failed:
             self._port.refused(HTTPStatus.INTERNAL_SERVER_ERROR)
+        self._port.unread.make_room(len(data))
         self._write(data)
         if exchange.keep_alive:
             self._proceed()
@@ -243,6 +248,10 @@ class Connection(asyncio.BufferedProtocol):
                     f"the request took more than {self._limits.seconds:g} s to arrive",
                 )
             )
+
+    def unread(self) -> int:
+        """Bytes of responses that wait for the client."""
+        return self._open.get_write_buffer_size()
 
     def drop(self) -> None:
         """Close immediately, whatever the state."""

@@ -1,7 +1,7 @@
 """Limits on what a client of an HTTP port may send and how long it may take; refusals."""
 
 from http import HTTPStatus
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 PROBES: Final = ("/healthz", "/readyz")
 """Paths that need no token and are answered even above the connection limit.
@@ -26,6 +26,8 @@ class Limits(NamedTuple):
     """Open beyond that, for probes and refusals; the next one displaces the oldest."""
     body_bytes: int = 67_108_864
     """All request bodies in flight in total."""
+    unread_bytes: int = 67_108_864
+    """All responses that clients have not read yet, in total."""
     seconds: float = 10.0
     """For a request to arrive after its first byte, and for a response to be read."""
     silent_seconds: float = 5.0
@@ -66,3 +68,39 @@ class BodyBudget:
     def release(self, size: int) -> None:
         """Forget bytes whose request is answered or gone."""
         self.used -= size
+
+
+class SlowReader(Protocol):
+    """A connection whose client does not read its responses."""
+
+    def unread(self) -> int:
+        """Bytes that wait for it."""
+
+    def drop(self) -> None:
+        """Close it immediately, whatever its state."""
+
+
+class UnreadBudget:
+    """Bytes of responses that clients have not read, over all connections of a port."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._slow: dict[SlowReader, None] = {}
+
+    def stalls(self, reader: SlowReader) -> None:
+        """Its client has stopped to read."""
+        self._slow[reader] = None
+
+    def reads(self, reader: SlowReader) -> None:
+        """Its client has read everything, or is gone."""
+        self._slow.pop(reader, None)
+
+    def make_room(self, size: int) -> None:
+        """Close the connections that stalled first, until there is room for another response."""
+        waiting = sum(reader.unread() for reader in self._slow)
+        for reader in list(self._slow):
+            if waiting + size <= self._limit:
+                return
+            waiting -= reader.unread()
+            self.reads(reader)
+            reader.drop()

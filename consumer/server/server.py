@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from consumer.server.connection import Connection, PortRules
 from consumer.server.connections import Connections
-from consumer.server.limits import READ_BYTES, BodyBudget, Limits
+from consumer.server.limits import READ_BYTES, BodyBudget, Limits, UnreadBudget
 
 if sys.platform != "win32":
     import uvloop
@@ -55,6 +55,7 @@ class Server:
             limits,
             self._connections,
             BodyBudget(limits.body_bytes),
+            UnreadBudget(limits.unread_bytes),
             refused,
             memoryview(bytearray(READ_BYTES)),
             "http" if context is None else "https",

@@ -139,6 +139,40 @@ def test_clients_that_never_read_lose_their_place() -> None:
         until(lambda: server.ask(GET).status == 200, "503 for as long as they like")
 
 
+def test_responses_that_nobody_reads_are_bounded() -> None:
+    """Those who stalled first lose their connections; whoever reads is answered all the same."""
+    limits = Limits(seconds=NEVER, silent_seconds=NEVER, unread_bytes=500_000)
+    with contextlib.ExitStack() as held, bounded(limits) as server:
+        stalled = []
+        for _ in range(20):
+            stalled.append(held.enter_context(small_window(server)))
+            stalled[-1].sendall(GET * 16)
+            assert server.ask(GET).status == 200
+        *first, last = stalled
+        assert answers_left(last) == 16
+        assert sum(answers_left(sock) < 16 for sock in first) >= 10
+
+
+def answers_left(sock: socket.socket) -> int:
+    """How many of 16 responses still come."""
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while received.count(b"HTTP/1.1 200 OK") < 16 or not received.endswith(b"}\n"):
+            part = sock.recv(65_536)
+            if not part:
+                break
+            received += part
+    return received.count(b"HTTP/1.1 200 OK")
+
+
+def small_window(server: Bounded) -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    sock.settimeout(60)
+    sock.connect(("127.0.0.1", server.port))
+    return sock
+
+
 def test_silent_connections_give_way() -> None:
     limits = Limits(connections=8, spare=8, seconds=NEVER, silent_seconds=NEVER)
     with contextlib.ExitStack() as held, bounded(limits) as server:
