@@ -34,7 +34,7 @@ def test_the_demo_ends_with_a_summary() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("contract", "reason"), [("health", " billed"), ("property", "after the loss (half of all")]
+    ("contract", "reason"), [("health", " billed"), ("property", "after the loss (more than")]
 )
 def test_the_demo_of_another_line_drafts_checks_trains_and_streams(
     contract: str, reason: str

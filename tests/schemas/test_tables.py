@@ -124,7 +124,7 @@ def test_nothing_inside_a_long_cell_becomes_a_row(tmp_path: Path, size: int, mar
     found = rows(written(tmp_path, f"{HEADER}0,a,1,N\n{long}2,b,1,N\n"))
     assert [read.claim.claim_no for read in found if read.claim] == ["0", "2"]
     (refused,) = [read for read in found if read.fault]
-    assert (refused.line, "length <= 200" in str(refused.fault)) == (3, True)
+    assert (refused.line, "at most 200 characters" in str(refused.fault)) == (3, True)
 
 
 def test_a_long_cell_that_is_not_read_takes_nothing_with_it(tmp_path: Path) -> None:
