@@ -15,6 +15,11 @@ MAX_DEPTH: Final = 32
 VALUES_PER_BYTE: Final = 4
 FREE_VALUES: Final = 10_000
 
+MOST_BYTES: Final = 100_000
+"""Of a payload whose schema has a collection anywhere: a value may take a single byte, and reading
+one a microsecond. A batch of claims must be read in less time than Kafka gives its worker.
+"""
+
 LEAST_BYTES: Final = {
     "null": 0, "boolean": 1, "int": 1, "long": 1, "float": 4, "double": 8, "bytes": 1, "string": 1,
     "enum": 1, "array": 1, "map": 1,
@@ -28,12 +33,19 @@ class SchemaError(ValueError):
     """A schema cannot be used to read claims; says why."""
 
 
+class TooManyError(ValueError):
+    """A payload is too large for a schema with collections; says why."""
+
+
 class TooDeepError(SchemaError):
     """A schema nests too deeply, or without end."""
 
 
-def check_bounds(schema: AvroSchema, named: dict[str, AvroSchema]) -> None:
+def check_bounds(schema: AvroSchema, named: dict[str, AvroSchema]) -> bool:
     """Refuse a schema that is not safe.
+
+    Returns:
+        True if a value of it may contain an array or a map.
 
     Args:
         schema: parsed.
@@ -42,9 +54,11 @@ def check_bounds(schema: AvroSchema, named: dict[str, AvroSchema]) -> None:
     Raises:
         SchemaError: says what is unbounded.
     """
-    excess, _ = _Bounds(named).measure(schema, 1)
+    bounds = _Bounds(named)
+    excess, _ = bounds.measure(schema, 1)
     if excess > FREE_VALUES:
         raise SchemaError(f"one value of it may contain {excess} values that take no bytes")
+    return bounds.has_collection
 
 
 def kind_of(schema: AvroSchema) -> str:
@@ -72,6 +86,7 @@ class _Bounds:
         self._named = named
         self._known: dict[str, tuple[int, int]] = {}
         self._open: set[str] = set()
+        self.has_collection = False
 
     def measure(self, schema: AvroSchema, level: int) -> tuple[int, int]:
         """Excess and depth of a type that stands at this level."""
@@ -89,6 +104,7 @@ class _Bounds:
     def _measure_unnamed(self, schema: AvroSchema, level: int) -> tuple[int, int]:
         _check_depth(level)
         kind = kind_of(schema)
+        self.has_collection |= kind in MANY
         if kind == "fixed":
             return 1 - VALUES_PER_BYTE * _size(schema), 1
         # A name may occur deeper than where it was measured, so both directions are checked.

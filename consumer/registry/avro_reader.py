@@ -12,10 +12,12 @@ from fastavro.schema import SchemaParseException
 
 from consumer.registry.avro_bounds import (
     MANY,
+    MOST_BYTES,
     RECORDS,
     AvroSchema,
     SchemaError,
     TooDeepError,
+    TooManyError,
     check_bounds,
     kind_of,
     name_of,
@@ -36,7 +38,7 @@ def avro_reader(
         SchemaError: it is not a schema, or not one that is safe to read with.
 
     The function raises ValueError, such as `PayloadError`, or OverflowError on bytes that do not
-    match the schema.
+    match the schema, and `TooManyError` on those that could take long to read.
     """
     named: dict[str, AvroSchema] = {}
     try:
@@ -49,12 +51,17 @@ def avro_reader(
         raise SchemaError(f"it is not an Avro schema: {type(error).__name__}") from None
     writer = parsed[-1]
     try:
-        check_bounds(writer, named)
+        most = MOST_BYTES if check_bounds(writer, named) else None
         decode = _decoder(writer, named, fields)
     except (TypeError, KeyError, AttributeError) as error:
         raise SchemaError(f"it is not an Avro schema: {type(error).__name__}") from None
 
     def read(payload: bytes) -> Any:
+        if most is not None and len(payload) > most:
+            raise TooManyError(
+                f"{len(payload):,} bytes are more than the {most:,} of a claim whose schema has "
+                "arrays or maps"
+            )
         found, end = decode(payload, 0)
         if left := len(payload) - end:  # of another schema than its frame says
             raise PayloadError(f"{left} bytes follow the value")

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from consumer.batch.decode import Decoded, decode, not_known
-from consumer.registry.avro_bounds import SchemaError, TooDeepError
+from consumer.registry.avro_bounds import SchemaError, TooDeepError, TooManyError
 from consumer.registry.avro_reader import avro_reader, field_names
 from consumer.registry.avro_values import PayloadError
 from consumer.registry.client import Registry
@@ -139,6 +139,8 @@ class Frames:
             raise RefusedError(read.reason, str(read))
         try:
             return read(payload)
+        except TooManyError as error:
+            raise RefusedError(Reason.TOO_LARGE, f"schema {schema_id}: {error}") from None
         except (ValueError, OverflowError) as error:
             # The text of other errors may contain parts of the record.
             why = error if isinstance(error, PayloadError) else type(error).__name__

@@ -9,16 +9,16 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 
 from consumer.batch.edges import Wire
-from consumer.registry.avro_bounds import MAX_DEPTH, SchemaError, TooDeepError
+from consumer.registry.avro_bounds import MAX_DEPTH, MOST_BYTES, SchemaError, TooDeepError
 from consumer.registry.avro_reader import avro_reader
 from consumer.registry.claims import FramedClaims
 from consumer.registry.client import Registry
 from schemas.claim import Claim
 from schemas.dead_letter import Reason
-from schemas.decoding.size import MAX_CLAIM_BYTES
+from schemas.decoding.refusal import RefusedError
 from tests.registry.small import Registered, SmallRegistry
 from tests.registry.test_framed import letters, outcome, read_from, reading
 
@@ -184,14 +184,14 @@ def test_decimals_are_amounts_and_a_long_one_is_not() -> None:
 
 
 def test_fields_of_no_claim_are_not_built() -> None:
-    """Of a payload as long as a claim may be, made of as many records as it has bytes."""
+    """Of a payload as long as one with an array may be, of as many records as it has bytes."""
     read = avro_reader([json.dumps(holding(array(record("R", "int"))))], Claim.__struct_fields__)
-    count = MAX_CLAIM_BYTES - 10
+    count = MOST_BYTES - 10
     payload = b"\2a" + varint(count) + b"\2" * count + b"\0"
     tracemalloc.start()
     try:
         assert read(payload) == {"claim_id": "a"}
-        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_CLAIM_BYTES
+        assert tracemalloc.get_traced_memory()[1] < 3 * MOST_BYTES
     finally:
         tracemalloc.stop()
 
@@ -223,3 +223,23 @@ def test_a_name_that_is_no_text_is_refused() -> None:
     wrong = {"type": "record", "name": "Odd", "fields": [{"name": ["a"], "type": "string"}]}
     with pytest.raises(SchemaError, match="not an Avro schema"):
         avro_reader([json.dumps(wrong)], Claim.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    "kind", [array("int"), {"type": "map", "values": "int"}, ["null", array("int")]]
+)
+def test_what_could_take_long_to_read_is_refused_by_its_size(
+    small: SmallRegistry, kind: Any
+) -> None:
+    client = SchemaRegistryClient({"url": small.url})
+    schema = Schema(json.dumps(record("Deep", record("In", kind), claim_id="string")), "AVRO")
+    found = client.register_schema("claims-value", schema)
+    value = b"\0" + found.to_bytes(4, "big") + bytes(MOST_BYTES + 1)
+    with pytest.raises(RefusedError, match="100,001 bytes are more than the 100,000") as refused:
+        reading(client)(value)
+    assert refused.value.reason is Reason.TOO_LARGE
+
+
+def test_texts_may_be_longer(small: SmallRegistry) -> None:
+    texts = avro_reader([json.dumps(holding("string"))])
+    assert len(texts(b"\2a" + b"\x80\xb5\x18" + b"x" * 200_000)["extra"]) == 200_000
