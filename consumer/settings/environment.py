@@ -286,6 +286,9 @@ def read_librdkafka(environ: Mapping[str, str]) -> dict[str, str]:
     for name, value in environ.items():
         if not name.startswith("KAFKA_") or name == "KAFKA_BOOTSTRAP_SERVERS":
             continue
+        if name != name.upper():
+            # `KAFKA_BOOTSTRAP_SERVERs` would be the same property as the setting, and replace it.
+            raise SettingsError(f"{name}: write it in upper case, {name.upper()}")
         prop = name.removeprefix("KAFKA_").lower().replace("_", ".")
         if prop.endswith(".file") and prop.removesuffix(".file") in SECRETS:
             prop, value = prop.removesuffix(".file"), read_secret(name, value)  # noqa: PLW2901

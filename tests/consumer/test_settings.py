@@ -329,9 +329,15 @@ def test_secrets_may_come_from_files(tmp_path: Path, prop: str) -> None:
 def test_a_property_set_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("one")
-    for name, value in (("KAFKA_SASL_PASSWORD_FILE", str(file)), ("KAFKA_SASL_PASSWORd", "two")):
-        with pytest.raises(SettingsError, match=f"^{name}: sasl.password is set twice"):
-            read_settings({"KAFKA_SASL_PASSWORD": "one", name: value})
+    name = "KAFKA_SASL_PASSWORD_FILE"
+    with pytest.raises(SettingsError, match=f"^{name}: sasl.password is set twice"):
+        read_settings({"KAFKA_SASL_PASSWORD": "one", name: str(file)})
+
+
+@pytest.mark.parametrize("name", ["KAFKA_BOOTSTRAP_SERVERs", "KAFKA_SASL_PASSWORd"])
+def test_a_name_that_is_not_in_upper_case_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{name}: write it in upper case, {name.upper()}"):
+        read_settings({name: "elsewhere:9092"})
 
 
 def test_a_byte_order_mark_is_not_part_of_a_secret(tmp_path: Path) -> None:
