@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Container, Sequence
 from typing import Final, NamedTuple
 
-from consumer.batch.decode import headers_of
 from consumer.batch.records import Message, Record, coordinates
 from consumer.dead_letters.binding import place_of
 from consumer.redrive.copies import Fingerprint
@@ -12,8 +11,8 @@ from consumer.redrive.plan import (
     Filter,
     RedriveMark,
     Step,
+    examined,
     kept_as_it_is,
-    read_letter,
 )
 from schemas.alert import Source
 from schemas.dead_letter import (
@@ -25,7 +24,6 @@ from schemas.dead_letter import (
     Form,
     Header,
 )
-from schemas.decoding.refusal import RefusedError
 
 LONGEST_WHY: Final = 500
 """Characters."""
@@ -73,16 +71,8 @@ class Close(NamedTuple):
     ) -> Step:
         """See `Task`."""
         step = Step.empty()
-        for message in messages:
-            try:
-                headers = headers_of(message)
-            except RefusedError:
-                step.unread.append(coordinates(message))
-                continue
-            letter = read_letter(message)
-            if letter is not None and letter.value is Form.CLOSED:
-                step.over.append(coordinates(message))
-            elif letter is not None and len(step.letters) < room and self.takes(message, letter):
+        for message, headers, letter in examined(messages, step):
+            if letter is not None and len(step.letters) < room and self.takes(message, letter):
                 step.letters.append(letter)
                 step.places.append(coordinates(message))
                 step.closed.append(self._closed(message, letter, message.key(), mark))

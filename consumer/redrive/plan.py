@@ -2,7 +2,7 @@
 
 import datetime as dt
 import logging
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from consumer.batch.decode import headers_of
@@ -228,16 +228,7 @@ def plan(
         sent: what this redrive has already sent.
     """
     step = Step.empty()
-    for message in messages:
-        try:
-            headers = headers_of(message)
-        except RefusedError:
-            step.unread.append(coordinates(message))
-            continue
-        letter = read_letter(message)
-        if letter is not None and letter.value is Form.CLOSED:
-            step.over.append(coordinates(message))
-            continue
+    for message, headers, letter in examined(messages, step):
         if letter is not None and len(step.claims) < room and goes_back(message, letter, wanted):
             try:
                 claim = claim_again(message, letter, opener, mark)
@@ -254,6 +245,27 @@ def plan(
                 step.forged.append(letter)
         step.kept.append(kept_as_it_is(message, headers, mark))
     return step
+
+
+def examined(
+    messages: Sequence[Message], step: Step
+) -> Iterator[tuple[Message, list[Header], DeadLetter | None]]:
+    """Those that are sent, closed or kept, with their headers and what they say.
+
+    The others are left in place, and noted in the step: those that cannot be copied, and records of
+    dead letters that were closed earlier.
+    """
+    for message in messages:
+        try:
+            headers = headers_of(message)
+        except RefusedError:
+            step.unread.append(coordinates(message))
+            continue
+        letter = read_letter(message)
+        if letter is not None and letter.value is Form.CLOSED:
+            step.over.append(coordinates(message))
+            continue
+        yield message, headers, letter
 
 
 def _send_once(
