@@ -21,6 +21,8 @@ PREVIOUS_HEADER: Final = "scorer.previous_probability"
 MAX_REVISION: Final = 9_999
 MAX_ALERT_ID: Final = 400
 """Characters: a topic name has at most 249; partition, offset and digest are short."""
+MAX_DECIMAL: Final = 40
+"""Characters: Python and Java write a double in at most 25."""
 INVALID_FLAG: Final = "invalid_header:"
 """Prefix of the data-quality flag of an alert whose record had an invalid header."""
 
@@ -91,8 +93,6 @@ def headers_after(alert: FraudAlert) -> list[Header]:
 _HEADERS: Final = frozenset({REVISION_HEADER, SUPERSEDES_HEADER, PREVIOUS_HEADER})
 _FIRST: Final = (1, None, None)
 _DECIMAL: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,30})?([eE]-[0-9]{1,3})?")
-MAX_PROBABILITY: Final = 40
-"""Characters of the header: Python and Java write a double in at most 25."""
 
 
 def _text(value: str | bytes | None) -> str:
@@ -116,6 +116,6 @@ def _alert_id(text: str) -> str:
 
 def _probability(text: str) -> float:
     """Of a form that every language reads alike, and from 0 to 1."""
-    if len(text) > MAX_PROBABILITY or not _DECIMAL.fullmatch(text) or not 0 <= float(text) <= 1:
+    if len(text) > MAX_DECIMAL or not _DECIMAL.fullmatch(text) or not 0 <= float(text) <= 1:
         raise HeaderError(PREVIOUS_HEADER)
     return float(text)

@@ -142,7 +142,7 @@ def _compared(values: Numbers, labels: Labels, is_number: bool) -> Compared:
     if is_number and len(found) > MOST_VALUES:
         told &= np.isnan(found)
     tallies = {
-        key(code): Tally(int(n), int(k) if k >= FEWEST_FRAUDS else None)
+        key(code): _tally(n, k)
         for code, n, k in zip(found[told], claims[told], frauds[told], strict=True)
     }
     known = ~np.isnan(found)
@@ -159,11 +159,15 @@ def _joint(first: Numbers, second: Numbers, labels: Labels) -> dict[str, Tally]:
     claims: Counts = np.bincount(places).astype(np.int64)
     frauds = np.bincount(places, weights=labels)
     return {
-        both(key(ones[place // len(others)]), key(others[place % len(others)])): Tally(
-            int(claims[place]), int(k) if (k := frauds[place]) >= FEWEST_FRAUDS else None
+        both(key(ones[place // len(others)]), key(others[place % len(others)])): _tally(
+            claims[place], frauds[place]
         )
         for place in np.flatnonzero(claims >= FEWEST).tolist()
     }
+
+
+def _tally(claims: float, frauds: float) -> Tally:
+    return Tally(int(claims), int(frauds) if frauds >= FEWEST_FRAUDS else None)
 
 
 def _spread(values: Numbers, claims: Counts) -> Spread | None:
