@@ -7,10 +7,12 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from consumer.ending import Ending
 from consumer.stop import Stop, end_at_once
 
 if __name__ == "__main__":
     end_at_once()  # the imports below take about a second
+    ending = Ending()
 
 import argparse
 import contextlib
@@ -326,4 +328,4 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ending.of(main))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import Final
 
+from consumer.ending import Ending
 from consumer.stop import end_at_once
 from fraud_scorer import VERSION
 from schemas.streams import written
@@ -73,7 +74,7 @@ def _texts(grammar: argparse.ArgumentParser) -> dict[str, str]:
 def console() -> int:
     """The installed script: a signal ends it immediately until a command says otherwise."""
     end_at_once()
-    return main()
+    return Ending().of(main)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ FLOORS = {
     ),
     "consumer": (
         {"background", "errors", "in_time"},
-        {"batch", "server", "settings", "stop"},
+        {"batch", "ending", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
         {"models", "publishing", "waiting", "web"},
         {"intake", "monitoring"},

@@ -1,4 +1,5 @@
-"""Real processes that wait for what never answers: a signal ends each of them, with its code."""
+"""Real processes that wait for what never answers: a signal ends each of them, with its code. And
+what is done, and what is not, at the end of a process."""
 
 import os
 import signal
@@ -139,3 +140,83 @@ def test_training_ends_and_leaves_nothing_behind(number: signal.Signals, tmp_pat
 def known(rows: int) -> tuple[list[object], list[int]]:
     found = load("synthetic", "synthetic", rows=rows, seed=1)
     return list(found.claims), found.labels.tolist()
+
+
+ABORTS = """
+import ctypes, runpy, sys
+c = ctypes.CDLL(None)
+c.__cxa_atexit(c.abort, None, None)
+del sys.argv[0]
+runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+"""
+"""Runs a module in a process that an exit handler of C would end by SIGABRT."""
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (("consumer", "topics"), 4),
+        (("consumer", "--help"), 0),
+        (("consumer", "send"), 2),
+        (("fraud_scorer", "topics"), 4),
+        (("fraud_scorer", "--help"), 0),
+        (("fraud_scorer", "nothing"), 2),
+        # The same handler in a module without such an end: it is what ends that process.
+        (("schemas", "--help"), -signal.SIGABRT),
+    ],
+    ids=str,
+)
+def test_no_exit_handler_of_c_runs_while_clients_may_be_alive(
+    command: tuple[str, ...], code: int
+) -> None:
+    (port,) = ports.free_ports(1)
+    environ = {**os.environ, "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{port}"}
+    environ["KAFKA_SECURITY_PROTOCOL"] = "SSL"
+    done = subprocess.run(
+        [sys.executable, "-c", ABORTS, *command],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=wait.GENEROUS,
+    )
+    assert done.returncode == code, done.stderr
+    assert ("usage: " in done.stdout) == ("--help" in command)
+    assert bool(done.stderr) == (code > 0)
+
+
+LAST = """
+import atexit, sys, threading, time
+from consumer.ending import Ending
+ending = Ending()
+atexit.register(lambda: print("registered later"))
+threading.Thread(target=lambda: (time.sleep(0.2), print("thread"))).start()
+def main():
+    print("main")
+    {main}
+sys.exit(ending.of(main))
+"""
+
+
+@pytest.mark.parametrize(
+    ("main", "code"),
+    [
+        ("return 0", 0),
+        ("return 7", 7),
+        ("sys.exit(2)", 2),
+        ("sys.exit()", 0),
+        ("sys.exit('why')", 1),
+        ("raise ValueError('why')", 1),
+    ],
+)
+def test_a_process_ends_after_its_threads_and_what_was_registered(main: str, code: int) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LAST.format(main=main)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=wait.GENEROUS,
+    )
+    assert done.returncode == code
+    assert done.stdout.splitlines() == ["main", "thread", "registered later"]
+    assert ("why" in done.stderr) == ("why" in main)
