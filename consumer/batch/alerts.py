@@ -2,8 +2,8 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
-from itertools import compress
+from functools import lru_cache, partial
+from itertools import compress, repeat
 from operator import attrgetter, or_
 from typing import Any, Final, Protocol, get_type_hints
 
@@ -28,6 +28,8 @@ TRACE_HEADERS: Final = ("traceparent", "tracestate")
 """Passed on from the claim to its alert (W3C Trace Context)."""
 
 _encode: Final = msgspec.json.Encoder().encode
+# What a NamedTuple is called by is a function in Python; this is its equal in C.
+_record: Final = partial(tuple.__new__, Record)
 _CONSTANT_HEADERS: Final[tuple[Header, ...]] = (
     ("content-type", "application/json"),
     ("ce_specversion", "1.0"),
@@ -237,28 +239,21 @@ def alert_records(
     """One alert per claim, under the claim's key, as a binary-mode CloudEvent 1.0."""
     # The end of every alert of the batch: a JSON object without its opening brace.
     ending = b"," + _encode(_shared(scorer, now))[1:]
+    own = list(_own_parts(claims, sources, headers, unknown_fields, assessment, scorer))
+    values = [encoded[:-1] + ending for encoded in map(_encode, own)]
     time: Header = ("ce_time", now.isoformat())
-    origins: dict[tuple[str, int], Header] = {
-        place: ("ce_source", f"/{place[0]}/{place[1]}")
+    before = {
+        place: (*_CONSTANT_HEADERS, ("ce_source", f"/{place[0]}/{place[1]}"))
         for place in {(source.topic, source.partition) for source in sources}
     }
-    return [
-        Record(
-            message.key(),
-            _encode(own)[:-1] + ending,
-            [
-                *_CONSTANT_HEADERS,
-                origins[source.topic, source.partition],
-                ("ce_id", own.alert_id),
-                time,
-                *([header for header in given if header[0] in TRACE_HEADERS] if given else ()),
-            ],
-        )
-        for message, given, source, own in zip(
-            messages,
-            headers,
-            sources,
-            _own_parts(claims, sources, headers, unknown_fields, assessment, scorer),
-            strict=True,
-        )
+    added = [
+        [
+            *before[source.topic, source.partition],
+            ("ce_id", alert.alert_id),
+            time,
+            *([header for header in given if header[0] in TRACE_HEADERS] if given else ()),
+        ]
+        for given, source, alert in zip(headers, sources, own, strict=True)
     ]
+    keys = [message.key() for message in messages]
+    return list(map(_record, zip(keys, values, added, repeat(0), strict=False)))

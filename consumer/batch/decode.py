@@ -2,6 +2,7 @@
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -53,7 +54,9 @@ def headers_of(message: HasHeaders) -> list[Header]:
             header of such a record; it fails with a SystemError.
     """
     try:
-        headers = _asked(message) or []
+        headers = _asked(message)
+        if not headers:
+            return []
     except (SystemError, UnicodeDecodeError) as error:
         if not any(isinstance(cause, UnicodeDecodeError) for cause in _causes(error)):
             raise
@@ -82,6 +85,10 @@ class Decoded(NamedTuple):
     """Names in the event that the contract does not know, unless they are ignored."""
 
 
+# What a NamedTuple is called by is a function in Python; this is its equal in C.
+_decoded: Final = partial(tuple.__new__, Decoded)
+
+
 def decode(
     value: bytes | None,
     headers: Iterable[Header],
@@ -108,10 +115,10 @@ def decode(
         value, root = bytes(envelope.data), "$.data"
     if unknown is UnknownFields.IGNORE:
         return Decoded(decoder.decode(value, root))
-    claim, names = decoder.read(value, root)
-    if names and unknown is UnknownFields.REFUSE:
-        raise not_known(names, root)
-    return Decoded(claim, names)
+    found = decoder.read(value, root)
+    if found[1] and unknown is UnknownFields.REFUSE:
+        raise not_known(found[1], root)
+    return _decoded(found)
 
 
 def not_known(names: Sequence[str], root: str = "$") -> RefusedError:

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 2.0
 WATCHED: Final = (MANIFEST_FILE, *(f for f in FILES if f != MANIFEST_FILE), SIGNATURE_FILE)
-COLLECT_EVERY: Final = 10_000
+COLLECT_EVERY: Final = 100_000
 """Net number of new objects before the collector looks for cycles (the default is 700)."""
 
 Stamp = tuple[int, int, int, int] | None

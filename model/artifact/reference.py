@@ -5,19 +5,17 @@ probability, scored again whenever the artifact is loaded. No golden example con
 identifier, or a personal or protected field, unless the model was configured to use it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from model.arrays import Flags, Indices, Labels, Matrix, Scores
 from model.artifact.comparisons import Comparisons, compare
 from model.drift import SCORE, Bins, code_bins, number_bins
 from model.features.facts import claim_columns
-from model.features.vocabulary import UNKNOWN
 from schemas.claim import Role
 from schemas.contract.model import Contract
 from schemas.decoding.structs import partial_type
@@ -185,26 +183,3 @@ def _named(contract: Contract, claim: Any, number: int) -> dict[str, Any]:
     """A golden claim as JSON has it, under an id of its own."""
     fields: dict[str, Any] = msgspec.to_builtins(claim)
     return {contract.event.id: f"golden-{number}"} | fields
-
-
-def data_quality(
-    codes: npt.NDArray[np.float64],
-    names: Sequence[str],
-    expected: frozenset[str],
-    categories: Mapping[str, object],
-) -> list[tuple[str, ...]]:
-    """Flags of each claim: ``missing:FEATURE`` and ``unknown_category:FEATURE``.
-
-    Args:
-        codes: encoded claims in tree form, shape (n_claims, n_features).
-        names: of the columns of `codes`.
-        expected: features whose absence is flagged.
-        categories: features for which -1 means a category not seen in training.
-    """
-    missing = np.isnan(codes) & np.array([name in expected for name in names])
-    unknown = (codes == UNKNOWN) & np.array([name in categories for name in names])
-    flags: list[tuple[str, ...]] = [()] * len(codes)
-    for row, column in np.argwhere(missing | unknown).tolist():
-        what = "missing" if missing[row, column] else "unknown_category"
-        flags[row] += (f"{what}:{names[column]}",)
-    return flags

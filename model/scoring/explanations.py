@@ -99,15 +99,31 @@ def explained(
     reasons: list[tuple[ReasonItem, ...]] = [()] * len(hits)
     for row, one in zip(rows, found, strict=True):
         reasons[row] = one.reasons
-    for row, (met, said) in enumerate(zip(hits, flags, strict=True)):
-        if met or said:
-            told = {name for item in reasons[row] for name in (item.feature, *item.features)}
-            reasons[row] = (
-                *(rules.reason(hit, facts, codes, row, told) for hit in met if _advises(hit)),
-                *_by_flags(said),
-                *reasons[row],
-            )
+    for row in _decided_otherwise(hits, flags):
+        told = {name for item in reasons[row] for name in (item.feature, *item.features)}
+        reasons[row] = (
+            *(rules.reason(hit, facts, codes, row, told) for hit in hits[row] if _advises(hit)),
+            *_by_flags(flags[row]),
+            *reasons[row],
+        )
     return reasons, {row: one.remainder for row, one in zip(rows, found, strict=True)}
+
+
+def _decided_otherwise(
+    hits: Sequence[Sequence[RuleHit]], flags: Sequence[Sequence[str]]
+) -> list[int]:
+    """Rows of claims that met a rule, or have a flag that makes a decision."""
+    # Claims of one sender lack the same fields, and their flags are one object.
+    deciding = {
+        mark
+        for mark, said in {id(said): said for said in flags}.items()
+        if not DECIDING.keys().isdisjoint(said)
+    }
+    return [
+        row
+        for row, (met, said) in enumerate(zip(hits, flags, strict=True))
+        if met or id(said) in deciding
+    ]
 
 
 def _advises(hit: RuleHit) -> bool:

@@ -12,10 +12,10 @@ from model.artifact.manifest import Manifest
 from model.artifact.reference import (
     TOO_LITTLE_KNOWN,
     Reference,
-    data_quality,
     too_little_known,
 )
 from model.compiled.classifier import compile_classifier
+from model.features.data_quality import DataQuality
 from model.features.facts import ClaimFacts
 from model.features.matrix import MatrixReader
 from model.scoring.control import control_sample
@@ -96,7 +96,7 @@ class Scorer:
         self._rules = rules
         self._rule_reasons = RuleReasons(self.contract, self._explainer, rules.looks_at())
         self._ranked = np.array(reference.scores)
-        self._expected = reference.expected()
+        self._quality = DataQuality(self.features, reference.expected(), manifest.categories)
 
     def score(self, claims: Sequence[Any]) -> Scores:
         """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation per call."""
@@ -114,7 +114,7 @@ class Scorer:
         codes = self._matrix.matrix(facts)
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
-        flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        flags = self._quality.flags(codes)
         advice = decisions
         if (unknown := too_little_known(codes, self.reference.least_known)).any():
             decisions, flags = reviewed(decisions, flags, unknown)
@@ -130,7 +130,7 @@ class Scorer:
         facts = ClaimFacts(self.contract, claims)
         codes = self._matrix.matrix(facts)
         referred = self.decide(np.ones(len(claims)))
-        flags = data_quality(codes, self.features, self._expected, self.manifest.categories)
+        flags = self._quality.flags(codes)
         unknown = too_little_known(codes, self.reference.least_known)
         _, flags = reviewed(referred, flags, unknown)
         hits = self._rules.hits(facts)

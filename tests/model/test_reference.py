@@ -2,7 +2,6 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,7 +12,6 @@ from model.artifact.reference import (
     TOO_LITTLE_KNOWN,
     Golden,
     Reference,
-    data_quality,
     describe,
     known_features,
     least_known,
@@ -170,19 +168,6 @@ def test_scores_to_rank_against_are_few_and_evenly_spaced() -> None:
     assert kept[-1] == values.max()
     assert np.allclose(kept, np.linspace(0, 1, 1000), atol=0.01)
     assert ranked(np.array([0.3, 0.1])).tolist() == [0.1, 0.3]
-
-
-def test_flags_of_data_quality() -> None:
-    nan = float("nan")
-    codes = np.array([[1.0, -1.0, nan, nan], [nan, nan, 2.0, -1.0], [0.0, 0.0, -1.0, 1.0]])
-    names = ["fault", "vehicle_make", "policy_age_days", "witnesses"]
-    categories: dict[str, Any] = {"fault": ("a", "b"), "vehicle_make": ("x",)}
-    found = data_quality(codes, names, frozenset({"fault", "witnesses"}), categories)
-    assert found == [
-        ("unknown_category:vehicle_make", "missing:witnesses"),
-        ("missing:fault",),
-        (),  # -1 is a number of days there
-    ]
 
 
 def test_features_that_were_rarely_missing_are_expected() -> None:
