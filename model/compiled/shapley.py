@@ -154,7 +154,10 @@ def _table(nodes: Nodes, conditions: list[Condition], features: list[int]) -> Ma
         chosen = np.where(met[_condition(node)], left, right)
         return np.where(known[node.feature], chosen, mean)
 
-    return np.broadcast_to(values(0), (rows.size, sets.size)) @ _weights(len(features))
+    found = np.broadcast_to(values(0), (rows.size, sets.size))
+    # A product of matrices would add in the order that suits the processor, and alerts of the same
+    # claim would differ in the last digit of a contribution.
+    return np.add.reduce(found[:, :, None] * _weights(len(features)), axis=1)
 
 
 @cache

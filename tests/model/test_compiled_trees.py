@@ -1,5 +1,9 @@
+import os
+import subprocess
+import sys
 from itertools import combinations
 from math import comb
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -201,3 +205,29 @@ def test_more_than_two_classes_are_refused() -> None:
         compile_boosting(HistGradientBoostingClassifier(max_iter=2).fit(X, y))
     with pytest.raises(ValueError, match="not 3"):
         compile_forest(RandomForestClassifier(2).fit(X, y))
+
+
+CONTRIBUTIONS = """
+import sys
+from pathlib import Path
+from model.datasets.dataset import load as load_data
+from model.scoring.load import load
+scorer = load(Path(sys.argv[1]))
+codes = scorer.codes(load_data("synthetic", "synthetic", rows=200, seed=3).claims)
+sys.stdout.buffer.write(scorer.compiled.contributions(codes).tobytes())
+"""
+
+
+@pytest.mark.slow
+def test_contributions_are_the_same_whatever_the_processor_multiplies_with(model_dir: Path) -> None:
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", CONTRIBUTIONS, str(model_dir)],
+            env={**os.environ, "OPENBLAS_CORETYPE": kind},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for kind in ("Haswell", "Prescott", "SkylakeX")
+    }
+    assert len(found) == 1
+    assert next(iter(found))
