@@ -2,6 +2,9 @@
 
 Both train a model on the same synthetic claims with their own code, then score the same topic, one
 after the other in alternating order. The last line is the median of the ratios of the rounds.
+
+With ``--reasons``, no broker: the CPU time of reasons, for 5 % of the claims with the code of the
+other commit, for 15 % with that of this tree.
 """
 
 import argparse
@@ -19,10 +22,12 @@ from typing import Final, NamedTuple
 from benchmarks import cores, throughput
 from benchmarks.broker import filled, running_broker
 from benchmarks.contenders import PRODUCT, Contender
+from benchmarks.process import ONE_THREAD
 from benchmarks.throughput import Field
 from benchmarks.workload import DISTINCT, REFERRED, SEED, prepare
 from tests.harness.process import ROOT
 
+EXPLAINING: Final = ROOT / "benchmarks" / "explaining.py"
 TRAIN: Final = (
     *("-P", "-m", "model", "train", "--data", "synthetic", "--rows", str(DISTINCT)),
     *("--seed", str(SEED), "--algorithm", "gradient_boosting", "--alert-share", str(REFERRED)),
@@ -86,6 +91,42 @@ def _ratio(then: Side, now: Side, field: Field, number: int) -> float:
     return ratio
 
 
+EXPLAINED_THEN: Final = 0.05
+EXPLAINED_NOW: Final = 0.15
+
+
+def _reasons(then: Side, now: Side, claims: Path, rounds: int) -> list[tuple[float, float]]:
+    """Cost of reasons now in that of then, each round: of claims not seen before, and again."""
+    ratios = []
+    for number in range(rounds):
+        order = ((now, EXPLAINED_NOW), (then, EXPLAINED_THEN))
+        found = {
+            side: _explained(side, claims, share) for side, share in order[:: 1 - 2 * (number % 2)]
+        }
+        (new, again), (new_then, again_then) = found[now], found[then]
+        print(
+            f"then {new_then:6.2f} {again_then:6.2f}   now {new:6.2f} {again:6.2f} µs a claim, new "
+            f"and again   {new / new_then:.3f} {again / again_then:.3f}",
+            flush=True,
+        )
+        ratios.append((new / new_then, again / again_then))
+    return ratios
+
+
+def _explained(side: Side, claims: Path, share: float) -> tuple[float, float]:
+    """µs of CPU for a claim: not seen before, and again; see `benchmarks.explaining`."""
+    done = subprocess.run(
+        [sys.executable, "-P", str(EXPLAINING), str(side.model), str(claims), str(share)],
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(side.worker.tree)},
+        cwd=side.worker.tree,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    new, again = map(float, done.stdout.split())
+    return new, again
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the claims/s of each round, and the median of the ratios."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.commits", description=__doc__)
@@ -93,6 +134,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=5, help="pairs (default %(default)s)")
     parser.add_argument("--claims", type=int, default=400_000, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=20.0, help="maximum per run")
+    parser.add_argument(
+        "--reasons", action="store_true", help="the cost of reasons instead of the worker's speed"
+    )
     asked = parser.parse_args(arguments)
     # Ended from outside, it still ends what it started, and gives the checkout back.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -102,6 +146,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _checkout(asked.commit, folder) as tree:
             then, now = _side("then", tree, folder), _side("now", ROOT, folder)
             workload = prepare(folder)
+            if asked.reasons:
+                claims_file = folder / "claims.jsonl"
+                claims_file.write_bytes(b"\n".join(workload.values))
+                with cores.pinned(place.client):
+                    costs = _reasons(then, now, claims_file, asked.rounds)
+                medians = [statistics.median(column) for column in zip(*costs, strict=True)]
+                print(
+                    f"reasons of {EXPLAINED_NOW:.0%} in those of {EXPLAINED_THEN:.0%} at "
+                    f"{asked.commit}, median of {asked.rounds}: new claims {medians[0]:.3f}, "
+                    f"again {medians[1]:.3f}"
+                )
+                return 0
             with running_broker(place) as kafka, cores.pinned(place.broker):
                 claims = filled(kafka.direct, workload, asked.claims)
                 field = Field(

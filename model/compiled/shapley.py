@@ -157,7 +157,8 @@ def _table(nodes: Nodes, conditions: list[Condition], features: list[int]) -> Ma
     found = np.broadcast_to(values(0), (rows.size, sets.size))
     # A product of matrices would add in the order that suits the processor, and alerts of the same
     # claim would differ in the last digit of a contribution.
-    return np.add.reduce(found[:, :, None] * _weights(len(features)), axis=1)
+    table: Matrix = np.add.reduce(found[:, :, None] * _weights(len(features)), axis=1)
+    return table
 
 
 @cache
