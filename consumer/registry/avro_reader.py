@@ -42,9 +42,7 @@ def avro_reader(
     """
     named: dict[str, AvroSchema] = {}
     try:
-        parsed = [
-            fastavro.parse_schema(json.loads(text, object_hook=_plain), named) for text in texts
-        ]
+        parsed = [fastavro.parse_schema(_tree(text), named) for text in texts]
     except RecursionError:
         raise TooDeepError("it is nested too deeply") from None
     except (SchemaParseException, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -71,10 +69,25 @@ def avro_reader(
 
 
 def field_names(text: str) -> list[str]:
-    """Names of the fields of a schema that can be read; none if it is no record."""
+    """Names of the fields of a schema that can be read; none if it is no record.
+
+    Other types may have an attribute of the name `fields`, which means nothing.
+    """
     schema = json.loads(text)
-    fields = schema.get("fields", ()) if isinstance(schema, dict) else ()
-    return [field["name"] for field in fields]
+    if not isinstance(schema, dict) or kind_of(schema) not in RECORDS:
+        return []
+    return [str(field["name"]) for field in schema["fields"]]
+
+
+def _tree(text: str) -> AvroSchema:
+    """A schema as JSON has it.
+
+    Raises:
+        ValueError: it is no JSON; or it contains half of a surrogate pair, which no alert can.
+    """
+    tree = json.loads(text, object_hook=_plain)
+    json.dumps(tree, ensure_ascii=False).encode()
+    return tree
 
 
 def _decoder(

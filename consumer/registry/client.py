@@ -30,10 +30,13 @@ REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
 FORGET_S: Final = 10.0
 """Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
+MOST_REFERENCES: Final = 100
+"""Schemas that one refers to, and those that they refer to: each is a request, and who may register
+schemas could otherwise name so many that none of the workers gets past a record of that schema."""
 
 FAILURES: Final = (
     SchemaRegistryError, httpx2.HTTPError, TimeoutError, ValueError, TypeError, AttributeError,
-    LookupError,
+    LookupError, RecursionError,
 )  # fmt: skip
 """Of a request: what the client raises where the answer is not a registry's is of any type."""
 
@@ -91,11 +94,13 @@ class Registry:
         """A known schema, preceded by those it refers to.
 
         Raises:
-            SchemaError: one that it refers to is missing.
+            SchemaError: one that it refers to is missing, or it refers to too many.
             RegistryStoppedError: the registry does not answer.
         """
         try:
             return self.ask(lambda: self._texts(schema_id))
+        except SchemaError:
+            raise
         except FAILURES as error:
             if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
                 raise SchemaError("a schema it refers to is not in the registry") from error
@@ -114,6 +119,8 @@ class Registry:
         for reference in references:
             place = reference.subject or "", reference.version or 0
             if place not in found:
+                if len(found) >= MOST_REFERENCES:
+                    raise SchemaError(f"it refers to more than {MOST_REFERENCES} others")
                 found[place] = ""  # so that circular references end
                 schema = self.client.get_version(*place).schema
                 self._collect(schema.references or (), found)

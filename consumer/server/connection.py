@@ -42,6 +42,7 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._transport: asyncio.Transport | None = None
+        self._ended = False
         self._parser: RequestParser | None = RequestParser(port.limits, self)
         self._queue: deque[Exchange] = deque()  # not answered yet; the app is working on the first
         self._arriving: Exchange | None = None  # has a head but no end yet
@@ -79,6 +80,9 @@ class Connection(asyncio.BufferedProtocol):
         if self._parser is not None:
             self._parser.end()
             self._parser = None
+        # Nor must the transport, which refers to this object: over TLS it has buffers of half a
+        # megabyte, which the garbage collector does not see.
+        self._transport, self._ended = None, True
 
     def eof_received(self) -> bool:
         """The client sends no more; it may be waiting for responses.
@@ -166,8 +170,8 @@ class Connection(asyncio.BufferedProtocol):
     # The rest keeps responses in order.
 
     def _write(self, data: bytes) -> None:
-        if not self._open.is_closing():
-            self._open.write(data)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
 
     def _answered(self, exchange: Exchange, data: bytes) -> None:
         """The app answered the first request of the queue."""
@@ -257,6 +261,8 @@ class Connection(asyncio.BufferedProtocol):
         """Close immediately, whatever the state."""
         if self._transport is not None:
             self._transport.abort()
+            return
+        if self._ended:
             return
         # Before the end of the handshake the transport is not ours; it sees its peer disappear.
         with contextlib.suppress(OSError):

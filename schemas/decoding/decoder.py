@@ -10,7 +10,7 @@ from schemas.contract.model import Contract
 from schemas.decoding.refusal import invalid, parse
 from schemas.decoding.slots import Slots
 from schemas.decoding.structs import claim_type, strict_type
-from schemas.decoding.unknown import MOST_NAMES, known_fields, unknown_fields
+from schemas.decoding.unknown import MOST_NAMES, known_fields, shown, unknown_fields
 from schemas.decoding.wire import flattener, wire_type
 from schemas.unreadable import UNREADABLE
 
@@ -77,8 +77,8 @@ class ClaimDecoder:
         return self._slots.claim(self._flatten(event), root=root), ()
 
     def unknown_names(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those members of an event that the contract does not know."""
-        return tuple(name for name in names if name not in self._known)[:MOST_NAMES]
+        """Those members of an event that the contract does not know, as far as they fit a flag."""
+        return tuple(shown(name) for name in names if name not in self._known)[:MOST_NAMES]
 
     def convert(self, tree: Any, root: str = "$") -> Any:
         """The claim of an event that another format, such as Avro, was decoded to.

@@ -67,7 +67,7 @@ def flagged(
 def _unknown(value: msgspec.Raw, known: Known, above: str) -> Iterator[str]:
     for name, below in _members_of(value).items():
         if name not in known:
-            yield _shown(f"{above}{name}")
+            yield shown(f"{above}{name}")
         elif known[name]:
             yield from _unknown(below, known[name], f"{above}{name}.")
 
@@ -79,5 +79,6 @@ def _members_of(value: msgspec.Raw) -> Mapping[str, msgspec.Raw]:
         return _members.decode(bytes(value).decode(errors="replace")) or {}
 
 
-def _shown(name: str) -> str:
+def shown(name: str) -> str:
+    """A name that a sender chose, printable and no longer than fits a flag."""
     return (name if name.isprintable() else ascii(name)[1:-1])[:LONGEST_NAME]

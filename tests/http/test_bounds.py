@@ -13,6 +13,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from consumer.server.connection import Connection
 from consumer.server.exchange import Exchange
 from consumer.server.limits import Limits
 from consumer.server.listen import everywhere, listen, tls
@@ -320,8 +321,8 @@ def test_addresses_of_both_families(host: str, four: bool, six: bool) -> None:
 
 
 def kept() -> list[object]:
-    """What holds something that was received; a TLS transport keeps its empty connection."""
-    return [o for o in gc.get_objects() if isinstance(o, Exchange | RequestParser)]
+    """What holds something that was received, or over TLS the buffers of its transport."""
+    return [o for o in gc.get_objects() if isinstance(o, Connection | Exchange | RequestParser)]
 
 
 def whole(body: bytes, **headers: str) -> bytes:

@@ -318,6 +318,7 @@ def test_a_registry_that_fails_later_is_no_dead_letter(small: SmallRegistry, fau
 NOT_A_REGISTRY = [
     *(b"<html>Sign in</html>", b"", b"null", b"5", b'"text"', b"[1]", b"\xff\xfe"),
     *(b'{"schema": "{}", "references": [null]}', b'{"schema": "{}", "references": "abc"}'),
+    b'{"schema": ' + b"[" * 100_000,
 ]
 
 
@@ -361,6 +362,60 @@ def test_the_references_of_a_schema_have_one_limit_in_all(small: SmallRegistry) 
     small.trickling = "body"
     with pytest.raises(RegistryStoppedError, match="no complete answer within"):
         registry.texts(number)
+
+
+@pytest.mark.parametrize("shape", ["chain", "fan"])
+def test_a_schema_that_refers_to_too_many_is_a_dead_letter(
+    small: SmallRegistry, shape: str
+) -> None:
+    """Each is a request: the worker would run out of time at the same record at every start."""
+    parts = 2 * client_module.MOST_REFERENCES
+    numbers = [
+        small.register(f"s{n}", json.dumps({"type": "record", "name": f"N{n}", "fields": []}))
+        for n in range(parts)
+    ]
+    named = [{"name": f"N{n}", "subject": f"s{n}", "version": numbers[n]} for n in range(parts)]
+    chain = {numbers[n]: [named[n + 1]] for n in range(parts - 1)}
+    small.references = chain if shape == "chain" else {numbers[0]: named[1:]}
+    found = outcome(quick_wire(settings(small.url)), b"\0" + numbers[0].to_bytes(4, "big") + b"\0")
+    said = f"schema {numbers[0]} cannot be used: it refers to more than 100 others"
+    assert [(letter.reason, letter.message) for letter in letters(found)] == [
+        (Reason.INVALID, said)
+    ]
+    assert len(small.asked) < parts
+
+
+HALF = "\ud83d"
+CLAIM_ID = {"name": "claim_id", "type": "string"}
+ODD = [
+    {"type": "string", "fields": [1]},
+    {"type": "int", "fields": {"a": 1}},
+    {"type": "long", "fields": 5},
+    {"type": "record", "name": "C", "fields": [CLAIM_ID, {"name": HALF, "type": "null"}]},
+    {
+        "type": "record",
+        "name": "C",
+        "fields": [{"name": "claim_id", "type": {"type": "enum", "name": "E", "symbols": [HALF]}}],
+    },
+]
+
+
+@pytest.mark.parametrize("schema", ODD)
+def test_odd_schemas_are_dead_letters(small: SmallRegistry, schema: dict[str, Any]) -> None:
+    number = small.register("odd", json.dumps(schema))
+    payload = b"\0" if "symbols" in str(schema) else b"\2c"
+    found = outcome(quick_wire(settings(small.url)), b"\0" + number.to_bytes(4, "big") + payload)
+    assert [letter.reason for letter in letters(found)] == [Reason.INVALID]
+
+
+def test_names_of_fields_are_printable_and_bounded(small: SmallRegistry) -> None:
+    names = ["a\nb", "x" * 100_000]
+    fields = [CLAIM_ID, *({"name": name, "type": "null"} for name in names)]
+    number = small.register("odd", json.dumps({"type": "record", "name": "C", "fields": fields}))
+    value = b"\0" + number.to_bytes(4, "big") + b"\2c"
+    (record,) = outcome(quick_wire(settings(small.url)), value).alerts
+    flags = [f for f in alert_of(record).data_quality if f.startswith("unknown_field:")]
+    assert flags == ["unknown_field:a\\nb", "unknown_field:" + "x" * 64]
 
 
 def test_the_limit_leaves_time_for_every_try_of_a_silent_registry() -> None:
