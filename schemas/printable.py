@@ -1,5 +1,6 @@
 """Names and texts from files, as they can be shown: printable, and no more than can be read."""
 
+import json
 from collections.abc import Collection
 from itertools import islice
 from typing import Final
@@ -17,6 +18,17 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Lines without codes that a terminal obeys."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def escaped(text: str) -> str:
+    r"""JSON, or another text, for any terminal: what cannot be printed becomes ``\uXXXX``.
+
+    That is what a terminal obeys, C1 control characters among them, and what turns the order of the
+    letters around or ends a line for some readers only. JSON means the same with and without.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def listed(names: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from consumer.dead_letters.sealing import Opener
 from consumer.errors import UnopenedError
 from consumer.redrive.plan import Step
 from schemas.dead_letter import GONE, DeadLetter
+from schemas.printable import escaped
 from schemas.unreadable import UNREADABLE
 
 LONGEST_KEY: Final = 128
@@ -85,11 +86,6 @@ def _read(value: bytes | None, shape: type[_Shape]) -> _Shape | None:
         return msgspec.json.decode(value or b"", type=shape)
     except UNREADABLE:
         return None
-
-
-def escaped(text: str) -> str:
-    r"""The text for any terminal: what cannot be printed becomes ``\uXXXX``, as in JSON."""
-    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _cut(fact: object) -> object:

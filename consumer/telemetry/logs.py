@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from schemas.printable import escaped
+
 SAME_MESSAGE_S: Final = 10.0
 MOST_REMEMBERED: Final = 1_000
 _NO_DIGITS: Final = str.maketrans("", "", "0123456789")
@@ -15,7 +17,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class JsonLines(logging.Formatter):
-    """A log record as one JSON object."""
+    """A log record as one JSON object, without characters that a terminal obeys."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Time, level, logger, message and, if there is one, the traceback."""
@@ -27,7 +29,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = _unicode(self.formatException(record.exc_info))
-        return _encoder.encode(line).decode()
+        return escaped(_encoder.encode(line).decode())
 
 
 def _unicode(text: str) -> str:

@@ -55,6 +55,16 @@ class Columns(NamedTuple):
     absent: tuple[str, ...]
     """Fields that no column is there for."""
 
+    @property
+    def fields(self) -> frozenset[int]:
+        """Numbers of the columns that fields are read from."""
+        return frozenset(n for n in self.slots if n is not None)
+
+    @property
+    def used(self) -> frozenset[int]:
+        """Those, and that of the label."""
+        return self.fields if self.label is None else self.fields | {self.label}
+
 
 class RowReader:
     """Makes claims of the rows of one table.

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.columnar.cells import OutOfRange
 from schemas.reading.value import as_text
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Row, TableError
@@ -33,15 +34,18 @@ class Column:
         texts: a text for each row; "" where there is nothing.
         native: kinds of the values that are no texts, as in JSON and Parquet.
         is_typed: the file tells texts from other values: not CSV.
+        out_of_range: values of Parquet that Python cannot hold; they have no text.
         is_mixed: some values are texts, and others are not.
     """
 
     def __init__(self, name: str, values: list[Any], *, is_typed: bool) -> None:
         self.name = name
         self.is_typed = is_typed
-        self.native = {type(v).__name__ for v in values if v is not None and not isinstance(v, str)}
+        held = [None if isinstance(value, OutOfRange) else value for value in values]
+        self.out_of_range = sum(v is None for v in held) - sum(v is None for v in values)
+        self.native = {type(v).__name__ for v in held if v is not None and not isinstance(v, str)}
         self.is_mixed = bool(self.native) and any(isinstance(v, str) and v for v in values)
-        self.texts = [_text(value) for value in values]
+        self.texts = [_text(value) for value in held]
 
     @cached_property
     def counts(self) -> Counter[str]:

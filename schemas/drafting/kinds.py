@@ -156,7 +156,7 @@ def _ends(text: str) -> Iterator[str]:
 
 def _date(column: Column) -> Guess | None:
     if column.native and column.native <= {"date", "datetime", "Timestamp"}:
-        return Guess("date", {})
+        return Guess("date", {}, tuple(_unread(1 - column.out_of_range / len(column.texts))))
     tried = column.sample
     if not tried or column.native or not any(map(_DATE_LIKE.fullmatch, tried[:20])):
         return None

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import compress, groupby, islice
+from itertools import compress, groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -18,7 +18,7 @@ from schemas.tables.rows import Lines, Row, Table
 
 BATCH_ROWS: Final = 4_096
 CHARACTERS: Final = 8_000_000
-"""Of lines that are read in one piece, whatever the number of rows."""
+"""Of rows that are read in one piece, whatever their number."""
 
 
 class Rejected(NamedTuple):
@@ -65,12 +65,14 @@ def open_batches(path: Path, decoder: ClaimDecoder, size: int = BATCH_ROWS) -> I
         if table.header is None:
             yield BatchFile(table.name, _events(table, decoder, size), table.notes, None)
             return
-        reader = ColumnReader(decoder.contract, row_reader(table, decoder.contract))
-        yield BatchFile(table.name, _rows(table, reader, size), table.notes, reader.rows.columns)
+        rows = row_reader(table, decoder.contract)
+        reader = ColumnReader(decoder.contract, rows)
+        batches = _rows(table.only(rows.columns.fields), reader, size)
+        yield BatchFile(table.name, batches, table.notes, rows.columns)
 
 
 def _events(table: Table, decoder: ClaimDecoder, size: int) -> Iterator[ClaimBatch]:
-    while rows := list(islice(table.rows, size)):
+    for rows in _portions(table.rows, size):
         claims, unknown, lines, rejected = [], [], [], []
         for row in rows:
             if row.fault:
@@ -113,8 +115,21 @@ def _chunks(table: Table, size: int) -> Iterator[list[Row] | Lines]:
         if kind is Lines:
             yield from _pieces(cast(Iterator[Lines], parts), size)
         else:
-            while rows := list(islice(cast(Iterator[Row], parts), size)):
-                yield rows
+            yield from _portions(cast(Iterator[Row], parts), size)
+
+
+def _portions(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    """As many rows as a batch has, or fewer long ones."""
+    waiting: list[Row] = []
+    characters = 0
+    for row in rows:
+        waiting.append(row)
+        characters += row.size
+        if len(waiting) >= size or characters >= CHARACTERS:
+            yield waiting
+            waiting, characters = [], 0
+    if waiting:
+        yield waiting
 
 
 def _pieces(parts: Iterator[Lines], size: int) -> Iterator[Lines]:

@@ -50,7 +50,8 @@ def open_claims(path: Path, contract: Contract) -> Iterator[ClaimFile]:
             yield ClaimFile(table.name, rows, table.notes, None)
             return
         reader = row_reader(table, contract)
-        yield ClaimFile(table.name, _cells(table, reader), table.notes, reader.columns)
+        rows = _cells(table.only(reader.columns.used), reader)
+        yield ClaimFile(table.name, rows, table.notes, reader.columns)
 
 
 def row_reader(table: Table, contract: Contract) -> RowReader:

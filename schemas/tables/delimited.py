@@ -151,7 +151,8 @@ def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row
         except UnicodeDecodeError as error:
             raise _undecodable(name, line - 1, error) from error
         if found:
-            yield Row(line, found, fault(found, width, lines.number - line))
+            broken = fault(found, width, lines.number - line)
+            yield Row(line, found, broken, MAX_LINE - lines.room)
 
 
 def _undecodable(name: str, line: int, error: UnicodeDecodeError) -> TableError:

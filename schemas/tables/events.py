@@ -61,7 +61,8 @@ def open_outgoing(path: Path, decoder: ClaimDecoder) -> Iterator[OutgoingFile]:
             yield OutgoingFile(table.name, _lines(table, decoder), None)
             return
         reader = row_reader(table, decoder.contract)
-        yield OutgoingFile(table.name, _rows(table, reader, decoder), reader.columns)
+        rows = _rows(table.only(reader.columns.fields), reader, decoder)
+        yield OutgoingFile(table.name, rows, reader.columns)
 
 
 def _lines(table: Table, decoder: ClaimDecoder) -> Iterator[Outgoing]:

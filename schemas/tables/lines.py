@@ -24,7 +24,7 @@ def _rows(source: BinaryIO) -> Iterator[Row]:
             _skip(source)
             yield Row(number, b"", f"longer than {MAX_LINE:,} bytes")
         elif text.strip():
-            yield Row(number, text)
+            yield Row(number, text, size=len(line))
 
 
 def _skip(source: BinaryIO) -> None:

@@ -1,6 +1,6 @@
 """What a file is read as: rows, each with its line, and what is wrong with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 
@@ -17,6 +17,8 @@ class Row(NamedTuple):
     """Values by column; of JSON lines, the line's bytes."""
     fault: str = ""
     """Why the row cannot be read; "" if it can."""
+    size: int = 0
+    """Characters or bytes it was read from, roughly; 0 if that is not known."""
 
 
 class Lines(NamedTuple):
@@ -40,6 +42,10 @@ class Lines(NamedTuple):
                 yield Row(number, cells, "" if simple else fault(cells, self.width))
 
 
+Narrow = Callable[[frozenset[int]], Iterator[Row | Lines]]
+"""From the numbers of columns to the parts of a table that has no others."""
+
+
 class Table(NamedTuple):
     """A file that is being read."""
 
@@ -52,6 +58,17 @@ class Table(NamedTuple):
     """Every row of `parts`, which are either read themselves or by this."""
     notes: tuple[str, ...] = ()
     """What was found out about the file: its encoding, its delimiter."""
+    narrowed: Narrow | None = None
+    """Reads some columns only, where that saves time and memory."""
+
+    def only(self, columns: frozenset[int]) -> "Table":
+        """The table for whoever looks at these columns only; other cells may be None.
+
+        To be called before anything is read.
+        """
+        if self.narrowed is None:
+            return self
+        return table(self.name, self.header, self.narrowed(columns), self.notes)
 
 
 def table(
@@ -59,9 +76,10 @@ def table(
     header: tuple[str, ...] | None,
     parts: Iterator[Row | Lines],
     notes: tuple[str, ...] = (),
+    narrowed: Narrow | None = None,
 ) -> Table:
     """The table with these parts."""
-    return Table(name, header, parts, _rows(parts), notes)
+    return Table(name, header, parts, _rows(parts), notes, narrowed)
 
 
 def _rows(parts: Iterator[Row | Lines]) -> Iterator[Row]:

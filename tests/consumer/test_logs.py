@@ -52,6 +52,31 @@ def test_text_that_is_no_unicode_is_still_logged(capsys: pytest.CaptureFixture[s
     assert line["message"].startswith("path /models/")
 
 
+ACTIVE = [
+    *("\x1b", "\x7f", "\x85", "\x9b", "\u200e", "\u2028", "\u2029", "\u202e", "\u2066", "\u2069"),
+    *("\ufeff", "\U000e0041"),
+]
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+@pytest.mark.parametrize("sign", ACTIVE)
+def test_no_character_that_a_terminal_obeys(sign: str, capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    try:
+        fail(f"é{sign}€")
+    except ValueError:
+        logging.getLogger(f"x{sign}").exception("topic %s", f"claims{sign}31m")
+    written = capsys.readouterr().err
+    assert written.removesuffix("\n").isprintable()
+    assert "é" in written
+    line = json.loads(written)
+    assert (line["logger"], line["message"]) == (f"x{sign}", f"topic claims{sign}31m")
+    assert line["traceback"].endswith(f"ValueError: é{sign}€")
+
+
 def test_the_level_is_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
     logs.configure("ERROR")
     logging.getLogger("x").warning("not this")

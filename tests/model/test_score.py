@@ -149,6 +149,20 @@ def test_csv_is_quoted_as_the_standard_library_does(model_dir: Path, tmp_path: P
         assert [row["claim_id"] for row in csv.DictReader(file)] == ids
 
 
+def test_a_day_of_parquet_that_no_calendar_has_is_a_rejected_row(
+    model_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pa: Any = pytest.importorskip("pyarrow")
+    parquet: Any = pytest.importorskip("pyarrow.parquet")
+    days = pa.array([20_000, 3_000_000], pa.int32()).view(pa.date32())
+    data = tmp_path / "a.parquet"
+    parquet.write_table(pa.table({"claim_id": ["a", "b"], "loss_date": days}), data)
+    assert run(model_dir, data) == 3
+    said = capsys.readouterr()
+    assert [msgspec.json.decode(line)["claim_id"] for line in said.out.splitlines()] == ["a"]
+    assert "rejected: a.parquet, line 2: column loss_date, a day outside the years" in said.err
+
+
 def test_json_lines_are_read_as_by_a_worker(model_dir: Path, tmp_path: Path) -> None:
     """Members that the contract does not know are flagged, and a claim has a largest size."""
     events = [msgspec.to_builtins(claim) for claim in CLAIMS[:3]]

@@ -17,7 +17,7 @@ from model.samples import dwellings, health
 from schemas.contract.model import Contract
 from schemas.contract.parse import parse
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.tables.batches import open_batches
+from schemas.tables.batches import CHARACTERS, open_batches
 from schemas.tables.claims import open_claims
 from schemas.tables.events import key_of, open_outgoing
 from tests.harness.examples import many
@@ -174,3 +174,13 @@ def test_a_file_of_any_length_takes_as_much_memory(tmp_path: Path) -> None:
             tracemalloc.stop()
 
     assert peak(40_000) < 1.5 * peak(8_000)
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_batch_of_long_rows_has_fewer(tmp_path: Path, form: str) -> None:
+    cell = "x" * (CHARACTERS // 10)
+    line = f'{{"claim_id":"c","x":"{cell}"}}\n' if form == "jsonl" else f'"c","{cell}"\n'
+    file = tmp_path / f"long.{form}"
+    file.write_text(("" if form == "jsonl" else "claim_id,x\n") + line * 25)
+    with open_batches(file, ClaimDecoder(AUTO)) as batched:
+        assert [len(batch.lines) for batch in batched.batches] == [10, 10, 5]
