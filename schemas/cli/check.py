@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from schemas.cli import entities
+from schemas.cli.entities import EntitiesSeen
 from schemas.cli.export import documents
 from schemas.cli.named import named
 from schemas.cli.values import MOST_SHOWN, ValuesSeen
@@ -25,6 +27,7 @@ class Findings:
         self.labels: Counter[bool | None] = Counter()
         self.fields = {n: _values(contract, n) for n in contract.fields}
         self.derived = {n: _values(contract, n) for n in contract.derived}
+        self.entities = EntitiesSeen(contract)
         self._contract = contract
 
     def add(self, read: ReadRow) -> None:
@@ -36,6 +39,7 @@ class Findings:
             return
         self.accepted += 1
         self.labels[read.label] += 1
+        self.entities.add(read.claim)
         facts = {name: getattr(read.claim, name) for name in self.fields}
         for name, values in self.fields.items():
             values.add(facts[name])
@@ -63,7 +67,7 @@ def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
     fields, facts = len(contract.fields), len(contract.derived)
     lines = [f"{contract_file.name}: {fields} fields, {facts} derived facts"]
     if data is None:
-        lines += _derived(contract, None)
+        lines += [*entities.lines(contract, None), *_derived(contract, None)]
         return lines, True
     with open_claims(data, contract) as file:
         findings = Findings(contract)
@@ -94,6 +98,7 @@ def _lines(file: ClaimFile, contract: Contract, findings: Findings) -> Iterator[
         share = values.present / findings.accepted if findings.accepted else 0
         start = f"  {name:32} {contract.fields[name].role.value:10} {values.kind:6} {share:6.1%}"
         yield f"{start}  {values.line()}"
+    yield from entities.lines(contract, findings.entities)
     yield from _derived(contract, findings)
 
 

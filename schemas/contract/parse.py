@@ -23,6 +23,7 @@ from schemas.contract.model import Contract, Derived, Field
 from schemas.contract.places import PlaceError, json_path, path_of, places_of, within
 from schemas.contract.rules import field_of, name_faults, phrase_faults
 from schemas.contract.words import both, word_faults
+from schemas.entities.declared import Entity
 from schemas.expressions.grammar import parse as parse_expression
 from schemas.expressions.nodes import ExpressionError, Kind
 from schemas.reading.words import listed
@@ -74,6 +75,7 @@ def parse(tree: Mapping[str, Any], file: str = "contract") -> Contract:
     _check_names(document.required, fields, file, "$.required")
     _check_places(fields, file)
     _check_event(document.event, fields, file)
+    _check_entities(document.event, fields, file)
     contract = Contract(
         about=document.about,
         id=document.id,
@@ -209,6 +211,27 @@ def _check_event(event: Event, fields: Mapping[str, Field], file: str) -> None:
         raise ContractError(
             file, "$.required", f"{event.id} is the claim's id and not required", "Add it here."
         )
+
+
+def _check_entities(event: Event, fields: Mapping[str, Field], file: str) -> None:
+    """Check that no claim is its own entity, and that one kind is one thing."""
+    first: dict[str, tuple[str, Entity]] = {}
+    for name, field in fields.items():
+        entity, path = field.said.entity, f"$.properties.{name}.x-entity"
+        if not isinstance(entity, Entity):
+            continue
+        if name == event.id:
+            raise ContractError(
+                file, path, "is the claim's id, and each claim has its own", "Take it out."
+            )
+        other, same = first.setdefault(entity.kind, (name, entity))
+        if not entity.agrees(same):
+            raise ContractError(
+                file,
+                path,
+                f"{other} names a {entity.kind} by another like, form or country",
+                "Write the same for both, or give one another kind.",
+            )
 
 
 def _label_path(
