@@ -19,7 +19,7 @@ NAMES: Final = (AUTO, *GENERATORS)
 
 def as_reported(contract: Contract, event: DrawnEvent) -> DrawnEvent:
     """The event as it is sent when the claim comes in: what is found later is not in it."""
-    later = contract.label_path[:1]
+    later = {*contract.label_path[:1], *contract.decided_path[:1]}
     return {name: value for name, value in event.items() if name not in later}
 
 

@@ -25,6 +25,7 @@ class Findings:
         self.refused: Counter[str] = Counter()
         self.first: dict[str, str] = {}
         self.labels: Counter[bool | None] = Counter()
+        self.decided = 0
         self.fields = {n: _values(contract, n) for n in contract.fields}
         self.derived = {n: _values(contract, n) for n in contract.derived}
         self.entities = EntitiesSeen(contract)
@@ -39,6 +40,7 @@ class Findings:
             return
         self.accepted += 1
         self.labels[read.label] += 1
+        self.decided += read.decided is not None and read.label is not None
         self.entities.add(read.claim)
         facts = {name: getattr(read.claim, name) for name in self.fields}
         for name, values in self.fields.items():
@@ -93,6 +95,8 @@ def _lines(file: ClaimFile, contract: Contract, findings: Findings) -> Iterator[
     if contract.label is not None:
         fraud, honest, unknown = (findings.labels[label] for label in (True, False, None))
         yield f"label: {fraud:,} fraud, {honest:,} honest, {unknown:,} unlabelled"
+        if contract.label.decided is not None:
+            yield f"decided: the day is known of {findings.decided:,} of {fraud + honest:,} labels"
     yield "fields: role, kind, share of the claims that have a value, values"
     for name, values in findings.fields.items():
         share = values.present / findings.accepted if findings.accepted else 0

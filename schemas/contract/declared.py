@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from schemas.claim import Role
 from schemas.entities.declared import Entity
 from schemas.expressions.nodes import MAX_LENGTH
-from schemas.reading.declared import MAX_TABLE, Reading, Words
+from schemas.reading.declared import MAX_TABLE, Reading, Word, Words
 
 MAX_FIELDS: Final = 1_000
 MAX_DERIVED: Final = 300
@@ -129,6 +129,10 @@ class DeclaredLabel(Struct, frozen=True, forbid_unknown_fields=True):
     field: Place
     fraud: Annotated[Words, Meta(min_length=1)]
     honest: Annotated[Words, Meta(min_length=1)]
+    decided: Place | None = None
+    """Where it says on which day that was found; before it, nobody knew."""
+    date: Words | Word = "%Y-%m-%d"
+    """Form of that day, or several, as in ``x-read``."""
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True, rename={

@@ -59,6 +59,8 @@ class Contract(Struct, frozen=True, dict=True):
     event: Event
     label: DeclaredLabel | None
     label_path: Path
+    decided_path: Path
+    """Where files say when the label became known; () if they do not."""
     missing: tuple[str, ...]
     examples: tuple[Mapping[str, Any], ...]
     tree: Mapping[str, Any]
