@@ -213,7 +213,7 @@ def load_by_contract(
         rejected=tuple(rejected),
         unlabelled=unlabelled,
         unused=unused,
-        decided=_ordinals(decided) if contract.decided_path else None,
+        decided=_ordinals(decided),
         others=others,
     )
 
@@ -299,7 +299,7 @@ def _dataset(path: Path, format: str, found: Rows) -> Dataset:
         contract=_in_words_of(auto, shipped(_OF[format])) if format in _OF else auto,
         claims=tuple(row.claim for row in found.accepted),
         labels=_labels(row.fraud for row in found.accepted),
-        decided=_ordinals([row.decided for row in found.accepted], none_if_never=True),
+        decided=_ordinals([row.decided for row in found.accepted]),
         name=path.name,
         digest=digest_of(path),
         format=format,
@@ -351,17 +351,32 @@ def _sampled(contract: Contract, rows: int, seed: int) -> Dataset:
         )
     if rows < 1:
         raise DatasetError(f"{SYNTHETIC}: no rows")
+    return of_events(
+        contract, GENERATORS[name](rows, seed), f"{SYNTHETIC} {name} rows={rows} seed={seed}"
+    )
+
+
+def of_events(contract: Contract, events: Sequence[Any], recipe: str) -> Dataset:
+    """Claims of generated events; those without a label are `Dataset.others`.
+
+    Args:
+        contract: what the events are.
+        events: as JSON has them, with what was found later.
+        recipe: how they were generated; it stands for them in the digest.
+
+    Raises:
+        DatasetError: the contract refuses one.
+    """
     decoder, labels = ClaimDecoder(contract), Labels(contract)
-    events = GENERATORS[name](rows, seed)
     found = [(event, labels.read(at(event, contract.label_path))) for event in events]
     known_of = [(event, fraud) for event, fraud in found if fraud is not None]
-    recipe = f"{SYNTHETIC} {name} rows={rows} seed={seed}"
     try:
         claims = [decoder.decode(msgspec.json.encode(event)) for event, _ in known_of]
         others = [decoder.decode(msgspec.json.encode(e)) for e, fraud in found if fraud is None]
     except RefusedError as error:
         raise DatasetError(
-            f"{SYNTHETIC}: contract {name} refuses what its generator makes: {in_words(error)}"
+            f"{SYNTHETIC}: contract {contract.about.name} refuses what its generator makes: "
+            f"{in_words(error)}"
         ) from error
     return Dataset(
         contract=contract,
@@ -369,7 +384,7 @@ def _sampled(contract: Contract, rows: int, seed: int) -> Dataset:
         labels=_labels(fraud for _, fraud in known_of),
         name=recipe,
         digest=hashlib.sha256(recipe.encode()).hexdigest(),
-        format=name,
+        format=contract.about.name,
         unlabelled=len(others),
         decided=_decided(contract, labels, [event for event, _ in known_of]),
         others=others,
@@ -383,9 +398,9 @@ def _decided(contract: Contract, labels: Labels, events: Sequence[Any]) -> Indic
     return _ordinals([labels.decided(at(event, path)) for event in events])
 
 
-def _ordinals(days: Sequence[dt.date | None], *, none_if_never: bool = False) -> Indices | None:
+def _ordinals(days: Sequence[dt.date | None]) -> Indices | None:
     """Days as `Dataset.decided` has them."""
-    if none_if_never and not any(days):
+    if not any(days):
         return None
     return np.array([UNDATED if day is None else day.toordinal() for day in days], dtype=np.int64)
 

@@ -10,9 +10,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from model.history.bounds import Bounds, EntityKind
 from model.history.facts import DAY
 from model.history.past import NO_FINDINGS, EntityPast, outcome
+from model.history.plan import Bounds, EntityKind
 
 WINDOWS: Final = (30, 90, 365)
 """Days over which claims are counted."""

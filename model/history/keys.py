@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from model.files.trusted import FileError, read_trusted
+from model.history.plan import kinds_in
 from schemas.contract.model import Contract
 from schemas.entities.normal import normaliser
 
@@ -36,7 +37,7 @@ class ClaimKeys(NamedTuple):
     policy: Hash | None
     """Of the ``key`` of the contract's event."""
     entities: tuple[tuple[int, Hash], ...]
-    """The number of the kind, in the order of `kinds_of`, and the hash; each once."""
+    """The number of the kind, in the order of `kinds_in`, and the hash; each once."""
 
 
 def read_secret(path: Path) -> bytes:
@@ -83,11 +84,6 @@ def hasher(secret: bytes, kind: str) -> Hasher:
     return hashed
 
 
-def kinds_of(contract: Contract) -> tuple[str, ...]:
-    """The kinds of entities that the contract's fields name, in the order of the fields."""
-    return tuple(dict.fromkeys(entity.kind for entity in contract.entities.values()))
-
-
 class KeyMaker:
     """Makes the keys of claims.
 
@@ -99,7 +95,7 @@ class KeyMaker:
     def __init__(self, contract: Contract, secret: bytes) -> None:
         if len(secret) != SECRET_BYTES:
             raise SecretError(f"a key has {SECRET_BYTES} bytes; got {len(secret)}")
-        kinds = kinds_of(contract)
+        kinds = [kind.kind for kind in kinds_in(contract)]
         hashers = [hasher(secret, kind) for kind in kinds]
         self._fields = [
             (name, kinds.index(entity.kind), normaliser(entity), hashers[kinds.index(entity.kind)])

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from model.history.bounds import Bounds, EntityKind
 from model.history.facts import ClaimFact, OutcomeFact, in_order
 from model.history.features import ClaimHistory, claim_history
 from model.history.keys import Hash
 from model.history.past import NO_FINDINGS, EntityPast
+from model.history.plan import Bounds, EntityKind
 
 EntityKey = tuple[int, Hash]
 """The number of a kind, and the hash of a name."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from model.samples import dwellings, health
+from model.samples import dwellings, health, motor
 from model.samples.draws import DrawnEvent
 from schemas.contract.model import Contract
 
 GENERATORS: Final[Mapping[str, Callable[[int, int], list[DrawnEvent]]]] = {
     "health": health.generate,
+    "motor": motor.generate,
     "property": dwellings.generate,
 }
 """Each makes so many events, with a seed, in the order in which they happened."""

@@ -17,7 +17,7 @@ EDGES = (0, 1, 30 * DAY, 90 * DAY, 365 * DAY)
 
 
 class Limits(NamedTuple):
-    """As `model.history.bounds.Bounds`, small enough to be reached by few facts."""
+    """As `model.history.plan.Bounds`, small enough to be reached by few facts."""
 
     days: int
     person: int
@@ -155,8 +155,8 @@ def _of_entity(
 
 def filled(modules: Any, limits: Limits, events: Iterable[Said | Found]) -> Any:
     """A store of `modules` (see `tests.model.history.mutants`) that was given the events."""
-    kinds = [modules.bounds.EntityKind(kind=kind, like=like) for kind, like in KINDS]
-    store = modules.store.DictStore(kinds, modules.bounds.Bounds(**limits._asdict()))
+    kinds = [modules.plan.EntityKind(kind=kind, like=like) for kind, like in KINDS]
+    store = modules.store.DictStore(kinds, modules.plan.Bounds(**limits._asdict()))
     for event in events:
         give(modules, store, event)
     return store

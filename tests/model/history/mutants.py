@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parents[3] / "model" / "history"
-ORDER = ("facts", "bounds", "past", "features", "store")
+ORDER = ("facts", "plan", "past", "features", "store")
 _numbers = count()
 
 

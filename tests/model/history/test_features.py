@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.history import bounds, facts, features, past, store
-from model.history.bounds import Bounds, EntityKind
+from model.history import facts, features, past, plan, store
 from model.history.facts import DAY, ClaimFact, OutcomeFact
 from model.history.features import ClaimHistory, EntityFeatures, names_of
+from model.history.plan import Bounds, EntityKind
 from model.history.store import DictStore
 from tests.harness.examples import many
 from tests.model.history.histories import (
@@ -34,7 +34,7 @@ PHONE, GARAGE = (0, b"phone"), (1, b"garage")
 class _Modules:
     """The modules themselves, in the form of `tests.model.history.mutants.modules`."""
 
-    bounds, facts, features, past, store = bounds, facts, features, past, store
+    facts, features, past, plan, store = facts, features, past, plan, store
 
 
 def moments() -> st.SearchStrategy[int]:

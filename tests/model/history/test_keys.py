@@ -14,9 +14,9 @@ from model.history.keys import (
     SecretError,
     fingerprint,
     hasher,
-    kinds_of,
     read_secret,
 )
+from model.history.plan import kinds_in
 from schemas.contract.model import Contract
 from schemas.decoding.decoder import ClaimDecoder
 from tests.schemas.contracts import small
@@ -45,7 +45,7 @@ def test_keys_of_a_claim() -> None:
         b' "witness": "0049 170 555124"}'
     )
     phone, garage = hasher(SECRET, "phone"), hasher(SECRET, "garage")
-    assert kinds_of(CONTRACT) == ("phone", "garage")
+    assert [kind.kind for kind in kinds_in(CONTRACT)] == ["phone", "garage"]
     assert keys(event) == ClaimKeys(
         policy=hasher(SECRET, "")("P-1"),
         entities=((0, phone("49170555123")), (1, garage("g7")), (0, phone("49170555124"))),
