@@ -53,6 +53,13 @@ def _add_train(verbs: Verbs) -> None:
     add_policy(train)
     add_features(train)
     train.add_argument(
+        "--history",
+        action="store_true",
+        help="also learn from what was known of the people and things in a claim (x-entity of the "
+        "contract) when it came in, by replaying the data in time; compared with a model without. "
+        "Such a model cannot be served yet",
+    )
+    train.add_argument(
         "--output",
         type=Path,
         required=True,

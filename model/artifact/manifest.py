@@ -9,6 +9,7 @@ import numpy as np
 import sklearn
 
 from model.datasets.duplicates import Duplicates
+from model.history.plan import HistoryPlan
 from model.metrics import Report
 from model.thresholds import Levels, Policy
 from schemas.contract.declared import About
@@ -100,4 +101,6 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Why the figures say too little to put the model into service; see `model.training.doubts`."""
     left_out: dict[str, str] = {}
     """Features of the contract that the model does not use, and why."""
+    history: HistoryPlan | None = None
+    """How history features were computed; None of a model that has none."""
     format_version: int = FORMAT_VERSION

@@ -18,14 +18,24 @@ from model.artifact.manifest import Manifest, SplitPlan
 from model.artifact.reference import too_little_known
 from model.artifact.store import ArtifactError, Contents
 from model.cli.arguments import signature_check
+from model.cli.history import (
+    check_for_leaks,
+    gain_of,
+    named_without,
+    refuse_to_serve,
+    replayed,
+)
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
 from model.evaluation.details import details
+from model.evaluation.memory import MemoryGain
 from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
 from model.files.writing import check_file, check_folder, write
+from model.history.learning import Past
 from model.leaks import check as leaks
+from model.leaks.history import HISTORY
 from model.metrics import DEFAULT_THRESHOLD
 from model.metrics import evaluate as evaluate_scores
 from model.releases import versions
@@ -44,20 +54,33 @@ from schemas.contract.model import Contract
 from schemas.printable import listed, printable
 
 
-def load(options: argparse.Namespace, contract: Contract | None = None) -> Dataset:
+def load(
+    options: argparse.Namespace, contract: Contract | None = None, *, with_history: bool = False
+) -> Dataset:
     """The requested claims; anything unusual about them is reported on standard error.
 
     Args:
         options: the command's.
         contract: to read them through if neither a format nor a contract was asked for.
+        with_history: also read what only the history of others is made of.
     """
     if options.contract is not None:
         contract = named(options.contract)
     if options.format is not None or contract is None:
-        dataset = datasets.load(options.data, options.format, seed=options.seed, rows=options.rows)
+        dataset = datasets.load(
+            options.data,
+            options.format,
+            seed=options.seed,
+            rows=options.rows,
+            for_history=with_history,
+        )
     else:
         dataset = datasets.load_by_contract(
-            options.data, contract, rows=options.rows, seed=options.seed
+            options.data,
+            contract,
+            rows=options.rows,
+            seed=options.seed,
+            for_history=with_history,
         )
     for line in dataset.rejected:
         sys.stderr.write(f"rejected: {printable(str(line))}\n")
@@ -78,6 +101,8 @@ def train(options: argparse.Namespace) -> None:
     places = [place(output, options.model_version) for output in outputs]  # before the work
     for where in places:
         check_folder("--output", where.output.parent)
+        if options.history:
+            refuse_to_serve(where.output, in_service=where.in_service)
     if every and any(where.in_service for where in places):
         raise ArtifactError(f"a model in {options.output} is in service: name another --output")
     if every and (options.output / artifact.MANIFEST_FILE).exists():
@@ -90,26 +115,37 @@ def train(options: argparse.Namespace) -> None:
     called = [
         options.model_version or version_of(output, one_of_several=every) for output in outputs
     ]
-    dataset = load(options)
+    stated = load(options, with_history=options.history)
+    past, dataset = replayed(stated) if options.history else (None, stated)
     plan = SplitPlan(
         kind=options.split, test_size=options.test_size, seed=options.seed, cutoff=options.cutoff
     )
     features = _features(dataset.contract, options.feature)
     sides = split(dataset, plan)
     checked = _look_for_leaks(dataset, sides.train, features, options)
+    if past is not None:
+        checked = check_for_leaks(checked, past, dataset, sides.train, options)
     family = [
-        _train(dataset, algorithm, plan, sides, features, options) for algorithm in algorithms
+        _train(dataset, algorithm, plan, sides, features, options, past) for algorithm in algorithms
     ]
     reports = [(trained.algorithm, trained.report) for trained in family]
+    memories: list[MemoryGain | None] = [None] * len(family)
+    if past is not None:
+        plain = _features(stated.contract, options.feature)
+        former = [
+            _train(stated, algorithm, plan, sides, plain, options) for algorithm in algorithms
+        ]
+        reports += zip(named_without(former), [one.report for one in former], strict=True)
+        memories = [gain_of(past, dataset, *both) for both in zip(family, former, strict=True)]
     show(comparison(reports, f"{dataset.name}: {described(plan)}"))
     if not can_draw():
         sys.stderr.write("no report.html: matplotlib is missing (make setup installs it)\n")
     now = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    for trained, where, version in zip(family, places, called, strict=True):
+    for trained, memory, where, version in zip(family, memories, places, called, strict=True):
         _warn(trained, options)
         steps = _steps(dataset, trained, features) if options.prequential else ()
         contents, manifest = package(trained, created_at=now, name=options.name, version=version)
-        made = _documents(manifest, trained, family, dataset, steps, checked)
+        made = _documents(manifest, trained, family, dataset, steps, checked, memory)
         _save(where, contents, manifest, made, now)
 
 
@@ -120,13 +156,14 @@ def _documents(
     dataset: Dataset,
     steps: Sequence[MonthlyStep],
     checked: leaks.LeakCheck | None,
+    memory: MemoryGain | None,
 ) -> dict[str, bytes]:
     with _progress() as progress:
         task = progress.add_task(
             f"importance of the features of {trained.algorithm}", total=len(manifest.features)
         )
         return documents(
-            manifest, trained, family, dataset, steps, checked,
+            manifest, trained, family, dataset, steps, checked, memory,
             on_feature=lambda: progress.advance(task),
         )  # fmt: skip
 
@@ -187,6 +224,7 @@ def _train(
     sides: Split,
     features: Sequence[str],
     options: argparse.Namespace,
+    past: Past | None = None,
 ) -> Trained:
     with _progress() as progress:
         task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)
@@ -198,6 +236,7 @@ def _train(
             seed=options.seed,
             policy=_policy(options),
             sides=sides,
+            history=None if past is None else past.plan,
             on_fit=lambda: progress.advance(task),
         )
 
@@ -232,6 +271,7 @@ def _look_for_leaks(
             dataset.groups[rows],
             features,
             allowed=options.allow_leak,
+            known=(HISTORY,) if options.history else (),
             seed=options.seed,
             on_look=lambda done, total: progress.update(task, completed=done, total=total),
         )

@@ -7,10 +7,11 @@ files), ``jsonl`` (one claim as JSON per line, with ``fraud`` next to its fields
 """
 
 import csv
+import datetime as dt
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -34,7 +35,7 @@ from model.datasets.rows import (
     read_csv,
     verdict,
 )
-from model.features.facts import event_days, report_days
+from model.features.facts import UNDATED, event_days, report_days
 from model.samples.lines import AUTO, GENERATORS, NAMES
 from schemas.claim import Claim
 from schemas.contract.model import Contract
@@ -51,6 +52,8 @@ __all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "load_by_contr
 SYNTHETIC: Final = "synthetic"
 LABEL: Final = "fraud"
 """Name of the label next to a claim's fields in a JSONL file."""
+DECIDED: Final = "decided_at"
+"""Name of the day on which the label became known, next to it."""
 DEFAULT_ROWS: Final = 20_000
 """Rows of a synthetic data set if the caller specifies no number."""
 
@@ -74,14 +77,28 @@ class Dataset:
     """Claims that were left out as it is not known whether they are fraud."""
     unused: tuple[str, ...] = ()
     """Columns of the file that no field is read from."""
+    decided: Indices | None = None
+    """Day on which each label became known, as ordinals, shape (n_claims,); `UNDATED` where it is
+    not stated. None if the data never says it."""
+    others: Sequence[Any] = ()
+    """Claims without a label, where they were asked for: part of the history of those with one."""
+    copies: Indices | None = None
+    """The groups of copies, where claims have more fields here than they came with."""
 
     def part(self, rows: Indices) -> "Dataset":
         """Some of its claims."""
-        return Dataset(self.contract, [self.claims[i] for i in rows.tolist()], self.labels[rows])
+        return Dataset(
+            self.contract,
+            [self.claims[i] for i in rows.tolist()],
+            self.labels[rows],
+            copies=None if self.copies is None else self.copies[rows],
+        )
 
     @functools.cached_property
     def groups(self) -> npt.NDArray[np.int64]:
         """The group of copies of each claim, shape (n_claims,): see `model.datasets.duplicates`."""
+        if self.copies is not None:
+            return np.unique(self.copies, return_inverse=True)[1].astype(np.int64)
         return groups_of(self.claims, self.contract.event.id)
 
     @functools.cached_property
@@ -101,7 +118,9 @@ class Dataset:
         return report_days(self.contract, self.claims)
 
 
-def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> Dataset:
+def load(
+    data: str, format: str, *, seed: int = 42, rows: int | None = None, for_history: bool = False
+) -> Dataset:
     """Read a data set.
 
     Args:
@@ -109,6 +128,7 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
         format: one of `FORMATS`; ``synthetic`` whenever ``data`` is.
         seed: of the generator; not used for files.
         rows: read or generate at most this many.
+        for_history: of JSON lines, also read when each label became known.
 
     Raises:
         DatasetError: unknown format, unreadable file (a pipe cannot be read twice: for the rows and
@@ -122,13 +142,19 @@ def load(data: str, format: str, *, seed: int = 42, rows: int | None = None) -> 
     try:
         if path.exists() and not path.is_file():
             raise DatasetError(f"{path}: not a regular file: save the data to a regular file")
-        return _dataset(path, format, _READERS[format](path, rows))
+        read = _read_decided_jsonl if for_history and format == "jsonl" else _READERS[format]
+        return _dataset(path, format, read(path, rows))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetError(f"{path}: {error}") from error
 
 
 def load_by_contract(
-    data: str, contract: Contract, *, rows: int | None = None, seed: int = 42
+    data: str,
+    contract: Contract,
+    *,
+    rows: int | None = None,
+    seed: int = 42,
+    for_history: bool = False,
 ) -> Dataset:
     """Read a file through a contract; see `schemas.tables.opening.open_table` for its forms.
 
@@ -137,6 +163,7 @@ def load_by_contract(
         contract: says where each field is, and what the labels mean.
         rows: read or generate at most this many.
         seed: of the generator; not used for files.
+        for_history: also keep the claims without a label, as `Dataset.others`.
 
     Raises:
         DatasetError: the contract has no label, or the file is unreadable, lacks columns or has too
@@ -147,8 +174,14 @@ def load_by_contract(
             f"contract {contract.about.name}: no x-label, which says what claims were found to be"
         )
     if data == SYNTHETIC:
-        return _sampled(contract, DEFAULT_ROWS if rows is None else rows, seed)
-    path, claims, labels, rejected, unlabelled = Path(data), [], [], [], 0
+        made = _sampled(contract, DEFAULT_ROWS if rows is None else rows, seed)
+        return made if for_history else replace(made, others=())
+    path, unlabelled = Path(data), 0
+    claims: list[Any] = []
+    labels: list[bool] = []
+    decided: list[dt.date | None] = []
+    others: list[Any] = []
+    rejected: list[str] = []
     try:
         with open_claims(path, contract) as file:
             for read in islice(file.rows, rows):
@@ -156,9 +189,11 @@ def load_by_contract(
                     rejected.append(f"{path.name}, line {read.line}: {read.fault}")
                 elif read.label is None:
                     unlabelled += 1
+                    others += [read.claim] if for_history else []
                 else:
                     claims.append(read.claim)
                     labels.append(read.label)
+                    decided.append(read.decided)
             unused = file.columns.unused if file.columns else ()
     except (TableError, OSError) as error:
         raise DatasetError(str(error)) from error
@@ -178,30 +213,47 @@ def load_by_contract(
         rejected=tuple(rejected),
         unlabelled=unlabelled,
         unused=unused,
+        decided=_ordinals(decided),
+        others=others,
     )
 
 
 def write_jsonl(dataset: Dataset, path: Path) -> None:
     """Write the claims with their labels, one JSON object per line; ``jsonl`` reads them back."""
     with path.open("wb") as file:
-        for claim, label in zip(dataset.claims, dataset.labels, strict=True):
-            file.write(_line(claim, fraud=bool(label)))
+        days = [UNDATED] * len(dataset.claims) if dataset.decided is None else dataset.decided
+        for claim, label, day in zip(dataset.claims, dataset.labels, days, strict=True):
+            file.write(_line(claim, fraud=bool(label), decided=int(day)))
 
 
-def _line(claim: Any, *, fraud: bool) -> bytes:
+def _line(claim: Any, *, fraud: bool, decided: int) -> bytes:
     # A claim always has an id, so its object is never empty and a field can be added at the end.
-    label = b"true" if fraud else b"false"
-    return msgspec.json.encode(claim)[:-1] + b',"' + LABEL.encode() + b'":' + label + b"}\n"
+    later: dict[str, Any] = {LABEL: fraud}
+    if decided != UNDATED:
+        later[DECIDED] = dt.date.fromordinal(decided)
+    return msgspec.json.encode(claim)[:-1] + b"," + msgspec.json.encode(later)[1:] + b"\n"
 
 
 class _Outcome(msgspec.Struct):
     fraud: bool | float | str
 
 
+class _DecidedOutcome(_Outcome):
+    decided_at: str | None = None
+
+
 def _read_jsonl(path: Path, rows: int | None) -> Rows:
+    return _lines_of(path, rows, _labelled)
+
+
+def _read_decided_jsonl(path: Path, rows: int | None) -> Rows:
+    return _lines_of(path, rows, _decided_label)
+
+
+def _lines_of(path: Path, rows: int | None, read: Callable[[bytes], Labelled]) -> Rows:
     with path.open("rb") as lines:
         attempts = (
-            (number, functools.partial(_labelled, line)) for number, line in numbered_lines(lines)
+            (number, functools.partial(read, line)) for number, line in numbered_lines(lines)
         )
         return collect(path.name, islice(attempts, rows))
 
@@ -217,8 +269,28 @@ def _labelled(line: bytes) -> Labelled:
         raise RowError(f"{LABEL}: {error}") from error
 
 
+def _decided_label(line: bytes) -> Labelled:
+    found = _labelled(line)
+    try:
+        written = _decided_decoder.decode(line).decided_at
+    except UNREADABLE as error:
+        raise RowError(str(error)) from error
+    return found._replace(decided=_day(written))
+
+
+def _day(written: str | None) -> dt.date | None:
+    """The day of a date, or of a time in the form of ISO 8601."""
+    if written is None:
+        return None
+    try:
+        return dt.datetime.fromisoformat(written).date()
+    except ValueError:
+        raise RowError(f"{DECIDED}: {written[:80]!r} is not a day such as 2026-03-01") from None
+
+
 _claim_decoder: Final = msgspec.json.Decoder(Claim)
 _outcome_decoder: Final = msgspec.json.Decoder(_Outcome)
+_decided_decoder: Final = msgspec.json.Decoder(_DecidedOutcome)
 
 
 def _dataset(path: Path, format: str, found: Rows) -> Dataset:
@@ -227,6 +299,7 @@ def _dataset(path: Path, format: str, found: Rows) -> Dataset:
         contract=_in_words_of(auto, shipped(_OF[format])) if format in _OF else auto,
         claims=tuple(row.claim for row in found.accepted),
         labels=_labels(row.fraud for row in found.accepted),
+        decided=_ordinals([row.decided for row in found.accepted]),
         name=path.name,
         digest=digest_of(path),
         format=format,
@@ -278,16 +351,32 @@ def _sampled(contract: Contract, rows: int, seed: int) -> Dataset:
         )
     if rows < 1:
         raise DatasetError(f"{SYNTHETIC}: no rows")
+    return of_events(
+        contract, GENERATORS[name](rows, seed), f"{SYNTHETIC} {name} rows={rows} seed={seed}"
+    )
+
+
+def of_events(contract: Contract, events: Sequence[Any], recipe: str) -> Dataset:
+    """Claims of generated events; those without a label are `Dataset.others`.
+
+    Args:
+        contract: what the events are.
+        events: as JSON has them, with what was found later.
+        recipe: how they were generated; it stands for them in the digest.
+
+    Raises:
+        DatasetError: the contract refuses one.
+    """
     decoder, labels = ClaimDecoder(contract), Labels(contract)
-    events = GENERATORS[name](rows, seed)
     found = [(event, labels.read(at(event, contract.label_path))) for event in events]
     known_of = [(event, fraud) for event, fraud in found if fraud is not None]
-    recipe = f"{SYNTHETIC} {name} rows={rows} seed={seed}"
     try:
         claims = [decoder.decode(msgspec.json.encode(event)) for event, _ in known_of]
+        others = [decoder.decode(msgspec.json.encode(e)) for e, fraud in found if fraud is None]
     except RefusedError as error:
         raise DatasetError(
-            f"{SYNTHETIC}: contract {name} refuses what its generator makes: {in_words(error)}"
+            f"{SYNTHETIC}: contract {contract.about.name} refuses what its generator makes: "
+            f"{in_words(error)}"
         ) from error
     return Dataset(
         contract=contract,
@@ -295,9 +384,25 @@ def _sampled(contract: Contract, rows: int, seed: int) -> Dataset:
         labels=_labels(fraud for _, fraud in known_of),
         name=recipe,
         digest=hashlib.sha256(recipe.encode()).hexdigest(),
-        format=name,
-        unlabelled=len(found) - len(known_of),
+        format=contract.about.name,
+        unlabelled=len(others),
+        decided=_decided(contract, labels, [event for event, _ in known_of]),
+        others=others,
     )
+
+
+def _decided(contract: Contract, labels: Labels, events: Sequence[Any]) -> Indices | None:
+    path = contract.decided_path
+    if not path:
+        return None
+    return _ordinals([labels.decided(at(event, path)) for event in events])
+
+
+def _ordinals(days: Sequence[dt.date | None]) -> Indices | None:
+    """Days as `Dataset.decided` has them."""
+    if not any(days):
+        return None
+    return np.array([UNDATED if day is None else day.toordinal() for day in days], dtype=np.int64)
 
 
 def _labels(fraud: Iterable[bool]) -> npt.NDArray[np.int8]:

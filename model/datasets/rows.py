@@ -1,6 +1,7 @@
 """From rows of a source file to claims, using the type that checks records in production."""
 
 import csv
+import datetime as dt
 import hashlib
 import math
 import re
@@ -44,6 +45,8 @@ class Labelled(NamedTuple):
 
     claim: Claim
     fraud: bool
+    decided: dt.date | None = None
+    """When that was found, if the file says it."""
 
 
 class Rows(NamedTuple):

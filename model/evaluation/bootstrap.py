@@ -5,7 +5,7 @@ once, and the figures of every draw are sums along that ranking: the same figure
 `model.metrics.evaluate` gives for the drawn claims, hundreds of times faster.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -44,11 +44,53 @@ def intervals(
         resamples: how many draws.
         seed: of the draws.
     """
+    (found,) = _resampled(y, (p,), groups, resamples, seed)
+    return _between(found)
+
+
+def gains(
+    y: Labels,
+    p: Scores,
+    former: Scores,
+    *,
+    groups: Indices | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 42,
+) -> dict[str, Interval]:
+    """Intervals of the differences between the figures of two models, on the same draws.
+
+    Claims that are hard for both are in the same draws of both, so a difference is known better
+    than either figure.
+
+    Args:
+        y: labels, shape (n_claims,), 1 is fraud.
+        p: fraud probabilities of one model, shape (n_claims,).
+        former: of the other, whose figures are subtracted.
+        groups: of copies, drawn as a whole; None if there are no copies.
+        resamples: how many draws.
+        seed: of the draws.
+    """
+    one, other = _resampled(y, (p, former), groups, resamples, seed)
+    return _between({name: one[name] - other[name] for name in one})
+
+
+def _resampled(
+    y: Labels, every: Sequence[Scores], groups: Indices | None, resamples: int, seed: int
+) -> list[dict[str, Scores]]:
+    """Figures of each draw, by name, for each of several scores of the same claims."""
     rng = np.random.default_rng(seed)
     groups = np.arange(len(y)) if groups is None else groups
     size = int(groups.max(initial=-1)) + 1
-    parts = [figures(y, p, drawn[:, groups]) for drawn in _draws(rng, size, resamples)]
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    parts = [
+        [figures(y, p, drawn[:, groups]) for p in every] for drawn in _draws(rng, size, resamples)
+    ]
+    return [
+        {name: np.concatenate([part[number][name] for part in parts]) for name in parts[0][number]}
+        for number in range(len(every))
+    ]
+
+
+def _between(found: dict[str, Scores]) -> dict[str, Interval]:
     return {
         name: Interval(*np.nanquantile(values, [0.025, 0.975]).tolist())
         for name, values in found.items()

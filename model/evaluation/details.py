@@ -15,6 +15,7 @@ from model.evaluation.bootstrap import Interval, intervals
 from model.evaluation.caught import Caught, caught
 from model.evaluation.fairness import ProtectedGroup, groups
 from model.evaluation.importance import Importance
+from model.evaluation.memory import MemoryGain
 from model.evaluation.segments import Segment, segments
 from model.evaluation.walk_forward import months_of
 from model.leaks.check import LeakCheck
@@ -67,6 +68,8 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     """Share of these claims that are flagged so, 0 to 1; None where it was not measured."""
     caught: Caught | None = None
     """At the threshold; None in evaluations of earlier releases."""
+    memory: MemoryGain | None = None
+    """What history adds; None of a model without it."""
 
 
 def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) -> Details:

@@ -53,6 +53,10 @@ class LeakCheck(msgspec.Struct, frozen=True, kw_only=True):
     allowed: tuple[str, ...] = ()
     """Columns that were examined and are accepted nevertheless."""
 
+    def with_more(self, found: Sequence[LeakFinding]) -> "LeakCheck":
+        """The check with findings of another one that were allowed."""
+        return msgspec.structs.replace(self, findings=(*self.findings, *found))
+
     def warnings(self) -> list[str]:
         """Notes for the person training the model, one line each."""
         unseen = [f.column for f in self.findings if not f.fatal]
@@ -77,6 +81,7 @@ def check(
     features: Sequence[str],
     *,
     allowed: Collection[str] = (),
+    known: Collection[str] = (),
     seed: int = 42,
     most: int = MAX_CLAIMS,
     on_look: Callable[[int, int], None] = lambda _done, _total: None,
@@ -90,6 +95,7 @@ def check(
         groups: of copies, shape (n_claims,).
         features: columns the model may see.
         allowed: names of columns that were examined and are accepted nevertheless.
+        known: further names that may be allowed: of what is checked elsewhere.
         seed: of folds, shuffling and models.
         most: if there are more claims, a sample of so many is checked.
         on_look: called with (checks done, checks in total), for a progress bar.
@@ -102,7 +108,7 @@ def check(
         LeakError: a feature that is not in ``allowed`` leaks.
         ValueError: a name in ``allowed`` is not a feature.
     """
-    _refuse_unknown(allowed, features)
+    _refuse_unknown(allowed, {*features, *known})
     _, groups = np.unique(groups, return_inverse=True)
     if np.bincount(group_labels(labels, groups), minlength=2).min() < 2:
         return None
@@ -124,7 +130,7 @@ def check(
     )
 
 
-def _refuse_unknown(allowed: Collection[str], features: Sequence[str]) -> None:
+def _refuse_unknown(allowed: Collection[str], features: Collection[str]) -> None:
     unknown = sorted({*allowed} - {*features, PERMUTED})
     if unknown:
         raise ValueError(f"--allow-leak {shlex.quote(unknown[0])}: the model has no such feature")

@@ -17,7 +17,7 @@ from model.evaluation.importance import Importance
 from model.leaks.check import LeakCheck
 from model.reports import table
 from model.reports.table import TextTable, number, plain
-from model.reports.tables import SHUFFLED, importances
+from model.reports.tables import SHUFFLED, importances, memory, memory_lines, reach
 from model.thresholds import Levels
 from schemas.claim import Role
 from schemas.contract.model import Contract
@@ -129,6 +129,7 @@ def markdown(of: Card) -> str:
             *_importance(of.evaluation.importance),
             *_leaks(of.evaluation.leaks),
             *_figures(of.evaluation, of.threshold_policy, of.levels),
+            *_memory(of.evaluation),
             *_groups(of.evaluation.groups, of.features),
             *_listed("Limits", of.limits),
             "",
@@ -239,6 +240,19 @@ def _figures(evaluation: Details, policy: str, at: Levels) -> list[str]:
         f"Threshold {at.threshold:.4f} ({policy}), review from {at.review:.4f}, "
         f"band medium from {at.medium:.4f}, high from {at.high:.4f}.",
         *_unknown(evaluation.too_little_known),
+    ]
+
+
+def _memory(found: Details) -> list[str]:
+    gain = found.memory
+    if gain is None:
+        return []
+    return [
+        *_listed("History", map(plain, memory_lines(gain))),
+        "",
+        *table.markdown(memory(found, gain)),
+        "",
+        *table.markdown(reach(gain)),
     ]
 
 

@@ -13,6 +13,7 @@ from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.details import Details, details
 from model.evaluation.importance import importance
+from model.evaluation.memory import MemoryGain
 from model.evaluation.walk_forward import MonthlyStep
 from model.features.facts import claim_columns
 from model.files.trusted import FileError, decode, read
@@ -38,6 +39,7 @@ def documents(
     dataset: Dataset,
     steps: Sequence[MonthlyStep] = (),
     leaks: LeakCheck | None = None,
+    memory: MemoryGain | None = None,
     on_feature: Callable[[], None] = lambda: None,
 ) -> dict[str, bytes]:
     """Files for people about one of the models that were trained on the same claims, by name.
@@ -49,6 +51,7 @@ def documents(
         dataset: the data they were trained and evaluated on.
         steps: of the model's prequential evaluation, if there was one.
         leaks: the leak alarm's result for the training claims, if it ran.
+        memory: what history adds, if the model has it.
         on_feature: called for each feature whose importance was measured, for a progress bar.
     """
     rows, threshold = trained.test_rows, trained.levels.threshold
@@ -57,6 +60,7 @@ def documents(
         details(tested, trained.test_scores, threshold),
         too_little_known=_too_little_known(trained, tested.claims),
         leaks=leaks,
+        memory=memory,
         importance=importance(
             trained.contract,
             trained.pipeline,

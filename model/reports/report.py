@@ -8,6 +8,7 @@ from typing import Final
 from model.artifact.manifest import Manifest
 from model.evaluation.caught import MOST_EXAMPLES, Caught
 from model.evaluation.details import Details
+from model.evaluation.memory import MemoryGain
 from model.evaluation.segments import MIN_CLAIMS, MIN_SHARE, OTHER
 from model.evaluation.walk_forward import MonthlyStep
 from model.leaks.check import LeakCheck
@@ -65,6 +66,7 @@ def html(
         _section("Caught and missed", _caught(manifest, found.caught)) if found.caught else "",
         _examples(examples) if examples else "",
         _section("Figures", tabular(tables.figures(found))),
+        _section("History", _memory(found, found.memory)) if found.memory else "",
         _section("Families side by side", tabular(tables.comparison(reports))) if others else "",
         _section("Charts", _grid(_pictures(every, found, threshold))),
         _section("Months of the test claims", _months(found)),
@@ -158,6 +160,14 @@ def _features(manifest: Manifest, found: Details) -> str:
         return said
     shown = tabular(tables.importances(found.importance))
     return f'{said}\n{shown}\n<p class="quiet">{escape(tables.SHUFFLED)}</p>'
+
+
+def _memory(found: Details, gain: MemoryGain) -> str:
+    """What history adds, and how far it reaches."""
+    return (
+        f"{_items(tables.memory_lines(gain))}{tabular(tables.memory(found, gain))}"
+        f"{tabular(tables.reach(gain))}"
+    )
 
 
 def _section(title: str, body: str) -> str:

@@ -10,6 +10,7 @@ from model.evaluation.caught import Caught
 from model.evaluation.details import Details, Month
 from model.evaluation.fairness import ProtectedGroup
 from model.evaluation.importance import MOST_CLAIMS, Importance
+from model.evaluation.memory import MemoryGain
 from model.evaluation.segments import Segment
 from model.evaluation.walk_forward import MonthlyStep
 from model.metrics import Report
@@ -57,6 +58,48 @@ def figures(found: Details) -> TextTable:
             ["share of claims of which too little is known", number(found.too_little_known), ""]
         )
     return TextTable(["", "value", "95 % interval (bootstrap)"], rows)
+
+
+def memory(found: Details, gain: MemoryGain) -> TextTable:
+    """Figures with history and without, and what lies between."""
+    rows = [
+        [
+            NAMES[name],
+            _with_interval(getattr(found.report, name), found.intervals.get(name)),
+            _with_interval(getattr(gain.without, name), gain.intervals.get(name)),
+            f"{between.low:+.4f} to {between.high:+.4f}",
+        ]
+        for name, between in gain.gains.items()
+    ]
+    return TextTable(["", "with history", "without", "difference (95 %)"], rows)
+
+
+def _with_interval(value: float | None, interval: Interval | None) -> str:
+    between = f" ({interval.low:.4f} to {interval.high:.4f})" if interval else ""
+    return f"{number(value)}{between}"
+
+
+def reach(gain: MemoryGain) -> TextTable:
+    """How far history reaches, by kind."""
+    head = ["of the tested claims", "name one", "seen before", "outcome known", "fraud known"]
+    rows = [
+        [one.kind, *map(percent, (one.named, one.seen, one.decided, one.frauds, one.common))]
+        for one in gain.kinds
+    ]
+    return TextTable([*head, "placeholder"], rows)
+
+
+def memory_lines(gain: MemoryGain) -> list[str]:
+    """What else is to be said of it."""
+    how = "as the data says" if gain.plan.outcomes == "stated" else "by assumption"
+    return [
+        f"Each claim saw what was known on the days before its report, {how}; the figures are "
+        "those of this replay.",
+        f"Half of the claims tested on have more than {gain.days:.0f} days of history before them; "
+        f"{gain.frauds:,} frauds became known while claims still came in.",
+        *(f"Doubt: {doubt}." for doubt in gain.doubts),
+        *(f"Note: {note}." for note in gain.notes),
+    ]
 
 
 def caught(found: Caught) -> TextTable:

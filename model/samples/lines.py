@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from model.samples import dwellings, health
+from model.samples import dwellings, health, motor
 from model.samples.draws import DrawnEvent
 from schemas.contract.model import Contract
 
 GENERATORS: Final[Mapping[str, Callable[[int, int], list[DrawnEvent]]]] = {
     "health": health.generate,
+    "motor": motor.generate,
     "property": dwellings.generate,
 }
 """Each makes so many events, with a seed, in the order in which they happened."""
@@ -19,7 +20,7 @@ NAMES: Final = (AUTO, *GENERATORS)
 
 def as_reported(contract: Contract, event: DrawnEvent) -> DrawnEvent:
     """The event as it is sent when the claim comes in: what is found later is not in it."""
-    later = contract.label_path[:1]
+    later = {*contract.label_path[:1], *contract.decided_path[:1]}
     return {name: value for name, value in event.items() if name not in later}
 
 

@@ -29,6 +29,7 @@ from model.artifact.store import (
 from model.compiled.classifier import agrees, explains
 from model.drift import Window
 from model.files.trusted import FileError, decode
+from model.history.plan import HistoryPlan
 from model.scoring.rules import RuleError, Rules, shipped_rules
 from model.scoring.scorer import Scorer
 from schemas.contract.model import Contract
@@ -85,6 +86,7 @@ def _loaded(path: Path, rules: Callable[[Contract], Rules], verify: Verify, form
     folder = path.resolve()  # a link that is switched while we read must not mix two models
     said, manifest = described(folder, form.version)
     verify(folder, said)
+    _refuse_history(folder, manifest.history)
     _refuse_other_versions(folder, manifest.versions)
     contents = verified(folder, manifest)
     reference = _reference(folder, contents.reference)
@@ -155,6 +157,20 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, claims: Sequence[Any]) ->
         raise ArtifactError(
             f"{folder}: golden example {worst + 1} scores {found[worst]!r} here and "
             f"{expected[worst]!r} in training: this installation computes different scores"
+        )
+
+
+def _refuse_history(folder: Path, history: HistoryPlan | None) -> None:
+    """A score without the history that the model learnt from would be the score of another model.
+
+    Missing history must never be read as no earlier claims, and nothing keeps it in service yet.
+    """
+    if history is not None:
+        kinds = ", ".join(kind.kind for kind in history.kinds)
+        raise ArtifactError(
+            f"{folder} was trained with --history ({kinds}), and this release cannot score with "
+            "it: nothing remembers claims in service yet. Train a model without --history; what "
+            "history would add is in the report and the card of this one"
         )
 
 

@@ -19,6 +19,7 @@ from model.datasets.dataset import Dataset
 from model.families import estimators
 from model.features.encoder import many_valued, varying
 from model.features.facts import UNDATED, claim_columns, event_days
+from model.history.plan import HistoryPlan
 from model.metrics import Report, evaluate
 from model.thresholds import Fixed, Levels, Policy, levels
 from model.training import splits
@@ -56,6 +57,8 @@ class Trained(NamedTuple):
     """See `model.training.doubts`."""
     left_out: Mapping[str, str] = MappingProxyType({})
     """Features that the pipeline does not use, and why."""
+    history: HistoryPlan | None = None
+    """How its history features were computed, if it has any."""
 
 
 def split(dataset: Dataset, plan: SplitPlan) -> Split:
@@ -116,6 +119,7 @@ def train(
     seed: int = estimators.DEFAULT_SEED,
     policy: Policy | None = None,
     sides: Split | None = None,
+    history: HistoryPlan | None = None,
     on_fit: Callable[[], None] = _no_step,
 ) -> Trained:
     """Fit and choose the threshold on the training side of the split, evaluate on the test side.
@@ -128,6 +132,7 @@ def train(
         seed: makes fitting repeatable.
         policy: how the threshold is chosen; fixed at 0.5 unless given.
         sides: the split of that plan, if it is known already.
+        history: how the history features among the claims' fields were computed.
         on_fit: called after each of the `FOLDS` + 1 fits, for a progress bar.
 
     Raises:
@@ -164,6 +169,7 @@ def train(
         seed=seed,
         doubts=doubts(int(labels.sum()), tested, scores, held_out, at.threshold),
         left_out=left_out(contract, seen, features, pipeline),
+        history=history,
     )
 
 
@@ -254,6 +260,7 @@ def package(
         seed=trained.seed,
         doubts=trained.doubts,
         left_out=dict(trained.left_out),
+        history=trained.history,
     )
     return contents, manifest
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from schemas.cli import entities
+from schemas.cli.entities import EntitiesSeen
 from schemas.cli.export import documents
 from schemas.cli.named import named
 from schemas.cli.values import MOST_SHOWN, ValuesSeen
@@ -23,8 +25,10 @@ class Findings:
         self.refused: Counter[str] = Counter()
         self.first: dict[str, str] = {}
         self.labels: Counter[bool | None] = Counter()
+        self.decided = 0
         self.fields = {n: _values(contract, n) for n in contract.fields}
         self.derived = {n: _values(contract, n) for n in contract.derived}
+        self.entities = EntitiesSeen(contract)
         self._contract = contract
 
     def add(self, read: ReadRow) -> None:
@@ -36,6 +40,8 @@ class Findings:
             return
         self.accepted += 1
         self.labels[read.label] += 1
+        self.decided += read.decided is not None and read.label is not None
+        self.entities.add(read.claim)
         facts = {name: getattr(read.claim, name) for name in self.fields}
         for name, values in self.fields.items():
             values.add(facts[name])
@@ -63,7 +69,7 @@ def check(contract_file: Path, data: Path | None) -> tuple[list[str], bool]:
     fields, facts = len(contract.fields), len(contract.derived)
     lines = [f"{contract_file.name}: {fields} fields, {facts} derived facts"]
     if data is None:
-        lines += _derived(contract, None)
+        lines += [*entities.lines(contract, None), *_derived(contract, None)]
         return lines, True
     with open_claims(data, contract) as file:
         findings = Findings(contract)
@@ -89,11 +95,14 @@ def _lines(file: ClaimFile, contract: Contract, findings: Findings) -> Iterator[
     if contract.label is not None:
         fraud, honest, unknown = (findings.labels[label] for label in (True, False, None))
         yield f"label: {fraud:,} fraud, {honest:,} honest, {unknown:,} unlabelled"
+        if contract.label.decided is not None:
+            yield f"decided: the day is known of {findings.decided:,} of {fraud + honest:,} labels"
     yield "fields: role, kind, share of the claims that have a value, values"
     for name, values in findings.fields.items():
         share = values.present / findings.accepted if findings.accepted else 0
         start = f"  {name:32} {contract.fields[name].role.value:10} {values.kind:6} {share:6.1%}"
         yield f"{start}  {values.line()}"
+    yield from entities.lines(contract, findings.entities)
     yield from _derived(contract, findings)
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from schemas.claim import Role
+from schemas.entities.declared import Entity
 from schemas.expressions.nodes import MAX_LENGTH
-from schemas.reading.declared import MAX_TABLE, Reading, Words
+from schemas.reading.declared import MAX_TABLE, Reading, Word, Words
 
 MAX_FIELDS: Final = 1_000
 MAX_DERIVED: Final = 300
@@ -45,7 +46,8 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, rename={
     max_length: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     pattern: Annotated[str, Meta(max_length=500)] | None = None
     unit: Label | None = None
-    entity: Label | None = None
+    entity: Entity | Label | None = None
+    """What the field names. A name alone is for people; history remembers an `Entity`."""
     places: Places | Place | None = None
     reading: Reading | None = None
     phrase: "Phrase | None" = None
@@ -127,6 +129,10 @@ class DeclaredLabel(Struct, frozen=True, forbid_unknown_fields=True):
     field: Place
     fraud: Annotated[Words, Meta(min_length=1)]
     honest: Annotated[Words, Meta(min_length=1)]
+    decided: Place | None = None
+    """Where it says on which day that was found; before it, nobody knew."""
+    date: Words | Word = "%Y-%m-%d"
+    """Form of that day, or several, as in ``x-read``."""
 
 
 class Document(Struct, frozen=True, forbid_unknown_fields=True, rename={

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from schemas.claim import WITHHELD, Role
 from schemas.contract.declared import About, Declared, DeclaredFact, DeclaredLabel, Event, Phrase
+from schemas.entities.declared import Entity
 from schemas.expressions.nodes import Kind, Node, facts_of
 from schemas.reading.declared import Reading
 
@@ -58,6 +59,8 @@ class Contract(Struct, frozen=True, dict=True):
     event: Event
     label: DeclaredLabel | None
     label_path: Path
+    decided_path: Path
+    """Where files say when the label became known; () if they do not."""
     missing: tuple[str, ...]
     examples: tuple[Mapping[str, Any], ...]
     tree: Mapping[str, Any]
@@ -96,6 +99,12 @@ class Contract(Struct, frozen=True, dict=True):
         if name in self.derived:
             return self.derived[name].kind == "text"
         return self.fields[name].kind == "text" and self.fields[name].role is not Role.IDENTIFIER
+
+    @cached_property
+    def entities(self) -> Mapping[str, Entity]:
+        """What the fields name that history is remembered by, by the field's name."""
+        found = {name: field.said.entity for name, field in self.fields.items()}
+        return MappingProxyType({n: e for n, e in found.items() if isinstance(e, Entity)})
 
     def is_withheld(self, name: str) -> bool:
         """True of what no alert may say the value of: a personal or protected field, or a fact that

@@ -23,8 +23,10 @@ from schemas.contract.model import Contract, Derived, Field
 from schemas.contract.places import PlaceError, json_path, path_of, places_of, within
 from schemas.contract.rules import field_of, name_faults, phrase_faults
 from schemas.contract.words import both, word_faults
+from schemas.entities.declared import Entity
 from schemas.expressions.grammar import parse as parse_expression
 from schemas.expressions.nodes import ExpressionError, Kind
+from schemas.reading.dates import FormError, date_reader
 from schemas.reading.words import listed
 from schemas.wording import broken_rule
 
@@ -74,6 +76,7 @@ def parse(tree: Mapping[str, Any], file: str = "contract") -> Contract:
     _check_names(document.required, fields, file, "$.required")
     _check_places(fields, file)
     _check_event(document.event, fields, file)
+    _check_entities(document.event, fields, file)
     contract = Contract(
         about=document.about,
         id=document.id,
@@ -84,6 +87,7 @@ def parse(tree: Mapping[str, Any], file: str = "contract") -> Contract:
         event=document.event,
         label=document.label,
         label_path=_label_path(document.label, fields, file),
+        decided_path=_decided_path(document.label, fields, file),
         missing=document.missing,
         examples=document.examples,
         tree=tree,
@@ -211,26 +215,68 @@ def _check_event(event: Event, fields: Mapping[str, Field], file: str) -> None:
         )
 
 
+def _check_entities(event: Event, fields: Mapping[str, Field], file: str) -> None:
+    """Check that no claim is its own entity, and that one kind is one thing."""
+    first: dict[str, tuple[str, Entity]] = {}
+    for name, field in fields.items():
+        entity, path = field.said.entity, f"$.properties.{name}.x-entity"
+        if not isinstance(entity, Entity):
+            continue
+        if name == event.id:
+            raise ContractError(
+                file, path, "is the claim's id, and each claim has its own", "Take it out."
+            )
+        other, same = first.setdefault(entity.kind, (name, entity))
+        if not entity.agrees(same):
+            raise ContractError(
+                file,
+                path,
+                f"{other} names a {entity.kind} by another like, form or country",
+                "Write the same for both, or give one another kind.",
+            )
+
+
 def _label_path(
     label: DeclaredLabel | None, fields: Mapping[str, Field], file: str
 ) -> tuple[str, ...]:
     if label is None:
         return ()
+    path = _found_later(label.field, "field", fields, file)
+    word = both(label.fraud, label.honest)
+    if word is not None:
+        raise ContractError(file, "$.x-label", f"{word} is fraud and honest", "Decide on one.")
+    return path
+
+
+def _decided_path(
+    label: DeclaredLabel | None, fields: Mapping[str, Field], file: str
+) -> tuple[str, ...]:
+    if label is None or label.decided is None:
+        return ()
     try:
-        path = path_of(label.field)
+        date_reader((label.date,) if isinstance(label.date, str) else label.date)
+    except FormError as error:
+        raise ContractError(file, "$.x-label.date", str(error), "Correct the form.") from None
+    return _found_later(label.decided, "decided", fields, file)
+
+
+def _found_later(
+    place: str, member: str, fields: Mapping[str, Field], file: str
+) -> tuple[str, ...]:
+    """The path of a place that only training reads."""
+    try:
+        path = path_of(place)
     except PlaceError as error:
-        raise ContractError(file, "$.x-label.field", str(error), "Correct it.") from None
+        raise ContractError(file, f"$.x-label.{member}", str(error), "Correct it.") from None
+    what = "the label" if member == "field" else "when the label was decided"
     for field in fields.values():
         if path in field.places:
             raise ContractError(
                 file,
                 f"$.properties.{field.name}",
-                f"{label.field} is the label, which no claim has when it is scored",
+                f"{place} is {what}, which no claim has when it is scored",
                 "Take the field out, or correct x-label.",
             )
-    word = both(label.fraud, label.honest)
-    if word is not None:
-        raise ContractError(file, "$.x-label", f"{word} is fraud and honest", "Decide on one.")
     return path
 
 

@@ -13,6 +13,7 @@ from schemas.contract.declared import NAME_FORM, Declared, Phrase
 from schemas.contract.errors import ContractError
 from schemas.contract.model import MAX_NUMBER, MAX_TEXT, Field
 from schemas.contract.places import PlaceError, path_of
+from schemas.entities.declared import Entity
 from schemas.expressions.grammar import RESERVED
 from schemas.expressions.nodes import Kind
 from schemas.reading.dates import FormError
@@ -122,6 +123,7 @@ def _type_faults(said: Declared, *, required: bool) -> Iterator[Fault]:
             yield Fault(f".{shown}", f"is for a {kinds[0]}, and this is a {kind}", "Take it out.")
     yield from _bound_faults(said)
     yield from _role_faults(said, kind)
+    yield from _entity_faults(said, kind)
     yield from _place_faults(said)
     yield from phrase_faults(said.phrase, kind)
     if said.reading is not None:
@@ -155,6 +157,18 @@ def _role_faults(said: Declared, kind: Kind) -> Iterator[Fault]:
         )
     if said.role is Role.IDENTIFIER and kind != "text":
         yield Fault(".x-role", "an identifier is a text", "Write type: string.")
+
+
+def _entity_faults(said: Declared, kind: Kind) -> Iterator[Fault]:
+    entity = said.entity
+    if not isinstance(entity, Entity):
+        return
+    if kind != "text":
+        yield Fault(".x-entity", f"a {kind} names no entity", "Write type: string, or a name only.")
+    if said.role is Role.PROTECTED:
+        yield Fault(".x-entity", "protected, and no history is kept by it", "Take it out.")
+    if entity.country is not None and entity.form != "phone":
+        yield Fault(".x-entity.country", "is for form: phone", "Take it out.")
 
 
 def _place_faults(said: Declared) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """Rows of tables: claims from cells, by the names of their columns."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -10,7 +11,8 @@ from schemas.decoding.refusal import RefusedError
 from schemas.decoding.slots import Slots
 from schemas.decoding.structs import claim_type
 from schemas.printable import listed, printable
-from schemas.reading.value import as_text
+from schemas.reading.declared import Reading
+from schemas.reading.value import as_text, value_reader
 from schemas.reading.words import alike
 
 
@@ -31,10 +33,12 @@ class CellFault(NamedTuple):
 
 
 class Labels:
-    """Reads what was found about a claim: true, false, or None where it is not known."""
+    """Reads what was found about a claim: true, false, or None where it is not known; and when."""
 
     def __init__(self, contract: Contract) -> None:
         self._known: dict[str, bool] = {}
+        form = Reading(date=contract.label.date if contract.label else ())
+        self._day = value_reader("date", form, contract.missing)
         if contract.label is not None:
             self._known |= dict.fromkeys(map(alike, contract.label.honest), False)
             self._known |= dict.fromkeys(map(alike, contract.label.fraud), True)
@@ -43,6 +47,16 @@ class Labels:
         """The label that a text, a flag or a number stands for."""
         return None if written is None else self._known.get(alike(_text(written)))
 
+    def decided(self, written: Any) -> dt.date | None:
+        """The day on which that was found; None where it is not known.
+
+        Raises:
+            ReadingError: it is not a day in the form that the contract says.
+        """
+        found = self._day(written)
+        assert found is None or isinstance(found, dt.date)
+        return found
+
 
 class Columns(NamedTuple):
     """Which columns of a table are read."""
@@ -50,6 +64,7 @@ class Columns(NamedTuple):
     slots: tuple[int | None, ...]
     """Column of each slot; None: there is none."""
     label: int | None
+    decided: int | None
     unused: tuple[str, ...]
     """Columns that no field is read from."""
     absent: tuple[str, ...]
@@ -105,6 +120,11 @@ class RowReader:
         at = self.columns.label
         return None if at is None else self._labels.read(cells[at])
 
+    def decided(self, cells: Sequence[Any]) -> dt.date | None:
+        """When that was found; see `Labels.decided`."""
+        at = self.columns.decided
+        return None if at is None else self._labels.decided(cells[at])
+
     def fault(self, refused: RefusedError, cells: Sequence[Any]) -> CellFault:
         """Where in the row a refusal is."""
         for path, at in self._by_path.items():
@@ -133,9 +153,11 @@ class RowReader:
                 raise ColumnError(f"no column {wanted}, which {field.name} is read from")
             absent.append(field.name)
         label = names.find(self._contract.label_path) if self._contract.label_path else None
-        used = {*slots, label}
+        path = self._contract.decided_path
+        decided = names.find(path) if path else None
+        used = {*slots, label, decided}
         unused = [name for n, name in enumerate(self._header) if n not in used]
-        return Columns(slots, label, tuple(unused), tuple(absent))
+        return Columns(slots, label, decided, tuple(unused), tuple(absent))
 
 
 class _Names:

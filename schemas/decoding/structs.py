@@ -78,7 +78,7 @@ def annotations(field: Field) -> Meta:
     extra = {
         "x-role": said.role.value,
         "x-unit": said.unit,
-        "x-entity": said.entity,
+        "x-entity": None if said.entity is None else msgspec.to_builtins(said.entity),
         "x-read": None if said.reading is None else msgspec.to_builtins(said.reading),
     }
     return Meta(extra_json_schema={name: v for name, v in extra.items() if v is not None})

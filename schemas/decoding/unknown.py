@@ -31,10 +31,12 @@ class UnknownFields(enum.StrEnum):
 
 
 def known_fields(contract: Contract) -> Known:
-    """Everything that the contract reads of an event, and the label, which only training reads."""
+    """Everything that the contract reads of an event, and what only training reads: the label and
+    when it was decided.
+    """
     root: dict[str, Any] = {}
     paths = [path for field in contract.fields.values() for path in places_of(field)]
-    for path in (*paths, contract.label_path):
+    for path in (*paths, contract.label_path, contract.decided_path):
         branch = root
         for name in path:
             branch = branch.setdefault(name, {})

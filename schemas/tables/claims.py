@@ -1,6 +1,7 @@
 """Claims of a file, one by one, with what was found about them and what is wrong with the rest."""
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,10 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.contract.model import Contract
+from schemas.contract.places import json_path
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader, at
 from schemas.printable import listed
+from schemas.reading.words import ReadingError
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Row, Table, TableError
 
@@ -25,6 +28,8 @@ class ReadRow(NamedTuple):
     label: bool | None = None
     """True for fraud, false for none, None where it is not known."""
     fault: CellFault | None = None
+    decided: dt.date | None = None
+    """When the label became known, if the file says it."""
 
 
 class ClaimFile(NamedTuple):
@@ -74,10 +79,14 @@ def _cells(table: Table, reader: RowReader) -> Iterator[ReadRow]:
             continue
         try:
             claim = reader.claim(row.cells, number)
+            decided = reader.decided(row.cells)
         except RefusedError as refused:
             yield ReadRow(row.line, fault=reader.fault(refused, row.cells))
+        except ReadingError as error:
+            at_column = (table.header or ())[reader.columns.decided or 0]
+            yield ReadRow(row.line, fault=CellFault(at_column, "", str(error)))
         else:
-            yield ReadRow(row.line, claim, reader.label(row.cells))
+            yield ReadRow(row.line, claim, reader.label(row.cells), decided=decided)
 
 
 def _events(table: Table, contract: Contract) -> Iterator[ReadRow]:
@@ -93,6 +102,11 @@ def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> ReadRow:
         claim = decoder.decode(row.cells)
     except RefusedError as refused:
         return ReadRow(row.line, fault=CellFault(refused.path, "", str(refused)))
-    path = decoder.contract.label_path
-    found = at(msgspec.json.decode(row.cells), path) if path else None
-    return ReadRow(row.line, claim, labels.read(found))
+    label_path, decided_path = decoder.contract.label_path, decoder.contract.decided_path
+    tree = msgspec.json.decode(row.cells) if label_path else None
+    try:
+        decided = labels.decided(at(tree, decided_path)) if decided_path else None
+    except ReadingError as error:
+        return ReadRow(row.line, fault=CellFault(json_path(decided_path), "", str(error)))
+    label = labels.read(at(tree, label_path) if label_path else None)
+    return ReadRow(row.line, claim, label, decided=decided)

@@ -80,15 +80,16 @@ def _lines(table: Table, decoder: ClaimDecoder) -> Iterator[Outgoing]:
 
 def _without_label(event: bytes, contract: Contract) -> bytes:
     """The event without what was found about it, which nobody knows when a claim comes in."""
-    path = contract.label_path
-    if not path or any(path in places_of(field) for field in contract.fields.values()):
+    read = {path for field in contract.fields.values() for path in places_of(field)}
+    later = [p for p in (contract.label_path, contract.decided_path) if p and p not in read]
+    if not later:
         return event
     tree = msgspec.json.decode(event)
-    if at(tree, path) is None:
-        return event
-    inner = at(tree, path[:-1])
-    del inner[path[-1]]
-    return msgspec.json.encode(tree)
+    there = [path for path in later if at(tree, path) is not None]
+    for path in there:
+        inner = at(tree, path[:-1])
+        del inner[path[-1]]
+    return msgspec.json.encode(tree) if there else event
 
 
 def _rows(table: Table, reader: RowReader, decoder: ClaimDecoder) -> Iterator[Outgoing]:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from model.evaluation.bootstrap import figures, intervals
+from model.evaluation.bootstrap import Interval, figures, gains, intervals
 from model.metrics import evaluate
 from tests.model.examples import dataset
 
@@ -63,3 +63,15 @@ def test_the_interval_is_as_wide_as_the_figure_varies() -> None:
 
 def test_figures_without_meaning_have_no_interval() -> None:
     assert intervals(np.zeros(20, dtype=int), np.full(20, 0.1)).keys() == {"brier"}
+
+
+def test_a_difference_is_drawn_on_the_same_claims() -> None:
+    """Of a model and itself there is none; of two that err alike it is known better than either."""
+    other = np.clip(P + RNG.normal(0, 0.01, len(P)), 0, 1)
+    assert set(gains(DATA.labels, P, P, resamples=100).values()) == {Interval(0.0, 0.0)}
+    found = gains(DATA.labels, P, other, resamples=200)["roc_auc"]
+    alone = intervals(DATA.labels, P, resamples=200)["roc_auc"]
+    assert 0 < found.high - found.low < (alone.high - alone.low) / 3
+    worse = gains(DATA.labels, P, np.full(len(P), 0.5), resamples=200)["roc_auc"]
+    assert worse.low == pytest.approx(alone.low - 0.5)
+    assert worse.high == pytest.approx(alone.high - 0.5)

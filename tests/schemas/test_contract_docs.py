@@ -8,6 +8,7 @@ import msgspec
 from schemas.contract.declared import Declared, Document
 from schemas.contract.parse import from_bytes
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.entities.declared import Entity
 from schemas.expressions.operations import FUNCTIONS
 from schemas.reading.dates import NAMED
 from schemas.reading.declared import Reading, WeekDate
@@ -34,7 +35,7 @@ def test_the_example_is_a_contract() -> None:
 def test_every_keyword_is_described() -> None:
     keywords = {
         field.encode_name
-        for kind in (Document, Declared, Reading, WeekDate)
+        for kind in (Document, Declared, Entity, Reading, WeekDate)
         for field in msgspec.structs.fields(kind)
     }
     shown = set(re.findall(r"[$\w-]+", TEXT))

@@ -31,7 +31,7 @@ def test_another_name_is_refused_and_files_are_looked_for(said: str) -> None:
 
 def test_the_refusal_lists_the_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--contract", "helth"]) == WRONG
-    assert "auto, carclaims, health, insurance_claims, property" in capsys.readouterr().err
+    assert "auto, carclaims, health, insurance_claims, motor, property" in capsys.readouterr().err
 
 
 HEALTH = (FOLDER / "health.yaml").read_text()

@@ -1,0 +1,167 @@
+"""What history adds to a model: the same claims, split and family with it and without it.
+
+The figures are those of the replay, in which each claim saw what was known when it came in. A join
+of the claims on what is known today promises more than any service can keep.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from model.arrays import Indices, Matrix, Scores
+from model.datasets.dataset import Dataset
+from model.evaluation.bootstrap import Interval, gains, intervals
+from model.history.facts import DAY
+from model.history.features import SUFFIXES
+from model.history.learning import Past, matrix_of
+from model.history.plan import HistoryPlan
+from model.metrics import Report, evaluate
+
+SHORT: Final = 365
+"""Days before a claim from which all that the features look at can have been seen."""
+FEW_FRAUDS: Final = 50
+"""Frauds that became known while claims still came in: with fewer, nothing is to be learnt."""
+RARE: Final = 0.01
+"""Share of the tested claims that name somebody of whom an outcome is known."""
+
+
+class KindReach(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the history of one kind reaches; shares of the tested claims."""
+
+    kind: str
+    named: float
+    """They name one."""
+    seen: float
+    """They name one that an earlier claim named."""
+    decided: float
+    """The outcome of one of these was known."""
+    frauds: float
+    """One of these was known to be fraud."""
+    common: float
+    """They name one that is taken for a placeholder."""
+
+
+class MemoryGain(msgspec.Struct, frozen=True, kw_only=True):
+    """What history adds."""
+
+    plan: HistoryPlan
+    without: Report
+    """Of the same family without history, on the same claims."""
+    intervals: dict[str, Interval]
+    """Of its figures."""
+    gains: dict[str, Interval]
+    """Of the figures with history less those without, by bootstrap on the same draws."""
+    kinds: tuple[KindReach, ...]
+    days: float
+    """Of history before the tested claims: half of them have less."""
+    frauds: int
+    """That became known while claims still came in."""
+    doubts: tuple[str, ...] = ()
+    """Why history cannot help, or why the figures do not show whether it does."""
+    notes: tuple[str, ...] = ()
+
+
+def memory_gain(
+    past: Past, tested: Dataset, rows: Indices, scores: Scores, without: Scores, threshold: float
+) -> MemoryGain:
+    """Compare a model with history with one without.
+
+    Args:
+        past: what the whole data set says of the past.
+        tested: the claims that both were tested on.
+        rows: of the data set, shape (n_claims,): these claims.
+        scores: by the model with history, shape (n_claims,).
+        without: by the other one.
+        threshold: of the other one.
+    """
+    y, groups = tested.labels, tested.groups
+    of_row = {row: place for place, row in enumerate(past.rows.tolist())}
+    places = [of_row[row] for row in rows.tolist() if row in of_row]
+    kinds = tuple(_reach(past, places, len(rows)))
+    first = min((claim.fact.known_at for claim in past.claims), default=0)
+    ages = [(past.claims[place].fact.known_at - first) / DAY for place in places]
+    last = max((claim.fact.known_at for claim in past.claims), default=0)
+    frauds = len({o.claim for o in past.outcomes if o.fraud and o.known_at < last})
+    gained = gains(y, scores, without, groups=groups)
+    days = float(np.median(ages)) if ages else 0.0
+    return MemoryGain(
+        plan=past.plan,
+        without=evaluate(y, without, threshold),
+        intervals=intervals(y, without, groups=groups),
+        gains=gained,
+        kinds=kinds,
+        days=days,
+        frauds=frauds,
+        doubts=tuple(_doubts(days, frauds, kinds, gained.get("average_precision"))),
+        notes=tuple(_notes(past)),
+    )
+
+
+def _reach(past: Past, places: Sequence[int], claims: int) -> Iterator[KindReach]:
+    histories = [past.histories[place] for place in places]
+    values = matrix_of(histories) if histories else np.empty((0, 0))
+    for number, kind in enumerate(past.plan.kinds):
+        start = number * len(SUFFIXES)
+        flag = f"common_entity:{kind.kind}"
+
+        def share(suffix: str, least: float, start: int = start) -> float:
+            column = _column(values, start + SUFFIXES.index(suffix))
+            return float((column >= least).sum()) / claims if claims else 0.0
+
+        yield KindReach(
+            kind=kind.kind,
+            named=share("claims_30d", 0),
+            seen=share("days_since", 0),
+            decided=share("decided", 1),
+            frauds=share("frauds", 1),
+            common=sum(flag in one.flags for one in histories) / claims if claims else 0.0,
+        )
+
+
+def _column(values: Matrix, number: int) -> Matrix:
+    return values[:, number] if values.size else np.empty(0)
+
+
+def _doubts(
+    days: float, frauds: int, kinds: Sequence[KindReach], gained: Interval | None
+) -> Iterator[str]:
+    if days < SHORT:
+        yield (
+            f"history is too short: half of the claims tested on have less than {days:.0f} days of "
+            f"it before them, and the features look at {SHORT} and more"
+        )
+    if frauds < FEW_FRAUDS:
+        yield (
+            f"too few outcomes: {frauds} frauds became known while claims still came in; "
+            f"{FEW_FRAUDS} are the fewest to learn from"
+        )
+    reached = max((kind.decided for kind in kinds), default=0.0)
+    if reached < RARE:
+        yield (
+            f"outcomes reach too few claims: of no kind do more than {reached:.1%} of the claims "
+            "tested on name one that was in a decided claim before"
+        )
+    if gained is None or gained.low <= 0:
+        between = "" if gained is None else f": {gained.low:+.3f} to {gained.high:+.3f} (95 %)"
+        yield f"what history adds to the average precision may be chance{between}"
+
+
+def _notes(past: Past) -> Iterator[str]:
+    plan = past.plan
+    if plan.outcomes == "assumed":
+        yield (
+            f"the data does not say when outcomes became known: each counts {plan.outcome_days} "
+            "days after its claim was reported"
+        )
+    elif past.undecided:
+        yield (
+            f"{past.undecided:,} of {len(past.rows):,} labels have no day on which they were "
+            "decided, as of claims that nobody investigated: they count for no other claim"
+        )
+    if past.undated:
+        yield (
+            f"{past.undated:,} claims without a day of report: they have no history and are part "
+            "of none"
+        )

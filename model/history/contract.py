@@ -1,0 +1,74 @@
+"""The contract of claims whose history is known: that of the claims, with a field a feature.
+
+What senders send does not change: the document of the contract (`Contract.to_json`) stays as it is,
+and the fields are filled from what is remembered.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from model.history.features import feature_name
+from model.history.plan import EntityKind
+from schemas.claim import Role
+from schemas.contract.declared import Cases, Declared, Phrase
+from schemas.contract.model import MAX_NUMBER, Contract, Field
+
+_PHRASES: Final[Mapping[str, Phrase]] = {
+    "claims_30d": "{} other {claim|claims} with the same KIND in 30 days",
+    "claims_90d": "{} other {claim|claims} with the same KIND in 90 days",
+    "claims_365d": "{} other {claim|claims} with the same KIND in a year",
+    "policies": "the KIND stands in earlier claims on {} {policy|policies}",
+    "days_since": Cases(positive="latest claim with the same KIND {} {day|days} before"),
+    "decided": "outcome known of {} earlier {claim|claims} with the same KIND",
+    "frauds": "{} earlier {claim|claims} with the same KIND {was|were} found to be fraud",
+    "fraud_rate": "{:.0%} of the decided claims with the same KIND were fraud",
+}
+"""By the end of a feature's name; all of `model.history.features.SUFFIXES`."""
+
+
+def remembering(contract: Contract, kinds: tuple[EntityKind, ...]) -> Contract:
+    """The contract with the history features of these kinds as fields of role *feature*.
+
+    Raises:
+        ValueError: a field or a derived fact has such a name already.
+    """
+    more = {field.name: field for kind in kinds for field in _fields(kind)}
+    taken = [name for name in (*contract.fields, *contract.derived) if name in more]
+    if taken:
+        raise ValueError(
+            f"contract {contract.about.name}: {taken[0]} is the name of a history feature: give "
+            "the field another name, and x-from this one"
+        )
+    return msgspec.structs.replace(contract, fields={**contract.fields, **more})
+
+
+def _fields(kind: EntityKind) -> Iterator[Field]:
+    for suffix, text in _PHRASES.items():
+        name = feature_name(kind.kind, suffix)
+        said = Declared(
+            type="number",
+            role=Role.FEATURE,
+            minimum=0,
+            maximum=MAX_NUMBER,
+            unit="days" if suffix == "days_since" else None,
+            phrase=_of_kind(text, kind.kind),
+            topic=f"history of {kind.kind}",
+            description=f"History of the {kind.kind}, as of when the claim came in.",
+        )
+        yield Field(
+            name=name,
+            kind="number",
+            role=Role.FEATURE,
+            required=False,
+            places=((name,),),
+            said=said,
+        )
+
+
+def _of_kind(text: Phrase, kind: str) -> Phrase:
+    said = kind.replace("_", " ")
+    if isinstance(text, str):
+        return text.replace("KIND", said)
+    return Cases(positive=(text.positive or "").replace("KIND", said))

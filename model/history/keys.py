@@ -1,0 +1,121 @@
+"""Keyed hashes of the entities of claims: what history is stored and looked up by.
+
+A plain hash of a telephone number is found by trying all numbers, in minutes. A keyed one cannot
+be tried without the key, so the key is a file of its own, which is never stored with what is
+remembered; only its fingerprint is.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from model.files.trusted import FileError, read_trusted
+from model.history.plan import kinds_in
+from schemas.contract.model import Contract
+from schemas.entities.normal import normaliser
+
+SECRET_BYTES: Final = 32
+HASH_BYTES: Final = 16
+"""Of 2**64 names, two are expected to have the same hash."""
+POLICY: Final = ""
+"""Stands for the kind of what claims are made under; no entity's kind is empty."""
+
+Hash = bytes
+Hasher = Callable[[str], Hash]
+
+
+class SecretError(ValueError):
+    """A key cannot be used; the message names its file and says how to make one."""
+
+
+class ClaimKeys(NamedTuple):
+    """What a claim is remembered by."""
+
+    policy: Hash | None
+    """Of the ``key`` of the contract's event."""
+    entities: tuple[tuple[int, Hash], ...]
+    """The number of the kind, in the order of `kinds_in`, and the hash; each once."""
+
+
+def read_secret(path: Path) -> bytes:
+    """The key in a file: 32 random bytes in base64, on one line.
+
+    Raises:
+        SecretError: it cannot be read, anyone may write to it, or it contains something else.
+    """
+    try:
+        content = read_trusted(path)
+    except FileError as error:
+        raise SecretError(f"{path}: {error}") from error
+    try:
+        found = base64.b64decode(content.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        found = b""
+    if len(found) != SECRET_BYTES:
+        raise SecretError(
+            f"{path} must contain {SECRET_BYTES} random bytes in base64: "
+            f"openssl rand -base64 {SECRET_BYTES} > {path}"
+        )
+    return found
+
+
+def fingerprint(secret: bytes) -> str:
+    """Tells keys apart without giving one away: 16 hex digits."""
+    return hashlib.blake2b(b"fingerprint", key=secret, digest_size=8, person=b"history").hexdigest()
+
+
+def hasher(secret: bytes, kind: str) -> Hasher:
+    """The keyed hash (BLAKE2b as a MAC, RFC 7693) of the normal forms of one kind.
+
+    The same name of another kind has another hash.
+    """
+    keyed = hashlib.blake2b(
+        kind.encode() + b"\\0", key=secret, digest_size=HASH_BYTES, person=b"history"
+    )
+
+    def hashed(normal: str) -> Hash:
+        one = keyed.copy()
+        one.update(normal.encode())
+        return one.digest()
+
+    return hashed
+
+
+class KeyMaker:
+    """Makes the keys of claims.
+
+    Args:
+        contract: what the claims are.
+        secret: `SECRET_BYTES` bytes, as `read_secret` gives them.
+    """
+
+    def __init__(self, contract: Contract, secret: bytes) -> None:
+        if len(secret) != SECRET_BYTES:
+            raise SecretError(f"a key has {SECRET_BYTES} bytes; got {len(secret)}")
+        kinds = [kind.kind for kind in kinds_in(contract)]
+        hashers = [hasher(secret, kind) for kind in kinds]
+        self._fields = [
+            (name, kinds.index(entity.kind), normaliser(entity), hashers[kinds.index(entity.kind)])
+            for name, entity in contract.entities.items()
+        ]
+        self._key = contract.event.key
+        self._policy = hasher(secret, POLICY)
+
+    def keys(self, claim: Any) -> ClaimKeys:
+        """The keys of one claim; what is missing or names nobody has none."""
+        found: dict[tuple[int, Hash], None] = {}
+        for name, kind, normal, hashed in self._fields:
+            stated = getattr(claim, name)
+            if stated is not None:
+                text = normal(stated)
+                if text is not None:
+                    found[kind, hashed(text)] = None
+        stated = None if self._key is None else getattr(claim, self._key)
+        return ClaimKeys(None if stated is None else self._policy(stated), tuple(found))
+
+    def all_keys(self, claims: Sequence[Any]) -> list[ClaimKeys]:
+        """The keys of each claim."""
+        return list(map(self.keys, claims))

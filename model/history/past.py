@@ -1,0 +1,139 @@
+"""The past of one entity: its facts, and sorted times from which totals at any moment are counted.
+
+Nothing here is a counter that was incremented. Each list is a function of the facts alone, so the
+order in which they arrived leaves no trace, and what was known at any moment can still be asked.
+A total at a moment is the number of times before it: two bisections, however many facts there are.
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Struct
+
+from model.history.facts import ClaimFact, OutcomeFact, first_of
+
+NO_FINDINGS: tuple[OutcomeFact, ...] = ()
+
+
+class Changes(Struct, gc=False):
+    """Moments just after which a total rises or falls by one, sorted."""
+
+    rises: list[int] = msgspec.field(default_factory=list)
+    falls: list[int] = msgspec.field(default_factory=list)
+
+    def before(self, moment: int) -> int:
+        """The total as of a moment: of what was known strictly before it."""
+        return bisect_left(self.rises, moment) - bisect_left(self.falls, moment)
+
+
+class EntityPast(Struct, gc=False):
+    """Claims that name one entity, and what was found about them.
+
+    Args:
+        span: milliseconds after which a fact is not seen any more.
+    """
+
+    span: int
+    known: list[int] = msgspec.field(default_factory=list)
+    """When each claim became known, sorted; the next two lists are in the same order."""
+    claims: list[str] = msgspec.field(default_factory=list)
+    policies: list[bytes | None] = msgspec.field(default_factory=list)
+    decided: Changes = msgspec.field(default_factory=Changes)
+    """Of the number of claims of which the outcome is known."""
+    frauds: Changes = msgspec.field(default_factory=Changes)
+    facts: dict[str, ClaimFact] = msgspec.field(default_factory=dict)
+    """By the claim's id."""
+    findings: dict[str, tuple[OutcomeFact, ...]] = msgspec.field(default_factory=dict)
+    """On these claims, the latest last."""
+
+    def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact] = NO_FINDINGS) -> None:
+        """Take in a claim; one that is known already counts from the earlier time.
+
+        Args:
+            fact: the claim.
+            findings: all that are known on it, as `in_order` gives them.
+        """
+        former = self.facts.get(fact.claim)
+        if former is not None:
+            fact = first_of(former, fact)
+            if fact == former:
+                return
+            self._take_out(former)
+        self.facts[fact.claim] = fact
+        at = _place(self.known, self.claims, fact)
+        self.known.insert(at, fact.known_at)
+        self.claims.insert(at, fact.claim)
+        self.policies.insert(at, fact.policy)
+        self.found(fact.claim, tuple(findings))
+
+    def found(self, claim: str, findings: tuple[OutcomeFact, ...]) -> None:
+        """Take in what was found on a claim of this entity: all of it, the latest last."""
+        fact = self.facts[claim]
+        former = self.findings.get(claim, NO_FINDINGS)
+        if former:
+            self._count(fact, former, remove=True)
+        if findings:
+            self.findings[claim] = findings
+            self._count(fact, findings, remove=False)
+
+    def _take_out(self, fact: ClaimFact) -> None:
+        former = self.findings.pop(fact.claim, NO_FINDINGS)
+        if former:
+            self._count(fact, former, remove=True)
+        at = _place(self.known, self.claims, fact)
+        del self.known[at], self.claims[at], self.policies[at]
+
+    def _count(self, fact: ClaimFact, findings: Sequence[OutcomeFact], *, remove: bool) -> None:
+        change = _remove if remove else insort
+        for moment, decided, fraud in _steps(fact.known_at, findings, self.span):
+            for total, step in ((self.decided, decided), (self.frauds, fraud)):
+                if step:
+                    change(total.rises if step > 0 else total.falls, moment)
+
+
+def _place(known: Sequence[int], claims: Sequence[str], fact: ClaimFact) -> int:
+    """Where a claim stands, or belongs, among those of the entity: by time, then by id."""
+    first = bisect_left(known, fact.known_at)
+    return bisect_left(claims, fact.claim, first, bisect_right(known, fact.known_at, first))
+
+
+def _remove(moments: list[int], moment: int) -> None:
+    del moments[bisect_left(moments, moment)]
+
+
+def _steps(known_at: int, findings: Sequence[OutcomeFact], span: int) -> list[tuple[int, int, int]]:
+    """Moments just after which it changes whether a claim is decided, and whether as fraud."""
+    moments = {known_at, known_at + span}
+    for finding in findings:
+        moments |= {finding.known_at, finding.known_at + span}
+    found, former = [], (False, False)
+    for moment in sorted(moments):
+        state = outcome(known_at, findings, span, moment + 1)
+        if state != former:
+            found.append((moment, state[0] - former[0], state[1] - former[1]))
+            former = state
+    return found
+
+
+def outcome(
+    known_at: int, findings: Sequence[OutcomeFact], span: int, moment: int
+) -> tuple[bool, bool]:
+    """Whether a claim was decided as of a moment, and whether it was decided to be fraud.
+
+    Both the claim and its latest finding must have become known strictly before the moment, and not
+    longer before it than the span.
+
+    Args:
+        known_at: when the claim became known.
+        findings: on it, the latest last.
+        span: milliseconds after which a fact is not seen any more.
+        moment: as of which it is asked.
+    """
+    if not moment - span <= known_at < moment:
+        return False, False
+    for finding in reversed(findings):
+        if finding.known_at < moment:
+            seen = finding.known_at >= moment - span
+            return seen, seen and finding.fraud
+    return False, False

@@ -1,0 +1,59 @@
+"""How much of the past is looked at, of what, and how: what a model was trained with."""
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from model.history.facts import DAY
+from schemas.contract.model import Contract
+from schemas.entities.declared import Kindred
+
+OUTCOME_DAYS: Final = 90
+"""Days after the report from which an outcome counts, where the data does not say when it was
+known."""
+
+
+class Bounds(Struct, frozen=True, kw_only=True):
+    """Bounds of what the function reads. Changing one changes features."""
+
+    days: int = 1_095
+    """Facts older than this are not seen, whether or not they are still stored."""
+    person: int = 256
+    """How many of the latest claims of a person-like entity are looked at for their policies."""
+    business: int = 64
+    """The same of a business-like one."""
+    common: int = 20
+    """A person-like entity that stands on so many policies, among the latest claims, is taken for
+    a placeholder."""
+
+    @property
+    def span(self) -> int:
+        """`days` in milliseconds."""
+        return self.days * DAY
+
+
+class EntityKind(Struct, frozen=True, kw_only=True):
+    """A kind of entity that a contract names."""
+
+    kind: str
+    like: Kindred
+
+
+class HistoryPlan(Struct, frozen=True, kw_only=True):
+    """How history features were computed; whoever serves the model has to do the same."""
+
+    kinds: tuple[EntityKind, ...]
+    """In the order of the contract."""
+    bounds: Bounds = Bounds()
+    clock: Literal["day"] = "day"
+    """Claims and outcomes have the time at which their day begins, and so has the moment as of
+    which a claim is scored: it sees earlier days only."""
+    outcomes: Literal["stated", "assumed"]
+    """When outcomes became known: as the data says, or `outcome_days` after the report."""
+    outcome_days: int = OUTCOME_DAYS
+
+
+def kinds_in(contract: Contract) -> tuple[EntityKind, ...]:
+    """The kinds that the contract's fields name, in the order of the fields."""
+    found = {entity.kind: entity.like for entity in contract.entities.values()}
+    return tuple(EntityKind(kind=kind, like=like) for kind, like in found.items())

@@ -1,0 +1,202 @@
+"""Each change of the function, of the facts or of the store that breaks a rule is found out."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from tests.model.history.histories import History, answers, drawn, filled, oracle
+from tests.model.history.mutants import Mutant, modules
+
+HISTORIES = 1_200
+
+
+@cache
+def example(seed: int) -> tuple[History, list[tuple[bytes, tuple[str, ...]]]]:
+    """A history and what is to be answered."""
+    history = drawn(seed)
+    return history, oracle(history)
+
+
+def is_wrong(of: Any) -> bool:
+    """True if these modules answer one of the histories otherwise than the oracle, or fail."""
+    for seed in range(HISTORIES):
+        history, right = example(seed)
+        try:
+            found = answers(filled(of, history.limits, history.events), history.asked)
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            return True
+        if found != right:
+            return True
+    return False
+
+
+MUTANTS = [
+    Mutant(
+        "own claim counted",
+        "features", "own = past.facts.get(claim)", "own = None",
+    ),
+    Mutant(
+        "own outcome counted",
+        "features", "decided - itself[0], frauds - itself[1]", "decided, frauds",
+    ),
+    Mutant(
+        "own claim is the latest",
+        "features", "if past.claims[n] != claim]", "]",
+    ),
+    Mutant(
+        "<=: a claim of the same moment counts",
+        "features", "bisect_left(known, as_of)\n", "bisect_left(known, as_of + 1)\n",
+    ),
+    Mutant(
+        "<=: an outcome of the same moment counts",
+        "past", "bisect_left(self.rises, moment)", "bisect_left(self.rises, moment + 1)",
+    ),
+    Mutant(
+        "an outcome counts a day early",
+        "past", "bisect_left(self.rises, moment)", "bisect_left(self.rises, moment + 86_400_000)",
+    ),
+    Mutant(
+        "an outcome counts from when its claim came in",
+        "past", "if finding.known_at < moment:", "if known_at < moment:",
+    ),
+    Mutant(
+        "the latest are cut off before the time is looked at",
+        "features", "past.policies[max(start, end - most) : end]",
+        "past.policies[-most:][start:end]",
+    ),
+    Mutant(
+        "what is older than the bound is forgotten by the counts",
+        "features", "end - max(start, bisect_left", "end - max(start, end - 2, bisect_left",
+    ),
+    Mutant(
+        "the window is open at its far end",
+        "features", "bisect_left(known, as_of - window)", "bisect_left(known, as_of - window + 1)",
+    ),
+    Mutant(
+        "the horizon does not bound the windows",
+        "features", "end - max(start, bisect_left(known, as_of - window))",
+        "end - bisect_left(known, as_of - window)",
+    ),
+    Mutant(
+        "nothing expires",
+        "features", "bisect_left(known, as_of - bounds.span)", "0",
+    ),
+    Mutant(
+        "claims expire by the newest fact, not by the moment",
+        "features", "bisect_left(known, as_of - bounds.span)",
+        "bisect_left(known, known[-1] - bounds.span)",
+    ),
+    Mutant(
+        "outcomes never expire",
+        "past", "seen = finding.known_at >= moment - span", "seen = True",
+    ),
+    Mutant(
+        "a decided claim never expires",
+        "past", "if not moment - span <= known_at < moment:", "if not known_at < moment:",
+    ),
+    Mutant(
+        "the store expires by the newest fact",
+        "store", "past.add(fact, findings)",
+        "past.add(fact, findings)\n            if past.known[-1] - past.known[0] > past.span:"
+        "\n                del past.known[0], past.claims[0], past.policies[0]",
+    ),
+    Mutant(
+        "an outcome before its claim is dropped",
+        "store", "findings = in_order(self._findings.get(fact.claim, frozenset()))",
+        "findings = in_order(frozenset())",
+    ),
+    Mutant(
+        "an outcome after its claim is dropped",
+        "store", "self._pasts[key].found(finding.claim, ordered)", "pass",
+    ),
+    Mutant(
+        "the first outcome stays",
+        "past", "for finding in reversed(findings):", "for finding in findings:",
+    ),
+    Mutant(
+        "of two outcomes at the same time, fraud counts",
+        "facts", "not finding.fraud)", "finding.fraud)",
+    ),
+    Mutant(
+        "the outcome that arrived last counts",
+        "store", "known = former | {finding}", "known = frozenset({finding})",
+    ),
+    Mutant(
+        "a repeat is a second claim",
+        "past", "if former is not None:", "if False:",
+    ),
+    Mutant(
+        "of a repeat, the later time counts",
+        "facts", "return min(one, other, key=_rank)", "return max(one, other, key=_rank)",
+    ),
+    Mutant(
+        "of a repeat, the one that arrived first counts",
+        "past", "fact = first_of(former, fact)", "fact = former",
+    ),
+    Mutant(
+        "a repeat keeps the outcome's former time",
+        "past", "former = self.findings.pop(fact.claim, NO_FINDINGS)", "former = NO_FINDINGS",
+    ),
+    Mutant(
+        "every cleared claim is a fraud",
+        "past", "return seen, seen and finding.fraud", "return seen, seen",
+    ),
+    Mutant(
+        "claims of one moment stand in the order of arrival",
+        "past",
+        "return bisect_left(claims, fact.claim, first, bisect_right(known, fact.known_at, first))",
+        "return bisect_right(known, fact.known_at, first)",
+    ),
+    Mutant(
+        "an unknown policy is a policy",
+        "features", "different.discard(None)", "different.discard(b'')",
+    ),
+    Mutant(
+        "no entity is common",
+        "features", "len(different) >= bounds.common", "False",
+    ),
+    Mutant(
+        "an entity is common with one policy more",
+        "features", "len(different) >= bounds.common", "len(different) > bounds.common",
+    ),
+    Mutant(
+        "businesses are common as well",
+        "features", 'if kind.like == "person" and len', "if len",
+    ),
+    Mutant(
+        "the bound of persons for businesses",
+        "features", 'bounds.person if kind.like == "person" else bounds.business', "bounds.person",
+    ),
+    Mutant(
+        "a missing entity has no claims",
+        "features", "    if not found:\n        return MISSING",
+        "    if not found:\n        return _NEVER_SEEN",
+    ),
+    Mutant(
+        "an entity that was never seen is missing",
+        "features", "    if past is None:\n        return _NEVER_SEEN",
+        "    if past is None:\n        return MISSING",
+    ),
+    Mutant(
+        "of two entities, the longer time counts",
+        "features", "min(known) if suffix", "max(known) if suffix",
+    ),
+    Mutant(
+        "of two entities, the one with fewer claims counts",
+        "features", "else max(known)", "else min(known)",
+    ),
+    Mutant(
+        "undecided claims are honest",
+        "features", "frauds / decided if decided else _NAN", "frauds / decided if decided else 0.0",
+    ),
+]  # fmt: skip
+
+
+def test_the_function_is_right() -> None:
+    assert not is_wrong(modules())
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
+def test_a_mutant_is_found_out(mutant: Mutant) -> None:
+    assert is_wrong(modules(mutant))

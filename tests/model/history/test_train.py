@@ -1,0 +1,155 @@
+"""``train --history``: the comparison, the documents, and that nothing serves such a model."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from model.__main__ import main
+from model.artifact.store import ArtifactError, read_contract, read_manifest
+from model.history.features import SUFFIXES
+from model.history.plan import Bounds, EntityKind
+from model.reports.documents import read_evaluation
+from model.samples import motor
+from model.scoring.load import load
+from schemas.contract.parse import shipped
+
+ROWS = 2_500
+TRAIN = [
+    "train", "--data", "synthetic", "--contract", "motor", "--split", "time",
+    "--algorithm", "logistic_regression", "--alert-share", "0.05",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model with history."""
+    found = tmp_path_factory.mktemp("history") / "m"
+    assert main([*TRAIN, "--rows", str(ROWS), "--history", "--output", str(found)]) == 0
+    return found
+
+
+def test_the_manifest_says_how_history_was_computed(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert manifest.history is not None
+    assert manifest.history.kinds[1] == EntityKind(kind="phone", like="person")
+    assert manifest.history.bounds == Bounds()
+    assert (manifest.history.clock, manifest.history.outcomes) == ("day", "stated")
+    known = {*manifest.features, *manifest.left_out}
+    assert {f"history_phone_{suffix}" for suffix in SUFFIXES} <= known
+    # The contract is that of the senders: no event may state its own history.
+    contract = read_contract(folder, manifest)
+    assert contract.to_json() == shipped("motor").to_json()
+
+
+def test_the_report_compares_with_a_model_without(folder: Path) -> None:
+    memory = read_evaluation(folder).memory
+    assert memory is not None
+    assert memory.without.n == read_evaluation(folder).report.n
+    assert set(memory.gains) == {
+        "roc_auc", "average_precision", "brier", "recall_at_5pct", "recall_at_10pct"
+    }  # fmt: skip
+    assert memory.intervals["roc_auc"].low < (memory.without.roc_auc or 0)
+    page, card = (folder / "report.html").read_text(), (folder / "card.md").read_text()
+    for text in (page, card):
+        assert "difference (95 %)" in text
+        assert "Each claim saw what was known on the days before its report" in text
+        assert "outcome known" in text
+    assert "with the same phone" in page  # a reason of an example
+
+
+def test_what_was_trained_without_is_what_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: Path
+) -> None:
+    """The figures without history are those of a model that was trained without."""
+    assert main([*TRAIN, "--rows", str(ROWS), "--output", str(tmp_path / "m")]) == 0
+    assert "no history" not in capsys.readouterr().out
+    manifest = read_manifest(tmp_path / "m")
+    memory = read_evaluation(folder).memory
+    assert memory is not None
+    assert manifest.metrics == memory.without
+    assert manifest.history is None
+    assert b'"history":null' in msgspec.json.encode(manifest)
+    assert read_evaluation(tmp_path / "m").memory is None
+    assert "## History" not in (tmp_path / "m" / "card.md").read_text()
+    assert load(tmp_path / "m").features == manifest.features
+
+
+def test_nothing_serves_it(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"trained with --history \(policy, phone, account"):
+        load(folder)
+    data = tmp_path / "a.jsonl"
+    data.write_bytes(msgspec.json.encode(motor.generate(1, 1)[0]))
+    out = tmp_path / "scores.csv"
+    command = ["score", "--model", str(folder), "--data", str(data), "--output", str(out)]
+    assert main(command) == 1
+    assert not out.exists()
+    assert main(["promote", folder.name, "--root", str(folder.parent)]) == 1
+    assert not (folder.parent / "current").exists()
+    assert main(["card", str(folder)]) == 0
+    assert main(["list", "--root", str(folder.parent)]) == 0
+
+
+def test_it_is_not_trained_into_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Refused before anything is read."""
+    assert main([*TRAIN, "--history", "--output", str(tmp_path / "current")]) == 1
+    assert "no model with --history can be served yet" in capsys.readouterr().err
+    assert not (tmp_path / "current").exists()
+
+
+def test_short_history_and_few_outcomes_are_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Claims of some months, whose outcomes are not dated."""
+    events = [e for e in motor.generate(6_000, 2) if e["lost_on"] < "2023-07-01"]
+    for event in events:
+        event["outcome"].pop("decided", None)
+    data = tmp_path / "claims.jsonl"
+    data.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+    command = [*TRAIN, "--history", "--output", str(tmp_path / "m")]
+    command[command.index("synthetic")] = str(data)
+    assert main(command) == 0
+    said = capsys.readouterr().err
+    assert "history is too short: half of the claims tested on have less than" in said
+    assert "too few outcomes:" in said
+    assert "what history adds to the average precision may be chance" in said
+    assert "the data does not say when outcomes became known: each counts 90 days" in said
+    memory = json.loads((tmp_path / "m" / "evaluation.json").read_bytes())["memory"]
+    assert len(memory["doubts"]) >= 3
+    assert memory["plan"]["outcomes"] == "assumed"
+
+
+def test_a_leak_of_the_history_stops_the_training(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events = motor.generate(ROWS, 2)
+    for event in events:
+        if event["outcome"].get("finding") == "fraud":
+            event["outcome"]["decided"] = event["reported_on"]
+    data = tmp_path / "claims.jsonl"
+    data.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+    command = [*TRAIN, "--history", "--output", str(tmp_path / "m")]
+    command[command.index("synthetic")] = str(data)
+    assert main(command) == 1
+    assert "found on the day of their report" in capsys.readouterr().err
+    assert not (tmp_path / "m").exists()
+    assert main([*command, "--allow-leak", "history"]) == 0
+    (finding,) = (f for f in _leaks(tmp_path / "m") if f["column"] == "history")
+    assert finding["fatal"]
+    assert main([*TRAIN, "--allow-leak", "history", "--output", str(tmp_path / "n")]) == 1
+
+
+def _leaks(folder: Path) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads((folder / "evaluation.json").read_bytes())["leaks"][
+        "findings"
+    ]
+    return found
+
+
+def test_a_contract_without_entities_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["train", "--data", "synthetic", "--rows", "300", "--history"]
+    assert main([*command, "--output", str(tmp_path / "m")]) == 1
+    assert "contract auto names no person or thing to remember" in capsys.readouterr().err
