@@ -170,7 +170,7 @@ def test_a_contract_without_entities_is_refused(
 
 
 def test_json_lines_of_auto_claims_have_a_history(tmp_path: Path) -> None:
-    """A policy, a telephone and an address of mail, and `decided_at` next to the label."""
+    """A policy, a telephone and an e-mail address, and `decided_at` next to the label."""
     found = synthetic(600, 3)
     days = np.where(found.labels == 1, found.reported + 40, UNDATED)
     write_jsonl(replace(found, decided=days), tmp_path / "a.jsonl")
