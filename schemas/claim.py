@@ -42,6 +42,11 @@ def _role(role: Role, unit: str | None = None) -> Meta:
     return Meta(extra_json_schema=extra)
 
 
+def _entity(kind: str, form: str) -> Meta:
+    """That the field names a person or a thing; see `schemas.entities.declared`."""
+    return Meta(extra_json_schema={"x-entity": {"kind": kind, "form": form}})
+
+
 IDENTIFIER: Final = _role(Role.IDENTIFIER)
 TIME: Final = _role(Role.TIME)
 FEATURE: Final = _role(Role.FEATURE)
@@ -73,7 +78,10 @@ class Claim(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
 
     claim_id: Annotated[Identity, Meta(description="Unique id of the claim.")]
     policy_number: (
-        Annotated[Identity, Meta(description="Policy the claim is made under.")] | None
+        Annotated[
+            Identity, Meta(description="Policy the claim is made under."), _entity("policy", "code")
+        ]
+        | None
     ) = None
     representative_id: (
         Annotated[Identity, Meta(description="Representative who took the report.")] | None
@@ -224,8 +232,14 @@ class Claim(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     ) = None
 
     claimant_name: Annotated[PersonalText, Meta(description="Name of the claimant.")] | None = None
-    claimant_phone: Annotated[PersonalText, Meta(description="Telephone number.")] | None = None
-    claimant_email: Annotated[PersonalText, Meta(description="E-mail address.")] | None = None
+    claimant_phone: (
+        Annotated[PersonalText, Meta(description="Telephone number."), _entity("phone", "phone")]
+        | None
+    ) = None
+    claimant_email: (
+        Annotated[PersonalText, Meta(description="E-mail address."), _entity("email", "email")]
+        | None
+    ) = None
     postal_code: Annotated[PersonalText, Meta(description="Postal code of the insured.")] | None = (
         None
     )

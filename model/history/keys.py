@@ -73,7 +73,7 @@ def hasher(secret: bytes, kind: str) -> Hasher:
     The same name of another kind has another hash.
     """
     keyed = hashlib.blake2b(
-        kind.encode() + b"\\0", key=secret, digest_size=HASH_BYTES, person=b"history"
+        kind.encode() + b"\0", key=secret, digest_size=HASH_BYTES, person=b"history"
     )
 
     def hashed(normal: str) -> Hash:

@@ -58,6 +58,7 @@ def test_entities_are_those_declared_and_not_those_named_only() -> None:
 def test_shipped_contracts_name_entities() -> None:
     found = {n: {e.kind: e.like for e in shipped(n).entities.values()} for n in ("health", "auto")}
     assert found["health"] == {"member": "person", "provider": "business"}
+    assert found["auto"] == dict.fromkeys(("policy", "phone", "email"), "person")
 
 
 @pytest.mark.parametrize(

@@ -136,12 +136,17 @@ def test_what_names_nobody_has_no_history() -> None:
 
 
 def test_copies_stay_what_they_were() -> None:
-    """Two copies differ in their history, as the second comes after the first."""
+    """Of two copies, one has the id of an earlier claim, which only the other one sees."""
     stated = motor.claims(300, 1)
     some = list(stated.claims[:20])
+    some[3] = msgspec.structs.replace(some[3], phone="07700 123456")
     some[7] = msgspec.structs.replace(some[3], claim_no="copy")
+    some[9] = msgspec.structs.replace(
+        some[3], reported_on=some[3].reported_on - dt.timedelta(days=9), claimed=1.0
+    )
     dataset = Dataset(stated.contract, some, stated.labels[:20])
     found = with_history(dataset, past_of(dataset))
+    assert [c.history_phone_claims_365d for c in (found.claims[3], found.claims[7])] == [0.0, 1.0]
     assert dataset.groups[7] == dataset.groups[3]
     assert found.groups.tolist() == dataset.groups.tolist()
     assert found.part(np.array([3, 5, 7])).groups.tolist() == [0, 1, 0]

@@ -1,7 +1,9 @@
 """Synthetic motor claims: rings, late outcomes; with links at random, nothing is gained."""
 
 from collections import Counter
+from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from model.evaluation.memory import MemoryGain, memory_gain
 from model.families.estimators import build
 from model.features.encoder import varying
 from model.features.facts import UNDATED, claim_columns
+from model.history.learning import past_of, with_history
 from model.samples import motor, rings
 from model.training.splits import time_split
 from schemas.entities.normal import normaliser
@@ -97,6 +100,29 @@ def test_with_links_at_random_nothing_is_gained() -> None:
     between = found.gains["average_precision"]
     assert between.low < 0 < between.high
     assert any("may be chance" in doubt for doubt in found.doubts)
+
+
+def test_outcomes_that_reach_nobody_are_said() -> None:
+    """Everybody is named once, so that no outcome is of use for another claim."""
+    stated = claims(ROWS, 1)
+    alone = replace(
+        stated,
+        claims=[
+            msgspec.structs.replace(
+                claim, policy_no=f"POL{n}", phone=None, account=None, garage=None
+            )
+            for n, claim in enumerate(stated.claims)
+        ],
+        others=(),
+    )
+    past, rows = past_of(alone), np.arange(len(alone.claims))
+    scores = np.random.default_rng(1).random(len(rows))
+    found = memory_gain(past, with_history(alone, past), rows, scores, scores, 0.5)
+    assert found.frauds > 50
+    assert any(
+        "outcomes reach too few claims: of no kind do more than 0.0%" in d for d in found.doubts
+    )
+    assert [(kind.named, kind.seen) for kind in found.kinds] == [(1.0, 0.0), *[(0.0, 0.0)] * 3]
 
 
 def test_the_contract_names_its_entities() -> None:

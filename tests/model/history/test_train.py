@@ -1,19 +1,24 @@
 """``train --history``: the comparison, the documents, and that nothing serves such a model."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from model.__main__ import main
 from model.artifact.store import ArtifactError, read_contract, read_manifest
+from model.datasets.dataset import Dataset, load, write_jsonl
+from model.features.facts import UNDATED
 from model.history.features import SUFFIXES
 from model.history.plan import Bounds, EntityKind
 from model.reports.documents import read_evaluation
 from model.samples import motor
-from model.scoring.load import load
+from model.scoring.load import load as load_model
 from schemas.contract.parse import shipped
+from tests.schemas.contracts import small
 
 ROWS = 2_500
 TRAIN = [
@@ -73,12 +78,12 @@ def test_what_was_trained_without_is_what_it_was(
     assert b'"history":null' in msgspec.json.encode(manifest)
     assert read_evaluation(tmp_path / "m").memory is None
     assert "## History" not in (tmp_path / "m" / "card.md").read_text()
-    assert load(tmp_path / "m").features == manifest.features
+    assert load_model(tmp_path / "m").features == manifest.features
 
 
 def test_nothing_serves_it(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match=r"trained with --history \(policy, phone, account"):
-        load(folder)
+        load_model(folder)
     data = tmp_path / "a.jsonl"
     data.write_bytes(msgspec.json.encode(motor.generate(1, 1)[0]))
     out = tmp_path / "scores.csv"
@@ -95,7 +100,12 @@ def test_it_is_not_trained_into_service(tmp_path: Path, capsys: pytest.CaptureFi
     """Refused before anything is read."""
     assert main([*TRAIN, "--history", "--output", str(tmp_path / "current")]) == 1
     assert "no model with --history can be served yet" in capsys.readouterr().err
-    assert not (tmp_path / "current").exists()
+    assert not any(tmp_path.iterdir())
+    version = str(tmp_path / "v1")
+    assert main([*TRAIN, "--rows", str(ROWS), "--output", version]) == 0
+    assert main(["promote", "v1", "--root", str(tmp_path), "--despite", "a test"]) == 0
+    assert main([*TRAIN, "--history", "--output", version]) == 1
+    assert "no model with --history can be served yet" in capsys.readouterr().err
 
 
 def test_short_history_and_few_outcomes_are_said(
@@ -150,6 +160,31 @@ def _leaks(folder: Path) -> list[dict[str, object]]:
 def test_a_contract_without_entities_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["train", "--data", "synthetic", "--rows", "300", "--history"]
+    label = {"field": "found", "fraud": ["f"], "honest": ["h"]}
+    contract, data = tmp_path / "c.json", tmp_path / "a.jsonl"
+    contract.write_bytes(small({}, x_label=label).to_json())
+    data.write_text('{"claim_no": "a", "found": "f"}')
+    command = ["train", "--contract", str(contract), "--data", str(data), "--history"]
     assert main([*command, "--output", str(tmp_path / "m")]) == 1
-    assert "contract auto names no person or thing to remember" in capsys.readouterr().err
+    assert "contract small names no person or thing to remember" in capsys.readouterr().err
+
+
+def test_json_lines_of_auto_claims_have_a_history(tmp_path: Path) -> None:
+    """A policy, a telephone and an e-mail address, and `decided_at` next to the label."""
+    found = synthetic(600, 3)
+    days = np.where(found.labels == 1, found.reported + 40, UNDATED)
+    write_jsonl(replace(found, decided=days), tmp_path / "a.jsonl")
+    command = ["train", "--data", str(tmp_path / "a.jsonl"), "--format", "jsonl", "--history"]
+    command += ["--algorithm", "logistic_regression", "--output", str(tmp_path / "m")]
+    assert main(command) == 0
+    history = read_manifest(tmp_path / "m").history
+    assert history is not None
+    assert [kind.kind for kind in history.kinds] == ["policy", "phone", "email"]
+    assert history.outcomes == "stated"
+    memory = read_evaluation(tmp_path / "m").memory
+    assert memory is not None
+    assert [kind.seen > 0 for kind in memory.kinds] == [False, True, False]
+
+
+def synthetic(rows: int, seed: int) -> Dataset:
+    return load("synthetic", "synthetic", rows=rows, seed=seed)

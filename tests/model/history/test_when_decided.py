@@ -75,6 +75,10 @@ def test_no_claim_is_sent_with_it(tmp_path: Path) -> None:
         (row,) = outgoing.rows
     assert msgspec.json.decode(row.event) == {"claim_no": "a", "end": {}}
     assert as_reported(CONTRACT, EVENTS[0]) == {"claim_no": "a"}
+    apart = small({}, x_label={**LABEL, "field": "found", "decided": "on"})
+    assert as_reported(apart, {"claim_no": "a", "found": "f", "on": "31.01.2024"}) == {
+        "claim_no": "a"
+    }
     # It is part of the history that is replayed, not a member that nobody knows.
     assert ClaimDecoder(CONTRACT).read(msgspec.json.encode(EVENTS[0]))[1] == ()
 
