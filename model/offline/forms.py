@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, Final, Protocol
 
 import msgspec
 
+from model.offline.formulas import as_text
 from model.offline.results import Results, ScoredClaim
 from schemas.alert import ReasonItem, RuleHit
 from schemas.tables.parquet import pyarrow_for
@@ -49,7 +50,10 @@ class JsonLinesForm:
 
 
 class CsvForm:
-    """Comma, UTF-8, a header; lists are texts with `; ` between the items."""
+    """Comma, UTF-8, a header; lists are texts with `; ` between the items.
+
+    What a spreadsheet would take for a formula is marked: see `model.offline.formulas`.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -105,6 +109,7 @@ class ParquetForm:
 
 
 def _cell(text: str) -> str:
+    text = as_text(text)
     return '"' + text.replace('"', '""') + '"' if _SPECIAL.search(text) else text
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
+from model.offline.formulas import as_text
 from schemas.tables.batches import Rejected
 
 SHOWN: Final = 20
@@ -39,7 +40,9 @@ class RejectedRows:
         for row in rejected:
             self.total += 1
             if self._rows is not None:
-                self._rows.writerow((row.line, *row.fault))
+                # The value is as in Python: it begins with a quotation mark, or is a number.
+                column, value, rule = row.fault
+                self._rows.writerow((row.line, as_text(column), value, as_text(rule)))
             elif self.total <= SHOWN:
                 yield f"rejected: {self._name}, line {row.line}: {row.fault}"
             rule = str(row.fault._replace(value=""))

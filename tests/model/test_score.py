@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import gzip
+import io
 import signal
 import subprocess
 import sys
@@ -15,10 +16,16 @@ import pytest
 from consumer.batch.process import process
 from model.__main__ import main
 from model.datasets import synthetic
+from model.offline.forms import CsvForm
+from model.offline.rejected import RejectedRows
+from model.offline.results import Results
 from model.scoring.load import load
+from schemas.alert import Band, Decision, ReasonItem
 from schemas.columnar import parting
 from schemas.dead_letter import HEADER_OF
+from schemas.decoding.rows import CellFault
 from schemas.decoding.size import MAX_CLAIM_BYTES
+from schemas.tables.batches import Rejected
 from tests.harness.kafka import FakeMessage
 
 CLAIMS = synthetic.generate(600, 11)[0]
@@ -161,6 +168,57 @@ def test_a_day_of_parquet_that_no_calendar_has_is_a_rejected_row(
     said = capsys.readouterr()
     assert [msgspec.json.decode(line)["claim_id"] for line in said.out.splitlines()] == ["a"]
     assert "rejected: a.parquet, line 2: column loss_date, a day outside the years" in said.err
+
+
+FORMULAS = [
+    "=1+1",
+    "+1",
+    "-2",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1",
+    "'a",
+    "''=1",
+    '=A1&"x,y"',
+]
+
+
+def test_no_cell_of_csv_is_a_formula_and_ids_can_be_had_back(
+    model_dir: Path, tmp_path: Path
+) -> None:
+    ids = [*FORMULAS, "a=1", "a'", "1-2"]
+    data, output = tmp_path / "a.jsonl", tmp_path / "b.csv"
+    data.write_bytes(b"".join(msgspec.json.encode({"claim_id": i}) + b"\n" for i in ids))
+    assert run(model_dir, data, "--output", str(output)) == 0
+    with output.open(newline="", encoding="utf-8") as file:
+        found = [row["claim_id"] for row in csv.DictReader(file)]
+    assert found == [f"'{i}" for i in FORMULAS] + ["a=1", "a'", "1-2"]
+    assert [cell.removeprefix("'") for cell in found] == ids
+    lines = tmp_path / "b.jsonl"
+    assert run(model_dir, data, "--output", str(lines)) == 0
+    exact = map(msgspec.json.decode, lines.read_bytes().splitlines())
+    assert [row["claim_id"] for row in exact] == ids
+
+
+def test_no_cell_of_rejected_rows_is_a_formula(tmp_path: Path) -> None:
+    with (tmp_path / "rejected.csv").open("w+b") as file:
+        rows = RejectedRows("a.csv", file)
+        faults = (CellFault("=1+1", repr("=2"), "-3"), CellFault("", "", "@"))
+        list(rows.add([Rejected(line, fault) for line, fault in enumerate(faults, start=2)]))
+        rows.close()
+        file.seek(0)
+        assert file.read().decode().splitlines()[1:] == ["2,'=1+1,'=2','-3", "3,,,'@"]
+
+
+def test_a_text_of_a_reason_is_no_formula() -> None:
+    item = ReasonItem(code="a", text="=1", feature="a", value=1.0, contribution=0.5)
+    file = io.BytesIO()
+    plain = ([2], ["a"], [0.5], [True], [Decision.REFER], [Band.HIGH], [1.0])
+    CsvForm(file).write(Results(*plain, [(item,)], [()], [("-x",)]))
+    (row,) = csv.DictReader(file.getvalue().decode().splitlines())
+    assert (row["reasons"], row["reason_codes"], row["data_quality"]) == ("'=1", "a", "'-x")
 
 
 def test_json_lines_are_read_as_by_a_worker(model_dir: Path, tmp_path: Path) -> None:
