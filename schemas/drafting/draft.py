@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from schemas.claim import Role
+from schemas.contract.phrases import MONEY
 from schemas.drafting import roles
 from schemas.drafting.codes import on_a_line, words_of
 from schemas.drafting.columns import Column, columns_of
-from schemas.drafting.currency import Currency, currency_of
+from schemas.drafting.currency import SIGNS, Currency, currency_of
 from schemas.drafting.kinds import Guess, guess
 from schemas.drafting.signs import label_words, signs
 from schemas.drafting.yaml_text import entry
@@ -155,11 +156,17 @@ def _lines(
     for field in fields:
         for remark in field.remarks:
             yield f"  # ? {field.name}: {remark}"
-        yield from entry(field.name, _declared(field), 2)
+        is_amount = field.name == event.get("amount") or _has_signs(field)
+        yield from entry(field.name, _declared(field, is_amount=is_amount), 2)
     yield from _derived(event, fields)
 
 
-def _declared(field: _Field) -> dict[str, Any]:
+def _has_signs(field: _Field) -> bool:
+    """True if the numbers have signs of a currency; a percent sign is read like one."""
+    return any(sign in SIGNS for sign in field.guess.reading.get("currency", ()))
+
+
+def _declared(field: _Field, *, is_amount: bool) -> dict[str, Any]:
     kind = field.guess.kind
     found: dict[str, Any] = {"type": _TYPES[kind]}
     if kind == "date":
@@ -170,6 +177,8 @@ def _declared(field: _Field) -> dict[str, Any]:
     if kind == "number":
         found |= _bounds(field)
     found["x-role"] = field.role.role.value
+    if is_amount:
+        found["x-unit"] = MONEY
     if field.role.entity:
         found["x-entity"] = field.role.entity
     if field.column.name != field.name:

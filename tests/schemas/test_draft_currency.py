@@ -87,3 +87,17 @@ def test_several_codes_are_not_one_currency(tmp_path: Path) -> None:
 )
 def test_the_longest_sign_counts(text: str, sign: str) -> None:
     assert sign_of(text) == sign
+
+
+def test_amounts_have_the_unit_of_money(tmp_path: Path) -> None:
+    path = tmp_path / "claims.csv"
+    rows = [f"C{n};{n * 10}.50;€ {n};{n} %;{n}" for n in range(30)]
+    path.write_text("\n".join(["claim_no;billed;excess;share;visits", *rows]), encoding="utf-8")
+    contract = from_bytes(draft(path).encode(), "draft.yaml")
+    assert contract.event.amount == "billed"
+    assert {name: contract.unit(name) for name in contract.fields if name != "claim_no"} == {
+        "billed": "currency",  # the amount of the event
+        "excess": "currency",  # by its sign
+        "share": None,
+        "visits": None,
+    }
