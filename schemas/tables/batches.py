@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from itertools import compress, groupby, islice
+from itertools import compress, groupby
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -18,7 +18,7 @@ from schemas.tables.rows import Lines, Row, Table
 
 BATCH_ROWS: Final = 4_096
 CHARACTERS: Final = 8_000_000
-"""Of lines that are read in one piece, whatever the number of rows."""
+"""Of a batch, or one row more, whatever the number of rows: a row may have as many."""
 
 
 class Rejected(NamedTuple):
@@ -70,7 +70,7 @@ def open_batches(path: Path, decoder: ClaimDecoder, size: int = BATCH_ROWS) -> I
 
 
 def _events(table: Table, decoder: ClaimDecoder, size: int) -> Iterator[ClaimBatch]:
-    while rows := list(islice(table.rows, size)):
+    for rows in _portions(table.rows, size):
         claims, unknown, lines, rejected = [], [], [], []
         for row in rows:
             if row.fault:
@@ -113,8 +113,31 @@ def _chunks(table: Table, size: int) -> Iterator[list[Row] | Lines]:
         if kind is Lines:
             yield from _pieces(cast(Iterator[Lines], parts), size)
         else:
-            while rows := list(islice(cast(Iterator[Row], parts), size)):
-                yield rows
+            yield from _portions(cast(Iterator[Row], parts), size)
+
+
+def _portions(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    waiting: list[Row] = []
+    characters = 0
+    for row in rows:
+        waiting.append(row)
+        characters += _length(row.cells)
+        if len(waiting) >= size or characters >= CHARACTERS:
+            yield waiting
+            waiting, characters = [], 0
+    if waiting:
+        yield waiting
+
+
+def _length(cells: Any) -> int:
+    """Characters of a line, or of a row that has nothing but texts.
+
+    Others are of Parquet, and in memory already.
+    """
+    try:
+        return len(cells) if isinstance(cells, bytes) else sum(map(len, cells))
+    except TypeError:
+        return 0
 
 
 def _pieces(parts: Iterator[Lines], size: int) -> Iterator[Lines]:

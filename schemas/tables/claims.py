@@ -8,12 +8,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.contract.model import Contract
+from schemas.contract.places import json_path
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader, at
+from schemas.decoding.members import member_at
+from schemas.decoding.refusal import RefusedError, in_words
+from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader
 from schemas.printable import listed
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Row, Table, TableError
+from schemas.unreadable import UNREADABLE
 
 
 class ReadRow(NamedTuple):
@@ -93,5 +96,9 @@ def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> ReadRow:
     except RefusedError as refused:
         return ReadRow(row.line, fault=CellFault(refused.path, "", str(refused)))
     path = decoder.contract.label_path
-    found = at(msgspec.json.decode(row.cells), path) if path else None
-    return ReadRow(row.line, claim, labels.read(found))
+    found = member_at(msgspec.Raw(row.cells), path) if path else None
+    try:
+        label = None if found is None else msgspec.json.decode(found)
+    except UNREADABLE as error:
+        return ReadRow(row.line, fault=CellFault(json_path(path), "", in_words(error)))
+    return ReadRow(row.line, claim, labels.read(label))

@@ -13,6 +13,7 @@ from schemas.contract.model import Contract, Field
 from schemas.contract.model import Path as Place
 from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.members import member_at, without
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import CellFault, Columns, RowReader, at, present
 from schemas.reading.dates import NAMED
@@ -82,12 +83,8 @@ def _without_label(event: bytes, contract: Contract) -> bytes:
     path = contract.label_path
     if not path or any(path in places_of(field) for field in contract.fields.values()):
         return event
-    tree = msgspec.json.decode(event)
-    if at(tree, path) is None:
-        return event
-    inner = at(tree, path[:-1])
-    del inner[path[-1]]
-    return msgspec.json.encode(tree)
+    raw = msgspec.Raw(event)
+    return event if member_at(raw, path) is None else without(raw, path)
 
 
 def _rows(table: Table, reader: RowReader, decoder: ClaimDecoder) -> Iterator[Outgoing]:
