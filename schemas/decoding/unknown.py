@@ -9,6 +9,7 @@ import msgspec
 
 from schemas.contract.model import Contract
 from schemas.contract.places import places_of
+from schemas.decoding.members import members_of
 
 MOST_NAMES: Final = 20
 """Named of one event; a sender may add any number."""
@@ -16,8 +17,6 @@ LONGEST_NAME: Final = 64
 
 Known = Mapping[str, "Known"]
 """Members of an object that are known, and what is known in them; values have nothing in them."""
-
-_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 
 
 class UnknownFields(enum.StrEnum):
@@ -67,18 +66,11 @@ def flagged(
 
 
 def _unknown(value: msgspec.Raw, known: Known, above: str) -> Iterator[str]:
-    for name, below in _members_of(value).items():
+    for name, below in members_of(value).items():
         if name not in known:
             yield shown(f"{above}{name}")
         elif known[name]:
             yield from _unknown(below, known[name], f"{above}{name}.")
-
-
-def _members_of(value: msgspec.Raw) -> Mapping[str, msgspec.Raw]:
-    try:
-        return _members.decode(value) or {}
-    except UnicodeDecodeError:  # of a name; a typed decoder only compares names
-        return _members.decode(bytes(value).decode(errors="replace")) or {}
 
 
 def shown(name: str) -> str:

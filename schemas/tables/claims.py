@@ -9,14 +9,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.contract.model import Contract
+from schemas.contract.model import Path as Place
 from schemas.contract.places import json_path
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader, at
+from schemas.decoding.members import member_at
+from schemas.decoding.refusal import RefusedError, in_words
+from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader
 from schemas.printable import listed
 from schemas.reading.words import ReadingError
 from schemas.tables.opening import open_table
 from schemas.tables.rows import Row, Table, TableError
+from schemas.unreadable import UNREADABLE
 
 
 class ReadRow(NamedTuple):
@@ -103,10 +106,19 @@ def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> ReadRow:
     except RefusedError as refused:
         return ReadRow(row.line, fault=CellFault(refused.path, "", str(refused)))
     label_path, decided_path = decoder.contract.label_path, decoder.contract.decided_path
-    tree = msgspec.json.decode(row.cells) if label_path else None
+    path = label_path
     try:
-        decided = labels.decided(at(tree, decided_path)) if decided_path else None
+        label = _found(row.cells, path)
+        path = decided_path
+        decided = labels.decided(_found(row.cells, path)) if path else None
+    except UNREADABLE as error:
+        return ReadRow(row.line, fault=CellFault(json_path(path), "", in_words(error)))
     except ReadingError as error:
-        return ReadRow(row.line, fault=CellFault(json_path(decided_path), "", str(error)))
-    label = labels.read(at(tree, label_path) if label_path else None)
-    return ReadRow(row.line, claim, label, decided=decided)
+        return ReadRow(row.line, fault=CellFault(json_path(path), "", str(error)))
+    return ReadRow(row.line, claim, labels.read(label), decided=decided)
+
+
+def _found(event: bytes, path: Place) -> Any:
+    """What an event has at a place; None for nothing, and for no place."""
+    found = member_at(msgspec.Raw(event), path) if path else None
+    return None if found is None else msgspec.json.decode(found)

@@ -13,6 +13,7 @@ from schemas.contract.model import Contract, Field
 from schemas.contract.model import Path as Place
 from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
+from schemas.decoding.members import member_at, without
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.rows import CellFault, Columns, RowReader, at, present
 from schemas.reading.dates import NAMED
@@ -84,12 +85,11 @@ def _without_label(event: bytes, contract: Contract) -> bytes:
     later = [p for p in (contract.label_path, contract.decided_path) if p and p not in read]
     if not later:
         return event
-    tree = msgspec.json.decode(event)
-    there = [path for path in later if at(tree, path) is not None]
-    for path in there:
-        inner = at(tree, path[:-1])
-        del inner[path[-1]]
-    return msgspec.json.encode(tree) if there else event
+    raw = msgspec.Raw(event)
+    for path in later:
+        if member_at(raw, path) is not None:
+            raw = msgspec.Raw(without(raw, path))
+    return bytes(raw)
 
 
 def _rows(table: Table, reader: RowReader, decoder: ClaimDecoder) -> Iterator[Outgoing]:

@@ -86,6 +86,20 @@ def test_nothing_inside_a_long_cell_becomes_a_claim(tmp_path: Path) -> None:
         assert all("EVIL" not in str(row.claim.claim_id) for row in outgoing.rows)
 
 
+@pytest.mark.parametrize("form", ["jsonl", "csv"])
+def test_a_batch_of_long_rows_has_few(tmp_path: Path, form: str) -> None:
+    """A row may have eight million characters, and a batch thousands of rows."""
+    long = "y" * 900_000
+    file = tmp_path / f"claims.{form}"
+    if form == "jsonl":
+        file.write_text("".join(f'{{"claim_id": "c-{n}", "x": "{long}"}}\n' for n in range(40)))
+    else:
+        file.write_text("claim_id,x\n" + "".join(f'c-{n},"{long}"\n' for n in range(40)))
+    with open_batches(file, ClaimDecoder(AUTO)) as batched:
+        sizes = [len(batch.lines) for batch in batched.batches]
+    assert sizes == [9, 9, 9, 9, 4]
+
+
 @pytest.mark.slow
 @given(
     st.lists(st.tuples(*[CELLS] * len(COLUMNS)), min_size=1, max_size=12),

@@ -4,6 +4,7 @@ import csv
 import gzip
 import json
 import os
+import struct
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ import pytest
 
 from schemas.__main__ import main
 from schemas.contract.model import Contract
+from schemas.decoding.decoder import ClaimDecoder
 from schemas.reading.value import as_text
 from schemas.tables.claims import ReadRow, open_claims
 from schemas.tables.encoding import SAMPLE_BYTES, delimiter_of, encoding_of
+from schemas.tables.events import open_outgoing
 from schemas.tables.opening import open_table
 from schemas.tables.rows import TableError
 from tests.schemas.contracts import small
@@ -323,6 +326,52 @@ def test_json_lines(tmp_path: Path) -> None:
         (7, "column $.ClaimNo: is not a text, but a number"),
         (8, "column $: Input data was truncated"),
     ]
+
+
+NOT_READ = [
+    ('"Fraud": 1e999', False),
+    (f'"Fraud": {"9" * 5_000}', False),
+    ('"Fraud": "\xff"', False),
+    ('"Fraud": "Y", "x": 1e999', True),
+    ('"Fraud": "Y", "x": "\xff"', True),
+    ('"Fraud": "Y", "\xff": 1', True),
+    ('"x": 1e999', None),
+]
+
+
+@pytest.mark.parametrize(("members", "label"), NOT_READ)
+def test_what_no_field_is_read_from_may_be_anything(
+    tmp_path: Path, members: str, label: bool | None
+) -> None:
+    """A label that cannot be read is named; the event is sent without it, as nobody needs it."""
+    line = f'{{"ClaimNo": "1", {members}}}\n{{"ClaimNo": "2"}}\n'.encode("latin-1")
+    path = tmp_path / "claims.jsonl"
+    path.write_bytes(line)
+    first, second = rows(path)
+    assert second.claim.claim_no == "2"
+    if label is False:
+        assert first.fault is not None
+        assert first.fault.column == "$.Fraud"
+    else:
+        assert (first.label, first.fault) == (label, None)
+    with open_outgoing(path, ClaimDecoder(CONTRACT)) as outgoing:
+        sent = [row.event for row in outgoing.rows]
+    assert all(b"Fraud" not in event for event in sent)
+    assert (b"1e999" in sent[0]) == (b'"x": 1e999' in line)
+
+
+def test_cells_of_parquet_that_python_has_no_value_for(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    texts = pa.py_buffer(b"\xff\xfeab")
+    offsets = pa.py_buffer(struct.pack("<4i", 0, 2, 4, 4))
+    days = pa.array([0, 0, 4_000_000], pa.int32()).cast(pa.date32())
+    path = tmp_path / "claims.parquet"
+    city = pa.StringArray.from_buffers(3, offsets, texts)
+    pq.write_table(pa.table({"ClaimNo": ["1", "2", "3"], "City": city, "unused": days}), path)
+    assert [(read.line, str(read.fault)) for read in rows(path)] == [
+        (1, "not UTF-8: column City"), (2, "None"), (3, "None"),  # no field is read from `unused`
+    ]  # fmt: skip
 
 
 def test_parquet(tmp_path: Path) -> None:
