@@ -34,4 +34,6 @@ def url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> SchemaRegistryClient:
-    return SchemaRegistryClient({"url": url})
+    # Without a limit it waits for ever; Apicurio sometimes leaves a request unanswered, and answers
+    # the next one.
+    return SchemaRegistryClient({"url": url, "timeout": 10})
