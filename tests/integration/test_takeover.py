@@ -97,9 +97,9 @@ def test_it_is_found_again_when_the_worker_dies_on_the_way(stage: Stage, scorer:
     score(stage)
     done = ends(stage)
     leave(stage, {p: (1, receipt(0, 1)) for p in done})
-    stage.send(mixed(2_000, seed=2))
     short = {"KAFKA_SESSION_TIMEOUT_MS": "6000"}  # the next one waits for its end
-    for _ in range(2):
+    for seed in (2, 3):  # there is work for each, however late the one before it was killed
+        stage.send(mixed(2_000, seed=seed))
         before = stage.published()
         worker = stage.worker(BATCH_SIZE="5", **DYNAMIC, **short)
         stage.wait_published(before + 100, worker)
