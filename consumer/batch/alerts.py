@@ -256,4 +256,4 @@ def alert_records(
         for given, source, alert in zip(headers, sources, own, strict=True)
     ]
     keys = [message.key() for message in messages]
-    return list(map(_record, zip(keys, values, added, repeat(0), strict=False)))
+    return list(map(_record, zip(keys, values, added, repeat(0, len(own)), strict=True)))

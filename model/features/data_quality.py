@@ -43,12 +43,12 @@ class DataQuality:
         Args:
             codes: encoded claims in tree form, shape (n_claims, n_features).
         """
-        marked = np.isnan(codes) & self._expected
-        marked |= (codes == UNKNOWN) & self._categories
+        missing = np.isnan(codes) & self._expected
+        marked = missing | ((codes == UNKNOWN) & self._categories)
         if not marked.any():
             return [()] * len(codes)
         # -1 is not NaN, so which of the two it is takes no more than a second bit.
-        both = np.hstack([marked, np.isnan(codes) & marked])
+        both = np.hstack([marked, missing])
         bits = np.ascontiguousarray(np.packbits(both, axis=1))
         known = self._known
         if len(known) >= self._remembered:
