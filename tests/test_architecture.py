@@ -30,7 +30,7 @@ FLOORS = {
             "record_headers",
             "streams",
         },
-        {"answer", "examples", "expressions", "unreadable", "wording"},
+        {"answer", "examples", "expressions", "memory", "unreadable", "wording"},
         {"entities", "reading"},
         {"contract"},
         {"decoding"},
