@@ -130,10 +130,10 @@ schemas: setup ## write the documents generated from the types
 
 lock: ## renew the lock files (needs uv)
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" pyproject.toml --extra crypto -o requirements/runtime.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra memory -o requirements/runtime.lock
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra registry \
-	  --extra tracing -o requirements/extras.lock
+	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra memory \
+	  --extra registry --extra tracing -o requirements/extras.lock
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock
 

@@ -1,8 +1,8 @@
 """Records of ``claims-memory``, the log of what is remembered: facts, each under a key of its own.
 
 The log is compacted, and nothing in it replaces anything: the key of a record has the coordinates
-of the record that it comes from. Null under a key forgets its fact. No name, telephone number or other
-text of a claim is in it, besides the claim's id: people and things are keyed hashes.
+of the record that it comes from. Null under a key forgets its fact. No name, telephone number or
+other text of a claim is in it, besides the claim's id: people and things are keyed hashes.
 """
 
 import datetime as dt
