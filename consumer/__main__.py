@@ -32,6 +32,7 @@ from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
+from consumer.memory.assembly import loaded, logs_of, make_memory
 from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.monitoring.ownership import GroupWatch
@@ -102,21 +103,27 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
         with aloud(settings):
-            require_topics(settings, {settings.claims_topic: READS, **needed})
+            require_topics(settings, {settings.claims_topic: READS, **needed, **logs_of(settings)})
+            memory = make_memory(settings, models.current(), metrics)
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
-        worker = make_worker(settings, session, models.current, metrics, loop, shadow, traces)
-        with session:
-            stop.gracefully(worker.stop, session.unknown)
-            log.info(
-                "scoring %s with %s %s, %s",
-                settings.claims_topic,
-                models.current().name,
-                models.current().version,
-                settings.delivery.value,
-            )
-            with models.watched(), GroupWatch(settings, metrics.registry).watched():
+        worker = make_worker(
+            settings, session, models.current, metrics, loop, shadow, traces, memory
+        )
+        with loaded(memory, settings.memory_topic, loop, stop) as complete:
+            if not complete:
+                return
+            watched = GroupWatch(settings, metrics.registry).watched()
+            with session, models.watched(), watched:
+                stop.gracefully(worker.stop, session.unknown)
+                log.info(
+                    "scoring %s with %s %s, %s",
+                    settings.claims_topic,
+                    models.current().name,
+                    models.current().version,
+                    settings.delivery.value,
+                )
                 worker.run()
     log.info("stopped; every batch in flight was committed")
 
