@@ -56,7 +56,7 @@ from consumer.web.api import scoring_app
 from consumer.web.forwarding import Forwarding
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
-from consumer.worker.worker import Batch
+from consumer.worker.worker import Batch, Worker
 from model.cli.argument_types import from_zero, rate, seed, small, whole
 from model.samples.lines import AUTO, NAMES
 from schemas.printable import printable_lines
@@ -112,20 +112,32 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
             settings, session, models.current, metrics, loop, shadow, traces, memory
         )
         with loaded(memory, settings.memory_topic, loop, stop) as complete:
-            if not complete:
-                return
-            watched = GroupWatch(settings, metrics.registry).watched()
-            with session, models.watched(), watched:
-                stop.gracefully(worker.stop, session.unknown)
-                log.info(
-                    "scoring %s with %s %s, %s",
-                    settings.claims_topic,
-                    models.current().name,
-                    models.current().version,
-                    settings.delivery.value,
-                )
-                worker.run()
+            if complete:
+                _score(settings, session, worker, models, metrics, stop)
     log.info("stopped; every batch in flight was committed")
+
+
+def _score(
+    settings: Settings,
+    session: Session[Batch],
+    worker: Worker,
+    models: Models,
+    metrics: Metrics,
+    stop: Stop,
+) -> None:
+    with session:
+        stop.gracefully(worker.stop, session.unknown)
+        if stop.asked:  # while something was read, or the group was joined
+            worker.stop()
+        log.info(
+            "scoring %s with %s %s, %s",
+            settings.claims_topic,
+            models.current().name,
+            models.current().version,
+            settings.delivery.value,
+        )
+        with models.watched(), GroupWatch(settings, metrics.registry).watched():
+            worker.run()
 
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
