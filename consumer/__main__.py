@@ -183,7 +183,8 @@ def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         read = settings.alerts_topic, settings.outcomes_topic
         bad = settings.outcomes_dead_letter_topic
         with aloud(settings):
-            require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
+            needed = {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES}
+            require_topics(settings, {**needed, **logs_of(settings)})
         instruments = OutcomeMetrics(metrics)
         screening = Screening(settings, watchdog, instruments)
         with screening.session:

@@ -89,22 +89,31 @@ class NoteTaker:
         noted = Noted([], [])
         for claim, key, source, moment in zip(claims, keys, sources, moments, strict=True):
             claim_id: str = getattr(claim, self._event.id)
+            day, amount = self._value(claim, self._event.occurred), self._amount(claim)
             said = RememberedClaim(
                 claim_id=claim_id,
                 known_at=moment,
                 key=self._fingerprint,
                 entities=tuple(Naming(self._kinds[kind], name) for kind, name in key.entities),
                 policy=key.policy,
-                day=self._value(claim, self._event.occurred),
-                amount=self._value(claim, self._event.amount),
+                day=day,
+                amount=amount,
             )
             record_key = fact_key(Kind.CLAIM, claim_id, source)
             noted.records.append(Record(record_key, encoded(said), None))
             fact = ClaimFact(
-                claim=claim_ref(claim_id), known_at=start_of_day(moment), policy=key.policy
+                claim=claim_ref(claim_id),
+                known_at=start_of_day(moment),
+                policy=key.policy,
+                day=None if day is None else day.toordinal(),
+                amount=amount,
             )
             noted.claimed.append(Claimed(record_key, fact, key.entities))
         return noted
+
+    def _amount(self, claim: Any) -> float | None:
+        stated = self._value(claim, self._event.amount)
+        return None if stated is None else float(stated)
 
     @staticmethod
     def _value(claim: Any, name: str | None) -> Any:
