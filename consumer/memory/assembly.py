@@ -45,7 +45,7 @@ def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> 
     """
     if settings.memory is Remember.OFF:
         return None
-    secret = _secret(settings)
+    secret = memory_secret(settings)
     contract = scorer.decoder.contract
     _refuse_without_entities(contract)
     bounds = Bounds() if scorer.history is None else scorer.history.bounds
@@ -103,7 +103,12 @@ def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], Non
     return progress
 
 
-def _secret(settings: Settings) -> bytes:
+def memory_secret(settings: Settings) -> bytes:
+    """The key of the hashes.
+
+    Raises:
+        SettingsError: MEMORY_KEY_FILE cannot be used.
+    """
     assert settings.memory_key_file is not None
     try:
         return read_secret(settings.memory_key_file)
