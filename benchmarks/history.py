@@ -95,7 +95,11 @@ def incoming(count: int) -> list[Incoming]:
     days = np.sort(rng.integers(0, 1_095, count)).tolist()
     return [
         Incoming(
-            ClaimFact(claim=f"c{number}", known_at=day * DAY, policy=row[0].to_bytes(16, "big")),
+            ClaimFact(
+                claim=number.to_bytes(16, "big"),
+                known_at=day * DAY,
+                policy=row[0].to_bytes(16, "big"),
+            ),
             tuple((kind, name.to_bytes(16, "big")) for kind, name in enumerate(row)),
         )
         for number, (day, row) in enumerate(zip(days, named, strict=True))
@@ -107,7 +111,7 @@ def costs(count: int) -> HistoryCosts:
     kinds = [EntityKind(kind=f"k{n}", like="person") for n in range(5)]
     store = DictStore([*kinds, EntityKind(kind="garage", like="business")], Bounds())
     claims = incoming(count)
-    plain: dict[EntityKey, list[str]] = {}
+    plain: dict[EntityKey, list[bytes]] = {}
     spent = np.zeros(3)
     for start in range(0, count, BATCH):
         batch = claims[start : start + BATCH]
@@ -118,7 +122,7 @@ def costs(count: int) -> HistoryCosts:
         for number, (fact, keys) in enumerate(batch, start=start):
             store.remember(fact, keys)
             if number % 8 == 0:
-                earlier = f"c{max(0, number - OUTCOME_AFTER)}"
+                earlier = max(0, number - OUTCOME_AFTER).to_bytes(16, "big")
                 fraud = number % 16 == 0
                 store.learn(OutcomeFact(claim=earlier, known_at=fact.known_at, fraud=fraud))
         times.append(time.process_time())
@@ -128,7 +132,7 @@ def costs(count: int) -> HistoryCosts:
     return HistoryCosts(*(1e6 * spent / count).tolist())
 
 
-def _bare(plain: dict[EntityKey, list[str]], batch: Sequence[Incoming]) -> None:
+def _bare(plain: dict[EntityKey, list[bytes]], batch: Sequence[Incoming]) -> None:
     for fact, keys in batch:
         for key in keys:
             plain.get(key)

@@ -32,6 +32,7 @@ from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
+from consumer.memory.assembly import loaded, logs_of, make_memory
 from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.monitoring.ownership import GroupWatch
@@ -55,7 +56,7 @@ from consumer.web.api import scoring_app
 from consumer.web.forwarding import Forwarding
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
-from consumer.worker.worker import Batch
+from consumer.worker.worker import Batch, Worker
 from model.cli.argument_types import from_zero, rate, seed, small, whole
 from model.samples.lines import AUTO, NAMES
 from schemas.printable import printable_lines
@@ -102,23 +103,41 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
         with aloud(settings):
-            require_topics(settings, {settings.claims_topic: READS, **needed})
+            require_topics(settings, {settings.claims_topic: READS, **needed, **logs_of(settings)})
+            memory = make_memory(settings, models.current(), metrics)
         shadow_dir = settings.shadow_model_dir
         shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
-        worker = make_worker(settings, session, models.current, metrics, loop, shadow, traces)
-        with session:
-            stop.gracefully(worker.stop, session.unknown)
-            log.info(
-                "scoring %s with %s %s, %s",
-                settings.claims_topic,
-                models.current().name,
-                models.current().version,
-                settings.delivery.value,
-            )
-            with models.watched(), GroupWatch(settings, metrics.registry).watched():
-                worker.run()
+        worker = make_worker(
+            settings, session, models.current, metrics, loop, shadow, traces, memory
+        )
+        with loaded(memory, settings.memory_topic, loop, stop) as complete:
+            if complete:
+                _score(settings, session, worker, models, metrics, stop)
     log.info("stopped; every batch in flight was committed")
+
+
+def _score(
+    settings: Settings,
+    session: Session[Batch],
+    worker: Worker,
+    models: Models,
+    metrics: Metrics,
+    stop: Stop,
+) -> None:
+    with session:
+        stop.gracefully(worker.stop, session.unknown)
+        if stop.asked:  # while something was read, or the group was joined
+            worker.stop()
+        log.info(
+            "scoring %s with %s %s, %s",
+            settings.claims_topic,
+            models.current().name,
+            models.current().version,
+            settings.delivery.value,
+        )
+        with models.watched(), GroupWatch(settings, metrics.registry).watched():
+            worker.run()
 
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
@@ -164,7 +183,8 @@ def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         read = settings.alerts_topic, settings.outcomes_topic
         bad = settings.outcomes_dead_letter_topic
         with aloud(settings):
-            require_topics(settings, {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES})
+            needed = {**dict.fromkeys(read, READS), bad: COUNTS_AND_WRITES}
+            require_topics(settings, {**needed, **logs_of(settings)})
         instruments = OutcomeMetrics(metrics)
         screening = Screening(settings, watchdog, instruments)
         with screening.session:

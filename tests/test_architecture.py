@@ -58,7 +58,7 @@ FLOORS = {
         {"background", "errors", "in_time"},
         {"batch", "ending", "server", "settings", "stop"},
         {"kafka", "registry", "telemetry"},
-        {"models", "publishing", "waiting", "web"},
+        {"memory", "models", "publishing", "waiting", "web"},
         {"intake", "monitoring"},
         {"session"},
         {"dead_letters"},
@@ -73,6 +73,7 @@ FROM_MODEL = {
     "dead_letters": {"files"},
     "redrive": {"cli"},
     "doctor": {"artifact", "scoring"},
+    "memory": {"history", "scoring"},
     "models": {"artifact", "drift", "releases", "scoring"},
     "settings": {"files"},
     "telemetry": {"scoring"},
@@ -87,6 +88,7 @@ FROM_MODEL = {
 AT_HOME = {
     "confluent_kafka": {
         "consumer/__main__", "consumer/doctor", "consumer/intake", "consumer/kafka",
+        "consumer/memory",
         "consumer/outcomes", "consumer/publishing", "consumer/redrive", "consumer/registry",
         "consumer/session", "consumer/tools",
     },
@@ -96,6 +98,7 @@ AT_HOME = {
     "httptools": {"consumer/server"},
     "joblib": {"model/artifact"},
     "lightgbm": {"model/compiled"},
+    "lmdb": {"consumer/memory"},
     "matplotlib": {"model/reports"},
     "opentelemetry": {"consumer/telemetry"},
     "pandas": {"model/features"},

@@ -1,10 +1,14 @@
 """The edges of the pure core: reading claims from, and writing records to, external formats."""
 
-from collections.abc import Callable, Iterable
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from consumer.batch.alerts import BatchScorer
 from consumer.batch.decode import Decoded, decode
-from consumer.batch.records import Record
+from consumer.batch.recalled import Recalled
+from consumer.batch.records import Message, Record
+from schemas.alert import Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
 
@@ -30,3 +34,19 @@ class Wire(NamedTuple):
 
 
 PLAIN: Final = Wire()
+
+
+class Remembering(NamedTuple):
+    """What is known of a batch of claims, and what is going to be."""
+
+    recalled: Recalled | None
+    """None for a model that asks for no history."""
+    records: list[Record]
+    """For MEMORY_TOPIC, one for each claim."""
+
+
+Recall = Callable[
+    [Sequence[Any], Sequence[Message], Sequence[Source], BatchScorer, dt.datetime], Remembering
+]
+"""Recalls, given claims, the records that they came in, coordinates of these, the model and the time
+of the batch; see `consumer.memory.recall.Memory.recall`."""

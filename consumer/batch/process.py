@@ -19,9 +19,11 @@ import numpy.typing as npt
 from consumer.batch.alerts import BatchScorer, Wanted, alert_records, all_alerts
 from consumer.batch.cut import cut
 from consumer.batch.decode import headers_of
-from consumer.batch.edges import PLAIN, Seal, Wire, as_it_is
+from consumer.batch.edges import PLAIN, Recall, Seal, Wire, as_it_is
+from consumer.batch.recalled import Recalled
 from consumer.batch.records import Message, Record, coordinates
 from consumer.errors import ScoringBugError
+from model.history.features import ClaimHistory
 from model.scoring.scorer import Assessment
 from schemas.alert import Source
 from schemas.dead_letter import (
@@ -55,6 +57,10 @@ class Outcome(NamedTuple):
     """Records that `dead_letters` are of, in their order."""
     unknown_fields: Sequence[tuple[str, ...]] = ()
     """Of `claims`, in their order: names in the event that the contract does not know."""
+    memories: Sequence[Record] = ()
+    """What is remembered of `claims`, in their order; empty if nothing is."""
+    memory_sources: Sequence[Source] = ()
+    """Records that `memories` are of, in their order."""
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
@@ -63,6 +69,7 @@ class Outcome(NamedTuple):
 
 
 MisfitCounts = Mapping[Source, int]
+Histories = Sequence[ClaimHistory] | None
 
 
 MOST_HEADERS: Final = 1_000
@@ -100,6 +107,7 @@ def process(
     seal: Seal = as_it_is,
     wire: Wire = PLAIN,
     misfits: MisfitCounts = MappingProxyType({}),
+    recall: Recall | None = None,
 ) -> Outcome:
     """Decode, score and turn one batch into what is to be published.
 
@@ -112,6 +120,7 @@ def process(
         wire: the form of claims and alerts; see `consumer.registry.wire`.
         misfits: records whose outcome did not fit its topic, and how often: a dead letter
             replaces an alert, and a cut one replaces a dead letter.
+        recall: what is known of earlier claims, and notes these; None: nothing is remembered.
 
     Raises:
         ScoringBugError: the model raised an error on a valid claim, which the message names.
@@ -143,11 +152,15 @@ def process(
             accepted.headers.append(headers)
             accepted.claims.append(claim)
             accepted.unknown_fields.append(unknown_fields)
-    assessment = _assess(accepted, scorer) if accepted.claims else None
+    recalled, memories = None, list[Record]()
+    if recall is not None and accepted.claims:
+        known = (accepted.claims, accepted.messages, accepted.sources)
+        recalled, memories = recall(*known, scorer, now)
+    assessment = _assess(accepted, scorer, recalled) if accepted.claims else None
     alerts, alert_sources, referred = [], accepted.sources, 0
     if assessment is not None:
         referred = int((assessment.probability >= scorer.threshold).sum())
-        alerts = alert_records(*accepted, assessment, scorer, now)
+        alerts = alert_records(*accepted, assessment, scorer, now, recalled)
         chosen = wanted(accepted.claims, assessment, scorer)
         if chosen is not None:
             alerts = list(compress(alerts, chosen))
@@ -166,6 +179,8 @@ def process(
         alert_sources=alert_sources,
         letter_sources=letter_sources,
         unknown_fields=accepted.unknown_fields,
+        memories=memories,
+        memory_sources=accepted.sources if memories else (),
     )
 
 
@@ -229,11 +244,12 @@ def _attempts(headers: Iterable[Header]) -> int:
     return 0
 
 
-def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
+def _assess(accepted: _Accepted, scorer: BatchScorer, recalled: Recalled | None) -> Assessment:
+    histories = None if recalled is None else recalled.histories
     try:
-        return checked_assessment(accepted.claims, scorer)
+        return checked_assessment(accepted.claims, scorer, histories)
     except Exception as error:
-        index = _first_bad(accepted.claims, scorer)
+        index = _first_bad(accepted.claims, scorer, histories)
         place = accepted.sources[index]
         raise ScoringBugError(
             f"model {scorer.name} {scorer.version} raised {error!r} on a valid claim: "
@@ -242,14 +258,21 @@ def _assess(accepted: _Accepted, scorer: BatchScorer) -> Assessment:
         ) from error
 
 
-def checked_assessment(claims: Sequence[Any], scorer: BatchScorer) -> Assessment:
+def checked_assessment(
+    claims: Sequence[Any], scorer: BatchScorer, histories: Histories = None
+) -> Assessment:
     """The model's assessment of the claims.
+
+    Args:
+        claims: not none.
+        scorer: the model.
+        histories: of each claim, for a model that asks for them.
 
     Raises:
         ValueError: its answer is not one probability for each claim, or a contribution to one
             is not a finite number: no alert could contain it.
     """
-    found = scorer.assess(claims)
+    found = scorer.assess(claims) if histories is None else scorer.assess(claims, histories)
     if not are_probabilities(found.probability, len(claims)):
         raise ValueError("its answer is not one probability for each claim")
     if not all(math.isfinite(item.contribution) for items in found.reasons for item in items):
@@ -262,13 +285,14 @@ def are_probabilities(p: npt.NDArray[np.float64], claims: int) -> bool:
     return p.shape == (claims,) and bool(((p >= 0) & (p <= 1)).all())
 
 
-def _first_bad(claims: Sequence[Any], scorer: BatchScorer) -> int:
+def _first_bad(claims: Sequence[Any], scorer: BatchScorer, histories: Histories) -> int:
     """Index of a claim the model raises on, by bisection; 0 if only the whole batch fails."""
     low, high = 0, len(claims)
     while high - low > 1:
         middle = (low + high) // 2
+        part = None if histories is None else histories[low:middle]
         try:
-            checked_assessment(claims[low:middle], scorer)
+            checked_assessment(claims[low:middle], scorer, part)
         except Exception:  # noqa: BLE001 - the search is for whatever the model raises
             high = middle
         else:

@@ -34,6 +34,14 @@ class Ends:
         """
         return self._ask(self.places(), IsolationLevel.READ_UNCOMMITTED)
 
+    def stable(self) -> dict[Place, int]:
+        """Where reading of committed records ends now, of each partition.
+
+        Raises:
+            KafkaException: Kafka does not answer.
+        """
+        return self._ask(self.places(), IsolationLevel.READ_COMMITTED)
+
     def open(self, written: Mapping[Place, int]) -> dict[Place, int]:
         """Partitions with an open transaction begun before `written`, with its first offset.
 

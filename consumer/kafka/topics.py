@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from consumer.errors import KafkaStoppedError
@@ -18,7 +20,7 @@ from consumer.kafka.client import (
     serve,
     stopped,
 )
-from consumer.settings.settings import Settings
+from consumer.settings.settings import Remember, Settings
 
 log = logging.getLogger(__name__)
 
@@ -48,12 +50,25 @@ def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTop
         config = {**durable, "retention.ms": retention, "max.message.bytes": str(max_bytes)}
         return NewTopic(name, partitions, replication, config=config)
 
-    return [
+    found = [
         topic(settings.claims_topic, WEEK_MS, CLAIM_BYTES),
         topic(settings.alerts_topic, MONTH_MS, OUTCOME_BYTES),
         topic(settings.dead_letter_topic, MONTH_MS, OUTCOME_BYTES),
         topic(settings.outcomes_topic, MONTH_MS, CLAIM_BYTES),
     ]
+    if settings.memory is Remember.ON:
+        # What is forgotten is gone from the disks within a week, and every view has heard of it
+        # that follows the log at least once a month.
+        kept = {
+            "cleanup.policy": "compact",
+            "max.compaction.lag.ms": WEEK_MS,
+            "delete.retention.ms": MONTH_MS,
+        }
+        remembered = NewTopic(
+            settings.memory_topic, partitions, replication, config={**durable, **kept}
+        )
+        found.append(remembered)
+    return found
 
 
 def create_topics(settings: Settings, partitions: int, replication: int) -> dict[str, bool]:
@@ -127,6 +142,34 @@ def require_topics(settings: Settings, needed: Mapping[str, frozenset[str]]) -> 
             f"no topic {', '.join(missing)} at {settings.kafka_bootstrap_servers}, "
             "or no right to use it; create the topics with: python -m consumer topics"
         )
+
+
+def require_log(settings: Settings) -> str:
+    """Refuse to remember in a topic that does not keep what is remembered.
+
+    Returns:
+        The id of MEMORY_TOPIC: it changes if the topic is deleted and made again.
+
+    Raises:
+        KafkaStoppedError: there is no such topic, records of it are deleted with time, or Kafka
+            does not answer.
+    """
+    client, name = admin(settings), settings.memory_topic
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    try:
+        asked = client.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_S)
+        found = asked[name].result()
+        config = client.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result()
+    except KafkaException as error:
+        serve(client)
+        raise stopped(error, f"asking about {name}") from error
+    policy = config["cleanup.policy"].value
+    if policy != "compact":
+        raise KafkaStoppedError(
+            f"{name}: cleanup.policy={policy}, so what is remembered would be deleted with time: "
+            "set cleanup.policy=compact"
+        )
+    return str(found.topic_id)
 
 
 INTERNAL: Final = {

@@ -1,4 +1,5 @@
-"""Outcome records that cannot be read become dead letters, exactly once.
+"""Outcome records that cannot be read become dead letters, exactly once; what the others found is
+remembered, exactly once as well, if MEMORY=on.
 
 They go to OUTCOMES_DEAD_LETTER_TOPIC, in one transaction with the offsets of the group
 ``CONSUMER_GROUP-outcomes``, by the same session that publishes a worker's alerts: what that
@@ -21,16 +22,18 @@ from consumer.dead_letters.sealing import make_seal
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.kafka.client import CONSUMER_ONLY
 from consumer.kafka.watchdog import Watchdog
+from consumer.memory.log import finding_record, known_at
 from consumer.outcomes.metrics import OutcomeMetrics
 from consumer.outcomes.reading import read_outcome
 from consumer.publishing.misfits import Misfits
 from consumer.session.session import Aborted, Committed, Session
-from consumer.settings.settings import Delivery, Membership, Settings
+from consumer.settings.settings import Delivery, Membership, Remember, Settings
 from schemas.alert import Source
 from schemas.contract.parse import shipped
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
+from schemas.outcome import Finding
 
 MAX_ABORTS_IN_A_ROW: Final = 20
 
@@ -58,6 +61,8 @@ def screened(
     seal: Seal,
     decoder: ClaimDecoder,
     misfits: MisfitCounts,
+    *,
+    remember: bool = False,
 ) -> Outcome:
     """The dead letters of a batch of outcome records, and its offsets. Pure.
 
@@ -68,20 +73,28 @@ def screened(
         decoder: of the claims' contract; redacting keeps what is neither personal nor protected
             in it, so of an outcome little more than the claim's id.
         misfits: records whose dead letter did not fit its topic: it is cut.
+        remember: note what was found in MEMORY_TOPIC. One that is inconclusive finds nothing.
     """
     letters: list[Record] = []
     refused_at: list[Source] = []
+    found: list[Record] = []
+    found_at: list[Source] = []
     reasons = Reasons()
     sources = list(map(coordinates, messages))
     for message, source in zip(messages, sources, strict=True):
         try:
-            read_outcome(message.value())
+            said = read_outcome(message.value())
         except RefusedError as refused:
             letter = dead_letter(message, source, _headers(message), refused, now)
             misfit = source in misfits
             letters.append(cut(letter, seal, decoder) if misfit else seal(letter, decoder))
             refused_at.append(source)
             reasons[refused.reason] += 1
+        else:
+            if remember and said.outcome is not Finding.INCONCLUSIVE:
+                fraud, moment = said.outcome is Finding.FRAUD, known_at(message, now)
+                found.append(finding_record(said.claim_id, moment, source, fraud=fraud))
+                found_at.append(source)
     return Outcome(
         alerts=[],
         dead_letters=letters,
@@ -92,6 +105,8 @@ def screened(
         claims=[],
         assessment=None,
         letter_sources=refused_at,
+        memories=found,
+        memory_sources=found_at,
     )
 
 
@@ -121,6 +136,7 @@ class Screening:
         self._seal = make_seal(settings)
         self._decoder = ClaimDecoder(shipped("auto"))
         self._instruments = instruments
+        self._remember = settings.memory is Remember.ON
         self._misfits = Misfits()
         self._aborts = 0
         self.session: Session[Reasons] = Session(own_settings(settings), watchdog, lambda *_: None)
@@ -137,7 +153,14 @@ class Screening:
         if not batch.messages:
             return False
         now = dt.datetime.now(dt.UTC)
-        outcome = screened(batch.messages, now, self._seal, self._decoder, self._misfits.counts)
+        outcome = screened(
+            batch.messages,
+            now,
+            self._seal,
+            self._decoder,
+            self._misfits.counts,
+            remember=self._remember,
+        )
         self.session.publish(outcome, outcome.reasons)
         return True
 

@@ -28,14 +28,17 @@ class Publication(NamedTuple):
     offsets: Mapping[Place, int]
     """Next offset to read, by topic and partition."""
     outcomes: Mapping[Place, int]
-    """Number of records published, by topic and partition of their sources."""
+    """Number of alerts and dead letters published, by topic and partition of their sources."""
 
     @classmethod
     def of(cls, outcome: Outcome, settings: Settings) -> Self:
         """The outcome of a batch of claims, for the topics in the settings."""
         alerts = Output(settings.alerts_topic, outcome.alerts, outcome.alert_sources)
         letters = Output(settings.dead_letter_topic, outcome.dead_letters, outcome.letter_sources)
-        return cls((alerts, letters), outcome.offsets, outcome.outcomes)
+        outputs = [alerts, letters]
+        if outcome.memories:
+            outputs.append(Output(settings.memory_topic, outcome.memories, outcome.memory_sources))
+        return cls(outputs, outcome.offsets, outcome.outcomes)
 
     @classmethod
     def of_offsets(cls, offsets: Mapping[Place, int]) -> Self:

@@ -76,6 +76,14 @@ class Forward(enum.StrEnum):
     """They are produced to CLAIMS_TOPIC before their scores are answered."""
 
 
+class Remember(enum.StrEnum):
+    """Whether earlier claims are remembered."""
+
+    OFF = "off"
+    ON = "on"
+    """In MEMORY_TOPIC; models that were trained with ``--history`` can be served."""
+
+
 class Membership(enum.StrEnum):
     """Static members are remembered by the group across a restart, dynamic ones are not."""
 
@@ -144,6 +152,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     model_public_key_file: OptionalPath = None
     rules_file: OptionalPath = None
     unknown_fields: Annotated[UnknownFields, _one_of(UnknownFields)] = UnknownFields.FLAG
+    memory: Annotated[Remember, _one_of(Remember)] = Remember.OFF
+    memory_topic: Topic = "claims-memory"
+    memory_store: Annotated[Path, _path] = Path("memory")
+    memory_key_file: OptionalPath = None
     batch_size: Annotated[int, _number(1, 10_000)] = 1_000
     batch_wait_ms: Annotated[int, _number(0, 10_000)] = 0
     delivery: Annotated[Delivery, _one_of(Delivery)] = Delivery.EXACTLY_ONCE
@@ -248,11 +260,17 @@ def _check_together(settings: Settings) -> None:
         settings.dead_letter_topic,
         settings.outcomes_topic,
         settings.outcomes_dead_letter_topic,
+        settings.memory_topic,
     )
     if len(set(topics)) < len(topics):
         raise SettingsError(
-            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC, OUTCOMES_TOPIC and "
-            f"OUTCOMES_DEAD_LETTER_TOPIC must differ; got {', '.join(topics)}"
+            "CLAIMS_TOPIC, ALERTS_TOPIC, DEAD_LETTER_TOPIC, OUTCOMES_TOPIC, "
+            f"OUTCOMES_DEAD_LETTER_TOPIC and MEMORY_TOPIC must differ; got {', '.join(topics)}"
+        )
+    if settings.memory is Remember.ON and settings.memory_key_file is None:
+        raise SettingsError(
+            "MEMORY=on needs MEMORY_KEY_FILE, a file with 32 random bytes in base64: "
+            "openssl rand -base64 32 > memory.key"
         )
     if settings.control_share and settings.publish is Publish.REFERRALS:
         raise SettingsError(

@@ -5,6 +5,7 @@ from functools import partial
 
 from consumer.batch.process import process
 from consumer.dead_letters.sealing import make_seal
+from consumer.memory.recall import Memory
 from consumer.models.shadow import Shadow
 from consumer.publishing.misfits import Misfits
 from consumer.registry.wire import make_wire
@@ -27,6 +28,7 @@ def make_worker(
     loop: Loop,
     shadow: Shadow | None = None,
     traces: Traces = UNTRACED,
+    memory: Memory | None = None,
 ) -> Worker:
     """The worker that the settings ask for.
 
@@ -38,6 +40,7 @@ def make_worker(
         loop: updated on every iteration and commit.
         shadow: a challenger that scores the same batches.
         traces: receives every batch.
+        memory: of earlier claims; None: nothing is remembered.
 
     Raises:
         SettingsError: a key cannot be read, or an extra is missing.
@@ -50,6 +53,7 @@ def make_worker(
         seal=make_seal(settings),
         wire=make_wire(settings),
         misfits=misfits.counts,
+        recall=None if memory is None else memory.recall,
     )
     return Worker(
         session,
@@ -61,4 +65,5 @@ def make_worker(
         loop=loop,
         misfits=misfits,
         traces=traces,
+        memory=memory,
     )

@@ -25,6 +25,8 @@ from model.scoring.scorer import Scorer
 
 LAG_EVERY_S: Final = 1.0
 MAX_ABORTS_IN_A_ROW: Final = 20
+MEMORY_WAIT_S: Final = 0.5
+"""For the log of what is remembered, while too much of it is awaited for another batch."""
 
 Assess = Callable[[Sequence[Message], Scorer, dt.datetime], Outcome]
 """Turns a batch into what is to be published; see `consumer.batch.process.process`."""
@@ -53,6 +55,16 @@ class Claims(Protocol):
     def assigned(self) -> set[Place]: ...  # noqa: D102
 
 
+class Remembers(Protocol):
+    """What the worker asks of its memory; see `consumer.memory.recall.Memory`."""
+
+    def catch_up(self, wait_s: float = 0.0) -> None: ...  # noqa: D102
+    def committed(self) -> None: ...  # noqa: D102
+    def void(self) -> None: ...  # noqa: D102
+    @property
+    def waits(self) -> bool: ...  # noqa: D102
+
+
 def utc_now() -> dt.datetime:
     """The time by the system's clock."""
     return dt.datetime.now(dt.UTC)
@@ -73,6 +85,7 @@ class Worker:
         loop: Loop,
         misfits: Misfits,
         traces: Traces = UNTRACED,
+        memory: Remembers | None = None,
         clock: Callable[[], dt.datetime] = utc_now,
     ) -> None:
         """Nothing is polled yet.
@@ -87,6 +100,7 @@ class Worker:
             loop: updated on every iteration and commit.
             misfits: records whose outcome does not fit its topic; `assess` looks at them.
             traces: receives every batch.
+            memory: of earlier claims, which `assess` asks; None: nothing is remembered.
             clock: becomes ``scored_at`` and ``failed_at``.
         """
         self._session = session
@@ -98,6 +112,7 @@ class Worker:
         self._loop = loop
         self._misfits = misfits
         self._traces = traces
+        self._memory = memory
         self._clock = clock
         self._lag_due = 0.0
         self._aborts = 0
@@ -120,11 +135,18 @@ class Worker:
 
     def _turn(self) -> None:
         self._watch_lag()
+        if self._memory is not None and self._memory.waits:
+            self._memory.catch_up(MEMORY_WAIT_S)
+            self._note_events()
+            return
         with self._metrics.stage.labels("poll").time():
             batch = self._session.poll()
         if batch.rebalanced:
             self._metrics.rebalances.inc()
         self._note_events()
+        if self._memory is not None:
+            # After the poll: what others have committed meanwhile is seen too.
+            self._memory.catch_up()
         if batch.messages:
             self._score_and_publish(batch.messages)
 
@@ -149,11 +171,15 @@ class Worker:
                 self._aborted(event.error)
             else:
                 self._budget.void()
+                if self._memory is not None:
+                    self._memory.void()
 
     def _committed(self, event: Committed[Batch]) -> None:
         if (batch := event.tag) is not None:
             self._observer.committed(batch.outcome, batch.seen, batch.created_ms, event.at_s)
             batch.trace.committed(event.at_s)
+            if self._memory is not None and batch.outcome.memories:
+                self._memory.committed()
         self._aborts = 0
         self._loop.progressed()
 

@@ -33,7 +33,7 @@ from model.evaluation.memory import MemoryGain
 from model.evaluation.walk_forward import MonthlyStep, prequential, windows
 from model.families.estimators import ALGORITHMS
 from model.files.writing import check_file, check_folder, write
-from model.history.learning import Past
+from model.history.learning import DatasetPast
 from model.leaks import check as leaks
 from model.leaks.history import HISTORY
 from model.metrics import DEFAULT_THRESHOLD
@@ -224,7 +224,7 @@ def _train(
     sides: Split,
     features: Sequence[str],
     options: argparse.Namespace,
-    past: Past | None = None,
+    past: DatasetPast | None = None,
 ) -> Trained:
     with _progress() as progress:
         task = progress.add_task(f"training {algorithm}", total=FOLDS + 1)

@@ -9,7 +9,7 @@ from model.arrays import Indices
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.memory import MemoryGain, memory_gain
-from model.history.learning import Past, past_of, with_history
+from model.history.learning import DatasetPast, past_of, with_history
 from model.leaks.check import LeakCheck
 from model.leaks.history import history_signs, refuse_unless_allowed
 from model.releases.versions import CURRENT
@@ -29,7 +29,7 @@ def refuse_to_serve(output: Path, *, in_service: bool) -> None:
         )
 
 
-def replayed(dataset: Dataset) -> tuple[Past, Dataset]:
+def replayed(dataset: Dataset) -> tuple[DatasetPast, Dataset]:
     """What the claims say of the past, and the claims with what each of them saw of it.
 
     Raises:
@@ -41,7 +41,7 @@ def replayed(dataset: Dataset) -> tuple[Past, Dataset]:
 
 def check_for_leaks(
     checked: LeakCheck | None,
-    past: Past,
+    past: DatasetPast,
     dataset: Dataset,
     rows: Indices,
     options: argparse.Namespace,
@@ -58,7 +58,7 @@ def check_for_leaks(
     return checked.with_more(found)
 
 
-def gain_of(past: Past, dataset: Dataset, trained: Trained, without: Trained) -> MemoryGain:
+def gain_of(past: DatasetPast, dataset: Dataset, trained: Trained, without: Trained) -> MemoryGain:
     """What history adds to a model, and why that may be nothing, on standard error."""
     rows = trained.test_rows
     found = memory_gain(

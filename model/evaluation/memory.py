@@ -15,7 +15,7 @@ from model.datasets.dataset import Dataset
 from model.evaluation.bootstrap import Interval, gains, intervals
 from model.history.facts import DAY
 from model.history.features import SUFFIXES
-from model.history.learning import Past, matrix_of
+from model.history.learning import DatasetPast, matrix_of
 from model.history.plan import HistoryPlan
 from model.metrics import Report, evaluate
 
@@ -64,7 +64,12 @@ class MemoryGain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def memory_gain(
-    past: Past, tested: Dataset, rows: Indices, scores: Scores, without: Scores, threshold: float
+    past: DatasetPast,
+    tested: Dataset,
+    rows: Indices,
+    scores: Scores,
+    without: Scores,
+    threshold: float,
 ) -> MemoryGain:
     """Compare a model with history with one without.
 
@@ -99,7 +104,7 @@ def memory_gain(
     )
 
 
-def _reach(past: Past, places: Sequence[int], claims: int) -> Iterator[KindReach]:
+def _reach(past: DatasetPast, places: Sequence[int], claims: int) -> Iterator[KindReach]:
     histories = [past.histories[place] for place in places]
     values = matrix_of(histories) if histories else np.empty((0, 0))
     for number, kind in enumerate(past.plan.kinds):
@@ -148,7 +153,7 @@ def _doubts(
         yield f"what history adds to the average precision may be chance{between}"
 
 
-def _notes(past: Past) -> Iterator[str]:
+def _notes(past: DatasetPast) -> Iterator[str]:
     plan = past.plan
     if plan.outcomes == "assumed":
         yield (

@@ -4,10 +4,14 @@ A set of facts has no order and no repetition: any two stores that were given th
 whatever order and however often, hold the same. Times are milliseconds since 1970 in UTC.
 """
 
+import hashlib
 from typing import Final
 
 from msgspec import Struct
 
+ClaimRef = bytes
+"""Stands for a claim: a digest of its id, 16 bytes. Facts of one moment are in the order of it,
+which is the same in every store."""
 DAY: Final = 86_400_000
 """Milliseconds."""
 _EPOCH: Final = 719_163
@@ -17,8 +21,7 @@ _EPOCH: Final = 719_163
 class ClaimFact(Struct, frozen=True, gc=False, kw_only=True):
     """That a claim was made: the same for every entity that it names."""
 
-    claim: str
-    """Its id."""
+    claim: ClaimRef
     known_at: int
     """When it came in."""
     policy: bytes | None = None
@@ -31,10 +34,15 @@ class ClaimFact(Struct, frozen=True, gc=False, kw_only=True):
 class OutcomeFact(Struct, frozen=True, gc=False, kw_only=True):
     """What an investigation found about a claim."""
 
-    claim: str
+    claim: ClaimRef
     known_at: int
     """When it was found; not when the claim came in."""
     fraud: bool
+
+
+def claim_ref(claim_id: str) -> ClaimRef:
+    """What stands for the claim of an id."""
+    return hashlib.blake2b(claim_id.encode(), digest_size=16, person=b"claim").digest()
 
 
 def at_start_of(day: int) -> int:

@@ -6,12 +6,11 @@ the claim itself. Whoever computes a feature differently has computed another fe
 """
 
 import math
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from model.history.facts import DAY
-from model.history.past import NO_FINDINGS, EntityPast, outcome
+from model.history.facts import DAY, ClaimRef
+from model.history.past import Past, outcome
 from model.history.plan import Bounds, EntityKind
 
 WINDOWS: Final = (30, 90, 365)
@@ -70,8 +69,8 @@ def feature_name(kind: str, suffix: str) -> str:
 
 def claim_history(
     kinds: Sequence[EntityKind],
-    named: Mapping[int, Sequence[EntityPast | None]],
-    claim: str,
+    named: Mapping[int, Sequence[Past | None]],
+    claim: ClaimRef,
     as_of: int,
     bounds: Bounds,
 ) -> ClaimHistory:
@@ -81,7 +80,7 @@ def claim_history(
         kinds: those of the contract.
         named: the pasts of the entities that the claim names, by the number of their kind; None for
             an entity that was never seen. A kind that it names no entity of is left out.
-        claim: its id: what is known of itself does not count.
+        claim: which it is: what is known of itself does not count.
         as_of: the moment, in milliseconds; what became known then or later is not seen.
         bounds: how much is looked at.
     """
@@ -97,43 +96,45 @@ def claim_history(
 
 
 def entity_features(
-    past: EntityPast | None, kind: EntityKind, claim: str, as_of: int, bounds: Bounds
+    past: Past | None, kind: EntityKind, claim: ClaimRef, as_of: int, bounds: Bounds
 ) -> EntityFeatures | None:
     """What was known of one entity; None if it is taken for a placeholder. See `claim_history`."""
     if past is None:
         return _NEVER_SEEN
-    known = past.known
-    start, end = bisect_left(known, as_of - bounds.span), bisect_left(known, as_of)
-    counts = [end - max(start, bisect_left(known, as_of - window)) for window in _WINDOWS]
-    decided = frauds = 0
-    if past.findings:
-        decided, frauds = past.decided.before(as_of), past.frauds.before(as_of)
-    most = bounds.person if kind.like == "person" else bounds.business
-    own = past.facts.get(claim)
-    if own is None or not as_of - bounds.span <= own.known_at < as_of:
-        policies = past.policies[max(start, end - most) : end]
-        latest = known[end - 1] if end > start else None
-    else:
+    oldest = as_of - bounds.span
+    own = past.own(claim)
+    if own is not None and not oldest <= own.known_at < as_of:
+        own = None
+    itself = 0 if own is None else 1
+    others = past.count(oldest, as_of) - itself
+    if not others:
+        return _NEVER_SEEN
+    person = kind.like == "person"
+    most = bounds.person if person else bounds.business
+    if person and others >= most:
+        return None
+    latest = past.latest(as_of, most + itself)
+    if own is not None or latest[0][0] < oldest:
+        latest = [one for one in latest if one[0] >= oldest and one[1] != claim][-most:]
+    different = {policy for _, _, policy in latest}
+    different.discard(None)
+    if person and len(different) >= bounds.common:
+        return None
+    counts = [past.count(max(oldest, as_of - window), as_of) for window in _WINDOWS]
+    decided, frauds = past.decided(as_of), past.frauds(as_of)
+    if own is not None:
         counts = [
             count - (own.known_at >= as_of - window)
             for count, window in zip(counts, _WINDOWS, strict=True)
         ]
-        findings = past.findings.get(claim, NO_FINDINGS)
-        itself = outcome(own.known_at, findings, bounds.span, as_of)
-        decided, frauds = decided - itself[0], frauds - itself[1]
-        others = [n for n in range(max(start, end - most - 1), end) if past.claims[n] != claim]
-        policies = [past.policies[n] for n in others[-most:]]
-        latest = known[others[-1]] if others else None
-    different = {*policies}
-    different.discard(None)
-    if kind.like == "person" and len(different) >= bounds.common:
-        return None
+        decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
+        decided, frauds = decided - decided_itself, frauds - fraud_itself
     return EntityFeatures(
         float(counts[0]),
         float(counts[1]),
         float(counts[2]),
         float(len(different)),
-        _NAN if latest is None else (as_of - latest) / DAY,
+        (as_of - latest[-1][0]) / DAY,
         float(decided),
         float(frauds),
         frauds / decided if decided else _NAN,

@@ -12,7 +12,7 @@ from model.arrays import Indices, Matrix
 from model.datasets.dataset import Dataset
 from model.features.facts import UNDATED, event_days, report_days
 from model.history.contract import remembering
-from model.history.facts import DAY, ClaimFact, OutcomeFact, at_start_of
+from model.history.facts import DAY, ClaimFact, OutcomeFact, at_start_of, claim_ref
 from model.history.features import ClaimHistory, names_of
 from model.history.keys import SECRET_BYTES, KeyMaker
 from model.history.plan import OUTCOME_DAYS, Bounds, HistoryPlan, kinds_in
@@ -22,7 +22,7 @@ from schemas.decoding.structs import claim_type
 
 
 @dataclass(frozen=True)
-class Past:
+class DatasetPast:
     """Everything that a data set says of the past, with the time at which it became known."""
 
     contract: Contract
@@ -51,7 +51,7 @@ class Past:
         )
 
 
-def past_of(dataset: Dataset, bounds: Bounds | None = None) -> Past:
+def past_of(dataset: Dataset, bounds: Bounds | None = None) -> DatasetPast:
     """What a data set says of the past.
 
     The key of the hashes is drawn anew and forgotten: nothing of it is kept, and features do not
@@ -83,7 +83,7 @@ def past_of(dataset: Dataset, bounds: Bounds | None = None) -> Past:
         bounds=bounds or Bounds(),
         outcomes="assumed" if dataset.decided is None else "stated",
     )
-    return Past(
+    return DatasetPast(
         contract=contract,
         plan=plan,
         claims=claims,
@@ -94,7 +94,7 @@ def past_of(dataset: Dataset, bounds: Bounds | None = None) -> Past:
     )
 
 
-def with_history(dataset: Dataset, past: Past) -> Dataset:
+def with_history(dataset: Dataset, past: DatasetPast) -> Dataset:
     """The data set, each claim with its history features; copies are those that were there."""
     return replace(
         dataset,
@@ -105,7 +105,7 @@ def with_history(dataset: Dataset, past: Past) -> Dataset:
     )
 
 
-def _remembering(dataset: Dataset, past: Past) -> list[Any]:
+def _remembering(dataset: Dataset, past: DatasetPast) -> list[Any]:
     contract = remembering(dataset.contract, past.plan.kinds)
     make: Callable[..., Any] = claim_type(contract)
     names, stated = names_of(past.plan.kinds), tuple(dataset.contract.fields)
@@ -154,7 +154,7 @@ def _incoming(contract: Contract, keys: KeyMaker, claim: Any, reported: int, los
     found = keys.keys(claim)
     amount = contract.event.amount
     fact = ClaimFact(
-        claim=getattr(claim, contract.event.id),
+        claim=claim_ref(getattr(claim, contract.event.id)),
         known_at=at_start_of(reported),
         policy=found.policy,
         day=None if lost == UNDATED else lost,

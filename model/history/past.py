@@ -1,4 +1,5 @@
-"""The past of one entity: its facts, and sorted times from which totals at any moment are counted.
+"""The past of one entity: what is asked of it, and one in memory: its facts, and sorted times from
+which totals at any moment are counted.
 
 Nothing here is a counter that was incremented. Each list is a function of the facts alone, so the
 order in which they arrived leaves no trace, and what was known at any moment can still be asked.
@@ -7,13 +8,45 @@ A total at a moment is the number of times before it: two bisections, however ma
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from model.history.facts import ClaimFact, OutcomeFact, first_of
+from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, first_of
 
 NO_FINDINGS: tuple[OutcomeFact, ...] = ()
+
+
+PastClaim = tuple[int, ClaimRef, bytes | None]
+"""When a claim became known, which it is, and its policy. They sort by time, then by claim."""
+
+
+class Own(NamedTuple):
+    """What the past of an entity has of one claim."""
+
+    known_at: int
+    findings: tuple[OutcomeFact, ...]
+    """The latest last."""
+
+
+class Past(Protocol):
+    """What is known of one entity. Moments are in milliseconds."""
+
+    def count(self, start: int, end: int) -> int:
+        """How many claims became known from `start` on, and before `end`."""
+
+    def decided(self, moment: int) -> int:
+        """Of how many the outcome was known as of a moment; see `outcome`."""
+
+    def frauds(self, moment: int) -> int:
+        """How many of those were found to be fraud."""
+
+    def latest(self, end: int, most: int) -> Sequence[PastClaim]:
+        """The latest of the claims that became known before `end`, at most so many, in order."""
+
+    def own(self, claim: ClaimRef) -> Own | None:
+        """What is known of one claim, if it is among them."""
 
 
 class Changes(Struct, gc=False):
@@ -37,15 +70,39 @@ class EntityPast(Struct, gc=False):
     span: int
     known: list[int] = msgspec.field(default_factory=list)
     """When each claim became known, sorted; the next two lists are in the same order."""
-    claims: list[str] = msgspec.field(default_factory=list)
+    claims: list[ClaimRef] = msgspec.field(default_factory=list)
     policies: list[bytes | None] = msgspec.field(default_factory=list)
-    decided: Changes = msgspec.field(default_factory=Changes)
+    of_decided: Changes = msgspec.field(default_factory=Changes)
     """Of the number of claims of which the outcome is known."""
-    frauds: Changes = msgspec.field(default_factory=Changes)
-    facts: dict[str, ClaimFact] = msgspec.field(default_factory=dict)
-    """By the claim's id."""
-    findings: dict[str, tuple[OutcomeFact, ...]] = msgspec.field(default_factory=dict)
+    of_frauds: Changes = msgspec.field(default_factory=Changes)
+    facts: dict[ClaimRef, ClaimFact] = msgspec.field(default_factory=dict)
+    findings: dict[ClaimRef, tuple[OutcomeFact, ...]] = msgspec.field(default_factory=dict)
     """On these claims, the latest last."""
+
+    def count(self, start: int, end: int) -> int:
+        """See `Past`."""
+        return bisect_left(self.known, end) - bisect_left(self.known, start)
+
+    def decided(self, moment: int) -> int:
+        """See `Past`."""
+        return self.of_decided.before(moment) if self.findings else 0
+
+    def frauds(self, moment: int) -> int:
+        """See `Past`."""
+        return self.of_frauds.before(moment) if self.findings else 0
+
+    def latest(self, end: int, most: int) -> list[PastClaim]:
+        """See `Past`."""
+        last = bisect_left(self.known, end)
+        seen = slice(max(0, last - most), last)
+        return list(zip(self.known[seen], self.claims[seen], self.policies[seen], strict=True))
+
+    def own(self, claim: ClaimRef) -> Own | None:
+        """See `Past`."""
+        fact = self.facts.get(claim)
+        if fact is None:
+            return None
+        return Own(fact.known_at, self.findings.get(claim, NO_FINDINGS))
 
     def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact] = NO_FINDINGS) -> None:
         """Take in a claim; one that is known already counts from the earlier time.
@@ -67,7 +124,7 @@ class EntityPast(Struct, gc=False):
         self.policies.insert(at, fact.policy)
         self.found(fact.claim, tuple(findings))
 
-    def found(self, claim: str, findings: tuple[OutcomeFact, ...]) -> None:
+    def found(self, claim: ClaimRef, findings: tuple[OutcomeFact, ...]) -> None:
         """Take in what was found on a claim of this entity: all of it, the latest last."""
         fact = self.facts[claim]
         former = self.findings.get(claim, NO_FINDINGS)
@@ -86,14 +143,14 @@ class EntityPast(Struct, gc=False):
 
     def _count(self, fact: ClaimFact, findings: Sequence[OutcomeFact], *, remove: bool) -> None:
         change = _remove if remove else insort
-        for moment, decided, fraud in _steps(fact.known_at, findings, self.span):
-            for total, step in ((self.decided, decided), (self.frauds, fraud)):
+        for moment, decided, fraud in steps(fact.known_at, findings, self.span):
+            for total, step in ((self.of_decided, decided), (self.of_frauds, fraud)):
                 if step:
                     change(total.rises if step > 0 else total.falls, moment)
 
 
-def _place(known: Sequence[int], claims: Sequence[str], fact: ClaimFact) -> int:
-    """Where a claim stands, or belongs, among those of the entity: by time, then by id."""
+def _place(known: Sequence[int], claims: Sequence[ClaimRef], fact: ClaimFact) -> int:
+    """Where a claim stands, or belongs, among those of the entity: by time, then by claim."""
     first = bisect_left(known, fact.known_at)
     return bisect_left(claims, fact.claim, first, bisect_right(known, fact.known_at, first))
 
@@ -102,7 +159,7 @@ def _remove(moments: list[int], moment: int) -> None:
     del moments[bisect_left(moments, moment)]
 
 
-def _steps(known_at: int, findings: Sequence[OutcomeFact], span: int) -> list[tuple[int, int, int]]:
+def steps(known_at: int, findings: Sequence[OutcomeFact], span: int) -> list[tuple[int, int, int]]:
     """Moments just after which it changes whether a claim is decided, and whether as fraud."""
     moments = {known_at, known_at + span}
     for finding in findings:

@@ -19,12 +19,12 @@ class Bounds(Struct, frozen=True, kw_only=True):
     days: int = 1_095
     """Facts older than this are not seen, whether or not they are still stored."""
     person: int = 256
-    """How many of the latest claims of a person-like entity are looked at for their policies."""
+    """A person-like entity that so many claims name is taken for a placeholder; it is also how many
+    are looked at for their policies."""
     business: int = 64
-    """The same of a business-like one."""
+    """How many of the latest claims of a business-like entity are looked at for their policies."""
     common: int = 20
-    """A person-like entity that stands on so many policies, among the latest claims, is taken for
-    a placeholder."""
+    """A person-like entity that stands on so many policies is taken for a placeholder, too."""
 
     @property
     def span(self) -> int:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from model.history.facts import ClaimFact, OutcomeFact, in_order
+from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, in_order
 from model.history.features import ClaimHistory, claim_history
 from model.history.keys import Hash
-from model.history.past import NO_FINDINGS, EntityPast
+from model.history.past import NO_FINDINGS, EntityPast, Past
 from model.history.plan import Bounds, EntityKind
 
 EntityKey = tuple[int, Hash]
@@ -24,9 +24,9 @@ class DictStore:
         self._kinds = tuple(kinds)
         self._bounds = bounds
         self._pasts: dict[EntityKey, EntityPast] = {}
-        self._named_by: dict[str, set[EntityKey]] = {}
+        self._named_by: dict[ClaimRef, set[EntityKey]] = {}
         """Entities by the claims that name them."""
-        self._findings: dict[str, frozenset[OutcomeFact]] = {}
+        self._findings: dict[ClaimRef, frozenset[OutcomeFact]] = {}
         """By claim, also if the claim itself has not come yet."""
 
     def remember(self, fact: ClaimFact, keys: Iterable[EntityKey]) -> None:
@@ -50,9 +50,9 @@ class DictStore:
         for key in self._named_by.get(finding.claim, ()):
             self._pasts[key].found(finding.claim, ordered)
 
-    def history(self, claim: str, keys: Iterable[EntityKey], as_of: int) -> ClaimHistory:
+    def history(self, claim: ClaimRef, keys: Iterable[EntityKey], as_of: int) -> ClaimHistory:
         """The history features of a claim as of a moment; see `claim_history`."""
-        named: dict[int, list[EntityPast | None]] = {}
+        named: dict[int, list[Past | None]] = {}
         for key in keys:
             named.setdefault(key[0], []).append(self._pasts.get(key))
         return claim_history(self._kinds, named, claim, as_of, self._bounds)

@@ -17,9 +17,9 @@ import numpy as np
 from model.arrays import Indices, Matrix
 from model.features.facts import claim_columns
 from model.features.vocabulary import numbers
-from model.history.facts import DAY
+from model.history.facts import DAY, ClaimRef
 from model.history.features import names_of
-from model.history.learning import Past, matrix_of
+from model.history.learning import DatasetPast, matrix_of
 from model.history.replay import replay
 from model.history.store import EntityKey
 from model.leaks.signs import LeakFinding
@@ -36,7 +36,7 @@ _AT_ONCE: Final = 0.5
 
 
 def history_signs(
-    past: Past, contract: Contract, claims: Sequence[Any], rows: Indices, seed: int
+    past: DatasetPast, contract: Contract, claims: Sequence[Any], rows: Indices, seed: int
 ) -> list[LeakFinding]:
     """Each sign that is found; all are fatal.
 
@@ -64,7 +64,7 @@ def refuse_unless_allowed(found: Sequence[LeakFinding], allowed: Collection[str]
 
 
 def _signs(
-    past: Past, contract: Contract, claims: Sequence[Any], rows: Indices, seed: int
+    past: DatasetPast, contract: Contract, claims: Sequence[Any], rows: Indices, seed: int
 ) -> Iterator[LeakFinding]:
     named = _by_key(past)
     places = _sample(past, named, rows, seed)
@@ -95,7 +95,7 @@ def _finding(text: str) -> LeakFinding:
     return LeakFinding(HISTORY, 1.0, True, text)
 
 
-def _by_key(past: Past) -> ClaimsByKey:
+def _by_key(past: DatasetPast) -> ClaimsByKey:
     found: ClaimsByKey = {}
     for place, claim in enumerate(past.claims):
         for key in claim.keys:
@@ -103,7 +103,7 @@ def _by_key(past: Past) -> ClaimsByKey:
     return found
 
 
-def _sample(past: Past, named: ClaimsByKey, rows: Indices, seed: int) -> list[int]:
+def _sample(past: DatasetPast, named: ClaimsByKey, rows: Indices, seed: int) -> list[int]:
     """Places, among the claims of the past, of some that are trained on: at most `SAMPLE`, and so
     few that together at most `MOST_FACTS` claims name the same as they do.
     """
@@ -118,17 +118,17 @@ def _sample(past: Past, named: ClaimsByKey, rows: Indices, seed: int) -> list[in
     return sorted(found)
 
 
-def _given(contract: Contract, claims: Sequence[Any], past: Past, rows: Indices) -> Matrix:
+def _given(contract: Contract, claims: Sequence[Any], past: DatasetPast, rows: Indices) -> Matrix:
     some = [claims[row] for row in rows.tolist()]
     columns = claim_columns(contract, some, names_of(past.plan.kinds))
     return np.column_stack([numbers(column) for column in columns.values()])
 
 
-def _from_before(past: Past, named: ClaimsByKey, places: Sequence[int]) -> Matrix:
+def _from_before(past: DatasetPast, named: ClaimsByKey, places: Sequence[int]) -> Matrix:
     """Features of claims from a store that is made anew for each, and holds only what concerns the
     entities of the claim and became known before it.
     """
-    by_claim: dict[str, list[int]] = {}
+    by_claim: dict[ClaimRef, list[int]] = {}
     for number, outcome in enumerate(past.outcomes):
         by_claim.setdefault(outcome.claim, []).append(number)
     found = []
@@ -147,7 +147,7 @@ def _from_before(past: Past, named: ClaimsByKey, places: Sequence[int]) -> Matri
     return matrix_of(found)
 
 
-def _was_named_later(past: Past, named: ClaimsByKey, place: int) -> bool:
+def _was_named_later(past: DatasetPast, named: ClaimsByKey, place: int) -> bool:
     """True if another claim named an entity of this one in the days after it."""
     fact, keys = past.claims[place]
     others = (past.claims[other].fact for key in keys for other in named[key])
@@ -162,7 +162,7 @@ def _differ(one: Matrix, other: Matrix) -> Any:
     return ~((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1)
 
 
-def _found_at_once(past: Past) -> float | None:
+def _found_at_once(past: DatasetPast) -> float | None:
     """Share of the frauds that were known by the day of their report; None if there are none."""
     reported = {claim.fact.claim: claim.fact.known_at for claim in past.claims}
     early = [o.known_at <= reported[o.claim] for o in past.outcomes if o.fraud]

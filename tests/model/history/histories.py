@@ -3,11 +3,14 @@
 The oracle shares no code with `model.history`: it filters a list of everything that was ever said.
 """
 
+import hashlib
 import math
 import random
 import struct
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+
+from model.history.facts import claim_ref
 
 DAY = 86_400_000
 NAN = math.nan
@@ -125,17 +128,17 @@ def _of_entity(
             if former is None or rank < (former.known_at, former.policy or b""):
                 first[said.claim] = said
     seen = sorted(
-        (said.known_at, said.claim, said.policy)
+        (said.known_at, _digest(said.claim), said.claim, said.policy)
         for said in first.values()
         if said.claim != asked.claim and as_of - limits.span <= said.known_at < as_of
     )
-    counts = [sum(at >= as_of - days * DAY for at, _, _ in seen) for days in (30, 90, 365)]
+    counts = [sum(at >= as_of - days * DAY for at, *_ in seen) for days in (30, 90, 365)]
     latest = seen[-(limits.person if like == "person" else limits.business) :]
-    policies = {policy for _, _, policy in latest if policy is not None}
-    if like == "person" and len(policies) >= limits.common:
+    policies = {policy for *_, policy in latest if policy is not None}
+    if like == "person" and (len(policies) >= limits.common or len(seen) >= limits.person):
         return None
     outcomes = []
-    for _, claim, _ in seen:
+    for _, _, claim, _ in seen:
         said_of_it = [
             (found.known_at, not found.fraud)
             for found in history.events
@@ -153,6 +156,11 @@ def _of_entity(
     ]
 
 
+def _digest(claim: str) -> bytes:
+    """What orders claims of one moment."""
+    return hashlib.blake2b(claim.encode(), digest_size=16, person=b"claim").digest()
+
+
 def filled(modules: Any, limits: Limits, events: Iterable[Said | Found]) -> Any:
     """A store of `modules` (see `tests.model.history.mutants`) that was given the events."""
     kinds = [modules.plan.EntityKind(kind=kind, like=like) for kind, like in KINDS]
@@ -166,15 +174,16 @@ def give(modules: Any, store: Any, event: Said | Found) -> None:
     """Let a store take in one event."""
     facts = modules.facts
     if isinstance(event, Found):
-        store.learn(facts.OutcomeFact(**event._asdict()))
+        store.learn(facts.OutcomeFact(**event._asdict() | {"claim": facts.claim_ref(event.claim)}))
         return
-    fact = facts.ClaimFact(claim=event.claim, known_at=event.known_at, policy=event.policy)
+    claim = facts.claim_ref(event.claim)
+    fact = facts.ClaimFact(claim=claim, known_at=event.known_at, policy=event.policy)
     store.remember(fact, event.keys)
 
 
 def answers(store: Any, asked: Sequence[Asked]) -> list[tuple[bytes, tuple[str, ...]]]:
     """What a store answers, to the last bit."""
-    found = [store.history(one.claim, one.keys, one.as_of) for one in asked]
+    found = [store.history(claim_ref(one.claim), one.keys, one.as_of) for one in asked]
     return [(bits(one.values()), one.flags) for one in found]
 
 

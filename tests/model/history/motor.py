@@ -3,7 +3,7 @@
 from functools import cache
 
 from model.datasets.dataset import Dataset, of_events
-from model.history.learning import Past, past_of, with_history
+from model.history.learning import DatasetPast, past_of, with_history
 from model.samples import motor
 from model.samples.rings import Links
 from schemas.contract.parse import shipped
@@ -18,7 +18,7 @@ def claims(rows: int, seed: int, links: Links = "rings") -> Dataset:
 
 
 @cache
-def replayed(rows: int, seed: int, links: Links = "rings") -> tuple[Past, Dataset]:
+def replayed(rows: int, seed: int, links: Links = "rings") -> tuple[DatasetPast, Dataset]:
     """What they say of the past, and the same with history."""
     stated = claims(rows, seed, links)
     past = past_of(stated)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.history import facts, features, past, plan, store
-from model.history.facts import DAY, ClaimFact, OutcomeFact
+from model.history.facts import DAY, ClaimFact, OutcomeFact, claim_ref
 from model.history.features import ClaimHistory, EntityFeatures, names_of
 from model.history.plan import Bounds, EntityKind
 from model.history.store import DictStore
@@ -29,6 +29,7 @@ from tests.model.history.histories import (
 
 KINDS = (EntityKind(kind="phone", like="person"), EntityKind(kind="garage", like="business"))
 PHONE, GARAGE = (0, b"phone"), (1, b"garage")
+NEW = claim_ref("new")
 
 
 class _Modules:
@@ -138,7 +139,7 @@ def test_the_drawn_histories_reach_every_rule() -> None:
         history = drawn(seed)
         filled_store = filled(_Modules, history.limits, history.events)
         for asked in history.asked:
-            found = filled_store.history(asked.claim, asked.keys, asked.as_of)
+            found = filled_store.history(claim_ref(asked.claim), asked.keys, asked.as_of)
             flags += bool(found.flags)
             for number, value in enumerate(found.values()):
                 kind = "missing" if math.isnan(value) else "zero" if value == 0 else "above"
@@ -162,7 +163,7 @@ def remembered(*given_facts: ClaimFact | OutcomeFact, limits: Bounds | None = No
 
 
 def said(claim: str, days_ago: float, policy: bytes | None = None) -> ClaimFact:
-    return ClaimFact(claim=claim, known_at=NOW - int(days_ago * DAY), policy=policy)
+    return ClaimFact(claim=claim_ref(claim), known_at=NOW - int(days_ago * DAY), policy=policy)
 
 
 def of_phone(found: ClaimHistory) -> EntityFeatures:
@@ -175,24 +176,24 @@ def test_an_example_by_hand() -> None:
         said("b", 80, b"q"),
         said("c", 300, b"q"),
         said("d", 500),
-        OutcomeFact(claim="b", known_at=NOW - 20 * DAY, fraud=True),
-        OutcomeFact(claim="c", known_at=NOW - 200 * DAY, fraud=False),
-        OutcomeFact(claim="d", known_at=NOW, fraud=True),
+        OutcomeFact(claim=claim_ref("b"), known_at=NOW - 20 * DAY, fraud=True),
+        OutcomeFact(claim=claim_ref("c"), known_at=NOW - 200 * DAY, fraud=False),
+        OutcomeFact(claim=claim_ref("d"), known_at=NOW, fraud=True),
     )
-    assert of_phone(found.history("new", [PHONE], NOW)) == EntityFeatures(
+    assert of_phone(found.history(NEW, [PHONE], NOW)) == EntityFeatures(
         1.0, 2.0, 3.0, 2.0, 10.0, 2.0, 1.0, 0.5
     )
-    assert of_phone(found.history("new", [PHONE], NOW + 1)).frauds == 2.0
-    assert of_phone(found.history("b", [PHONE], NOW)).frauds == 0.0
+    assert of_phone(found.history(NEW, [PHONE], NOW + 1)).frauds == 2.0
+    assert of_phone(found.history(claim_ref("b"), [PHONE], NOW)).frauds == 0.0
 
 
 def test_an_unknown_entity_has_no_claims_and_a_missing_one_has_no_history() -> None:
     found = remembered(said("a", 10))
-    unknown = of_phone(found.history("new", [(0, b"another")], NOW))
+    unknown = of_phone(found.history(NEW, [(0, b"another")], NOW))
     assert unknown.claims_365d == unknown.frauds == unknown.policies == 0.0
     assert math.isnan(unknown.days_since)
     assert math.isnan(unknown.fraud_rate)
-    missing = found.history("new", [], NOW)
+    missing = found.history(NEW, [], NOW)
     assert all(map(math.isnan, missing.values()))
     assert missing.flags == ()
 
@@ -200,12 +201,25 @@ def test_an_unknown_entity_has_no_claims_and_a_missing_one_has_no_history() -> N
 def test_a_placeholder_has_no_features_and_a_flag() -> None:
     claims = [said(f"c{n}", 1 + n, bytes([n])) for n in range(20)]
     usual, common = remembered(*claims[:19]), remembered(*claims)
-    assert of_phone(usual.history("new", [PHONE], NOW)).policies == 19.0
-    found = common.history("new", [PHONE], NOW)
+    assert of_phone(usual.history(NEW, [PHONE], NOW)).policies == 19.0
+    found = common.history(NEW, [PHONE], NOW)
     assert all(map(math.isnan, found.values()))
     assert found.flags == ("common_entity:phone",)
     # It was none yet before the twentieth policy: the rule looks at the past only.
-    assert common.history("new", [PHONE], NOW - DAY).flags == ()
+    assert common.history(NEW, [PHONE], NOW - DAY).flags == ()
+
+
+def test_a_person_like_entity_of_very_many_claims_is_a_placeholder_whatever_its_policies() -> None:
+    claims = [said(f"c{n}", 1 + n, b"p") for n in range(4)]
+    old = said("old", 500, b"p")
+    limits = Bounds(days=400, person=4)
+    usual = remembered(*claims[:3], old, limits=limits)
+    assert of_phone(usual.history(NEW, [PHONE], NOW)).claims_365d == 3.0
+    common = remembered(*claims, limits=limits)
+    assert common.history(NEW, [PHONE], NOW).flags == ("common_entity:phone",)
+    # The claim itself does not count, nor what came in later.
+    assert common.history(claim_ref("c2"), [PHONE], NOW).flags == ()
+    assert common.history(NEW, [PHONE], NOW - DAY).flags == ()
 
 
 def test_counts_are_exact_beyond_the_bound_and_policies_are_of_the_latest() -> None:
@@ -213,7 +227,7 @@ def test_counts_are_exact_beyond_the_bound_and_policies_are_of_the_latest() -> N
     found = DictStore(KINDS, Bounds(business=8))
     for fact in claims:
         found.remember(fact, [GARAGE])
-    seen = found.history("new", [GARAGE], NOW).kinds[1]
+    seen = found.history(NEW, [GARAGE], NOW).kinds[1]
     assert (seen.claims_365d, seen.policies) == (200.0, 8.0)
 
 
@@ -221,4 +235,4 @@ def test_names_follow_the_kinds() -> None:
     names = names_of(KINDS)
     assert names[0] == "history_phone_claims_30d"
     assert names[8] == "history_garage_claims_30d"
-    assert len(names) == len(DictStore(KINDS, Bounds()).history("new", [], NOW).values())
+    assert len(names) == len(DictStore(KINDS, Bounds()).history(NEW, [], NOW).values())

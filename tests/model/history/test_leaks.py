@@ -11,21 +11,21 @@ import pytest
 from model.datasets.dataset import Dataset
 from model.features.facts import UNDATED
 from model.history.features import names_of
-from model.history.learning import Past, past_of, with_history
+from model.history.learning import DatasetPast, past_of, with_history
 from model.leaks.history import LATER_DAYS, history_signs, refuse_unless_allowed
 from tests.model.history.motor import claims, replayed
 
 ROWS = 1_500
 
 
-def texts(past: Past, dataset: Dataset) -> list[str]:
+def texts(past: DatasetPast, dataset: Dataset) -> list[str]:
     rows = np.arange(len(dataset.claims))
     found = history_signs(past, dataset.contract, dataset.claims, rows, seed=1)
     assert all(finding.fatal and finding.column == "history" for finding in found)
     return [finding.text for finding in found]
 
 
-def asked(past: Past, dataset: Dataset, days: int) -> Dataset:
+def asked(past: DatasetPast, dataset: Dataset, days: int) -> Dataset:
     """The claims with the history that they would have so many days later."""
     names, places = names_of(past.plan.kinds), list(range(len(past.rows)))
     values = past.later(places, days).tolist()
@@ -52,7 +52,7 @@ def test_what_was_asked_too_late_is_found(days: int) -> None:
     assert "they know what became known later" in text
 
 
-class _OneState(Past):
+class _OneState(DatasetPast):
     """A history that answers the same whenever it is asked."""
 
     def later(self, rows: Any, days: int) -> Any:
@@ -61,7 +61,7 @@ class _OneState(Past):
 
 def test_a_history_that_does_not_depend_on_the_moment_is_found() -> None:
     past, dataset = replayed(ROWS, 1)
-    parts = {name: getattr(past, name) for name in Past.__dataclass_fields__}
+    parts = {name: getattr(past, name) for name in DatasetPast.__dataclass_fields__}
     (text,) = texts(_OneState(**parts), dataset)
     assert "the same 90 days later" in text
 

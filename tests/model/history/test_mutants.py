@@ -34,19 +34,20 @@ def is_wrong(of: Any) -> bool:
 MUTANTS = [
     Mutant(
         "own claim counted",
-        "features", "own = past.facts.get(claim)", "own = None",
+        "features", "own = past.own(claim)", "own = None",
     ),
     Mutant(
         "own outcome counted",
-        "features", "decided - itself[0], frauds - itself[1]", "decided, frauds",
+        "features", "decided - decided_itself, frauds - fraud_itself", "decided, frauds",
     ),
     Mutant(
         "own claim is the latest",
-        "features", "if past.claims[n] != claim]", "]",
+        "features", " and one[1] != claim]", "]",
     ),
     Mutant(
         "<=: a claim of the same moment counts",
-        "features", "bisect_left(known, as_of)\n", "bisect_left(known, as_of + 1)\n",
+        "features", "past.count(max(oldest, as_of - window), as_of)",
+        "past.count(max(oldest, as_of - window), as_of + 1)",
     ),
     Mutant(
         "<=: an outcome of the same moment counts",
@@ -62,30 +63,31 @@ MUTANTS = [
     ),
     Mutant(
         "the latest are cut off before the time is looked at",
-        "features", "past.policies[max(start, end - most) : end]",
-        "past.policies[-most:][start:end]",
+        "past", "slice(max(0, last - most), last)",
+        "slice(max(0, len(self.known) - most), last)",
     ),
     Mutant(
         "what is older than the bound is forgotten by the counts",
-        "features", "end - max(start, bisect_left", "end - max(start, end - 2, bisect_left",
+        "features", "counts = [past.count(max(oldest, as_of - window), as_of)",
+        "counts = [min(2, past.count(max(oldest, as_of - window), as_of))",
     ),
     Mutant(
         "the window is open at its far end",
-        "features", "bisect_left(known, as_of - window)", "bisect_left(known, as_of - window + 1)",
+        "features", "max(oldest, as_of - window), as_of", "max(oldest, as_of - window + 1), as_of",
     ),
     Mutant(
         "the horizon does not bound the windows",
-        "features", "end - max(start, bisect_left(known, as_of - window))",
-        "end - bisect_left(known, as_of - window)",
+        "features", "past.count(max(oldest, as_of - window), as_of)",
+        "past.count(as_of - window, as_of)",
     ),
     Mutant(
         "nothing expires",
-        "features", "bisect_left(known, as_of - bounds.span)", "0",
+        "features", "oldest = as_of - bounds.span", "oldest = 0",
     ),
     Mutant(
         "claims expire by the newest fact, not by the moment",
-        "features", "bisect_left(known, as_of - bounds.span)",
-        "bisect_left(known, known[-1] - bounds.span)",
+        "features", "oldest = as_of - bounds.span",
+        "oldest = past.latest(1 << 62, 1)[-1][0] - bounds.span",
     ),
     Mutant(
         "outcomes never expire",
@@ -154,7 +156,7 @@ MUTANTS = [
     ),
     Mutant(
         "no entity is common",
-        "features", "len(different) >= bounds.common", "False",
+        "features", "if person and len(different) >= bounds.common", "if False",
     ),
     Mutant(
         "an entity is common with one policy more",
@@ -162,11 +164,37 @@ MUTANTS = [
     ),
     Mutant(
         "businesses are common as well",
-        "features", 'if kind.like == "person" and len', "if len",
+        "features", "if person and len(different)", "if len(different)",
     ),
     Mutant(
         "the bound of persons for businesses",
-        "features", 'bounds.person if kind.like == "person" else bounds.business', "bounds.person",
+        "features", "bounds.person if person else bounds.business", "bounds.person",
+    ),
+    Mutant(
+        "no entity is common by the number of its claims",
+        "features", "if person and others >= most:", "if False:",
+    ),
+    Mutant(
+        "an entity is common with one claim more",
+        "features", "if person and others >= most:", "if person and others > most:",
+    ),
+    Mutant(
+        "an entity is common by claims older than the horizon",
+        "features", "if person and others >= most:",
+        "if person and past.count(0, as_of) - itself >= most:",
+    ),
+    Mutant(
+        "an entity is common by claims that came later",
+        "features", "if person and others >= most:",
+        "if person and past.count(oldest, 1 << 62) - itself >= most:",
+    ),
+    Mutant(
+        "an entity is common by the claim itself",
+        "features", "if person and others >= most:", "if person and others + itself >= most:",
+    ),
+    Mutant(
+        "businesses are common by the number of their claims as well",
+        "features", "if person and others >= most:", "if others >= most:",
     ),
     Mutant(
         "a missing entity has no claims",

@@ -46,12 +46,19 @@ def by_replay(of: Any, history: History) -> list[tuple[bytes, tuple[str, ...]]]:
     """The same, by replay."""
     claims = [
         of.replay.Incoming(
-            of.facts.ClaimFact(claim=e.claim, known_at=e.known_at, policy=e.policy), e.keys
+            of.facts.ClaimFact(
+                claim=of.facts.claim_ref(e.claim), known_at=e.known_at, policy=e.policy
+            ),
+            e.keys,
         )
         for e in history.events
         if isinstance(e, Said)
     ]
-    outcomes = [of.facts.OutcomeFact(**e._asdict()) for e in history.events if isinstance(e, Found)]
+    outcomes = [
+        of.facts.OutcomeFact(claim=of.facts.claim_ref(e.claim), known_at=e.known_at, fraud=e.fraud)
+        for e in history.events
+        if isinstance(e, Found)
+    ]
     kinds = [of.plan.EntityKind(kind=kind, like=like) for kind, like in KINDS]
     found = of.replay.replay(kinds, of.plan.Bounds(**history.limits._asdict()), claims, outcomes)
     return [(bits(one.values()), one.flags) for one in found]

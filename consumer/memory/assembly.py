@@ -1,0 +1,125 @@
+"""A worker's memory put together from the settings."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from consumer.errors import SettingsError
+from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
+from consumer.kafka.topics import require_log
+from consumer.memory.log import NoteTaker
+from consumer.memory.pending import PendingClaims
+from consumer.memory.recall import Memory
+from consumer.memory.store import open_store
+from consumer.memory.tail import Tail
+from consumer.settings.settings import Remember, Settings
+from consumer.stop import Stop
+from consumer.telemetry.health import Loop
+from consumer.telemetry.memory_metrics import MemoryMetrics
+from consumer.telemetry.metrics import ProcessMetrics
+from model.history.keys import SecretError, fingerprint, read_secret
+from model.history.plan import Bounds, kinds_in
+from model.scoring.scorer import Scorer
+from schemas.contract.model import Contract
+
+log = logging.getLogger(__name__)
+
+TELL_EVERY_S: Final = 5.0
+
+
+def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> Memory | None:
+    """The memory of a worker, if MEMORY=on; nothing has been read from the log yet.
+
+    Args:
+        settings: topic, store and key.
+        scorer: the model: says what its history is computed from.
+        metrics: where counts go.
+
+    Raises:
+        SettingsError: the key cannot be read, the store is of another key or in use, or the
+            contract names nobody to remember.
+        KafkaStoppedError: there is no topic that keeps what is remembered, or no answer.
+    """
+    if settings.memory is Remember.OFF:
+        return None
+    secret = memory_secret(settings)
+    contract = scorer.decoder.contract
+    _refuse_without_entities(contract)
+    bounds = Bounds() if scorer.history is None else scorer.history.bounds
+    kinds, own = kinds_in(contract), fingerprint(secret)
+    view = open_store(store_path(settings), kinds, bounds, own, require_log(settings))
+    counts, pending = MemoryMetrics(metrics, [kind.kind for kind in kinds]), PendingClaims()
+    tail = Tail(settings, view, own, counts, pending.returned)
+    return Memory(view, tail, NoteTaker(contract, secret), pending, counts)
+
+
+def logs_of(settings: Settings) -> dict[str, frozenset[str]]:
+    """What a worker reads and writes besides claims and outcomes, with the rights for that."""
+    return {settings.memory_topic: READS_AND_WRITES} if settings.memory is Remember.ON else {}
+
+
+@contextmanager
+def loaded(memory: Memory | None, topic: str, loop: Loop, stop: Stop) -> Iterator[bool]:
+    """Close the memory after the body, and have it read the log before.
+
+    Args:
+        memory: None if nothing is remembered.
+        topic: the log.
+        loop: updated while the log is read.
+        stop: obeyed while the log is read.
+
+    Yields:
+        False if it was asked to stop before it had read everything.
+    """
+    if memory is None:
+        yield True
+        return
+    with closing(memory):
+        stop.gracefully()
+        log.info("reading %s: no claim is scored before it has been read", topic)
+        complete = memory.load(lambda: not stop.asked, _aloud(topic, loop.turned))
+        yield complete
+
+
+def store_path(settings: Settings) -> Path:
+    """The folder of this process's view: no two processes share one."""
+    return settings.memory_store / f"{settings.consumer_group}-{settings.instance_id}"
+
+
+def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
+    """Reports progress, every few seconds; `turned` each time, so that the process counts as alive."""
+    due = time.monotonic() + TELL_EVERY_S
+
+    def progress(done: int, all_of_it: int) -> None:
+        nonlocal due
+        turned()
+        if time.monotonic() > due:
+            due = time.monotonic() + TELL_EVERY_S
+            log.info("reading %s: %d of about %d records", topic, done, all_of_it)
+
+    return progress
+
+
+def memory_secret(settings: Settings) -> bytes:
+    """The key of the hashes.
+
+    Raises:
+        SettingsError: MEMORY_KEY_FILE cannot be used.
+    """
+    assert settings.memory_key_file is not None
+    try:
+        return read_secret(settings.memory_key_file)
+    except SecretError as error:
+        raise SettingsError(f"MEMORY_KEY_FILE={error}") from error
+
+
+def _refuse_without_entities(contract: Contract) -> None:
+    if not contract.entities:
+        raise SettingsError(
+            f"MEMORY=on, but contract {contract.about.name} names no person or thing to remember: "
+            "write such as x-entity: {kind: phone, like: person, form: phone} with a field, and "
+            "train again; see docs/memory.md"
+        )

@@ -1,0 +1,189 @@
+"""What is kept of a claim, and what follows from it for the entities that it names. Pure.
+
+An entry has everything that the log says of one claim, by the record that says it. All else in a
+store follows from entries, so that neither order nor repetition of records leaves a trace.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from consumer.memory.view import LogFact
+from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of, in_order
+from model.history.keys import HASH_BYTES
+from model.history.store import EntityKey
+from schemas.memory import FactKey, Kind, RememberedClaim, RememberedFinding
+
+KEY_BYTES: Final = 1 + HASH_BYTES
+KeyBytes = bytes
+"""Of an entity: the number of its kind, one byte, and its hash."""
+_Source = tuple[str, int, int]
+"""Topic, partition and offset of the record that a fact comes from."""
+_NO_POLICY: Final = bytes(HASH_BYTES)
+_FACT: Final = struct.Struct(">I16s16s?")
+FACT_BYTES: Final = _FACT.size
+
+
+class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
+    """What one record says of the claim."""
+
+    source: _Source
+    day: int
+    """On which it came in, since 1970."""
+    named: bytes
+    """Keys of the entities, in order, each once."""
+    policy: bytes | None
+    lost: int | None
+    """Ordinal of the day of the loss."""
+    amount: float | None
+
+
+class KeptFinding(Struct, frozen=True, gc=False, array_like=True):
+    """What one record says was found about it."""
+
+    source: _Source
+    day: int
+    """On which it was found, since 1970."""
+    fraud: bool
+
+
+class Entry(Struct, frozen=True, gc=False, array_like=True):
+    """All that is remembered of a claim; records in the order of their sources."""
+
+    claim_id: str
+    claims: tuple[KeptClaim, ...] = ()
+    findings: tuple[KeptFinding, ...] = ()
+
+
+class EntityFact(NamedTuple):
+    """What an entity has of a claim; stored facts are sorted by day, then by claim."""
+
+    day: int
+    claim: ClaimRef
+    policy: bytes | None
+    found: bool
+    """Whether there are findings."""
+
+
+class Follows(NamedTuple):
+    """What follows from an entry."""
+
+    facts: dict[KeyBytes, ClaimFact]
+    """By entity, the first of the records that name it."""
+    findings: tuple[OutcomeFact, ...]
+    """The latest last."""
+
+
+encode: Final = msgspec.msgpack.Encoder().encode
+_decoder: Final = msgspec.msgpack.Decoder(Entry)
+NOTHING: Final = Follows({}, ())
+
+
+def decode(entry: bytes) -> Entry:
+    """An entry that `encode` wrote."""
+    return _decoder.decode(entry)
+
+
+def key_of(entity: EntityKey) -> KeyBytes:
+    """The key of an entity."""
+    return entity[0].to_bytes() + entity[1]
+
+
+def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]) -> KeptClaim:
+    """What is kept of a record of the log.
+
+    Args:
+        key: its key.
+        fact: its value.
+        numbers: of the kinds that are remembered, as one byte, by their names.
+    """
+    named = [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
+    if len(named) > 1:
+        named = sorted({*named})
+    return KeptClaim(
+        (key.topic, key.partition, key.offset),
+        fact.known_at // DAY,
+        b"".join(named),
+        fact.policy,
+        None if fact.day is None else fact.day.toordinal(),
+        fact.amount,
+    )
+
+
+def changed(
+    entry: Entry | None, told: Iterable[LogFact], numbers: Mapping[str, bytes]
+) -> Entry | None:
+    """An entry after more records about its claim; None if nothing is left of it.
+
+    Raises:
+        ValueError: the value of a record is not of the kind that its key says.
+    """
+    claims = {record.source: record for record in entry.claims} if entry else {}
+    findings = {record.source: record for record in entry.findings} if entry else {}
+    claim_id = entry.claim_id if entry else ""
+    for key, fact in told:
+        claim_id, source = key.claim_id, (key.topic, key.partition, key.offset)
+        if fact is None:
+            (claims if key.kind == Kind.CLAIM else findings).pop(source, None)
+        elif isinstance(fact, RememberedClaim) and key.kind == Kind.CLAIM:
+            claims[source] = kept_claim(key, fact, numbers)
+        elif isinstance(fact, RememberedFinding) and key.kind == Kind.FINDING:
+            findings[source] = KeptFinding(source, fact.known_at // DAY, fact.fraud)
+        else:
+            raise ValueError(f"claims-memory: under the key {key} is no {key.kind}")
+    if not claims and not findings:
+        return None
+    return Entry(
+        claim_id,
+        tuple(claims[source] for source in sorted(claims)),
+        tuple(findings[source] for source in sorted(findings)),
+    )
+
+
+def follows(entry: Entry | None, claim: ClaimRef) -> Follows:
+    """What follows from an entry of a claim."""
+    if entry is None:
+        return NOTHING
+    facts: dict[KeyBytes, ClaimFact] = {}
+    for record in entry.claims:
+        fact = ClaimFact(
+            claim=claim,
+            known_at=record.day * DAY,
+            policy=record.policy,
+            day=record.lost,
+            amount=record.amount,
+        )
+        for key in keys_in(record.named):
+            former = facts.get(key)
+            facts[key] = fact if former is None else first_of(former, fact)
+    found = [
+        OutcomeFact(claim=claim, known_at=one.day * DAY, fraud=one.fraud) for one in entry.findings
+    ]
+    return Follows(facts, in_order(frozenset(found)))
+
+
+def keys_in(named: bytes) -> Iterator[KeyBytes]:
+    """The keys of the entities that a record names."""
+    for start in range(0, len(named), KEY_BYTES):
+        yield named[start : start + KEY_BYTES]
+
+
+def stored(day: int, claim: ClaimRef, policy: bytes | None, *, found: bool) -> bytes:
+    """A fact as it is stored."""
+    return _FACT.pack(day, claim, policy or _NO_POLICY, found)
+
+
+def facts_of(values: Sequence[bytes]) -> list[EntityFact]:
+    """Stored facts as they were."""
+    return [
+        EntityFact(day, claim, None if policy == _NO_POLICY else policy, found)
+        for day, claim, policy, found in _FACT.iter_unpack(b"".join(values))
+    ]
+
+
+def before(day: int) -> bytes:
+    """What sorts after the stored facts of earlier days, and before those of this one."""
+    return _FACT.pack(day, b"", b"", False)

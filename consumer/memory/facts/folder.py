@@ -1,0 +1,143 @@
+"""The folder of a store: of one process, what it was filled with, and room on the disk."""
+
+import fcntl
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from consumer.errors import SettingsError
+from model.history.plan import EntityKind
+
+FORMAT: Final = f"1 {sys.byteorder}"
+DATA: Final = "data.mdb"
+LOCK: Final = "lock.mdb"
+OWNER: Final = "owner.json"
+UNKNOWN: Final = "unknown"
+_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Filled(Struct, frozen=True, kw_only=True):
+    """What a store is filled with: one that was filled with anything else is made again."""
+
+    fingerprint: str
+    """Of the key of the hashes."""
+    kinds: tuple[EntityKind, ...]
+    span_days: int
+    topic_id: str
+    format: str = FORMAT
+
+
+class _Owner(Struct, frozen=True, kw_only=True):
+    """What the file of the owner contains."""
+
+    filled: Filled
+    opened: str | None
+    """The run of the machine in which the store was opened; None if it was closed since."""
+
+
+class Folder:
+    """A folder that this process has for itself until it closes it.
+
+    Args:
+        path: made if it is not there.
+
+    Raises:
+        SettingsError: another process has it, or it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._file = os.open(path / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SettingsError(f"MEMORY_STORE={path}: {error}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._file)
+            raise SettingsError(
+                f"MEMORY_STORE={path} is in use by another process: give each a folder of its own "
+                f"({error})"
+            ) from None
+
+    def opened(self, filled: Filled) -> str | None:
+        """Make it ready for a store that is filled with this.
+
+        Returns:
+            Why nothing is left of what was there, as the log has to be read again; None if it is
+            as it was.
+
+        Raises:
+            SettingsError: it was filled with another key.
+        """
+        why = self._outdated(filled)
+        if why is not None:
+            for name in (DATA, LOCK):
+                (self.path / name).unlink(missing_ok=True)
+        self._say(_Owner(filled=filled, opened=boot()))
+        return why
+
+    def closed(self, filled: Filled) -> None:
+        """Say that the disk has everything, and leave the folder to others."""
+        self._say(_Owner(filled=filled, opened=None))
+        self.leave()
+
+    def leave(self) -> None:
+        """Leave the folder to others."""
+        os.close(self._file)
+
+    def take(self, size: int) -> None:
+        """Have room on the disk: where a mapped file has none, writing would kill the process.
+
+        Raises:
+            SettingsError: there is not so much.
+        """
+        try:
+            file = os.open(self.path / DATA, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.posix_fallocate(file, 0, size)
+            finally:
+                os.close(file)
+        except OSError as error:
+            raise SettingsError(f"MEMORY_STORE={self.path} needs {size:,} bytes: {error}") from None
+
+    def _outdated(self, filled: Filled) -> str | None:
+        content = os.pread(self._file, os.fstat(self._file).st_size, 0)
+        if not content:
+            return "it is new"
+        try:
+            owner = msgspec.json.decode(content, type=_Owner)
+        except msgspec.DecodeError as error:
+            return f"{OWNER} is not what it should be ({error})"
+        former = owner.filled
+        if former.fingerprint != filled.fingerprint:
+            raise SettingsError(
+                f"MEMORY_STORE={self.path} was filled with the key {former.fingerprint}, but the "
+                f"one in MEMORY_KEY_FILE is {filled.fingerprint}: give the former key, or another "
+                "folder and another topic"
+            )
+        others = [n for n in Filled.__struct_fields__ if getattr(former, n) != getattr(filled, n)]
+        if others:
+            return f"it was filled with another {', '.join(others)}"
+        if owner.opened is not None and (owner.opened != boot() or owner.opened == UNKNOWN):
+            return "it was open when the machine stopped"
+        return None
+
+    def _say(self, owner: _Owner) -> None:
+        content = msgspec.json.encode(owner)
+        os.pwrite(self._file, content, 0)
+        os.ftruncate(self._file, len(content))
+        os.fsync(self._file)
+
+
+def boot() -> str:
+    """Tells this run of the machine from others, where that can be known.
+
+    What a process wrote outlives it, but not the machine's end, as nothing waits for the disk.
+    """
+    return _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else UNKNOWN

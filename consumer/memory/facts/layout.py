@@ -1,0 +1,22 @@
+"""Where a store keeps what, and of which kinds of entities."""
+
+from typing import Any, NamedTuple
+
+from model.history.plan import Bounds, EntityKind
+
+
+class Layout(NamedTuple):
+    """Of one store. The tables are those of LMDB."""
+
+    claims: Any
+    """Entries by claim."""
+    facts: Any
+    """Facts by entity, sorted by day and claim."""
+    totals: Any
+    """Series by business-like entity and what is counted."""
+    kinds: tuple[EntityKind, ...]
+    bounds: Bounds
+    numbers: dict[str, bytes]
+    """Of the kinds, as one byte, by their names; facts of other kinds are not kept."""
+    business: frozenset[int]
+    """Numbers of the business-like ones."""

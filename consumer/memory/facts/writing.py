@@ -1,0 +1,99 @@
+"""Records of the log taken into a store, in one transaction."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from consumer.memory.facts.entries import (
+    Entry,
+    KeyBytes,
+    changed,
+    decode,
+    encode,
+    follows,
+    kept_claim,
+    keys_in,
+    stored,
+)
+from consumer.memory.facts.layout import Layout
+from consumer.memory.facts.totals import Series, added, outcome_changes
+from consumer.memory.view import LogFact
+from model.history.facts import DAY, ClaimRef, claim_ref
+from schemas.memory import Kind, RememberedClaim
+
+
+class Writing:
+    """Changes of one transaction, gathered so that each key is written once."""
+
+    def __init__(self, layout: Layout, txn: Any) -> None:
+        self._layout = layout
+        self._txn = txn
+        self._put: list[tuple[KeyBytes, bytes]] = []
+        self._gone: list[tuple[KeyBytes, bytes]] = []
+        self._totals: dict[bytes, dict[int, int]] = defaultdict(dict)
+
+    def write(self, by_claim: Mapping[str, Sequence[LogFact]]) -> None:
+        """Take in records by the ids of their claims."""
+        txn, layout = self._txn, self._layout
+        for claim_id, told in by_claim.items():
+            if len(told) > 1 or not self._is_new(claim_id, told[0]):
+                self._changed(claim_id, told)
+        for key, value in self._gone:
+            txn.delete(key, value, db=layout.facts)
+        with txn.cursor(layout.facts) as cursor:
+            cursor.putmulti(sorted(self._put))
+        for key in sorted(self._totals):
+            changes = {day: by for day, by in self._totals[key].items() if by}
+            if changes:
+                series = added(txn.get(key, db=layout.totals), changes)
+                if series is None:
+                    txn.delete(key, db=layout.totals)
+                else:
+                    txn.put(key, series, db=layout.totals)
+
+    def _is_new(self, claim_id: str, told: LogFact) -> bool:
+        """Take in a claim of which nothing was known; False if it is not so."""
+        key, fact = told
+        if not isinstance(fact, RememberedClaim) or key.kind != Kind.CLAIM:
+            return False
+        claim, layout = claim_ref(claim_id), self._layout
+        record = kept_claim(key, fact, layout.numbers)
+        entry = encode(Entry(claim_id, (record,)))
+        if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
+            return False
+        value = stored(record.day, claim, record.policy, found=False)
+        for entity in keys_in(record.named):
+            self._put.append((entity, value))
+            if entity[0] in layout.business:
+                self._count(entity, Series.CLAIMS, record.day, 1)
+        return True
+
+    def _changed(self, claim_id: str, told: Sequence[LogFact]) -> None:
+        """Replace what followed from a claim by what follows now."""
+        txn, layout, claim = self._txn, self._layout, claim_ref(claim_id)
+        former = txn.get(claim, db=layout.claims)
+        entry = None if former is None else decode(former)
+        now = changed(entry, told, layout.numbers)
+        if now is not None:
+            txn.put(claim, encode(now), db=layout.claims)
+        elif former is not None:
+            txn.delete(claim, db=layout.claims)
+        gone, put = self._rows(entry, claim, -1), self._rows(now, claim, 1)
+        self._gone += gone - put
+        self._put += put - gone
+
+    def _rows(self, entry: Entry | None, claim: ClaimRef, by: int) -> set[tuple[KeyBytes, bytes]]:
+        follow, layout = follows(entry, claim), self._layout
+        rows = set()
+        for key, fact in follow.facts.items():
+            found = bool(follow.findings)
+            rows.add((key, stored(fact.known_at // DAY, claim, fact.policy, found=found)))
+            if key[0] in layout.business:
+                self._count(key, Series.CLAIMS, fact.known_at // DAY, by)
+                for series, day in outcome_changes(fact, follow.findings, layout.bounds.span):
+                    self._count(key, series, day, by)
+        return rows
+
+    def _count(self, key: KeyBytes, series: Series, day: int, by: int) -> None:
+        changes = self._totals[key + series.to_bytes()]
+        changes[day] = changes.get(day, 0) + by

@@ -1,0 +1,150 @@
+"""From claims to records of the log, and from records of the log to facts. Pure."""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from consumer.batch.records import Message, Record
+from consumer.memory.pending import Claimed
+from consumer.memory.view import LogFact
+from model.history.facts import DAY, ClaimFact, claim_ref
+from model.history.keys import ClaimKeys, KeyMaker, fingerprint
+from model.history.plan import kinds_in
+from schemas.alert import Source
+from schemas.contract.model import Contract
+from schemas.memory import (
+    Kind,
+    Naming,
+    RememberedClaim,
+    RememberedFinding,
+    encoded,
+    fact_key,
+    read_fact,
+    read_key,
+)
+
+_NO_TIME: Final = 0
+
+
+class Noted(NamedTuple):
+    """What a batch of claims adds to the log."""
+
+    records: list[Record]
+    claimed: list[Claimed]
+
+
+class NoFactError(ValueError):
+    """A record of the log is none of this release; the message says why."""
+
+
+def known_at(message: Message, now: dt.datetime) -> int:
+    """When a claim came in, in milliseconds since 1970.
+
+    That is the timestamp of its record; but now if it has none, or one in the future, with which
+    its fact would be hidden until then.
+    """
+    _, stated = message.timestamp()
+    present = int(now.timestamp() * 1_000)
+    return stated if _NO_TIME < stated < present else present
+
+
+def start_of_day(moment: int) -> int:
+    """The time at which the day of a moment begins, in UTC: what a history in days sees."""
+    return moment - moment % DAY
+
+
+class NoteTaker:
+    """Notes what a contract's claims are remembered by.
+
+    Args:
+        contract: what the claims are.
+        secret: key of the hashes, as `model.history.keys.read_secret` gives it.
+    """
+
+    def __init__(self, contract: Contract, secret: bytes) -> None:
+        self._event = contract.event
+        self._keys = KeyMaker(contract, secret)
+        self._kinds = [kind.kind for kind in kinds_in(contract)]
+        self._fingerprint = fingerprint(secret)
+
+    def keys(self, claims: Sequence[Any]) -> list[ClaimKeys]:
+        """The keys of each claim."""
+        return self._keys.all_keys(claims)
+
+    def note(
+        self,
+        claims: Sequence[Any],
+        keys: Sequence[ClaimKeys],
+        sources: Sequence[Source],
+        moments: Sequence[int],
+    ) -> Noted:
+        """The records of some claims, and the facts as the view is going to have them.
+
+        Args:
+            claims: of the contract.
+            keys: of each.
+            sources: the record that each came in.
+            moments: when, see `known_at`.
+        """
+        noted = Noted([], [])
+        for claim, key, source, moment in zip(claims, keys, sources, moments, strict=True):
+            claim_id: str = getattr(claim, self._event.id)
+            day, amount = self._value(claim, self._event.occurred), self._amount(claim)
+            said = RememberedClaim(
+                claim_id=claim_id,
+                known_at=moment,
+                key=self._fingerprint,
+                entities=tuple(Naming(self._kinds[kind], name) for kind, name in key.entities),
+                policy=key.policy,
+                day=day,
+                amount=amount,
+            )
+            record_key = fact_key(Kind.CLAIM, claim_id, source)
+            noted.records.append(Record(record_key, encoded(said), None))
+            fact = ClaimFact(
+                claim=claim_ref(claim_id),
+                known_at=start_of_day(moment),
+                policy=key.policy,
+                day=None if day is None else day.toordinal(),
+                amount=amount,
+            )
+            noted.claimed.append(Claimed(record_key, fact, key.entities))
+        return noted
+
+    def _amount(self, claim: Any) -> float | None:
+        stated = self._value(claim, self._event.amount)
+        return None if stated is None else float(stated)
+
+    @staticmethod
+    def _value(claim: Any, name: str | None) -> Any:
+        return None if name is None else getattr(claim, name)
+
+
+def finding_record(claim_id: str, moment: int, source: Source, *, fraud: bool) -> Record:
+    """The record of what was found about a claim.
+
+    Args:
+        claim_id: of the claim.
+        moment: when the finding arrived, in milliseconds since 1970.
+        source: the record that it came in.
+        fraud: what was found.
+    """
+    said = RememberedFinding(claim_id=claim_id, known_at=moment, fraud=fraud)
+    return Record(fact_key(Kind.FINDING, claim_id, source), encoded(said), None)
+
+
+def log_fact(key: bytes | None, value: bytes | None) -> LogFact:
+    """What a record of the log says.
+
+    Raises:
+        NoFactError: it is no record that this release writes.
+        msgspec.MsgspecError, UnicodeDecodeError, RecursionError: see `schemas.unreadable`.
+    """
+    place = read_key(key)
+    if value is None:
+        return LogFact(place, None)
+    fact = read_fact(value)
+    kind = Kind.CLAIM if isinstance(fact, RememberedClaim) else Kind.FINDING
+    if (kind, fact.claim_id) != (place.kind, place.claim_id):
+        raise NoFactError("its key is that of another fact")
+    return LogFact(place, fact)

@@ -1,0 +1,164 @@
+"""Recalls what is known of the people and things in a batch, and notes the batch for later ones."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from consumer.batch.alerts import BatchScorer
+from consumer.batch.edges import Remembering
+from consumer.batch.recalled import Recalled
+from consumer.batch.records import Message
+from consumer.memory.log import NoteTaker, known_at, start_of_day
+from consumer.memory.pending import PendingClaims
+from consumer.memory.tail import Tail
+from consumer.memory.view import Asked, Link, View
+from consumer.telemetry.memory_metrics import MemoryMetrics
+from model.history.facts import claim_ref
+from model.history.features import COMMON, ClaimHistory
+from model.history.plan import EntityKind
+from schemas.alert import Source
+
+MOST_LINKS: Final = 5
+"""Of each kind of entity."""
+MOST_PENDING: Final = 50_000
+"""Claims that may be on their way back from the log before no more are scored."""
+
+
+class Memory:
+    """What a worker knows of earlier claims; used from one thread.
+
+    Args:
+        view: of the log.
+        tail: keeps the view up to date.
+        notes: makes keys and records.
+        pending: the worker's own claims that the view does not have yet.
+        metrics: where counts go.
+    """
+
+    def __init__(
+        self,
+        view: View,
+        tail: Tail,
+        notes: NoteTaker,
+        pending: PendingClaims,
+        metrics: MemoryMetrics,
+    ) -> None:
+        self._view = view
+        self._metrics = metrics
+        self._tail = tail
+        self._notes = notes
+        self._pending = pending
+
+    def catch_up(self, wait_s: float = 0.0) -> None:
+        """Take in what has come, waiting so long for it.
+
+        Raises:
+            KafkaStoppedError: the log cannot be read.
+            SettingsError: a hash was made with another key.
+        """
+        with self._metrics.seconds.labels("apply").time():
+            self._tail.step(wait_s)
+        self._metrics.behind.set(self._tail.behind_ms / 1_000)
+        self._metrics.pending.set(len(self._pending))
+
+    def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
+        """Read the log up to where it ends now; see `consumer.memory.tail.Tail.load`.
+
+        No claim may be scored before: missing history would be taken for no earlier claims.
+        """
+        return self._tail.load(going_on, progress)
+
+    @property
+    def waits(self) -> bool:
+        """True while too much of what was scored here has not come back from the log."""
+        return len(self._pending) > MOST_PENDING
+
+    def recall(
+        self,
+        claims: Sequence[Any],
+        messages: Sequence[Message],
+        sources: Sequence[Source],
+        scorer: BatchScorer,
+        now: dt.datetime,
+    ) -> Remembering:
+        """What is known of each claim, and what is going to be remembered of it.
+
+        Claims of earlier days are seen, those of this batch included. With a model that asks for no
+        history the claims are remembered all the same.
+
+        Args:
+            claims: of a batch.
+            messages: the records that they came in.
+            sources: coordinates of these.
+            scorer: the model.
+            now: the time of the batch, for records without a time of their own.
+        """
+        with self._metrics.seconds.labels("recall").time():
+            return self._recalled(claims, messages, sources, scorer, now)
+
+    def _recalled(
+        self,
+        claims: Sequence[Any],
+        messages: Sequence[Message],
+        sources: Sequence[Source],
+        scorer: BatchScorer,
+        now: dt.datetime,
+    ) -> Remembering:
+        keys = self._notes.keys(claims)
+        moments = [known_at(message, now) for message in messages]
+        noted = self._notes.note(claims, keys, sources, moments)
+        self._pending.add(noted.claimed)
+        plan = scorer.history
+        if plan is None:
+            return Remembering(None, noted.records)
+        asked = [
+            Asked(claimed.fact.claim, claimed.entities, claimed.fact.known_at)
+            for claimed in noted.claimed
+        ]
+        histories = self._histories(asked)
+        self._count(plan.kinds, histories)
+        recalled = Recalled(
+            kinds=plan.kinds,
+            histories=histories,
+            as_of=[one.as_of for one in asked],
+            behind_ms=self._tail.behind_ms,
+            links=partial(self._links, asked),
+        )
+        return Remembering(recalled, noted.records)
+
+    def _histories(self, asked: Sequence[Asked]) -> list[ClaimHistory]:
+        """In the order of the claims; those of one day are asked for at once."""
+        days = defaultdict(list)
+        for row, one in enumerate(asked):
+            days[one.as_of].append(row)
+        found: dict[int, ClaimHistory] = {}
+        for day, rows in days.items():
+            seen = self._view.histories([asked[r] for r in rows], self._pending.before(day))
+            found.update(zip(rows, seen, strict=True))
+        return [found[row] for row in range(len(asked))]
+
+    def _count(self, kinds: Sequence[EntityKind], histories: Sequence[ClaimHistory]) -> None:
+        for number, kind in enumerate(kinds):
+            flag = f"{COMMON}:{kind.kind}"
+            common = sum(flag in history.flags for history in histories)
+            seen = sum(history.kinds[number].days_since >= 0 for history in histories)
+            known = sum(history.kinds[number].decided >= 0 for history in histories)
+            without = len(histories) - known - common
+            self._metrics.recalled(number, (seen, known - seen, common, max(0, without)))
+
+    def _links(self, asked: Sequence[Asked], rows: Sequence[int]) -> Mapping[int, Sequence[Link]]:
+        return {row: self._view.links(asked[row], MOST_LINKS) for row in rows}
+
+    def committed(self) -> None:
+        """The earliest batch that was not committed is now."""
+        self._pending.committed()
+
+    def void(self) -> None:
+        """What was scored and is not committed is going to be read again."""
+        self._pending.void()
+
+    def close(self) -> None:
+        """Close the connection and the view."""
+        self._tail.close()

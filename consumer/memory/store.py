@@ -1,0 +1,191 @@
+"""A view of the log in a folder of this machine: LMDB, one process a folder.
+
+What it was given is in it, and how far the log was read, or neither: one transaction has both.
+Nothing waits for the disk. What a process wrote outlives it, however it ends; not so a machine
+that stops. A store that was open when the machine stopped is made again from the log.
+"""
+
+import logging
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from consumer.errors import INSTALL_EXTRAS, SettingsError
+from consumer.memory.facts.folder import DATA, Filled, Folder
+from consumer.memory.facts.layout import Layout
+from consumer.memory.facts.linking import links
+from consumer.memory.facts.state import StoreState
+from consumer.memory.facts.writing import Writing
+from consumer.memory.view import Asked, Link, LogFact, Pending
+from model.history.features import ClaimHistory, claim_history
+from model.history.past import Past
+from model.history.plan import Bounds, EntityKind
+from schemas.memory import RememberedClaim
+
+log = logging.getLogger(__name__)
+
+MAP_BYTES: Final = 256 << 20
+"""Room on the disk at first; it grows by half of what it is."""
+_PARTITION: Final = struct.Struct(">i")
+_OFFSET: Final = struct.Struct(">q")
+
+
+def open_store(
+    path: Path,
+    kinds: Sequence[EntityKind],
+    bounds: Bounds,
+    fingerprint: str,
+    topic_id: str,
+    map_bytes: int = MAP_BYTES,
+) -> "MemoryStore":
+    """The store in a folder; an empty one if what is there is of anything else.
+
+    Args:
+        path: of this process alone; made if it is not there.
+        kinds: of entities, in the order of the plan; facts of other kinds are not kept.
+        bounds: how much is looked at.
+        fingerprint: of the key of the hashes.
+        topic_id: of the log: a topic that was made again has another.
+        map_bytes: room that is taken on the disk at first.
+
+    Raises:
+        SettingsError: the package lmdb is missing, another process has the folder, it cannot be
+            written, or it was filled with another key.
+    """
+    lmdb = _lmdb()
+    folder = Folder(path)
+    filled = Filled(
+        fingerprint=fingerprint, kinds=tuple(kinds), span_days=bounds.days, topic_id=topic_id
+    )
+    try:
+        why = folder.opened(filled)
+        if why is not None:
+            log.info("MEMORY_STORE=%s: %s; everything is read from the log again", path, why)
+        data = path / DATA
+        size = max(map_bytes, data.stat().st_size if data.exists() else 0)
+        env = lmdb.open(
+            str(path),
+            map_size=size,
+            writemap=True,
+            sync=False,
+            metasync=False,
+            meminit=False,
+            readahead=False,
+            max_dbs=4,
+        )
+        folder.take(size)
+    except lmdb.Error as error:
+        folder.leave()
+        raise SettingsError(
+            f"MEMORY_STORE={path} cannot be opened: {error}. If it is deleted, it is made again"
+        ) from None
+    except BaseException:
+        folder.leave()
+        raise
+    return MemoryStore(folder, filled, env, bounds)
+
+
+class MemoryStore:
+    """A `View`; see `open_store`, which makes it."""
+
+    def __init__(self, folder: Folder, filled: Filled, env: Any, bounds: Bounds) -> None:
+        self._folder = folder
+        self._filled = filled
+        self._env = env
+        self._positions = env.open_db(b"positions")
+        kinds = filled.kinds
+        self._layout = Layout(
+            claims=env.open_db(b"claims"),
+            facts=env.open_db(b"facts", dupsort=True, dupfixed=True),
+            totals=env.open_db(b"totals"),
+            kinds=kinds,
+            bounds=bounds,
+            numbers={kind.kind: bytes([number]) for number, kind in enumerate(kinds)},
+            business=frozenset(n for n, kind in enumerate(kinds) if kind.like == "business"),
+        )
+
+    def positions(self) -> dict[int, int]:
+        """See `View`."""
+        with self._env.begin() as txn, txn.cursor(self._positions) as cursor:
+            return {
+                _PARTITION.unpack(partition)[0]: _OFFSET.unpack(offset)[0]
+                for partition, offset in cursor
+            }
+
+    def apply(self, facts: Sequence[LogFact], positions: Mapping[int, int]) -> None:
+        """See `View`.
+
+        Raises:
+            SettingsError: a claim was remembered with another key, or the disk is full.
+            ValueError: a record is not of the kind that its key says.
+        """
+        by_claim: dict[str, list[LogFact]] = {}
+        for told in facts:
+            fact = told.fact
+            if isinstance(fact, RememberedClaim) and fact.key != self._filled.fingerprint:
+                raise SettingsError(
+                    f"{told.key.topic}[{told.key.partition}]@{told.key.offset} was remembered with "
+                    f"the key {fact.key}, but the one in MEMORY_KEY_FILE is "
+                    f"{self._filled.fingerprint}"
+                )
+            by_claim.setdefault(told.key.claim_id, []).append(told)
+        full = _lmdb().MapFullError
+        while True:
+            try:
+                with self._env.begin(write=True) as txn:
+                    Writing(self._layout, txn).write(by_claim)
+                    for partition, offset in positions.items():
+                        key = _PARTITION.pack(partition)
+                        txn.put(key, _OFFSET.pack(offset), db=self._positions)
+            except full:
+                self._grow()
+            else:
+                return
+
+    def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
+        """See `View`."""
+        kinds, bounds = self._layout.kinds, self._layout.bounds
+        found = []
+        with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
+            state = StoreState(self._layout, txn, cursor)
+            for one in asked:
+                named: dict[int, list[Past | None]] = {}
+                for key in one.keys:
+                    named.setdefault(key[0], []).append(state.past(key, one.as_of, pending))
+                found.append(claim_history(kinds, named, one.claim, one.as_of, bounds))
+        return found
+
+    def links(self, asked: Asked, most: int) -> list[Link]:
+        """See `View`."""
+        with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
+            return links(self._layout, StoreState(self._layout, txn, cursor), asked, most)
+
+    def empty(self) -> None:
+        """Forget everything: the log is to be read from its beginning."""
+        layout = self._layout
+        with self._env.begin(write=True) as txn:
+            for db in (layout.claims, layout.facts, layout.totals, self._positions):
+                txn.drop(db, delete=False)
+
+    def close(self) -> None:
+        """See `View`."""
+        self._env.sync(True)
+        self._env.close()
+        self._folder.closed(self._filled)
+
+    def _grow(self) -> None:
+        size = self._env.info()["map_size"]
+        size += size // 2
+        self._folder.take(size)
+        self._env.set_mapsize(size)
+
+
+def _lmdb() -> Any:
+    try:
+        import lmdb  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise SettingsError(
+            f"MEMORY=on needs the package lmdb, the extra memory ({INSTALL_EXTRAS}): {error}"
+        ) from None
+    return lmdb

@@ -1,0 +1,291 @@
+"""Follows the log: what is committed there goes into the local view, and nothing else does."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.kafka.client import (
+    common_config,
+    kafka_error,
+    make_consumer,
+    report_client_error,
+    stopped,
+)
+from consumer.kafka.outputs import Ends
+from consumer.kafka.portions import take
+from consumer.kafka.reading import Patience, records
+from consumer.kafka.topics import admin
+from consumer.memory.log import NoFactError, log_fact
+from consumer.memory.view import LogFact, View
+from consumer.settings.settings import Settings
+from schemas.memory import RememberedClaim
+from schemas.unreadable import UNREADABLE
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 5_000
+"""Records taken and applied at once."""
+LOADING_WAIT_S: Final = 0.2
+LOOK_EVERY_S: Final = 10.0
+"""How often new partitions are looked for."""
+TIMEOUT_S: Final = 30.0
+
+
+class Counts(Protocol):
+    """Where counts go; see `consumer.telemetry.metrics.MemoryMetrics`."""
+
+    def applied(self, facts: int) -> None: ...  # noqa: D102
+    def unreadable(self) -> None: ...  # noqa: D102
+
+
+class Behind:
+    """How far a view is behind the log, in time.
+
+    A view is behind by the age of the latest moment of which it has everything. So the end of the
+    log is noted, and once the view has reached it, the next.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start the clock, which counts seconds."""
+        self._clock = clock
+        self._reached_s = self._noted_s = clock()
+        self._noted: Mapping[int, int] = {}
+
+    def look(self, positions: Mapping[int, int], ends: Callable[[], Mapping[int, int]]) -> None:
+        """Compare with the end that was noted, and note the next one if it was reached.
+
+        Args:
+            positions: next offset by partition.
+            ends: the present end of each partition.
+        """
+        if all(positions.get(partition, 0) >= end for partition, end in self._noted.items()):
+            self._reached_s = self._noted_s
+            self._noted_s, self._noted = self._clock(), ends()
+            if all(positions.get(p, 0) >= end for p, end in self._noted.items()):
+                self._reached_s = self._noted_s
+
+    @property
+    def ms(self) -> int:
+        """Milliseconds since the moment of which the view has everything."""
+        return max(0, round(1_000 * (self._clock() - self._reached_s)))
+
+
+class Tail:
+    """Reads committed records of MEMORY_TOPIC from where the view ends; used from one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        view: View,
+        fingerprint: str,
+        counts: Counts,
+        returned: Callable[[Iterable[bytes]], object],
+    ) -> None:
+        """Prepare; nothing is connected before `load`.
+
+        Args:
+            settings: topic and connection.
+            view: takes in what is read.
+            fingerprint: of the key that hashes of the log have to be made with.
+            counts: where counts go.
+            returned: told the keys of records that are in the view now.
+        """
+        self._settings = settings
+        self._topic = settings.memory_topic
+        self._view = view
+        self._fingerprint = fingerprint
+        self._counts = counts
+        self._returned = returned
+        self._positions = view.positions()
+        self._assigned: set[int] = set()
+        self._due = 0.0
+        self._behind = Behind()
+        self._consumer: Consumer | None = None
+
+    def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
+        """Read up to where the log ends now.
+
+        Args:
+            going_on: False once it is to stop.
+            progress: told how many records have been read, and about how many there are.
+
+        Returns:
+            False if it was stopped before the end.
+
+        Raises:
+            KafkaStoppedError: the log cannot be read.
+            SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
+        """
+        self._consumer = consumer = make_consumer(
+            {
+                **common_config(self._settings),
+                "group.id": f"{self._settings.consumer_group}-memory",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "auto.offset.reset": "error",
+                "fetch.queue.backoff.ms": 10,
+                "queued.max.messages.kbytes": 32_768,
+                "error_cb": report_client_error,
+            }
+        )
+        ends = self._stable_ends()
+        self._assign(consumer)
+        started = sum(self._positions.values())
+        all_of_it = sum(ends.values()) - started
+        patience = Patience(f"reading {self._topic}")
+        while not self._has_reached(ends):
+            if not going_on():
+                return False
+            if self.step(LOADING_WAIT_S):
+                patience.progressed()
+                progress(sum(self._positions.values()) - started, all_of_it)
+            patience.check()
+        self._behind.look(self._positions, self._ends)
+        return True
+
+    def _has_reached(self, ends: Mapping[int, int]) -> bool:
+        return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
+
+    def step(self, wait_s: float = 0.0) -> int:
+        """Take in what has come; returns the number of records.
+
+        Args:
+            wait_s: how long to wait for the first ones.
+
+        Raises:
+            KafkaStoppedError: the log cannot be read.
+            SettingsError: a hash was made with another key.
+        """
+        consumer = self._consumer
+        assert consumer is not None
+        if time.monotonic() > self._due:
+            self._due = time.monotonic() + LOOK_EVERY_S
+            self._assign(consumer)
+        found = take(consumer, AT_ONCE, wait_s)
+        if found:
+            self._apply(self._split(found))
+        self._behind.look(self._positions, self._ends)
+        return len(found)
+
+    @property
+    def behind_ms(self) -> int:
+        """How far the view is behind the log; see `Behind`."""
+        return self._behind.ms
+
+    def _split(self, found: Sequence[Message]) -> list[Message]:
+        """The records; the ends of partitions move positions past what is no record."""
+        messages = []
+        for message in found:
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                self._moved(message)
+            elif error is not None and error.code() in OUT_OF_RANGE:
+                raise KafkaStoppedError(
+                    f"{self._topic} has no record {message.offset()} of partition "
+                    f"{message.partition()} any more"
+                )
+            else:
+                messages.append(message)
+        return records(messages, self._topic)
+
+    def _moved(self, message: Message) -> None:
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None
+        assert offset is not None
+        if offset >= 0:
+            self._positions[partition] = max(self._positions.get(partition, 0), offset)
+
+    def _apply(self, messages: Sequence[Message]) -> None:
+        facts: list[LogFact] = []
+        for message in messages:
+            partition, offset = message.partition(), message.offset()
+            assert partition is not None
+            assert offset is not None
+            try:
+                found = log_fact(message.key(), message.value())
+            except (*UNREADABLE, NoFactError) as error:
+                self._counts.unreadable()
+                log.warning("unreadable: %s[%d]@%d: %s", self._topic, partition, offset, error)
+            else:
+                self._check_key(found, partition, offset)
+                facts.append(found)
+            self._positions[partition] = offset + 1
+        self._view.apply(facts, self._positions)
+        self._returned(key for message in messages if (key := message.key()) is not None)
+        self._counts.applied(len(facts))
+
+    def _check_key(self, found: LogFact, partition: int, offset: int) -> None:
+        said = found.fact
+        if isinstance(said, RememberedClaim) and said.key != self._fingerprint:
+            raise SettingsError(
+                f"{self._topic}[{partition}]@{offset} was hashed with another key (fingerprint "
+                f"{said.key}) than that in MEMORY_KEY_FILE ({self._fingerprint}): with this one "
+                "nobody in it would be found again. Use the key that the topic was begun with"
+            )
+
+    def _assign(self, consumer: Consumer) -> None:
+        """Read partitions that are new, from where the view ends."""
+        new = set(self._partitions(consumer)) - self._assigned
+        if new:
+            consumer.incremental_assign(
+                [
+                    TopicPartition(self._topic, p, self._positions.get(p, OFFSET_BEGINNING))
+                    for p in sorted(new)
+                ]
+            )
+            self._assigned |= new
+
+    def _partitions(self, consumer: Consumer) -> Iterable[int]:
+        try:
+            found = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
+        except KafkaException as error:
+            asked = f"asking for the partitions of {self._topic}"
+            if not self._assigned:
+                raise stopped(error, asked) from error
+            log.warning("%s: %s", asked, kafka_error(error).str())
+            return ()
+        if found.error is not None and not found.error.retriable():
+            raise stopped(KafkaException(found.error), f"reading {self._topic}")
+        return list(found.partitions)
+
+    def _stable_ends(self) -> dict[int, int]:
+        """Up to where everything is decided; what is open now is not waited for."""
+        try:
+            found = Ends(admin(self._settings), [self._topic]).stable()
+        except KafkaException as error:
+            raise stopped(error, f"asking for the end of {self._topic}") from error
+        return {partition: end for (_, partition), end in found.items()}
+
+    def _ends(self) -> dict[int, int]:
+        """The end of each partition as the client has heard of it, open transactions included."""
+        consumer = self._consumer
+        assert consumer is not None
+        found = {}
+        for partition in self._assigned:
+            marks = consumer.get_watermark_offsets(
+                TopicPartition(self._topic, partition), cached=True
+            )
+            if marks is not None and marks[1] >= 0:
+                found[partition] = marks[1]
+        return found
+
+    def close(self) -> None:
+        """Close the connection and the view."""
+        if self._consumer is not None:
+            self._consumer.close()
+        self._view.close()
+
+
+OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
