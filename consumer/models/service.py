@@ -81,6 +81,8 @@ class Models:
         rules: Callable[[Contract], Rules] = shipped_rules,
         verify: Verify = anything,
         control_share: float = 0.0,
+        *,
+        remembers: bool = False,
     ) -> None:
         """Load the model.
 
@@ -90,6 +92,8 @@ class Models:
             rules: those to evaluate in addition to a model of that contract.
             verify: may reject a model, now or when promoted later; see `signature_check`.
             control_share: of all claims, 0 to 1, the share in the random control sample.
+            remembers: claims are scored with their histories if the model has history features;
+                otherwise such a model is rejected.
 
         Raises:
             ModelRefusedError: it is missing, altered, created by other versions, or rejected.
@@ -100,6 +104,7 @@ class Models:
         self._rules = rules
         self._verify = verify
         self._control_share = control_share
+        self._remembers = remembers
         self._seen = self._identity()
         try:
             self._current = self._loaded()
@@ -143,7 +148,7 @@ class Models:
         log.info("model in service: %s %s", self._current.name, self._current.version)
 
     def _loaded(self) -> Scorer:
-        scorer = load_model(self._folder, self._rules, self._verify)
+        scorer = load_model(self._folder, self._rules, self._verify, remembers=self._remembers)
         scorer.control_share = self._control_share
         return scorer
 

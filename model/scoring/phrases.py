@@ -23,7 +23,7 @@ def phrase(contract: Contract, feature: str, value: Value) -> str:
 
     A number that stands for a band is told in the band's words; any other is rounded.
     """
-    label = feature.replace("_", " ")
+    label = contract.called(feature)
     if contract.is_withheld(feature):
         return f"{label} (not shown)"
     if value is None:

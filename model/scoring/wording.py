@@ -109,6 +109,8 @@ class Wording:
                     text=text, surprise=_surprise(found.share), weak=found.weak, plain=plain
                 )
         kept = [one for one in told if not one.weak] or told
+        # What is missing together is told once.
+        kept = list({one.plain: one for one in reversed(kept)}.values())[::-1]
         first, *others = kept
         if not others:
             return first

@@ -169,6 +169,11 @@ class Contract(Struct, frozen=True, dict=True):
         """The unit of a field or derived fact, if the contract says it."""
         return self.derived[name].said.unit if name in self.derived else self.fields[name].said.unit
 
+    def called(self, name: str) -> str:
+        """What a reason calls a field or derived fact: a field's title, or its name in words."""
+        title = self.fields[name].said.title if name in self.fields else ""
+        return title or name.replace("_", " ")
+
     def phrase(self, name: str) -> Phrase | None:
         """What a reason says of a field or derived fact, if the contract says it."""
         said = self.derived[name].said if name in self.derived else self.fields[name].said
