@@ -45,7 +45,7 @@ from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import Server, beside, serve_until_stopped
 from consumer.session.session import Session
-from consumer.settings.settings import Settings, read_settings
+from consumer.settings.settings import Remember, Settings, read_settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
 from consumer.telemetry.metrics import ForwardingMetrics, Metrics, ProcessMetrics, ServingMetrics
@@ -98,7 +98,10 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
         share = settings.control_share
-        models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
+        remembers = settings.memory is Remember.ON
+        models = Models(
+            settings.model_dir, metrics, rules_of(settings), verify, share, remembers=remembers
+        )
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)

@@ -74,7 +74,7 @@ FROM_MODEL = {
     "redrive": {"cli"},
     "doctor": {"artifact", "history", "scoring"},
     "memory": {"history", "scoring"},
-    "models": {"artifact", "drift", "releases", "scoring"},
+    "models": {"artifact", "drift", "history", "releases", "scoring"},
     "settings": {"files"},
     "telemetry": {"scoring"},
     "tools": {
