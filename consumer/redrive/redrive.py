@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -34,6 +35,7 @@ from consumer.batch.records import coordinates
 from consumer.dead_letters.binding import place_of
 from consumer.dead_letters.sealing import Opener, make_opener
 from consumer.errors import KafkaStoppedError
+from consumer.intake.evidence import Evidence
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.client import (
     UNANSWERED,
@@ -205,7 +207,8 @@ def _starts(
         raise KafkaStoppedError(f"{topic}: {found.error.str()}")
     places = [TopicPartition(topic, partition) for partition in found.partitions]
     outputs = Ends(admin(settings), (settings.claims_topic, topic))
-    over = TakeOver(_own(settings), receipts, outputs, marks.origin)
+    search = partial(Evidence, _own(settings), origin=marks.origin)
+    over = TakeOver(receipts, outputs, search)
     patience = Patience("finding out where the last redrive ended")
     seen = 0
     while True:
