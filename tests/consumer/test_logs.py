@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.telemetry import logs
+from tests.harness.root_logger import same_afterwards
 
 
 @pytest.fixture(autouse=True)
 def _same_logging_afterwards() -> Iterator[None]:
-    root = logging.getLogger()
-    kept, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = kept
-    root.setLevel(level)
+    with same_afterwards():
+        yield
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
