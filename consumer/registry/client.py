@@ -16,6 +16,7 @@ from consumer.in_time import in_time
 from consumer.registry.answers import bound
 from consumer.registry.avro_bounds import SchemaError
 from consumer.settings.settings import Settings
+from schemas.printable import in_short
 
 TIMEOUT_S: Final = 5.0
 """To connect, and between two pieces of an answer."""
@@ -177,15 +178,8 @@ def client_config(settings: Settings) -> dict[str, object]:
 
 def stopped(error: Exception, doing: str) -> RegistryStoppedError:
     """The operator's message for a failing registry, which may answer at any length."""
+    said = in_short(str(error), LONGEST_MESSAGE)
     return RegistryStoppedError(
-        f"schema registry: {doing}: {type(error).__name__}: {shortened(str(error))}; nothing of the batch was "
+        f"schema registry: {doing}: {type(error).__name__}: {said}; nothing of the batch was "
         "published; a restart is safe"
     )
-
-
-def shortened(text: str) -> str:
-    """The text, or its beginning and its end, where the client puts the status."""
-    if len(text) <= LONGEST_MESSAGE:
-        return text
-    half = LONGEST_MESSAGE // 2
-    return f"{text[:half]} … {text[-half:]}"

@@ -1,8 +1,8 @@
 """Claims and alerts in the frames of a registry: the same as plain ones, but for the frame."""
 
 import contextlib
-import gzip
 import decimal
+import gzip
 import json
 import math
 import ssl
@@ -374,7 +374,7 @@ def test_an_answer_that_is_too_large_is_given_up_as_it_arrives(small: SmallRegis
 def test_an_answer_that_is_packed_unasked_is_refused(small: SmallRegistry) -> None:
     wire = quick_wire(settings(small.url))
     small.coding, small.instead = "gzip", gzip.compress(b" " * 10**8)
-    with pytest.raises(RegistryStoppedError, match="AnswerError: .* Content-Encoding 'gzip'"):
+    with pytest.raises(RegistryStoppedError, match=r"AnswerError: .* Content-Encoding 'gzip'"):
         outcome(wire, b"\0\0\0\0\5{}")
 
 
