@@ -59,7 +59,7 @@ from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch, Worker
 from model.cli.argument_types import from_zero, rate, seed, small, whole
 from model.samples.lines import AUTO, NAMES
-from schemas.printable import printable_lines
+from schemas.printable import message_of
 from schemas.streams import Parser, written
 
 log = logging.getLogger("consumer")
@@ -340,11 +340,11 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
             logs.configure(settings.log_level)
             return options.act(settings, options, stop) or 0
         except ScorerError as error:
-            sys.stderr.write(f"error: {printable_lines(str(error))}\n")
+            sys.stderr.write(f"error: {message_of(error)}\n")
             return error.exit_code
         except KafkaException as error:  # a client that has failed permanently raises it anywhere
             refusal = client.stopped(error, "talking to Kafka")
-            sys.stderr.write(f"error: {printable_lines(str(refusal))}\n")
+            sys.stderr.write(f"error: {message_of(refusal)}\n")
             return refusal.exit_code
         except KeyboardInterrupt:
             return stop.code

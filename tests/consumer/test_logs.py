@@ -50,6 +50,15 @@ def test_text_that_is_no_unicode_is_still_logged(capsys: pytest.CaptureFixture[s
     assert line["message"].startswith("path /models/")
 
 
+def test_a_message_of_any_length_is_told_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    logging.getLogger("x").info("refused: %s: put it back", "x" * 1_000_000)
+    (line,) = lines(capsys)
+    assert len(line["message"]) < 10_000
+    assert line["message"].startswith("refused: ")
+    assert line["message"].endswith(": put it back")
+
+
 ACTIVE = [
     *("\x1b", "\x7f", "\x85", "\x9b", "\u200e", "\u2028", "\u2029", "\u202e", "\u2066", "\u2069"),
     *("\ufeff", "\U000e0041"),
