@@ -69,7 +69,7 @@ FLOORS = {
 }
 """Rooms and modules of a package, floor by floor: each imports from lower floors only."""
 FROM_MODEL = {
-    "batch": {"scoring"},
+    "batch": {"history", "scoring"},
     "dead_letters": {"files"},
     "redrive": {"cli"},
     "doctor": {"artifact", "scoring"},
