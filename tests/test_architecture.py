@@ -72,9 +72,9 @@ FROM_MODEL = {
     "batch": {"history", "scoring"},
     "dead_letters": {"files"},
     "redrive": {"cli"},
-    "doctor": {"artifact", "scoring"},
+    "doctor": {"artifact", "history", "scoring"},
     "memory": {"history", "scoring"},
-    "models": {"artifact", "drift", "releases", "scoring"},
+    "models": {"artifact", "drift", "history", "releases", "scoring"},
     "settings": {"files"},
     "telemetry": {"scoring"},
     "tools": {

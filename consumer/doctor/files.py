@@ -17,6 +17,7 @@ from model.history.keys import fingerprint
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError
 
+SERVED: Final = "MODEL_DIR"
 EVERYBODY_READS: Final = 0o004
 OF_THE_CLIENT: Final = {
     "ssl.key.location": "KAFKA_SSL_KEY_LOCATION",
@@ -47,7 +48,7 @@ def files(settings: Settings) -> Iterator[Diagnosis]:
     if State.WRONG in {rules.state, key.state}:
         yield unknown("model", "not loaded", "fix RULES_FILE and MODEL_PUBLIC_KEY_FILE first")
     else:
-        yield _model(settings, "model", "MODEL_DIR", settings.model_dir)
+        yield _model(settings, "model", SERVED, settings.model_dir)
         if settings.shadow_model_dir is not None:
             yield _model(settings, "shadow model", "SHADOW_MODEL_DIR", settings.shadow_model_dir)
     yield from _loaded_keys(settings)
@@ -71,7 +72,10 @@ def _signing(settings: Settings) -> str:
 def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagnosis:
     def load() -> str:
         try:
-            found = load_model(folder, rules_of(settings), signature_check(settings))
+            remembers = settings.memory is Remember.ON and setting == SERVED
+            found = load_model(
+                folder, rules_of(settings), signature_check(settings), remembers=remembers
+            )
         except ArtifactError as error:
             raise ModelRefusedError(f"{setting}={folder}: {error}") from error
         except RuleError as error:

@@ -42,7 +42,7 @@ LOOK_EVERY_S: Final = 10.0
 TIMEOUT_S: Final = 30.0
 
 
-class Counts(Protocol):
+class LogCounts(Protocol):
     """Where counts go; see `consumer.telemetry.metrics.MemoryMetrics`."""
 
     def applied(self, facts: int) -> None: ...  # noqa: D102
@@ -89,7 +89,7 @@ class Tail:
         settings: Settings,
         view: View,
         fingerprint: str,
-        counts: Counts,
+        counts: LogCounts,
         returned: Callable[[Iterable[bytes]], object],
     ) -> None:
         """Prepare; nothing is connected before `load`.
@@ -141,6 +141,8 @@ class Tail:
             }
         )
         ends = self._stable_ends()
+        if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
+            self._begin_again("it is ahead of the log, which lost records or was made again")
         self._assign(consumer)
         started = sum(self._positions.values())
         all_of_it = sum(ends.values()) - started
@@ -154,6 +156,11 @@ class Tail:
             patience.check()
         self._behind.look(self._positions, self._ends)
         return True
+
+    def _begin_again(self, why: str) -> None:
+        log.warning("what is stored of %s is read again from the beginning: %s", self._topic, why)
+        self._view.empty()
+        self._positions = {}
 
     def _has_reached(self, ends: Mapping[int, int]) -> bool:
         return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
@@ -192,9 +199,11 @@ class Tail:
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
                 self._moved(message)
             elif error is not None and error.code() in OUT_OF_RANGE:
+                where = f"record {message.offset()} of partition {message.partition()}"
+                self._begin_again(f"it has no {where} any more")
                 raise KafkaStoppedError(
-                    f"{self._topic} has no record {message.offset()} of partition "
-                    f"{message.partition()} any more"
+                    f"{self._topic} has no {where} any more, so records were deleted that no "
+                    "store has seen: start again, and it is read from its beginning"
                 )
             else:
                 messages.append(message)

@@ -21,6 +21,7 @@ from model.artifact.store import (
     Verify,
     anything,
 )
+from model.history.plan import Bounds
 from model.releases.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError, Rules, parse, read_text, shipped_rules
@@ -139,6 +140,8 @@ class Models:
         try:
             loaded = self._loaded()
             refuse_another_line(self._current.contract, loaded.contract)
+            if self._remembers:
+                refuse_another_memory(self._current, loaded)
         except (ArtifactError, RuleError) as error:
             self._refused(error)
             return
@@ -214,6 +217,26 @@ def refuse_another_line(present: Contract, other: Contract) -> None:
             f"its contract is {its!r}, and claims of {own!r} are scored here: put "
             "back a model of that contract, or restart this process to score claims of the other"
         )
+
+
+def refuse_another_memory(present: Scorer, other: Scorer) -> None:
+    """Check that a model which appears needs nothing else to be remembered than the present one.
+
+    Raises:
+        ArtifactError: it does, and what this process stores is for the present one.
+    """
+    own, its = present.decoder.contract, other.decoder.contract
+    before, after = _bounds(present), _bounds(other)
+    if (own.entities, own.event) != (its.entities, its.event) or before != after:
+        raise ArtifactError(
+            "its contract names other entities, or its history is computed within other bounds, "
+            "than what this process remembers: restart it with this model, and it is built again "
+            "from MEMORY_TOPIC"
+        )
+
+
+def _bounds(scorer: Scorer) -> Bounds:
+    return Bounds() if scorer.history is None else scorer.history.bounds
 
 
 def _stamp(file: Path) -> Stamp:

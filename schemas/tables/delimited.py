@@ -17,6 +17,8 @@ BLOCK: Final = 65_536
 """Characters of lines that are read at once."""
 MAX_BLOCK: Final = 2 * BLOCK
 """Characters; lines of a longer block are read one by one, as one of them is long."""
+MAX_COLUMNS: Final = 20_000
+"""A line of that many names is rather a file without line ends than a header."""
 
 
 class Reader(Protocol):
@@ -106,9 +108,14 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
 
 def _header(name: str, cells: Reader) -> tuple[str, ...]:
     try:
-        header = tuple(cell.strip() for cell in next(cells, []))
+        header = tuple(map(str.strip, next(cells, [])))
     except (csv.Error, UnicodeDecodeError) as error:
         raise TableError(f"{name}, line 1: {error}") from error
+    if len(header) > MAX_COLUMNS:
+        raise TableError(
+            f"{name}, line 1: {len(header):,} columns; {MAX_COLUMNS:,} are allowed: does the file "
+            "have lines, and a first one with their names?"
+        )
     if not all(map(is_text, header)):
         column = next(n for n, cell in enumerate(header, start=1) if not is_text(cell))
         raise TableError(

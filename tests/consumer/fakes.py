@@ -1,6 +1,7 @@
 """A model that is nothing but what a test says, and what goes with it."""
 
 import datetime as dt
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -70,6 +71,16 @@ class Trusting(TakeOver):
 
     def step(self, committed: Sequence[TopicPartition]) -> dict[Place, Start] | None:
         return {(p.topic, p.partition): Start(p.offset) for p in committed}
+
+
+class Clock:
+    """The monotonic clock, which a test may set forward."""
+
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead_s
 
 
 def mark(letter: Source, *_: bytes | None) -> Header:

@@ -436,12 +436,10 @@ class TestPorts:
         assert "API_PORT" not in found.text + found.advice
 
     @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nx: "])
-    def test_taken_by_a_program_that_never_ends_its_answer(
-        self, said: bytes, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(ports, "ANSWER_S", 0.3)
+    def test_taken_by_a_program_that_never_ends_its_answer(self, said: bytes) -> None:
         with trickling(said) as port:
-            found = judge(look_at_port("X_PORT", "127.0.0.1", port, secure=False), needed=True)
+            looked_at = look_at_port("X_PORT", "127.0.0.1", port, secure=False, answer_s=0.3)
+            found = judge(looked_at, needed=True)
         assert found.exit_code == 2
 
     def test_taken_by_a_worker(self) -> None:

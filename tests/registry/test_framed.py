@@ -2,6 +2,7 @@
 
 import contextlib
 import decimal
+import gzip
 import json
 import math
 import ssl
@@ -354,6 +355,35 @@ def test_an_answer_that_never_ends_is_not_waited_for(small: SmallRegistry, what:
         outcome(wire, b"\0\0\0\0\x09{}")
     with pytest.raises(RegistryStoppedError, match=f"registering the alerts' schema .*{late}"):
         wire_of(settings(small.url, ALERT_FORMAT="json-schema"), registry)
+
+
+ENDLESS = 10**9
+
+
+def test_an_answer_that_is_too_large_is_given_up_as_it_arrives(small: SmallRegistry) -> None:
+    wanted = settings(small.url)
+    wire = quick_wire(wanted)
+    small.flooding = ENDLESS
+    with pytest.raises(RegistryStoppedError, match="AnswerError: the answer has more than 16,777"):
+        quick_wire(wanted)
+    with pytest.raises(RegistryStoppedError, match="schema 5: AnswerError: the answer has more"):
+        outcome(wire, b"\0\0\0\0\5{}")
+    assert small.taken < ENDLESS / 10, "two answers, of which the client reads 16 MiB each"
+
+
+def test_an_answer_that_is_packed_unasked_is_refused(small: SmallRegistry) -> None:
+    wire = quick_wire(settings(small.url))
+    small.coding, small.instead = "gzip", gzip.compress(b" " * 10**8)
+    with pytest.raises(RegistryStoppedError, match=r"AnswerError: .* Content-Encoding 'gzip'"):
+        outcome(wire, b"\0\0\0\0\5{}")
+
+
+def test_an_error_of_any_length_is_told_in_short(small: SmallRegistry) -> None:
+    wire = quick_wire(settings(small.url))
+    small.status, small.instead = 403, b"<html>" + b"x" * 100_000
+    with pytest.raises(RegistryStoppedError, match="403") as stopped:
+        outcome(wire, b"\0\0\0\0\5{}")
+    assert len(str(stopped.value)) < 1_000
 
 
 def test_the_references_of_a_schema_have_one_limit_in_all(small: SmallRegistry) -> None:

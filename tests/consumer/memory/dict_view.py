@@ -39,6 +39,10 @@ class DictView:
     def links(self, asked: Asked, most: int) -> Sequence[Link]:
         return ()
 
+    def empty(self) -> None:
+        self.facts.clear()
+        self._positions.clear()
+
     def close(self) -> None:
         self.closed = True
 

@@ -18,7 +18,7 @@ from consumer.memory.log import (
 from model.history.facts import DAY, claim_ref
 from model.history.keys import SECRET_BYTES, fingerprint
 from schemas.alert import Source
-from schemas.memory import Kind, Remembered, RememberedClaim, RememberedFinding
+from schemas.memory import FactKind, Remembered, RememberedClaim, RememberedFinding
 from tests.harness.kafka import FakeMessage
 from tests.model.history import motor
 
@@ -92,7 +92,7 @@ def test_no_text_of_the_claim_is_noted_but_its_id() -> None:
 def test_a_finding_is_a_fact_of_its_own_record() -> None:
     record = finding_record("C-1", NOW_MS, SOURCE, fraud=True)
     found = log_fact(record.key, record.value)
-    assert found.key == (Kind.FINDING, "C-1", "claims", 3, 17)
+    assert found.key == (FactKind.FINDING, "C-1", "claims", 3, 17)
     assert found.fact == RememberedFinding(claim_id="C-1", known_at=NOW_MS, fraud=True)
     assert log_fact(record.key, None).fact is None
 
