@@ -19,7 +19,7 @@ MAX_BLOCK: Final = 2 * BLOCK
 """Characters; lines of a longer block are read one by one, as one of them is long."""
 
 
-class Reader(Protocol):
+class CsvReader(Protocol):
     """The part of a reader of CSV that is used here."""
 
     def __next__(self) -> list[str]: ...
@@ -104,7 +104,7 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
     )
 
 
-def _header(name: str, cells: Reader) -> tuple[str, ...]:
+def _header(name: str, cells: CsvReader) -> tuple[str, ...]:
     try:
         header = tuple(cell.strip() for cell in next(cells, []))
     except (csv.Error, UnicodeDecodeError) as error:
@@ -121,7 +121,7 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
 
 
 def _parts(
-    name: str, cells: Reader, lines: _Lines, width: int, delimiter: str
+    name: str, cells: CsvReader, lines: _Lines, width: int, delimiter: str
 ) -> Iterator[Row | Lines]:
     while True:
         try:
@@ -139,7 +139,7 @@ def _parts(
             yield plain
 
 
-def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row]:
+def _quoted(name: str, cells: CsvReader, lines: _Lines, width: int) -> Iterator[Row]:
     """Rows of a block of which some are quoted; the last one may end behind it."""
     while lines.in_block:
         lines.room = MAX_LINE
