@@ -89,6 +89,19 @@ def drawn(rng: random.Random) -> Log:
     return Log(bounds, _woven(rng, by_key), _woven(rng, by_key), asked)
 
 
+def many_claims(count: int) -> Log:
+    """A log of so many claims, one record each."""
+    rng = random.Random(1)
+    facts = [
+        LogFact(
+            FactKey(Kind.CLAIM, f"c{number}", "claims", 0, number),
+            _claim(rng, f"c{number}", NOW - rng.randrange(500) * DAY),
+        )
+        for number in range(count)
+    ]
+    return Log(Bounds(), tuple(facts), tuple(facts), ())
+
+
 def _claim(rng: random.Random, claim: str, known_at: int) -> RememberedClaim:
     named = [Naming(KINDS[kind].kind, hashed) for kind, hashed in _keys(rng)]
     if rng.random() < 0.1:
