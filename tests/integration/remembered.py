@@ -20,7 +20,7 @@ from model.__main__ import main
 from model.history.facts import claim_ref
 from model.history.plan import Bounds, kinds_in
 from model.samples import motor
-from schemas.alert import EntityHistory, FraudAlert, MemoryStatus
+from schemas.alert import EntityHistory, FraudAlert, LinkedClaim, MemoryStatus
 from schemas.contract.parse import shipped
 from schemas.memory import RememberedClaim
 from schemas.outcome import Finding, FraudOutcome
@@ -156,3 +156,9 @@ def history_of(alert: FraudAlert) -> History:
     """What an alert says was known."""
     assert isinstance(alert.history, tuple)
     return alert.history
+
+
+def links_of(alert: FraudAlert) -> Sequence[LinkedClaim]:
+    """Earlier claims that an alert names."""
+    assert isinstance(alert.links, tuple)
+    return alert.links
