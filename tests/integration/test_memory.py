@@ -15,7 +15,7 @@ from tests.harness.outcomes import Place
 from tests.integration import remembered
 from tests.integration.conftest import NewStage
 from tests.integration.outcomes import read
-from tests.integration.remembered import Replay, history_of, log_of
+from tests.integration.remembered import Replay, history_of, links_of, log_of
 from tests.integration.stage import Stage, Worker
 from tests.integration.traffic import mixed
 
