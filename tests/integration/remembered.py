@@ -139,7 +139,9 @@ class Replay:
             if isinstance(fact, RememberedClaim)
         }
 
-    def histories(self, alerts: Sequence[tuple[Place, FraudAlert]]) -> list[tuple[EntityHistory, ...]]:
+    def histories(
+        self, alerts: Sequence[tuple[Place, FraudAlert]]
+    ) -> list[tuple[EntityHistory, ...]]:
         """What each alert would say, had its worker known everything."""
         asked = []
         for place, alert in alerts:
