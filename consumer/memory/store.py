@@ -148,18 +148,18 @@ class MemoryStore:
         kinds, bounds = self._layout.kinds, self._layout.bounds
         found = []
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor)
+            state = StoreState(self._layout, txn, cursor, pending)
             for one in asked:
                 named: dict[int, list[Past | None]] = {}
                 for key in one.keys:
-                    named.setdefault(key[0], []).append(state.past(key, one.as_of, pending))
+                    named.setdefault(key[0], []).append(state.past(key, one.as_of))
                 found.append(claim_history(kinds, named, one.claim, one.as_of, bounds))
         return found
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            return links(self._layout, StoreState(self._layout, txn, cursor), asked, most)
+            return links(self._layout, StoreState(self._layout, txn, cursor, {}), asked, most)
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""

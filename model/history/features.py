@@ -102,39 +102,35 @@ def entity_features(
     if past is None:
         return _NEVER_SEEN
     oldest = as_of - bounds.span
+    starts = [oldest, *[max(oldest, as_of - window) for window in _WINDOWS]]
+    counts = past.counts(starts, as_of)
     own = past.own(claim)
     if own is not None and not oldest <= own.known_at < as_of:
         own = None
-    itself = 0 if own is None else 1
-    others = past.count(oldest, as_of) - itself
+    if own is not None:
+        counts = [
+            count - (own.known_at >= start) for count, start in zip(counts, starts, strict=True)
+        ]
+    others = counts[0]
     if not others:
         return _NEVER_SEEN
     person = kind.like == "person"
     most = bounds.person if person else bounds.business
     if person and others >= most:
         return None
-    latest = past.latest(as_of, most + itself)
-    if own is not None or latest[0][0] < oldest:
-        latest = [one for one in latest if one[0] >= oldest and one[1] != claim][-most:]
-    different = {policy for _, _, policy in latest}
-    different.discard(None)
-    if person and len(different) >= bounds.common:
+    policies, latest = past.recent(oldest, as_of, most, None if own is None else claim)
+    if person and policies >= bounds.common:
         return None
-    counts = [past.count(max(oldest, as_of - window), as_of) for window in _WINDOWS]
-    decided, frauds = past.decided(as_of), past.frauds(as_of)
+    decided, frauds = past.outcomes(as_of)
     if own is not None:
-        counts = [
-            count - (own.known_at >= as_of - window)
-            for count, window in zip(counts, _WINDOWS, strict=True)
-        ]
         decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
         decided, frauds = decided - decided_itself, frauds - fraud_itself
     return EntityFeatures(
-        float(counts[0]),
         float(counts[1]),
         float(counts[2]),
-        float(len(different)),
-        (as_of - latest[-1][0]) / DAY,
+        float(counts[3]),
+        float(policies),
+        (as_of - latest) / DAY,
         float(decided),
         float(frauds),
         frauds / decided if decided else _NAN,
