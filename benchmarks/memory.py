@@ -10,6 +10,7 @@ batch, and of the one in the middle, of the last part; and the memory that is th
 """
 
 import argparse
+import gc
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ import numpy as np
 from consumer.memory.facts.entries import KEY_BYTES, edge, key_of, stored
 from consumer.memory.store import open_store
 from consumer.memory.view import Asked, LogFact
+from consumer.models.service import COLLECT_EVERY
 from model.history.facts import DAY, claim_ref
 from model.history.keys import ClaimKeys, KeyMaker
 from model.history.plan import Bounds, kinds_in
@@ -176,6 +178,9 @@ def run(count: int, parts: int, folder: Path) -> tuple[list[Spent], list[float]]
     """Times of each batch, and the process's own memory in MB after each part."""
     of, bounds = contract(), Bounds()
     kinds, maker = kinds_in(of), KeyMaker(of, SECRET)
+    gc.collect()
+    gc.freeze()  # as workers do
+    gc.set_threshold(COLLECT_EVERY)
     bare = BareStore(folder / "bare")
     store = open_store(folder / "store", kinds, bounds, "f" * 16, "t", ROOM)
     limits = [bounds.person if kind.like == "person" else bounds.business for kind in kinds]

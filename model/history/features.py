@@ -7,6 +7,7 @@ the claim itself. Whoever computes a feature differently has computed another fe
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from model.history.facts import DAY, ClaimRef
@@ -86,12 +87,14 @@ def claim_history(
     """
     found, flags = [], []
     for number, kind in enumerate(kinds):
-        pasts = named.get(number, ())
-        each = [entity_features(past, kind, claim, as_of, bounds) for past in pasts]
-        known = [one for one in each if one is not None]
-        if len(known) < len(each):
+        known, pasts = [], named.get(number, ())
+        for past in pasts:
+            one = entity_features(past, kind, claim, as_of, bounds)
+            if one is not None:
+                known.append(one)
+        if len(known) < len(pasts):
             flags.append(f"{COMMON}:{kind.kind}")
-        found.append(_together(known))
+        found.append(known[0] if len(known) == 1 else _together(known))
     return ClaimHistory(tuple(found), tuple(flags))
 
 
@@ -101,9 +104,8 @@ def entity_features(
     """What was known of one entity; None if it is taken for a placeholder. See `claim_history`."""
     if past is None:
         return _NEVER_SEEN
-    oldest = as_of - bounds.span
-    starts = [oldest, *[max(oldest, as_of - window) for window in _WINDOWS]]
-    counts = past.counts(starts, as_of)
+    starts = _starts(as_of, bounds.span)
+    oldest, counts = starts[0], past.counts(starts, as_of)
     own = past.own(claim)
     if own is not None and not oldest <= own.known_at < as_of:
         own = None
@@ -137,6 +139,13 @@ def entity_features(
     )
 
 
+@lru_cache(maxsize=1_024)
+def _starts(as_of: int, span: int) -> tuple[int, ...]:
+    """When what is seen begins, and each window."""
+    oldest = as_of - span
+    return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
+
+
 _NEVER_SEEN: Final = EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN)
 
 
@@ -144,8 +153,6 @@ def _together(found: Sequence[EntityFeatures]) -> EntityFeatures:
     """Of several entities of a kind, what says most: the shortest time, the largest of the rest."""
     if not found:
         return MISSING
-    if len(found) == 1:
-        return found[0]
     values = [[v for v in column if not math.isnan(v)] for column in zip(*found, strict=True)]
     return EntityFeatures(
         *(

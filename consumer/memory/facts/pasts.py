@@ -89,16 +89,46 @@ class PersonPast:
 class BusinessPast(PersonPast):
     """Of a business-like entity: of its claims, the latest are known one by one, and totals of all
     by day.
+
+    It stands in many claims of a batch, which ask the same: what was found last is kept.
     """
+
+    __slots__ = ("_counts", "_outcomes", "_recent")
+
+    def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
+        super().__init__(state, key, facts, span)
+        self._counts: tuple[Sequence[int], int, list[int]] | None = None
+        self._recent: tuple[int, int, int, Recent] | None = None
+        self._outcomes: tuple[int, tuple[int, int]] | None = None
 
     def counts(self, starts: Sequence[int], end: int) -> list[int]:
         """See `Past`."""
-        days = [_day(moment) for moment in (end, *starts)]
-        last, *before = totals(self.state.series(self.key, CLAIMS), days)
-        return [last - sum_then for sum_then in before]
+        kept = self._counts
+        if kept is None or kept[0] != starts or kept[1] != end:
+            days = [_day(moment) for moment in (end, *starts)]
+            last, *before = totals(self.state.series(self.key, CLAIMS), days)
+            found = [last - sum_then for sum_then in before]
+            kept = self._counts = starts, end, found
+        return kept[2]
+
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+        """See `Past`."""
+        if but is not None:
+            return recent_of(self.facts, start, end, most, but)
+        kept = self._recent
+        if kept is None or kept[:3] != (start, end, most):
+            found = recent_of(self.facts, start, end, most, None)
+            kept = self._recent = start, end, most, found
+        return kept[3]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
+        kept = self._outcomes
+        if kept is None or kept[0] != moment:
+            kept = self._outcomes = moment, self._outcomes_before(moment)
+        return kept[1]
+
+    def _outcomes_before(self, moment: int) -> tuple[int, int]:
         rises = self.state.series(self.key, DECIDED)
         if rises is None:
             return 0, 0

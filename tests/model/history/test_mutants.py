@@ -80,12 +80,12 @@ MUTANTS = [
     ),
     Mutant(
         "nothing expires",
-        "features", "oldest = as_of - bounds.span", "oldest = 0",
+        "features", "oldest = as_of - span", "oldest = 0",
     ),
     Mutant(
         "claims expire by the newest fact, not by the moment",
-        "features", "oldest = as_of - bounds.span",
-        "oldest = past.recent(0, 1 << 62, 1, None).latest - bounds.span",
+        "features", "starts = _starts(as_of, bounds.span)",
+        "starts = _starts(past.recent(0, 1 << 62, 1, None).latest, bounds.span)",
     ),
     Mutant(
         "outcomes never expire",
