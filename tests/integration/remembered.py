@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry
-from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.batch.recalled import Recalled, entity_histories
@@ -20,7 +20,7 @@ from model.__main__ import main
 from model.history.facts import claim_ref
 from model.history.plan import Bounds, kinds_in
 from model.samples import motor
-from schemas.alert import EntityHistory, FraudAlert
+from schemas.alert import EntityHistory, FraudAlert, LinkedClaim, MemoryStatus
 from schemas.contract.parse import shipped
 from schemas.memory import RememberedClaim
 from schemas.outcome import Finding, FraudOutcome
@@ -30,6 +30,7 @@ from tests.harness.outcomes import Place
 from tests.integration.stage import Stage
 from tests.integration.traffic import Row, produce
 
+History = tuple[EntityHistory, ...]
 MOTOR: Final = shipped("motor")
 SECRET: Final = bytes(range(32))
 TRAIN: Final = (
@@ -139,15 +140,25 @@ class Replay:
             if isinstance(fact, RememberedClaim)
         }
 
-    def histories(
-        self, alerts: Sequence[tuple[Place, FraudAlert]]
-    ) -> list[tuple[EntityHistory, ...]]:
+    def histories(self, alerts: Sequence[tuple[Place, FraudAlert]]) -> list[History]:
         """What each alert would say, had its worker known everything."""
         asked = []
         for place, alert in alerts:
-            assert alert.memory is not None
+            assert isinstance(alert.memory, MemoryStatus)
             as_of = int(alert.memory.as_of.timestamp() * 1_000)
             asked.append(Asked(claim_ref(alert.claim_id), self._keys[place], as_of))
         found = self._view.histories(asked, {})
-        as_of = [one.as_of for one in asked]
-        return entity_histories(Recalled(self._kinds, found, as_of, 0, lambda _: {}))
+        moments = [one.as_of for one in asked]
+        return entity_histories(Recalled(self._kinds, found, moments, 0, lambda _: {}))
+
+
+def history_of(alert: FraudAlert) -> History:
+    """What an alert says was known."""
+    assert isinstance(alert.history, tuple)
+    return alert.history
+
+
+def links_of(alert: FraudAlert) -> Sequence[LinkedClaim]:
+    """Earlier claims that an alert names."""
+    assert isinstance(alert.links, tuple)
+    return alert.links
