@@ -314,9 +314,9 @@ def test_a_batch_does_not_wait_for_more_schemas_than_there_is_time_for(
 ) -> None:
     """Whoever may produce may name any number; those who are late are told to be sent again."""
     client = SchemaRegistryClient({"url": small.url, "max.retries": 0})
-    registry = Registry(client, learn_s=1.0)
+    registry = Registry(client, learn_s=4.0)
     wire = wire_of(settings(small.url), registry)
-    small.slow_s = 0.2
+    small.slow_s = 0.5
     found = outcome(wire, writing.plain(examples.REAR_END), *unheard_of(2_000))
     told = Counter(letter.message.partition(": ")[2] for letter in letters(found))
     assert (len(found.alerts), len(found.dead_letters)) == (1, 2_000)
