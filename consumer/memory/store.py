@@ -19,7 +19,6 @@ from consumer.memory.facts.state import StoreState
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.features import ClaimHistory, claim_history
-from model.history.past import Past
 from model.history.plan import Bounds, EntityKind
 from schemas.memory import RememberedClaim
 
@@ -146,14 +145,13 @@ class MemoryStore:
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
         kinds, bounds = self._layout.kinds, self._layout.bounds
-        found = []
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
             state = StoreState(self._layout, txn, cursor, pending)
-            for one in asked:
-                named: dict[int, list[Past | None]] = {}
-                for key in one.keys:
-                    named.setdefault(key[0], []).append(state.past(key, one.as_of))
-                found.append(claim_history(kinds, named, one.claim, one.as_of, bounds))
+            found = [
+                claim_history(kinds, state.pasts(keys, as_of), claim, as_of, bounds)
+                for claim, keys, as_of in asked
+            ]
+            state.let_go()
         return found
 
     def links(self, asked: Asked, most: int) -> list[Link]:

@@ -188,7 +188,8 @@ MUTANTS = [
     ),
     Mutant(
         "an entity is common by the claim itself",
-        "features", "if person and others >= most:", "if person and others + (own is not None) >= most:",
+        "features", "if person and others >= most:",
+        "if person and others + (own is not None) >= most:",
     ),
     Mutant(
         "businesses are common by the number of their claims as well",
@@ -201,8 +202,8 @@ MUTANTS = [
     ),
     Mutant(
         "an entity that was never seen is missing",
-        "features", "    if past is None:\n        return _NEVER_SEEN",
-        "    if past is None:\n        return MISSING",
+        "features", "                _NEVER_SEEN\n                if past is None",
+        "                MISSING\n                if past is None",
     ),
     Mutant(
         "of two entities, the longer time counts",
