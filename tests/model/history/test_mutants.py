@@ -202,8 +202,7 @@ MUTANTS = [
     ),
     Mutant(
         "an entity that was never seen is missing",
-        "features", "                _NEVER_SEEN\n                if past is None",
-        "                MISSING\n                if past is None",
+        "features", "_NEVER_SEEN if past is None else", "MISSING if past is None else",
     ),
     Mutant(
         "of two entities, the longer time counts",
