@@ -32,7 +32,7 @@ from model.history.keys import ClaimKeys, KeyMaker
 from model.history.plan import Bounds, kinds_in
 from schemas.contract.parse import parse
 from schemas.decoding.structs import claim_type
-from schemas.memory import FactKey, Kind, Naming, RememberedClaim, RememberedFinding
+from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 
 PERSONS: Final = 240_000
 """Of each of four kinds."""
@@ -256,7 +256,7 @@ def _facts(day: Day, keys: Sequence[ClaimKeys], kinds: Sequence[str]) -> list[Lo
     """The records of a batch as they come back from the log."""
     found = [
         LogFact(
-            FactKey(Kind.CLAIM, claim.claim_no, "claims", 0, day.first + row),
+            FactKey(FactKind.CLAIM, claim.claim_no, "claims", 0, day.first + row),
             RememberedClaim(
                 claim_id=claim.claim_no,
                 known_at=day.day * DAY + row,
@@ -270,7 +270,7 @@ def _facts(day: Day, keys: Sequence[ClaimKeys], kinds: Sequence[str]) -> list[Lo
     ]
     found += [
         LogFact(
-            FactKey(Kind.FINDING, f"c{number}", "outcomes", 0, number),
+            FactKey(FactKind.FINDING, f"c{number}", "outcomes", 0, number),
             RememberedFinding(claim_id=f"c{number}", known_at=day.day * DAY, fraud=fraud),
         )
         for number, fraud in day.found

@@ -45,7 +45,7 @@ from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import Server, beside, serve_until_stopped
 from consumer.session.session import Session
-from consumer.settings.settings import Settings, read_settings
+from consumer.settings.settings import Remember, Settings, read_settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
 from consumer.telemetry.metrics import ForwardingMetrics, Metrics, ProcessMetrics, ServingMetrics
@@ -59,7 +59,7 @@ from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch, Worker
 from model.cli.argument_types import from_zero, rate, seed, small, whole
 from model.samples.lines import AUTO, NAMES
-from schemas.printable import printable_lines
+from schemas.printable import message_of
 from schemas.streams import Parser, written
 
 log = logging.getLogger("consumer")
@@ -98,7 +98,10 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     with operations(settings, metrics, health), traced(settings) as traces:
         verify = signature_check(settings)
         share = settings.control_share
-        models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
+        remembers = settings.memory is Remember.ON
+        models = Models(
+            settings.model_dir, metrics, rules_of(settings), verify, share, remembers=remembers
+        )
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
@@ -337,11 +340,11 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
             logs.configure(settings.log_level)
             return options.act(settings, options, stop) or 0
         except ScorerError as error:
-            sys.stderr.write(f"error: {printable_lines(str(error))}\n")
+            sys.stderr.write(f"error: {message_of(error)}\n")
             return error.exit_code
         except KafkaException as error:  # a client that has failed permanently raises it anywhere
             refusal = client.stopped(error, "talking to Kafka")
-            sys.stderr.write(f"error: {printable_lines(str(refusal))}\n")
+            sys.stderr.write(f"error: {message_of(refusal)}\n")
             return refusal.exit_code
         except KeyboardInterrupt:
             return stop.code

@@ -32,7 +32,7 @@ from model.releases.terms import ACCEPT, DESPITE
 from model.scoring.rules import RuleError
 from model.studies import commands as studies
 from schemas.contract.errors import ContractError
-from schemas.printable import printable_lines
+from schemas.printable import message_of
 from schemas.streams import Parser, written
 
 PROGRAM = "python -m model"
@@ -252,7 +252,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
     except BrokenPipeError:
         raise
     except (ArtifactError, ContractError, KeyFileError, RuleError, ValueError, OSError) as error:
-        sys.stderr.write(f"{program} {options.verb}: {printable_lines(str(error))}\n")
+        sys.stderr.write(f"{program} {options.verb}: {message_of(error)}\n")
         return FAILURE
     return code or 0
 

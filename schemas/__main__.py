@@ -10,7 +10,7 @@ from schemas.cli.check import check
 from schemas.cli.export import export
 from schemas.contract.errors import ContractError
 from schemas.drafting.draft import draft
-from schemas.printable import printable_lines
+from schemas.printable import message_of
 from schemas.streams import Parser, written
 from schemas.tables.rows import TableError
 
@@ -78,7 +78,7 @@ def _run(arguments: Sequence[str] | None, program: str) -> int:
     except (ContractError, TableError, OSError) as error:
         if isinstance(error, OSError) and error.filename is None:
             raise  # of what is written, not of a file
-        sys.stderr.write(f"{program} {options.verb}: {printable_lines(str(error))}\n")
+        sys.stderr.write(f"{program} {options.verb}: {message_of(error)}\n")
         return WRONG
     return code
 

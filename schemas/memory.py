@@ -56,7 +56,7 @@ class RememberedFinding(Struct, frozen=True, gc=False, tag="finding"):
 Remembered = RememberedClaim | RememberedFinding
 
 
-class Kind(enum.StrEnum):
+class FactKind(enum.StrEnum):
     """What a fact is about: the first part of its key."""
 
     CLAIM = "claim"
@@ -66,7 +66,7 @@ class Kind(enum.StrEnum):
 class FactKey(NamedTuple):
     """The key of a fact; as bytes a JSON array of the same parts."""
 
-    kind: Kind
+    kind: FactKind
     claim_id: Annotated[str, Meta(max_length=MAX_ID)]
     topic: str
     partition: int
@@ -79,7 +79,7 @@ _facts: Final[msgspec.json.Decoder[Remembered]] = msgspec.json.Decoder(Remembere
 _keys: Final = msgspec.json.Decoder(FactKey)
 
 
-def fact_key(kind: Kind, claim_id: str, source: Source) -> bytes:
+def fact_key(kind: FactKind, claim_id: str, source: Source) -> bytes:
     """The key of a fact about a claim that comes from a record."""
     return _encode((kind, claim_id, source.topic, source.partition, source.offset))
 

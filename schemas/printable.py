@@ -8,6 +8,8 @@ from typing import Final
 MOST_LISTED: Final = 50
 """Names; a file may have any number of columns."""
 LONGEST_NAME: Final = 80
+LONGEST_MESSAGE: Final = 8_000
+"""Characters; a message may repeat what a file says at any length."""
 
 
 def printable(text: str) -> str:
@@ -18,6 +20,17 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Lines without codes that a terminal obeys."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def message_of(error: object) -> str:
+    """What an error says, for a terminal: no codes, and no more than can be read."""
+    return printable_lines(in_short(str(error)))
+
+
+def in_short(text: str, most: int = LONGEST_MESSAGE) -> str:
+    """The text; of a longer one its beginning and its end, where messages say what to do."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]} … {text[-half:]}"
 
 
 def escaped(text: str) -> str:

@@ -48,5 +48,5 @@ class Remembering(NamedTuple):
 Recall = Callable[
     [Sequence[Any], Sequence[Message], Sequence[Source], BatchScorer, dt.datetime], Remembering
 ]
-"""Recalls, given claims, the records that they came in, coordinates of these, the model and the time
-of the batch; see `consumer.memory.recall.Memory.recall`."""
+"""Recalls, given claims, the records that they came in, coordinates of these, the model and the
+time of the batch; see `consumer.memory.recall.Memory.recall`."""

@@ -35,7 +35,7 @@ from consumer.kafka.client import (
 from consumer.kafka.outputs import Ends
 from consumer.kafka.producing import make_producer
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, admin
-from consumer.settings.settings import Delivery, Forward, Settings
+from consumer.settings.settings import Delivery, Forward, Remember, Settings
 
 APART_S: Final = 1.0
 """Seconds between two checks of open transactions."""
@@ -104,10 +104,12 @@ def _kafka(settings: Settings, client: AdminClient) -> Iterator[Diagnosis]:
 
 def uses_of(settings: Settings) -> list[Use]:
     """The topics, and how the product uses each."""
+    remembers = settings.memory is Remember.ON
     return [
         Use(settings.claims_topic, READS),
         Use(settings.alerts_topic, COUNTS_AND_WRITES),
         Use(settings.dead_letter_topic, COUNTS_AND_WRITES),
+        *([Use(settings.memory_topic, COUNTS_AND_WRITES, compacted=True)] if remembers else []),
         Use(settings.outcomes_topic, READS, by_worker=False),
         Use(settings.outcomes_dead_letter_topic, COUNTS_AND_WRITES, by_worker=False),
     ]

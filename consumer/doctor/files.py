@@ -8,13 +8,16 @@ from typing import Final, NamedTuple
 from consumer.dead_letters.encryption import read_keys
 from consumer.doctor.findings import Diagnosis, State, ok, tried, unknown, warning, wrong
 from consumer.errors import ModelRefusedError, SettingsError
+from consumer.memory.assembly import memory_secret
 from consumer.models.service import rules_of, signature_check
 from consumer.server.listen import tls
-from consumer.settings.settings import Settings
+from consumer.settings.settings import Remember, Settings
 from model.artifact.store import ArtifactError
+from model.history.keys import fingerprint
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError
 
+SERVED: Final = "MODEL_DIR"
 EVERYBODY_READS: Final = 0o004
 OF_THE_CLIENT: Final = {
     "ssl.key.location": "KAFKA_SSL_KEY_LOCATION",
@@ -45,7 +48,7 @@ def files(settings: Settings) -> Iterator[Diagnosis]:
     if State.WRONG in {rules.state, key.state}:
         yield unknown("model", "not loaded", "fix RULES_FILE and MODEL_PUBLIC_KEY_FILE first")
     else:
-        yield _model(settings, "model", "MODEL_DIR", settings.model_dir)
+        yield _model(settings, "model", SERVED, settings.model_dir)
         if settings.shadow_model_dir is not None:
             yield _model(settings, "shadow model", "SHADOW_MODEL_DIR", settings.shadow_model_dir)
     yield from _loaded_keys(settings)
@@ -69,7 +72,10 @@ def _signing(settings: Settings) -> str:
 def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagnosis:
     def load() -> str:
         try:
-            found = load_model(folder, rules_of(settings), signature_check(settings))
+            remembers = settings.memory is Remember.ON and setting == SERVED
+            found = load_model(
+                folder, rules_of(settings), signature_check(settings), remembers=remembers
+            )
         except ArtifactError as error:
             raise ModelRefusedError(f"{setting}={folder}: {error}") from error
         except RuleError as error:
@@ -92,6 +98,13 @@ def _loaded_keys(settings: Settings) -> Iterator[Diagnosis]:
             return f"{letters} contains keys"
 
         yield tried("dead-letter keys", keys, "create one with: openssl rand -base64 32")
+    memory = settings.memory_key_file
+    if settings.memory is Remember.ON and memory is not None:
+
+        def secret() -> str:
+            return f"{memory} contains a key, fingerprint {fingerprint(memory_secret(settings))}"
+
+        yield tried("memory key", secret, "create one with: openssl rand -base64 32")
     for name, certificate, key in (
         ("METRICS_TLS", settings.metrics_tls_cert, settings.metrics_tls_key),
         ("API_TLS", settings.api_tls_cert, settings.api_tls_key),
@@ -111,6 +124,7 @@ def secret_files(settings: Settings) -> list[tuple[str, Path]]:
     """Files with private keys, by the setting that names them."""
     named = [
         ("DEAD_LETTER_KEY_FILE", settings.dead_letter_key_file),
+        ("MEMORY_KEY_FILE", settings.memory_key_file),
         ("METRICS_TLS_KEY", settings.metrics_tls_key),
         ("API_TLS_KEY", settings.api_tls_key),
         ("SCHEMA_REGISTRY_TLS_KEY", settings.schema_registry_tls_key),

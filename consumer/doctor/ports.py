@@ -39,8 +39,24 @@ def ports(settings: Settings) -> Iterator[Diagnosis]:
     yield judge(api, needed=False)
 
 
-def look_at(setting: str, host: str, port: int, secure: bool, host_setting: str = "") -> DoctorPort:
-    """Listen on the port for a moment; if it is in use, request /healthz from its owner."""
+def look_at(
+    setting: str,
+    host: str,
+    port: int,
+    secure: bool,
+    host_setting: str = "",
+    answer_s: float = ANSWER_S,
+) -> DoctorPort:
+    """Listen on the port for a moment; if it is in use, request /healthz from its owner.
+
+    Args:
+        setting: of the port.
+        host: to listen on.
+        port: its number.
+        secure: whether its owner would use TLS.
+        host_setting: of the host, if there is one.
+        answer_s: seconds for the whole answer.
+    """
     try:
         listen(host, port, setting, host_setting).close()
     except HostError as error:
@@ -48,22 +64,24 @@ def look_at(setting: str, host: str, port: int, secure: bool, host_setting: str 
     except SettingsError as error:
         wildcard = host.strip("[]") in {"::", "0.0.0.0"}  # noqa: S104 - compared, not listened on
         asked = "127.0.0.1" if wildcard else host.strip("[]")
-        return DoctorPort(setting, port, str(error), _answers_in_time(asked, port, secure))
+        return DoctorPort(
+            setting, port, str(error), _answers_in_time(asked, port, secure, answer_s)
+        )
     return DoctorPort(setting, port, None)
 
 
-def _answers_in_time(host: str, port: int, secure: bool) -> bool:
+def _answers_in_time(host: str, port: int, secure: bool, answer_s: float) -> bool:
     try:
-        return in_time(ANSWER_S, lambda: _answers(host, port, secure))
+        return in_time(answer_s, lambda: _answers(host, port, secure, answer_s))
     except TimeoutError:
         return False
 
 
-def _answers(host: str, port: int, secure: bool) -> bool:
+def _answers(host: str, port: int, secure: bool, answer_s: float) -> bool:
     connection = (
-        http.client.HTTPSConnection(host, port, timeout=ANSWER_S, context=_unchecked())
+        http.client.HTTPSConnection(host, port, timeout=answer_s, context=_unchecked())
         if secure
-        else http.client.HTTPConnection(host, port, timeout=ANSWER_S)
+        else http.client.HTTPConnection(host, port, timeout=answer_s)
     )
     try:
         connection.request("GET", "/healthz")

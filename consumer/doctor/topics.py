@@ -15,6 +15,8 @@ from consumer.kafka.topics import WRITES
 STOPS: Final = KafkaStoppedError.exit_code
 INTERNAL: Final = ("__consumer_offsets", "__transaction_state")
 DAY_MS: Final = 24 * 3_600 * 1_000
+NEVER_MS: Final = 2**63 - 1
+"""The brokers' default for ``max.compaction.lag.ms``."""
 HEADROOM_BYTES: Final = 100_000
 """Bytes an alert or a dead letter may need in addition to its claim."""
 
@@ -27,6 +29,8 @@ class Use(NamedTuple):
     """The operations it needs, in capitals."""
     by_worker: bool = True
     """True if a worker cannot run without it."""
+    compacted: bool = False
+    """True if it has to keep the latest record of each key for ever."""
 
 
 def judge_topic(use: Use, found: AskedTopic | KafkaError) -> Iterator[Diagnosis]:
@@ -35,7 +39,7 @@ def judge_topic(use: Use, found: AskedTopic | KafkaError) -> Iterator[Diagnosis]
         yield judge_absent(use, found)
         return
     yield durability(found)
-    yield retention(found)
+    yield compaction(found) if use.compacted else retention(found)
     if use.by_worker:
         yield rights(use, found)
 
@@ -92,6 +96,24 @@ def retention(topic: AskedTopic) -> Diagnosis:
         text = f"{kept_ms / 3_600_000:g} hours: records not read by then are lost"
         return warning(check, text, "raise retention.ms above the longest outage")
     return ok(check, f"delete, {'forever' if kept_ms < 0 else f'{kept_ms / DAY_MS:g} days'}")
+
+
+def compaction(topic: AskedTopic) -> Diagnosis:
+    """Check that what is remembered is kept, and that what is forgotten leaves the disks."""
+    check = f"{topic.name} retention"
+    config = topic.config
+    if isinstance(config, KafkaError):
+        return unknown(check, config.str(), grant("DescribeConfigs", topic.name))
+    policy = config.get("cleanup.policy") or "delete"
+    if policy != "compact":
+        text = f"cleanup.policy={policy}: what is remembered is deleted with time"
+        return wrong(check, text, "set cleanup.policy=compact", STOPS)
+    lag_ms = int(config.get("max.compaction.lag.ms") or NEVER_MS)
+    if lag_ms > 7 * DAY_MS:
+        days = "no limit" if lag_ms >= NEVER_MS else f"{lag_ms / DAY_MS:g} days"
+        text = f"max.compaction.lag.ms: {days}; what was forgotten may stay on the disks so long"
+        return warning(check, text, f"set max.compaction.lag.ms={7 * DAY_MS}")
+    return ok(check, f"compact, within {lag_ms / DAY_MS:g} days")
 
 
 def rights(use: Use, topic: AskedTopic) -> Diagnosis:

@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -23,9 +24,6 @@ WITHIN_S: Final = 4.0
 """After which the client gives a record up; less than a stopping server waits for requests."""
 MARGIN_S: Final = 1.5
 """The client looks for such records once a second."""
-MOST_RECORDS: Final = 10_000
-MOST_BYTES: Final = 64_000_000
-"""Records not acknowledged yet, of all requests together; above either, requests are refused."""
 TICK_S: Final = 0.1
 QUIET_S: Final = 1.0
 """For which the same error is not logged again: an outage has one for each claim."""
@@ -34,6 +32,21 @@ _UNTAKEN: Final = {
     KafkaError.MSG_SIZE_TOO_LARGE: Untaken.TOO_LARGE,
     KafkaError._MSG_TIMED_OUT: Untaken.TIMEOUT,
 }
+
+
+@dataclass(frozen=True)
+class ForwardingLimits:
+    """How long a request waits, and how much of all requests together may wait at once.
+
+    Attributes:
+        records: not acknowledged yet; requests beyond them are refused.
+        size: bytes of those records; likewise.
+        answer_s: seconds after which a record without a report has timed out.
+    """
+
+    records: int = 10_000
+    size: int = 64_000_000
+    answer_s: float = WITHIN_S + MARGIN_S
 
 
 class Waiting:
@@ -75,12 +88,17 @@ class Forwarder:
     """Produces records for requests. Called on the event loop, which it never blocks."""
 
     def __init__(
-        self, producer: Producer, topic: str, clock: Callable[[], float] = time.monotonic
+        self,
+        producer: Producer,
+        topic: str,
+        clock: Callable[[], float] = time.monotonic,
+        limits: ForwardingLimits = ForwardingLimits(),
     ) -> None:
         """Produce to the topic; the clock, in seconds, is that of the log."""
         self._producer = producer
         self._topic = topic
         self._clock = clock
+        self._limits = limits
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._records = self._bytes = 0
@@ -88,7 +106,7 @@ class Forwarder:
         self._logged: dict[int, float] = {}
 
     async def take(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
-        """Produce records and wait until all are acknowledged, at most WITHIN_S + MARGIN_S.
+        """Produce records and wait until all are acknowledged, at most `answer_s` of the limits.
 
         Returns:
             For each, None if it is in the topic, otherwise why that is not known.
@@ -99,7 +117,7 @@ class Forwarder:
         waiting = Waiting(len(sizes))
         for number, (record, size) in enumerate(zip(records, sizes, strict=True)):
             self._produce(record, partial(self._reported, waiting, number, size))
-        return await waiting.answer(WITHIN_S + MARGIN_S)
+        return await waiting.answer(self._limits.answer_s)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
@@ -108,7 +126,7 @@ class Forwarder:
             with in_background(self._serve, "forwarding", self._stopping):
                 yield
         finally:
-            left = self._polled(partial(self._producer.flush, WITHIN_S + MARGIN_S))
+            left = self._polled(partial(self._producer.flush, self._limits.answer_s))
             if left:
                 log.warning(
                     "%d posted claims, none answered with a score, were not acknowledged", left
@@ -126,7 +144,8 @@ class Forwarder:
 
     def _admitted(self, records: int, size: int) -> bool:
         with self._lock:
-            if self._records + records > MOST_RECORDS or self._bytes + size > MOST_BYTES:
+            limits = self._limits
+            if self._records + records > limits.records or self._bytes + size > limits.size:
                 return False
             self._records += records
             self._bytes += size

@@ -98,6 +98,8 @@ class ClaimSource:
         busy: Callable[[], bool],
         take_over: TakeOver,
         stalled: Callable[[Stall], object],
+        connect: Callable[[Mapping[str, Any]], Consumer] = make_consumer,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Join the group.
 
@@ -109,8 +111,11 @@ class ClaimSource:
             take_over: determines where to start.
             stalled: called repeatedly while an open transaction prevents partitions from being
                 taken over.
+            connect: makes the client, with this configuration.
+            clock: seconds, by which every wait is measured.
         """
         self._settings = settings
+        self._clock = clock
         self._settle = settle
         self._busy = busy
         self._take_over = take_over
@@ -129,7 +134,7 @@ class ClaimSource:
             "error_cb": report_client_error,
             "stats_cb": self._stable.note,
         }
-        self._consumer = make_consumer(config)
+        self._consumer = connect(config)
         self.group_metadata: bytes | None = None
         self._offsets = Offsets(self._consumer, str(config["auto.offset.reset"]))
         self._consumer.subscribe(
@@ -184,7 +189,7 @@ class ClaimSource:
             return []
         messages = [first]
         room = MOST_BYTES - size_of(first)
-        end = time.monotonic() + self._settings.batch_wait_ms / 1_000
+        end = self._clock() + self._settings.batch_wait_ms / 1_000
         most = FEW
         while len(messages) < size and room > 0 and not self._rebalanced:
             asked = min(size - len(messages), most)
@@ -195,7 +200,7 @@ class ClaimSource:
             if len(found) == asked and room > 0:
                 most = more_at_once(most, room, sizes)
                 continue
-            left = end - time.monotonic()
+            left = end - self._clock()
             if len(messages) >= size or room <= 0 or (left <= 0 and not self._busy()):
                 break
             one = self._consumer.poll(max(left, BUSY_POLL_S))
@@ -229,7 +234,7 @@ class ClaimSource:
         self._take_over.restart(distrust=aborted)
         self._ready = None
         if self._void_since is None:
-            self._void_since = time.monotonic()
+            self._void_since = self._clock()
 
     def _rewound(self) -> bool:
         """Rewind, if that is due; False while the broker does not report where to.
@@ -258,7 +263,7 @@ class ClaimSource:
         assigned = self._consumer.assignment()
         found = self._offsets.find(assigned, OFFSETS_TIMEOUT_S)
         starts = None if found is None else self._take_over.step(found)
-        waited = time.monotonic() - self._void_since
+        waited = self._clock() - self._void_since
         if found is None or starts is None or (assigned and fresh is None):
             unstable = [(p.topic, p.partition) for p in assigned] if found is None else []
             self._stalled(Stall(waited, unstable, self._take_over.open))
@@ -266,7 +271,7 @@ class ClaimSource:
         places = {(p.topic, p.partition): Receipt.parse(p.metadata) for p in found}
         first = {p: starts[p].offset for p, receipt in places.items() if receipt is None}
         within = self._offsets.within_log(starts, patient=waited < PATIENCE_S)
-        return None if within is None else _Ready(within, first, fresh, time.monotonic())
+        return None if within is None else _Ready(within, first, fresh, self._clock())
 
     def _begin(self, ready: _Ready) -> bool:
         """Seek every partition to its start; False while one is not being fetched yet.
@@ -281,7 +286,7 @@ class ClaimSource:
             except KafkaException as error:
                 if kafka_error(error).code() not in NOT_FETCHED_YET:
                     raise
-                if time.monotonic() - ready.since_s > PATIENCE_S:
+                if self._clock() - ready.since_s > PATIENCE_S:
                     topic, partition = place
                     raise KafkaStoppedError(
                         f"{topic}[{partition}] is assigned, but the client has not begun to read "

@@ -12,20 +12,23 @@ what is missing is scored again, what is there is not.
 
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from consumer.intake.evidence import Evidence, Origin, source_of
+from consumer.intake.evidence import Evidence
 from consumer.kafka.client import REFUSED, kafka_error, stopped
 from consumer.kafka.outputs import Ends
 from consumer.kafka.receipts import Place, Receipt, Receipts
-from consumer.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
 STEP_S: Final = 0.2
+
+Search = Callable[[Mapping[Place, int], int, Collection[Place]], Evidence]
+"""Begins to read outcomes: up to these ends, from this time on, of these partitions; the arguments
+`ends`, `since_ms` and `of` of `Evidence`."""
 
 
 class Start(NamedTuple):
@@ -57,19 +60,15 @@ def judge(committed: int, receipt: Receipt | None, visible: Iterable[int]) -> Ju
 class TakeOver:
     """One takeover at a time; see the module."""
 
-    def __init__(
-        self, settings: Settings, receipts: Receipts, outputs: Ends, origin: Origin = source_of
-    ) -> None:
+    def __init__(self, receipts: Receipts, outputs: Ends, search: Search) -> None:
         """Start without a takeover.
 
         Args:
-            settings: connection and group.
             receipts: updated with what is taken over.
             outputs: the topics that are written.
-            origin: returns the record that an outcome belongs to.
+            search: reads them, to find which claims have a visible outcome.
         """
-        self._origin = origin
-        self._settings = settings
+        self._search = search
         self._receipts = receipts
         self._outputs = outputs
         self._ends: dict[Place, int] | None = None
@@ -155,7 +154,7 @@ class TakeOver:
         if self._evidence is None:
             assert self._ends is not None
             since = min(receipt.since_ms for receipt in unknown.values())
-            self._evidence = Evidence(self._settings, self._ends, since, unknown, self._origin)
+            self._evidence = self._search(self._ends, since, unknown)
         return self._evidence.found if self._evidence.step(STEP_S) else None
 
     def _start(

@@ -3,8 +3,8 @@
 import logging
 import re
 import time
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
@@ -247,7 +247,7 @@ _PROPERTY: Final = re.compile(
 
 def refused_property(error: KafkaException) -> SettingsError:
     """A client's rejection of its configuration, in terms of the environment."""
-    text = kafka_error(error).str()
+    text = kafka_error(error).str().strip()
     named = _PROPERTY.search(text)
     name = variable_of(named[1] or named[2]) if named else "a KAFKA_* setting"
     return SettingsError(f"{name} is refused by the Kafka client: {text}")
@@ -281,13 +281,28 @@ def kafka_error(error: KafkaException) -> KafkaError:
     return inner
 
 
-class _Reason(NamedTuple):
-    text: str
-    at_s: float
+class LastReason:
+    """The last error that clients reported, as long as it may still apply."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing is reported yet; the clock is in seconds."""
+        self._clock = clock
+        self._last: tuple[str, float] | None = None
+
+    def note(self, error: KafkaError) -> None:
+        """Remember the error, in any thread."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # follows the error that says why
+            self._last = error.str(), self._clock()
+
+    def __str__(self) -> str:
+        """Message suffix saying why there was no answer; empty if unknown."""
+        if self._last is None or self._clock() - self._last[1] >= REASON_S:
+            return ""
+        return f"; the client's last error: {self._last[0]}"
 
 
-_reasons: list[_Reason] = []
-"""The last one of any client in this process; callbacks arrive in any thread."""
+_last_reason: Final = LastReason()
+"""Of any client in this process."""
 
 
 def report_client_error(error: KafkaError) -> None:
@@ -296,14 +311,12 @@ def report_client_error(error: KafkaError) -> None:
     Clients call it only from their `poll`.
     """
     log.warning("kafka client: %s", error.str())
-    if error.code() != KafkaError._ALL_BROKERS_DOWN:  # follows the error that says why
-        _reasons[:] = [_Reason(error.str(), time.monotonic())]
+    _last_reason.note(error)
 
 
 def last_reason() -> str:
     """Message suffix saying why there was no answer, with the address; empty if unknown."""
-    recent = [r.text for r in _reasons if time.monotonic() - r.at_s < REASON_S]
-    return f"; the client's last error: {recent[-1]}" if recent else ""
+    return str(_last_reason)
 
 
 def serve(client: Consumer | Producer | AdminClient) -> None:

@@ -32,9 +32,13 @@ TIMEOUT_S: Final = 5.0
 Wait = Callable[[Iterable[Future[Any]]], None]
 
 
-def limit_s() -> float:
-    """How long to wait for all of the answers of one round of requests, in seconds."""
-    return 2 * TIMEOUT_S
+def limit_s(timeout_s: float = TIMEOUT_S) -> float:
+    """How long to wait for all of the answers of one round of requests, in seconds.
+
+    Args:
+        timeout_s: maximum duration of one request.
+    """
+    return 2 * timeout_s
 
 
 def late() -> KafkaException:
@@ -86,7 +90,14 @@ def reader(settings: Settings) -> Consumer:
     return make_onlooker(settings, "read_uncommitted")
 
 
-def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wait) -> Group:
+def ask(
+    client: AdminClient,
+    reader: Consumer,
+    group: str,
+    topic: str,
+    wait: Wait,
+    timeout_s: float = TIMEOUT_S,
+) -> Group:
     """Query the brokers, under either group protocol.
 
     Args:
@@ -94,13 +105,14 @@ def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wai
         reader: of the group's offsets; see `reader`.
         group: `group.id`.
         topic: the topic the group reads.
-        wait: returns when all of the futures are done; else raises, within a few `TIMEOUT_S`.
+        wait: returns when all of the futures are done; else raises, within a few `timeout_s`.
+        timeout_s: maximum duration of a request, in seconds.
 
     Raises:
         KafkaException: a request was refused or not answered in time. The client must not be used
             again.
     """
-    limit = {"request_timeout": TIMEOUT_S}
+    limit = {"request_timeout": timeout_s}
     description = client.describe_topics(TopicCollection([topic]), **limit)[topic]
     wait([description])
     places = [TopicPartition(topic, p.id) for p in description.result().partitions]
@@ -116,7 +128,7 @@ def ask(client: AdminClient, reader: Consumer, group: str, topic: str, wait: Wai
         offsets(last, IsolationLevel.READ_UNCOMMITTED),
     ]
     members = client.describe_consumer_groups([group], request_timeout=NEVER_S)[group]
-    committed = reader.committed(places, timeout=TIMEOUT_S)
+    committed = reader.committed(places, timeout=timeout_s)
     wait([*chain.from_iterable(requests), members])
     bounds = zip(*([f.result().offset for f in futures] for futures in requests), strict=True)
     next_offsets = {p.partition: _offset(p) for p in committed}

@@ -12,6 +12,9 @@ from consumer.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
+MakeProducer = Callable[[Settings], Producer]
+"""Makes a producer for these settings, as `make_producer` does."""
+
 
 def make_producer(settings: Settings, transactional_id: str | None = None) -> Producer:
     """A producer for these settings.

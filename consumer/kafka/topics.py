@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -144,11 +144,17 @@ def require_topics(settings: Settings, needed: Mapping[str, frozenset[str]]) -> 
         )
 
 
-def require_log(settings: Settings) -> str:
-    """Refuse to remember in a topic that does not keep what is remembered.
+class KeptLog(NamedTuple):
+    """A topic that keeps the latest record of each key."""
 
-    Returns:
-        The id of MEMORY_TOPIC: it changes if the topic is deleted and made again.
+    topic_id: str
+    """Changes if the topic is deleted and made again."""
+    tombstones_s: float
+    """Seconds for which it tells that a key was forgotten (``delete.retention.ms``)."""
+
+
+def require_log(settings: Settings) -> KeptLog:
+    """Refuse to remember in a topic that does not keep what is remembered.
 
     Raises:
         KafkaStoppedError: there is no such topic, records of it are deleted with time, or Kafka
@@ -169,7 +175,8 @@ def require_log(settings: Settings) -> str:
             f"{name}: cleanup.policy={policy}, so what is remembered would be deleted with time: "
             "set cleanup.policy=compact"
         )
-    return str(found.topic_id)
+    tombstones_ms = int(config["delete.retention.ms"].value)
+    return KeptLog(str(found.topic_id), tombstones_ms / 1_000)
 
 
 INTERNAL: Final = {

@@ -10,6 +10,7 @@ from typing import Final
 from consumer.errors import SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
 from consumer.kafka.topics import require_log
+from consumer.memory.facts.folder import OWNER
 from consumer.memory.log import NoteTaker
 from consumer.memory.pending import PendingClaims
 from consumer.memory.recall import Memory
@@ -28,6 +29,7 @@ from schemas.contract.model import Contract
 log = logging.getLogger(__name__)
 
 TELL_EVERY_S: Final = 5.0
+DAY_S: Final = 86_400
 
 
 def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> Memory | None:
@@ -45,12 +47,22 @@ def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> 
     """
     if settings.memory is Remember.OFF:
         return None
-    secret = _secret(settings)
+    secret = memory_secret(settings)
     contract = scorer.decoder.contract
     _refuse_without_entities(contract)
     bounds = Bounds() if scorer.history is None else scorer.history.bounds
     kinds, own = kinds_in(contract), fingerprint(secret)
-    view = open_store(store_path(settings), kinds, bounds, own, require_log(settings))
+    kept, path = require_log(settings), store_path(settings)
+    idle_s = idle(path)
+    view = open_store(path, kinds, bounds, own, kept.topic_id)
+    if idle_s > kept.tombstones_s:
+        log.warning(
+            "MEMORY_STORE=%s was last opened or closed %.0f days ago: the log may not tell any "
+            "more what was forgotten since, so it is read again from its beginning",
+            path,
+            idle_s / DAY_S,
+        )
+        view.empty()
     counts, pending = MemoryMetrics(metrics, [kind.kind for kind in kinds]), PendingClaims()
     tail = Tail(settings, view, own, counts, pending.returned)
     return Memory(view, tail, NoteTaker(contract, secret), pending, counts)
@@ -84,13 +96,21 @@ def loaded(memory: Memory | None, topic: str, loop: Loop, stop: Stop) -> Iterato
         yield complete
 
 
+def idle(path: Path) -> float:
+    """Seconds since a store was opened or closed; 0 for one that is not there."""
+    try:
+        return time.time() - (path / OWNER).stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
 def store_path(settings: Settings) -> Path:
     """The folder of this process's view: no two processes share one."""
     return settings.memory_store / f"{settings.consumer_group}-{settings.instance_id}"
 
 
 def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
-    """Reports progress, every few seconds; `turned` each time, so that the process counts as alive."""
+    """Reports progress, every few seconds; and each time that the process is alive."""
     due = time.monotonic() + TELL_EVERY_S
 
     def progress(done: int, all_of_it: int) -> None:
@@ -103,7 +123,12 @@ def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], Non
     return progress
 
 
-def _secret(settings: Settings) -> bytes:
+def memory_secret(settings: Settings) -> bytes:
+    """The key of the hashes.
+
+    Raises:
+        SettingsError: MEMORY_KEY_FILE cannot be used.
+    """
     assert settings.memory_key_file is not None
     try:
         return read_secret(settings.memory_key_file)

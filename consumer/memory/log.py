@@ -13,7 +13,7 @@ from model.history.plan import kinds_in
 from schemas.alert import Source
 from schemas.contract.model import Contract
 from schemas.memory import (
-    Kind,
+    FactKind,
     Naming,
     RememberedClaim,
     RememberedFinding,
@@ -99,7 +99,7 @@ class NoteTaker:
                 day=day,
                 amount=amount,
             )
-            record_key = fact_key(Kind.CLAIM, claim_id, source)
+            record_key = fact_key(FactKind.CLAIM, claim_id, source)
             noted.records.append(Record(record_key, encoded(said), None))
             fact = ClaimFact(
                 claim=claim_ref(claim_id),
@@ -130,7 +130,7 @@ def finding_record(claim_id: str, moment: int, source: Source, *, fraud: bool) -
         fraud: what was found.
     """
     said = RememberedFinding(claim_id=claim_id, known_at=moment, fraud=fraud)
-    return Record(fact_key(Kind.FINDING, claim_id, source), encoded(said), None)
+    return Record(fact_key(FactKind.FINDING, claim_id, source), encoded(said), None)
 
 
 def log_fact(key: bytes | None, value: bytes | None) -> LogFact:
@@ -144,7 +144,7 @@ def log_fact(key: bytes | None, value: bytes | None) -> LogFact:
     if value is None:
         return LogFact(place, None)
     fact = read_fact(value)
-    kind = Kind.CLAIM if isinstance(fact, RememberedClaim) else Kind.FINDING
+    kind = FactKind.CLAIM if isinstance(fact, RememberedClaim) else FactKind.FINDING
     if (kind, fact.claim_id) != (place.kind, place.claim_id):
         raise NoFactError("its key is that of another fact")
     return LogFact(place, fact)

@@ -10,12 +10,11 @@ from consumer.batch.alerts import BatchScorer
 from consumer.batch.edges import Remembering
 from consumer.batch.recalled import Recalled
 from consumer.batch.records import Message
-from consumer.memory.log import NoteTaker, known_at, start_of_day
+from consumer.memory.log import NoteTaker, known_at
 from consumer.memory.pending import PendingClaims
 from consumer.memory.tail import Tail
 from consumer.memory.view import Asked, Link, View
 from consumer.telemetry.memory_metrics import MemoryMetrics
-from model.history.facts import claim_ref
 from model.history.features import COMMON, ClaimHistory
 from model.history.plan import EntityKind
 from schemas.alert import Source

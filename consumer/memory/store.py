@@ -7,7 +7,8 @@ that stops. A store that was open when the machine stopped is made again from th
 
 import logging
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -145,19 +146,25 @@ class MemoryStore:
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
         kinds, bounds = self._layout.kinds, self._layout.bounds
-        with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor, pending)
-            found = [
+        with self._reading(pending) as state:
+            return [
                 claim_history(kinds, state.pasts(keys, as_of), claim, as_of, bounds)
                 for claim, keys, as_of in asked
             ]
-            state.let_go()
-        return found
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""
+        with self._reading({}) as state:
+            return links(self._layout, state, asked, most)
+
+    @contextmanager
+    def _reading(self, pending: Pending) -> Iterator[StoreState]:
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            return links(self._layout, StoreState(self._layout, txn, cursor, {}), asked, most)
+            state = StoreState(self._layout, txn, cursor, pending)
+            try:
+                yield state
+            finally:
+                state.end()
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -16,9 +16,8 @@ from confluent_kafka import (
 
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.kafka.client import (
-    common_config,
     kafka_error,
-    make_consumer,
+    make_onlooker,
     report_client_error,
     stopped,
 )
@@ -40,9 +39,16 @@ LOADING_WAIT_S: Final = 0.2
 LOOK_EVERY_S: Final = 10.0
 """How often new partitions are looked for."""
 TIMEOUT_S: Final = 30.0
+READING: Final[dict[str, Any]] = {
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",
+    "fetch.queue.backoff.ms": 10,
+    "queued.max.messages.kbytes": 32_768,
+    "error_cb": report_client_error,
+}
 
 
-class Counts(Protocol):
+class LogCounts(Protocol):
     """Where counts go; see `consumer.telemetry.metrics.MemoryMetrics`."""
 
     def applied(self, facts: int) -> None: ...  # noqa: D102
@@ -89,7 +95,7 @@ class Tail:
         settings: Settings,
         view: View,
         fingerprint: str,
-        counts: Counts,
+        counts: LogCounts,
         returned: Callable[[Iterable[bytes]], object],
     ) -> None:
         """Prepare; nothing is connected before `load`.
@@ -127,20 +133,10 @@ class Tail:
             KafkaStoppedError: the log cannot be read.
             SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
         """
-        self._consumer = consumer = make_consumer(
-            {
-                **common_config(self._settings),
-                "group.id": f"{self._settings.consumer_group}-memory",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "fetch.queue.backoff.ms": 10,
-                "queued.max.messages.kbytes": 32_768,
-                "error_cb": report_client_error,
-            }
-        )
+        self._consumer = consumer = make_onlooker(self._settings, "read_committed", READING)
         ends = self._stable_ends()
+        if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
+            self._begin_again("it is ahead of the log, which lost records or was made again")
         self._assign(consumer)
         started = sum(self._positions.values())
         all_of_it = sum(ends.values()) - started
@@ -154,6 +150,11 @@ class Tail:
             patience.check()
         self._behind.look(self._positions, self._ends)
         return True
+
+    def _begin_again(self, why: str) -> None:
+        log.warning("what is stored of %s is read again from the beginning: %s", self._topic, why)
+        self._view.empty()
+        self._positions = {}
 
     def _has_reached(self, ends: Mapping[int, int]) -> bool:
         return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
@@ -174,8 +175,8 @@ class Tail:
             self._due = time.monotonic() + LOOK_EVERY_S
             self._assign(consumer)
         found = take(consumer, AT_ONCE, wait_s)
-        if found:
-            self._apply(self._split(found))
+        if messages := self._split(found):
+            self._apply(messages)
         self._behind.look(self._positions, self._ends)
         return len(found)
 
@@ -192,9 +193,11 @@ class Tail:
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
                 self._moved(message)
             elif error is not None and error.code() in OUT_OF_RANGE:
+                where = f"record {message.offset()} of partition {message.partition()}"
+                self._begin_again(f"it has no {where} any more")
                 raise KafkaStoppedError(
-                    f"{self._topic} has no record {message.offset()} of partition "
-                    f"{message.partition()} any more"
+                    f"{self._topic} has no {where} any more, so records were deleted that no "
+                    "store has seen: start again, and it is read from its beginning"
                 )
             else:
                 messages.append(message)

@@ -56,5 +56,8 @@ class View(Protocol):
     def links(self, asked: Asked, most: int) -> Sequence[Link]:
         """Earlier claims that name the same persons, the latest first, so many of each kind."""
 
+    def empty(self) -> None:
+        """Forget everything: the log is to be read from its beginning."""
+
     def close(self) -> None:
         """Let go of what is open."""

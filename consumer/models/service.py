@@ -21,6 +21,7 @@ from model.artifact.store import (
     Verify,
     anything,
 )
+from model.history.plan import Bounds
 from model.releases.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError, Rules, parse, read_text, shipped_rules
@@ -81,6 +82,8 @@ class Models:
         rules: Callable[[Contract], Rules] = shipped_rules,
         verify: Verify = anything,
         control_share: float = 0.0,
+        *,
+        remembers: bool = False,
     ) -> None:
         """Load the model.
 
@@ -90,6 +93,8 @@ class Models:
             rules: those to evaluate in addition to a model of that contract.
             verify: may reject a model, now or when promoted later; see `signature_check`.
             control_share: of all claims, 0 to 1, the share in the random control sample.
+            remembers: claims are scored with their histories if the model has history features;
+                otherwise such a model is rejected.
 
         Raises:
             ModelRefusedError: it is missing, altered, created by other versions, or rejected.
@@ -100,6 +105,7 @@ class Models:
         self._rules = rules
         self._verify = verify
         self._control_share = control_share
+        self._remembers = remembers
         self._seen = self._identity()
         try:
             self._current = self._loaded()
@@ -134,6 +140,8 @@ class Models:
         try:
             loaded = self._loaded()
             refuse_another_line(self._current.contract, loaded.contract)
+            if self._remembers:
+                refuse_another_memory(self._current, loaded)
         except (ArtifactError, RuleError) as error:
             self._refused(error)
             return
@@ -143,7 +151,7 @@ class Models:
         log.info("model in service: %s %s", self._current.name, self._current.version)
 
     def _loaded(self) -> Scorer:
-        scorer = load_model(self._folder, self._rules, self._verify)
+        scorer = load_model(self._folder, self._rules, self._verify, remembers=self._remembers)
         scorer.control_share = self._control_share
         return scorer
 
@@ -209,6 +217,26 @@ def refuse_another_line(present: Contract, other: Contract) -> None:
             f"its contract is {its!r}, and claims of {own!r} are scored here: put "
             "back a model of that contract, or restart this process to score claims of the other"
         )
+
+
+def refuse_another_memory(present: Scorer, other: Scorer) -> None:
+    """Check that a model which appears needs nothing else to be remembered than the present one.
+
+    Raises:
+        ArtifactError: it does, and what this process stores is for the present one.
+    """
+    own, its = present.decoder.contract, other.decoder.contract
+    before, after = _bounds(present), _bounds(other)
+    if (own.entities, own.event) != (its.entities, its.event) or before != after:
+        raise ArtifactError(
+            "its contract names other entities, or its history is computed within other bounds, "
+            "than what this process remembers: restart it with this model, and it is built again "
+            "from MEMORY_TOPIC"
+        )
+
+
+def _bounds(scorer: Scorer) -> Bounds:
+    return Bounds() if scorer.history is None else scorer.history.bounds
 
 
 def _stamp(file: Path) -> Stamp:

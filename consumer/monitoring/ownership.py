@@ -78,14 +78,22 @@ class GroupMetrics:
 class GroupWatch:
     """Queries Kafka in its own thread; neither waits for the loop nor delays it."""
 
-    def __init__(self, settings: Settings, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, settings: Settings, registry: CollectorRegistry, timeout_s: float = group.TIMEOUT_S
+    ) -> None:
         """Connect.
+
+        Args:
+            settings: connection, group and topic.
+            registry: of the metrics.
+            timeout_s: maximum duration of a request to Kafka, in seconds.
 
         Raises:
             SettingsError: the client refuses its configuration.
         """
         self._group, self._topic = settings.consumer_group, settings.claims_topic
         self._settings = settings
+        self._timeout_s = timeout_s
         self._client = admin(settings)
         self._reader = reader(settings)
         self._metrics = GroupMetrics(registry, settings.claims_topic)
@@ -111,7 +119,9 @@ class GroupWatch:
         self._client.poll(0)  # serves the client's log lines
         self._reader.poll(0)
         try:
-            found = ask(self._client, self._reader, self._group, self._topic, self._wait)
+            found = ask(
+                self._client, self._reader, self._group, self._topic, self._wait, self._timeout_s
+            )
         except _StoppedError:
             return
         except Exception as error:  # noqa: BLE001 - a watch that ended would report forever
@@ -131,7 +141,7 @@ class GroupWatch:
         Raises:
             KafkaException: time is up.
         """
-        asked, end = list(futures), time.monotonic() + group.limit_s()
+        asked, end = list(futures), time.monotonic() + group.limit_s(self._timeout_s)
         while wait(asked, STEP_S).not_done:
             if self._stopped.is_set():
                 raise _StoppedError

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Producer
 
 from consumer.kafka.client import serve
-from consumer.kafka.producing import make_producer
+from consumer.kafka.producing import MakeProducer, make_producer
 from consumer.kafka.receipts import Receipts
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Publication
@@ -24,25 +24,35 @@ def unwatched(_: str) -> AbstractContextManager[None]:
 
 
 def ready_producer(
-    settings: Settings, leftovers: Leftovers, timeout_s: float, step: WatchStep = unwatched
+    settings: Settings,
+    leftovers: Leftovers,
+    timeout_s: float,
+    step: WatchStep = unwatched,
+    make: MakeProducer = make_producer,
 ) -> Producer:
     """A producer that nothing is open behind and that has aborted nothing.
+
+    Args:
+        settings: of the producer.
+        leftovers: ended first.
+        timeout_s: of each request.
+        step: watches each call that may exceed its own timeout.
+        make: makes the producer, and another one in its place if it had to end something.
 
     Raises:
         KafkaException: Kafka refuses, or does not answer.
         KafkaStoppedError: it lacks a right.
     """
-    producer = _initialised(settings, timeout_s, step)
+    producer = _initialised(make(settings), timeout_s, step)
     try:
         swept = leftovers.clear(producer, timeout_s)
     except KafkaException:
         serve(producer)
         raise
-    return _initialised(settings, timeout_s, step) if swept else producer
+    return _initialised(make(settings), timeout_s, step) if swept else producer
 
 
-def _initialised(settings: Settings, timeout_s: float, step: WatchStep) -> Producer:
-    producer = make_producer(settings)
+def _initialised(producer: Producer, timeout_s: float, step: WatchStep) -> Producer:
     try:
         with step("init_transactions"):
             producer.init_transactions(timeout_s)

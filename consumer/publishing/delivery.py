@@ -7,10 +7,10 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from consumer.errors import AbortedError
 from consumer.kafka.client import kafka_error, stopped, transactional_id
-from consumer.kafka.producing import make_producer, partitions
+from consumer.kafka.producing import MakeProducer, make_producer, partitions
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
-from consumer.publishing.leftovers import Leftovers, sweep_for
+from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Publication
 from consumer.publishing.reports import is_too_large
 from consumer.publishing.sizes import Sizes
@@ -65,20 +65,22 @@ class AtLeastOnce:
         watchdog: Watchdog,
         commit: Callable[[list[TopicPartition]], None],
         leftovers: Leftovers,
+        make: MakeProducer = make_producer,
     ) -> None:
         self._settings = settings
         self._watchdog = watchdog
         self._commit = commit
         self._leftovers = leftovers
         self._sizes = Sizes(settings)
-        self._producer = make_producer(settings)
+        self._make = make
+        self._producer = make(settings)
 
     def publish(
         self, publication: Publication, group_metadata: Any, done: Callable[[], None]
     ) -> None:
         """Produce, wait for every acknowledgement, commit; see `Publisher.publish`."""
         if self._sizes.relax():
-            self._producer = make_producer(self._sizes.settings)
+            self._producer = self._make(self._sizes.settings)
         try:
             with self._watchdog.step("produce"):
                 self._sizes.queue(self._producer, publication)
@@ -101,7 +103,7 @@ class AtLeastOnce:
         with self._watchdog.step("flush"):
             self._producer.flush()
         refused = self._sizes.refused(error)
-        self._producer = make_producer(self._sizes.settings)
+        self._producer = self._make(self._sizes.settings)
         raise refused from error
 
     def busy(self) -> bool:
@@ -118,7 +120,7 @@ class AtLeastOnce:
     def sweep(self) -> None:
         """Leftovers of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
         try:
-            sweep_for(self._settings, transactional_id(self._settings), self._leftovers)
+            self._leftovers.sweep_as(transactional_id(self._settings))
         except KafkaException as error:
             raise stopped(error, "ending an open transaction") from error
 

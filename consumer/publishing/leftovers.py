@@ -93,6 +93,17 @@ class Leftovers:
         finally:
             probe.close()
 
+    def sweep_as(self, transactional_id: str) -> None:
+        """End what this id left open, which fences the worker that has it, if it is still running.
+
+        Raises:
+            KafkaException: Kafka refuses, or does not answer.
+        """
+        timeout_s = self._settings.step_timeout_s / 2
+        producer = make_producer(self._settings, transactional_id)
+        producer.init_transactions(timeout_s)
+        self.sweep(producer, timeout_s)
+
     def reachable(self) -> bool:
         """True if Kafka answers at all; otherwise nothing can be ended."""
         try:
@@ -176,15 +187,3 @@ class Leftovers:
 
     def _probe(self) -> Consumer:
         return make_onlooker(self._settings, "read_committed")
-
-
-def sweep_for(settings: Settings, transactional_id: str, leftovers: Leftovers) -> None:
-    """End what another worker left open, which fences it if it is still running.
-
-    Raises:
-        KafkaException: Kafka refuses, or does not answer.
-    """
-    timeout_s = settings.step_timeout_s / 2
-    producer = make_producer(settings, transactional_id)
-    producer.init_transactions(timeout_s)
-    leftovers.sweep(producer, timeout_s)

@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from consumer.errors import AbortedError, KafkaStoppedError
 from consumer.kafka.client import TRANSIENT, kafka_error, stopped
+from consumer.kafka.producing import MakeProducer, make_producer
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.topics import without_coordinator
 from consumer.kafka.watchdog import Watchdog
@@ -47,7 +48,12 @@ class ExactlyOnce:
     """
 
     def __init__(
-        self, settings: Settings, watchdog: Watchdog, receipts: Receipts, leftovers: Leftovers
+        self,
+        settings: Settings,
+        watchdog: Watchdog,
+        receipts: Receipts,
+        leftovers: Leftovers,
+        make: MakeProducer = make_producer,
     ) -> None:
         """Start, which waits for Kafka, and end what an earlier process left open.
 
@@ -56,11 +62,13 @@ class ExactlyOnce:
             watchdog: ends the process if a step is stuck.
             receipts: committed with the offsets.
             leftovers: of this worker's group and topics.
+            make: makes a producer, at the start and after each that must not be used again.
         """
         self._settings = settings
         self._watchdog = watchdog
         self._receipts = receipts
         self._leftovers = leftovers
+        self._make = make
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="commit")
         self._under_way: Future[None] | None = None
         self._timeout = settings.step_timeout_s / 2
@@ -71,7 +79,11 @@ class ExactlyOnce:
         for _ in range(INIT_ATTEMPTS):
             try:
                 return ready_producer(
-                    self._sizes.settings, self._leftovers, self._timeout, self._watchdog.step
+                    self._sizes.settings,
+                    self._leftovers,
+                    self._timeout,
+                    self._watchdog.step,
+                    self._make,
                 )
             except KafkaException as error:
                 inner = kafka_error(error)

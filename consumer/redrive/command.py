@@ -6,6 +6,7 @@ import getpass
 import os
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 from consumer.errors import SettingsError
 from consumer.redrive.closing import LONGEST_WHY, Closure
@@ -65,8 +66,15 @@ def _text(text: str) -> str:
 
 def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
     """Send dead letters back through the worker, or close those that can never become good."""
+    return send_back_asking(sys.stdin, settings, options, stop)
+
+
+def send_back_asking(
+    terminal: TextIO, settings: Settings, options: argparse.Namespace, stop: Stop
+) -> int:
+    """The same; what cannot be undone is asked about on that terminal."""
     now = dt.datetime.now(dt.UTC)
-    closure = _closure(options, now)
+    closure = _closure(options, now, terminal)
     wanted = _wanted(options)
     if closure is not None:
         # What is refused from now on is not among what is listed before the question.
@@ -89,7 +97,7 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
         listed = run(closure, dry_run=True)
         if listed.stopped or not listed.closed:
             return reported(listed, dry_run=True)
-        if not _agreed(listed.closed, stop):
+        if not _agreed(listed.closed, stop, terminal):
             sys.stderr.write("nothing was closed\n")
             return NOT_CLOSED
         # Another redrive may have moved or closed some meanwhile, and with --limit and several
@@ -114,7 +122,7 @@ def _wanted(options: argparse.Namespace) -> Filter:
     return Filter(reasons, options.since, options.until, attempts, options.min_attempts)
 
 
-def _closure(options: argparse.Namespace, now: dt.datetime) -> Closure | None:
+def _closure(options: argparse.Namespace, now: dt.datetime, terminal: TextIO) -> Closure | None:
     """The closure that is asked for.
 
     Raises:
@@ -127,7 +135,7 @@ def _closure(options: argparse.Namespace, now: dt.datetime) -> Closure | None:
         return None
     if options.why is None:
         raise SettingsError("--discard needs --why TEXT: the reason is kept with each record")
-    if not (options.yes or options.dry_run or sys.stdin.isatty()):
+    if not (options.yes or options.dry_run or terminal.isatty()):
         raise SettingsError(
             "--discard closes dead letters for good: add --yes, or --dry-run to list them first"
         )
@@ -146,13 +154,13 @@ def _user() -> str:
         raise SettingsError("--by NAME is required: the current user has no name") from error
 
 
-def _agreed(count: int, stop: Stop) -> bool:
+def _agreed(count: int, stop: Stop, terminal: TextIO) -> bool:
     """Ask whether to close what was listed. Nothing is in flight: a signal ends it at once."""
     stop.gracefully(ask=lambda: os._exit(stop.code))
     sys.stdout.flush()
     sys.stderr.write(f"Close these {count} dead letters for good? [y/N] ")
     sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+    return terminal.readline().strip().lower() in {"y", "yes"}
 
 
 def report(

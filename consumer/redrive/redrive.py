@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -34,6 +35,7 @@ from consumer.batch.records import coordinates
 from consumer.dead_letters.binding import place_of
 from consumer.dead_letters.sealing import Opener, make_opener
 from consumer.errors import KafkaStoppedError
+from consumer.intake.evidence import Evidence
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.client import (
     UNANSWERED,
@@ -48,7 +50,7 @@ from consumer.kafka.client import (
 from consumer.kafka.outputs import Ends
 from consumer.kafka.portions import take
 from consumer.kafka.producing import produce
-from consumer.kafka.reading import Patience, records
+from consumer.kafka.reading import PATIENCE_S, Patience, records
 from consumer.kafka.receipts import Place, Receipts
 from consumer.kafka.topics import (
     COUNTS_AND_WRITES,
@@ -93,6 +95,9 @@ COORDINATOR_MOVES: Final = frozenset(
 )
 """The group's coordinator is not there yet: asking again finds it."""
 
+MakeTransaction = Callable[[Producer, Receipts, float], Transaction]
+"""Makes a transaction that is not begun: of a producer, with receipts and a timeout in seconds."""
+
 
 def redrive(
     settings: Settings,
@@ -103,6 +108,9 @@ def redrive(
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     stop: Stop | None = None,
+    batch: int = BATCH,
+    patience_s: float = PATIENCE_S,
+    make: MakeTransaction = Transaction,
 ) -> Redriven:
     """Send dead letters back to the claims topic, or close them.
 
@@ -117,6 +125,9 @@ def redrive(
         dry_run: print them as JSON lines and change nothing.
         progress: called with the number of records examined.
         stop: ends it between two transactions.
+        batch: the most dead letters of one transaction.
+        patience_s: how long Kafka may make no progress, in seconds.
+        make: makes each transaction.
 
     Raises:
         KafkaStoppedError: Kafka refuses, or another redrive is running.
@@ -142,16 +153,18 @@ def redrive(
     consumer = _consumer(settings)
     try:
         marks = Marks()
-        starts = _starts(settings, consumer, receipts, marks)
+        starts = _starts(settings, consumer, receipts, marks, patience_s)
         receipts.key = marks.key
         ends = _assign(consumer, starts)
-        batches = _batches(consumer, ends, starts, stop)
+        batches = _batches(consumer, ends, starts, stop, batch, patience_s)
         if producer is None:
             assert opener is not None
             stop.gracefully()
             done = _show(batches, task, limit, marks, opener)
         else:
-            sending = _Sending(settings, producer, consumer, receipts, marks, task, _Sent(limit))
+            sending = _Sending(
+                settings, producer, consumer, receipts, marks, task, _Sent(limit), make
+            )
             stop.gracefully(unknown=sending.unknown)
             done = sending.send(batches, progress)
         return done._replace(stopped=stop.asked)
@@ -196,7 +209,7 @@ def _consumer(settings: Settings) -> Consumer:
 
 
 def _starts(
-    settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks
+    settings: Settings, consumer: Consumer, receipts: Receipts, marks: Marks, patience_s: float
 ) -> dict[Place, Start]:
     """The end of the last redrive, or the start of its lost records; see `TakeOver`."""
     topic = settings.dead_letter_topic
@@ -205,8 +218,9 @@ def _starts(
         raise KafkaStoppedError(f"{topic}: {found.error.str()}")
     places = [TopicPartition(topic, partition) for partition in found.partitions]
     outputs = Ends(admin(settings), (settings.claims_topic, topic))
-    over = TakeOver(_own(settings), receipts, outputs, marks.origin)
-    patience = Patience("finding out where the last redrive ended")
+    search = partial(Evidence, _own(settings), origin=marks.origin)
+    over = TakeOver(receipts, outputs, search)
+    patience = Patience("finding out where the last redrive ended", patience_s)
     seen = 0
     while True:
         try:
@@ -257,15 +271,20 @@ def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]
 
 
 def _batches(
-    consumer: Consumer, ends: dict[int, int], starts: Mapping[Place, Start], stop: Stop
+    consumer: Consumer,
+    ends: dict[int, int],
+    starts: Mapping[Place, Start],
+    stop: Stop,
+    most: int,
+    patience_s: float,
 ) -> Iterable[list[Message]]:
     """Batches up to the given ends. Aborted records leave gaps, so the position is decisive."""
     done = {partition: start.done for (_, partition), start in starts.items()}
     left, at = dict(ends), dict[int, int]()
     topic = ", ".join({topic for topic, _ in starts})
-    patience = Patience(f"reading {topic}")
+    patience = Patience(f"reading {topic}", patience_s)
     while left and not stop.asked:
-        messages = records(take(consumer, BATCH, 0.2), topic)
+        messages = records(take(consumer, most, 0.2), topic)
         places = [(m, coordinates(m)) for m in messages]
         wanted = [m for m, p in places if _before(p, ends) and p.offset not in done[p.partition]]
         for place in consumer.position(consumer.assignment()):
@@ -326,6 +345,7 @@ class _Sending:
     marks: Marks
     task: Task
     sent: _Sent
+    make: MakeTransaction
     in_flight: bool = False
     reports: DeliveryReports = field(default_factory=DeliveryReports)
 
@@ -404,7 +424,7 @@ class _Sending:
             Output(self.settings.claims_topic, step.claims, ()),
             Output(self.settings.dead_letter_topic, [*step.kept, *step.closed], ()),
         )
-        transaction = Transaction(self.producer, self.receipts, TIMEOUT_S)
+        transaction = self.make(self.producer, self.receipts, TIMEOUT_S)
         transaction.fill(Publication(outputs, offsets, counts), self._queue)
         transaction.commit(self.consumer.consumer_group_metadata())
         self.in_flight = False

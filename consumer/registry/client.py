@@ -13,8 +13,10 @@ from confluent_kafka.schema_registry import (
 
 from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.in_time import in_time
+from consumer.registry.answers import bound
 from consumer.registry.avro_bounds import SchemaError
 from consumer.settings.settings import Settings
+from schemas.printable import in_short
 
 TIMEOUT_S: Final = 5.0
 """To connect, and between two pieces of an answer."""
@@ -33,6 +35,9 @@ MOST_UNKNOWN: Final = 1_000
 MOST_REFERENCES: Final = 100
 """Schemas that one refers to, and those that they refer to: each is a request, and who may register
 schemas could otherwise name so many that none of the workers gets past a record of that schema."""
+
+LONGEST_MESSAGE: Final = 500
+"""Characters of an error's message that are passed on."""
 
 FAILURES: Final = (
     SchemaRegistryError, httpx2.HTTPError, TimeoutError, ValueError, TypeError, AttributeError,
@@ -59,6 +64,7 @@ def connect(settings: Settings, retries: int = RETRIES, limit_s: float = LIMIT_S
         client = SchemaRegistryClient({**client_config(settings), "max.retries": retries})
     except (ValueError, OSError) as error:
         raise SettingsError(f"the client rejects a SCHEMA_REGISTRY_* setting: {error}") from error
+    bound(client)
     registry = Registry(client, limit_s=limit_s)
     try:
         registry.ask(client.get_schema_types)
@@ -171,8 +177,9 @@ def client_config(settings: Settings) -> dict[str, object]:
 
 
 def stopped(error: Exception, doing: str) -> RegistryStoppedError:
-    """The operator's message for a failing registry."""
+    """The operator's message for a failing registry, which may answer at any length."""
+    said = in_short(str(error), LONGEST_MESSAGE)
     return RegistryStoppedError(
-        f"schema registry: {doing}: {type(error).__name__}: {error}; nothing of the batch was "
+        f"schema registry: {doing}: {type(error).__name__}: {said}; nothing of the batch was "
         "published; a restart is safe"
     )

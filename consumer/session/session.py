@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Final, Generic, NamedTuple, Self, TypeVar
 
@@ -17,6 +18,7 @@ from confluent_kafka import TopicPartition
 
 from consumer.batch.process import Outcome
 from consumer.errors import AbortedError
+from consumer.intake.evidence import Evidence, source_of
 from consumer.intake.source import ClaimSource, Poll, Stall
 from consumer.intake.takeover import TakeOver
 from consumer.kafka.client import transactional_id
@@ -100,7 +102,8 @@ def to_kafka(
     ends = Ends(admin(settings), outputs)
     stalls = Stalls(settings, asked.sweep, leftovers, asked.show_blocked)
     publisher = make_publisher(settings, watchdog, asked.commit, receipts, leftovers)
-    take_over = TakeOver(settings, receipts, ends)
+    search = partial(Evidence, settings, origin=source_of)
+    take_over = TakeOver(receipts, ends, search)
     source = ClaimSource(settings, asked.settle, asked.busy, take_over, stalls)
     return Clients(publisher, source, stalls, Prover(receipts, ends))
 

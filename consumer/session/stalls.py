@@ -18,7 +18,7 @@ from consumer.kafka.client import (
     transactional_id,
 )
 from consumer.kafka.receipts import Place, Receipt
-from consumer.publishing.leftovers import Leftovers, sweep_for
+from consumer.publishing.leftovers import Leftovers
 from consumer.settings.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class Stalls:
         sweep: Callable[[], object],
         leftovers: Leftovers,
         show: Callable[[Sequence[Blocked], float], object],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Start without a stall.
 
@@ -62,11 +63,13 @@ class Stalls:
             sweep: ends what this worker's own id left open.
             leftovers: of this group.
             show: receives what is blocked and for how many seconds; empty when a stall is over.
+            clock: seconds, by which the next action is due.
         """
         self._settings = settings
         self._sweep = sweep
         self._leftovers = leftovers
         self._show = show
+        self._clock = clock
         self._own_due = self._others_due = 0.0
         self._others_after = transaction_timeout_s(settings) + OTHERS_AFTER_S
 
@@ -76,7 +79,7 @@ class Stalls:
         Raises:
             KafkaStoppedError: nothing helped within `LIMIT_S`.
         """
-        now = time.monotonic()
+        now = self._clock()
         own = stall.waited_s >= OWN_AFTER_S and now >= self._own_due
         others = stall.waited_s >= self._others_after and now >= self._others_due
         if not (own or others):
@@ -114,7 +117,7 @@ class Stalls:
         own = transactional_id(self._settings)
         for other in sorted(frozenset[str]().union(*(b.ids for b in blocked)) - {own}):
             try:
-                sweep_for(self._settings, other, self._leftovers)
+                self._leftovers.sweep_as(other)
                 log.warning("ended the transactions that %s had left open", other)
             except KafkaException as error:
                 log.warning(

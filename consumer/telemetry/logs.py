@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.printable import escaped
+from schemas.printable import escaped, in_short
 
 SAME_MESSAGE_S: Final = 10.0
 MOST_REMEMBERED: Final = 1_000
@@ -25,7 +25,7 @@ class JsonLines(logging.Formatter):
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": _unicode(record.getMessage()),
+            "message": _unicode(in_short(record.getMessage())),
         }
         if record.exc_info:
             line["traceback"] = _unicode(self.formatException(record.exc_info))

@@ -74,8 +74,17 @@ def send(
     """
     with aloud(settings):
         require_topics(settings, {settings.claims_topic: WRITES})
+    return send_by(Sender(settings), contract, data, rate=rate, stop=stop)
+
+
+def send_by(sender: Sender, contract: Contract, data: Path, *, rate: float, stop: Stop) -> SentFile:
+    """The same by a sender whose topic is there.
+
+    Raises:
+        SettingsError: the file cannot be read, or lacks a column.
+        KafkaStoppedError: Kafka does not answer within 30 s, or refuses a record.
+    """
     ended = threading.Event()
-    sender = Sender(settings)
     stop.gracefully(ended.set, sender.unknown)
     try:
         with open_outgoing(data, ClaimDecoder(contract)) as file, counting() as progress:
@@ -92,15 +101,15 @@ def send(
             sender.finish()
     except TableError as error:
         sender.finish()
-        raise SettingsError(f"{error}; {_acknowledged(sender, settings)}") from error
+        raise SettingsError(f"{error}; {_acknowledged(sender)}") from error
     except KafkaStoppedError as error:
-        raise KafkaStoppedError(f"{error}; {_acknowledged(sender, settings)}") from error
+        raise KafkaStoppedError(f"{error}; {_acknowledged(sender)}") from error
     sys.stderr.writelines(f"{line}\n" for line in refused.summary())
     return SentFile(sender.acknowledged, refused.total, stop.asked)
 
 
-def _acknowledged(sender: Sender, settings: Settings) -> str:
-    return f"{sender.acknowledged:,} claims are in {settings.claims_topic}"
+def _acknowledged(sender: Sender) -> str:
+    return f"{sender.acknowledged:,} claims are in {sender.topic}"
 
 
 def _records(

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.errors import KafkaStoppedError
 from consumer.kafka.client import last_reason, stopped
-from consumer.kafka.producing import make_producer
+from consumer.kafka.producing import MakeProducer, make_producer
 from consumer.kafka.reading import Patience
 from consumer.settings.settings import Delivery, Settings
 
@@ -28,14 +28,21 @@ class Sender:
 
     Attributes:
         acknowledged: rows that are in the topic for sure.
+        topic: where they are sent.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, make: MakeProducer = make_producer) -> None:
+        """Send nothing yet.
+
+        Args:
+            settings: connection and topic.
+            make: makes the producer.
+        """
         self.acknowledged = 0
-        self._topic = settings.claims_topic
+        self.topic = settings.claims_topic
         self._failed: KafkaError | None = None
         plain = msgspec.structs.replace(settings, delivery=Delivery.AT_LEAST_ONCE)
-        self._producer = make_producer(plain)
+        self._producer = make(plain)
 
     def send(self, row: ClaimRecord) -> None:
         """Queue one row, waiting for room.
@@ -43,10 +50,10 @@ class Sender:
         Raises:
             KafkaStoppedError: there is none for `FLUSH_S`.
         """
-        patience = Patience(f"writing to {self._topic}", FLUSH_S)
+        patience = Patience(f"writing to {self.topic}", FLUSH_S)
         while True:
             try:
-                self._producer.produce(self._topic, row[1], row[0], on_delivery=self._note)
+                self._producer.produce(self.topic, row[1], row[0], on_delivery=self._note)
                 return
             except BufferError:
                 self._producer.poll(TICK_S)
@@ -60,7 +67,7 @@ class Sender:
         """
         self._producer.poll(0)
         if self._failed is not None:
-            raise stopped(KafkaException(self._failed), f"writing to {self._topic}")
+            raise stopped(KafkaException(self._failed), f"writing to {self.topic}")
 
     def finish(self) -> None:
         """Wait until every row is acknowledged.
@@ -78,9 +85,7 @@ class Sender:
     def unknown(self) -> str | None:
         """Describe for the operator what Kafka has not answered."""
         left = len(self._producer)
-        return (
-            f"it is unknown whether the last {left} claims are in {self._topic}" if left else None
-        )
+        return f"it is unknown whether the last {left} claims are in {self.topic}" if left else None
 
     def _note(self, error: KafkaError | None, _: Message) -> None:
         self._failed = self._failed or error

@@ -16,6 +16,9 @@ from model.arrays import Flags, Indices, Labels, Matrix, Scores
 from model.artifact.comparisons import Comparisons, compare
 from model.drift import SCORE, Bins, code_bins, number_bins
 from model.features.facts import claim_columns
+from model.history.contract import histories_in
+from model.history.features import ClaimHistory, names_of
+from model.history.plan import HistoryPlan
 from schemas.claim import Role
 from schemas.contract.model import Contract
 from schemas.decoding.structs import partial_type
@@ -62,6 +65,18 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True):
         kind = partial_type(contract)
         return [msgspec.convert(golden.claim, kind) for golden in self.golden]
 
+    def golden_histories(self, plan: HistoryPlan) -> list[ClaimHistory]:
+        """What was known of whom the golden examples name; it stands among their fields.
+
+        Raises:
+            msgspec.ValidationError: a value is no number.
+        """
+        kind = msgspec.defstruct(
+            "History", [(name, float | None, None) for name in names_of(plan.kinds)], frozen=True
+        )
+        found = [msgspec.convert(golden.claim, kind) for golden in self.golden]
+        return histories_in(plan.kinds, found)
+
     def expected(self) -> frozenset[str]:
         """Features that training claims rarely lacked: flagged if they are missing."""
         return frozenset(
@@ -77,6 +92,7 @@ def describe(
     claims: Sequence[Any],
     out_of_fold: Scores,
     labels: Labels | None = None,
+    history: HistoryPlan | None = None,
 ) -> Reference:
     """The reference of a fitted pipeline.
 
@@ -86,6 +102,7 @@ def describe(
         claims: the training claims.
         out_of_fold: their scores by models fitted without them, shape (n_claims,).
         labels: 1 for fraud, shape (n_claims,); without them, reasons compare with nothing.
+        history: how history features among the claims' fields were computed.
     """
     encoder = pipeline["encode"]
     codes = encoder.codes(claim_columns(contract, claims, encoder.features))
@@ -98,7 +115,7 @@ def describe(
         scores=tuple(ranked(out_of_fold).tolist()),
         columns=columns | {SCORE: number_bins(out_of_fold)},
         golden=_golden(contract, pipeline, claims, out_of_fold),
-        least_known=least_known(codes),
+        least_known=least_known(codes[:, stated_columns(encoder.features, history)]),
         comparisons=None if labels is None else _comparisons(contract, encoder, codes, labels),
     )
 
@@ -130,17 +147,33 @@ def least_known(codes: Matrix) -> float:
     feature or two is not another kind of claim.
 
     Args:
-        codes: encoded training claims, shape (n_claims, n_features).
+        codes: encoded training claims, shape (n_claims, n_columns): see `stated_columns`.
     """
     known = known_features(codes)
     return float(min(np.quantile(known, _RARELY, method="lower"), np.median(known) / 2))
+
+
+def stated_columns(features: Sequence[str], history: HistoryPlan | None) -> Flags | slice:
+    """Which columns say something of the claim itself: all but those of history.
+
+    That somebody was never seen before is no fact of the claim.
+
+    Args:
+        features: names of the columns.
+        history: how history features among them were computed.
+    """
+    if history is None:
+        return slice(None)  # a view, not a copy
+    remembered = frozenset(names_of(history.kinds))
+    found: Flags = np.array([name not in remembered for name in features], dtype=np.bool_)
+    return found
 
 
 def too_little_known(codes: Matrix, least: float) -> Flags:
     """Claims of which too little is known, shape (n_claims,).
 
     Args:
-        codes: encoded claims, shape (n_claims, n_features).
+        codes: encoded claims, shape (n_claims, n_columns): see `stated_columns`.
         least: of the model, see `Reference.least_known`.
     """
     found: Flags = known_features(codes) < least

@@ -5,8 +5,10 @@ become features only as differences between dates and as days of the week.
 """
 
 import datetime as dt
+import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
@@ -33,13 +35,21 @@ class ClaimFacts:
         contract: what the claims are.
         claims: of the type that the contract compiles to, or of another with the same fields; or
             their columns.
+        more: columns of fields of kind *number* that the claims do not have themselves, by name;
+            NaN is missing.
     """
 
-    def __init__(self, contract: Contract, claims: Sequence[Any]) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        claims: Sequence[Any],
+        more: Mapping[str, Numbers] = MappingProxyType({}),
+    ) -> None:
         self.contract = contract
         self.claims = claims
+        self.more = more
         self._raw: dict[str, list[Any]] = {}
-        self._fields: dict[str, Values] = {}
+        self._fields: dict[str, Values] = {**more}
         self._derived: dict[str, Values] = {}
 
     def __len__(self) -> int:
@@ -48,7 +58,8 @@ class ClaimFacts:
     def raw(self, name: str) -> list[Any]:
         """Values of a field as stored in the claims; None is missing."""
         if name not in self._raw:
-            self._raw[name] = column(self.claims, name)
+            added = self.more.get(name)
+            self._raw[name] = column(self.claims, name) if added is None else _stated(added)
         return self._raw[name]
 
     def column(self, name: str, kind: Kind) -> Values:
@@ -79,6 +90,8 @@ class ClaimFacts:
         if name in self.contract.derived:
             found = self._fact(name)
             return found.tolist() if self.contract.derived[name].kind == "text" else found
+        if name in self.more:
+            return self.more[name]
         field = self.contract.fields[name]
         if field.kind == "date":
             return self.field(name, "date")
@@ -106,7 +119,7 @@ class ClaimFacts:
 
     def _stored(self, name: str) -> Coded | None:
         """A field whose equal values are stored once."""
-        if not isinstance(self.claims, ColumnarClaims):
+        if name in self.more or not isinstance(self.claims, ColumnarClaims):
             return None
         found = self.claims.column(name)
         return found if isinstance(found, Coded) else None
@@ -185,6 +198,11 @@ def _array(values: Sequence[Any], kind: Kind) -> Values:
 def ordinals(days: Iterable[dt.date | None]) -> Numbers:
     """Ordinals of days; NaN is missing."""
     return np.array([_NAN if day is None else day.toordinal() for day in days], dtype=np.float64)
+
+
+def _stated(values: Numbers) -> list[float | None]:
+    """A column as claims would state it."""
+    return [None if math.isnan(value) else value for value in values.tolist()]
 
 
 def _digits(value: str | None) -> float:

@@ -5,7 +5,7 @@ objects, one pass over them looks up all their texts, one reads their numbers an
 """
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import chain, cycle
 from typing import Any
 
@@ -26,15 +26,20 @@ class MatrixReader:
     Args:
         contract: what the claims are.
         encoder: fitted to claims of that contract.
+        more: names of the fields that come as columns; see `ClaimFacts`.
     """
 
-    def __init__(self, contract: Contract, encoder: ClaimEncoder) -> None:
+    def __init__(
+        self, contract: Contract, encoder: ClaimEncoder, more: Collection[str] = ()
+    ) -> None:
         self._encoder = encoder
         vocabularies = encoder.vocabularies_
         plain = [
             name
             for name in encoder.features
-            if name not in contract.derived and contract.fields[name].role is not Role.IDENTIFIER
+            if name not in contract.derived
+            and name not in more
+            and contract.fields[name].role is not Role.IDENTIFIER
         ]
         kind = {name: contract.fields[name].kind for name in plain}
         self._texts = [n for n in plain if kind[n] == "text" and n in vocabularies]

@@ -4,12 +4,21 @@ What senders send does not change: the document of the contract (`Contract.to_js
 and the fields are filled from what is remembered.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
-from model.history.features import feature_name
+from model.history.features import (
+    SUFFIXES,
+    ClaimHistory,
+    EntityFeatures,
+    feature_name,
+    names_of,
+)
 from model.history.plan import EntityKind
 from schemas.claim import Role
 from schemas.contract.declared import Cases, Declared, Phrase
@@ -26,6 +35,12 @@ _PHRASES: Final[Mapping[str, Phrase]] = {
     "fraud_rate": "{:.0%} of the decided claims with the same KIND were fraud",
 }
 """By the end of a feature's name; all of `model.history.features.SUFFIXES`."""
+_COUNTED: Final = "earlier claims with the same KIND"
+_TITLES: Final[Mapping[str, str]] = {
+    "days_since": "latest claim with the same KIND",
+    "fraud_rate": "outcome of earlier claims with the same KIND",
+}
+"""What is said not to be known; of the others, `_COUNTED`."""
 
 
 def remembering(contract: Contract, kinds: tuple[EntityKind, ...]) -> Contract:
@@ -44,6 +59,24 @@ def remembering(contract: Contract, kinds: tuple[EntityKind, ...]) -> Contract:
     return msgspec.structs.replace(contract, fields={**contract.fields, **more})
 
 
+def histories_in(kinds: tuple[EntityKind, ...], claims: Sequence[Any]) -> list[ClaimHistory]:
+    """The histories that stand in the fields of claims, without their flags; None is missing.
+
+    Args:
+        kinds: one or more, whose features the claims have as fields.
+        claims: such as those of a contract that was made by `remembering`.
+    """
+    rows = (iter(_numbers(values)) for values in map(attrgetter(*names_of(kinds)), claims))
+    return [
+        ClaimHistory(tuple(EntityFeatures(*islice(row, len(SUFFIXES))) for _ in kinds))
+        for row in rows
+    ]
+
+
+def _numbers(values: Sequence[float | None]) -> Iterator[float]:
+    return (math.nan if value is None else value for value in values)
+
+
 def _fields(kind: EntityKind) -> Iterator[Field]:
     for suffix, text in _PHRASES.items():
         name = feature_name(kind.kind, suffix)
@@ -54,6 +87,7 @@ def _fields(kind: EntityKind) -> Iterator[Field]:
             maximum=MAX_NUMBER,
             unit="days" if suffix == "days_since" else None,
             phrase=_of_kind(text, kind.kind),
+            title=_named(_TITLES.get(suffix, _COUNTED), kind.kind),
             topic=f"history of {kind.kind}",
             description=f"History of the {kind.kind}, as of when the claim came in.",
         )
@@ -68,7 +102,10 @@ def _fields(kind: EntityKind) -> Iterator[Field]:
 
 
 def _of_kind(text: Phrase, kind: str) -> Phrase:
-    said = kind.replace("_", " ")
     if isinstance(text, str):
-        return text.replace("KIND", said)
-    return Cases(positive=(text.positive or "").replace("KIND", said))
+        return _named(text, kind)
+    return Cases(positive=_named(text.positive or "", kind))
+
+
+def _named(text: str, kind: str) -> str:
+    return text.replace("KIND", kind.replace("_", " "))

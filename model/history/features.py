@@ -52,6 +52,8 @@ class ClaimHistory(NamedTuple):
     kinds: tuple[EntityFeatures, ...]
     """In the order of the kinds."""
     flags: tuple[str, ...] = ()
+    bounded: tuple[int, ...] = ()
+    """Numbers of the kinds of which there are more claims than are looked at for their policies."""
 
     def values(self) -> list[float]:
         """All of them, in the order of `names_of`."""
@@ -85,7 +87,8 @@ def claim_history(
         as_of: the moment, in milliseconds; what became known then or later is not seen.
         bounds: how much is looked at.
     """
-    found, flags = [], []
+    found, flags, bounded = [], [], []
+    oldest = (as_of - bounds.span,)
     for number, kind in enumerate(kinds):
         known, pasts = [], named.get(number, ())
         for past in pasts:
@@ -95,7 +98,11 @@ def claim_history(
         if len(known) < len(pasts):
             flags.append(f"{COMMON}:{kind.kind}")
         found.append(known[0] if len(known) == 1 else _together(known))
-    return ClaimHistory(tuple(found), tuple(flags))
+        if kind.like != "person" and any(
+            past is not None and past.counts(oldest, as_of)[0] > bounds.business for past in pasts
+        ):
+            bounded.append(number)
+    return ClaimHistory(tuple(found), tuple(flags), tuple(bounded))
 
 
 def entity_features(

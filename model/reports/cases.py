@@ -7,12 +7,14 @@ from model.arrays import Indices, Scores
 from model.artifact.manifest import Manifest
 from model.datasets.dataset import Dataset
 from model.evaluation.caught import examples
+from model.history.contract import histories_in
 from model.reports.table import TextTable
 from model.scoring.reasons import LEVEL
 from model.scoring.rules import shipped_rules
 from model.scoring.scorer import Scorer
 from model.training.train import Trained
 from schemas.alert import Decision, ReasonItem
+from schemas.contract.parse import parse
 from schemas.decoding.decoder import ClaimDecoder
 
 NOTHING: Final = "nothing raised the score"
@@ -63,7 +65,7 @@ def scorer_of(trained: Trained, manifest: Manifest) -> Scorer:
     Raises:
         RuleError: the rules cannot be evaluated on claims of that contract.
     """
-    contract = trained.contract
+    contract = parse(trained.contract.tree)  # that of the senders: history is no part of it
     return Scorer(
         trained.pipeline, manifest, trained.reference, ClaimDecoder(contract),
         shipped_rules(contract),
@@ -73,6 +75,8 @@ def scorer_of(trained: Trained, manifest: Manifest) -> Scorer:
 def _described(scorer: Scorer, claims: Sequence[Any], p: Scores) -> tuple[ExampleClaim, ...]:
     if not claims:
         return ()
+    plan = scorer.history
+    histories = None if plan is None else histories_in(plan.kinds, claims)
     name = scorer.contract.event.id  # never personal or protected: a contract with such is refused
     return tuple(
         ExampleClaim(
@@ -82,7 +86,11 @@ def _described(scorer: Scorer, claims: Sequence[Any], p: Scores) -> tuple[Exampl
             reasons=_texts(reasons, decision),
         )
         for claim, score, decision, reasons in zip(
-            claims, p.tolist(), scorer.decide(p).decision, scorer.reasons(claims), strict=True
+            claims,
+            p.tolist(),
+            scorer.decide(p).decision,
+            scorer.reasons(claims, histories),
+            strict=True,
         )
     )
 

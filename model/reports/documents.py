@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from model.artifact.manifest import Manifest
-from model.artifact.reference import too_little_known
+from model.artifact.reference import stated_columns, too_little_known
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.details import Details, details
@@ -80,7 +80,8 @@ def documents(
 def _too_little_known(trained: Trained, claims: Sequence[Any]) -> float:
     encoder = trained.pipeline["encode"]
     codes = encoder.codes(claim_columns(trained.contract, claims, encoder.features))
-    return float(too_little_known(codes, trained.reference.least_known).mean())
+    own = codes[:, stated_columns(encoder.features, trained.history)]
+    return float(too_little_known(own, trained.reference.least_known).mean())
 
 
 def carried_over(folder: Path, manifest: Manifest, contract: Contract) -> dict[str, bytes]:

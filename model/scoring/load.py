@@ -29,6 +29,7 @@ from model.artifact.store import (
 from model.compiled.classifier import agrees, explains
 from model.drift import Window
 from model.files.trusted import FileError, decode
+from model.history.features import ClaimHistory
 from model.history.plan import HistoryPlan
 from model.scoring.rules import RuleError, Rules, shipped_rules
 from model.scoring.scorer import Scorer
@@ -55,6 +56,8 @@ def load(
     rules: Callable[[Contract], Rules] = shipped_rules,
     verify: Verify = anything,
     form: Format = PRESENT,
+    *,
+    remembers: bool = False,
 ) -> Scorer:
     """Read an artifact and make it ready to score.
 
@@ -63,6 +66,8 @@ def load(
         rules: those to evaluate in addition to a model of that contract.
         verify: called before any other file is read.
         form: what it must have.
+        remembers: histories are at hand for claims to be scored with; otherwise a model with
+            history is refused.
 
     Raises:
         ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
@@ -71,7 +76,7 @@ def load(
         RuleError: the rules cannot be evaluated on claims of its contract.
     """
     try:
-        return _loaded(Path(path), rules, verify, form)
+        return _loaded(Path(path), rules, verify, form, remembers=remembers)
     except (ArtifactError, RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, which would end a thread silently
@@ -81,22 +86,40 @@ def load(
         ) from error
 
 
-def _loaded(path: Path, rules: Callable[[Contract], Rules], verify: Verify, form: Format) -> Scorer:
+def _loaded(
+    path: Path,
+    rules: Callable[[Contract], Rules],
+    verify: Verify,
+    form: Format,
+    *,
+    remembers: bool,
+) -> Scorer:
     _refuse_open(path)
     folder = path.resolve()  # a link that is switched while we read must not mix two models
     said, manifest = described(folder, form.version)
     verify(folder, said)
-    _refuse_history(folder, manifest.history)
+    if not remembers:
+        _refuse_history(folder, manifest.history)
     _refuse_other_versions(folder, manifest.versions)
     contents = verified(folder, manifest)
     reference = _reference(folder, contents.reference)
     decoder = ClaimDecoder(contract_of(folder, contents.contract))
     found = rules(decoder.contract)
     scorer = Scorer(form.unpickle(contents.model), manifest, reference, decoder, found)
-    golden = reference.golden_claims(decoder.contract)
+    golden = _Golden(
+        reference.golden_claims(decoder.contract),
+        None if scorer.history is None else reference.golden_histories(scorer.history),
+    )
     _refuse_other_scores(folder, scorer, golden)
     _try_out(scorer, golden)
     return scorer
+
+
+class _Golden(NamedTuple):
+    """Golden examples as they are scored."""
+
+    claims: Sequence[Any]
+    histories: Sequence[ClaimHistory] | None
 
 
 def _in_words(error: BaseException) -> str:
@@ -115,9 +138,9 @@ def _reference(folder: Path, content: bytes) -> Reference:
     return reference
 
 
-def _try_out(scorer: Scorer, golden: Sequence[Any]) -> None:
+def _try_out(scorer: Scorer, golden: _Golden) -> None:
     """Do everything with the golden examples that is done with claims, so that errors occur now."""
-    found = scorer.assess(golden)
+    found = scorer.assess(*golden)
     window = Window(scorer.reference.columns)
     window.add(found.codes, scorer.features, found.probability)
     window.index()
@@ -135,22 +158,23 @@ def _refuse_open(path: Path) -> None:
         )
 
 
-def _refuse_other_scores(folder: Path, scorer: Scorer, claims: Sequence[Any]) -> None:
+def _refuse_other_scores(folder: Path, scorer: Scorer, golden: _Golden) -> None:
     """Golden examples must score here as they did where the model was trained.
 
     And scikit-learn must agree with the compiled form that does the scoring.
     """
-    if not agrees(scorer.compiled, scorer.pipeline["classify"], scorer.codes(claims)):
+    codes = scorer.codes(*golden)
+    if not agrees(scorer.compiled, scorer.pipeline["classify"], codes):
         raise ArtifactError(
             f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
         )
-    if not explains(scorer.compiled, scorer.codes(claims)):
+    if not explains(scorer.compiled, codes):
         raise ArtifactError(
             f"{folder}: contributions to the scores of its golden examples do not add up to them, "
             "or differ from LightGBM's"
         )
-    found = scorer.score(claims)
-    expected = np.array([golden.probability for golden in scorer.reference.golden])
+    found = scorer.score(*golden)
+    expected = np.array([example.probability for example in scorer.reference.golden])
     off = np.abs(found - expected)
     if not (off <= GOLDEN_TOLERANCE).all():
         worst = int(off.argmax())
@@ -163,14 +187,14 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, claims: Sequence[Any]) ->
 def _refuse_history(folder: Path, history: HistoryPlan | None) -> None:
     """A score without the history that the model learnt from would be the score of another model.
 
-    Missing history must never be read as no earlier claims, and nothing keeps it in service yet.
+    Missing history must never be read as no earlier claims.
     """
     if history is not None:
         kinds = ", ".join(kind.kind for kind in history.kinds)
         raise ArtifactError(
-            f"{folder} was trained with --history ({kinds}), and this release cannot score with "
-            "it: nothing remembers claims in service yet. Train a model without --history; what "
-            "history would add is in the report and the card of this one"
+            f"{folder} was trained with --history ({kinds}), and there is no history here to "
+            "score with: workers and serve score with it if they remember claims (MEMORY=on, see "
+            "docs/memory.md); score, evaluate and promote cannot yet"
         )
 
 

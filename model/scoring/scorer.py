@@ -12,14 +12,18 @@ from model.artifact.manifest import Manifest
 from model.artifact.reference import (
     TOO_LITTLE_KNOWN,
     Reference,
+    stated_columns,
     too_little_known,
 )
 from model.compiled.classifier import compile_classifier
 from model.features.data_quality import DataQuality
 from model.features.facts import ClaimFacts
 from model.features.matrix import MatrixReader
-from model.scoring.control import control_sample
+from model.history.contract import remembering
+from model.history.features import ClaimHistory
+from model.scoring.decisions import control_sample
 from model.scoring.explanations import RuleReasons, explained
+from model.scoring.histories import HistoryColumns, marked
 from model.scoring.reasons import Explainer
 from model.scoring.rules import Rules
 from model.thresholds import Decisions, decide
@@ -56,8 +60,11 @@ class Scorer:
         name: name of the model.
         version: version of the model.
         sha256: digest, hex, of the model file the pipeline came from.
-        decoder: decodes the claims that the model scores.
-        contract: what they are.
+        decoder: decodes the claims that the model scores, by the contract of those who send them.
+        contract: what they are, with the fields of `history`.
+        history: how the history features were computed; None of a model that has none. Claims are
+            scored with their histories or without them, as the model was trained; anything else is
+            a ValueError, as missing history must never be read as no earlier claims.
         threshold: probabilities at or above it are a referral.
         threshold_policy: how the threshold was chosen, in words.
         features: columns the model uses.
@@ -79,7 +86,10 @@ class Scorer:
         self.version = manifest.version
         self.sha256 = manifest.sha256
         self.decoder = decoder
+        self.history = manifest.history
         self.contract = decoder.contract
+        if self.history is not None:
+            self.contract = remembering(decoder.contract, self.history.kinds)
         self.threshold = manifest.levels.threshold
         self.threshold_policy = str(manifest.policy)
         self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
@@ -92,32 +102,51 @@ class Scorer:
             manifest.categories,
             reference.comparisons,
         )
-        self._matrix = MatrixReader(self.contract, pipeline["encode"])
+        self._past = HistoryColumns(self.history, self.features)
+        self._matrix = MatrixReader(self.contract, pipeline["encode"], self._past.names)
+        self._stated = stated_columns(self.features, self.history)
         self._rules = rules
         self._rule_reasons = RuleReasons(self.contract, self._explainer, rules.looks_at())
         self._ranked = np.array(reference.scores)
-        self._quality = DataQuality(self.features, reference.expected(), manifest.categories)
+        told, expected = self._past.flagged(reference.expected())
+        self._quality = DataQuality(told, expected, manifest.categories)
 
-    def score(self, claims: Sequence[Any]) -> Scores:
+    def score(
+        self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
+    ) -> Scores:
         """Fraud probabilities, shape (n_claims,), in the claims' order; one evaluation per call."""
         if not claims:
             return np.empty(0, dtype=np.float64)
-        return self.compiled.probabilities(self.codes(claims))
+        return self.compiled.probabilities(self.codes(claims, histories))
 
     def decide(self, p: Scores) -> Decisions:
         """Bands, decisions and percentiles of fraud probabilities, shape (n_claims,)."""
         return decide(p, self.manifest.levels, self._ranked)
 
-    def assess(self, claims: Sequence[Any]) -> Assessment:
-        """Score, decide, explain, flag and apply the rules to a non-empty batch."""
-        facts = ClaimFacts(self.contract, claims)
+    def assess(
+        self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
+    ) -> Assessment:
+        """Score, decide, explain, flag and apply the rules to a non-empty batch.
+
+        Args:
+            claims: as the decoder gives them.
+            histories: of the same claims, in the plan's order of kinds, if the model has a plan.
+
+        Raises:
+            ValueError: the model has a plan and there are no histories, or the other way round, or
+                they are not those of as many claims and kinds.
+        """
+        facts = self._facts(claims, histories)
         codes = self._matrix.matrix(facts)
         p = self.compiled.probabilities(codes)
         decisions = self.decide(p)
         flags = self._quality.flags(codes)
         advice = decisions
-        if (unknown := too_little_known(codes, self.reference.least_known)).any():
+        unknown = too_little_known(codes[:, self._stated], self.reference.least_known)
+        if unknown.any():
             decisions, flags = reviewed(decisions, flags, unknown)
+        if histories is not None:
+            flags = marked(flags, histories)
         hits = self._rules.hits(facts)
         reasons, left_out = explained(
             self._explainer, self._rule_reasons, facts, codes, advice, hits, flags
@@ -125,22 +154,29 @@ class Scorer:
         control = self._control(facts)
         return Assessment(p, decisions, flags, reasons, hits, codes, control, left_out)
 
-    def reasons(self, claims: Sequence[Any]) -> list[tuple[ReasonItem, ...]]:
+    def reasons(
+        self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
+    ) -> list[tuple[ReasonItem, ...]]:
         """What alerts of these claims, at least one, say as reasons if each is referred."""
-        facts = ClaimFacts(self.contract, claims)
+        facts = self._facts(claims, histories)
         codes = self._matrix.matrix(facts)
         referred = self.decide(np.ones(len(claims)))
         flags = self._quality.flags(codes)
-        unknown = too_little_known(codes, self.reference.least_known)
+        unknown = too_little_known(codes[:, self._stated], self.reference.least_known)
         _, flags = reviewed(referred, flags, unknown)
         hits = self._rules.hits(facts)
         return explained(self._explainer, self._rule_reasons, facts, codes, referred, hits, flags)[
             0
         ]
 
-    def codes(self, claims: Sequence[Any]) -> Matrix:
+    def codes(
+        self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
+    ) -> Matrix:
         """The claims encoded for trees, shape (n_claims, n_features)."""
-        return self._matrix.matrix(ClaimFacts(self.contract, claims))
+        return self._matrix.matrix(self._facts(claims, histories))
+
+    def _facts(self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None) -> ClaimFacts:
+        return ClaimFacts(self.contract, claims, self._past.columns(len(claims), histories))
 
     def _control(self, facts: ClaimFacts) -> Sequence[bool]:
         if not self.control_share:

@@ -158,7 +158,7 @@ def train(
         algorithm=algorithm,
         contract=contract,
         pipeline=pipeline,
-        reference=describe(contract, pipeline, seen, held_out, labels),
+        reference=describe(contract, pipeline, seen, held_out, labels, history),
         policy=policy,
         levels=at,
         report=evaluate(tested, scores, at.threshold),

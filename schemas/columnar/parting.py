@@ -1,7 +1,6 @@
 """From lines of text to columns, by pyarrow: none of their cells becomes an object of its own."""
 
 from collections.abc import Collection
-from functools import cache
 from typing import Any, Final
 
 from schemas.columnar.coded import Coded
@@ -9,8 +8,7 @@ from schemas.columnar.coded import Coded
 _MARK: Final = "\ufeff"
 
 
-@cache
-def arrow() -> Any:
+def _arrow() -> Any:
     """pyarrow with its reader of CSV, whose types are incomplete; None if it is not installed."""
     try:
         import pyarrow  # noqa: PLC0415 - of an extra
@@ -35,7 +33,7 @@ def parted(
         width: number of cells of a row.
         wanted: numbers of the columns to return, from 0.
     """
-    pa = arrow()
+    pa = _arrow()
     if pa is None or text.startswith(_MARK):  # which pyarrow would leave out
         return None
     names = [str(n) for n in range(width)]

@@ -17,9 +17,11 @@ BLOCK: Final = 65_536
 """Characters of lines that are read at once."""
 MAX_BLOCK: Final = 2 * BLOCK
 """Characters; lines of a longer block are read one by one, as one of them is long."""
+MAX_COLUMNS: Final = 20_000
+"""A line of that many names is rather a file without line ends than a header."""
 
 
-class Reader(Protocol):
+class CsvReader(Protocol):
     """The part of a reader of CSV that is used here."""
 
     def __next__(self) -> list[str]: ...
@@ -104,11 +106,16 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
     )
 
 
-def _header(name: str, cells: Reader) -> tuple[str, ...]:
+def _header(name: str, cells: CsvReader) -> tuple[str, ...]:
     try:
-        header = tuple(cell.strip() for cell in next(cells, []))
+        header = tuple(map(str.strip, next(cells, [])))
     except (csv.Error, UnicodeDecodeError) as error:
         raise TableError(f"{name}, line 1: {error}") from error
+    if len(header) > MAX_COLUMNS:
+        raise TableError(
+            f"{name}, line 1: {len(header):,} columns; {MAX_COLUMNS:,} are allowed: does the file "
+            "have lines, and a first one with their names?"
+        )
     if not all(map(is_text, header)):
         column = next(n for n, cell in enumerate(header, start=1) if not is_text(cell))
         raise TableError(
@@ -121,7 +128,7 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
 
 
 def _parts(
-    name: str, cells: Reader, lines: _Lines, width: int, delimiter: str
+    name: str, cells: CsvReader, lines: _Lines, width: int, delimiter: str
 ) -> Iterator[Row | Lines]:
     while True:
         try:
@@ -139,7 +146,7 @@ def _parts(
             yield plain
 
 
-def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row]:
+def _quoted(name: str, cells: CsvReader, lines: _Lines, width: int) -> Iterator[Row]:
     """Rows of a block of which some are quoted; the last one may end behind it."""
     while lines.in_block:
         lines.room = MAX_LINE

@@ -15,7 +15,6 @@ from consumer.batch.records import Record
 from consumer.errors import AbortedError, KafkaStoppedError, TooLargeError
 from consumer.kafka.receipts import Receipts
 from consumer.kafka.watchdog import Watchdog
-from consumer.publishing import committing, delivery
 from consumer.publishing.delivery import AtLeastOnce
 from consumer.publishing.leftovers import Leftovers
 from consumer.publishing.publication import Publication
@@ -71,28 +70,28 @@ def faults() -> dict[str, KafkaError]:
     return {}
 
 
-@pytest.fixture
-def producers(
-    calls: list[str], faults: dict[str, KafkaError], monkeypatch: pytest.MonkeyPatch
-) -> list[FakeProducer]:
-    """Every producer that was made."""
-    made: list[FakeProducer] = []
+class Producers(list[FakeProducer]):
+    """Makes producers; holds every one that was made."""
 
-    def make(settings: Settings, _: str | None = None) -> FakeProducer:
-        made.append(
-            FakeProducer(
-                FakeBroker(),
-                transactional=settings.delivery == "exactly-once",
-                calls=calls,
-                faults=faults,
-                properties=settings.librdkafka,
-            )
+    def __init__(self, calls: list[str], faults: dict[str, KafkaError]) -> None:
+        self._calls = calls
+        self._faults = faults
+
+    def __call__(self, settings: Settings) -> Any:
+        made = FakeProducer(
+            FakeBroker(),
+            transactional=settings.delivery == "exactly-once",
+            calls=self._calls,
+            faults=self._faults,
+            properties=settings.librdkafka,
         )
-        return made[-1]
+        self.append(made)
+        return made
 
-    for module in (delivery, committing):
-        monkeypatch.setattr(module, "make_producer", make)
-    return made
+
+@pytest.fixture
+def producers(calls: list[str], faults: dict[str, KafkaError]) -> Producers:
+    return Producers(calls, faults)
 
 
 @pytest.fixture
@@ -103,10 +102,8 @@ def watchdog() -> Iterator[Watchdog]:
 
 
 @pytest.fixture
-def publisher(
-    producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
-) -> Iterator[ExactlyOnce]:
-    made = ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls))
+def publisher(producers: Producers, calls: list[str], watchdog: Watchdog) -> Iterator[ExactlyOnce]:
+    made = ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls), producers)
     assert calls == ["init", "clear"]
     calls.clear()
     yield made
@@ -146,7 +143,7 @@ LATE = KafkaError(KafkaError.ILLEGAL_GENERATION, "rebalanced", txn_requires_abor
 @pytest.mark.parametrize("error", [ABORTABLE, LATE])
 def test_after_an_abort_the_producer_is_never_used_again(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -166,7 +163,7 @@ def test_after_an_abort_the_producer_is_never_used_again(
 @pytest.mark.parametrize("step", ["begin", OFFSETS, "commit"])
 def test_after_an_unknown_outcome_the_producer_is_never_used_again(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -180,9 +177,9 @@ def test_after_an_unknown_outcome_the_producer_is_never_used_again(
 
 
 def test_the_producer_that_swept_at_the_start_publishes_nothing(
-    producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
+    producers: Producers, calls: list[str], watchdog: Watchdog
 ) -> None:
-    made = ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls, found=True))
+    made = ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls, found=True), producers)
     assert calls == ["init", "clear", "init"]
     assert id(made._producer) == id(producers[1])
     made.close()
@@ -190,7 +187,7 @@ def test_the_producer_that_swept_at_the_start_publishes_nothing(
 
 def test_an_abort_of_unknown_outcome_discards_the_producer(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -206,7 +203,7 @@ def test_an_abort_of_unknown_outcome_discards_the_producer(
 @pytest.mark.parametrize("error", [FATAL, FENCED])
 def test_a_fatal_error_stops_the_worker(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -223,7 +220,7 @@ def test_a_fatal_error_stops_the_worker(
 @pytest.mark.parametrize(("step", "error"), HIDDEN)
 def test_records_that_may_not_fit_are_sent_one_by_one(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -253,7 +250,7 @@ def test_records_that_may_not_fit_are_sent_one_by_one(
 
 def test_offsets_alone_prove_nothing(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -272,7 +269,7 @@ def test_offsets_alone_prove_nothing(
 
 def test_as_long_as_large_records_come_they_are_sent_alone(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -298,7 +295,7 @@ def test_as_long_as_large_records_come_they_are_sent_alone(
 
 def test_what_does_not_fit_alone_is_named(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -332,7 +329,7 @@ def test_a_record_the_client_refuses_is_named_too(
 
 def test_a_record_refused_while_others_are_queued_is_named_too(
     publisher: ExactlyOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
     faults: dict[str, KafkaError],
@@ -363,29 +360,28 @@ def test_nothing_is_published_after_a_batch_that_was_not(
 
 
 def test_starting_waits_for_kafka(
-    producers: list[FakeProducer],
+    producers: Producers,
     faults: dict[str, KafkaError],
     calls: list[str],
     watchdog: Watchdog,
 ) -> None:
     faults["init"] = UNKNOWN
-    ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls)).close()
+    ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls), producers).close()
     assert calls == ["init", "init", "clear"]
     faults["init"] = KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, "no")
     with pytest.raises(KafkaStoppedError, match="CONSUMER_GROUP/INSTANCE_ID"):
-        ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls))
+        ExactlyOnce(SETTINGS, watchdog, receipts(), FakeLeftovers(calls), producers)
 
 
 @pytest.fixture
-def at_least_once(
-    producers: list[FakeProducer], calls: list[str], watchdog: Watchdog
-) -> AtLeastOnce:
+def at_least_once(producers: Producers, calls: list[str], watchdog: Watchdog) -> AtLeastOnce:
     settings = msgspec.structs.replace(SETTINGS, delivery="at-least-once")
     return AtLeastOnce(
         settings,
         watchdog,
         lambda offsets: calls.append(f"commit {offsets[0].offset}"),
         FakeLeftovers(calls),
+        producers,
     )
 
 
@@ -398,7 +394,7 @@ def test_at_least_once_commits_what_was_acknowledged(
 
 def test_at_least_once_commits_nothing_that_was_not(
     at_least_once: AtLeastOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
 ) -> None:
@@ -410,7 +406,7 @@ def test_at_least_once_commits_nothing_that_was_not(
 
 def test_at_least_once_finds_what_does_not_fit(
     at_least_once: AtLeastOnce,
-    producers: list[FakeProducer],
+    producers: Producers,
     publication: Publication,
     calls: list[str],
 ) -> None:

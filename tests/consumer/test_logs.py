@@ -7,15 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 from consumer.telemetry import logs
+from tests.harness.root_logger import same_afterwards
 
 
 @pytest.fixture(autouse=True)
 def _same_logging_afterwards() -> Iterator[None]:
-    root = logging.getLogger()
-    kept, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = kept
-    root.setLevel(level)
+    with same_afterwards():
+        yield
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
@@ -50,6 +48,15 @@ def test_text_that_is_no_unicode_is_still_logged(capsys: pytest.CaptureFixture[s
     logging.getLogger("x").info("path %s", "/models/\udcff")
     (line,) = lines(capsys)
     assert line["message"].startswith("path /models/")
+
+
+def test_a_message_of_any_length_is_told_in_short(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("INFO")
+    logging.getLogger("x").info("refused: %s: put it back", "x" * 1_000_000)
+    (line,) = lines(capsys)
+    assert len(line["message"]) < 10_000
+    assert line["message"].startswith("refused: ")
+    assert line["message"].endswith(": put it back")
 
 
 ACTIVE = [

@@ -6,18 +6,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import KafkaStoppedError
-from consumer.kafka import client
-from consumer.kafka.client import last_reason, report_client_error, stopped
+from consumer.kafka.client import REASON_S, LastReason, report_client_error, stopped
 from consumer.kafka.reading import Patience, records
+from tests.consumer.fakes import Clock
 from tests.harness.kafka import FakeMessage
 
 WHY = "sasl_ssl://kafka:9093/bootstrap: Connect to ipv4#10.0.0.1:9093 failed: Connection refused"
-
-
-@pytest.fixture(autouse=True)
-def _silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No client of another test has reported anything."""
-    monkeypatch.setattr(client, "_reasons", [])
 
 
 def failed(code: int, topic: str | None = None) -> FakeMessage:
@@ -46,7 +40,7 @@ def test_a_wait_has_a_limit_and_a_reason() -> None:
 
 
 def test_the_last_reason_is_the_one_that_says_why() -> None:
-    assert last_reason() == ""
+    assert str(LastReason()) == ""
     report_client_error(KafkaError(KafkaError._RESOLVE, "an earlier one"))
     report_client_error(KafkaError(KafkaError._TRANSPORT, WHY))
     report_client_error(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
@@ -56,7 +50,10 @@ def test_the_last_reason_is_the_one_that_says_why() -> None:
     assert WHY not in str(refused)
 
 
-def test_an_old_reason_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    report_client_error(KafkaError(KafkaError._TRANSPORT, WHY))
-    monkeypatch.setattr(client, "REASON_S", -1.0)
-    assert last_reason() == ""
+def test_an_old_reason_is_none() -> None:
+    clock = Clock()
+    reason = LastReason(clock)
+    reason.note(KafkaError(KafkaError._TRANSPORT, WHY))
+    assert str(reason).endswith(WHY)
+    clock.ahead_s += REASON_S
+    assert str(reason) == ""

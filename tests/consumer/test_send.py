@@ -1,6 +1,7 @@
 """What `send` reads, sends and reports; `tests/integration/test_send.py` has a real broker."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,10 +9,10 @@ from confluent_kafka import KafkaError
 
 from consumer.__main__ import main
 from consumer.errors import KafkaStoppedError, SettingsError
-from consumer.settings.settings import read_settings
+from consumer.settings.settings import Settings, read_settings
 from consumer.stop import Stop
 from consumer.tools import send as sending
-from consumer.tools import sender
+from consumer.tools.sender import Sender
 from schemas.contract.parse import shipped
 from tests.harness.kafka import FakeBroker, FakeProducer
 from tests.schemas.contracts import FOLDER
@@ -21,11 +22,8 @@ ROWS = ("H-1;1.234,50 EUR;M-1;14.03.2026;red", "H-2;much;M-1;;", "H-3;7;;15. Mä
 
 
 @pytest.fixture
-def producer(monkeypatch: pytest.MonkeyPatch) -> FakeProducer:
-    made = FakeProducer(FakeBroker(), transactional=False)
-    monkeypatch.setattr(sender, "make_producer", lambda _: made)
-    monkeypatch.setattr(sending, "require_topics", lambda *_: None)
-    return made
+def producer() -> FakeProducer:
+    return FakeProducer(FakeBroker(), transactional=False)
 
 
 @pytest.fixture
@@ -35,15 +33,18 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def send(data: Path) -> sending.SentFile:
-    settings = read_settings({"KAFKA_BOOTSTRAP_SERVERS": "localhost:1"})
-    return sending.send(settings, shipped("health"), data, rate=0, stop=Stop(service=False))
+def send(data: Path, producer: FakeProducer) -> sending.SentFile:
+    def make(_: Settings) -> Any:
+        return producer
+
+    sender = Sender(read_settings({"KAFKA_BOOTSTRAP_SERVERS": "localhost:1"}), make)
+    return sending.send_by(sender, shipped("health"), data, rate=0, stop=Stop(service=False))
 
 
 def test_rows_become_events_and_bad_ones_are_named(
     producer: FakeProducer, data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert send(data) == sending.SentFile(2, 1, stopped=False)
+    assert send(data, producer) == sending.SentFile(2, 1, stopped=False)
     log = producer._broker.log("claims")
     records = [log.at(offset) for offset in range(log.high)]
     assert [record.key() for record in records if record] == [b"M-1", b"H-3"]
@@ -63,12 +64,12 @@ def test_rows_become_events_and_bad_ones_are_named(
 def test_what_kafka_refuses_is_not_counted(producer: FakeProducer, data: Path) -> None:
     producer.undelivered = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     with pytest.raises(KafkaStoppedError, match="0 claims are in claims"):
-        send(data)
+        send(data, producer)
 
 
 def test_a_file_that_cannot_be_read(producer: FakeProducer, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="0 claims are in claims"):
-        send(tmp_path / "missing.csv")
+        send(tmp_path / "missing.csv", producer)
 
 
 def test_contracts_are_files_or_names() -> None:

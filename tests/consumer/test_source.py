@@ -1,7 +1,8 @@
 """Where a source starts and rewinds to, with a consumer that returns what the test defines."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -14,32 +15,34 @@ from confluent_kafka import (
 )
 
 from consumer.errors import KafkaStoppedError
-from consumer.intake import source as source_module
 from consumer.intake.membership import generation
-from consumer.intake.source import ClaimSource
+from consumer.intake.source import PATIENCE_S, ClaimSource
 from consumer.kafka.portions import FEW
 from consumer.settings.settings import Membership, Settings
-from tests.consumer.fakes import Trusting
+from tests.consumer.fakes import Clock, Trusting
 from tests.harness.kafka import FakeBroker, FakeConsumer, FakeMessage, Log
 
 
 def made(
-    monkeypatch: pytest.MonkeyPatch,
     reset: str,
     protocol: str = "classic",
     busy: Callable[[], bool] = lambda: False,
+    clock: Callable[[], float] = time.monotonic,
 ) -> tuple[ClaimSource, FakeConsumer]:
     """A source and its client, with two partitions that begin at 10, end at 50 and hold nothing."""
     client = FakeConsumer(FakeBroker())
     for partition in (0, 1):
         client.broker.logs["claims", partition] = Log(10, 50)
-    monkeypatch.setattr(source_module, "make_consumer", lambda _: client)
     settings = Settings(
         instance_id="i",
         membership=Membership.DYNAMIC,
         librdkafka={"auto.offset.reset": reset, "group.protocol": protocol},
     )
-    source = ClaimSource(settings, lambda: None, busy, Trusting(), lambda _: None)
+
+    def connect(_: Mapping[str, Any]) -> Any:
+        return client
+
+    source = ClaimSource(settings, lambda: None, busy, Trusting(), lambda _: None, connect, clock)
     return source, client
 
 
@@ -61,17 +64,17 @@ def holds(client: FakeConsumer, record: Callable[[int], FakeMessage]) -> None:
     client.broker.logs["claims", 0] = Log(10, 20_000, record)
 
 
-def unfetched(monkeypatch: pytest.MonkeyPatch) -> tuple[ClaimSource, FakeConsumer]:
+def unfetched(clock: Callable[[], float] = time.monotonic) -> tuple[ClaimSource, FakeConsumer]:
     """A source that is to rewind, and its client, which does not fetch the partition yet."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest", clock=clock)
     assign(source, client)
     source.rewind(aborted=False)
     client.refuses["seek"] = KafkaError(KafkaError._STATE)
     return source, client
 
 
-def test_an_abort_before_the_first_commit_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_an_abort_before_the_first_commit_loses_nothing() -> None:
+    source, client = made("earliest")
     assign(source, client)
     ends(client, 5, 80)
     source.rewind(aborted=True)
@@ -79,8 +82,8 @@ def test_an_abort_before_the_first_commit_loses_nothing(monkeypatch: pytest.Monk
     assert (client.assigned_at, client.sought) == ([10], [10])
 
 
-def test_the_earliest_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_the_earliest_is_the_beginning() -> None:
+    source, client = made("earliest")
     assign(source, client)
     assert client.assigned_at == [10]
     assert source.lag({}) == {("claims", 0): 40}
@@ -88,11 +91,9 @@ def test_the_earliest_is_the_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
-def test_the_client_is_never_left_to_find_the_place_itself(
-    protocol: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_client_is_never_left_to_find_the_place_itself(protocol: str) -> None:
     """It asks once, and never starts to read if the broker is not the coordinator just then."""
-    source, client = made(monkeypatch, "earliest", protocol)
+    source, client = made("earliest", protocol)
     commit(client, 10)
     client.refuses["committed"] = KafkaError(KafkaError.NOT_COORDINATOR, retriable=True)
     assign(source, client)
@@ -103,36 +104,35 @@ def test_the_client_is_never_left_to_find_the_place_itself(
     assert client.sought == [10]
 
 
-def test_a_partition_that_is_never_fetched_stops_the_worker(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source, _ = unfetched(monkeypatch)
+def test_a_partition_that_is_never_fetched_stops_the_worker() -> None:
+    clock = Clock()
+    source, _ = unfetched(clock)
     assert source.poll(1_000).messages == []
     assert source.void
-    monkeypatch.setattr(source_module, "PATIENCE_S", -1.0)
+    clock.ahead_s += PATIENCE_S
     with pytest.raises(KafkaStoppedError, match=r"claims\[0\] is assigned, but the client has not"):
         source.poll(1_000)
 
 
-def test_markers_at_the_end_are_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_markers_at_the_end_are_no_lag() -> None:
     """The position is past the markers of transactions; what is committed is not."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     assign(source, client)
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 1}
     assert source.poll(1_000).messages == []
     assert source.lag({("claims", 0): 49}) == {("claims", 0): 0}
 
 
-def test_what_was_deleted_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_what_was_deleted_is_not_lag() -> None:
+    source, client = made("earliest")
     commit(client, 10)
     ends(client, 45, 50)
     assign(source, client)
     assert source.lag({}) == {("claims", 0): 5}
 
 
-def test_what_an_open_transaction_holds_back_is_not_lag(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_what_an_open_transaction_holds_back_is_not_lag() -> None:
+    source, client = made("earliest")
     assign(source, client)
     partitions = {"0": {"partition": 0, "ls_offset": 20}, "-1": {"ls_offset": -1001}}
     statistics = {"topics": {"claims": {"partitions": partitions}}, "brokers": {}}
@@ -140,10 +140,8 @@ def test_what_an_open_transaction_holds_back_is_not_lag(monkeypatch: pytest.Monk
     assert source.lag({}) == {("claims", 0): 10}
 
 
-def test_an_eager_rebalance_replaces_the_assignment(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_an_eager_rebalance_replaces_the_assignment() -> None:
+    source, client = made("earliest")
     both = [TopicPartition("claims", 0), TopicPartition("claims", 1)]
     source._on_assign(cast(Consumer, client), both)
     source._on_revoke(cast(Consumer, client), both)
@@ -153,10 +151,8 @@ def test_an_eager_rebalance_replaces_the_assignment(
     assert source.assigned == {("claims", 0)}
 
 
-def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source, client = made(monkeypatch, "earliest", "consumer")
+def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one() -> None:
+    source, client = made("earliest", "consumer")
     source._on_assign(cast(Consumer, client), [TopicPartition("claims", 0)])
     ends(client, 20, 50, partition=1)
     source._on_assign(cast(Consumer, client), [TopicPartition("claims", 1)])
@@ -167,10 +163,10 @@ def test_under_the_consumer_protocol_partitions_come_and_go_one_by_one(
 
 @pytest.mark.parametrize(("lost", "begun"), [(False, 10), (True, 30)])
 def test_the_beginning_is_asked_once_unless_another_worker_may_have_read(
-    monkeypatch: pytest.MonkeyPatch, lost: bool, begun: int
+    lost: bool, begun: int
 ) -> None:
     """Records deleted while an eager group rebalances are reported, not silently skipped."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     place = [TopicPartition("claims", 0)]
     source._on_assign(cast(Consumer, client), place)
     ends(client, 30, 80)
@@ -179,10 +175,8 @@ def test_the_beginning_is_asked_once_unless_another_worker_may_have_read(
     assert client.assigned_at == [begun]
 
 
-def test_a_partition_that_was_another_workers_is_begun_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_a_partition_that_was_another_workers_is_begun_again() -> None:
+    source, client = made("earliest")
     place = [TopicPartition("claims", 0)]
     source._on_assign(cast(Consumer, client), place)
     source._on_revoke(cast(Consumer, client), place)
@@ -192,8 +186,8 @@ def test_a_partition_that_was_another_workers_is_begun_again(
     assert client.assigned_at == [30]
 
 
-def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_what_is_committed_comes_first() -> None:
+    source, client = made("earliest")
     commit(client, 30)
     assign(source, client)
     commit(client, 42)
@@ -202,8 +196,8 @@ def test_what_is_committed_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (client.assigned_at, client.sought) == ([30], [42])
 
 
-def test_without_a_committed_offset_error_means_stop(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "error")
+def test_without_a_committed_offset_error_means_stop() -> None:
+    source, client = made("error")
     with pytest.raises(KafkaStoppedError, match="KAFKA_AUTO_OFFSET_RESET"):
         assign(source, client)
 
@@ -214,8 +208,8 @@ class Refused:
     error = KafkaError(KafkaError.ILLEGAL_GENERATION)
 
 
-def test_one_partition_refused_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_one_partition_refused_is_no_commit() -> None:
+    source, client = made("earliest")
     offsets = [TopicPartition("claims", 0, 5)]
     source.commit(offsets)
     client.not_committed = [Refused()]
@@ -223,9 +217,9 @@ def test_one_partition_refused_is_no_commit(monkeypatch: pytest.MonkeyPatch) -> 
         source.commit(offsets)
 
 
-def test_the_snapshot_is_of_the_assignment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snapshot_is_of_the_assignment() -> None:
     """Under classic a new one comes with the next assignment, not with an abort."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     assign(source, client)
     client.generation = 4
     source.rewind(aborted=True)
@@ -233,10 +227,8 @@ def test_the_snapshot_is_of_the_assignment(monkeypatch: pytest.MonkeyPatch) -> N
     assert generation(source.group_metadata or b"") == 3
 
 
-def test_under_the_consumer_protocol_an_abort_brings_a_new_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source, client = made(monkeypatch, "earliest", "consumer")
+def test_under_the_consumer_protocol_an_abort_brings_a_new_one() -> None:
+    source, client = made("earliest", "consumer")
     assign(source, client)
     client.generation = 4
     source.rewind(aborted=True)
@@ -248,10 +240,8 @@ def test_under_the_consumer_protocol_an_abort_brings_a_new_one(
 @pytest.mark.parametrize(
     "refusal", [KafkaError.STALE_MEMBER_EPOCH, KafkaError.UNKNOWN_MEMBER_ID, KafkaError._TIMED_OUT]
 )
-def test_no_snapshot_of_a_member_the_broker_does_not_know(
-    monkeypatch: pytest.MonkeyPatch, refusal: int
-) -> None:
-    source, client = made(monkeypatch, "earliest", "consumer")
+def test_no_snapshot_of_a_member_the_broker_does_not_know(refusal: int) -> None:
+    source, client = made("earliest", "consumer")
     assign(source, client)
     client.generation = 4
     client.refuses["committed"] = KafkaError(refusal)
@@ -267,11 +257,9 @@ def test_no_snapshot_of_a_member_the_broker_does_not_know(
 
 @pytest.mark.parametrize("none", [-1, 0])
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
-def test_metadata_of_no_generation_fences_nothing_and_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, protocol: str, none: int
-) -> None:
+def test_metadata_of_no_generation_fences_nothing_and_is_not_used(protocol: str, none: int) -> None:
     """A member thrown out between its assignment and the callback of it."""
-    source, client = made(monkeypatch, "earliest", protocol)
+    source, client = made("earliest", protocol)
     client.generation = none
     assign(source, client)
     assert source.group_metadata is None
@@ -282,9 +270,9 @@ def test_metadata_of_no_generation_fences_nothing_and_is_not_used(
     assert client.asked == []
 
 
-def test_an_assignment_does_not_wait_for_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_assignment_does_not_wait_for_offsets() -> None:
     """The rewind finds them; a callback that waited would hold up the one that is the reason."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     client.refuses["committed"] = KafkaError(KafkaError._TIMED_OUT)
     assign(source, client)
     assert client.assigned_at == [OFFSET_END]
@@ -299,8 +287,8 @@ def test_the_forms_of_group_metadata() -> None:
         generation(b"CGMDv3:1234")
 
 
-def test_a_batch_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest", busy=lambda: True)
+def test_a_batch_is_bounded_in_bytes() -> None:
+    source, client = made("earliest", busy=lambda: True)
     large = bytes(1_000_000)
     holds(client, lambda offset: FakeMessage(large, offset))
     assign(source, client)
@@ -308,30 +296,26 @@ def test_a_batch_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("value", "key"), [(1_000_000, 0), (0, 1_000_000), (40_000_000, 0)])
-def test_no_more_is_taken_at_once_than_was_small_before(
-    monkeypatch: pytest.MonkeyPatch, value: int, key: int
-) -> None:
+def test_no_more_is_taken_at_once_than_was_small_before(value: int, key: int) -> None:
     """A fetch may hold any number of records that are large once they are unpacked."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     first, large, long = bytes(100), bytes(value), bytes(key)
     holds(client, lambda n: FakeMessage(first if n == 10 else large, n, key=long))
     assign(source, client)
     assert len(source.poll(1_000).messages) <= 2 + FEW
 
 
-def test_small_records_fill_a_batch_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_small_records_fill_a_batch_at_once() -> None:
+    source, client = made("earliest")
     holds(client, lambda offset: FakeMessage(bytes(500), offset, key=bytes(20)))
     assign(source, client)
     assert len(source.poll(1_000).messages) == 1_000
     assert len(client.asked) < 8
 
 
-def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker() -> None:
     """It is reported once: dropped with the void records, the worker would poll in vain forever."""
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     assign(source, client)
     client.errors = [KafkaError(KafkaError._FATAL, "fenced", True)]
     client.while_consuming = lambda: source._on_revoke(cast(Consumer, client), [])
@@ -340,9 +324,9 @@ def test_a_fatal_error_that_comes_with_a_rebalance_stops_the_worker(
 
 
 def test_claims_deleted_before_they_were_scored_are_reported(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    source, client = made(monkeypatch, "earliest")
+    source, client = made("earliest")
     commit(client, 4)
     assign(source, client)
     source.rewind(aborted=False)
@@ -353,8 +337,8 @@ def test_claims_deleted_before_they_were_scored_are_reported(
     )
 
 
-def test_deleted_claims_stop_the_worker_if_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, client = made(monkeypatch, "error")
+def test_deleted_claims_stop_the_worker_if_it_is_asked_to() -> None:
+    source, client = made("error")
     commit(client, 4)
     assign(source, client)
     source.rewind(aborted=False)
@@ -362,26 +346,22 @@ def test_deleted_claims_stop_the_worker_if_it_is_asked_to(monkeypatch: pytest.Mo
         source.poll(1_000)
 
 
-def test_an_offset_beyond_the_end_is_waited_for_and_then_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    source, client = made(monkeypatch, "earliest")
+def test_an_offset_beyond_the_end_is_waited_for_and_then_refused() -> None:
+    clock = Clock()
+    source, client = made("earliest", clock=clock)
     commit(client, 60)
     assign(source, client)
     source.rewind(aborted=False)
     source.poll(1_000)
     assert client.sought == []
-    assert source._void_since is not None
-    source._void_since -= source_module.PATIENCE_S
+    clock.ahead_s += PATIENCE_S
     with pytest.raises(KafkaStoppedError, match=r"ends at 50, before the committed offset 60"):
         source.poll(1_000)
 
 
-def test_a_partition_that_is_not_fetched_yet_is_set_to_its_start_later(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_partition_that_is_not_fetched_yet_is_set_to_its_start_later() -> None:
     """Else it would begin where it was assigned, which need not be where it has to begin."""
-    source, client = unfetched(monkeypatch)
+    source, client = unfetched()
     source.poll(1_000)
     assert source.void
     client.refuses.clear()

@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from consumer.batch.alerts import referrals
 from consumer.batch.process import process
-from consumer.intake import takeover
-from consumer.intake.evidence import source_of
+from consumer.intake.evidence import Evidence, source_of
 from consumer.intake.takeover import Judged, Start, TakeOver, judge
 from consumer.kafka.outputs import Ends
 from consumer.kafka.receipts import Place, Receipt, Receipts
-from consumer.settings.settings import Settings
 from tests.consumer.fakes import NOW, FakeScorer, claim
 from tests.harness.kafka import FakeMessage
 
@@ -86,11 +84,12 @@ class Outputs(Ends):
         return self.opened.pop(0) if self.opened else {}
 
 
-class FakeEvidence:
+class FakeEvidence(Evidence):
     """Finds what it is given, at the second step."""
 
     def __init__(self, found: Mapping[Place, set[int]], *asked: object) -> None:
         self.found = dict(found)
+        self.seen = 0
         self.asked = asked
         self.steps = 0
 
@@ -109,7 +108,7 @@ class Looked:
         self.visible: Mapping[Place, set[int]] = {}
         self.made: list[FakeEvidence] = []
 
-    def __call__(self, _: Settings, ends: Any, since_ms: int, of: Any, __: Any) -> FakeEvidence:
+    def __call__(self, ends: Any, since_ms: int, of: Any) -> FakeEvidence:
         self.made.append(FakeEvidence(self.visible, dict(ends), since_ms, sorted(of)))
         return self.made[-1]
 
@@ -125,15 +124,13 @@ def outputs() -> Outputs:
 
 
 @pytest.fixture
-def looked(monkeypatch: pytest.MonkeyPatch) -> Looked:
-    made = Looked()
-    monkeypatch.setattr(takeover, "Evidence", made)
-    return made
+def looked() -> Looked:
+    return Looked()
 
 
 @pytest.fixture
 def over(receipts: Receipts, outputs: Outputs, looked: Looked) -> TakeOver:
-    return TakeOver(Settings(instance_id="w1"), receipts, outputs)
+    return TakeOver(receipts, outputs, looked)
 
 
 def committed(text: str | None, offset: int = 110) -> list[TopicPartition]:

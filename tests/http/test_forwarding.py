@@ -15,8 +15,7 @@ from falcon.testing import ASGIConductor, Result
 from prometheus_client import generate_latest
 
 from consumer.batch.records import Record
-from consumer.intake import forwarding as intake
-from consumer.intake.forwarding import Forwarder, Waiting
+from consumer.intake.forwarding import Forwarder, ForwardingLimits, Waiting
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import ForwardingMetrics, ServingMetrics
 from consumer.web.api import scoring_app
@@ -27,16 +26,24 @@ from tests.harness.kafka import FakeBroker, FakeMessage, FakeProducer
 JSON = {"content-type": "application/json"}
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CLAIM = b' {"claim_id": "c-1",  "policy_number": "p-7", "claim_amount": 700}\n'
+LIMITS = ForwardingLimits()
 Act = Callable[[ASGIConductor], Awaitable[None]]
 
 
 class Stage:
     """The endpoint with a forwarder on a fake producer."""
 
-    def __init__(self, take: Take | None = None, scorer: FakeScorer | None = None) -> None:
+    def __init__(
+        self,
+        take: Take | None = None,
+        scorer: FakeScorer | None = None,
+        limits: ForwardingLimits = LIMITS,
+        producer: type[FakeProducer] = FakeProducer,
+    ) -> None:
         self.broker = FakeBroker()
-        self.producer = FakeProducer(self.broker, transactional=False)
-        self.forwarder = Forwarder(self.producer, "claims", lambda: 0.0)  # type: ignore[arg-type]
+        self.producer = producer(self.broker, transactional=False)
+        client: Any = self.producer
+        self.forwarder = Forwarder(client, "claims", lambda: 0.0, limits)
         self.metrics = ServingMetrics()
         found = Forwarding(take or self.forwarder.take, ForwardingMetrics(self.metrics))
         model = scorer or FakeScorer()
@@ -208,7 +215,7 @@ def test_an_outage_is_not_logged_once_for_each_claim(caplog: pytest.LogCaptureFi
     stage = failing(KafkaError._MSG_TIMED_OUT)
     body = b"[" + b",".join([CLAIM] * 50) + b"]"
     assert stage.post(body).status_code == 503
-    (line,) = (r.getMessage() for r in caplog.records if r.name == intake.__name__)
+    (line,) = (r.getMessage() for r in caplog.records if r.name == Forwarder.__module__)
     assert line == "Kafka did not acknowledge posted claims for claims: Local: Message timed out"
 
 
@@ -220,12 +227,13 @@ def test_a_claim_that_does_not_fit_the_topic_is_the_senders_fault() -> None:
     assert "retry-after" not in found.headers
 
 
-@pytest.mark.parametrize("limit", ["MOST_RECORDS", "MOST_BYTES"])
+@pytest.mark.parametrize(
+    "limits", [ForwardingLimits(records=1), ForwardingLimits(size=len(CLAIM) + 3)]
+)
 def test_requests_beyond_the_limit_are_refused_until_there_is_room(
-    monkeypatch: pytest.MonkeyPatch, limit: str
+    limits: ForwardingLimits,
 ) -> None:
-    monkeypatch.setattr(intake, limit, {"MOST_RECORDS": 1, "MOST_BYTES": len(CLAIM) + 3}[limit])
-    stage = Stage()
+    stage = Stage(limits=limits)
 
     async def act(client: ASGIConductor) -> None:
         first = asyncio.create_task(post(client, CLAIM))
@@ -247,9 +255,8 @@ def test_requests_beyond_the_limit_are_refused_until_there_is_room(
     assert stage.counted() == {"forwarded_total": 2, 'not_forwarded_total{reason="full"}': 1}
 
 
-def test_headers_count_for_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "MOST_BYTES", len(CLAIM) + len(b"p-7") + 100)
-    stage = Stage()
+def test_headers_count_for_the_limit() -> None:
+    stage = Stage(limits=ForwardingLimits(size=len(CLAIM) + len(b"p-7") + 100))
     assert stage.post(CLAIM).status_code == 200
     found = stage.post(CLAIM, tracestate="a=" + 100 * "1")
     assert (found.status_code, stage.records[1:]) == (503, [])
@@ -275,13 +282,15 @@ def test_claims_of_a_client_that_gave_up_are_counted() -> None:
     assert stage.counted() == {"forwarded_total": 1, 'not_forwarded_total{reason="timeout"}': 1}
 
 
-def test_a_full_client_is_reported_as_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    stage = Stage()
+class FullProducer(FakeProducer):
+    """Has no room for a record."""
 
-    def full(*_: Any, **__: Any) -> None:
+    def produce(self, *_: Any, **__: Any) -> None:
         raise BufferError
 
-    monkeypatch.setattr(stage.producer, "produce", full)
+
+def test_a_full_client_is_reported_as_full() -> None:
+    stage = Stage(producer=FullProducer)
     assert stage.post(CLAIM).status_code == 503
     assert stage.counted() == {'not_forwarded_total{reason="full"}': 1}
 
@@ -294,22 +303,28 @@ def test_a_producer_that_has_failed_for_good_is_unhealthy() -> None:
     assert "failed permanently" in (stage.forwarder.broken() or "")
 
 
-def test_a_client_that_fails_for_good_still_reports(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client raises such an error where it is polled, once, before the reports."""
-    stage = Stage()
-    failure = KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not permitted", fatal=True)
-    errors = [KafkaException(failure)]
-    poll, produced = stage.producer.poll, threading.Event()
+class FailingProducer(FakeProducer):
+    """Raises an error where it is polled, once, before the reports of what was produced."""
 
-    def polled(seconds: float) -> int:
-        if errors:
-            raise errors.pop()
-        if not produced.wait(seconds):
+    def __init__(self, broker: FakeBroker, *, transactional: bool) -> None:
+        super().__init__(broker, transactional=transactional)
+        failure = KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED, "not permitted", fatal=True)
+        self.errors = [KafkaException(failure)]
+        self.produced = threading.Event()
+
+    def poll(self, seconds: float = 0) -> int:
+        if self.errors:
+            raise self.errors.pop()
+        if not self.produced.wait(seconds):
             return 0
-        produced.clear()
-        return poll(seconds)
+        self.produced.clear()
+        return super().poll(seconds)
 
-    monkeypatch.setattr(stage.producer, "poll", polled)
+
+def test_a_client_that_fails_for_good_still_reports() -> None:
+    stage = Stage(producer=FailingProducer)
+    assert isinstance(stage.producer, FailingProducer)
+    produced = stage.producer.produced
 
     async def act(client: ASGIConductor) -> None:
         with stage.forwarder.running():
@@ -323,10 +338,8 @@ def test_a_client_that_fails_for_good_still_reports(monkeypatch: pytest.MonkeyPa
     assert stage.forwarder.broken() == "the producer has failed permanently: not permitted"
 
 
-def test_without_any_report_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "WITHIN_S", 0.0)
-    monkeypatch.setattr(intake, "MARGIN_S", 0.0)
-    stage = Stage()
+def test_without_any_report_the_answer_is_bounded() -> None:
+    stage = Stage(limits=ForwardingLimits(answer_s=0.0))
     found = stage.post(CLAIM, delivering=False)
     assert found.status_code == 503
     assert "may be in the topic" in found.json["detail"]

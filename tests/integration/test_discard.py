@@ -4,14 +4,15 @@ import base64
 import itertools
 import json
 import os
-import sys
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from consumer.__main__ import parser
 from consumer.redrive.closing import Closure
+from consumer.redrive.command import send_back_asking
 from consumer.redrive.plan import Filter, Redriven
 from consumer.redrive.redrive import redrive
 from consumer.stop import Stop
@@ -143,10 +144,8 @@ class Terminal:
 def ask(stage: Stage, terminal: Terminal, *options: str) -> int:
     """Exit code of the command, run at that terminal."""
     given = parser().parse_args(["redrive", "--discard", *WHY, *options])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "stdin", terminal)
-        code: int = given.act(stage.settings(), given, Stop(service=False))
-    return code
+    stdin: Any = terminal
+    return send_back_asking(stdin, stage.settings(), given, Stop(service=False))
 
 
 def test_only_what_was_listed_is_closed(

@@ -12,8 +12,8 @@ from confluent_kafka import Producer
 
 from consumer.__main__ import main
 from consumer.background import in_background
-from consumer.telemetry import logs
 from tests.broker import ports, topics, wait
+from tests.harness.root_logger import same_afterwards
 from tests.integration.stage import Stage
 from tests.integration.traffic import good
 
@@ -29,12 +29,11 @@ class Doctor:
         self._stage, self._capsys = stage, capsys
 
     def text(self, *arguments: str, **changes: str) -> tuple[int, str]:
-        with pytest.MonkeyPatch.context() as patch:
+        with pytest.MonkeyPatch.context() as patch, same_afterwards():
             for name in [n for n in os.environ if n.startswith("KAFKA_")]:
                 patch.delenv(name)
             for name, value in {**self._stage.environ, "API_PORT": "0", **changes}.items():
                 patch.setenv(name, value)
-            patch.setattr(logs, "configure", lambda _: None)
             code = main(["doctor", *arguments])
         return code, self._capsys.readouterr().out
 

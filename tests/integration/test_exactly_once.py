@@ -5,8 +5,7 @@ import signal
 import pytest
 
 from consumer.batch.decode import decode
-from model.scoring.control import control_sample
-from model.scoring.decisions import decided
+from model.scoring.decisions import control_sample, decided
 from model.scoring.scorer import Scorer
 from schemas.alert import Decision
 from tests.broker import wait

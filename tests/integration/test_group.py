@@ -117,10 +117,9 @@ def reported(worker: Worker, stage: Stage) -> tuple[float | None, float | None]:
     return found.get((UNOWNED, stage.claims)), found.get((LAG, "0", stage.claims))
 
 
-def test_without_an_answer_it_is_unknown(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("consumer.kafka.group.TIMEOUT_S", 0.5)
+def test_without_an_answer_it_is_unknown(stage: Stage) -> None:
     registry = CollectorRegistry()
-    watch = GroupWatch(stage.settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), registry)
+    watch = GroupWatch(stage.settings(KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:9"), registry, 0.5)
     watch._metrics.unowned.labels(stage.claims).set(1)
     watch.look()
     found = {sample.name: sample.value for f in registry.collect() for sample in f.samples}

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -13,9 +14,9 @@ from confluent_kafka.admin._resource import ResourceType
 
 from consumer.batch.process import process
 from consumer.errors import KafkaStoppedError
-from consumer.redrive import redrive as redrive_module
 from consumer.redrive.plan import Filter, Redriven
 from consumer.redrive.redrive import redrive
+from consumer.stop import Stop
 from schemas.alert import Source
 from schemas.dead_letter import ATTEMPT_HEADER, REDRIVEN_HEADER, DeadLetter, Reason
 from tests.broker import wait
@@ -240,22 +241,29 @@ def written(stage: Stage) -> int:
     return sum(end_offsets(stage.bootstrap, [stage.claims], "read_uncommitted").values())
 
 
-def test_of_two_at_once_the_older_is_stopped(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+class Overtaken(Stop):
+    """The older one has read where to start, and can be stopped, when the younger does it all."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(service=False)
+        self._stage = stage
+        self.others: list[Redriven] = []
+
+    def gracefully(
+        self,
+        ask: Callable[[], object] = lambda: None,
+        unknown: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        super().gracefully(ask, unknown)
+        self.others.append(redrive(self._stage.settings(), Filter()))
+
+
+def test_of_two_at_once_the_older_is_stopped(stage: Stage) -> None:
     produce(stage.bootstrap, stage.dead, letters(600))
-    assign = redrive_module._assign
-    others: list[Redriven] = []
-
-    def overtaken(consumer: object, topic: str) -> dict[int, int]:
-        """The older one has read where to start when the younger does the whole work."""
-        ends = assign(consumer, topic)  # type: ignore[arg-type]
-        monkeypatch.setattr(redrive_module, "_assign", assign)
-        others.append(redrive(stage.settings(), Filter()))
-        return ends
-
-    monkeypatch.setattr(redrive_module, "_assign", overtaken)
+    older = Overtaken(stage)
     with pytest.raises(KafkaStoppedError, match="redriving"):
-        redrive(stage.settings(), Filter())
-    assert others == [Redriven(600, 0)]
+        redrive(stage.settings(), Filter(), stop=older)
+    assert older.others == [Redriven(600, 0)]
     assert numbers(claims(stage)) == list(range(600))
 
 

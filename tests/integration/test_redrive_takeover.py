@@ -6,7 +6,6 @@ in the log. Each of the three has the marker that a broker gave it before it was
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -14,10 +13,9 @@ from confluent_kafka import Producer, TopicPartition
 
 from consumer.batch.records import Record
 from consumer.errors import KafkaStoppedError
-from consumer.kafka.reading import Patience
+from consumer.kafka.receipts import Receipts
 from consumer.publishing.committing import Transaction
 from consumer.publishing.publication import Publication
-from consumer.redrive import redrive as redrive_module
 from consumer.redrive.plan import Filter
 from consumer.redrive.redrive import redrive
 from schemas.dead_letter import Reason
@@ -51,32 +49,42 @@ class DiedError(Exception):
         self.offsets = offsets
 
 
-class Mortal(Transaction):
-    """Dies at the second transaction with records."""
+class Life:
+    """Makes the transactions of a redrive that dies at the second one with records."""
 
-    filled = 0
+    def __init__(self) -> None:
+        self.filled = 0
+
+    def __call__(self, producer: Producer, receipts: Receipts, timeout_s: float) -> Transaction:
+        return Mortal(self, producer, receipts, timeout_s)
+
+
+class Mortal(Transaction):
+    """One of them."""
+
+    def __init__(
+        self, life: Life, producer: Producer, receipts: Receipts, timeout_s: float
+    ) -> None:
+        super().__init__(producer, receipts, timeout_s)
+        self._life = life
 
     def fill(
         self, publication: Publication, queue: Callable[[Producer, Publication], None]
     ) -> None:
-        Mortal.filled += any(True for _ in publication.records)
+        self._life.filled += any(True for _ in publication.records)
         self._publication = publication
-        super().fill(publication, queue if Mortal.filled < 2 else lambda *_: None)
+        super().fill(publication, queue if self._life.filled < 2 else lambda *_: None)
 
     def commit(self, group_metadata: Any) -> None:
-        if Mortal.filled == 2:
+        if self._life.filled == 2:
             raise DiedError(self._publication, self._offsets)
         super().commit(group_metadata)
 
 
-def die(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> DiedError:
+def die(stage: Stage) -> DiedError:
     """Redrive some dead letters, keep the others, and die on the way."""
-    with monkeypatch.context() as patched:
-        patched.setattr(Mortal, "filled", 0)
-        patched.setattr(redrive_module, "Transaction", Mortal)
-        patched.setattr(redrive_module, "BATCH", AT_ONCE)
-        with pytest.raises(DiedError) as died:
-            redrive(stage.settings(), SOME)
+    with pytest.raises(DiedError) as died:
+        redrive(stage.settings(), SOME, batch=AT_ONCE, make=Life())
     return died.value
 
 
@@ -114,30 +122,26 @@ def check_rest(stage: Stage) -> None:
 
 @pytest.mark.parametrize(("sent", "kept"), MIXES)
 def test_every_dead_letter_is_sent_once_whatever_was_marked(
-    new_stage: NewStage, monkeypatch: pytest.MonkeyPatch, sent: End, kept: End
+    new_stage: NewStage, sent: End, kept: End
 ) -> None:
     stage = new_stage(partitions=PARTITIONS)
     produce(stage.bootstrap, stage.dead, letters(LETTERS))
-    died = die(stage, monkeypatch)
+    died = die(stage)
     marks = {stage.claims: [sent] * PARTITIONS, stage.dead: [kept] * PARTITIONS}
     leave(stage, died, marks)
     check_rest(stage)
 
 
 @pytest.mark.parametrize("first", [COMMITTED, ABORTED])
-def test_partitions_of_one_topic_may_differ(
-    new_stage: NewStage, monkeypatch: pytest.MonkeyPatch, first: End
-) -> None:
+def test_partitions_of_one_topic_may_differ(new_stage: NewStage, first: End) -> None:
     stage = new_stage(partitions=PARTITIONS)
     produce(stage.bootstrap, stage.dead, letters(LETTERS))
-    died = die(stage, monkeypatch)
+    died = die(stage)
     leave(stage, died, dict.fromkeys([stage.claims, stage.dead], (first, MISSING)))
     check_rest(stage)
 
 
-def test_a_transaction_of_somebody_else_is_waited_for_and_named(
-    new_stage: NewStage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_transaction_of_somebody_else_is_waited_for_and_named(new_stage: NewStage) -> None:
     stage = new_stage(partitions=PARTITIONS)
     produce(stage.bootstrap, stage.dead, letters(LETTERS))
     somebody = Producer(
@@ -147,10 +151,8 @@ def test_a_transaction_of_somebody_else_is_waited_for_and_named(
     somebody.begin_transaction()
     somebody.produce(stage.claims, b"{}", b"k", partition=1)
     assert somebody.flush(60) == 0
-    with monkeypatch.context() as patched:
-        patched.setattr(redrive_module, "Patience", partial(Patience, seconds=1.0))
-        with pytest.raises(KafkaStoppedError) as stopped:
-            redrive(stage.settings(), Filter())
+    with pytest.raises(KafkaStoppedError) as stopped:
+        redrive(stage.settings(), Filter(), patience_s=1.0)
     assert (
         f", a transaction is open: {stage.claims}[1]@0; see docs/runbook.md, "
         "a transaction that hangs"

@@ -13,13 +13,14 @@ from consumer.errors import ScoringBugError
 from consumer.kafka.watchdog import Watchdog
 from consumer.session.session import Session
 from consumer.settings.settings import Settings
-from consumer.telemetry import logs
 from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
+from model.history.features import ClaimHistory
 from model.scoring.scorer import Assessment, Scorer
 from schemas.claim import Claim
+from tests.harness.root_logger import same_afterwards
 from tests.integration.conftest import NewStage
 from tests.integration.outcomes import check, read
 from tests.integration.stage import Stage
@@ -32,12 +33,11 @@ Ended = tuple[int, str]
 
 def run(stage: Stage, capsys: pytest.CaptureFixture[str], **changes: str) -> Ended:
     """``python -m consumer run`` in this process, for what ends before the first poll."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, same_afterwards():
         for name in [n for n in os.environ if n.startswith("KAFKA_")]:
             patch.delenv(name)
         for name, value in {**stage.environ, **changes}.items():
             patch.setenv(name, value)
-        patch.setattr(logs, "configure", lambda _: None)
         code = main(["run"])
     return code, capsys.readouterr().err
 
@@ -125,10 +125,12 @@ class Raising:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scorer, name)
 
-    def assess(self, claims: Sequence[Claim]) -> Assessment:
+    def assess(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> Assessment:
         if self._claim_id in {claim.claim_id for claim in claims}:
             raise ZeroDivisionError(self._claim_id)
-        return self._scorer.assess(claims)
+        return self._scorer.assess(claims, histories)
 
 
 def in_process(settings: Settings, scorer: Any) -> None:

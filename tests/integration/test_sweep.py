@@ -12,7 +12,7 @@ from confluent_kafka.admin._resource import ResourceType
 from consumer.batch.records import Record
 from consumer.kafka.client import transactional_id
 from consumer.kafka.receipts import Receipt
-from consumer.publishing.leftovers import SWEEP_KEY, Leftovers, sweep_for
+from consumer.publishing.leftovers import SWEEP_KEY, Leftovers
 from model.scoring.scorer import Scorer
 from tests.broker.read import partitions_of, read_all
 from tests.broker.transactions import unstable_partitions
@@ -54,7 +54,7 @@ def test_its_records_have_a_key_and_nobody_who_reads_committed_sees_them(
     dead = DeadTransaction(stage.bootstrap, by)
     dead.records(stage.alerts, {1: DEAD})
     assert unstable_partitions(stage.bootstrap, outputs) == [(stage.alerts, 1)]
-    sweep_for(settings, by, Leftovers(settings, stage.claims, outputs))
+    Leftovers(settings, stage.claims, outputs).sweep_as(by)
     assert unstable_partitions(stage.bootstrap, outputs) == []
     for topic in outputs:
         found = read_all(stage.bootstrap, topic, "read_uncommitted")

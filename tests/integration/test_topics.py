@@ -1,6 +1,7 @@
 """``python -m consumer topics`` on a real Kafka."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -8,14 +9,14 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
 from consumer.__main__ import main
-from consumer.telemetry import logs
 from tests.broker import topics, wait
+from tests.harness.root_logger import same_afterwards
 
 pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-def names(kafka: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def names(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     stem = topics.fresh_name()
     for name in [n for n in os.environ if n.startswith("KAFKA_")]:
         monkeypatch.delenv(name)
@@ -29,8 +30,8 @@ def names(kafka: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     )
     for setting in settings:
         monkeypatch.setenv(setting, f"{stem}-{setting}")
-    monkeypatch.setattr(logs, "configure", lambda _: None)
-    return [f"{stem}-{setting}" for setting in settings]
+    with same_afterwards():
+        yield [f"{stem}-{setting}" for setting in settings]
 
 
 def test_missing_topics_are_created_and_others_left_alone(

@@ -18,6 +18,7 @@ from model.artifact.store import FILES, ArtifactError, read_manifest, save
 from model.features.facts import claim_columns
 from model.scoring.load import load
 from model.training.train import package, train, write
+from tests.harness.audit import before
 from tests.model.examples import AUTO, dataset
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
@@ -188,34 +189,25 @@ def test_a_save_that_fails_leaves_the_old_artifact(folder: Path) -> None:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
 def test_a_save_interrupted_between_two_renames_leaves_the_old_artifact(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+    folder: Path, error: BaseException
 ) -> None:
-    rename = Path.rename
-
-    def interrupted(path: Path, target: Path) -> Path:
-        if path.name == "new":
+    def interrupted(path: str, *_: object) -> None:
+        if Path(path).name == "new":
             raise error
-        return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(type(error)):
+    with before("os.rename", interrupted), pytest.raises(type(error)):
         write(TRAINED, folder, created_at=NOW, version="2")
     assert load(folder).version == "20260102.030405"
     assert [p.name for p in folder.parent.iterdir()] == [folder.name]
 
 
-def test_a_save_that_cannot_put_the_old_artifact_back_keeps_both(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rename = Path.rename
-
-    def refused(path: Path, target: Path) -> Path:
-        if target == folder:
+def test_a_save_that_cannot_put_the_old_artifact_back_keeps_both(folder: Path) -> None:
+    def refused(_: str, target: str, *__: object) -> None:
+        if Path(target) == folder:
             raise OSError(5, "Input/output error")
-        return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", refused)
-    with pytest.raises(ArtifactError, match=r"the former model is .*/old, the new one is .*/new"):
+    kept = pytest.raises(ArtifactError, match=r"the former model is .*/old, the new one is .*/new")
+    with before("os.rename", refused), kept:
         write(TRAINED, folder, created_at=NOW, version="2")
     (work,) = folder.parent.iterdir()
     assert {p.name: load(p).version for p in work.iterdir()} == {

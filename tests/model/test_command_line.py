@@ -256,3 +256,13 @@ def test_failures_are_told_in_one_line(
         shown = capsys.readouterr().err
         assert message in shown
         assert shown.count("\n") == 1
+
+
+def test_a_manifest_cannot_make_a_message_endless(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "model"
+    made.mkdir()
+    (made / "manifest.json").write_text('{"algorithm": "' + "x" * 1_000_000 + '"}')
+    assert main(["card", str(made)]) != 0
+    assert 0 < len(capsys.readouterr().err) < 10_000

@@ -1,6 +1,6 @@
 """The random control sample: the same claims in every process, and as many as asked for."""
 
-from model.scoring.control import control_sample
+from model.scoring.decisions import control_sample
 
 EXPECTED = [
     "CLM-2026-000203",

@@ -11,7 +11,7 @@ import pytest
 from consumer.dead_letters.encryption import read_keys
 from consumer.settings.environment import read_secret
 from model.artifact.store import ArtifactError, read_manifest
-from model.files.permissions import HAS_MODES, open_to_all
+from model.files.permissions import HAS_MODES
 from model.files.trusted import FileError, decode, read, read_trusted
 from model.files.writing import write
 from model.releases.signing import private_key, public_key
@@ -62,16 +62,37 @@ def test_a_folder_in_which_anybody_may_replace_it(file: Path, tmp_path: Path) ->
     assert read_trusted(tmp_path / "link") == b"content"
 
 
-def test_a_folder_that_is_mounted_read_only_is_nobodys_to_write(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+IN_A_NAMESPACE = ("unshare", "--user", "--map-root-user", "--mount")
+"""Runs a command that may mount what nobody else sees."""
+READ_ONLY = """
+import sys
+from pathlib import Path
+from model.files.permissions import open_to_all
+from model.files.trusted import read_trusted
+file = Path(sys.argv[1])
+print(read_trusted(file).decode(), open_to_all(file))
+"""
+
+
+def test_a_folder_that_is_mounted_read_only_is_nobodys_to_write(file: Path) -> None:
     """As Kubernetes mounts a ConfigMap."""
-    file.parent.chmod(0o777)
-    found = os.statvfs(file)
-    fields = [*found[:8], found.f_flag | os.ST_RDONLY, found.f_namemax]
-    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result(fields))
-    assert read_trusted(file) == b"content"
-    assert open_to_all(file) == file.parent
+    try:
+        subprocess.run([*IN_A_NAMESPACE, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this system lets nobody mount a folder: {error}")
+    folder = file.parent
+    folder.chmod(0o777)
+    with pytest.raises(FileError, match=f"chmod o-w {folder}$"):
+        read_trusted(file)
+    mounted = (
+        f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder} && "
+        f'exec {sys.executable} -c "$1" {file}'
+    )
+    said = subprocess.run(
+        [*IN_A_NAMESPACE, "sh", "-ec", mounted, "sh", READ_ONLY],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert said == f"content {folder}\n"
 
 
 def test_what_is_not_a_file_is_not_waited_for(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from model.arrays import Labels
@@ -13,6 +12,7 @@ from model.datasets.duplicates import groups_of
 from model.leaks import check as leaks
 from model.leaks import lift
 from model.leaks.check import LeakCheck, LeakError, LeakFinding
+from model.leaks.lift import FOLDS
 from model.training import splits
 from schemas.claim import Claim, Role
 from tests.model.examples import AUTO
@@ -104,15 +104,27 @@ def test_file_order_that_tells_the_label_is_a_warning() -> None:
     assert ("file order", False) in [(f.column, f.fatal) for f in found]
 
 
-def test_shuffled_labels_that_can_be_told_stop_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    def peeking(
-        model: object, X: npt.NDArray[np.float64], y: npt.NDArray[np.int8], **_: object
-    ) -> npt.NDArray[np.float64]:
-        return np.column_stack([1 - y, y]).astype(np.float64)
+MISLEADING = np.array([[5, 0], [1, 4], [3, 2]])
+"""Values for each fold and label: between those of the other folds with the other label, or beyond
+the last of them, so what is learnt from two folds is wrong in the third."""
 
-    monkeypatch.setattr(lift, "cross_val_predict", peeking)
-    with pytest.raises(LeakError, match=r"randomly shuffled.*--allow-leak 'permuted labels'"):
-        check(MADE.claims, LABELS, FEATURES)
+
+@pytest.mark.parametrize("misled", [False, True])
+def test_shuffled_labels_that_can_be_told_stop_training(misled: bool) -> None:
+    """Also if they are told wrongly, which does not happen by chance either."""
+    shuffled = np.random.default_rng(7).permutation(LABELS)
+    _, copies = np.unique(groups_of(MADE.claims, "claim_id"), return_inverse=True)
+    fold = np.empty(len(LABELS), dtype=int)
+    for number, (_, held_out) in enumerate(splits.stratified_folds(shuffled, FOLDS, 7, copies)):
+        fold[held_out] = number
+    told = MISLEADING[fold, shuffled] if misled else shuffled
+    claims = changed("witnesses", told.tolist())
+    with pytest.raises(
+        LeakError,
+        match=rf"ROC AUC {0 if misled else 1}\.000\..*--allow-leak 'permuted labels'$",
+    ) as refused:
+        check(claims, LABELS, ("witnesses",), seed=7)
+    assert "randomly shuffled" in str(refused.value)
 
 
 @pytest.mark.slow

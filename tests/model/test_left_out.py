@@ -4,17 +4,19 @@ import dataclasses
 import datetime as dt
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from sklearn.pipeline import Pipeline
 
 from model.__main__ import main
+from model.arrays import Matrix
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import Dataset, write_jsonl
 from model.evaluation.importance import MOST_CLAIMS, importance
-from model.features.facts import claim_columns
+from model.features.encoder import ClaimEncoder
+from model.features.facts import Columns
 from model.reports.card import Card, by_reason
 from model.training.left_out import CONSTANT, MISSING, SCREENED
 from model.training.train import Trained, package, train
@@ -68,21 +70,28 @@ def test_what_the_labels_depend_on_is_important() -> None:
     assert measured(trained(), DATA) == found
 
 
-def test_the_cost_of_importance_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+class Counted:
+    """An encoder that notes how many claims it is given each time."""
+
+    def __init__(self, encoder: ClaimEncoder) -> None:
+        self.features = encoder.features
+        self.given: list[int] = []
+        self._encoder = encoder
+
+    def codes(self, columns: Columns) -> Matrix:
+        (count,) = {len(column) for column in columns.values()}
+        self.given.append(count)
+        return self._encoder.codes(columns)
+
+
+def test_the_cost_of_importance_is_bounded() -> None:
     tested = DATA.part(np.arange(2_000).repeat(3))
     assert len(tested.claims) > MOST_CLAIMS
-    scored: list[int] = []
-
-    def counted(*given: Any) -> Any:
-        scored.append(len(given[1]))
-        return claim_columns(*given)
-
-    monkeypatch.setattr("model.evaluation.importance.claim_columns", counted)
+    encoder = Counted(trained().pipeline["encode"])
+    pipeline = Pipeline([("encode", encoder), ("classify", trained().pipeline["classify"])])
     done: list[None] = []
-    importance(
-        AUTO, trained().pipeline, tested.claims, tested.labels, on_feature=lambda: done.append(None)
-    )
-    assert scored == [MOST_CLAIMS]
+    importance(AUTO, pipeline, tested.claims, tested.labels, on_feature=lambda: done.append(None))
+    assert encoder.given == [MOST_CLAIMS]
     assert len(done) == len(trained().pipeline["encode"].features)
 
 

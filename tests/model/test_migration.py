@@ -11,7 +11,6 @@ import joblib
 import msgspec
 import numpy as np
 import pytest
-from joblib.numpy_pickle import NumpyUnpickler
 
 from model.__main__ import main
 from model.artifact.former import RENAMED, UNCHANGED, ForeignError, read_former
@@ -30,6 +29,7 @@ from model.releases.migration import migrate
 from model.releases.signing import SIGNATURE_FILE, private_key, public_key, sign, signed_by
 from model.scoring.load import load
 from model.training.train import Trained, train, write
+from tests.harness.audit import before
 from tests.model.examples import dataset, linear
 from tests.model.former import former_pickle, manifest_of, write_former
 from tests.model.test_artifact import NOW
@@ -88,18 +88,13 @@ def test_a_migrated_model_scores_the_same_to_the_last_bit(
 
 
 @pytest.mark.slow
-def test_the_table_names_what_models_consist_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_names_what_models_consist_of() -> None:
     """Every name in it is needed by one of the families: none is allowed beyond that."""
     asked = set()
-    find_class = NumpyUnpickler.find_class
-
-    def noted(reader: NumpyUnpickler, module: str, name: str) -> Any:
-        asked.add((module, name))
-        return find_class(reader, module, name)
-
-    monkeypatch.setattr(NumpyUnpickler, "find_class", noted)
-    for algorithm in ALGORITHMS:
-        unpickled(pickled(trained(algorithm).pipeline))
+    models = [pickled(trained(algorithm).pipeline) for algorithm in ALGORITHMS]
+    with before("pickle.find_class", lambda module, name: asked.add((module, name))):
+        for model in models:
+            unpickled(model)
     present = {(place, name) for (_, name), place in RENAMED.items()}
     assert asked == present | UNCHANGED | {("joblib.numpy_pickle", "NumpyArrayWrapper")}
 

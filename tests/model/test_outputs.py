@@ -7,11 +7,10 @@ import pytest
 from benchmarks.__main__ import options
 from examples import train_model
 from model.__main__ import main
-from model.cli import commands
 from model.files.writing import check_file, check_folder
-from model.studies import quality
 
-TRAIN = ["train", "--data", "synthetic", "--output"]
+TRAIN = ["train", "--data", "missing.jsonl", "--format", "jsonl", "--output"]
+"""The work itself would begin with an error: there are no such claims, and no such model."""
 
 
 @pytest.fixture
@@ -21,15 +20,30 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "file"
 
 
-@pytest.fixture(autouse=True)
-def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    def work(*_: object, **__: object) -> None:
-        pytest.fail("the work has begun")
-
-    monkeypatch.setattr(commands, "load", work)
-    monkeypatch.setattr(commands, "load_model", work)
-    monkeypatch.setattr(quality, "figures", work)
-    monkeypatch.setattr(train_model, "load", work)
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ([*TRAIN, "model"], "missing.jsonl"),
+        (["evaluate", "--data", "synthetic", "--model", "m", "--report", "report.html"], "m"),
+        (["quality", "--data-dir", "d", "--json", "figures.json"], "d/"),
+        (["migrate", "--model", "m", "--output", "model"], "m"),
+    ],
+    ids=lambda given: given[0] if isinstance(given, list) else "",
+)
+def test_with_a_place_that_can_be_written_the_work_begins(
+    given: list[str],
+    missing: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(given) == 1
+    error = capsys.readouterr().err
+    assert missing in error
+    assert "--output" not in error
+    assert "--report" not in error
+    assert "--json" not in error
 
 
 @pytest.mark.parametrize(
@@ -73,7 +87,7 @@ def test_the_benchmarks_too(file: Path, capsys: pytest.CaptureFixture[str]) -> N
 
 def test_the_example_too(file: Path) -> None:
     with pytest.raises(OSError, match=r"FOLDER .*: nothing can be written"):
-        train_model.improve("history.jsonl", file / "model")
+        train_model.improve("missing.jsonl", file / "model")
 
 
 def test_what_can_be_written_is_left_as_it_was(file: Path, tmp_path: Path) -> None:

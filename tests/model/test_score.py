@@ -21,7 +21,6 @@ from model.offline.rejected import RejectedRows
 from model.offline.results import Results
 from model.scoring.load import load
 from schemas.alert import Band, Decision, ReasonItem
-from schemas.columnar import parting
 from schemas.dead_letter import HEADER_OF
 from schemas.decoding.rows import CellFault
 from schemas.decoding.size import MAX_CLAIM_BYTES
@@ -142,7 +141,7 @@ def test_columns_give_the_results_of_rows(
     data.write_bytes(b"".join(data.read_bytes().splitlines(keepends=True)[:-1]))
     assert run(model_dir, data, "--output", str(output)) == 0
     by_columns = output.read_bytes()
-    monkeypatch.setattr(parting, "arrow", lambda: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert run(model_dir, data, "--output", str(output)) == 0
     assert output.read_bytes() == by_columns
 

@@ -3,9 +3,8 @@
 import contextlib
 import json
 import re
-import runpy
+import subprocess
 import urllib.request
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from model.datasets import dataset as datasets
 from model.datasets.dataset import write_jsonl
 from tests.broker import wait
 from tests.broker.read import Record, read_all
+from tests.harness import process
 from tests.harness.process import ROOT
 from tests.readme.examples import (
     answer_after,
@@ -159,16 +159,11 @@ def test_a_threshold_by_budget_and_the_life_of_a_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", python_commands())
-def test_every_command_and_option_exists(
-    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_command_and_option_exists(command: str) -> None:
     module, *words = command.split()
     verb = [word for word in words[:1] if module in {"model", "consumer"}]
-    monkeypatch.setattr("sys.argv", [module, *verb, "--help"])
-    with pytest.raises(SystemExit) as ended, warnings.catch_warnings(action="ignore"):
-        runpy.run_module(module, run_name="__main__")
-    assert ended.value.code == 0
-    helped = capsys.readouterr().out
+    asked = process.module(module, *verb, "--help")
+    helped = subprocess.run(asked, cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for word in words:
         if word.startswith("--"):
             assert re.search(rf"{word}\b", helped), f"{command}: no {word}"

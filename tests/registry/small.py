@@ -44,6 +44,14 @@ class SmallRegistry:
         """What every request is answered with, with status 200."""
         self.trickling: Trickle | None = None
         """What never ends, as one byte of it is sent at a time."""
+        self.flooding = 0
+        """Bytes of the next answers, sent as fast as they are read; 0: the usual ones."""
+        self.coding: str | None = None
+        """Content-Encoding that answers are said to have."""
+        self.status: int | None = None
+        """Status instead of the right one."""
+        self.taken = 0
+        """Bytes of such an answer that were read."""
 
     def answer(self, path: str, body: Any, authorization: str | None) -> Answer:
         path = path.partition("?")[0]
@@ -117,9 +125,14 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
             if made.trickling is not None:
                 self._trickle(made.trickling)
                 return
+            if made.flooding:
+                self._flood(made.flooding)
+                return
             status, found = made.answer(self.path, body, self.headers.get("authorization"))
             text = json.dumps(found).encode() if made.instead is None else made.instead
-            self.send_response(status)
+            self.send_response(made.status or status)
+            if made.coding is not None:
+                self.send_header("content-encoding", made.coding)
             self.send_header("content-type", "application/vnd.schemaregistry.v1+json")
             self.send_header("content-length", str(len(text)))
             self.send_header("connection", "close")
@@ -133,6 +146,15 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
                 while made.trickling is not None:
                     self.wfile.write(b" ")
                     time.sleep(0.02)
+
+        def _flood(self, size: int) -> None:
+            self.wfile.write(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n".encode())
+            self.close_connection = True
+            piece = b" " * 65_536
+            with contextlib.suppress(OSError):  # the client goes away
+                for _ in range(size // len(piece)):
+                    self.wfile.write(piece)
+                    made.taken += len(piece)
 
         def do_GET(self) -> None:
             self._answer()

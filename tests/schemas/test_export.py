@@ -7,6 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.export import FOLDER, RELEASED, contracts, documents, main, stale
+from tests.harness.audit import before
 from tests.schemas.reading import CONTRACTS, Contract
 
 
@@ -70,11 +71,12 @@ def test_every_field_of_every_contract_is_described(contract: Contract) -> None:
             assert any(branch.get("description") for branch in branches), name
 
 
-def test_a_file_of_any_size_is_stale_unread(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_of_any_size_is_stale_unread(tmp_path: Path) -> None:
+    def opened(path: object, *_: object) -> None:
+        pytest.fail(f"{path} was read")
+
     (tmp_path / "claim.json").touch()
     os.truncate(tmp_path / "claim.json", 2_000_000_000)
-    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
-    assert stale(tmp_path, {"claim.json": b"{}"}) == ["claim.json"]
-    assert stale(tmp_path, {}) == ["claim.json"]
+    with before("open", opened):
+        assert stale(tmp_path, {"claim.json": b"{}"}) == ["claim.json"]
+        assert stale(tmp_path, {}) == ["claim.json"]

@@ -252,6 +252,7 @@ def test_values_of_personal_fields_are_not_shown(tmp_path: Path) -> None:
     ("name", "content", "what"),
     [
         ("claims.csv", b"", "line 1: no names of columns"),
+        ("claims.csv", b"a," * 20_000 + b"a\n", "line 1: 20,001 columns; 20,000 are allowed"),
         ("claims.csv", b"City\nx\n", "no column claim_no|no column ClaimNo"),
         ("claims.csv", b"ClaimNo,claim_no\n1,2\n", None),
         ("claims.csv", b"claim_no,claim-no\n1,2\n", "several columns could be ClaimNo"),

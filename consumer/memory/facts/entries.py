@@ -16,7 +16,7 @@ from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of, in_order
 from model.history.keys import HASH_BYTES
 from model.history.store import EntityKey
-from schemas.memory import FactKey, Kind, RememberedClaim, RememberedFinding
+from schemas.memory import FactKey, FactKind, RememberedClaim, RememberedFinding
 
 KEY_BYTES: Final = 1 + HASH_BYTES
 KeyBytes = bytes
@@ -125,10 +125,10 @@ def changed(
     for key, fact in told:
         claim_id, source = key.claim_id, (key.topic, key.partition, key.offset)
         if fact is None:
-            (claims if key.kind == Kind.CLAIM else findings).pop(source, None)
-        elif isinstance(fact, RememberedClaim) and key.kind == Kind.CLAIM:
+            (claims if key.kind == FactKind.CLAIM else findings).pop(source, None)
+        elif isinstance(fact, RememberedClaim) and key.kind == FactKind.CLAIM:
             claims[source] = kept_claim(key, fact, numbers)
-        elif isinstance(fact, RememberedFinding) and key.kind == Kind.FINDING:
+        elif isinstance(fact, RememberedFinding) and key.kind == FactKind.FINDING:
             findings[source] = KeptFinding(source, fact.known_at // DAY, fact.fraud)
         else:
             raise ValueError(f"claims-memory: under the key {key} is no {key.kind}")

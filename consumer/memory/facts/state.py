@@ -46,6 +46,14 @@ class StoreState:
         self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
         """By moment."""
 
+    def end(self) -> None:
+        """Let go of what was read.
+
+        It refers back to the state. LMDB takes a transaction for open as long as anything refers to
+        it, has room for a hundred, and the collector of cycles comes rarely.
+        """
+        self._pasts.clear()
+
     def pasts(self, entities: Iterable[EntityKey], as_of: int) -> dict[int, list[Past | None]]:
         """What is known of some entities before a moment, by kind; see `claim_history`."""
         found: dict[int, list[Past | None]] = {}
@@ -62,12 +70,6 @@ class StoreState:
             else:
                 found[entity[0]] = [past]
         return found
-
-    def let_go(self) -> None:
-        """Forget what was read: state and pasts hold each other, and would stay until the collector
-        of garbage comes, which is seldom.
-        """
-        self._pasts.clear()
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)

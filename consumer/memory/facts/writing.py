@@ -19,7 +19,7 @@ from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.totals import CLAIMS, Series, added, outcome_changes
 from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimRef, claim_ref
-from schemas.memory import Kind, RememberedClaim
+from schemas.memory import FactKind, RememberedClaim
 
 
 class Writing:
@@ -59,7 +59,7 @@ class Writing:
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
         """Take in a claim of which nothing was known; False if it is not so."""
         key, fact = told
-        if not isinstance(fact, RememberedClaim) or key.kind != Kind.CLAIM:
+        if not isinstance(fact, RememberedClaim) or key.kind != FactKind.CLAIM:
             return False
         claim, layout = claim_ref(claim_id), self._layout
         record = kept_claim(key, fact, layout.numbers)

@@ -1,0 +1,1 @@
+"""What is remembered: log, view and recall."""

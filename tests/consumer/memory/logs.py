@@ -18,7 +18,7 @@ from model.history.facts import ClaimFact, OutcomeFact, claim_ref
 from model.history.features import ClaimHistory
 from model.history.plan import Bounds, EntityKind
 from model.history.store import DictStore, EntityKey
-from schemas.memory import FactKey, Kind, Naming, RememberedClaim, RememberedFinding
+from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 
 DAY = 86_400_000
 NOW = 20_000 * DAY
@@ -69,10 +69,10 @@ def drawn(rng: random.Random) -> Log:
     for offset in range(rng.randrange(1, 40 if crowded else 14)):
         claim = rng.choice(claims)
         if rng.random() < 0.65:
-            key = FactKey(Kind.CLAIM, claim, "claims", rng.randrange(2), offset)
+            key = FactKey(FactKind.CLAIM, claim, "claims", rng.randrange(2), offset)
             values: Any = [_claim(rng, claim, moment()) for _ in range(rng.choice((1, 1, 1, 2)))]
         else:
-            key = FactKey(Kind.FINDING, claim, "outcomes", 0, offset)
+            key = FactKey(FactKind.FINDING, claim, "outcomes", 0, offset)
             values = [
                 RememberedFinding(claim_id=claim, known_at=moment(), fraud=rng.random() < 0.6)
             ]
@@ -94,7 +94,7 @@ def many_claims(count: int) -> Log:
     rng = random.Random(1)
     facts = [
         LogFact(
-            FactKey(Kind.CLAIM, f"c{number}", "claims", 0, number),
+            FactKey(FactKind.CLAIM, f"c{number}", "claims", 0, number),
             _claim(rng, f"c{number}", NOW - rng.randrange(500) * DAY),
         )
         for number in range(count)

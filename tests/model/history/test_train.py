@@ -82,7 +82,7 @@ def test_what_was_trained_without_is_what_it_was(
 
 
 def test_nothing_serves_it(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"trained with --history \(policy, phone, account"):
+    with pytest.raises(ArtifactError, match=r"\(policy, phone, account.*MEMORY=on, see docs"):
         load_model(folder)
     data = tmp_path / "a.jsonl"
     data.write_bytes(msgspec.json.encode(motor.generate(1, 1)[0]))
