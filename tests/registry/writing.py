@@ -11,6 +11,7 @@ from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from schemas.alert import FraudAlert
 from schemas.claim import Claim
 from schemas.export import FOLDER
 
@@ -21,6 +22,19 @@ CONFIG = {"subject.name.strategy": topic_subject_name_strategy}
 
 def plain(claim: Example) -> bytes:
     return json.dumps(claim).encode()
+
+
+def alert_of(found: Any) -> FraudAlert:
+    """An alert as it was read, of its JSON.
+
+    A record of Avro has all fields; JSON has those of memory only where a model has history.
+    """
+    without = found.get("memory") is None
+    if without:
+        assert not found.get("history")
+        assert not found.get("links")
+    left_out = {"history", "links", "memory"} if without else set()
+    return msgspec.convert({n: v for n, v in found.items() if n not in left_out}, FraudAlert)
 
 
 def json_schema(client: SchemaRegistryClient, topic: str = "claims") -> Write:
