@@ -15,7 +15,7 @@ from typing import IO, Final
 NOBODY_READS: Final = 141
 """Exit code if the reader of the output has gone away; a shell's code for SIGPIPE."""
 NOT_WRITTEN: Final = 1
-_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_UNWRITTEN: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
 
 _ESCAPE: Final = "claims.escape"
 
@@ -35,15 +35,32 @@ class Parser(argparse.ArgumentParser):
         (file or sys.stdout).write(self.format_help())
 
 
+class _Closed(io.TextIOBase):
+    """Standard output that was closed: what is written there is lost, which is an error."""
+
+    def write(self, text: str) -> int:
+        if text:
+            raise OSError(errno.EBADF, "standard output is closed")
+        return 0
+
+    def fileno(self) -> int:
+        return 1
+
+
 def accept_any_text() -> None:
     r"""Write characters that a stream's encoding lacks as ``\uXXXX`` instead of failing.
 
     The escapes are those of JSON, as pairs beyond the first plane, so that JSON stays JSON.
     """
     codecs.register_error(_ESCAPE, _escaped)
+    # What the parent process has closed.
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = _Closed()
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the parent process
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ESCAPE)
@@ -65,10 +82,11 @@ def written(command: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOBODY_READS
     except OSError as error:
-        if error.errno not in _DISK:
+        if error.errno not in _UNWRITTEN:
             raise
         sys.stderr.write(f"error: the output could not be written: {error.strerror}\n")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EBADF:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return NOT_WRITTEN
     return code
 

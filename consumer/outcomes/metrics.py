@@ -62,7 +62,7 @@ class OutcomeMetrics:
             ["reason"],
             registry=registry,
         )
-        for reason in (Reason.EMPTY, Reason.NOT_UTF8, Reason.NOT_JSON, Reason.INVALID):
+        for reason in Reason:
             self.dead_lettered.labels(reason.value)
 
     def show(self, quality: LiveQuality) -> None:

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import pickle
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,8 @@ from schemas.contract.model import Contract
 from schemas.contract.parse import from_bytes, shipped
 
 MODEL_FILE: Final = "model.joblib"
+PICKLE: Final = pickle.PROTO
+"""How every pickle of protocol 2 or later begins."""
 REFERENCE_FILE: Final = "reference.json"
 CONTRACT_FILE: Final = "contract.json"
 MANIFEST_FILE: Final = "manifest.json"
@@ -77,7 +80,13 @@ def pickled(pipeline: Any) -> bytes:
 
 
 def unpickled(model: bytes) -> Any:
-    """The pipeline in a model file; unpickling runs code, and may raise anything."""
+    """The pipeline in a model file; unpickling runs code, and may raise anything.
+
+    Raises:
+        ValueError: it is packed, so nothing says how large it would be; `pickled` packs nothing.
+    """
+    if not model.startswith(PICKLE):
+        raise ValueError(f"{MODEL_FILE} is packed, or no pickle")
     return joblib.load(io.BytesIO(model))
 
 

@@ -135,6 +135,8 @@ def _reference(folder: Path, content: bytes) -> Reference:
         raise ArtifactError(f"{folder / REFERENCE_FILE} is not a reference: {error}") from error
     if not reference.scores or not reference.golden:
         raise ArtifactError(f"{folder / REFERENCE_FILE} contains no scores or no golden examples")
+    if not all(0 <= score <= 1 for score in reference.scores):
+        raise ArtifactError(f"{folder / REFERENCE_FILE} contains a score that is no probability")
     return reference
 
 

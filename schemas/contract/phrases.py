@@ -36,6 +36,8 @@ def faults(phrase: Phrase, *, is_number: bool = True) -> Iterator[str]:
         is_number: of the value; only a number has a form.
     """
     for text in texts(phrase):
+        if not text.isprintable():
+            yield "has a character that cannot be printed"
         if set(_PART.sub("", text)) & {"{", "}"}:
             yield "has a bracket that is not {}, {:.1f}, {:%}, {:02} or {one|many}"
         elif not is_number and any(found["form"] for found in _PART.finditer(text)):

@@ -48,11 +48,30 @@ def test_a_full_disk_is_told() -> None:
     assert done.stderr == b"error: the output could not be written: No space left on device\n"
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_streams_that_are_closed_are_nothing_to_fail_at(closed: str) -> None:
+def test_errors_that_nobody_wants_are_nothing_to_fail_at() -> None:
+    done = run(["-c", f"'{PROGRAM}'"], "2>&-")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("closed", [">&-", ">&- 2>&-", ">&- <&-"])
+def test_output_that_is_closed_is_lost_and_that_is_told(closed: str) -> None:
     done = run(["-c", f"'{PROGRAM}'"], closed)
-    assert done.returncode == 0
-    assert done.stderr == b""
+    assert done.returncode == NOT_WRITTEN
+    told = b"error: the output could not be written: standard output is closed\n"
+    assert done.stderr == (b"" if "2>" in closed else told)
+
+
+def test_a_command_that_says_nothing_needs_no_output() -> None:
+    silent = PROGRAM.replace("100_000", "0")
+    done = run(["-c", f"'{silent}'"], ">&-")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.slow
+def test_input_that_is_closed_is_no_terminal() -> None:
+    done = run(["-m", "consumer", "redrive", "--discard", "--why", "x"], "<&-")
+    assert done.returncode == 2
+    assert b"error: --discard closes dead letters for good: add --yes" in done.stderr
 
 
 @pytest.mark.slow

@@ -1,9 +1,13 @@
 """Whatever is wrong with an artifact, loading it is refused in words: nothing else is raised."""
 
+import bz2
+import gzip
 import hashlib
 import io
+import lzma
 import os
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +96,16 @@ def test_a_model_of_another_release_is_a_refusal(folder: Path, content: bytes) -
         load(folder)
 
 
+@pytest.mark.parametrize("packed", [zlib.compress, gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_model_is_refused_before_it_is_unpacked(
+    folder: Path, packed: Callable[[bytes], bytes]
+) -> None:
+    """A file of a megabyte may unpack to a gigabyte."""
+    put(folder, "model.joblib", packed((folder / "model.joblib").read_bytes()))
+    with pytest.raises(ArtifactError, match=r"cannot be loaded .*model\.joblib is packed"):
+        load(folder)
+
+
 @pytest.mark.parametrize("model", [None, {}, {"encode": 1, "classify": 2}, TRAINED.pipeline[:1]])
 def test_what_is_not_a_pipeline_is_a_refusal(folder: Path, model: object) -> None:
     put(folder, "model.joblib", model_bytes(model))
@@ -104,6 +118,8 @@ def test_what_is_not_a_pipeline_is_a_refusal(folder: Path, model: object) -> Non
     [
         ({"scores": []}, "no scores"),
         ({"golden": []}, "no golden examples"),
+        ({"scores": [-5.0]}, "no probability"),
+        ({"scores": [0.5, 1.5]}, "no probability"),
         ({"columns": {"fraud_probability": {"edges": [0.1], "counts": [1]}}}, "cannot be loaded"),
     ],
 )

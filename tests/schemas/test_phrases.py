@@ -70,6 +70,12 @@ def test_another_form_is_refused(text: str) -> None:
         small({"lag": {**NUMBER, "x-text": text}})
 
 
+@pytest.mark.parametrize("text", ["\x1b[31m{}", "{} \u202e", "{}\n"])
+def test_what_cannot_be_printed_is_refused(text: str) -> None:
+    with pytest.raises(ContractError, match="has a character that cannot be printed"):
+        small({"lag": {**NUMBER, "x-text": text}})
+
+
 @pytest.mark.parametrize("form", ["{:.0f}", "{:%}", "{:02}"])
 def test_a_form_is_for_numbers(form: str) -> None:
     with pytest.raises(ContractError, match="which is for a number"):
