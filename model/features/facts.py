@@ -119,7 +119,7 @@ class ClaimFacts:
 
     def _stored(self, name: str) -> Coded | None:
         """A field whose equal values are stored once."""
-        if name in self.more or not isinstance(self.claims, ColumnarClaims):
+        if not isinstance(self.claims, ColumnarClaims):
             return None
         found = self.claims.column(name)
         return found if isinstance(found, Coded) else None
