@@ -33,6 +33,7 @@ from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
 from consumer.memory.assembly import loaded, logs_of, make_memory
+from consumer.memory.posted import remembered
 from consumer.models.service import Models, rules_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.monitoring.ownership import GroupWatch
@@ -148,7 +149,10 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     metrics = ServingMetrics()
     verify = signature_check(settings)
     share = settings.control_share
-    models = Models(settings.model_dir, metrics, rules_of(settings), verify, share)
+    remembers = settings.memory is Remember.ON
+    models = Models(
+        settings.model_dir, metrics, rules_of(settings), verify, share, remembers=remembers
+    )
     loaded = Loaded(models.current().version)
     sock = listen(settings.api_host, settings.api_port, "API_PORT", "API_HOST")
     context = tls(settings.api_tls_cert, settings.api_tls_key)
@@ -160,18 +164,28 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
             "API_HOST=%s without API_TOKEN: anyone who can reach this address can submit claims",
             settings.api_host,
         )
-    with traced(settings) as traces, models.watched(), intake(settings) as posted:
+    with (
+        traced(settings) as traces,
+        remembered(settings, models.current(), metrics, stop) as known,
+        models.watched(),
+        intake(settings) as posted,
+    ):
+        if not known.complete:
+            return
         app = scoring_app(
             models.current,
             metrics,
-            Health((loaded.missing, *posted.ready), posted.healthy),
+            Health((loaded.missing, *posted.ready), (*posted.healthy, *known.healthy)),
             settings.api_token,
             *traces.middleware(),
             unknown=settings.unknown_fields,
             forwarding=posted.take and Forwarding(posted.take, ForwardingMetrics(metrics)),
+            recall=known.recall,
         )
         server = Server(app, limits, metrics.answered, context)
         stop.gracefully(server.stop, posted.unknown)
+        if stop.asked:  # while something was read
+            return
         serve_until_stopped(server, sock)
 
 

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from consumer.errors import SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
@@ -14,7 +14,7 @@ from consumer.memory.facts.folder import OWNER
 from consumer.memory.log import NoteTaker
 from consumer.memory.pending import PendingClaims
 from consumer.memory.recall import Memory
-from consumer.memory.store import open_store
+from consumer.memory.store import MemoryStore, open_store
 from consumer.memory.tail import Tail
 from consumer.settings.settings import Remember, Settings
 from consumer.stop import Stop
@@ -32,27 +32,55 @@ TELL_EVERY_S: Final = 5.0
 DAY_S: Final = 86_400
 
 
+class Opened(NamedTuple):
+    """What a memory is made of; nothing has been read from the log yet."""
+
+    view: MemoryStore
+    tail: Tail
+    notes: NoteTaker
+    counts: MemoryMetrics
+
+
 def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> Memory | None:
     """The memory of a worker, if MEMORY=on; nothing has been read from the log yet.
+
+    Raises:
+        SettingsError, KafkaStoppedError: see `opened`.
+    """
+    if settings.memory is Remember.OFF:
+        return None
+    pending = PendingClaims()
+    view, tail, notes, counts = opened(settings, scorer, metrics, pending.returned)
+    return Memory(view, tail, notes, pending, counts)
+
+
+def opened(
+    settings: Settings,
+    scorer: Scorer,
+    metrics: ProcessMetrics,
+    returned: Callable[[Iterable[bytes]], object] = lambda _: None,
+    suffix: str = "",
+) -> Opened:
+    """The store of a process, and what follows the log into it.
 
     Args:
         settings: topic, store and key.
         scorer: the model: says what its history is computed from.
         metrics: where counts go.
+        returned: told the keys of records that are in the store.
+        suffix: of the store's name, for processes that are no workers.
 
     Raises:
         SettingsError: the key cannot be read, the store is of another key or in use, or the
             contract names nobody to remember.
         KafkaStoppedError: there is no topic that keeps what is remembered, or no answer.
     """
-    if settings.memory is Remember.OFF:
-        return None
     secret = memory_secret(settings)
     contract = scorer.decoder.contract
     _refuse_without_entities(contract)
     bounds = Bounds() if scorer.history is None else scorer.history.bounds
     kinds, own = kinds_in(contract), fingerprint(secret)
-    kept, path = require_log(settings), store_path(settings)
+    kept, path = require_log(settings), store_path(settings, suffix)
     idle_s = idle(path)
     view = open_store(path, kinds, bounds, own, kept.topic_id)
     if idle_s > kept.tombstones_s:
@@ -63,9 +91,9 @@ def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> 
             idle_s / DAY_S,
         )
         view.empty()
-    counts, pending = MemoryMetrics(metrics, [kind.kind for kind in kinds]), PendingClaims()
-    tail = Tail(settings, view, own, counts, pending.returned)
-    return Memory(view, tail, NoteTaker(contract, secret), pending, counts)
+    counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
+    tail = Tail(settings, view, own, counts, returned)
+    return Opened(view, tail, NoteTaker(contract, secret), counts)
 
 
 def logs_of(settings: Settings) -> dict[str, frozenset[str]]:
@@ -92,7 +120,7 @@ def loaded(memory: Memory | None, topic: str, loop: Loop, stop: Stop) -> Iterato
     with closing(memory):
         stop.gracefully()
         log.info("reading %s: no claim is scored before it has been read", topic)
-        complete = memory.load(lambda: not stop.asked, _aloud(topic, loop.turned))
+        complete = memory.load(lambda: not stop.asked, aloud_reading(topic, loop.turned))
         yield complete
 
 
@@ -104,12 +132,12 @@ def idle(path: Path) -> float:
         return 0.0
 
 
-def store_path(settings: Settings) -> Path:
+def store_path(settings: Settings, suffix: str = "") -> Path:
     """The folder of this process's view: no two processes share one."""
-    return settings.memory_store / f"{settings.consumer_group}-{settings.instance_id}"
+    return settings.memory_store / f"{settings.consumer_group}-{settings.instance_id}{suffix}"
 
 
-def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
+def aloud_reading(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
     """Reports progress, every few seconds; and each time that the process is alive."""
     due = time.monotonic() + TELL_EVERY_S
 

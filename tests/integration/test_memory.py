@@ -1,8 +1,12 @@
 """Workers that remember, on a real Kafka: what they know is what the log says."""
 
+import json
+import time
+import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,6 +14,7 @@ from consumer.errors import KafkaStoppedError, ModelRefusedError, SettingsError
 from schemas.alert import FraudAlert
 from schemas.memory import FactKind, read_key
 from tests.broker import topics, wait
+from tests.broker.ports import free_ports
 from tests.broker.read import Record
 from tests.harness.outcomes import Place
 from tests.integration import remembered
@@ -187,3 +192,69 @@ def test_a_model_without_history_is_served_as_ever_and_its_claims_are_remembered
     assert found.letters
     assert all(b'"history"' not in (row.value or b"") for *_, row in found.alerts)
     assert all(b'"memory"' not in (row.value or b"") for *_, row in found.alerts)
+
+
+def test_a_posted_claim_is_scored_with_what_workers_remember(
+    new_stage: NewStage, model: Path
+) -> None:
+    stage = prepared(new_stage, model, 1)
+    worker = stage.worker().ready()
+    remembered.send(stage, stage.claims, [row._replace(at_ms=days_ago(30)) for row in ROWS])
+    stage.wait_drained()
+    assert worker.stop() == 0
+    (port,) = free_ports(1)
+    serving = stage.command("serve", API_PORT=str(port))
+    address = f"http://127.0.0.1:{port}"
+    wait.until(lambda: serving.check() and answered(f"{address}/readyz"), "the endpoint")
+    known = EVENTS[500]
+    claim = {name: known[name] for name in ("policy_no", "phone", "account", "garage")}
+    first = post(address, {"claim_no": "C-new", **claim})
+    assert first["memory"]["behind_ms"] < 60_000
+    told = {one["entity"]: one for one in first["history"]}
+    assert told.keys() <= {"policy", "phone", "account", "garage"}
+    assert told["garage"]["policies"] > 1
+    again = post(address, {"claim_no": known["claim_no"], **claim})
+    own = {one["entity"]: one for one in again["history"]}
+    assert own != told, "its own earlier copy does not count"
+
+    # What is remembered while it serves is known too.
+    fresh = [{**event, "phone": "07700 900123"} for event in EVENTS[1_000:1_004]]
+    worker = stage.worker().ready()
+    rows = [row._replace(at_ms=days_ago(1)) for row in remembered.claims(fresh)]
+    remembered.send(stage, stage.claims, rows)
+    stage.wait_drained()
+
+    def seen() -> bool:
+        said = post(address, {"claim_no": "C-other", "phone": "+44 7700 900123"})
+        (phone,) = said["history"]
+        return bool(phone["policies"] == 4)
+
+    wait.until(seen, "the claims that were scored meanwhile")
+    assert worker.stop() == 0
+    assert serving.stop() == 0
+
+
+ROWS = remembered.claims(EVENTS[:1_000])
+
+
+def days_ago(days: int) -> int:
+    return int((time.time() - 86_400 * days) * 1_000)
+
+
+def answered(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=10) as found:
+            return bool(found.status == 200)
+    except OSError:
+        return False
+
+
+def post(address: str, claim: dict[str, object]) -> Any:
+    """The whole alert of a claim."""
+    request = urllib.request.Request(
+        f"{address}/fraud-detection?detail=true",
+        json.dumps(claim).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as found:
+        return json.load(found)

@@ -1,0 +1,125 @@
+"""What the HTTP endpoint knows of earlier claims: it reads the log, and writes nothing to it."""
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from consumer.background import in_background
+from consumer.batch.alerts import BatchScorer
+from consumer.batch.recalled import MOST_LINKS, Recalled
+from consumer.kafka.topics import READS, require_topics
+from consumer.memory.assembly import Opened, aloud_reading, opened
+from consumer.memory.log import start_of_day
+from consumer.memory.view import Asked, Link
+from consumer.settings.settings import Remember, Settings
+from consumer.stop import Stop
+from consumer.telemetry.health import Check
+from consumer.telemetry.metrics import ProcessMetrics
+from model.history.facts import claim_ref
+from model.scoring.scorer import Scorer
+
+log = logging.getLogger(__name__)
+
+WAIT_S: Final = 0.2
+"""For records of the log, again and again, in a thread of its own."""
+SUFFIX: Final = "-serve"
+
+
+class Remembered(NamedTuple):
+    """What is known of posted claims, in the terms of the server: by default, nothing."""
+
+    recall: Callable[[Sequence[Any], BatchScorer], Recalled | None] = lambda *_: None
+    healthy: tuple[Check, ...] = ()
+    complete: bool = True
+    """False if it was asked to stop before the log had been read."""
+
+
+class Following:
+    """Follows the log in a thread while claims are asked about in another."""
+
+    def __init__(self, made: Opened) -> None:
+        self._made = made
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._fault: str | None = None
+
+    def recall(self, claims: Sequence[Any], scorer: BatchScorer) -> Recalled | None:
+        """What is known of claims that came in today; None for a model without history."""
+        plan, event = scorer.history, scorer.decoder.contract.event
+        if plan is None:
+            return None
+        as_of = start_of_day(int(dt.datetime.now(dt.UTC).timestamp() * 1_000))
+        asked = [
+            Asked(claim_ref(getattr(claim, event.id)), keys.entities, as_of)
+            for claim, keys in zip(claims, self._made.notes.keys(claims), strict=True)
+        ]
+        with self._lock, self._made.counts.seconds.labels("recall").time():
+            histories = self._made.view.histories(asked, {})
+        return Recalled(
+            kinds=plan.kinds,
+            histories=histories,
+            as_of=[as_of] * len(asked),
+            behind_ms=self._made.tail.behind_ms,
+            links=partial(self._links, asked),
+        )
+
+    def _links(self, asked: Sequence[Asked], rows: Sequence[int]) -> Mapping[int, Sequence[Link]]:
+        with self._lock:
+            return {row: self._made.view.links(asked[row], MOST_LINKS) for row in rows}
+
+    def broken(self) -> str | None:
+        """A check of health: the log is followed."""
+        return self._fault
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Follow the log while the body runs."""
+        with in_background(self._run, "memory", self._stopping):
+            yield
+
+    def _run(self) -> None:
+        try:
+            while not self._stopping.is_set():
+                self._step()
+        except Exception as error:  # nobody notices a thread that ends
+            self._fault = f"nothing new is remembered: {error}"
+            log.exception("the log is not followed any more")
+
+    def _step(self) -> None:
+        # The wait is not under the lock: claims are asked about meanwhile.
+        self._stopping.wait(WAIT_S)
+        with self._lock, self._made.counts.seconds.labels("apply").time():
+            self._made.tail.step()
+        self._made.counts.behind.set(self._made.tail.behind_ms / 1_000)
+
+
+@contextmanager
+def remembered(
+    settings: Settings, scorer: Scorer, metrics: ProcessMetrics, stop: Stop
+) -> Iterator[Remembered]:
+    """What MEMORY=on knows, after the log has been read, while the body runs.
+
+    Raises:
+        SettingsError, KafkaStoppedError: see `consumer.memory.assembly.opened`.
+    """
+    if settings.memory is Remember.OFF:
+        yield Remembered()
+        return
+    require_topics(settings, {settings.memory_topic: READS})
+    made = opened(settings, scorer, metrics, suffix=SUFFIX)
+    try:
+        stop.gracefully()
+        log.info("reading %s: no claim is scored before it has been read", settings.memory_topic)
+        told = aloud_reading(settings.memory_topic, lambda: None)
+        if not made.tail.load(lambda: not stop.asked, told):
+            yield Remembered(complete=False)
+            return
+        following = Following(made)
+        with following.running():
+            yield Remembered(following.recall, (following.broken,))
+    finally:
+        made.tail.close()
