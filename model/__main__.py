@@ -57,7 +57,7 @@ def _add_train(verbs: Verbs) -> None:
         action="store_true",
         help="also learn from what was known of the people and things in a claim (x-entity of the "
         "contract) when it came in, by replaying the data in time; compared with a model without. "
-        "Such a model cannot be served yet",
+        "Such a model needs MEMORY=on where it is served",
     )
     train.add_argument(
         "--output",

@@ -24,8 +24,9 @@ def refuse_to_serve(output: Path, *, in_service: bool) -> None:
     """
     if in_service or output.name == CURRENT:
         raise ArtifactError(
-            f"--output {output} is for the model in service, and no model with --history can be "
-            "served yet: name another folder"
+            f"--output {output} is for models that are promoted, and no model with --history can "
+            "be: promoting scores claims, and has no history of them. Name another folder, and "
+            "give it to workers as MODEL_DIR, with MEMORY=on"
         )
 
 

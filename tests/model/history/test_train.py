@@ -99,13 +99,13 @@ def test_nothing_serves_it(folder: Path, tmp_path: Path) -> None:
 def test_it_is_not_trained_into_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Refused before anything is read."""
     assert main([*TRAIN, "--history", "--output", str(tmp_path / "current")]) == 1
-    assert "no model with --history can be served yet" in capsys.readouterr().err
+    assert "no model with --history can be: promoting" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())
     version = str(tmp_path / "v1")
     assert main([*TRAIN, "--rows", str(ROWS), "--output", version]) == 0
     assert main(["promote", "v1", "--root", str(tmp_path), "--despite", "a test"]) == 0
     assert main([*TRAIN, "--history", "--output", version]) == 1
-    assert "no model with --history can be served yet" in capsys.readouterr().err
+    assert "no model with --history can be: promoting" in capsys.readouterr().err
 
 
 def test_short_history_and_few_outcomes_are_said(
