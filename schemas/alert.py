@@ -8,7 +8,7 @@ import datetime as dt
 import enum
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
@@ -100,6 +100,72 @@ class RuleHit(Struct, frozen=True, kw_only=True, gc=False):
     version: Annotated[int, Meta(ge=1, description="Version of the rule.")]
     outcome: Annotated[Decision, Meta(description="What the rule advises.")]
     text: Annotated[str, Meta(description="What the rule found, in plain English.")]
+
+
+class EntityHistory(Struct, frozen=True, kw_only=True, gc=False):
+    """What was known of the people or things of one kind that the claim names.
+
+    All counts are of other claims, as of ``memory.as_of``. Of several of the kind, as of two
+    telephones, each value is that of the one that says most.
+    """
+
+    entity: Annotated[str, Meta(description="Kind of entity, as the contract names it.")]
+    claims_30d: Annotated[int, Meta(ge=0, description="Claims in 30 days.")]
+    claims_90d: Annotated[int, Meta(ge=0, description="Claims in 90 days.")]
+    claims_365d: Annotated[int, Meta(ge=0, description="Claims in 365 days.")]
+    policies: Annotated[int, Meta(ge=0, description="Policies that earlier claims are made under.")]
+    policies_at_least: Annotated[
+        bool,
+        Meta(
+            description="There may be more policies: there are more claims than are looked at for "
+            "them."
+        ),
+    ]
+    days_since: Annotated[
+        Annotated[float, Meta(ge=0)] | None,
+        Meta(description="Days since the latest claim; null if there was none."),
+    ]
+    decided: Annotated[int, Meta(ge=0, description="Claims of which the outcome was known.")]
+    frauds: Annotated[int, Meta(ge=0, description="Of those, how many were found to be fraud.")]
+    fraud_rate: Annotated[
+        Probability | None, Meta(description="The same as a share; null if no outcome was known.")
+    ]
+
+
+class LinkFinding(enum.StrEnum):
+    """What was found about an earlier claim."""
+
+    FRAUD = "fraud"
+    NOT_FRAUD = "not_fraud"
+
+
+class LinkedClaim(Struct, frozen=True, kw_only=True, gc=False):
+    """An earlier claim that names the same person-like entity: to look at, and no finding."""
+
+    entity: Annotated[str, Meta(description="Kind of what both claims name.")]
+    claim_id: Annotated[str, Meta(description="The earlier claim.")]
+    known_at: Annotated[dt.datetime, Meta(tz=True, description="When it became known.")]
+    finding: Annotated[
+        LinkFinding | None,
+        Meta(description="What was found about it; null if that was not known yet."),
+    ]
+    amount: Annotated[
+        float | None,
+        Meta(description="Total amount claimed.", extra_json_schema={"x-unit": "currency"}),
+    ]
+
+
+class MemoryStatus(Struct, frozen=True, kw_only=True, gc=False):
+    """What the history of the claim is as of."""
+
+    as_of: Annotated[
+        dt.datetime, Meta(tz=True, description="What became known before it was seen.")
+    ]
+    behind_ms: Annotated[
+        int,
+        Meta(ge=0, description="For how long the log may have had facts that were not seen, ms."),
+    ]
+    version: Annotated[int, Meta(ge=1, description="Of how history is computed.")]
 
 
 class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
@@ -243,3 +309,22 @@ class FraudAlert(Struct, frozen=True, kw_only=True, gc=False):
         Source | None, Meta(description="Record the claim came in; null over HTTP.")
     ] = None
     scored_at: Annotated[dt.datetime, Meta(tz=True, description="When the claim was scored.")]
+    history: Annotated[
+        tuple[EntityHistory, ...] | UnsetType,
+        Meta(
+            description="What was known of whom the claim names, by kind; left out, as links and "
+            "memory are, by models without history. Kinds that it does not name are left out, and "
+            "so are placeholders, which data_quality flags as common_entity:KIND."
+        ),
+    ] = UNSET
+    links: Annotated[
+        tuple[LinkedClaim, ...] | UnsetType,
+        Meta(
+            description="Earlier claims that name the same person-like entity, of claims that a "
+            "person is to look at: at most 5 of each kind, the latest first. They inform, and "
+            "change no decision."
+        ),
+    ] = UNSET
+    memory: Annotated[
+        MemoryStatus | UnsetType | None, Meta(description="What the history is as of.")
+    ] = UNSET

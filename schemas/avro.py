@@ -61,6 +61,8 @@ def _field(field: inspect.Field) -> JsonObject:
         found["default"] = default.value if isinstance(default, enum.Enum) else default
         if isinstance(default, tuple):
             found["default"] = list(default)
+    elif not field.required:  # UNSET: JSON leaves it out, and a record cannot
+        found["default"] = [] if isinstance(_bare(field.type), inspect.VarTupleType) else None
     return found
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from schemas.contract.model import Contract, Field, Path
+from schemas.contract.model import Contract, Field, MemberPath
 from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.json_object import JsonObject
@@ -27,7 +27,7 @@ class ClaimForm(Struct, frozen=True):
     title: str
     description: str
     examples: Sequence[Mapping[str, Any]]
-    either: Sequence[Sequence[Path]] = ()
+    either: Sequence[Sequence[MemberPath]] = ()
     """Places of which an event has at least one, for each required field with several."""
     nested: str = ""
     """A member that is an object, if there is one."""
@@ -65,7 +65,7 @@ def form_of(decoder: ClaimDecoder) -> ClaimForm:
     )
 
 
-def _places(contract: Contract) -> Iterator[Path]:
+def _places(contract: Contract) -> Iterator[MemberPath]:
     return (path for field in contract.fields.values() for path in places_of(field))
 
 
@@ -73,7 +73,7 @@ def _with_choices(contract: Contract) -> Iterator[Field]:
     return (f for f in contract.fields.values() if f.required and len(f.places) > 1)
 
 
-def _holds(path: Path) -> JsonObject:
+def _holds(path: MemberPath) -> JsonObject:
     """JSON Schema of an event in which this place holds something."""
     name, *below = path
     inner = _holds(tuple(below)) if below else {"not": {"type": "null"}}

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from schemas.alert import FraudAlert
 from schemas.contract.parse import shipped
 
@@ -312,12 +314,6 @@ def test_no_module_shadows_the_standard_library() -> None:
     assert not {part for part in parts if not part.startswith("__")} & sys.stdlib_module_names
 
 
-SHARED_NAMES = {
-    "Column", "Columns", "Labels", "Name", "Node", "Place", "Reader", "Token", "Value",
-}  # fmt: skip
-"""Still defined twice; to be given a name for each meaning."""
-
-
 def public_types(path: Path) -> Iterator[str]:
     """Public classes and type aliases of a module, as far as their names tell: in CamelCase."""
     for node in tree(path).body:
@@ -333,4 +329,69 @@ def public_types(path: Path) -> Iterator[str]:
 
 def test_a_name_of_a_type_has_one_meaning() -> None:
     found = Counter(name for path in SOURCES for name in set(public_types(path)))
-    assert {name for name, modules in found.items() if modules > 1} == SHARED_NAMES
+    assert [name for name, modules in found.items() if modules > 1] == []
+
+
+PATCHES = {"delattr", "setattr"}
+"""What changes an attribute of anything, as a function or as a method of pytest's MonkeyPatch."""
+MAY_PATCH = {
+    "tests/integration/cooperative.py": "is a worker of an earlier release, made of this one",
+}
+"""The only files of the tests that may patch what they import, and why."""
+
+
+def patches(code: ast.Module) -> Iterator[int]:
+    """Lines that import a patcher, or that patch something imported, or named by a text."""
+    imported = {
+        (alias.asname or alias.name).partition(".")[0]
+        for node in ast.walk(code)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    for node in ast.walk(code):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {getattr(node, "module", None), *(alias.name for alias in node.names)}
+            if names & {"mock", "unittest.mock", "pytest_mock"}:
+                yield node.lineno
+        elif isinstance(node, ast.Call) and node.args and _called(node) in PATCHES:
+            patched = node.args[0]
+            while isinstance(patched, ast.Attribute):
+                patched = patched.value
+            if isinstance(patched, ast.Constant) or (
+                isinstance(patched, ast.Name) and patched.id in imported
+            ):
+                yield node.lineno
+
+
+def _called(call: ast.Call) -> str:
+    function = call.func
+    return getattr(function, "attr", getattr(function, "id", ""))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import os\ndef test(monkeypatch): monkeypatch.setattr(os, 'statvfs', None)",
+        "from a.b import c\ndef test(patch): patch.setattr(c, 'd', None)",
+        "from pathlib import Path\ndef test(m): m.setattr(Path, 'rename', None)",
+        "import a.b\ndef test(m): m.delattr(a.b.c, 'd')",
+        "def test(monkeypatch): monkeypatch.setattr('sys.argv', [])",
+        "import a as b\nsetattr(b, 'c', None)",
+        "from unittest import mock",
+        "from unittest.mock import patch",
+        "import unittest.mock",
+    ],
+)
+def test_a_patched_module_is_noticed(code: str) -> None:
+    assert list(patches(ast.parse(code)))
+
+
+def test_what_is_no_patched_module_is_left_alone() -> None:
+    code = "import os\ndef test(m): m.setattr(made(), 'b', os); m.setenv('A', 'b'); m.chdir('/')"
+    assert list(patches(ast.parse(code))) == []
+
+
+def test_no_test_patches_a_module() -> None:
+    """What a test replaces it passes in, or it arranges what really happens."""
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    assert {name(path) for path in files if [*patches(tree(path))]} == set(MAY_PATCH)

@@ -13,12 +13,20 @@ import numpy.typing as npt
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from consumer.batch.recalled import (
+    Recalled,
+    entity_histories,
+    linked_claims,
+    memory_statuses,
+)
 from consumer.batch.records import Message, Record
 from consumer.batch.revisions import succession_or_flag
+from model.history.features import ClaimHistory
+from model.history.plan import HistoryPlan
 from model.scoring.decisions import decided
 from model.scoring.phrases import CaseFacts
 from model.scoring.scorer import Assessment
-from schemas.alert import CaseFact, Decision, FraudAlert, Remainder, Source
+from schemas.alert import CaseFact, Decision, FraudAlert, LinkedClaim, Remainder, Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.unknown import flagged
@@ -48,6 +56,8 @@ _IN_COMMON: Final = (
     "scored_at",
 )
 """Fields that are equal in all alerts of a batch."""
+_OF_MEMORY: Final = ("history", "links", "memory")
+"""Fields of alerts of models with history only."""
 
 
 def _part(name: str, fields: Sequence[str]) -> Any:
@@ -60,7 +70,9 @@ _Shared: Final = _part("Shared", _IN_COMMON)
 _SCHEMA_VERSION: Final = next(
     field.default for field in msgspec.structs.fields(FraudAlert) if field.name == "schema_version"
 )
-_Own: Final = _part("Own", [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON])
+_OWN_FIELDS: Final = [f for f in FraudAlert.__struct_fields__ if f not in _IN_COMMON]
+_Own: Final = _part("Own", [f for f in _OWN_FIELDS if f not in _OF_MEMORY])
+_OwnWithMemory: Final = _part("OwnWithMemory", _OWN_FIELDS)
 
 
 class BatchScorer(Protocol):
@@ -73,9 +85,14 @@ class BatchScorer(Protocol):
     threshold_policy: str
     decoder: ClaimDecoder
     features: tuple[str, ...]
+    history: HistoryPlan | None
 
-    def score(self, claims: Sequence[Any]) -> npt.NDArray[np.float64]: ...  # noqa: D102
-    def assess(self, claims: Sequence[Any]) -> Assessment: ...  # noqa: D102
+    def score(  # noqa: D102
+        self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
+    ) -> npt.NDArray[np.float64]: ...
+    def assess(  # noqa: D102
+        self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
+    ) -> Assessment: ...
 
 
 Wanted = Callable[[Sequence[Any], Assessment, BatchScorer], Sequence[bool] | None]
@@ -109,6 +126,7 @@ def fraud_alerts(
     scorer: BatchScorer,
     now: dt.datetime,
     unknown_fields: Sequence[tuple[str, ...]] | None = None,
+    recalled: Recalled | None = None,
 ) -> Iterator[FraudAlert]:
     """One alert for each scored claim.
 
@@ -119,11 +137,12 @@ def fraud_alerts(
         scorer: the model.
         now: becomes ``scored_at``.
         unknown_fields: of each claim; see `consumer.batch.decode.Decoded`.
+        recalled: the histories that the claims were scored with, if they were.
     """
     shared = asdict(_shared(scorer, now))
     nothing: list[tuple[()]] = [()] * len(claims)
     unknown = nothing if unknown_fields is None else unknown_fields
-    for own in _own_parts(claims, sources, nothing, unknown, assessment, scorer):
+    for own in _own_parts(claims, sources, nothing, unknown, assessment, scorer, recalled):
         yield FraudAlert(**shared, **asdict(own))
 
 
@@ -150,6 +169,7 @@ def _own_parts(
     unknown_fields: Sequence[tuple[str, ...]],
     assessment: Assessment,
     scorer: BatchScorer,
+    recalled: Recalled | None,
 ) -> Iterator[Any]:
     """What is not equal for all alerts of the batch; column by column, as this is the hot path."""
     nothing = [None] * len(claims)
@@ -205,7 +225,21 @@ def _own_parts(
         "data_quality": flags,
         "source": sources,
     }
-    return map(_Own, *(columns[name] for name in _Own.__struct_fields__))
+    if recalled is None:
+        return map(_Own, *(columns[name] for name in _Own.__struct_fields__))
+    columns |= _of_memory(recalled, looked_at)
+    return map(_OwnWithMemory, *(columns[name] for name in _OWN_FIELDS))
+
+
+def _of_memory(recalled: Recalled, looked_at: Sequence[int]) -> dict[str, Iterable[object]]:
+    links: list[tuple[LinkedClaim, ...]] = [()] * len(recalled.histories)
+    for row, found in linked_claims(recalled, looked_at).items():
+        links[row] = found
+    return {
+        "history": entity_histories(recalled),
+        "links": links,
+        "memory": memory_statuses(recalled),
+    }
 
 
 @lru_cache(maxsize=4)
@@ -235,11 +269,16 @@ def alert_records(
     assessment: Assessment,
     scorer: BatchScorer,
     now: dt.datetime,
+    recalled: Recalled | None = None,
 ) -> list[Record]:
-    """One alert per claim, under the claim's key, as a binary-mode CloudEvent 1.0."""
+    """One alert per claim, under the claim's key, as a binary-mode CloudEvent 1.0.
+
+    With `recalled`, the histories that the claims were scored with, alerts say what was known.
+    """
     # The end of every alert of the batch: a JSON object without its opening brace.
     ending = b"," + _encode(_shared(scorer, now))[1:]
-    own = list(_own_parts(claims, sources, headers, unknown_fields, assessment, scorer))
+    parts = _own_parts(claims, sources, headers, unknown_fields, assessment, scorer, recalled)
+    own = list(parts)
     values = [encoded[:-1] + ending for encoded in map(_encode, own)]
     time: Header = ("ce_time", now.isoformat())
     before = {

@@ -19,7 +19,7 @@ AskedConfig = Mapping[str, str | None] | KafkaError
 _Value = TypeVar("_Value")
 
 
-class Node(NamedTuple):
+class AskedBroker(NamedTuple):
     """A broker."""
 
     id: int
@@ -58,7 +58,7 @@ class AskedGroup(NamedTuple):
     rights: frozenset[str]
 
 
-def ask_nodes(client: AdminClient) -> list[Node]:
+def ask_nodes(client: AdminClient) -> list[AskedBroker]:
     """The brokers, each asked at its own advertised address.
 
     Raises:
@@ -68,7 +68,7 @@ def ask_nodes(client: AdminClient) -> list[Node]:
     resources = [ConfigResource(ResourceType.BROKER, str(node.id)) for node in found]
     configs = _configs(client, resources)
     return [
-        Node(node.id, f"{node.host}:{node.port}", config)
+        AskedBroker(node.id, f"{node.host}:{node.port}", config)
         for node, config in zip(found, configs, strict=True)
     ]
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from confluent_kafka import KafkaError
 
-from consumer.doctor.asked import Node
+from consumer.doctor.asked import AskedBroker
 from consumer.doctor.findings import Diagnosis, grant, ok, unknown, warning, wrong
 from consumer.errors import KafkaStoppedError
 
@@ -18,7 +18,7 @@ LEAKY: Final = "4.3.0, 4.3.1 and 4.4.0"
 """One-node Apache Kafka in these versions can leave transactions open after a kill."""
 
 
-def judge_nodes(nodes: Sequence[Node], timeout_ms: int | None) -> Iterator[Diagnosis]:
+def judge_nodes(nodes: Sequence[AskedBroker], timeout_ms: int | None) -> Iterator[Diagnosis]:
     """All findings about the brokers.
 
     Args:
@@ -47,7 +47,7 @@ def unreachable(servers: str, reasons: Sequence[str], waited_s: float) -> Diagno
     )
 
 
-def reached(nodes: Sequence[Node]) -> Diagnosis:
+def reached(nodes: Sequence[AskedBroker]) -> Diagnosis:
     """Check that every broker answers at the address it advertises."""
     where = ", ".join(f"{node.id} at {node.address}" for node in nodes)
     silent = [
@@ -77,7 +77,7 @@ def version(nodes: int) -> Diagnosis:
     )
 
 
-def settings_of(nodes: Sequence[Node], timeout_ms: int | None) -> Diagnosis:
+def settings_of(nodes: Sequence[AskedBroker], timeout_ms: int | None) -> Diagnosis:
     """Broker limits that can prevent a worker from starting or expire its committed offsets."""
     known = [node.config for node in nodes if not isinstance(node.config, KafkaError)]
     if not known:

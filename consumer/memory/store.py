@@ -7,7 +7,8 @@ that stops. A store that was open when the machine stopped is made again from th
 
 import logging
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -147,8 +148,7 @@ class MemoryStore:
         """See `View`."""
         kinds, bounds = self._layout.kinds, self._layout.bounds
         found = []
-        with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor)
+        with self._reading() as state:
             for one in asked:
                 named: dict[int, list[Past | None]] = {}
                 for key in one.keys:
@@ -158,8 +158,17 @@ class MemoryStore:
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""
+        with self._reading() as state:
+            return links(self._layout, state, asked, most)
+
+    @contextmanager
+    def _reading(self) -> Iterator[StoreState]:
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            return links(self._layout, StoreState(self._layout, txn, cursor), asked, most)
+            state = StoreState(self._layout, txn, cursor)
+            try:
+                yield state
+            finally:
+                state.end()
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""

@@ -91,11 +91,11 @@ class Membership(enum.StrEnum):
     DYNAMIC = "dynamic"
 
 
-Reader = Callable[[Mapping[str, str], str, Any], Any]
+SettingReader = Callable[[Mapping[str, str], str, Any], Any]
 """Reads one variable: given the environment, its name and the default."""
 
 
-def _number(low: float, high: float) -> Reader:
+def _number(low: float, high: float) -> SettingReader:
     def read(environ: Mapping[str, str], name: str, default: float) -> float:
         kind = type(default)
         return read_number(environ, name, kind, default, kind(low), kind(high))
@@ -103,14 +103,14 @@ def _number(low: float, high: float) -> Reader:
     return read
 
 
-def _one_of(kind: type[enum.StrEnum], never: Collection[enum.StrEnum] = ()) -> Reader:
+def _one_of(kind: type[enum.StrEnum], never: Collection[enum.StrEnum] = ()) -> SettingReader:
     def read(environ: Mapping[str, str], name: str, default: enum.StrEnum) -> enum.StrEnum:
         return read_choice(environ, name, kind, default, never)
 
     return read
 
 
-def _optional(read: Callable[[Mapping[str, str], str], Any]) -> Reader:
+def _optional(read: Callable[[Mapping[str, str], str], Any]) -> SettingReader:
     return lambda environ, name, _: read(environ, name)
 
 
@@ -123,12 +123,12 @@ def _yes_or_no(environ: Mapping[str, str], name: str, default: bool) -> bool:
 
 
 Text = Annotated[str, read_text]
-Name = Annotated[str, read_name]
+BaseName = Annotated[str, read_name]
 Topic = Annotated[str, read_topic]
 Port = Annotated[int, _number(0, 65_535)]
 OptionalPath = Annotated[Path | None, _optional(read_optional_path)]
 OptionalFile = Annotated[Path | None, _optional(read_optional_file)]
-Token = Annotated[str | None, _optional(read_token)]
+AccessToken = Annotated[str | None, _optional(read_token)]
 Credential = Annotated[str | None, _optional(read_credential)]
 
 
@@ -144,8 +144,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     dead_letter_topic: Topic = "claims-dead-letter"
     outcomes_topic: Topic = "fraud-outcomes"
     outcomes_dead_letter_topic: Topic = "outcomes-dead-letter"
-    consumer_group: Name = "fraud-scorer"
-    instance_id: Name
+    consumer_group: BaseName = "fraud-scorer"
+    instance_id: BaseName
     membership: Annotated[Membership, _one_of(Membership)] = Membership.STATIC
     model_dir: Annotated[Path, _path] = Path("artifacts/current")
     shadow_model_dir: OptionalPath = None
@@ -169,12 +169,12 @@ class Settings(Struct, frozen=True, kw_only=True):
     dead_letter_max_consecutive: Annotated[int, _number(1, 1_000_000)] = 500
     step_timeout_s: Annotated[float, _number(1, 3_600)] = 60.0
     metrics_port: Port = 8000
-    metrics_token: Token = None
+    metrics_token: AccessToken = None
     metrics_tls_cert: OptionalFile = None
     metrics_tls_key: OptionalFile = None
     api_port: Port = 8080
     api_host: Text = "127.0.0.1"
-    api_token: Token = None
+    api_token: AccessToken = None
     api_forward: Annotated[Forward, _one_of(Forward)] = Forward.OFF
     api_tls_cert: OptionalFile = None
     api_tls_key: OptionalFile = None
@@ -218,7 +218,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     return settings
 
 
-def _readers() -> dict[str, Reader]:
+def _readers() -> dict[str, SettingReader]:
     """How each field is read, in their order."""
     hints = get_type_hints(Settings, include_extras=True)
     return {name: hints[name].__metadata__[0] for name in Settings.__struct_fields__}

@@ -42,7 +42,7 @@ from schemas.contract.model import Contract
 from schemas.contract.parse import parse, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, in_words
-from schemas.decoding.rows import Labels, at
+from schemas.decoding.rows import LabelReader, at
 from schemas.tables.claims import open_claims
 from schemas.tables.rows import TableError
 from schemas.unreadable import UNREADABLE
@@ -367,7 +367,7 @@ def of_events(contract: Contract, events: Sequence[Any], recipe: str) -> Dataset
     Raises:
         DatasetError: the contract refuses one.
     """
-    decoder, labels = ClaimDecoder(contract), Labels(contract)
+    decoder, labels = ClaimDecoder(contract), LabelReader(contract)
     found = [(event, labels.read(at(event, contract.label_path))) for event in events]
     known_of = [(event, fraud) for event, fraud in found if fraud is not None]
     try:
@@ -391,7 +391,7 @@ def of_events(contract: Contract, events: Sequence[Any], recipe: str) -> Dataset
     )
 
 
-def _decided(contract: Contract, labels: Labels, events: Sequence[Any]) -> Indices | None:
+def _decided(contract: Contract, labels: LabelReader, events: Sequence[Any]) -> Indices | None:
     path = contract.decided_path
     if not path:
         return None

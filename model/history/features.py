@@ -51,6 +51,8 @@ class ClaimHistory(NamedTuple):
     kinds: tuple[EntityFeatures, ...]
     """In the order of the kinds."""
     flags: tuple[str, ...] = ()
+    bounded: tuple[int, ...] = ()
+    """Numbers of the kinds of which there are more claims than are looked at for their policies."""
 
     def values(self) -> list[float]:
         """All of them, in the order of `names_of`."""
@@ -84,7 +86,8 @@ def claim_history(
         as_of: the moment, in milliseconds; what became known then or later is not seen.
         bounds: how much is looked at.
     """
-    found, flags = [], []
+    found, flags, bounded = [], [], []
+    oldest = as_of - bounds.span
     for number, kind in enumerate(kinds):
         pasts = named.get(number, ())
         each = [entity_features(past, kind, claim, as_of, bounds) for past in pasts]
@@ -92,7 +95,11 @@ def claim_history(
         if len(known) < len(each):
             flags.append(f"{COMMON}:{kind.kind}")
         found.append(_together(known))
-    return ClaimHistory(tuple(found), tuple(flags))
+        if kind.like != "person" and any(
+            past is not None and past.count(oldest, as_of) > bounds.business for past in pasts
+        ):
+            bounded.append(number)
+    return ClaimHistory(tuple(found), tuple(flags), tuple(bounded))
 
 
 def entity_features(

@@ -12,13 +12,13 @@ from schemas.alert import CaseFact
 from schemas.contract.model import Contract
 from schemas.contract.phrases import MONEY, render, shown
 
-Value = str | float | bool | None
+FeatureValue = str | float | bool | None
 
 _REMEMBERED: Final = 2_000
 """Most facts of one name that are remembered; then they are forgotten, and made again."""
 
 
-def phrase(contract: Contract, feature: str, value: Value) -> str:
+def phrase(contract: Contract, feature: str, value: FeatureValue) -> str:
     """Describe the claim's value of the feature; None is missing. Personal facts are withheld.
 
     A number that stands for a band is told in the band's words; any other is rounded.
@@ -85,7 +85,7 @@ def stated(facts: ClaimFacts, name: str) -> list[Any]:
     """A derived fact, or a field, of each claim, as people are told it; None is missing."""
     if name not in facts.contract.derived:
         return facts.raw(name)
-    found: list[Value] = np.asarray(facts.features([name])[name], dtype=object).tolist()
+    found: list[FeatureValue] = np.asarray(facts.features([name])[name], dtype=object).tolist()
     kind = facts.contract.kind_of(name)
     return [_typed(value, kind) for value in found]
 
@@ -100,7 +100,7 @@ def stated_in(facts: ClaimFacts, name: str, row: int) -> Any:
     return _typed(value.item() if isinstance(value, np.generic) else value, kind)
 
 
-def _typed(value: Value, kind: str) -> Value:
+def _typed(value: FeatureValue, kind: str) -> FeatureValue:
     """A derived value as a field would have it."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from model.artifact.comparing import NOTHING, Comparer
 from model.artifact.comparisons import Comparisons
-from model.scoring.phrases import Value, phrase
+from model.scoring.phrases import FeatureValue, phrase
 from schemas.contract.model import Contract
 
 MISSING: Final = -1.7e308
@@ -21,7 +21,7 @@ class WordedFact(NamedTuple):
     feature: str
     code: str
     text: str
-    value: Value
+    value: FeatureValue
     surprise: float
     """In bits, above 0."""
     weak: bool
@@ -137,7 +137,7 @@ class Wording:
             return False
         return contract.kind_of(feature) == "flag" or contract.is_category(feature)
 
-    def _told(self, feature: str, stated: Value, code: float) -> WordedFact:
+    def _told(self, feature: str, stated: FeatureValue, code: float) -> WordedFact:
         if feature in self._withheld:
             text = phrase(self._contract, feature, None)
             return WordedFact(
@@ -157,7 +157,7 @@ class Wording:
             text,
         )
 
-    def _value(self, feature: str, stated: Value, code: float) -> Value:
+    def _value(self, feature: str, stated: FeatureValue, code: float) -> FeatureValue:
         """The claim's own value, or the value derived from several fields; None is missing."""
         if feature in self._numbers:
             return None if math.isnan(code) else code
@@ -170,7 +170,7 @@ class Wording:
         known = self._categories[feature]
         return known[int(code)] if code >= 0 else "another"
 
-    def _kind(self, feature: str, value: Value, code: float) -> str:
+    def _kind(self, feature: str, value: FeatureValue, code: float) -> str:
         """The last part of the code of a fact that no number is compared with."""
         if value is None:
             return "missing"

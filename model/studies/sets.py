@@ -19,7 +19,7 @@ from model.features.facts import Column, claim_columns
 from model.samples import dwellings, health
 from schemas.contract.parse import shipped
 from schemas.decoding.decoder import ClaimDecoder
-from schemas.decoding.rows import Labels, at
+from schemas.decoding.rows import LabelReader, at
 
 GENERATORS: Final[dict[str, Callable[[int, int], list[dict[str, Any]]]]] = {
     "health": health.generate,
@@ -82,7 +82,7 @@ class StudyTable:
 def generated(name: str, events: int, seed: int) -> StudyTable:
     """Events of a generator that were labelled by the time its file is written."""
     contract = shipped(name)
-    decoder, labels = ClaimDecoder(contract), Labels(contract)
+    decoder, labels = ClaimDecoder(contract), LabelReader(contract)
     claims, found = [], []
     for event in GENERATORS[name](events, seed):
         label = labels.read(at(event, contract.label_path))

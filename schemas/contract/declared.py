@@ -17,9 +17,9 @@ MAX_DERIVED: Final = 300
 MAX_PLACES: Final = 20
 NAME_FORM: Final = "^[A-Za-z_][A-Za-z0-9_]{0,63}\\Z"
 
-Name = Annotated[str, Meta(pattern=NAME_FORM)]
-Place = Annotated[str, Meta(min_length=1, max_length=300)]
-Places = Annotated[tuple[Place, ...], Meta(min_length=1, max_length=MAX_PLACES)]
+FieldName = Annotated[str, Meta(pattern=NAME_FORM)]
+NameOrPointer = Annotated[str, Meta(min_length=1, max_length=300)]
+Places = Annotated[tuple[NameOrPointer, ...], Meta(min_length=1, max_length=MAX_PLACES)]
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Prose = Annotated[str, Meta(max_length=2_000)]
 Primitive = Literal["string", "number", "integer", "boolean"]
@@ -48,7 +48,7 @@ class Declared(Struct, frozen=True, forbid_unknown_fields=True, rename={
     unit: Label | None = None
     entity: Entity | Label | None = None
     """What the field names. A name alone is for people; history remembers an `Entity`."""
-    places: Places | Place | None = None
+    places: Places | NameOrPointer | None = None
     reading: Reading | None = None
     phrase: "Phrase | None" = None
     feature: bool | None = None
@@ -109,14 +109,14 @@ class About(Struct, frozen=True, forbid_unknown_fields=True):
 class Event(Struct, frozen=True, forbid_unknown_fields=True):
     """``x-event``: which fields say what every claim event has."""
 
-    id: Name
-    key: Name | None = None
+    id: FieldName
+    key: FieldName | None = None
     """What the claim is made under: the policy, the member."""
-    time: Name | None = None
+    time: FieldName | None = None
     """When it was reported."""
-    occurred: Name | None = None
+    occurred: FieldName | None = None
     """When it happened."""
-    amount: Name | None = None
+    amount: FieldName | None = None
     """How much is claimed."""
 
 
@@ -126,10 +126,10 @@ class DeclaredLabel(Struct, frozen=True, forbid_unknown_fields=True):
     With any other word a claim is unlabelled.
     """
 
-    field: Place
+    field: NameOrPointer
     fraud: Annotated[Words, Meta(min_length=1)]
     honest: Annotated[Words, Meta(min_length=1)]
-    decided: Place | None = None
+    decided: NameOrPointer | None = None
     """Where it says on which day that was found; before it, nobody knew."""
     date: Words | Word = "%Y-%m-%d"
     """Form of that day, or several, as in ``x-read``."""
@@ -147,7 +147,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True, rename={
     properties: Annotated[dict[str, Any], Meta(min_length=1, max_length=MAX_FIELDS)]
     """Each a `Declared`, by name."""
     description: Prose = ""
-    required: tuple[Name, ...] = ()
+    required: tuple[FieldName, ...] = ()
     label: DeclaredLabel | None = None
     missing: Words = ()
     """Words that stand for no value in any field."""

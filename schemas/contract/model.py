@@ -14,7 +14,7 @@ from schemas.entities.declared import Entity
 from schemas.expressions.nodes import Kind, Node, facts_of
 from schemas.reading.declared import Reading
 
-Path = tuple[str, ...]
+MemberPath = tuple[str, ...]
 """Names of the members that lead to a value in an event; of a column, its name alone."""
 
 MAX_TEXT: Final = 200
@@ -29,7 +29,7 @@ class Field(Struct, frozen=True):
     kind: Kind
     role: Role
     required: bool
-    places: tuple[Path, ...]
+    places: tuple[MemberPath, ...]
     """Where it is found, the preferred place first."""
     said: Declared
     reading: Reading | None = None
@@ -58,8 +58,8 @@ class Contract(Struct, frozen=True, dict=True):
     """In the order in which they can be computed."""
     event: Event
     label: DeclaredLabel | None
-    label_path: Path
-    decided_path: Path
+    label_path: MemberPath
+    decided_path: MemberPath
     """Where files say when the label became known; () if they do not."""
     missing: tuple[str, ...]
     examples: tuple[Mapping[str, Any], ...]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from schemas.contract.model import Field, Path
+from schemas.contract.model import Field, MemberPath
 
 MAX_SEGMENTS: Final = 8
 _UNNAMED: Final = re.compile(r'["\\\x00-\x1f\x7f-\x9f]')
@@ -15,7 +15,7 @@ class PlaceError(ValueError):
     """A place cannot be used; the message says why."""
 
 
-def path_of(place: str) -> Path:
+def path_of(place: str) -> MemberPath:
     """The names that lead to a place: one, or those of a pointer.
 
     Raises:
@@ -35,12 +35,12 @@ def path_of(place: str) -> Path:
     return parts
 
 
-def json_path(path: Path) -> str:
+def json_path(path: MemberPath) -> str:
     """A place as JSON paths are written in refusals."""
     return ".".join(("$", *path))
 
 
-def places_of(field: Field) -> Iterator[Path]:
+def places_of(field: Field) -> Iterator[MemberPath]:
     """Every place that a field is read from, of whatever part of it."""
     yield from field.places
     if field.reading is None:
@@ -53,7 +53,7 @@ def places_of(field: Field) -> Iterator[Path]:
     yield from map(path_of, field.reading.missing_when)
 
 
-def within(fields: Mapping[str, Field]) -> Iterator[tuple[Path, Path]]:
+def within(fields: Mapping[str, Field]) -> Iterator[tuple[MemberPath, MemberPath]]:
     """Pairs of places of which the first lies inside the second: one of them cannot be."""
     known = {path for field in fields.values() for path in places_of(field)}
     for path in sorted(known):

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.contract.model import Path
+from schemas.contract.model import MemberPath
 
 Members = dict[str, msgspec.Raw]
 
@@ -23,7 +23,7 @@ def members_of(value: msgspec.Raw) -> Members:
         return _members.decode(bytes(value).decode(errors="replace")) or {}
 
 
-def member_at(value: msgspec.Raw, path: Path) -> msgspec.Raw | None:
+def member_at(value: msgspec.Raw, path: MemberPath) -> msgspec.Raw | None:
     """What stands in a place of an event, null included; None if nothing does."""
     for name in path:
         if not _is_object(value) or (found := members_of(value).get(name)) is None:
@@ -32,7 +32,7 @@ def member_at(value: msgspec.Raw, path: Path) -> msgspec.Raw | None:
     return value
 
 
-def without(value: msgspec.Raw, path: Path) -> bytes:
+def without(value: msgspec.Raw, path: MemberPath) -> bytes:
     """An event without what stands in a place, which must be there."""
     members = members_of(value)
     if len(path) > 1:

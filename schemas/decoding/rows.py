@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.claim import WITHHELD
-from schemas.contract.model import Contract, Path
+from schemas.contract.model import Contract, MemberPath
 from schemas.contract.places import json_path
 from schemas.decoding.refusal import RefusedError
 from schemas.decoding.slots import Slots
@@ -32,7 +32,7 @@ class CellFault(NamedTuple):
         return printable(f"{where}: {self.rule}" if self.column else self.rule)
 
 
-class Labels:
+class LabelReader:
     """Reads what was found about a claim: true, false, or None where it is not known; and when."""
 
     def __init__(self, contract: Contract) -> None:
@@ -58,7 +58,7 @@ class Labels:
         return found
 
 
-class Columns(NamedTuple):
+class ColumnMapping(NamedTuple):
     """Which columns of a table are read."""
 
     slots: tuple[int | None, ...]
@@ -98,7 +98,7 @@ class RowReader:
         self._contract = contract
         self.slots = Slots(contract, claim_type(contract), as_text=True)
         self._header = tuple(header)
-        self._labels = Labels(contract)
+        self._labels = LabelReader(contract)
         self.columns = self._find()
         self._by_path = dict(zip(self.slots.paths, self.columns.slots, strict=True))
 
@@ -121,7 +121,7 @@ class RowReader:
         return None if at is None else self._labels.read(cells[at])
 
     def decided(self, cells: Sequence[Any]) -> dt.date | None:
-        """When that was found; see `Labels.decided`."""
+        """When that was found; see `LabelReader.decided`."""
         at = self.columns.decided
         return None if at is None else self._labels.decided(cells[at])
 
@@ -135,11 +135,11 @@ class RowReader:
                 return CellFault(self._header[at], shown, str(refused))
         return CellFault("", "", str(refused))
 
-    def _is_hidden(self, path: Path) -> bool:
+    def _is_hidden(self, path: MemberPath) -> bool:
         fields = self._contract.fields.values()
         return any(path in field.places and field.role in WITHHELD for field in fields)
 
-    def _find(self) -> Columns:
+    def _find(self) -> ColumnMapping:
         names = _Names(self._header)
         slots = tuple(names.find(path) for path in self.slots.paths)
         by_path = dict(zip(self.slots.paths, slots, strict=True))
@@ -157,7 +157,7 @@ class RowReader:
         decided = names.find(path) if path else None
         used = {*slots, label, decided}
         unused = [name for n, name in enumerate(self._header) if n not in used]
-        return Columns(slots, label, decided, tuple(unused), tuple(absent))
+        return ColumnMapping(slots, label, decided, tuple(unused), tuple(absent))
 
 
 class _Names:
@@ -169,7 +169,7 @@ class _Names:
         for number, name in enumerate(header):
             self._alike.setdefault(_letters(name), []).append(number)
 
-    def find(self, path: Path) -> int | None:
+    def find(self, path: MemberPath) -> int | None:
         """The column of a place: called as it is, or alike in letters and digits.
 
         Raises:
@@ -183,7 +183,7 @@ class _Names:
         return found[0] if found else None
 
 
-def _spellings(path: Path) -> tuple[str, ...]:
+def _spellings(path: MemberPath) -> tuple[str, ...]:
     return (".".join(path), "/" + "/".join(path)) if len(path) > 1 else path
 
 
@@ -202,7 +202,7 @@ def _text(written: Any) -> str:
     return as_text(written) if isinstance(written, int | float) else str(written)
 
 
-def at(tree: Any, path: Path) -> Any:
+def at(tree: Any, path: MemberPath) -> Any:
     """What stands in a place of a JSON tree; None if nothing does."""
     for name in path:
         if not isinstance(tree, Mapping):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from schemas.contract.model import Contract, Field, Path
+from schemas.contract.model import Contract, Field, MemberPath
 from schemas.contract.places import json_path, path_of, places_of
 from schemas.dead_letter import Reason
 from schemas.decoding.refusal import RefusedError, invalid
@@ -60,8 +60,8 @@ class Slots:
         self._contract = contract
         self._as_text = as_text
         found = (path for field in contract.fields.values() for path in places_of(field))
-        self.paths: tuple[Path, ...] = tuple(dict.fromkeys(found))
-        self._at: Mapping[Path, int] = {path: n for n, path in enumerate(self.paths)}
+        self.paths: tuple[MemberPath, ...] = tuple(dict.fromkeys(found))
+        self._at: Mapping[MemberPath, int] = {path: n for n, path in enumerate(self.paths)}
         self._readers = [self._reader(field) for field in contract.fields.values()]
         self._by_name = {reader.field.name: reader for reader in self._readers}
         self._part = partial_type(contract)

@@ -8,14 +8,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct
 
-from schemas.contract.model import Contract, Field, Path
+from schemas.contract.model import Contract, Field, MemberPath
 from schemas.contract.places import places_of
 from schemas.decoding.structs import annotations, bounds, described, value_type
 from schemas.reading.dates import NAMED
 from schemas.reading.declared import Reading
 from schemas.reading.value import PLAIN
 
-Branch = dict[str, "Branch | Path"]
+Branch = dict[str, "Branch | MemberPath"]
 """Members of an object: objects, or the paths of values."""
 ANY: Any = str | int | float | bool
 Flatten = Callable[[Any], Sequence[Any]]
@@ -84,7 +84,7 @@ def _plain(member: str, number: int) -> str:
     return member if plain == member else f"{plain}_{number}"
 
 
-def _paths(branch: Branch) -> list[Path]:
+def _paths(branch: Branch) -> list[MemberPath]:
     return [
         path
         for below in branch.values()
@@ -92,16 +92,16 @@ def _paths(branch: Branch) -> list[Path]:
     ]
 
 
-def _readers(path: Path, contract: Contract) -> list[Field]:
+def _readers(path: MemberPath, contract: Contract) -> list[Field]:
     return [field for field in contract.fields.values() if path in places_of(field)]
 
 
-def _is_required(path: Path, contract: Contract) -> bool:
+def _is_required(path: MemberPath, contract: Contract) -> bool:
     """True if a required field is read there and nowhere else."""
     return any(field.required and field.places == (path,) for field in _readers(path, contract))
 
 
-def _leaf(path: Path, contract: Contract) -> Any:
+def _leaf(path: MemberPath, contract: Contract) -> Any:
     """What may stand in a place: the value itself, or what it is read from."""
     readers = _readers(path, contract)
     if len(readers) > 1 or path not in readers[0].places:
@@ -128,9 +128,9 @@ def _read_type(field: Field, reading: Reading) -> Any:
     return found | float if numbered else found
 
 
-def flattener(contract: Contract, paths: Sequence[Path]) -> Flatten:
+def flattener(contract: Contract, paths: Sequence[MemberPath]) -> Flatten:
     """A function from an event to what each of these places holds; None: nothing."""
-    order: list[Path] = []
+    order: list[MemberPath] = []
     flatten = _flattener((), _tree(contract), order)
     if len(order) == 1:
         return lambda event: [*flatten(event)]
@@ -138,7 +138,9 @@ def flattener(contract: Contract, paths: Sequence[Path]) -> Flatten:
     return lambda event: places(flatten(event))
 
 
-def _flattener(at: Path, branch: Branch, order: list[Path]) -> Callable[[Any], list[Any]]:
+def _flattener(
+    at: MemberPath, branch: Branch, order: list[MemberPath]
+) -> Callable[[Any], list[Any]]:
     """A function from an object to the values in it and below, whose paths are put into order."""
     values = [(f"f{n}", name) for n, (name, below) in enumerate(branch.items()) if _is_leaf(below)]
     order += [(*at, name) for _, name in values]
@@ -160,7 +162,7 @@ def _flattener(at: Path, branch: Branch, order: list[Path]) -> Callable[[Any], l
     return flatten_object
 
 
-def _is_leaf(below: "Branch | Path") -> bool:
+def _is_leaf(below: "Branch | MemberPath") -> bool:
     return not isinstance(below, dict)
 
 

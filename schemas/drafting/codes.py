@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from typing import Final
 
-from schemas.drafting.columns import Column
+from schemas.drafting.columns import ColumnProfile
 
 NAMING: Final = frozenset({"id", "no", "nr", "num", "number", "ref", "reference", "code", "key"})
 CODES: Final = frozenset({"zip", "zipcode", "postcode", "phone", "telephone", "mobile", "account"})
@@ -30,7 +30,7 @@ def on_a_line(texts: Iterable[str]) -> str:
     return ", ".join(" ".join(text.split())[:40] for text in sorted(texts)[:10])
 
 
-def is_code(column: Column) -> bool:
+def is_code(column: ColumnProfile) -> bool:
     """True of whole numbers that name something, by the column's name or as all are different."""
     words = words_of(column.name)
     counted = any(pair in (("number", "of"), ("no", "of")) for pair in pairwise(words))

@@ -26,7 +26,7 @@ NO_VALUE: Final = frozenset(
 MAX_MEMBERS: Final = 1_000
 
 
-class Column:
+class ColumnProfile:
     """One column.
 
     Attributes:
@@ -82,7 +82,7 @@ class Column:
         return self.present > 1 and len(self.counts) == self.present and self.share > 0.95
 
 
-def columns_of(path: Path) -> list[Column]:
+def columns_of(path: Path) -> list[ColumnProfile]:
     """The columns of a file's first rows.
 
     Raises:
@@ -96,23 +96,24 @@ def columns_of(path: Path) -> list[Column]:
     return found
 
 
-def _cells(header: tuple[str, ...], rows: Iterator[Row]) -> list[Column]:
+def _cells(header: tuple[str, ...], rows: Iterator[Row]) -> list[ColumnProfile]:
     cells = [row.cells for row in rows]
     is_typed = any(not isinstance(cell, str) for row in cells for cell in row)
     return [
-        Column(name, [row[number] for row in cells], is_typed=is_typed)
+        ColumnProfile(name, [row[number] for row in cells], is_typed=is_typed)
         for number, name in enumerate(header)
         if name
     ]
 
 
-def _members(name: str, rows: Iterator[Row]) -> list[Column]:
+def _members(name: str, rows: Iterator[Row]) -> list[ColumnProfile]:
     objects = [flat for row in rows if (flat := _object(row.cells)) is not None]
     names = list(dict.fromkeys(member for flat in objects for member in flat))
     if len(names) > MAX_MEMBERS:
         raise TableError(f"{name}: more than {MAX_MEMBERS:,} members: not one kind of event")
     return [
-        Column(member, [flat.get(member) for flat in objects], is_typed=True) for member in names
+        ColumnProfile(member, [flat.get(member) for flat in objects], is_typed=True)
+        for member in names
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from schemas.drafting.columns import Column
+from schemas.drafting.columns import ColumnProfile
 
 _ISO: Final = """
 AED ARS AUD BDT BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP GEL HKD HUF IDR ILS INR ISK JPY KES
@@ -44,7 +44,7 @@ class Currency(NamedTuple):
     """To look at, if it is doubtful or not known."""
 
 
-def currency_of(columns: Iterable[Column], amounts: Iterable[Column]) -> Currency:
+def currency_of(columns: Iterable[ColumnProfile], amounts: Iterable[ColumnProfile]) -> Currency:
     """The currency that the file states.
 
     Args:
@@ -86,5 +86,5 @@ def _decided(found: Sequence[tuple[str, tuple[str, ...]]], where: str) -> Curren
     return Currency(common[0], f"by the sign {where}; it may be {' or '.join(common[1:])}")
 
 
-def _is_of_codes(column: Column) -> bool:
+def _is_of_codes(column: ColumnProfile) -> bool:
     return bool(column.counts) and all(text.upper() in CODES for text in column.counts)

@@ -10,7 +10,7 @@ from schemas.claim import Role
 from schemas.contract.phrases import MONEY
 from schemas.drafting import roles
 from schemas.drafting.codes import on_a_line, words_of
-from schemas.drafting.columns import Column, columns_of
+from schemas.drafting.columns import ColumnProfile, columns_of
 from schemas.drafting.currency import SIGNS, Currency, currency_of
 from schemas.drafting.kinds import Guess, guess
 from schemas.drafting.signs import label_words, signs
@@ -37,7 +37,7 @@ class _Field(NamedTuple):
     """A field that was drafted."""
 
     name: str
-    column: Column
+    column: ColumnProfile
     guess: Guess
     role: roles.RoleGuess
     remarks: tuple[str, ...]
@@ -65,7 +65,9 @@ def draft(path: Path, label: str | None = None) -> str:
     return "\n".join(_lines(path, fields, outcome, words, currency)) + "\n"
 
 
-def _label_column(columns: Sequence[Column], label: str | None, file: str) -> Column | None:
+def _label_column(
+    columns: Sequence[ColumnProfile], label: str | None, file: str
+) -> ColumnProfile | None:
     if label is None:
         return None
     for column in columns:
@@ -76,7 +78,7 @@ def _label_column(columns: Sequence[Column], label: str | None, file: str) -> Co
 
 
 def _frauds(
-    outcome: Column | None, fraud: Sequence[str], honest: Sequence[str], rows: int
+    outcome: ColumnProfile | None, fraud: Sequence[str], honest: Sequence[str], rows: int
 ) -> list[bool | None]:
     if outcome is None:
         return [None] * rows
@@ -84,7 +86,7 @@ def _frauds(
     return [known.get(text) for text in outcome.texts]
 
 
-def _fields(columns: Sequence[Column], fraud: Sequence[bool | None]) -> list[_Field]:
+def _fields(columns: Sequence[ColumnProfile], fraud: Sequence[bool | None]) -> list[_Field]:
     taken: set[str] = {"claim_id"}
     found = []
     for column in columns:
@@ -117,7 +119,7 @@ def _name(column: str, taken: set[str]) -> str:
 def _lines(
     path: Path,
     fields: Sequence[_Field],
-    outcome: Column | None,
+    outcome: ColumnProfile | None,
     words: tuple[list[str], list[str], bool],
     currency: Currency,
 ) -> Iterator[str]:
@@ -200,7 +202,7 @@ def _bounds(field: _Field) -> dict[str, int]:
     return {"minimum": 0 if min(values, default=0) >= 0 else -most, "maximum": most}
 
 
-def _numbers(column: Column, read: Any) -> Iterator[float]:
+def _numbers(column: ColumnProfile, read: Any) -> Iterator[float]:
     for text in column.counts:
         try:
             yield read(text)

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, Final, NamedTuple, TypeVar
 
 from schemas.drafting.codes import is_code, on_a_line
-from schemas.drafting.columns import Column
+from schemas.drafting.columns import ColumnProfile
 from schemas.drafting.currency import SIGNS
 from schemas.expressions.nodes import Kind
 from schemas.reading.amounts import number_reader
@@ -53,7 +53,7 @@ class Guess(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def guess(column: Column) -> Guess:
+def guess(column: ColumnProfile) -> Guess:
     """The kind of a column's values."""
     code = Guess("text", {}) if is_code(column) and not column.native else None
     found = _flag(column) or _date(column) or code or _number(column) or _text(column)
@@ -64,12 +64,12 @@ def guess(column: Column) -> Guess:
     return found._replace(doubts=(*found.doubts, f"taken for no value: {words}"))
 
 
-def _text(column: Column) -> Guess:
+def _text(column: ColumnProfile) -> Guess:
     """A text; where some values are numbers, one that is read, as other texts are no numbers."""
     return Guess("text", {"case": "keep"} if column.native else {}, tuple(_nearly_numbers(column)))
 
 
-def _nearly_numbers(column: Column) -> Iterator[str]:
+def _nearly_numbers(column: ColumnProfile) -> Iterator[str]:
     """A doubt if all the values but one or two words are numbers."""
     words = [text for text in column.counts if not _reads(number_reader(), text)]
     if not column.native and 0 < len(words) <= 2 and len(column.counts) > 2 * len(words):
@@ -77,7 +77,7 @@ def _nearly_numbers(column: Column) -> Iterator[str]:
         yield f"a number but for {said}: type number, and x-read with missing, if it has no value"
 
 
-def _flag(column: Column) -> Guess | None:
+def _flag(column: ColumnProfile) -> Guess | None:
     if column.native == {"bool"} and not column.is_mixed:
         return Guess("flag", {})
     words = {text.casefold() for text in column.counts}
@@ -90,7 +90,7 @@ def _flag(column: Column) -> Guess | None:
     return None
 
 
-def _number(column: Column) -> Guess | None:
+def _number(column: ColumnProfile) -> Guess | None:
     if column.native and not column.is_mixed and column.native <= {"int", "float", "Decimal"}:
         return Guess("number", {})
     if not column.counts or any(_has_leading_zero(text) for text in column.counts):
@@ -122,7 +122,7 @@ def _number(column: Column) -> Guess | None:
 def _best(
     fits: Sequence[tuple[T, float]],
     reader: Callable[[T], Callable[[str], object]],
-    column: Column,
+    column: ColumnProfile,
 ) -> tuple[T, float]:
     """The form that fits most of all values; forms that fit the sample best are tried first."""
     found: list[tuple[T, float]] = []
@@ -133,7 +133,7 @@ def _best(
     return max(found, key=lambda fit: fit[1])
 
 
-def _ambiguous(column: Column, rivals: Sequence[tuple[str, str]]) -> list[str]:
+def _ambiguous(column: ColumnProfile, rivals: Sequence[tuple[str, str]]) -> list[str]:
     """A doubt if every mark in the column is followed by just three digits."""
     marked = [text for text in column.counts if re.search(r"\d[.,]\d", text)]
     three = all(re.search(r"\d[.,]\d{3}(?!\d)", text) for text in marked)
@@ -154,7 +154,7 @@ def _ends(text: str) -> Iterator[str]:
         yield bare[-length:]
 
 
-def _date(column: Column) -> Guess | None:
+def _date(column: ColumnProfile) -> Guess | None:
     if column.native and column.native <= {"date", "datetime", "Timestamp"}:
         return Guess("date", {}, tuple(_unread(1 - column.out_of_range / len(column.texts))))
     tried = column.sample
@@ -182,7 +182,7 @@ def _unread(share: float) -> list[str]:
     return [f"{1 - share:.2%} of the values do not read like this"] if share < 1 else []
 
 
-def _fitting(read: Callable[[str], object], column: Column) -> float:
+def _fitting(read: Callable[[str], object], column: ColumnProfile) -> float:
     """Share of the values that can be read."""
     fit = sum(count for text, count in column.counts.items() if _reads(read, text))
     return fit / column.present

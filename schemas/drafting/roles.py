@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from schemas.claim import Role
 from schemas.drafting.codes import NAMING, is_code, words_of
-from schemas.drafting.columns import Column
+from schemas.drafting.columns import ColumnProfile
 from schemas.drafting.kinds import Guess
 
 PERSONAL: Final = frozenset(
@@ -101,7 +101,7 @@ class RoleGuess(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-def role_of(column: Column, guess: Guess) -> RoleGuess:
+def role_of(column: ColumnProfile, guess: Guess) -> RoleGuess:
     """What a column may be used for."""
     words = set(words_of(column.name))
     entity = next((ENTITIES[w] for w in words_of(column.name) if w in ENTITIES), None)
@@ -119,7 +119,7 @@ def role_of(column: Column, guess: Guess) -> RoleGuess:
     return _of_text(column, words, entity)
 
 
-def _personal_values(column: Column) -> str | None:
+def _personal_values(column: ColumnProfile) -> str | None:
     """What nearly all values are the form of, whatever the column is called: an address of mail."""
     for entity, form in FORMS.items():
         fit = sum(n for text, n in column.counts.items() if form.fullmatch(text.strip()))
@@ -133,7 +133,7 @@ def _names_a_thing(words: set[str]) -> bool:
     return "name" in words and bool(words & THINGS)
 
 
-def _of_text(column: Column, words: set[str], entity: str | None) -> RoleGuess:
+def _of_text(column: ColumnProfile, words: set[str], entity: str | None) -> RoleGuess:
     length = sum(len(text) * n for text, n in column.counts.items()) / max(column.present, 1)
     if length > NARRATIVE:
         return RoleGuess(Role.PERSONAL, doubts=("free text",))

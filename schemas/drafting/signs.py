@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from schemas.drafting.columns import Column
+from schemas.drafting.columns import ColumnProfile
 
 TELLING: Final = 0.95
 """Area under the ROC curve from which one column alone tells the label."""
@@ -23,7 +23,7 @@ HONEST: Final = frozenset(
 )
 
 
-def label_words(column: Column) -> tuple[list[str], list[str], bool]:
+def label_words(column: ColumnProfile) -> tuple[list[str], list[str], bool]:
     """Words of the label for fraud and for honest, and whether they are certain."""
     texts = [text for text, _ in column.counts.most_common()]
     fraud = [text for text in texts if text.casefold() in FRAUD]
@@ -35,12 +35,12 @@ def label_words(column: Column) -> tuple[list[str], list[str], bool]:
     return fraud or texts[-1:], honest or texts[:1], False
 
 
-def _is_banded(column: Column) -> bool:
+def _is_banded(column: ColumnProfile) -> bool:
     banded = sum(_BAND.fullmatch(text.casefold()) is not None for text in column.counts)
     return banded >= max(2, 0.4 * len(column.counts))
 
 
-def signs(column: Column, fraud: Sequence[bool | None]) -> Iterator[str]:
+def signs(column: ColumnProfile, fraud: Sequence[bool | None]) -> Iterator[str]:
     """What to look at before the column is used; fraud is the label of each row."""
     if not column.counts:
         yield "no row has a value"
@@ -54,7 +54,7 @@ def signs(column: Column, fraud: Sequence[bool | None]) -> Iterator[str]:
         yield f"tells the label alone (ROC AUC {area:.2f}): is it known when a claim is reported?"
 
 
-def _area(column: Column, fraud: Sequence[bool | None]) -> float | None:
+def _area(column: ColumnProfile, fraud: Sequence[bool | None]) -> float | None:
     """How well the column alone tells frauds, in either direction; None if that says nothing."""
     known = [
         (text, f)

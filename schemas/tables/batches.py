@@ -10,7 +10,7 @@ from schemas.columnar.parting import parted
 from schemas.columnar.reader import ColumnReader
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import CellFault, Columns
+from schemas.decoding.rows import CellFault, ColumnMapping
 from schemas.decoding.size import MAX_CLAIM_BYTES, check_size
 from schemas.tables.claims import row_reader
 from schemas.tables.opening import open_table
@@ -45,7 +45,7 @@ class BatchFile(NamedTuple):
     name: str
     batches: Iterator[ClaimBatch]
     notes: tuple[str, ...]
-    columns: Columns | None
+    columns: ColumnMapping | None
     """None of JSON lines."""
 
 

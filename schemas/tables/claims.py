@@ -8,13 +8,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.contract.model import Contract
-from schemas.contract.model import Path as Place
+from schemas.contract.model import Contract, MemberPath
 from schemas.contract.places import json_path
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.members import member_at
 from schemas.decoding.refusal import RefusedError, in_words
-from schemas.decoding.rows import CellFault, ColumnError, Columns, Labels, RowReader
+from schemas.decoding.rows import CellFault, ColumnError, ColumnMapping, LabelReader, RowReader
 from schemas.printable import listed
 from schemas.reading.words import ReadingError
 from schemas.tables.opening import open_table
@@ -41,7 +40,7 @@ class ClaimFile(NamedTuple):
     name: str
     rows: Iterator[ReadRow]
     notes: tuple[str, ...]
-    columns: Columns | None
+    columns: ColumnMapping | None
     """None of JSON lines."""
 
 
@@ -93,12 +92,12 @@ def _cells(table: Table, reader: RowReader) -> Iterator[ReadRow]:
 
 
 def _events(table: Table, contract: Contract) -> Iterator[ReadRow]:
-    decoder, labels = ClaimDecoder(contract), Labels(contract)
+    decoder, labels = ClaimDecoder(contract), LabelReader(contract)
     for row in table.rows:
         yield _event(row, decoder, labels)
 
 
-def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> ReadRow:
+def _event(row: Row, decoder: ClaimDecoder, labels: LabelReader) -> ReadRow:
     if row.fault:
         return ReadRow(row.line, fault=CellFault("", "", row.fault))
     try:
@@ -118,7 +117,7 @@ def _event(row: Row, decoder: ClaimDecoder, labels: Labels) -> ReadRow:
     return ReadRow(row.line, claim, labels.read(label), decided=decided)
 
 
-def _found(event: bytes, path: Place) -> Any:
+def _found(event: bytes, path: MemberPath) -> Any:
     """What an event has at a place; None for nothing, and for no place."""
     found = member_at(msgspec.Raw(event), path) if path else None
     return None if found is None else msgspec.json.decode(found)

@@ -21,7 +21,7 @@ MAX_COLUMNS: Final = 20_000
 """A line of that many names is rather a file without line ends than a header."""
 
 
-class Reader(Protocol):
+class CsvReader(Protocol):
     """The part of a reader of CSV that is used here."""
 
     def __next__(self) -> list[str]: ...
@@ -106,7 +106,7 @@ def read_delimited(name: str, sample: bytes, source: BinaryIO) -> Table:
     )
 
 
-def _header(name: str, cells: Reader) -> tuple[str, ...]:
+def _header(name: str, cells: CsvReader) -> tuple[str, ...]:
     try:
         header = tuple(map(str.strip, next(cells, [])))
     except (csv.Error, UnicodeDecodeError) as error:
@@ -128,7 +128,7 @@ def _header(name: str, cells: Reader) -> tuple[str, ...]:
 
 
 def _parts(
-    name: str, cells: Reader, lines: _Lines, width: int, delimiter: str
+    name: str, cells: CsvReader, lines: _Lines, width: int, delimiter: str
 ) -> Iterator[Row | Lines]:
     while True:
         try:
@@ -146,7 +146,7 @@ def _parts(
             yield plain
 
 
-def _quoted(name: str, cells: Reader, lines: _Lines, width: int) -> Iterator[Row]:
+def _quoted(name: str, cells: CsvReader, lines: _Lines, width: int) -> Iterator[Row]:
     """Rows of a block of which some are quoted; the last one may end behind it."""
     while lines.in_block:
         lines.room = MAX_LINE

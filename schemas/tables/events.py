@@ -9,13 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec.structs import astuple
 
-from schemas.contract.model import Contract, Field
-from schemas.contract.model import Path as Place
+from schemas.contract.model import Contract, Field, MemberPath
 from schemas.contract.places import places_of
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.members import member_at, without
 from schemas.decoding.refusal import RefusedError
-from schemas.decoding.rows import CellFault, Columns, RowReader, at, present
+from schemas.decoding.rows import CellFault, ColumnMapping, RowReader, at, present
 from schemas.reading.dates import NAMED
 from schemas.reading.value import PLAIN, value_reader
 from schemas.reading.words import ReadingError
@@ -42,7 +41,7 @@ class OutgoingFile(NamedTuple):
 
     name: str
     rows: Iterator[Outgoing]
-    columns: Columns | None
+    columns: ColumnMapping | None
     """None of JSON lines."""
 
 
@@ -152,14 +151,14 @@ class _EventWriter:
         return tree
 
 
-def _put(tree: dict[str, Any], path: Place, value: Any) -> None:
+def _put(tree: dict[str, Any], path: MemberPath, value: Any) -> None:
     for name in path[:-1]:
         tree = tree.setdefault(name, {})
     if value is not None:
         tree[path[-1]] = value
 
 
-def _writers(path: Place, contract: Contract) -> tuple[Write, Write]:
+def _writers(path: MemberPath, contract: Contract) -> tuple[Write, Write]:
     """How cells are written that stand for a place: as they come, and as values of JSON."""
     field = next(f for f in contract.fields.values() if path in places_of(f))
     plain = field.reading is None and not contract.missing and path in field.places

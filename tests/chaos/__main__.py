@@ -45,7 +45,9 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
     for number, (fault, protocol, membership) in numbered:
         if number >= options.first:
             seed = f"{options.seed}:{number}"
-            yield Case(fault, protocol, membership, seed, options.mutant, options.kafka)
+            yield Case(
+                fault, protocol, membership, seed, options.mutant, options.kafka, options.memory
+            )
 
 
 def line(number: int, result: Result) -> str:
@@ -76,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--protocol", action="append", choices=PROTOCOLS)
     made.add_argument("--membership", action="append", choices=MEMBERSHIPS)
     made.add_argument("--kafka", default=version(), help="version of Apache Kafka to play on")
+    made.add_argument("--memory", action="store_true", help="the workers remember claims")
     made.add_argument("--mutant", choices=sorted(mutants.ALL), help="a worker with a known flaw")
     made.add_argument("--logs", type=Path, default=LOGS, help="where logs of broken rounds stay")
     made.add_argument("--record", type=Path, help="add each round to this file (JSON lines)")

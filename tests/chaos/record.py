@@ -40,6 +40,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     broken: list[str]
     codes: dict[str, list[int]]
     """Exit codes of each worker, in order."""
+    memory: bool = False
+    """The workers remembered claims."""
 
 
 def row(result: Result, code: str) -> Row:
@@ -56,6 +58,7 @@ def row(result: Result, code: str) -> Row:
         records=result.records,
         seconds=round(result.seconds, 1),
         broken=list(result.broken),
+        memory=case.memory,
         codes={worker: list(codes) for worker, codes in result.codes.items()},
     )
 

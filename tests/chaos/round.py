@@ -21,12 +21,13 @@ from tests.broker.proxy import Proxy
 from tests.broker.read import committed, read_all
 from tests.broker.transactions import open_transactions, unstable_partitions
 from tests.broker.wait import GENEROUS
+from tests.chaos import memory
 from tests.chaos.check import Observation, check
 from tests.chaos.faults import Fault
 from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
 from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
 from tests.chaos.workers import Fleet, Launcher, Worker
-from tests.harness.outcomes import Expected, Outputs, Place
+from tests.harness.outcomes import Expected, Outputs, Place, source_of_alert
 
 SENT = (signal.SIGKILL, signal.SIGTERM)
 """Signals that the harness sends."""
@@ -50,10 +51,13 @@ class Case:
     mutant: str | None = None
     kafka: str = field(default_factory=jars.version)
     """Version of Apache Kafka."""
+    memory: bool = False
+    """The workers remember claims."""
 
     def __str__(self) -> str:
         mode = f"{self.protocol} {self.membership}"
-        return f"{self.fault.name} {mode} seed {self.seed} kafka {self.kafka}"
+        told = f"{self.fault.name} {mode} seed {self.seed} kafka {self.kafka}"
+        return f"{told} memory" if self.memory else told
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,7 @@ class Arena:
         limit = case.fault.dead_letter_bytes
         config = {"max.message.bytes": str(limit)} if limit else {}
         topics.create(kafka.direct, names.dead_letters, PARTITIONS, config)
+        topics.create(kafka.direct, names.memory, PARTITIONS, {"cleanup.policy": "compact"})
         model_dir = folder / "model"
         shutil.copytree(self.pool.models[0], model_dir)
         env = {
@@ -147,6 +152,7 @@ class Arena:
             "KAFKA_GROUP_PROTOCOL": case.protocol,
             "MEMBERSHIP": case.membership,
             "MODEL_DIR": str(model_dir),
+            **(memory.environment(folder, names.memory) if case.memory else {}),
         }
         traffic = Traffic(kafka.direct, names.claims, self.pool, case.seed)
         if case.mutant is not None:
@@ -207,7 +213,12 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         seen = observe(case, stage, expected, ends)
     except TimeoutError as error:
         return [*broken, f"what Kafka holds cannot be read: {error}"], len(expected)
-    return [*broken, *map(str, check(seen))], len(expected)
+    broken += map(str, check(seen))
+    if case.memory:
+        accepted = [source_of_alert(row) for row in seen.outputs.alerts]
+        log = read_all(stage.kafka.direct, stage.names.memory)
+        broken += map(str, memory.check(accepted, log, stage.stores))
+    return broken, len(expected)
 
 
 def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:

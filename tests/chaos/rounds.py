@@ -30,7 +30,7 @@ def table(rows: Iterable[Row]) -> str:
 
 def mode(row: Row) -> str:
     """The group membership mode of the round's workers."""
-    return f"{row.protocol}, {row.membership}"
+    return f"{row.protocol}, {row.membership}{', memory' if row.memory else ''}"
 
 
 def broken(rows: Iterable[Row]) -> str:

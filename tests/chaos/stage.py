@@ -45,6 +45,7 @@ class Names:
     claims: str = field(default_factory=lambda: topics.fresh_name("claims"))
     alerts: str = field(default_factory=lambda: topics.fresh_name("alerts"))
     dead_letters: str = field(default_factory=lambda: topics.fresh_name("dead"))
+    memory: str = field(default_factory=lambda: topics.fresh_name("memory"))
     group: str = field(default_factory=lambda: topics.fresh_name("group"))
 
     def env(self) -> dict[str, str]:
@@ -108,6 +109,11 @@ class Stage:
         self.model_dir.rename(self.model_dir.with_name("old"))
         aside.rename(self.model_dir)
         shutil.rmtree(self.model_dir.with_name("old"))
+
+    @property
+    def stores(self) -> Path:
+        """Where the workers store what they remember."""
+        return self.mark.with_name("stores")
 
     def network(self) -> Proxy:
         assert self.proxy is not None

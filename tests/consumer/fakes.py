@@ -14,6 +14,8 @@ from consumer.batch.decode import decode as decode_by
 from consumer.batch.records import Record
 from consumer.intake.takeover import Start, TakeOver
 from consumer.kafka.receipts import Place
+from model.history.features import ClaimHistory
+from model.history.plan import HistoryPlan
 from model.scoring.scorer import Assessment
 from model.thresholds import Levels, decide
 from schemas.alert import FraudAlert, Source
@@ -34,20 +36,25 @@ class FakeScorer:
     threshold_policy = "fixed"
     decoder = decoder("auto")
     features: tuple[str, ...] = ()
+    history: HistoryPlan | None = None
     levels = Levels(threshold=0.5, review=0.4, medium=0.2, high=0.6)
 
     def __init__(self, raises_on: str | None = None) -> None:
         self.raises_on = raises_on
         self.calls: list[list[str]] = []
 
-    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+    def score(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> npt.NDArray[np.float64]:
         names = [claim.claim_id for claim in claims]
         self.calls.append(names)
         if self.raises_on in names:
             raise ZeroDivisionError(self.raises_on)
         return np.array([min((c.claim_amount or 0.0) / 1_000, 1.0) for c in claims], dtype=float)
 
-    def assess(self, claims: Sequence[Claim]) -> Assessment:
+    def assess(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> Assessment:
         p = self.score(claims)
         none: list[tuple[()]] = [()] * len(claims)
         decisions = decide(p, self.levels, [0.0, 0.5])

@@ -15,6 +15,7 @@ from consumer.batch.alerts import all_alerts, referrals
 from consumer.batch.process import Outcome, next_offsets, process
 from consumer.batch.records import coordinates
 from consumer.errors import ScoringBugError
+from model.history.features import ClaimHistory
 from model.scoring.scorer import Assessment
 from schemas.alert import Decision, ReasonItem, Source
 from schemas.claim import Claim, Role, fields_by_role
@@ -201,7 +202,9 @@ class Broken(FakeScorer):
         super().__init__()
         self.answers = dict(enumerate(answers))
 
-    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+    def score(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> npt.NDArray[np.float64]:
         known = (self.answers.get(int(claim.claim_id)) for claim in claims)
         return np.array([answer for answer in known if answer is not None], dtype=float)
 
@@ -221,11 +224,13 @@ def test_a_contribution_that_is_no_number_is_a_bug(contribution: float) -> None:
     """JSON would have it as null, which no alert may have there."""
 
     class Explaining(FakeScorer):
-        def assess(self, claims: Sequence[Claim]) -> Assessment:
+        def assess(
+            self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+        ) -> Assessment:
             item = ReasonItem(
                 code="C", text="t", feature="f", value=None, contribution=contribution
             )
-            return super().assess(claims)._replace(reasons=[(item,)] * len(claims))
+            return super().assess(claims, histories)._replace(reasons=[(item,)] * len(claims))
 
     with pytest.raises(ScoringBugError, match="not a finite number"):
         process([FakeMessage(claim())], Explaining(), NOW)

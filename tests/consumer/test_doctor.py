@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError
 
 from consumer.background import in_background
 from consumer.doctor import ports
-from consumer.doctor.asked import AskedGroup, AskedTopic, Node, Replicas
+from consumer.doctor.asked import AskedBroker, AskedGroup, AskedTopic, Replicas
 from consumer.doctor.brokers import reached, settings_of, unreachable, version
 from consumer.doctor.durability import durability
 from consumer.doctor.examine import examine
@@ -219,14 +219,14 @@ class TestTopics:
 
 class TestBrokers:
     def test_all_answer(self) -> None:
-        nodes = [Node(1, "a:9092", {}), Node(2, "b:9092", DENIED)]
+        nodes = [AskedBroker(1, "a:9092", {}), AskedBroker(2, "b:9092", DENIED)]
         found = reached(nodes)
         assert found.state is State.OK
         assert "2 reached at the advertised addresses: 1 at a:9092, 2 at b:9092" in found.text
 
     def test_one_advertises_an_address_that_nobody_answers(self) -> None:
         timed_out = KafkaError(KafkaError._TIMED_OUT)
-        found = reached([Node(1, "a:9092", {}), Node(2, "inside:9092", timed_out)])
+        found = reached([AskedBroker(1, "a:9092", {}), AskedBroker(2, "inside:9092", timed_out)])
         assert (found.state, found.exit_code) == (State.WRONG, 4)
         assert "no answer from 2 at inside:9092" in found.text
         assert "advertised.listeners" in found.advice
@@ -250,10 +250,10 @@ class TestBrokers:
         ],
     )
     def test_limits(self, config: dict[str, str], timeout_ms: int | None, state: State) -> None:
-        assert settings_of([Node(1, "a:1", config)], timeout_ms).state is state
+        assert settings_of([AskedBroker(1, "a:1", config)], timeout_ms).state is state
 
     def test_limits_that_may_not_be_asked_for(self) -> None:
-        assert settings_of([Node(1, "a:1", DENIED)], 1).state is State.UNKNOWN
+        assert settings_of([AskedBroker(1, "a:1", DENIED)], 1).state is State.UNKNOWN
 
 
 MEMBERS = AskedGroup("classic", "stable", "range", (("w-1", "/10.0.0.1"),), frozenset({"READ"}))

@@ -6,6 +6,7 @@ from consumer.batch.alerts import Wanted, actionable, all_alerts
 from consumer.batch.process import Outcome, process
 from consumer.settings.settings import Publish, read_settings
 from consumer.worker.wanted import wanted_by
+from model.history.features import ClaimHistory
 from model.scoring.scorer import Assessment
 from schemas.alert import Decision, RuleHit, Source
 from schemas.claim import Claim
@@ -18,8 +19,10 @@ HIT = RuleHit(id="r", version=1, outcome=Decision.REVIEW, text="because")
 class Sampling(FakeScorer):
     """Draws claim c1 for the control sample; a rule finds claim c2."""
 
-    def assess(self, claims: Sequence[Claim]) -> Assessment:
-        found = super().assess(claims)
+    def assess(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> Assessment:
+        found = super().assess(claims, histories)
         return found._replace(
             control=[c.claim_id == "c1" for c in claims],
             rule_hits=[(HIT,) if c.claim_id == "c2" else () for c in claims],

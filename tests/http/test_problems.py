@@ -1,6 +1,7 @@
 """Every error is problem+json, and says what is wrong and where."""
 
 import gzip
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from falcon.testing import TestClient
 from consumer.telemetry.health import Health, Loaded
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.api import scoring_app
+from model.history.features import ClaimHistory
 from schemas.answer import Problem
 from schemas.dead_letter import Reason
 from schemas.decoding.size import MAX_CLAIM_BYTES
@@ -117,7 +119,7 @@ def test_no_such_method(client: httpx.Client) -> None:
 class BrokenScorer(FakeScorer):
     """A model whose answer is not a probability."""
 
-    def score(self, claims: Any) -> Any:
+    def score(self, claims: Any, histories: Sequence[ClaimHistory] | None = None) -> Any:
         return np.full(len(claims), np.nan)
 
 

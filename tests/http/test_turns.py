@@ -18,6 +18,7 @@ from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.api import scoring_app
 from consumer.web.batches import PORTION
 from consumer.web.turns import Turns
+from model.history.features import ClaimHistory
 from schemas.claim import Claim
 from schemas.openapi import MAX_CLAIMS
 from tests.consumer.fakes import FakeScorer
@@ -33,9 +34,11 @@ class Noting(FakeScorer):
         super().__init__()
         self._events = events
 
-    def score(self, claims: Sequence[Claim]) -> npt.NDArray[np.float64]:
+    def score(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> npt.NDArray[np.float64]:
         self._events.append(len(claims))
-        return super().score(claims)
+        return super().score(claims, histories)
 
 
 @pytest.mark.parametrize("detail", ["false", "true"])

@@ -17,6 +17,7 @@ from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch
+from model.history.features import ClaimHistory
 from model.scoring.scorer import Assessment, Scorer
 from schemas.claim import Claim
 from tests.harness.root_logger import same_afterwards
@@ -124,10 +125,12 @@ class Raising:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._scorer, name)
 
-    def assess(self, claims: Sequence[Claim]) -> Assessment:
+    def assess(
+        self, claims: Sequence[Claim], histories: Sequence[ClaimHistory] | None = None
+    ) -> Assessment:
         if self._claim_id in {claim.claim_id for claim in claims}:
             raise ZeroDivisionError(self._claim_id)
-        return self._scorer.assess(claims)
+        return self._scorer.assess(claims, histories)
 
 
 def in_process(settings: Settings, scorer: Any) -> None:

@@ -30,6 +30,8 @@ class Row(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Sequence[Header] = ()
+    at_ms: int = 0
+    """Timestamp, in milliseconds since 1970; 0: when it is sent."""
 
 
 @cache
@@ -110,7 +112,9 @@ def _queue(
     while True:
         producer.poll(0)
         try:
-            producer.produce(topic, row.value, row.key, partition, note, headers=headers)
+            producer.produce(
+                topic, row.value, row.key, partition, note, timestamp=row.at_ms, headers=headers
+            )
             return
         except BufferError:
             producer.poll(0.1)

@@ -12,7 +12,7 @@ from model.artifact.store import read_manifest
 from model.metrics import Report
 from model.samples import health
 from model.scoring.load import load
-from schemas.decoding.rows import Labels, at
+from schemas.decoding.rows import LabelReader, at
 from tests.schemas.contracts import FOLDER, decoder, shipped
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ def model(data: Path) -> Path:
 
 def test_the_artifact_has_the_contract_and_counts_what_is_not_labelled(model: Path) -> None:
     manifest = read_manifest(model)
-    labels = Labels(HEALTH)
+    labels = LabelReader(HEALTH)
     known = [labels.read(at(event, HEALTH.label_path)) for event in EVENTS]
     assert manifest.trained_on.unlabelled == known.count(None) > 0
     assert manifest.trained_on.rows == len(EVENTS) - known.count(None)

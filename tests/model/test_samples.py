@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.samples import dwellings, health
-from schemas.decoding.rows import Labels, at
+from schemas.decoding.rows import LabelReader, at
 from tests.schemas.contracts import decoder, shipped
 
 GENERATORS: dict[str, Any] = {"health": health.generate, "property": dwellings.generate}
@@ -22,7 +22,7 @@ def sample(request: pytest.FixtureRequest) -> tuple[str, list[Any], list[bool | 
     name: str = request.param
     events = GENERATORS[name](6_000, 7)
     claims = [decoder(name).decode(msgspec.json.encode(event)) for event in events]
-    labels = Labels(shipped(name))
+    labels = LabelReader(shipped(name))
     return name, claims, [labels.read(at(e, shipped(name).label_path)) for e in events]
 
 

@@ -1,6 +1,7 @@
 """Whatever the model answers, the alert is within its schema in every form it is published in."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import fastavro
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from consumer.batch.process import process
 from consumer.registry.alerts import plain
+from model.history.features import ClaimHistory
 from model.scoring.reasons import Explainer, Explanation
 from model.scoring.scorer import Assessment
 from model.thresholds import Levels, decide
@@ -56,7 +58,7 @@ class Answering(FakeScorer):
         self._answer = answer
         self.threshold = at.threshold
 
-    def assess(self, claims: Any) -> Assessment:
+    def assess(self, claims: Any, histories: Sequence[ClaimHistory] | None = None) -> Assessment:
         return self._answer
 
 

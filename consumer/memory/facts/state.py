@@ -36,6 +36,14 @@ class StoreState:
         self._follows: dict[ClaimRef, Follows] = {}
         self._pasts: dict[tuple[EntityKey, int], Past | None] = {}
 
+    def end(self) -> None:
+        """Let go of what was read.
+
+        It refers back to the state. LMDB takes a transaction for open as long as anything refers to
+        it, has room for a hundred, and the collector of cycles comes rarely.
+        """
+        self._pasts.clear()
+
     def past(self, entity: EntityKey, as_of: int, pending: Pending) -> Past | None:
         """What is known of an entity before a moment; None if it was never seen."""
         place = entity, as_of

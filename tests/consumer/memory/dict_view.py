@@ -51,7 +51,7 @@ class DictView:
         for fact in self.facts.values():
             moment = start_of_day(fact.known_at)
             if isinstance(fact, RememberedClaim):
-                store.remember(claim_fact(fact), self._keys(fact))
+                store.remember(claim_fact(fact), self.keys(fact))
             else:
                 ref = claim_ref(fact.claim_id)
                 store.learn(OutcomeFact(claim=ref, known_at=moment, fraud=fact.fraud))
@@ -60,7 +60,8 @@ class DictView:
                 store.remember(claim, [key])
         return store
 
-    def _keys(self, fact: RememberedClaim) -> list[EntityKey]:
+    def keys(self, fact: RememberedClaim) -> list[EntityKey]:
+        """The entities that a claim names, by the numbers of their kinds."""
         numbers = {kind.kind: number for number, kind in enumerate(self.kinds)}
         return [(numbers[n.kind], n.hash) for n in fact.entities if n.kind in numbers]
 

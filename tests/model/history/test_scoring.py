@@ -184,11 +184,11 @@ def test_history_is_a_reason_in_words_once_a_kind(scorer: Scorer) -> None:
     found = scorer.assess(STATED, HISTORIES)
     told = [item for items in found.reasons for item in items if item.feature in {*names_of(KINDS)}]
     assert told
-    kinds = "|".join(kind.kind.replace("_", " ") for kind in KINDS)
+    names = "|".join(kind.kind.replace("_", " ") for kind in KINDS)
     for item in told:
         told_of = re.sub(r" \([^()]*\)", "", item.text)  # without what it is compared with
         said = told_of.split("; ")
-        assert all(re.search(rf"\b(with the same|the) ({kinds})\b", one) for one in said), said
+        assert all(re.search(rf"\b(with the same|the) ({names})\b", one) for one in said), said
         assert "history" not in item.text
         assert len(said) == len({*said}), said
     for items in found.reasons:

@@ -1,0 +1,172 @@
+"""What has to hold of a store after any log; each says whether it does, of the code or a mutant."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from consumer.memory import store
+from consumer.memory.view import Asked, LogFact
+from model.history.facts import ClaimFact
+from model.history.store import EntityKey
+from schemas.memory import RememberedClaim
+from tests.consumer.memory.logs import (
+    DAY,
+    Log,
+    answers,
+    claim_fact,
+    cut,
+    drawn,
+    dumped,
+    entities,
+    expected,
+    fed,
+    final,
+    folders,
+    linked,
+    opened,
+)
+
+MOST = 2
+"""Links of a kind."""
+
+
+def answers_as_the_one_in_memory(rng: random.Random, of: Any = store) -> bool:
+    """After each batch, and opened again or not: the features of the facts so far."""
+    log, right = drawn(rng), True
+    with folders(1) as (folder,):
+        view, read = opened(folder, log.bounds, of), 0
+        for batch in cut(rng, log.facts):
+            if rng.random() < 0.3:
+                view.close()
+                view = opened(folder, log.bounds, of)
+            right = right and view.positions() == ({7: read} if read else {})
+            read += len(batch)
+            view.apply(batch, {7: read})
+            found = answers(view.histories(log.asked, {}))
+            right = right and found == expected(log, log.facts[:read])
+        view.close()
+    return right
+
+
+def has_the_same_bytes_in_any_order(rng: random.Random, of: Any = store) -> bool:
+    """Given in batches or at once, in another order, and partly twice."""
+    log = drawn(rng)
+    with folders(2) as (one, other):
+        view = opened(one, log.bounds, of)
+        for batch in cut(rng, log.facts):
+            view.apply(batch, {0: 1})
+            if rng.random() < 0.3:
+                view.apply(batch, {0: 1})
+        view.apply([], {0: len(log.again)})
+        view.close()
+        fed(other, log, log.again, of)
+        return dumped(one) == dumped(other)
+
+
+def holds_nothing_that_was_forgotten(rng: random.Random, of: Any = store) -> bool:
+    """A store that was told to forget is one that was never told."""
+    log = drawn(rng)
+    left = [LogFact(key, fact) for key, fact in final(log.facts).items()]
+    with folders(2) as (one, other):
+        fed(one, log, log.facts, of)
+        fed(other, log, left, of)
+        found, right = dumped(one), dumped(other)
+    return {**found, b"positions": []} == {**right, b"positions": []}
+
+
+def answers_with_pending_as_with_applied(rng: random.Random, of: Any = store) -> bool:
+    """Claims that are pending count as if they were in the store, whether they are or not."""
+    log = drawn(rng)
+    facts = [*log.facts, *_sent_again(rng, log)]
+    pending: dict[EntityKey, list[ClaimFact]] = {}
+    stored = []
+    for key, fact in final(facts).items():
+        waits = isinstance(fact, RememberedClaim) and (key.topic == "again" or rng.random() < 0.5)
+        if waits and isinstance(fact, RememberedClaim):
+            for entity in entities(fact):
+                pending.setdefault(entity, []).append(claim_fact(fact))
+        if not waits or rng.random() < 0.3:
+            stored.append(LogFact(key, fact))
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        view.apply(stored, {})
+        found = answers(view.histories(log.asked, pending))
+        view.close()
+    return found == expected(log, facts)
+
+
+def _sent_again(rng: random.Random, log: Log) -> Iterator[LogFact]:
+    """Claims that were sent earlier as well, as a queue may hold them back."""
+    share = rng.choice((0, 0, 0.3, 0.8))
+    for key, fact in log.facts:
+        if isinstance(fact, RememberedClaim) and rng.random() < share:
+            earlier = fact.known_at - rng.randrange(1, 60) * DAY
+            yield LogFact(
+                key._replace(topic="again"), msgspec.structs.replace(fact, known_at=earlier)
+            )
+
+
+def links_as_the_rules_say(rng: random.Random, of: Any = store) -> bool:
+    """Earlier claims of the same persons."""
+    log = drawn(rng)
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        view.apply(log.facts, {})
+        found = [view.links(one, MOST) for one in log.asked]
+        view.close()
+    return found == [linked(log, one, MOST) for one in log.asked]
+
+
+class AbortedError(Exception):
+    """Ends a transaction."""
+
+
+class Failing(dict[int, int]):
+    """Positions that cannot be read: the transaction has the facts by then."""
+
+    def items(self) -> Any:
+        """Fail."""
+        raise AbortedError
+
+
+def takes_all_or_nothing(rng: random.Random, of: Any = store) -> bool:
+    """What fails before its end leaves no trace."""
+    log = drawn(rng)
+    half = len(log.facts) // 2
+    with folders(2) as (one, other):
+        view = opened(one, log.bounds, of)
+        view.apply(log.facts[:half], {0: half})
+        try:
+            view.apply(log.facts[half:], Failing())
+        except AbortedError:
+            view.close()
+        fed(other, log, log.facts[:half], of)
+        return dumped(one) == dumped(other)
+
+
+def asks_of_the_same_day(rng: random.Random, of: Any = store) -> bool:
+    """Claims that are asked for together, some twice and on several days, answer as each alone."""
+    log = drawn(rng)
+    asked = [
+        Asked(one.claim, one.keys, one.as_of - days * DAY) for one in log.asked for days in (0, 1)
+    ]
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        view.apply(log.facts, {})
+        together = answers(view.histories(asked, {}))
+        alone = [answers(view.histories([one], {}))[0] for one in asked]
+        view.close()
+    return together == alone
+
+
+CHECKS = (
+    answers_as_the_one_in_memory,
+    has_the_same_bytes_in_any_order,
+    holds_nothing_that_was_forgotten,
+    answers_with_pending_as_with_applied,
+    links_as_the_rules_say,
+    takes_all_or_nothing,
+    asks_of_the_same_day,
+)

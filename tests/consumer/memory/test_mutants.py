@@ -1,0 +1,267 @@
+"""Each change of the store that breaks a rule is found out."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.consumer.memory.checks import CHECKS
+from tests.consumer.memory.mutants import store_of
+from tests.model.history.mutants import Mutant
+
+LOGS = 150
+
+
+def is_wrong(of: Any) -> bool:
+    """True if a store of this module breaks a rule on one of the logs, or fails."""
+    for seed in range(LOGS):
+        for check in CHECKS:
+            try:
+                if not check(random.Random(seed), of):
+                    return True
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+                return True
+    return False
+
+
+MUTANTS = [
+    Mutant(
+        "a repeat is a second claim",
+        "facts.entries", "facts[key] = fact if former is None else first_of(former, fact)",
+        "facts[key] = fact",
+    ),
+    Mutant(
+        "a record that is read again is another one",
+        "facts.entries", "claims[source] = kept_claim(key, fact, numbers)",
+        "claims[(*source[:2], source[2] + len(claims))] = kept_claim(key, fact, numbers)",
+    ),
+    Mutant(
+        "records stand in the order of arrival",
+        "facts.entries", "tuple(claims[source] for source in sorted(claims))",
+        "tuple(claims.values())",
+    ),
+    Mutant(
+        "findings stand in the order of arrival",
+        "facts.entries", "tuple(findings[source] for source in sorted(findings))",
+        "tuple(findings.values())",
+    ),
+    Mutant(
+        "nothing is forgotten",
+        "facts.entries", "(claims if key.kind == Kind.CLAIM else findings).pop(source, None)",
+        "pass",
+    ),
+    Mutant(
+        "findings are never forgotten",
+        "facts.entries", "(claims if key.kind == Kind.CLAIM else findings).pop(source, None)",
+        "claims.pop(source, None)",
+    ),
+    Mutant(
+        "the id of a claim outlives it",
+        "facts.entries", "if not claims and not findings:", "if False:",
+    ),
+    Mutant(
+        "a finding before its claim is dropped",
+        "facts.entries", "if not claims and not findings:", "if not claims:",
+    ),
+    Mutant(
+        "a finding has the time of its claim",
+        "facts.entries", "OutcomeFact(claim=claim, known_at=one.day * DAY, fraud=one.fraud)",
+        "OutcomeFact(claim=claim, known_at=entry.claims[0].day * DAY if entry.claims else 0, "
+        "fraud=one.fraud)",
+    ),
+    Mutant(
+        "times are not floored",
+        "facts.entries", "        fact.known_at // DAY,\n        b\"\".join",
+        "        -(-fact.known_at // DAY),\n        b\"\".join",
+    ),
+    Mutant(
+        "times of findings are not floored",
+        "facts.entries", "KeptFinding(source, fact.known_at // DAY,",
+        "KeptFinding(source, -(-fact.known_at // DAY),",
+    ),
+    Mutant(
+        "an entity that is named twice counts twice",
+        "facts.entries", "named = sorted({*named})", "pass",
+    ),
+    Mutant(
+        "an unknown policy is a policy",
+        "facts.entries", "None if policy == _NO_POLICY else policy", "policy",
+    ),
+    Mutant(
+        "facts of earlier days are cut off by the claim",
+        "facts.entries", 'return _FACT.pack(day, b"", b"", False)',
+        'return _FACT.pack(day, b"\\x80" * 16, b"", False)',
+    ),
+    Mutant(
+        "cut before the time is looked at",
+        "facts.state", "values = list(islice(cursor.iterprev_dup(), most))",
+        "cursor.last_dup()\n        values = [value for value in "
+        "islice(cursor.iterprev_dup(), most) if value < edge]",
+    ),
+    Mutant(
+        "one fact too few is read",
+        "facts.state", "bounds.business if business else bounds.person) + 1 + len(more)",
+        "bounds.business if business else bounds.person) - 1",
+    ),
+    Mutant(
+        "pending facts push stored ones out",
+        "facts.state", " + 1 + len(more)", " + 1",
+    ),
+    Mutant(
+        "pasts are kept whenever they were asked for",
+        "facts.state", "place = entity, as_of", "place = entity, 0",
+    ),
+    Mutant(
+        "pending facts are not merged",
+        "facts.state", "more = layout.bounds, pending.get(entity, ())", "more = layout.bounds, ()",
+    ),
+    Mutant(
+        "a pending claim that is stored counts twice",
+        "facts.pasts", "if stored is None:\n            continue",
+        "if stored is not None:\n            continue",
+    ),
+    Mutant(
+        "a pending claim counts for the stored one though it came later",
+        "facts.pasts", "if first_of(stored, fact) == stored:", "if fact == stored:",
+    ),
+    Mutant(
+        "a pending claim that came before the stored one is a second claim",
+        "facts.pasts", "            replaced.append(stored)", "            pass",
+    ),
+    Mutant(
+        "of two pending facts about a claim, the later counts",
+        "facts.pasts", "told if former is None else first_of(former, told)", "told",
+    ),
+    Mutant(
+        "outcomes of pending claims are not known",
+        "facts.pasts", "return stored + sum(one for one, _ in more) - sum(one for one, _ in less)",
+        "return stored",
+    ),
+    Mutant(
+        "the claim itself is not found among the pending ones",
+        "facts.pasts", "if fact.claim == claim:", "if False:",
+    ),
+    Mutant(
+        "a stored claim is among the latest though a pending one counts for it",
+        "facts.pasts", "if one[1] not in gone]", "]",
+    ),
+    Mutant(
+        "of a person, outcomes are not known",
+        "facts.pasts", "if fact.found\n", "if False\n",
+    ),
+    Mutant(
+        "facts are not marked when something is found",
+        "facts.writing", "found = bool(follow.findings)", "found = False",
+    ),
+    Mutant(
+        "former facts stay",
+        "facts.writing", "self._gone += gone - put", "pass",
+    ),
+    Mutant(
+        "day totals are not lowered when a claim goes",
+        "facts.writing", "gone, put = self._rows(entry, claim, -1)",
+        "gone, put = self._rows(entry, claim, 0)",
+    ),
+    Mutant(
+        "persons have totals",
+        "facts.writing", "            if key[0] in layout.business:", "            if True:",
+    ),
+    Mutant(
+        "totals of new claims are not counted",
+        "facts.writing", "self._count(entity, Series.CLAIMS, record.day, 1)", "pass",
+    ),
+    Mutant(
+        "a claim that is known already is taken for a new one",
+        "facts.writing", "entry, overwrite=False, db", "entry, db",
+    ),
+    Mutant(
+        "of several records of a batch about a claim, the first counts",
+        "facts.writing", "if len(told) > 1 or not self._is_new", "if not self._is_new",
+    ),
+    Mutant(
+        "entries of forgotten claims stay",
+        "facts.writing", "txn.delete(claim, db=layout.claims)", "pass",
+    ),
+    Mutant(
+        "a day of which nothing is left stays",
+        "facts.totals", "if by_day[day]:", "if True:",
+    ),
+    Mutant(
+        "series of which nothing is left stay",
+        "facts.totals", ".tobytes() or None", ".tobytes()",
+    ),
+    Mutant(
+        "later totals do not rise",
+        "facts.totals", "by_day[day] = by_day.get(day, 0) + sum_then - last",
+        "by_day[day] = sum_then - running",
+    ),
+    Mutant(
+        "totals of the same day count",
+        "facts.totals", "place = bisect_left(rows[::2], day)",
+        "place = bisect_left(rows[::2], day + 1)",
+    ),
+    Mutant(
+        "claims stay decided",
+        "facts.totals", "(Series.DECIDED if decided > 0 else Series.UNDECIDED)",
+        "Series.DECIDED",
+    ),
+    Mutant(
+        "claims stay frauds",
+        "facts.totals", "(Series.FRAUDS if fraud > 0 else Series.UNFRAUDS)", "Series.FRAUDS",
+    ),
+    Mutant(
+        "positions outside the transaction",
+        "store", "                    for partition, offset in positions.items():",
+        "                with self._env.begin(write=True) as txn:\n"
+        "                    for partition, offset in positions.items():",
+    ),
+    Mutant(
+        "positions before the transaction",
+        "store", "        while True:",
+        "        with self._env.begin(write=True) as txn:\n"
+        "            txn.put(bytes(4), bytes(8), db=self._positions)\n        while True:",
+    ),
+    Mutant(
+        "links through businesses",
+        "facts.linking", 'if kind.like != "person":', "if False:",
+    ),
+    Mutant(
+        "links through placeholders",
+        "facts.linking",
+        "entity_features(past, kind, asked.claim, as_of, bounds) is None", "False",
+    ),
+    Mutant(
+        "a claim is linked with itself",
+        "facts.linking", "claim == asked.claim or", "",
+    ),
+    Mutant(
+        "links to what is older than the span",
+        "facts.linking", "or known_at < as_of - bounds.span", "",
+    ),
+    Mutant(
+        "a link tells what was found later",
+        "facts.linking", "finding, amount = fraud if seen else None,",
+        "finding, amount = follow.findings[-1].fraud if follow.findings else None,",
+    ),
+    Mutant(
+        "a claim that was not decided was cleared",
+        "facts.linking", "fraud if seen else None", "fraud",
+    ),
+    Mutant(
+        "the earliest links come first",
+        "facts.linking", ", reverse=True", "",
+    ),
+    Mutant(
+        "two names of one claim are two links",
+        "facts.linking", "by_claim.setdefault(claim, link)", "by_claim[claim + key[1]] = link",
+    ),
+]  # fmt: skip
+
+
+def test_the_store_is_right() -> None:
+    assert not is_wrong(store_of())
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what)
+def test_a_mutant_is_found_out(mutant: Mutant) -> None:
+    assert is_wrong(store_of(mutant))

@@ -1,0 +1,193 @@
+"""Workers that remember, on a real Kafka: what they know is what the log says."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from consumer.errors import KafkaStoppedError, ModelRefusedError, SettingsError
+from schemas.alert import FraudAlert
+from schemas.memory import FactKind, read_key
+from tests.broker import topics, wait
+from tests.broker.read import Record
+from tests.harness.outcomes import Place
+from tests.integration import remembered
+from tests.integration.conftest import NewStage
+from tests.integration.outcomes import read
+from tests.integration.remembered import Replay, history_of, log_of
+from tests.integration.stage import Stage, Worker
+from tests.integration.traffic import mixed
+
+pytestmark = pytest.mark.kafka
+
+EVENTS = remembered.events(4_000, 5)
+KNOWN = 600
+"""Alerts of which many name somebody who was seen before."""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return remembered.train(tmp_path_factory.mktemp("remembered") / "model")
+
+
+def prepared(new_stage: NewStage, model: Path, partitions: int) -> Stage:
+    """Topics of which the log is one; nothing is in them yet."""
+    stage = new_stage(partitions)
+    remembered.remembering(stage, model)
+    made = stage.command("topics", "--partitions", str(partitions))
+    wait.until(lambda: made.ended, "the topics")
+    remembered.keep_everything(stage, stage.claims, stage.environ["OUTCOMES_TOPIC"])
+    return stage
+
+
+def find_out(stage: Stage, found: Sequence[dict[str, object]]) -> None:
+    """Have the outcomes of these claims remembered."""
+    rows = remembered.findings(found)
+    remembered.send(stage, stage.environ["OUTCOMES_TOPIC"], rows)
+    following = stage.command("outcomes")
+    wait.until(
+        lambda: following.check() and len(facts(log_of(stage), FactKind.FINDING)) == len(rows),
+        "the findings in the log",
+    )
+    assert following.stop() == 0
+
+
+def facts(log: Sequence[Record], kind: FactKind) -> list[Place]:
+    """Sources of the facts of a kind."""
+    keys = [read_key(row.key) for row in log]
+    return [(key.topic, key.partition, key.offset) for key in keys if key.kind is kind]
+
+
+def alerts(stage: Stage) -> list[tuple[Place, FraudAlert]]:
+    return [(place, alert) for place, alert, _ in read(stage).alerts]
+
+
+def test_one_worker_in_step_with_time_sees_what_the_replay_sees(
+    new_stage: NewStage, model: Path
+) -> None:
+    """To the last bit; also after it was killed, with a store that is lost, and with its own."""
+    stage = prepared(new_stage, model, 1)
+    find_out(stage, EVENTS)
+    rows = remembered.claims(EVENTS)
+    parts = rows[:1_500], rows[1_500:2_500], rows[2_500:]
+    for number, part in enumerate(parts):
+        worker = stage.worker(f"w{number % 2}").ready()
+        remembered.send(stage, stage.claims, part)
+        stage.wait_drained()
+        if number:
+            assert worker.stop() == 0
+        else:
+            worker.kill()
+    found, log = alerts(stage), log_of(stage)
+    assert Counter(place for place, _ in found) == Counter(facts(log, FactKind.CLAIM))
+    assert len(found) == len(rows)
+    expected = Replay(log).histories(found)
+    assert [history_of(alert) for _, alert in found] == expected
+    assert sum(any(one.claims_365d for one in history) for history in expected) > KNOWN
+    assert sum(any(one.frauds for one in history) for history in expected) > 20
+    referred = [alert for _, alert in found if alert.links]
+    assert referred
+    assert {link.entity for alert in referred for link in alert.links} <= {
+        "policy",
+        "phone",
+        "account",
+    }
+
+
+def test_two_workers_that_are_killed_keep_one_record_of_each_claim(
+    new_stage: NewStage, model: Path
+) -> None:
+    """They may know less than the replay, as they see each other late, and never more."""
+    stage = prepared(new_stage, model, 4)
+    find_out(stage, EVENTS)
+    workers = [stage.worker("w0").ready(), stage.worker("w1").ready()]
+    rows = remembered.claims(EVENTS)
+    remembered.send(stage, stage.claims, rows[:2_000])
+    stage.wait_published(500, workers[0])
+    workers[0].kill()
+    workers.append(stage.worker("w0"))
+    remembered.send(stage, stage.claims, rows[2_000:])
+    stage.wait_published(2_500, workers[1])
+    workers[1].kill()
+    (stage.folder / "stores" / f"{stage.group}-w1" / "owner.json").unlink()
+    workers.append(stage.worker("w1"))
+    stage.wait_drained()
+    found, log = alerts(stage), log_of(stage)
+    assert Counter(place for place, _ in found) == Counter(facts(log, FactKind.CLAIM))
+    assert len(found) == len(rows)
+    more = [
+        (alert.claim_id, own, all_of_it)
+        for (_, alert), expected in zip(found, Replay(log).histories(found), strict=True)
+        for own, all_of_it in zip(history_of(alert), expected, strict=True)
+        if own.claims_365d > all_of_it.claims_365d or own.decided > all_of_it.decided
+    ]
+    assert more == []
+    assert all(worker.stop() == 0 for worker in workers[2:])
+
+
+def refused(worker: Worker) -> int:
+    wait.until(lambda: worker.ended, "the end")
+    return worker.process.returncode
+
+
+def test_what_a_worker_needs_to_remember_is_checked_at_its_start(
+    new_stage: NewStage, model: Path
+) -> None:
+    stage = prepared(new_stage, model, 1)
+    worker = stage.worker(MEMORY="off")
+    assert refused(worker) == ModelRefusedError.exit_code
+    assert "MEMORY=on" in worker.log
+
+    other = stage.folder / "other.key"
+    other.write_text("bm90IGEga2V5\n")
+    worker = stage.worker(MEMORY_KEY_FILE=str(other))
+    assert refused(worker) == SettingsError.exit_code
+    assert "MEMORY_KEY_FILE" in worker.log
+
+    worker = stage.worker(MEMORY_TOPIC=topics.create(stage.bootstrap, topics.fresh_name(), 1))
+    assert refused(worker) == KafkaStoppedError.exit_code
+    assert "set cleanup.policy=compact" in worker.log
+
+    worker = stage.worker(MEMORY_TOPIC="absent")
+    assert refused(worker) == KafkaStoppedError.exit_code
+    assert "python -m consumer topics" in worker.log
+
+
+def test_hashes_of_another_key_are_refused(new_stage: NewStage, model: Path) -> None:
+    stage = prepared(new_stage, model, 1)
+    worker = stage.worker().ready()
+    remembered.send(stage, stage.claims, remembered.claims(EVENTS[:5]))
+    stage.wait_drained()
+    assert worker.stop() == 0
+    other = stage.folder / "other.key"
+    other.write_text("A" * 43 + "=\n")
+    for instance in ("w1", "w2"):  # with its store, and with the log alone
+        worker = stage.worker(instance, MEMORY_KEY_FILE=str(other))
+        assert refused(worker) == SettingsError.exit_code
+        assert "MEMORY_KEY_FILE" in worker.log
+
+
+def test_two_workers_do_not_share_a_store(new_stage: NewStage, model: Path) -> None:
+    stage = prepared(new_stage, model, 1)
+    stage.worker().ready()
+    twin = stage.worker(MEMBERSHIP="dynamic")
+    assert refused(twin) == SettingsError.exit_code
+    assert "is in use by another process" in twin.log
+
+
+def test_a_model_without_history_is_served_as_ever_and_its_claims_are_remembered(
+    new_stage: NewStage, model_dir: Path, model: Path
+) -> None:
+    stage = prepared(new_stage, model, 1)
+    worker = stage.worker(MODEL_DIR=str(model_dir)).ready()
+    stage.send(mixed(300))
+    stage.wait_drained()
+    assert worker.stop() == 0
+    found = read(stage)
+    assert Counter(place for place, *_ in found.alerts) == Counter(
+        facts(log_of(stage), FactKind.CLAIM)
+    )
+    assert found.letters
+    assert all(b'"history"' not in (row.value or b"") for *_, row in found.alerts)
+    assert all(b'"memory"' not in (row.value or b"") for *_, row in found.alerts)
