@@ -2,10 +2,10 @@
 
 import sys
 
+from consumer.history.access.gather import NOBODY, Namings, Sought, gathered, named_by
+from consumer.history.access.scan import LogScan
 from consumer.history.asked import Named, hashed, secret_of
-from consumer.history.gather import NOBODY, Namings, Wanted, gathered, named_by
-from consumer.history.listing import Listing, json_line, listing, summary, table
-from consumer.history.scan import LogScan
+from consumer.history.listing import EntityListing, json_line, listing, summary, table
 from consumer.kafka.topics import READS, require_topics
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
@@ -36,7 +36,7 @@ def claims_of_entity(
         return NOBODY_NAMED
     scan = _scan(settings, stop, fingerprint(secret))
     only: Namings = frozenset({naming})
-    found = listing(named.kind, gathered(scan, scan.ends(), Wanted(named=only)).facts, only)
+    found = listing(named.kind, gathered(scan, scan.ends(), Sought(named=only)).facts, only)
     if as_json:
         sys.stdout.write(f"{json_line(found)}\n")
     else:
@@ -53,8 +53,8 @@ def claims_of_claim(settings: Settings, claim_id: str, stop: Stop, *, as_json: b
     """
     scan = _scan(settings, stop, None)
     end = scan.ends()
-    own = named_by(gathered(scan, end, Wanted(frozenset({claim_id}))).facts)
-    facts = gathered(scan, end, Wanted(named=own)).facts if own else []
+    own = named_by(gathered(scan, end, Sought(frozenset({claim_id}))).facts)
+    facts = gathered(scan, end, Sought(named=own)).facts if own else []
     others = [told for told in facts if told.key.claim_id != claim_id]
     kinds = sorted({naming.kind for naming in own})
     found = [listing(kind, others, _of_kind(own, kind)) for kind in kinds]
@@ -87,7 +87,7 @@ def _scan(settings: Settings, stop: Stop, own: str | None) -> LogScan:
     return LogScan(settings, stop, own)
 
 
-def _show(found: Listing, which: str = "") -> None:
+def _show(found: EntityListing, which: str = "") -> None:
     if found.claims:
         show(table(found, which))
     else:

@@ -11,11 +11,11 @@ import time
 from typing import Final, TextIO
 
 from consumer.errors import SettingsError
+from consumer.history.access.gather import Gathered, Sought, gather, gathered
+from consumer.history.access.scan import LogScan, LogState, StoppedError
+from consumer.history.access.writing import LogChange, LogWriter
 from consumer.history.asked import Named, hashed, secret_of
 from consumer.history.entity import NOBODY_NAMED, names_nobody
-from consumer.history.gather import Gathered, Wanted, gather, gathered
-from consumer.history.scan import LogScan, Offsets
-from consumer.history.writing import LogChange, LogWriter
 from consumer.kafka.reading import Patience
 from consumer.kafka.topics import COUNTS_AND_WRITES, require_topics
 from consumer.settings.settings import Settings
@@ -34,7 +34,7 @@ def forget_claim(
     settings: Settings, claim_id: str, stop: Stop, terminal: TextIO, *, yes: bool
 ) -> int:
     """Forget a claim; see `_forget`."""
-    wanted = Wanted(frozenset({claim_id}))
+    wanted = Sought(frozenset({claim_id}))
     return _forget(settings, wanted, None, stop, terminal, yes=yes)
 
 
@@ -47,13 +47,13 @@ def forget_entity(
     if naming is None:
         sys.stderr.write(f"{names_nobody(named)}\n")
         return NOBODY_NAMED
-    wanted = Wanted(named=frozenset({naming}))
+    wanted = Sought(named=frozenset({naming}))
     return _forget(settings, wanted, fingerprint(secret), stop, terminal, yes=yes)
 
 
 def _forget(
     settings: Settings,
-    wanted: Wanted,
+    wanted: Sought,
     own: str | None,
     stop: Stop,
     terminal: TextIO,
@@ -86,8 +86,12 @@ def _forget(
     stop.gracefully(unknown=writer.unknown)
     writer.write(LogChange(partition, key, None) for partition, key in found.places)
     count = len(found.places)
-    left = _left(scan, end, writer.written, wanted, found)
-    sys.stdout.write(f"{count} records forgotten in {settings.memory_topic}\n")
+    sys.stdout.write(f"{count:,} records forgotten in {settings.memory_topic}\n")
+    try:
+        left = _left(scan, end, writer.written, wanted, found, stop)
+    except StoppedError:
+        sys.stderr.write("whether anything of it came in meanwhile was not looked up\n")
+        raise
     if left.places:
         sys.stderr.write(
             f"{told(left)} came into {settings.memory_topic} meanwhile: run it again\n"
@@ -126,7 +130,7 @@ def _agreed(stop: Stop, terminal: TextIO) -> bool:
 
 
 def _left(
-    scan: LogScan, end: Offsets, written: Offsets, wanted: Wanted, found: Gathered
+    scan: LogScan, end: LogState, written: LogState, wanted: Sought, found: Gathered, stop: Stop
 ) -> Gathered:
     """What of it is in the log after the nulls: nothing, unless it was written meanwhile.
 
@@ -136,6 +140,7 @@ def _left(
         written: after the nulls, by partition.
         wanted: what was to be forgotten.
         found: what was found of it.
+        stop: ends waiting and reading.
     """
     # A transaction of somebody else that is still open holds the end back.
     patience = Patience("waiting for other transactions in the log to end")
@@ -143,7 +148,9 @@ def _left(
         now = scan.ends()
         if all(now.get(partition, 0) >= offset for partition, offset in written.items()):
             break
+        if stop.asked:
+            raise StoppedError
         patience.check()
         time.sleep(LOOK_S)
-    gather(scan, end, now, Wanted(wanted.claims | found.claim_ids, wanted.named), found)
+    gather(scan, end, now, Sought(wanted.claims | found.claim_ids, wanted.named), found)
     return found

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 from msgspec import Struct
 
-from consumer.history.gather import Namings, names
+from consumer.history.access.gather import Namings, names
 from consumer.memory.log import start_of_day
 from consumer.memory.view import LogFact
 from model.reports.table import TextTable
@@ -31,7 +31,7 @@ class Listed(Struct, frozen=True, kw_only=True):
     """When that was known."""
 
 
-class Listing(Struct, frozen=True, kw_only=True):
+class EntityListing(Struct, frozen=True, kw_only=True):
     """All claims that name it."""
 
     kind: str
@@ -42,7 +42,7 @@ class Listing(Struct, frozen=True, kw_only=True):
     frauds: int
 
 
-def listing(kind: str, facts: Iterable[LogFact], named: Namings) -> Listing:
+def listing(kind: str, facts: Iterable[LogFact], named: Namings) -> EntityListing:
     """List the claims that name one of these.
 
     Args:
@@ -62,7 +62,7 @@ def listing(kind: str, facts: Iterable[LogFact], named: Namings) -> Listing:
     first.sort(key=lambda claim: (-claim.known_at, claim.claim_id))
     numbers: dict[bytes, int] = {}
     listed = [_listed(claim, findings[claim.claim_id], numbers) for claim in first]
-    return Listing(
+    return EntityListing(
         kind=kind,
         claims=tuple(listed),
         policies=len(numbers),
@@ -79,9 +79,7 @@ def _listed(
     claim: RememberedClaim, findings: Sequence[RememberedFinding], numbers: dict[bytes, int]
 ) -> Listed:
     # The latest day counts; of two findings on one day, the one that clears the claim.
-    found = max(
-        findings, key=lambda one: (start_of_day(one.known_at), not one.fraud), default=None
-    )
+    found = max(findings, key=lambda one: (start_of_day(one.known_at), not one.fraud), default=None)
     policy = claim.policy
     return Listed(
         claim_id=claim.claim_id,
@@ -102,7 +100,7 @@ _HEAD = ("claim", "came in (UTC)", "under", "loss", "amount", "found", "known (U
 _TEXT = (0, 1, 2, 3, 5, 6)
 
 
-def table(found: Listing, which: str = "") -> TextTable:
+def table(found: EntityListing, which: str = "") -> TextTable:
     """The claims as a table; see `summary`."""
     rows = [
         (
@@ -122,7 +120,7 @@ def table(found: Listing, which: str = "") -> TextTable:
 _FINDINGS = {None: "-", True: "fraud", False: "not fraud"}
 
 
-def summary(found: Listing, which: str = "") -> str:
+def summary(found: EntityListing, which: str = "") -> str:
     """How many there are of what; `which` goes before the word *claims*."""
     count = len(found.claims)
     return (

@@ -3,20 +3,21 @@
 A row of a file always has the same keys, so that a file can be remembered again: nothing changes.
 """
 
+import datetime as dt
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from consumer.batch.records import Record
 from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.history.access.writing import BY_KEY, LogChange, LogWriter
 from consumer.history.asked import secret_of
-from consumer.history.writing import BY_KEY, LogChange, LogWriter
 from consumer.kafka.topics import WRITES, require_log, require_topics
 from consumer.memory.log import NoteTaker, finding_record
 from consumer.settings.settings import Settings
@@ -24,11 +25,12 @@ from consumer.stop import Stop
 from consumer.waiting import aloud
 from model.cli.terminal import counting, remark
 from model.features.facts import UNDATED, report_days
-from model.history.facts import at_start_of
+from model.history.facts import DAY, at_start_of
 from model.history.plan import OUTCOME_DAYS
 from model.offline.rejected import RejectedRows
 from schemas.alert import Source
 from schemas.contract.model import Contract
+from schemas.contract.places import json_path
 from schemas.decoding.rows import CellFault
 from schemas.tables.batches import Rejected
 from schemas.tables.claims import ReadRow, open_claims
@@ -79,6 +81,7 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
         require_log(settings)
         writer = LogWriter(settings, "remember")
     stop.gracefully(unknown=writer.unknown)
+    today = dt.datetime.now(dt.UTC).date()
     done = RememberedFile(0, 0, 0, 0, assumed=False, rejected=0, stopped=False)
     try:
         done = done._replace(assumed=not _states_when(data, contract))
@@ -90,7 +93,7 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
                 rows = list(islice(file.rows, ROWS))
                 if not rows:
                     break
-                good = _good(rows, contract, refused, tell)
+                good = _good(rows, contract, refused, tell, today)
                 records, done = _records(good, contract, notes, data, done)
                 writer.write(LogChange(BY_KEY, key, value) for key, value, *_ in records)
                 shown.update(task, description=f"{done.claims:,} claims remembered")
@@ -122,18 +125,20 @@ def _states_when(data: Path, contract: Contract) -> bool:
     if not contract.decided_path:
         return False
     with open_claims(data, contract) as file:
-        return any(row.decided is not None for row in file.rows)
+        return any(row.label is not None and row.decided is not None for row in file.rows)
 
 
 def _good(
-    rows: Sequence[ReadRow], contract: Contract, refused: RejectedRows, tell: Any
+    rows: Sequence[ReadRow],
+    contract: Contract,
+    refused: RejectedRows,
+    tell: Callable[[str], object],
+    today: dt.date,
 ) -> list[ReadRow]:
-    days = iter(report_days(contract, [row.claim for row in rows if row.fault is None]).tolist())
+    """The rows that can be remembered; lines about the others are told."""
     good = []
     for row in rows:
-        fault = row.fault
-        if fault is None and UNDATED != next(days) < _FIRST:
-            fault = CellFault(contract.event.time or "", "", "before 1970")
+        fault = row.fault or _time_fault(row, contract, today)
         if fault is None:
             good.append(row)
             continue
@@ -142,8 +147,21 @@ def _good(
     return good
 
 
-_FIRST: Final = 719_163
-"""Ordinal of 1970-01-01."""
+def _time_fault(row: ReadRow, contract: Contract, today: dt.date) -> CellFault | None:
+    """What is wrong with a day on which something became known: the log begins in 1970, and what
+    has not happened yet would be hidden until then.
+    """
+    name = contract.event.time or ""
+    for where, day in (
+        (name, getattr(row.claim, name)),
+        (json_path(contract.decided_path), row.decided),
+    ):
+        if day is not None and not FIRST <= day <= today:
+            return CellFault(where, "", "before 1970" if day < FIRST else "in the future")
+    return None
+
+
+FIRST: Final = dt.date(1970, 1, 1)
 
 
 def _records(
@@ -161,7 +179,9 @@ def _records(
     sources = [source_of(data, rows[place].line) for place in dated]
     some = [claims[place] for place in dated]
     records = list(notes.note(some, notes.keys(some), sources, known).records)
-    found = list(_findings([rows[p] for p in dated], contract, sources, known, done.assumed))
+    found = list(
+        _findings([rows[p] for p in dated], contract, sources, known, assumed=done.assumed)
+    )
     labelled = sum(rows[place].label is not None for place in dated)
     return [*records, *found], done._replace(
         claims=done.claims + len(dated),
@@ -176,7 +196,8 @@ def _findings(
     contract: Contract,
     sources: Sequence[Source],
     known: Sequence[int],
-    assumed: bool,  # noqa: FBT001
+    *,
+    assumed: bool,
 ) -> Iterator[Record]:
     for row, source, reported in zip(rows, sources, known, strict=True):
         if row.label is None or (row.decided is None and not assumed):

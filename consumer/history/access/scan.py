@@ -24,11 +24,11 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 5_000
 WAIT_S: Final = 0.2
 
-Offsets = Mapping[int, int]
+LogState = Mapping[int, int]
 """Next offset by partition: a state of the log."""
 Tell = Callable[[int, int], object]
 """Told how many records have been read, and about how many there are."""
-BEGINNING: Final[Offsets] = {}
+BEGINNING: Final[LogState] = {}
 
 
 class StoppedError(Exception):
@@ -74,7 +74,7 @@ class LogScan:
         return {partition: end for (_, partition), end in found.items()}
 
     def read(
-        self, start: Offsets, end: Offsets, tell: Tell = lambda _, __: None
+        self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
     ) -> Iterator[list[LogRecord]]:
         """The records from one state on and before another, of each partition in its order.
 
@@ -128,9 +128,7 @@ class LogScan:
         finally:
             consumer.close()
 
-    def _found(
-        self, messages: list[Message], at: dict[int, int], end: Offsets
-    ) -> list[LogRecord]:
+    def _found(self, messages: list[Message], at: dict[int, int], end: LogState) -> list[LogRecord]:
         """The records before the end; `at` is moved past all messages."""
         found = []
         others = []

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from consumer.history.scan import BEGINNING, LogRecord, LogScan, Offsets, Tell
+from consumer.history.access.scan import BEGINNING, LogRecord, LogScan, LogState, Tell
 from consumer.memory.view import LogFact
 from model.cli.terminal import counting
 from schemas.memory import Naming, RememberedClaim
@@ -14,7 +14,7 @@ Namings = frozenset[Naming]
 NOBODY: Final[Namings] = frozenset()
 
 
-class Wanted(NamedTuple):
+class Sought(NamedTuple):
     """Which claims are asked about: those of these ids, and those that name one of these."""
 
     claims: frozenset[str] = frozenset()
@@ -67,7 +67,7 @@ class Gathered:
         return frozenset(told.key.claim_id for told in self._latest.values())
 
 
-def gather(scan: LogScan, start: Offsets, end: Offsets, wanted: Wanted, into: Gathered) -> None:
+def gather(scan: LogScan, start: LogState, end: LogState, wanted: Sought, into: Gathered) -> None:
     """Take in the records between two states of the log.
 
     Raises:
@@ -79,7 +79,7 @@ def gather(scan: LogScan, start: Offsets, end: Offsets, wanted: Wanted, into: Ga
             into.add(record)
 
 
-def gathered(scan: LogScan, end: Offsets, wanted: Wanted) -> Gathered:
+def gathered(scan: LogScan, end: LogState, wanted: Sought) -> Gathered:
     """Everything that the log says of some claims, up to a state of it; it is read twice if they
     are looked up by whom they name.
 
@@ -91,7 +91,7 @@ def gathered(scan: LogScan, end: Offsets, wanted: Wanted) -> Gathered:
     if not wanted.named:
         return found
     everything = Gathered()
-    gather(scan, BEGINNING, end, Wanted(found.claim_ids), everything)
+    gather(scan, BEGINNING, end, Sought(found.claim_ids), everything)
     return everything.of(
         frozenset(told.key.claim_id for told in everything.facts if wanted.takes(told))
     )
@@ -109,7 +109,7 @@ def named_by(facts: Iterable[LogFact]) -> Namings:
     return frozenset(entity for claim in claims for entity in claim.entities)
 
 
-def _each(scan: LogScan, start: Offsets, end: Offsets) -> Iterator[LogRecord]:
+def _each(scan: LogScan, start: LogState, end: LogState) -> Iterator[LogRecord]:
     with progress() as tell:
         for records in scan.read(start, end, tell):
             yield from records
