@@ -247,7 +247,7 @@ _PROPERTY: Final = re.compile(
 
 def refused_property(error: KafkaException) -> SettingsError:
     """A client's rejection of its configuration, in terms of the environment."""
-    text = kafka_error(error).str()
+    text = kafka_error(error).str().strip()
     named = _PROPERTY.search(text)
     name = variable_of(named[1] or named[2]) if named else "a KAFKA_* setting"
     return SettingsError(f"{name} is refused by the Kafka client: {text}")

@@ -181,8 +181,8 @@ class Tail:
             self._due = time.monotonic() + LOOK_EVERY_S
             self._assign(consumer)
         found = take(consumer, AT_ONCE, wait_s)
-        if found:
-            self._apply(self._split(found))
+        if messages := self._split(found):
+            self._apply(messages)
         self._behind.look(self._positions, self._ends)
         return len(found)
 

@@ -18,18 +18,25 @@ KINDS: Final = {
 OPERATIONS: Final = {operation.name.replace("_", ""): operation for operation in AclOperation}
 """By name as Kafka's tools write it, in capitals."""
 _ROW = re.compile(
-    r"^\| `(\w+)` \| (topic|group|transactional id|cluster) \| `([^`]+)` \| (\w+) \|", re.M
+    r"^\| `(\w+)`( with memory)? \| (topic|group|transactional id|cluster) \| `([^`]+)` "
+    r"\| (\w+) \|",
+    re.M,
 )
 
 
 def documented() -> dict[str, list[Right]]:
-    """Rights by command. A name that ends in * stands for all that begin so."""
+    """Rights by command; those "with memory" are needed besides the others.
+
+    A name that ends in * stands for all that begin so.
+    """
     found: dict[str, list[Right]] = {}
-    for command, kind, name, operation in _ROW.findall((ROOT / "docs/security.md").read_text()):
+    for command, memory, kind, name, operation in _ROW.findall(
+        (ROOT / "docs/security.md").read_text()
+    ):
         right = Right(
             KINDS[kind], name.removesuffix("*"), OPERATIONS[operation.upper()], name[-1] == "*"
         )
-        found.setdefault(command, []).append(right)
+        found.setdefault(command + memory, []).append(right)
     return found
 
 

@@ -1,5 +1,6 @@
 """TLS, SCRAM, mTLS and access rules on a real broker; secrets that stay secret."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -174,6 +175,64 @@ def test_a_missing_right_stops_the_worker_and_is_named(
     assert last.startswith("error: ")
     assert EXPECTED.get(missing.kind, missing.name) in last
     assert "right" in last or "may not" in last
+
+
+def remembering(folder: Path) -> Env:
+    """Settings of processes that remember."""
+    key = folder / "memory.key"
+    key.write_bytes(base64.b64encode(bytes(32)))
+    return {"MEMORY": "on", "MEMORY_KEY_FILE": str(key), "MEMORY_STORE": str(folder / "stores")}
+
+
+REMEMBERING: Final = [
+    (command, right)
+    for command in ("run", "outcomes")
+    for right in RIGHTS[f"{command} with memory"]
+]
+
+
+def test_claims_are_remembered_with_the_documented_rights(
+    filled: Secured, model: Path, tmp_path: Path
+) -> None:
+    filled.allow("maker", [*RIGHTS["topics"], *RIGHTS["topics with memory"]])
+    made = {**by_password(filled, tmp_path, "maker"), **remembering(tmp_path)}
+    succeeds("topics", "--partitions", "2", env=made)
+    for command in ("run", "outcomes"):
+        name = topics.fresh_name("mindful")
+        (port,) = ports.free_ports(1)
+        env = {**by_password(filled, tmp_path, name), **remembering(tmp_path)}
+        env |= as_worker(name, model, port)
+        filled.allow(name, of_group([*RIGHTS[command], *RIGHTS[f"{command} with memory"]], name))
+        with processes.scorer(command, env, tmp_path / f"{command}.log", port) as process:
+            assert process.stop() == 0, process.log
+    noted = read_all(filled.admin_address, "claims-memory")
+    claims = read_all(filled.admin_address, "claims")
+    assert 0 < len(noted) < len(claims)
+
+
+@pytest.mark.parametrize(("command", "missing"), REMEMBERING, ids=str)
+def test_a_missing_right_to_remember_is_named(
+    filled: Secured, model: Path, tmp_path: Path, command: str, missing: Right
+) -> None:
+    if (
+        "claims-memory"
+        not in AdminClient({"bootstrap.servers": filled.admin_address})
+        .list_topics(timeout=60)
+        .topics
+    ):
+        config = {"cleanup.policy": "compact"}
+        topics.create(filled.admin_address, "claims-memory", 2, config)
+    name = topics.fresh_name("poor")
+    (port,) = ports.free_ports(1)
+    granted = [*RIGHTS[command], *RIGHTS[f"{command} with memory"]]
+    filled.allow(name, of_group([right for right in granted if right != missing], name))
+    env = {**by_password(filled, tmp_path, name), **remembering(tmp_path)}
+    done = processes.run(command, env={**env, **as_worker(name, model, port)})
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "claims-memory" in last
+    assert "right" in last
 
 
 def test_the_other_commands_do_their_work_with_the_documented_rights(

@@ -47,12 +47,12 @@ MUTANTS = [
     ),
     Mutant(
         "nothing is forgotten",
-        "facts.entries", "(claims if key.kind == Kind.CLAIM else findings).pop(source, None)",
+        "facts.entries", "(claims if key.kind == FactKind.CLAIM else findings).pop(source, None)",
         "pass",
     ),
     Mutant(
         "findings are never forgotten",
-        "facts.entries", "(claims if key.kind == Kind.CLAIM else findings).pop(source, None)",
+        "facts.entries", "(claims if key.kind == FactKind.CLAIM else findings).pop(source, None)",
         "claims.pop(source, None)",
     ),
     Mutant(
