@@ -30,9 +30,11 @@ from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError
 from consumer.history.asked import spelled_out
 from consumer.history.options import (
+    add_check_options,
     add_entity_options,
     add_json_option,
     add_remember_options,
+    add_store_options,
 )
 from consumer.intake.posted import intake
 from consumer.kafka import client
@@ -272,6 +274,20 @@ def remember(settings: Settings, options: argparse.Namespace, stop: Stop) -> int
     return remember_file(settings, options, stop)
 
 
+def check_history(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Compute the histories of the latest alerts again from MEMORY_TOPIC."""
+    from consumer.history.command import check  # noqa: PLC0415 - rich is not for the worker
+
+    return check(settings, options, stop)
+
+
+def memory(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Verify, rebuild or compact the store of this INSTANCE_ID."""
+    from consumer.history.command import keep  # noqa: PLC0415 - rich is not for the worker
+
+    return keep(settings, options, stop)
+
+
 def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
     """Check what the guarantees depend on: Kafka, topics, rights, group, model, keys and ports."""
     show, found = json_line if options.json else line, []
@@ -354,6 +370,8 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     add_entity_options(forgetting)
     forgetting.add_argument("--yes", action="store_true", help="do not ask")
     add_remember_options(command("remember", remember))
+    add_check_options(command("check-history", check_history))
+    add_store_options(command("memory", memory))
     looking = command("doctor", doctor)
     looking.add_argument(
         "--json", action="store_true", help="one JSON object per line, for programs"

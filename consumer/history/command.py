@@ -7,6 +7,8 @@ from collections.abc import Callable
 from consumer.history.access.scan import StoppedError
 from consumer.history.entity import claims_of_claim, claims_of_entity
 from consumer.history.forget import forget_claim, forget_entity
+from consumer.history.keeping import compact, rebuild, verify
+from consumer.history.recomputed.checking import check_history
 from consumer.history.remember import remember
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
@@ -69,6 +71,21 @@ def remember_file(settings: Settings, options: argparse.Namespace, stop: Stop) -
         sys.stderr.write("stopped by a signal before the end of the file; run it again\n")
         return stop.code
     return NOT_ALL_REMEMBERED if done.rejected else 0
+
+
+def check(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Compute the histories of the latest alerts again."""
+    as_json: bool = options.json
+    return unless_stopped(
+        stop, lambda: check_history(settings, options.alerts, stop, as_json=as_json)
+    )
+
+
+def keep(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Verify, rebuild or compact the store of this INSTANCE_ID."""
+    act = {"verify": verify, "rebuild": rebuild, "compact": compact}[options.what]
+    as_json: bool = options.json
+    return unless_stopped(stop, lambda: act(settings, stop, as_json=as_json))
 
 
 def _contract(settings: Settings, options: argparse.Namespace) -> Contract:

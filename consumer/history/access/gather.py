@@ -29,7 +29,7 @@ class Gathered:
     """The latest record of each key of what is wanted; what was forgotten is not among them."""
 
     def __init__(self) -> None:
-        self._latest: dict[tuple[int, bytes], LogFact] = {}
+        self._latest: dict[tuple[int, bytes], LogRecord] = {}
 
     def has(self, record: LogRecord) -> bool:
         """Whether there is an earlier record of the same key."""
@@ -40,8 +40,9 @@ class Gathered:
         place = record.partition, record.key
         if record.told.fact is None:
             self._latest.pop(place, None)
-        else:
-            self._latest[place] = record.told
+        elif place not in self._latest or self._latest[place].told != record.told:
+            # Of what is said again, the first time counts.
+            self._latest[place] = record
 
     @property
     def places(self) -> list[tuple[int, bytes]]:
@@ -51,20 +52,27 @@ class Gathered:
     @property
     def facts(self) -> list[LogFact]:
         """What they say."""
+        return [record.told for record in self._latest.values()]
+
+    @property
+    def records(self) -> list[LogRecord]:
+        """The records themselves."""
         return list(self._latest.values())
 
     def of(self, claims: frozenset[str]) -> "Gathered":
         """The same of some claims only."""
         found = Gathered()
         found._latest = {
-            place: told for place, told in self._latest.items() if told.key.claim_id in claims
+            place: record
+            for place, record in self._latest.items()
+            if record.told.key.claim_id in claims
         }
         return found
 
     @property
     def claim_ids(self) -> frozenset[str]:
         """Ids of the claims that they are about."""
-        return frozenset(told.key.claim_id for told in self._latest.values())
+        return frozenset(told.key.claim_id for told in self.facts)
 
 
 def gather(scan: LogScan, start: LogState, end: LogState, wanted: Sought, into: Gathered) -> None:

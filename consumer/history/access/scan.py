@@ -45,21 +45,21 @@ class LogRecord(NamedTuple):
     """When it was produced, in milliseconds since 1970."""
 
 
-class LogScan:
-    """Reads MEMORY_TOPIC; used from one thread.
+class CommittedReader:
+    """Reads committed records of a topic between two of its states; used from one thread.
 
     Args:
-        settings: topic and connection.
+        settings: connection.
+        topic: its name.
         stop: ends a read.
-        fingerprint: of the key that the hashes of the log have to be made with; None for a read
-            that compares no hash with one made here.
+        reset: where to read on if a record is not there any more: ``error``, or ``earliest``.
     """
 
-    def __init__(self, settings: Settings, stop: Stop, fingerprint: str | None = None) -> None:
+    def __init__(self, settings: Settings, topic: str, stop: Stop, reset: str) -> None:
         self._settings = settings
-        self._topic = settings.memory_topic
+        self._topic = topic
         self._stop = stop
-        self._fingerprint = fingerprint
+        self._reset = reset
 
     def ends(self) -> dict[int, int]:
         """The present state: up to where every transaction has ended.
@@ -75,14 +75,11 @@ class LogScan:
 
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
-    ) -> Iterator[list[LogRecord]]:
+    ) -> Iterator[list[Message]]:
         """The records from one state on and before another, of each partition in its order.
 
-        What is no record of this release is logged and left out.
-
         Raises:
-            KafkaStoppedError: the log cannot be read.
-            SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
+            KafkaStoppedError: the topic cannot be read.
             StoppedError: a signal asked to stop.
         """
         at = {partition: start.get(partition, 0) for partition in end}
@@ -97,7 +94,7 @@ class LogScan:
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
-                "auto.offset.reset": "error",
+                "auto.offset.reset": self._reset,
                 "queued.max.messages.kbytes": 32_768,
                 "error_cb": report_client_error,
             }
@@ -128,27 +125,58 @@ class LogScan:
         finally:
             consumer.close()
 
-    def _found(self, messages: list[Message], at: dict[int, int], end: LogState) -> list[LogRecord]:
+    def _found(self, messages: list[Message], at: dict[int, int], end: LogState) -> list[Message]:
         """The records before the end; `at` is moved past all messages."""
-        found = []
         others = []
         for message in messages:
             error = message.error()
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                partition, offset = _place(message)
+                partition, offset = place(message)
                 at[partition] = max(at[partition], offset)
             else:
                 others.append(message)
+        found = []
         for message in records(others, self._topic):
-            partition, offset = _place(message)
+            partition, offset = place(message)
             at[partition] = max(at[partition], offset + 1)
             if offset < end[partition]:
-                record = self._record(message, partition, offset)
-                if record is not None:
-                    found.append(record)
+                found.append(message)
         return found
 
-    def _record(self, message: Message, partition: int, offset: int) -> LogRecord | None:
+
+class LogScan:
+    """Reads MEMORY_TOPIC; used from one thread.
+
+    Args:
+        settings: topic and connection.
+        stop: ends a read.
+        fingerprint: of the key that the hashes of the log have to be made with; None for a read
+            that compares no hash with one made here.
+    """
+
+    def __init__(self, settings: Settings, stop: Stop, fingerprint: str | None = None) -> None:
+        self._topic = settings.memory_topic
+        self._reader = CommittedReader(settings, self._topic, stop, "error")
+        self._fingerprint = fingerprint
+
+    def ends(self) -> dict[int, int]:
+        """See `CommittedReader.ends`."""
+        return self._reader.ends()
+
+    def read(
+        self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
+    ) -> Iterator[list[LogRecord]]:
+        """The facts between two states; what is none of this release is logged and left out.
+
+        Raises:
+            KafkaStoppedError, StoppedError: see `CommittedReader.read`.
+            SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
+        """
+        for messages in self._reader.read(start, end, tell):
+            yield [found for found in map(self._record, messages) if found is not None]
+
+    def _record(self, message: Message) -> LogRecord | None:
+        partition, offset = place(message)
         key = message.key() or b""
         try:
             told = log_fact(key, message.value())
@@ -169,7 +197,8 @@ class LogScan:
         return LogRecord(partition, key, told, message.timestamp()[1])
 
 
-def _place(message: Message) -> tuple[int, int]:
+def place(message: Message) -> tuple[int, int]:
+    """Partition and offset."""
     partition, offset = message.partition(), message.offset()
     assert partition is not None
     assert offset is not None
