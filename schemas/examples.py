@@ -184,7 +184,43 @@ OVER_HTTP: Final[Example] = {
     "source": None,
 }
 
-ALERTS: Final[tuple[Example, ...]] = (PASSED, REFERRED, OVER_HTTP)
+REMEMBERED: Final[Example] = {
+    **REFERRED,
+    "history": [
+        {
+            "entity": "phone",
+            "claims_30d": 0,
+            "claims_90d": 2,
+            "claims_365d": 4,
+            "policies": 3,
+            "policies_at_least": False,
+            "days_since": 41.0,
+            "decided": 2,
+            "frauds": 1,
+            "fraud_rate": 0.5,
+        },
+    ],
+    "links": [
+        {
+            "entity": "phone",
+            "claim_id": "CLM-2026-003310",
+            "known_at": "2026-03-01T00:00:00Z",
+            "finding": None,
+            "amount": 1290,
+        },
+        {
+            "entity": "phone",
+            "claim_id": "CLM-2025-081177",
+            "known_at": "2026-01-22T00:00:00Z",
+            "finding": "fraud",
+            "amount": 18400,
+        },
+    ],
+    "memory": {"as_of": "2026-04-11T00:00:00Z", "behind_ms": 35, "version": 1},
+}
+"""By a model with history."""
+
+ALERTS: Final[tuple[Example, ...]] = (PASSED, REFERRED, REMEMBERED, OVER_HTTP)
 
 
 def _event(alert: Example) -> tuple[Example, Example]:

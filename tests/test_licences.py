@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PERMISSIVE: Final = frozenset(
     {
         "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "ISC", "MIT", "MIT-0",
-        "MIT-CMU", "PSF-2.0", "Zlib",
+        "MIT-CMU", "OLDAP-2.8", "PSF-2.0", "Zlib",
     }
 )  # fmt: skip
 """SPDX names."""

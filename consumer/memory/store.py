@@ -154,23 +154,23 @@ class MemoryStore:
         """See `View`."""
         kinds, bounds = self._layout.kinds, self._layout.bounds
         found = []
-        with self._reading() as state:
+        with self._reading(pending) as state:
             for one in asked:
                 named: dict[int, list[Past | None]] = {}
                 for key in one.keys:
-                    named.setdefault(key[0], []).append(state.past(key, one.as_of, pending))
+                    named.setdefault(key[0], []).append(state.past(key, one.as_of))
                 found.append(claim_history(kinds, named, one.claim, one.as_of, bounds))
         return found
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""
-        with self._reading() as state:
+        with self._reading({}) as state:
             return links(self._layout, state, asked, most)
 
     @contextmanager
-    def _reading(self) -> Iterator[StoreState]:
+    def _reading(self, pending: Pending) -> Iterator[StoreState]:
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor)
+            state = StoreState(self._layout, txn, cursor, pending)
             try:
                 yield state
             finally:

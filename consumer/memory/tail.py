@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from confluent_kafka import (
     OFFSET_BEGINNING,
@@ -16,9 +16,8 @@ from confluent_kafka import (
 
 from consumer.errors import KafkaStoppedError, SettingsError
 from consumer.kafka.client import (
-    common_config,
     kafka_error,
-    make_consumer,
+    make_onlooker,
     report_client_error,
     stopped,
 )
@@ -40,6 +39,13 @@ LOADING_WAIT_S: Final = 0.2
 LOOK_EVERY_S: Final = 10.0
 """How often new partitions are looked for."""
 TIMEOUT_S: Final = 30.0
+READING: Final[dict[str, Any]] = {
+    "enable.partition.eof": True,
+    "auto.offset.reset": "error",
+    "fetch.queue.backoff.ms": 10,
+    "queued.max.messages.kbytes": 32_768,
+    "error_cb": report_client_error,
+}
 
 
 class LogCounts(Protocol):
@@ -127,19 +133,7 @@ class Tail:
             KafkaStoppedError: the log cannot be read.
             SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
         """
-        self._consumer = consumer = make_consumer(
-            {
-                **common_config(self._settings),
-                "group.id": f"{self._settings.consumer_group}-memory",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "auto.offset.reset": "error",
-                "fetch.queue.backoff.ms": 10,
-                "queued.max.messages.kbytes": 32_768,
-                "error_cb": report_client_error,
-            }
-        )
+        self._consumer = consumer = make_onlooker(self._settings, "read_committed", READING)
         ends = self._stable_ends()
         if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
             self._begin_again("it is ahead of the log, which lost records or was made again")

@@ -20,8 +20,10 @@ from consumer.web.access import BearerToken
 from consumer.web.batches import (
     MAX_ARRAY_BYTES,
     MAX_ARRAYS,
+    RecallPosted,
     answers,
     is_array,
+    nothing_recalled,
     status_of,
     told,
 )
@@ -57,8 +59,10 @@ class FraudDetection:
         metrics: ServingMetrics,
         unknown: UnknownFields = UnknownFields.FLAG,
         forwarding: Forwarding | None = None,
+        recall: RecallPosted = nothing_recalled,
     ) -> None:
         self._scorer = scorer
+        self._recall = recall
         self._metrics = metrics
         self._unknown = unknown
         self._forwarding = forwarding
@@ -85,7 +89,7 @@ class FraudDetection:
             return found
 
         async with self._arrays.one():
-            found = await answers(body, self._scorer(), read, detail=detail)
+            found = await answers(body, self._scorer(), read, self._recall, detail=detail)
         # Not in turn: an array that waits for Kafka does not hold up the others.
         if self._forwarding is not None:
             found = await self._forwarding.each(records, found)
@@ -97,7 +101,7 @@ class FraudDetection:
             claim = self._read(body, scorer.decoder)
         except RefusedError as refused:
             raise ProblemError(status_of(refused), str(refused), refused.path) from None
-        (found,) = told([claim], scorer, detail=detail)
+        (found,) = told([claim], scorer, self._recall, detail=detail)
         # After the score: a claim that breaks the model would stop the workers too.
         if self._forwarding is not None:
             await self._forwarding.one(record_of(body, claim, scorer.decoder.contract, trace))
@@ -178,6 +182,7 @@ def scoring_app(
     *before: Any,
     unknown: UnknownFields = UnknownFields.FLAG,
     forwarding: Forwarding | None = None,
+    recall: RecallPosted = nothing_recalled,
 ) -> Application:
     """The operations endpoints, ``POST /fraud-detection``, its OpenAPI document and its page.
 
@@ -190,10 +195,12 @@ def scoring_app(
         unknown: what becomes of fields that the contract does not know.
         forwarding: produces what is posted to Kafka. There is no page then: what it tries would
             become claims.
+        recall: what is known of the people and things in what is posted.
     """
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)
-    app.add_route("/fraud-detection", FraudDetection(scorer, metrics, unknown, forwarding))
+    scoring = FraudDetection(scorer, metrics, unknown, forwarding, recall)
+    app.add_route("/fraud-detection", scoring)
     app.add_route("/openapi.json", OpenApiDocument(scorer, page=forwarding is None))
     if forwarding is None:
         app.add_route("/", Page(scorer))

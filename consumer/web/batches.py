@@ -11,6 +11,7 @@ import msgspec
 from consumer.batch.alerts import BatchScorer, fraud_alerts
 from consumer.batch.decode import Decoded
 from consumer.batch.process import are_probabilities, checked_assessment
+from consumer.batch.recalled import Recalled
 from consumer.server.problem import ProblemError
 from schemas.alert import FraudAlert
 from schemas.answer import Problem, Verdict
@@ -32,6 +33,8 @@ STATUS_OF: Final = {
 
 ReadJson = Callable[[bytes, ClaimDecoder], Decoded]
 """Reads one claim by a contract."""
+RecallPosted = Callable[[Sequence[Any], BatchScorer], Recalled | None]
+"""What is known of claims that were posted; None for a model that asks for no history."""
 
 _NO_ITEM: Final = msgspec.Raw(b"")
 _array: Final = msgspec.json.Decoder(
@@ -47,6 +50,10 @@ _array: Final = msgspec.json.Decoder(
 an object."""
 
 
+def nothing_recalled(claims: Sequence[Any], scorer: BatchScorer) -> None:
+    """Recall nothing: nothing is remembered."""
+
+
 def is_array(beginning: bytes) -> bool:
     """True if a body that begins like this is an array."""
     return beginning.lstrip(b" \t\r\n").startswith(b"[")
@@ -57,7 +64,14 @@ def status_of(refused: RefusedError) -> HTTPStatus:
     return STATUS_OF.get(refused.reason, HTTPStatus.BAD_REQUEST)
 
 
-async def answers(body: bytes, scorer: BatchScorer, read: ReadJson, *, detail: bool) -> list[Any]:
+async def answers(
+    body: bytes,
+    scorer: BatchScorer,
+    read: ReadJson,
+    recall: RecallPosted = nothing_recalled,
+    *,
+    detail: bool,
+) -> list[Any]:
     """A verdict, an alert if `detail`, or a problem for each claim of an array.
 
     Other requests are answered between portions of it.
@@ -66,6 +80,7 @@ async def answers(body: bytes, scorer: BatchScorer, read: ReadJson, *, detail: b
         body: the array.
         scorer: the model.
         read: reads one claim.
+        recall: what is known of them.
         detail: answer with alerts.
 
     Raises:
@@ -75,7 +90,8 @@ async def answers(body: bytes, scorer: BatchScorer, read: ReadJson, *, detail: b
     found: list[Any] = []
     for start in range(0, len(items), PORTION):
         await asyncio.sleep(0)
-        found += _portion(items[start : start + PORTION], scorer, read, detail=detail)
+        portion = items[start : start + PORTION]
+        found += _portion(portion, scorer, read, recall, detail=detail)
     return found
 
 
@@ -83,12 +99,13 @@ def _portion(
     items: Sequence[msgspec.Raw],
     scorer: BatchScorer,
     read: ReadJson,
+    recall: RecallPosted,
     *,
     detail: bool,
 ) -> list[Any]:
     found = [_claim(item, scorer.decoder, read) for item in items]
     claims = [item for item in found if not isinstance(item, Problem)]
-    answered = told(claims, scorer, detail=detail) if claims else iter(())
+    answered = told(claims, scorer, recall, detail=detail) if claims else iter(())
     return [item if isinstance(item, Problem) else next(answered) for item in found]
 
 
@@ -124,7 +141,11 @@ def _claim(item: msgspec.Raw, decoder: ClaimDecoder, read: ReadJson) -> Decoded 
 
 
 def told(
-    found: Sequence[Decoded], scorer: BatchScorer, *, detail: bool
+    found: Sequence[Decoded],
+    scorer: BatchScorer,
+    recall: RecallPosted = nothing_recalled,
+    *,
+    detail: bool,
 ) -> Iterator[FraudAlert] | Iterator[Verdict]:
     """An alert, or else a verdict, for each claim; one evaluation for all.
 
@@ -132,13 +153,15 @@ def told(
         ValueError: the model does not answer one probability for each claim.
     """
     claims = [one.claim for one in found]
+    recalled = recall(claims, scorer)
+    histories = None if recalled is None else recalled.histories
     if detail:
-        assessment = checked_assessment(claims, scorer)
+        assessment = checked_assessment(claims, scorer, histories)
         nowhere = [None] * len(claims)
         unknown = [one.unknown_fields for one in found]
         now = dt.datetime.now(dt.UTC)
-        return fraud_alerts(claims, nowhere, assessment, scorer, now, unknown)
-    p = scorer.score(claims)
+        return fraud_alerts(claims, nowhere, assessment, scorer, now, unknown, recalled)
+    p = scorer.score(claims, histories)
     if not are_probabilities(p, len(claims)):
         raise ValueError(
             f"model {scorer.name} {scorer.version} did not answer a probability for each claim"

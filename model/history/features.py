@@ -7,6 +7,7 @@ the claim itself. Whoever computes a feature differently has computed another fe
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from model.history.facts import DAY, ClaimRef
@@ -87,16 +88,18 @@ def claim_history(
         bounds: how much is looked at.
     """
     found, flags, bounded = [], [], []
-    oldest = as_of - bounds.span
+    oldest = (as_of - bounds.span,)
     for number, kind in enumerate(kinds):
-        pasts = named.get(number, ())
-        each = [entity_features(past, kind, claim, as_of, bounds) for past in pasts]
-        known = [one for one in each if one is not None]
-        if len(known) < len(each):
+        known, pasts = [], named.get(number, ())
+        for past in pasts:
+            one = entity_features(past, kind, claim, as_of, bounds)
+            if one is not None:
+                known.append(one)
+        if len(known) < len(pasts):
             flags.append(f"{COMMON}:{kind.kind}")
-        found.append(_together(known))
+        found.append(known[0] if len(known) == 1 else _together(known))
         if kind.like != "person" and any(
-            past is not None and past.count(oldest, as_of) > bounds.business for past in pasts
+            past is not None and past.counts(oldest, as_of)[0] > bounds.business for past in pasts
         ):
             bounded.append(number)
     return ClaimHistory(tuple(found), tuple(flags), tuple(bounded))
@@ -108,44 +111,46 @@ def entity_features(
     """What was known of one entity; None if it is taken for a placeholder. See `claim_history`."""
     if past is None:
         return _NEVER_SEEN
-    oldest = as_of - bounds.span
+    starts = _starts(as_of, bounds.span)
+    oldest, counts = starts[0], past.counts(starts, as_of)
     own = past.own(claim)
     if own is not None and not oldest <= own.known_at < as_of:
         own = None
-    itself = 0 if own is None else 1
-    others = past.count(oldest, as_of) - itself
+    if own is not None:
+        counts = [
+            count - (own.known_at >= start) for count, start in zip(counts, starts, strict=True)
+        ]
+    others = counts[0]
     if not others:
         return _NEVER_SEEN
     person = kind.like == "person"
     most = bounds.person if person else bounds.business
     if person and others >= most:
         return None
-    latest = past.latest(as_of, most + itself)
-    if own is not None or latest[0][0] < oldest:
-        latest = [one for one in latest if one[0] >= oldest and one[1] != claim][-most:]
-    different = {policy for _, _, policy in latest}
-    different.discard(None)
-    if person and len(different) >= bounds.common:
+    policies, latest = past.recent(oldest, as_of, most, None if own is None else claim)
+    if person and policies >= bounds.common:
         return None
-    counts = [past.count(max(oldest, as_of - window), as_of) for window in _WINDOWS]
-    decided, frauds = past.decided(as_of), past.frauds(as_of)
+    decided, frauds = past.outcomes(as_of)
     if own is not None:
-        counts = [
-            count - (own.known_at >= as_of - window)
-            for count, window in zip(counts, _WINDOWS, strict=True)
-        ]
         decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
         decided, frauds = decided - decided_itself, frauds - fraud_itself
     return EntityFeatures(
-        float(counts[0]),
         float(counts[1]),
         float(counts[2]),
-        float(len(different)),
-        (as_of - latest[-1][0]) / DAY,
+        float(counts[3]),
+        float(policies),
+        (as_of - latest) / DAY,
         float(decided),
         float(frauds),
         frauds / decided if decided else _NAN,
     )
+
+
+@lru_cache(maxsize=1_024)
+def _starts(as_of: int, span: int) -> tuple[int, ...]:
+    """When what is seen begins, and each window."""
+    oldest = as_of - span
+    return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
 
 
 _NEVER_SEEN: Final = EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN)
@@ -155,8 +160,6 @@ def _together(found: Sequence[EntityFeatures]) -> EntityFeatures:
     """Of several entities of a kind, what says most: the shortest time, the largest of the rest."""
     if not found:
         return MISSING
-    if len(found) == 1:
-        return found[0]
     values = [[v for v in column if not math.isnan(v)] for column in zip(*found, strict=True)]
     return EntityFeatures(
         *(

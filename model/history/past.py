@@ -18,8 +18,13 @@ from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, first_of
 NO_FINDINGS: tuple[OutcomeFact, ...] = ()
 
 
-PastClaim = tuple[int, ClaimRef, bytes | None]
-"""When a claim became known, which it is, and its policy. They sort by time, then by claim."""
+class Recent(NamedTuple):
+    """Of the latest claims."""
+
+    policies: int
+    """On how many different policies they are."""
+    latest: int
+    """When the last of them became known."""
 
 
 class Own(NamedTuple):
@@ -33,20 +38,27 @@ class Own(NamedTuple):
 class Past(Protocol):
     """What is known of one entity. Moments are in milliseconds."""
 
-    def count(self, start: int, end: int) -> int:
-        """How many claims became known from `start` on, and before `end`."""
-
-    def decided(self, moment: int) -> int:
-        """Of how many the outcome was known as of a moment; see `outcome`."""
-
-    def frauds(self, moment: int) -> int:
-        """How many of those were found to be fraud."""
-
-    def latest(self, end: int, most: int) -> Sequence[PastClaim]:
-        """The latest of the claims that became known before `end`, at most so many, in order."""
-
     def own(self, claim: ClaimRef) -> Own | None:
-        """What is known of one claim, if it is among them."""
+        """What is known of one claim, if it is among those of the entity."""
+
+    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+        """How many claims became known from each start on, and before `end`."""
+
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+        """Of the latest claims, at most so many, that became known from `start` on and before
+        `end`. They are in the order of time, then of the claim.
+
+        Args:
+            start: there is a claim from it on.
+            end: after the last of them.
+            most: how many are looked at.
+            but: a claim that is not one of them.
+        """
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """Of how many claims the outcome was known as of a moment, and how many of these were found
+        to be fraud; see `outcome`.
+        """
 
 
 class Changes(Struct, gc=False):
@@ -79,30 +91,35 @@ class EntityPast(Struct, gc=False):
     findings: dict[ClaimRef, tuple[OutcomeFact, ...]] = msgspec.field(default_factory=dict)
     """On these claims, the latest last."""
 
-    def count(self, start: int, end: int) -> int:
-        """See `Past`."""
-        return bisect_left(self.known, end) - bisect_left(self.known, start)
-
-    def decided(self, moment: int) -> int:
-        """See `Past`."""
-        return self.of_decided.before(moment) if self.findings else 0
-
-    def frauds(self, moment: int) -> int:
-        """See `Past`."""
-        return self.of_frauds.before(moment) if self.findings else 0
-
-    def latest(self, end: int, most: int) -> list[PastClaim]:
-        """See `Past`."""
-        last = bisect_left(self.known, end)
-        seen = slice(max(0, last - most), last)
-        return list(zip(self.known[seen], self.claims[seen], self.policies[seen], strict=True))
-
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
         fact = self.facts.get(claim)
         if fact is None:
             return None
         return Own(fact.known_at, self.findings.get(claim, NO_FINDINGS))
+
+    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+        """See `Past`."""
+        last = bisect_left(self.known, end)
+        return [last - bisect_left(self.known, start) for start in starts]
+
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+        """See `Past`."""
+        first, last = bisect_left(self.known, start), bisect_left(self.known, end)
+        if but is None:
+            places: Sequence[int] = range(max(first, last - most), last)
+        else:
+            seen = range(max(first, last - most - 1), last)
+            places = [place for place in seen if self.claims[place] != but][-most:]
+        policies = {self.policies[place] for place in places}
+        policies.discard(None)
+        return Recent(len(policies), self.known[places[-1]])
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """See `Past`."""
+        if not self.findings:
+            return 0, 0
+        return self.of_decided.before(moment), self.of_frauds.before(moment)
 
     def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact] = NO_FINDINGS) -> None:
         """Take in a claim; one that is known already counts from the earlier time.

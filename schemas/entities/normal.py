@@ -30,6 +30,8 @@ _RUN: Final = 6
 _NUMBERED: Final = 2
 _INTERNATIONAL: Final = re.compile(r"[\s(]*(?:\+|00)")
 _OTHERS: Final = re.compile(r"[\W_]+")
+_DIGIT: Final = re.compile(r"\d")
+_NO_DIGITS: Final = re.compile(r"[^0-9]+")
 
 Normal = Callable[[str], str | None]
 
@@ -43,7 +45,8 @@ def normaliser(entity: Entity) -> Normal:
     stops = frozenset(filter(None, (form(text) for text in entity.stop)))
 
     def normal(text: str) -> str | None:
-        if _text(text) in PLACEHOLDERS:
+        # No placeholder has a digit, and most names do.
+        if _DIGIT.search(text) is None and _text(text) in PLACEHOLDERS:
             return None
         found = form(text)
         if found in stops or _names_nobody(_own_part(found, entity), entity):
@@ -110,6 +113,8 @@ def _phone(country: str | None) -> Callable[[str], str]:
 
 
 def _digits(text: str) -> str:
+    if text.isascii():
+        return _NO_DIGITS.sub("", text)
     return "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
 
 

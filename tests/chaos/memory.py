@@ -56,8 +56,8 @@ def check(accepted: Sequence[Place], log: Sequence[Record], stores: Path) -> lis
             "a claim that was scored is not remembered": sorted((wanted - noted).elements()),
             "something else is remembered, or twice": sorted((noted - wanted).elements()),
             "a store differs from the log": [
-                f"{path.name}: {difference}"
-                for path in sorted(stores.iterdir() if stores.exists() else ())
+                f"{path.parent.name}: {difference}"
+                for path in sorted(stores.glob("*/*"))
                 if (difference := difference_of(path, log)) is not None
             ],
         }

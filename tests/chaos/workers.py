@@ -140,8 +140,11 @@ class Fleet:
         env: Mapping[str, str] | None = None,
     ) -> Worker:
         """Start a worker. Its plan is for its first start only."""
+        own = {**self._env, "INSTANCE_ID": instance or name, **(env or {})}
+        if "MEMORY_STORE" in own:  # two of one id are on two machines
+            own["MEMORY_STORE"] += f"/{name}"
         request = Request(
-            env={**self._env, "INSTANCE_ID": instance or name, **(env or {})},
+            env=own,
             log="",
             plan=plan,
             mutant=mutant,

@@ -32,6 +32,7 @@ from consumer.settings.settings import (
     Forward,
     Membership,
     Publish,
+    Remember,
     Settings,
     Tracing,
     read_settings,
@@ -55,6 +56,10 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "shadow_model_dir": ("/models/b", Path("/models/b"), None),
     "model_public_key_file": ("/keys/model.pem", Path("/keys/model.pem"), None),
     "rules_file": ("/rules/own.toml", Path("/rules/own.toml"), None),
+    "memory": ("on", Remember.ON, Remember.OFF),
+    "memory_topic": ("known", "known", "claims-memory"),
+    "memory_store": ("/var/lib/known", Path("/var/lib/known"), Path("memory")),
+    "memory_key_file": ("/keys/memory", Path("/keys/memory"), None),
     "batch_size": ("77", 77, 1_000),
     "batch_wait_ms": ("40", 40, 0),
     "delivery": ("at-least-once", Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE),
@@ -95,7 +100,8 @@ REGISTRY = {
 @pytest.mark.parametrize("field", EXAMPLES)
 def test_each_variable_and_its_default(field: str) -> None:
     text, value, default = EXAMPLES[field]
-    assert getattr(read_settings({field.upper(): f" {text} "}), field) == value
+    others = {"MEMORY_KEY_FILE": "k"} if field == "memory" else {}
+    assert getattr(read_settings({field.upper(): f" {text} ", **others}), field) == value
     assert getattr(read_settings({}), field) == default
 
 
@@ -304,10 +310,19 @@ def test_a_control_sample_that_is_not_published_is_refused() -> None:
 
 
 @pytest.mark.parametrize("other", ["CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES"])
-def test_bad_outcomes_have_a_topic_of_their_own(other: str) -> None:
-    same = {f"{other}_TOPIC": "same", "OUTCOMES_DEAD_LETTER_TOPIC": "same"}
-    with pytest.raises(SettingsError, match=r"OUTCOMES_DEAD_LETTER_TOPIC must differ; got .*same"):
+@pytest.mark.parametrize("name", ["OUTCOMES_DEAD_LETTER", "MEMORY"])
+def test_bad_outcomes_and_what_is_remembered_have_topics_of_their_own(
+    other: str, name: str
+) -> None:
+    same = {f"{other}_TOPIC": "same", f"{name}_TOPIC": "same"}
+    with pytest.raises(SettingsError, match=r"and MEMORY_TOPIC must differ; got .*same"):
         read_settings(same)
+
+
+def test_remembering_needs_a_key() -> None:
+    with pytest.raises(SettingsError, match=r"MEMORY=on needs MEMORY_KEY_FILE.*openssl rand"):
+        read_settings({"MEMORY": "on"})
+    assert read_settings({"MEMORY": "on", "MEMORY_KEY_FILE": "k"}).memory is Remember.ON
 
 
 @pytest.mark.parametrize("value", [*sorted(LATEST), "LATEST", " latest", "End"])

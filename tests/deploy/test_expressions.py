@@ -1,5 +1,6 @@
 """Every expression in rules and dashboards, asked of a real Prometheus over running processes."""
 
+import base64
 import contextlib
 import datetime as dt
 from collections.abc import Iterator
@@ -22,6 +23,9 @@ pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 # Twice as many are more than a window of drift.
 CLAIMS: Final = 6_000
 BROKEN_EVERY: Final = 20
+TOPICS: Final = (
+    "CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES", "OUTCOMES_DEAD_LETTER", "MEMORY",
+)  # fmt: skip
 PENDING: Final[set[str]] = set()
 """TODO: metrics that rules and dashboards ask for and no process reports yet. Only to shrink."""
 
@@ -42,14 +46,25 @@ def scraped(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         **{
             f"{name}_TOPIC": topics.fresh_name(name.lower().replace("_", "-"))
-            for name in ("CLAIMS", "ALERTS", "DEAD_LETTER", "OUTCOMES", "OUTCOMES_DEAD_LETTER")
+            for name in (
+                "CLAIMS",
+                "ALERTS",
+                "DEAD_LETTER",
+                "OUTCOMES",
+                "OUTCOMES_DEAD_LETTER",
+                "MEMORY",
+            )
         },
         "CONSUMER_GROUP": topics.fresh_name("group"),
         "MODEL_DIR": str(model),
         "SHADOW_MODEL_DIR": str(model),
         "CONTROL_SHARE": "0.1",
         "REFERRAL_CAPACITY": "40",
+        "MEMORY": "on",
+        "MEMORY_STORE": str(folder / "stores"),
+        "MEMORY_KEY_FILE": str(folder / "memory.key"),
     }
+    (folder / "memory.key").write_bytes(base64.b64encode(bytes(32)))
     made = processes.run("topics", "--partitions", "2", env=env)
     assert made.returncode == 0, made.stderr
     jobs = {"worker": worker, "api": api, "outcomes": outcomes}

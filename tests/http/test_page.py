@@ -190,6 +190,37 @@ def test_reasons_rules_and_flags_are_shown_as_text(shown: Browser) -> None:
 
 
 @pytest.mark.slow
+def test_what_is_known_of_earlier_claims_is_told_in_words(shown: Browser) -> None:
+    shown.run("showAlert(arguments[0])", examples.REFERRED)
+    assert "stands in" not in shown.text("#lists")
+    seen = {
+        "entity": "bank_account", "claims_30d": 1, "claims_90d": 2, "claims_365d": 4, "policies": 3,
+        "policies_at_least": False, "days_since": 8.0, "decided": 2, "frauds": 1, "fraud_rate": 0.5,
+    }  # fmt: skip
+    garage = {**seen, "entity": "garage", "claims_365d": 1, "policies": 64, "decided": 0}
+    garage |= {"policies_at_least": True, "days_since": 1.0}
+    new = {**seen, "entity": "phone", "days_since": None}
+    link = {
+        "entity": "bank_account", "claim_id": "<b>7</b>", "known_at": "2025-02-03T00:00:00Z",
+        "finding": "fraud", "amount": 61200.5,
+    }  # fmt: skip
+    other = {**link, "claim_id": "8", "finding": None, "amount": None}
+    alert = {**examples.REFERRED, "history": [seen, garage, new], "links": [link, other]}
+    shown.run("showAlert(arguments[0])", alert)
+    lists = shown.text("#lists").splitlines()
+    start = lists.index("Earlier claims (they inform, and refer no claim)")
+    assert lists[start + 1 : start + 6] == [
+        "this bank account stands in 4 other claims of the past year; in all on 3 policies; the "
+        "latest 8 days before; 1 of 2 with a known outcome was found to be fraud",
+        "this garage stands in 1 other claim of the past year; in all on at least 64 policies; the "
+        "latest 1 day before; no outcome known",
+        "this phone stands in no earlier claim",
+        "same bank account: claim <b>7</b> of 2025-02-03, 61,200.5 claimed, found to be fraud",
+        "same bank account: claim 8 of 2025-02-03, no outcome known",
+    ]
+
+
+@pytest.mark.slow
 def test_the_page_asks_for_the_token_when_there_is_one(window: Browser, model_dir: Path) -> None:
     with running(model_dir, API_TOKEN=TOKEN) as guarded:
         window.open(f"{guarded.url}/")

@@ -1,8 +1,9 @@
 """Whatever the model answers, the alert is within its schema in every form it is published in."""
 
 import io
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 import msgspec
@@ -12,9 +13,13 @@ from hypothesis import given
 from hypothesis import settings as trying
 from hypothesis import strategies as st
 
+from consumer.batch.edges import Recall, Remembering
 from consumer.batch.process import process
+from consumer.batch.recalled import Recalled
+from consumer.memory.view import Link
 from consumer.registry.alerts import plain
-from model.history.features import ClaimHistory
+from model.history.features import MISSING, ClaimHistory, EntityFeatures
+from model.history.plan import EntityKind
 from model.scoring.reasons import Explainer, Explanation
 from model.scoring.scorer import Assessment
 from model.thresholds import Levels, decide
@@ -74,6 +79,54 @@ class Contributions:
         return np.array([[*self._parts, 0.0]] * len(X))
 
 
+KINDS = (EntityKind(kind="phone", like="person"), EntityKind(kind="garage", like="business"))
+MOMENTS = st.integers(0, 4_102_444_800_000)
+LINKED = st.builds(
+    Link,
+    kind=st.integers(0, 1),
+    claim_id=st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=128),
+    known_at=MOMENTS,
+    finding=st.none() | st.booleans(),
+    amount=st.none() | st.floats(0, MAX_AMOUNT),
+)
+
+
+@st.composite
+def of_entity(draw: st.DrawFn) -> EntityFeatures:
+    """The history of an entity, or that of none."""
+    if draw(st.booleans()):
+        return MISSING
+    count = st.integers(0, 10**9).map(float)
+    return EntityFeatures(
+        claims_30d=draw(count),
+        claims_90d=draw(count),
+        claims_365d=draw(count),
+        policies=draw(count),
+        days_since=draw(st.just(math.nan) | st.floats(0, 1_095)),
+        decided=draw(count),
+        frauds=draw(count),
+        fraud_rate=draw(st.just(math.nan) | st.floats(0, 1)),
+    )
+
+
+@st.composite
+def recalled(draw: st.DrawFn) -> Recalled:
+    """What may be known of one claim."""
+    history = ClaimHistory(
+        (draw(of_entity()), draw(of_entity())), bounded=(1,) if draw(st.booleans()) else ()
+    )
+    links = draw(st.lists(LINKED, max_size=12))
+    behind_ms = draw(st.integers(0, 2**40))
+    return Recalled(
+        KINDS, [history], [draw(MOMENTS)], behind_ms, lambda rows: dict.fromkeys(rows, links)
+    )
+
+
+def recalling(known: Recalled | None) -> Recall | None:
+    """Recalls it, and remembers nothing."""
+    return None if known is None else lambda *_: Remembering(known, [])
+
+
 def reasons_for(claim: Claim, parts: list[float]) -> Explanation:
     known_faults = {"fault": ("policyholder", "third party")}
     explainer = Explainer(Contributions(parts), FEATURES, shipped("auto"), known_faults)  # type: ignore[arg-type]
@@ -92,6 +145,7 @@ def reasons_for(claim: Claim, parts: list[float]) -> Explanation:
     ends=st.tuples(probabilities, probabilities).map(sorted),
     parts=st.lists(contributions, min_size=4, max_size=4),
     hit=st.lists(hits, max_size=2),
+    known=st.none() | recalled(),
 )
 def test_every_alert_is_within_its_schema(
     claim: Claim,
@@ -101,6 +155,7 @@ def test_every_alert_is_within_its_schema(
     ends: list[float],
     parts: list[float],
     hit: list[RuleHit],
+    known: Recalled | None,
 ) -> None:
     score = np.array([p])
     decisions = decide(score, at, np.linspace(ends[0], ends[1], size))
@@ -110,7 +165,8 @@ def test_every_alert_is_within_its_schema(
         remainders={0: left_out},
     )  # fmt: skip
     scorer = Answering(assessment, at)
-    (record,) = process([FakeMessage(msgspec.json.encode(claim))], scorer, NOW).alerts
+    message = FakeMessage(msgspec.json.encode(claim))
+    (record,) = process([message], scorer, NOW, recall=recalling(known)).alerts
     value = record.value or b""
     document = msgspec.json.decode(value)
     validator("fraud-alert.json").validate(document)
@@ -121,5 +177,7 @@ def test_every_alert_is_within_its_schema(
     written = io.BytesIO()
     fastavro.schemaless_writer(written, SCHEMA, plain(value))
     written.seek(0)
-    back = fastavro.schemaless_reader(written, SCHEMA, None)
+    back = cast("dict[str, Any]", fastavro.schemaless_reader(written, SCHEMA, None))
+    if known is None:  # a record has all fields, JSON has those of memory only where there is any
+        assert (back.pop("history"), back.pop("links"), back.pop("memory")) == ([], [], None)
     assert msgspec.convert(back, FraudAlert) == alert

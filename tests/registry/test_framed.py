@@ -240,15 +240,22 @@ def test_alerts_can_be_read_by_the_registry_s_own_readers(
     if form == "json-schema":
         reader = JSONDeserializer(None, None, client, writing.CONFIG)
     context = SerializationContext(f"alerts.{form}", MessageField.VALUE)
-    assert msgspec.convert(reader(record.value, context), FraudAlert) == alert_of(expected)
+    assert read_back(reader(record.value, context)) == alert_of(expected)
     described("FraudAlert").validate(texts(record.headers))
     assert dict(record.headers or ())["content-type"] == "application/octet-stream"
     assert record.key == expected.key
     for value in (record.value, expected.value):
         opened = json_of(wanted)(value or b"")
-        assert msgspec.json.decode(opened, type=FraudAlert) == alert_of(expected)
+        assert read_back(msgspec.json.decode(opened)) == alert_of(expected)
     (latest,) = {s.schema_id for s in [client.get_latest_version(f"alerts.{form}-value")]}
     assert (record.value or b"")[:5] == b"\0" + (latest or 0).to_bytes(4, "big")
+
+
+def read_back(tree: dict[str, Any]) -> FraudAlert:
+    """An alert from a reader's objects: in Avro, what JSON leaves out is empty."""
+    left_out = {"history", "links", "memory"}
+    stated = {n: v for n, v in tree.items() if v or n not in left_out}
+    return msgspec.convert(stated, FraudAlert)
 
 
 def test_every_example_alert_can_be_written_in_avro(client: SchemaRegistryClient) -> None:
@@ -260,7 +267,7 @@ def test_every_example_alert_can_be_written_in_avro(client: SchemaRegistryClient
         reason = {**examples.REFERRED["reasons"][0], "value": value}
         alert = json.dumps({**examples.REFERRED, "reasons": [reason]}).encode()
         back: Any = AvroDeserializer(client)(write(plain(alert), context))
-        assert msgspec.convert(back, FraudAlert) == msgspec.json.decode(alert, type=FraudAlert)
+        assert read_back(back) == msgspec.json.decode(alert, type=FraudAlert)
 
 
 def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(

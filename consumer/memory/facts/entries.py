@@ -5,7 +5,8 @@ store follows from entries, so that neither order nor repetition of records leav
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -22,9 +23,15 @@ KeyBytes = bytes
 """Of an entity: the number of its kind, one byte, and its hash."""
 _Source = tuple[str, int, int]
 """Topic, partition and offset of the record that a fact comes from."""
-_NO_POLICY: Final = bytes(HASH_BYTES)
+StoredFact = bytes
+"""What an entity has of a claim: `CLAIM`, `POLICY`, `FOUND`. They sort by day, then by claim."""
+CLAIM: Final = slice(4, 20)
+POLICY: Final = slice(20, 36)
+"""`NO_POLICY` if there is none."""
+FOUND: Final = 36
+"""Whether there are findings."""
+NO_POLICY: Final = bytes(HASH_BYTES)
 _FACT: Final = struct.Struct(">I16s16s?")
-FACT_BYTES: Final = _FACT.size
 
 
 class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
@@ -56,16 +63,6 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
     claim_id: str
     claims: tuple[KeptClaim, ...] = ()
     findings: tuple[KeptFinding, ...] = ()
-
-
-class EntityFact(NamedTuple):
-    """What an entity has of a claim; stored facts are sorted by day, then by claim."""
-
-    day: int
-    claim: ClaimRef
-    policy: bytes | None
-    found: bool
-    """Whether there are findings."""
 
 
 class Follows(NamedTuple):
@@ -171,19 +168,27 @@ def keys_in(named: bytes) -> Iterator[KeyBytes]:
         yield named[start : start + KEY_BYTES]
 
 
-def stored(day: int, claim: ClaimRef, policy: bytes | None, *, found: bool) -> bytes:
-    """A fact as it is stored."""
-    return _FACT.pack(day, claim, policy or _NO_POLICY, found)
+def stored(day: int, claim: ClaimRef, policy: bytes | None, *, found: bool) -> StoredFact:
+    """A fact as it is stored.
+
+    Args:
+        day: on which the claim came in, since 1970.
+        claim: which it is.
+        policy: what it is made under.
+        found: whether there are findings on it.
+    """
+    return _FACT.pack(day, claim, policy or NO_POLICY, found)
 
 
-def facts_of(values: Sequence[bytes]) -> list[EntityFact]:
-    """Stored facts as they were."""
-    return [
-        EntityFact(day, claim, None if policy == _NO_POLICY else policy, found)
-        for day, claim, policy, found in _FACT.iter_unpack(b"".join(values))
-    ]
+@lru_cache(maxsize=1_024)
+def edge(moment: int) -> bytes:
+    """What sorts before the stored facts of a moment or later, and after those of earlier ones.
+
+    A fact became known when its day began.
+    """
+    return max(0, -(-moment // DAY)).to_bytes(4, "big")
 
 
-def before(day: int) -> bytes:
-    """What sorts after the stored facts of earlier days, and before those of this one."""
-    return _FACT.pack(day, b"", b"", False)
+def known_at(fact: StoredFact) -> int:
+    """When a fact became known: the start of its day, in milliseconds."""
+    return int.from_bytes(fact[:4], "big") * DAY

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consumer.memory.facts.entries import key_of
+from consumer.memory.facts.entries import CLAIM, key_of, known_at
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.state import StoreState
 from consumer.memory.view import Asked, Link
@@ -35,13 +35,15 @@ def _through(
     kind, bounds, as_of = layout.kinds[key[0]], layout.bounds, asked.as_of
     if kind.like != "person":
         return
-    past = state.past(key, as_of, {})
+    past = state.past(key, as_of)
     if past is None or entity_features(past, kind, asked.claim, as_of, bounds) is None:
         return
-    for known_at, claim, _ in past.latest(as_of, bounds.person + 1):
-        if claim == asked.claim or known_at < as_of - bounds.span:
+    name = key_of(key)
+    for fact in state.latest(name, as_of, bounds.person + 1):
+        claim, moment = fact[CLAIM], known_at(fact)
+        if claim == asked.claim or moment < as_of - bounds.span:
             continue
         entry, follow = state.entry(claim), state.follows(claim)
-        seen, fraud = outcome(known_at, follow.findings, bounds.span, as_of)
-        finding, amount = fraud if seen else None, follow.facts[key_of(key)].amount
-        yield claim, Link(key[0], entry.claim_id, known_at, finding, amount)
+        seen, fraud = outcome(moment, follow.findings, bounds.span, as_of)
+        finding, amount = fraud if seen else None, follow.facts[name].amount
+        yield claim, Link(key[0], entry.claim_id, moment, finding, amount)

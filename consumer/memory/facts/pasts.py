@@ -1,20 +1,36 @@
 """Pasts of entities, read from the bytes of a store in one transaction."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from consumer.memory.facts.entries import EntityFact, Follows, KeyBytes
-from consumer.memory.facts.totals import Series, total
+from consumer.memory.facts.entries import (
+    CLAIM,
+    FOUND,
+    NO_POLICY,
+    POLICY,
+    Follows,
+    KeyBytes,
+    StoredFact,
+    edge,
+    known_at,
+    stored,
+)
+from consumer.memory.facts.totals import (
+    CLAIMS,
+    DECIDED,
+    FRAUDS,
+    UNDECIDED,
+    UNFRAUDS,
+    Series,
+    totals,
+)
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of
-from model.history.past import Own, Past, PastClaim, outcome
+from model.history.past import Own, Recent, outcome
 
 
 class Reads(Protocol):
     """A state of a store."""
-
-    def latest(self, key: KeyBytes, day: int, most: int) -> list[EntityFact]:
-        """The latest facts of an entity of earlier days, at most so many, in order."""
 
     def series(self, key: KeyBytes, series: Series) -> bytes | None:
         """A series of a business-like entity."""
@@ -23,186 +39,176 @@ class Reads(Protocol):
         """What follows from the entry of a claim."""
 
 
-def day_from(moment: int) -> int:
-    """The first day that begins at a moment or later: days before it began before the moment."""
-    return -(-moment // DAY)
-
-
 class PersonPast:
     """Of a person-like entity: counted from its latest facts.
 
     They are all that are in the span, or so many that the entity is taken for a placeholder.
 
     Args:
-        source: a state of a store.
+        state: of a store.
         key: of the entity.
         facts: in order; its latest before the moment that is asked for.
         span: milliseconds after which a fact is not seen any more.
     """
 
-    def __init__(
-        self, source: Reads, key: KeyBytes, facts: Sequence[EntityFact], span: int
-    ) -> None:
-        self._source = source
-        self._key = key
-        self._facts = facts
-        self._days = [fact.day for fact in facts]
+    def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
+        self.state = state
+        self.key = key
+        self.facts = facts
         self._span = span
 
-    def count(self, start: int, end: int) -> int:
-        """See `Past`."""
-        days = self._days
-        return bisect_left(days, day_from(end)) - bisect_left(days, day_from(start))
-
-    def decided(self, moment: int) -> int:
-        """See `Past`."""
-        return sum(decided for decided, _ in self._outcomes(moment))
-
-    def frauds(self, moment: int) -> int:
-        """See `Past`."""
-        return sum(fraud for _, fraud in self._outcomes(moment))
-
-    def latest(self, end: int, most: int) -> list[PastClaim]:
-        """See `Past`."""
-        last = bisect_left(self._days, day_from(end))
-        return [
-            (fact.day * DAY, fact.claim, fact.policy)
-            for fact in self._facts[max(0, last - most) : last]
-        ]
-
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
-        return own_of(self._source.follows(claim), self._key)
+        facts, findings = self.state.follows(claim)
+        if self.key not in facts:
+            return None
+        return Own(facts[self.key].known_at, findings)
 
-    def _outcomes(self, moment: int) -> list[tuple[bool, bool]]:
-        return [
-            outcome(fact.day * DAY, self._source.follows(fact.claim).findings, self._span, moment)
-            for fact in self._facts
-            if fact.found
+    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+        """See `Past`."""
+        facts = self.facts
+        last = bisect_left(facts, edge(end))
+        return [last - bisect_left(facts, edge(start)) for start in starts]
+
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+        """See `Past`."""
+        return recent_of(self.facts, start, end, most, but)
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """See `Past`."""
+        found = [fact for fact in self.facts if fact[FOUND]]
+        if not found:
+            return 0, 0
+        states = [
+            outcome(known_at(fact), self.state.follows(fact[CLAIM]).findings, self._span, moment)
+            for fact in found
         ]
+        return sum(decided for decided, _ in states), sum(fraud for _, fraud in states)
 
 
-class BusinessPast:
-    """Of a business-like entity: totals by day.
+class BusinessPast(PersonPast):
+    """Of a business-like entity: of its claims, the latest are known one by one, and totals of all
+    by day.
 
-    Args:
-        source: a state of a store.
-        key: of the entity.
-        facts: in order; its latest before the moment that is asked for.
+    It stands in many claims of a batch, which ask the same: what was found last is kept.
     """
 
-    def __init__(self, source: Reads, key: KeyBytes, facts: Sequence[EntityFact]) -> None:
-        self._source = source
-        self._key = key
-        self._facts = facts
-        self._claims = source.series(key, Series.CLAIMS)
+    __slots__ = ("_counts", "_outcomes", "_recent")
 
-    def count(self, start: int, end: int) -> int:
+    def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
+        super().__init__(state, key, facts, span)
+        self._counts: tuple[Sequence[int], int, list[int]] | None = None
+        self._recent: tuple[int, int, int, Recent] | None = None
+        self._outcomes: tuple[int, tuple[int, int]] | None = None
+
+    def counts(self, starts: Sequence[int], end: int) -> list[int]:
         """See `Past`."""
-        return total(self._claims, day_from(end)) - total(self._claims, day_from(start))
+        kept = self._counts
+        if kept is None or kept[0] != starts or kept[1] != end:
+            days = [_day(moment) for moment in (end, *starts)]
+            last, *before = totals(self.state.series(self.key, CLAIMS), days)
+            found = [last - sum_then for sum_then in before]
+            kept = self._counts = starts, end, found
+        return kept[2]
 
-    def decided(self, moment: int) -> int:
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
         """See `Past`."""
-        return self._difference(Series.DECIDED, Series.UNDECIDED, moment)
+        if but is not None:
+            return recent_of(self.facts, start, end, most, but)
+        kept = self._recent
+        if kept is None or kept[:3] != (start, end, most):
+            found = recent_of(self.facts, start, end, most, None)
+            kept = self._recent = start, end, most, found
+        return kept[3]
 
-    def frauds(self, moment: int) -> int:
+    def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
-        return self._difference(Series.FRAUDS, Series.UNFRAUDS, moment)
+        kept = self._outcomes
+        if kept is None or kept[0] != moment:
+            kept = self._outcomes = moment, self._outcomes_before(moment)
+        return kept[1]
 
-    def latest(self, end: int, most: int) -> list[PastClaim]:
-        """See `Past`."""
-        last = day_from(end)
-        known = [fact for fact in self._facts if fact.day < last]
-        return [(fact.day * DAY, fact.claim, fact.policy) for fact in known[-most:]]
+    def _outcomes_before(self, moment: int) -> tuple[int, int]:
+        rises = self.state.series(self.key, DECIDED)
+        if rises is None:
+            return 0, 0
+        return (
+            self._difference(rises, UNDECIDED, moment),
+            self._difference(self.state.series(self.key, FRAUDS), UNFRAUDS, moment),
+        )
 
-    def own(self, claim: ClaimRef) -> Own | None:
-        """See `Past`."""
-        return own_of(self._source.follows(claim), self._key)
-
-    def _difference(self, rises: Series, falls: Series, moment: int) -> int:
-        risen = self._source.series(self._key, rises)
-        if risen is None:
-            return 0
-        day = day_from(moment)
-        return total(risen, day) - total(self._source.series(self._key, falls), day)
-
-
-def own_of(follows: Follows, key: KeyBytes) -> Own | None:
-    """What an entity has of a claim."""
-    fact = follows.facts.get(key)
-    return None if fact is None else Own(fact.known_at, follows.findings)
+    def _difference(self, rises: bytes | None, falls: Series, moment: int) -> int:
+        days = (_day(moment),)
+        return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 
 
 class PendingPast:
     """A past with facts that are not in the store yet.
 
     Args:
-        past: what the store has; None for an entity that it does not know.
+        past: what the store has.
         replaced: facts of it that come to nothing, as a pending one counts instead.
         pending: facts that count.
-        findings_of: findings on a claim, the latest last.
         span: milliseconds after which a fact is not seen any more.
     """
 
     def __init__(
         self,
-        past: Past | None,
+        past: PersonPast,
         replaced: Sequence[ClaimFact],
         pending: Sequence[ClaimFact],
-        findings_of: Callable[[ClaimRef], tuple[OutcomeFact, ...]],
         span: int,
     ) -> None:
         self._past = past
         self._replaced = replaced
         self._pending = pending
-        self._findings_of = findings_of
         self._span = span
-
-    def count(self, start: int, end: int) -> int:
-        """See `Past`."""
-        stored = self._past.count(start, end) if self._past else 0
-        more = sum(start <= fact.known_at < end for fact in self._pending)
-        return stored + more - sum(start <= fact.known_at < end for fact in self._replaced)
-
-    def decided(self, moment: int) -> int:
-        """See `Past`."""
-        stored = self._past.decided(moment) if self._past else 0
-        more = self._outcomes(self._pending, moment)
-        less = self._outcomes(self._replaced, moment)
-        return stored + sum(one for one, _ in more) - sum(one for one, _ in less)
-
-    def frauds(self, moment: int) -> int:
-        """See `Past`."""
-        stored = self._past.frauds(moment) if self._past else 0
-        more = self._outcomes(self._pending, moment)
-        less = self._outcomes(self._replaced, moment)
-        return stored + sum(one for _, one in more) - sum(one for _, one in less)
-
-    def latest(self, end: int, most: int) -> list[PastClaim]:
-        """See `Past`."""
-        stored = self._past.latest(end, most + len(self._replaced)) if self._past else ()
-        gone = {fact.claim for fact in self._replaced}
-        found = [one for one in stored if one[1] not in gone]
-        found += [(f.known_at, f.claim, f.policy) for f in self._pending if f.known_at < end]
-        return sorted(found, key=lambda one: one[:2])[-most:]
+        gone = {fact.claim for fact in replaced}
+        left = [fact for fact in past.facts if fact[CLAIM] not in gone]
+        self._facts = sorted(
+            [
+                *left,
+                *(
+                    stored(_day(fact.known_at), fact.claim, fact.policy, found=False)
+                    for fact in pending
+                ),
+            ]
+        )
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
         for fact in self._pending:
             if fact.claim == claim:
-                return Own(fact.known_at, self._findings_of(claim))
-        return self._past.own(claim) if self._past else None
+                return Own(fact.known_at, self._findings(claim))
+        return self._past.own(claim)
 
-    def _outcomes(self, facts: Sequence[ClaimFact], moment: int) -> list[tuple[bool, bool]]:
+    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+        """See `Past`."""
         return [
-            outcome(fact.known_at, self._findings_of(fact.claim), self._span, moment)
-            for fact in facts
+            count + _within(self._pending, start, end) - _within(self._replaced, start, end)
+            for start, count in zip(starts, self._past.counts(starts, end), strict=True)
         ]
+
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+        """See `Past`."""
+        return recent_of(self._facts, start, end, most, but)
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """See `Past`."""
+        decided, frauds = self._past.outcomes(moment)
+        for facts, by in ((self._pending, 1), (self._replaced, -1)):
+            for fact in facts:
+                one, fraud = outcome(fact.known_at, self._findings(fact.claim), self._span, moment)
+                decided, frauds = decided + by * one, frauds + by * fraud
+        return decided, frauds
+
+    def _findings(self, claim: ClaimRef) -> tuple[OutcomeFact, ...]:
+        return self._past.state.follows(claim).findings
 
 
 def with_pending(
-    source: Reads, key: KeyBytes, past: Past | None, pending: Sequence[ClaimFact], span: int
-) -> Past | None:
+    past: PersonPast, pending: Iterable[ClaimFact], span: int
+) -> PersonPast | PendingPast:
     """A past with pending facts: of two facts about one claim, the first counts."""
     replaced: list[ClaimFact] = []
     counting: dict[ClaimRef, ClaimFact] = {}
@@ -210,19 +216,37 @@ def with_pending(
         former = counting.get(told.claim)
         counting[told.claim] = told if former is None else first_of(former, told)
     for claim, fact in list(counting.items()):
-        stored = source.follows(claim).facts.get(key)
-        if stored is None:
+        kept = past.state.follows(claim).facts.get(past.key)
+        if kept is None:
             continue
-        if first_of(stored, fact) == stored:
+        if first_of(kept, fact) == kept:
             del counting[claim]
         else:
-            replaced.append(stored)
+            replaced.append(kept)
     if not counting:
         return past
-    return PendingPast(
-        past,
-        replaced,
-        list(counting.values()),
-        lambda claim: source.follows(claim).findings,
-        span,
-    )
+    return PendingPast(past, replaced, list(counting.values()), span)
+
+
+def recent_of(
+    facts: Sequence[StoredFact], start: int, end: int, most: int, but: ClaimRef | None
+) -> Recent:
+    """Of the latest of some facts, in order; see `Past.recent`."""
+    first, last = bisect_left(facts, edge(start)), bisect_left(facts, edge(end))
+    if but is None:
+        seen = facts[max(first, last - most) : last]
+    else:
+        some = facts[max(first, last - most - 1) : last]
+        seen = [fact for fact in some if fact[CLAIM] != but][-most:]
+    policies = {fact[POLICY] for fact in seen}
+    policies.discard(NO_POLICY)
+    return Recent(len(policies), known_at(seen[-1]))
+
+
+def _within(facts: Iterable[ClaimFact], start: int, end: int) -> int:
+    return sum(start <= fact.known_at < end for fact in facts)
+
+
+def _day(moment: int) -> int:
+    """The first day that begins at a moment or later: days before it began before the moment."""
+    return -(-moment // DAY)

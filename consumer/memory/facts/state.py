@@ -1,5 +1,6 @@
 """A state of a store: what is read of it in one transaction."""
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -7,18 +8,17 @@ import msgspec
 
 from consumer.memory.facts.entries import (
     NOTHING,
-    EntityFact,
     Entry,
     Follows,
     KeyBytes,
-    before,
+    StoredFact,
     decode,
-    facts_of,
+    edge,
     follows,
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import BusinessPast, PersonPast, day_from, with_pending
+from consumer.memory.facts.pasts import BusinessPast, PersonPast, with_pending
 from consumer.memory.facts.totals import Series
 from consumer.memory.view import Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef
@@ -27,12 +27,21 @@ from model.history.store import EntityKey
 
 
 class StoreState:
-    """A state of the store: reads in one transaction. Rows are kept for its time."""
+    """What is read as of one moment of the store. What was read is kept, as claims of a batch name
+    the same entities.
 
-    def __init__(self, layout: Layout, txn: Any, cursor: Any) -> None:
+    Args:
+        layout: of the store.
+        txn: of LMDB.
+        cursor: of the facts.
+        pending: facts that are not in the store yet.
+    """
+
+    def __init__(self, layout: Layout, txn: Any, cursor: Any, pending: Pending) -> None:
         self._layout = layout
-        self._txn = txn
+        self._get = txn.get
         self._cursor = cursor
+        self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
         self._pasts: dict[tuple[EntityKey, int], Past | None] = {}
 
@@ -44,61 +53,57 @@ class StoreState:
         """
         self._pasts.clear()
 
-    def past(self, entity: EntityKey, as_of: int, pending: Pending) -> Past | None:
+    def past(self, entity: EntityKey, as_of: int) -> Past | None:
         """What is known of an entity before a moment; None if it was never seen."""
         place = entity, as_of
         if place in self._pasts:
             return self._pasts[place]
-        key, layout = key_of(entity), self._layout
-        bounds, more = layout.bounds, pending.get(entity, ())
-        business = entity[0] in layout.business
-        most = (bounds.business if business else bounds.person) + 1 + len(more)
-        facts = self.latest(key, day_from(as_of), most)
-        past: Past | None = None
-        if facts:
-            past = (
-                BusinessPast(self, key, facts)
-                if business
-                else PersonPast(self, key, facts, bounds.span)
-            )
-        if more:
-            seen = [_floored(fact) for fact in more]
-            # What is not seen yet takes the place of nothing that is: of two facts about one claim,
-            # the earlier counts.
-            seen = [fact for fact in seen if fact.known_at < as_of]
-            past = with_pending(self, key, past, seen, bounds.span) if seen else past
-        self._pasts[place] = past
-        return past
+        found = self._pasts[place] = self._read(entity, as_of)
+        return found
 
-    def latest(self, key: KeyBytes, day: int, most: int) -> list[EntityFact]:
-        """See `Reads`."""
+    def _read(self, entity: EntityKey, as_of: int) -> Past | None:
+        layout, key = self._layout, key_of(entity)
+        business = entity[0] in layout.business
+        more = self._pending.get(entity, ()) if self._pending else ()
+        most = (layout.bounds.business if business else layout.bounds.person) + 1 + len(more)
+        facts = self.latest(key, as_of, most)
+        if not facts and not more:
+            return None
+        past = (BusinessPast if business else PersonPast)(self, key, facts, layout.bounds.span)
+        # A pending fact that is not seen yet takes the place of none that is: of two about one
+        # claim, the earlier counts.
+        seen = [fact for fact in map(_floored, more) if fact.known_at < as_of]
+        return with_pending(past, seen, layout.bounds.span) if seen else past
+
+    def latest(self, key: KeyBytes, moment: int, most: int) -> Sequence[StoredFact]:
+        """The latest facts of an entity before a moment, at most so many, in order."""
         cursor = self._cursor
         if not cursor.set_key(key):
-            return []
+            return ()
         cursor.last_dup()
-        edge = before(day)
-        if cursor.value() >= edge:
-            cursor.set_range_dup(key, edge)
+        end = edge(moment)
+        if cursor.value() >= end:
+            cursor.set_range_dup(key, end)
             if not cursor.prev_dup():
-                return []
-        values = list(islice(cursor.iterprev_dup(), most))
-        values.reverse()
-        return facts_of(values)
+                return ()
+        facts = list(islice(cursor.iterprev_dup(), most))
+        facts.reverse()
+        return facts
 
     def series(self, key: KeyBytes, series: Series) -> bytes | None:
         """See `Reads`."""
-        found: bytes | None = self._txn.get(key + series.to_bytes(), db=self._layout.totals)
+        found: bytes | None = self._get(key + series, db=self._layout.totals)
         return found
 
     def entry(self, claim: ClaimRef) -> Entry:
         """What is kept of a claim that a fact is about."""
-        return decode(self._txn.get(claim, db=self._layout.claims))
+        return decode(self._get(claim, db=self._layout.claims))
 
     def follows(self, claim: ClaimRef) -> Follows:
         """See `Reads`."""
         found = self._follows.get(claim)
         if found is None:
-            kept = self._txn.get(claim, db=self._layout.claims)
+            kept = self._get(claim, db=self._layout.claims)
             found = self._follows[claim] = NOTHING if kept is None else follows(decode(kept), claim)
         return found
 

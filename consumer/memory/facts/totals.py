@@ -5,7 +5,6 @@ with it. Rows are pairs of 32-bit integers in the order of the machine, so that 
 up in the bytes as they are.
 """
 
-import enum
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
@@ -19,28 +18,28 @@ ByDay = Mapping[int, int]
 _ROW: Final = 8
 
 
-class Series(enum.IntEnum):
-    """What is counted; each is a row of bytes of its own.
+Series = bytes
+"""What is counted: the end of the key of its rows.
 
-    Rises and falls are apart because claims rise today and fall when they expire, years later: in
-    one series, each rise would change all that is to fall.
-    """
+Rises and falls are apart because claims rise today and fall when they expire, years later: in one
+series, each rise would change all that is to fall.
+"""
+CLAIMS: Final[Series] = b"\0"
+DECIDED: Final[Series] = b"\1"
+UNDECIDED: Final[Series] = b"\2"
+"""Claims of which the outcome is not seen any more."""
+FRAUDS: Final[Series] = b"\3"
+UNFRAUDS: Final[Series] = b"\4"
 
-    CLAIMS = 0
-    DECIDED = 1
-    UNDECIDED = 2
-    """Claims whose outcome is not seen any more, or not yet again."""
-    FRAUDS = 3
-    UNFRAUDS = 4
 
-
-def total(series: bytes | None, day: int) -> int:
-    """The sum of what changed before a day."""
+def totals(series: bytes | None, days: Iterable[int]) -> list[int]:
+    """The sums of what changed before each of some days."""
     if series is None:
-        return 0
+        return [0 for _ in days]
     rows = memoryview(series).cast("i")
-    place = bisect_left(rows[::2], day)
-    return rows[2 * place - 1] if place else 0
+    known, sums = rows[::2], rows[1::2]
+    places = [bisect_left(known, day) for day in days]
+    return [sums[place - 1] if place else 0 for place in places]
 
 
 def added(series: bytes | None, changes: ByDay) -> bytes | None:
@@ -74,6 +73,6 @@ def outcome_changes(
     """Days just after which a claim is decided, or no more, and as fraud, with the series."""
     for moment, decided, fraud in steps(fact.known_at, findings, span):
         if decided:
-            yield (Series.DECIDED if decided > 0 else Series.UNDECIDED), moment // DAY
+            yield (DECIDED if decided > 0 else UNDECIDED), moment // DAY
         if fraud:
-            yield (Series.FRAUDS if fraud > 0 else Series.UNFRAUDS), moment // DAY
+            yield (FRAUDS if fraud > 0 else UNFRAUDS), moment // DAY

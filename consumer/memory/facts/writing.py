@@ -16,7 +16,7 @@ from consumer.memory.facts.entries import (
     stored,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.totals import Series, added, outcome_changes
+from consumer.memory.facts.totals import CLAIMS, Series, added, outcome_changes
 from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimRef, claim_ref
 from schemas.memory import FactKind, RememberedClaim
@@ -65,7 +65,7 @@ class Writing:
         for entity in keys_in(record.named):
             self._put.append((entity, value))
             if entity[0] in layout.business:
-                self._count(entity, Series.CLAIMS, record.day, 1)
+                self._count(entity, CLAIMS, record.day, 1)
         return True
 
     def _changed(self, claim_id: str, told: Sequence[LogFact]) -> None:
@@ -89,11 +89,11 @@ class Writing:
             found = bool(follow.findings)
             rows.add((key, stored(fact.known_at // DAY, claim, fact.policy, found=found)))
             if key[0] in layout.business:
-                self._count(key, Series.CLAIMS, fact.known_at // DAY, by)
+                self._count(key, CLAIMS, fact.known_at // DAY, by)
                 for series, day in outcome_changes(fact, follow.findings, layout.bounds.span):
                     self._count(key, series, day, by)
         return rows
 
     def _count(self, key: KeyBytes, series: Series, day: int, by: int) -> None:
-        changes = self._totals[key + series.to_bytes()]
+        changes = self._totals[key + series]
         changes[day] = changes.get(day, 0) + by

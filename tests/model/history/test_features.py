@@ -231,6 +231,18 @@ def test_counts_are_exact_beyond_the_bound_and_policies_are_of_the_latest() -> N
     assert (seen.claims_365d, seen.policies) == (200.0, 8.0)
 
 
+def test_a_history_says_of_which_kinds_it_looks_at_some_claims_only() -> None:
+    """Of businesses: a person-like entity of so many claims is a placeholder."""
+    found = DictStore(KINDS, Bounds(days=400, business=3, person=3))
+    claims = [said(f"c{n}", 1 + n, b"p") for n in range(4)]
+    for fact in (*claims[:3], said("old", 500, b"p")):
+        found.remember(fact, [GARAGE])
+    assert found.history(NEW, [GARAGE], NOW).bounded == ()
+    found.remember(claims[3], [GARAGE])
+    assert found.history(NEW, [PHONE, GARAGE], NOW).bounded == (1,)
+    assert found.history(NEW, [GARAGE], NOW - DAY).bounded == (), "of what was known then"
+
+
 def test_names_follow_the_kinds() -> None:
     names = names_of(KINDS)
     assert names[0] == "history_phone_claims_30d"

@@ -41,13 +41,12 @@ MUTANTS = [
         "features", "decided - decided_itself, frauds - fraud_itself", "decided, frauds",
     ),
     Mutant(
-        "own claim is the latest",
-        "features", " and one[1] != claim]", "]",
+        "own claim is among the latest",
+        "features", "None if own is None else claim)", "None)",
     ),
     Mutant(
         "<=: a claim of the same moment counts",
-        "features", "past.count(max(oldest, as_of - window), as_of)",
-        "past.count(max(oldest, as_of - window), as_of + 1)",
+        "features", "past.counts(starts, as_of)", "past.counts(starts, as_of + 1)",
     ),
     Mutant(
         "<=: an outcome of the same moment counts",
@@ -63,31 +62,30 @@ MUTANTS = [
     ),
     Mutant(
         "the latest are cut off before the time is looked at",
-        "past", "slice(max(0, last - most), last)",
-        "slice(max(0, len(self.known) - most), last)",
+        "past", "range(max(first, last - most), last)",
+        "range(max(first, len(self.known) - most), last)",
     ),
     Mutant(
         "what is older than the bound is forgotten by the counts",
-        "features", "counts = [past.count(max(oldest, as_of - window), as_of)",
-        "counts = [min(2, past.count(max(oldest, as_of - window), as_of))",
+        "past", "[last - bisect_left(self.known, start) for start in starts]",
+        "[min(2, last - bisect_left(self.known, start)) for start in starts]",
     ),
     Mutant(
         "the window is open at its far end",
-        "features", "max(oldest, as_of - window), as_of", "max(oldest, as_of - window + 1), as_of",
+        "features", "max(oldest, as_of - window)", "max(oldest, as_of - window + 1)",
     ),
     Mutant(
         "the horizon does not bound the windows",
-        "features", "past.count(max(oldest, as_of - window), as_of)",
-        "past.count(as_of - window, as_of)",
+        "features", "max(oldest, as_of - window)", "as_of - window",
     ),
     Mutant(
         "nothing expires",
-        "features", "oldest = as_of - bounds.span", "oldest = 0",
+        "features", "oldest = as_of - span", "oldest = 0",
     ),
     Mutant(
         "claims expire by the newest fact, not by the moment",
-        "features", "oldest = as_of - bounds.span",
-        "oldest = past.latest(1 << 62, 1)[-1][0] - bounds.span",
+        "features", "starts = _starts(as_of, bounds.span)",
+        "starts = _starts(past.recent(0, 1 << 62, 1, None).latest, bounds.span)",
     ),
     Mutant(
         "outcomes never expire",
@@ -152,19 +150,19 @@ MUTANTS = [
     ),
     Mutant(
         "an unknown policy is a policy",
-        "features", "different.discard(None)", "different.discard(b'')",
+        "past", "policies.discard(None)", "policies.discard(b'')",
     ),
     Mutant(
         "no entity is common",
-        "features", "if person and len(different) >= bounds.common", "if False",
+        "features", "if person and policies >= bounds.common", "if False",
     ),
     Mutant(
         "an entity is common with one policy more",
-        "features", "len(different) >= bounds.common", "len(different) > bounds.common",
+        "features", "policies >= bounds.common", "policies > bounds.common",
     ),
     Mutant(
         "businesses are common as well",
-        "features", "if person and len(different)", "if len(different)",
+        "features", "if person and policies", "if policies",
     ),
     Mutant(
         "the bound of persons for businesses",
@@ -181,16 +179,18 @@ MUTANTS = [
     Mutant(
         "an entity is common by claims older than the horizon",
         "features", "if person and others >= most:",
-        "if person and past.count(0, as_of) - itself >= most:",
+        "if person and past.counts([0], as_of)[0] - (own is not None) >= most:",
     ),
     Mutant(
         "an entity is common by claims that came later",
         "features", "if person and others >= most:",
-        "if person and past.count(oldest, 1 << 62) - itself >= most:",
+        "if person and past.counts([oldest], 1 << 62)[0] - (own is not None) >= most:",
     ),
     Mutant(
         "an entity is common by the claim itself",
-        "features", "if person and others >= most:", "if person and others + itself >= most:",
+        "features",
+        "if person and others >= most:",
+        "if person and others + (own is not None) >= most:",
     ),
     Mutant(
         "businesses are common by the number of their claims as well",
