@@ -19,6 +19,8 @@ ReadClaim = Callable[[bytes | None, Iterable[Header], ClaimDecoder], Decoded]
 """Reads one claim from a record's value and headers; see `consumer.batch.decode.decode`."""
 Frame = Callable[[Record], Record]
 """Transforms an alert's record before it is published."""
+Prepare = Callable[[Sequence[Message]], object]
+"""Told all records of a batch before any of them is read."""
 
 
 def as_it_is(record: Record, _: Any = None) -> Record:
@@ -31,6 +33,7 @@ class Wire(NamedTuple):
 
     read: ReadClaim = decode
     frame: Frame = as_it_is
+    prepare: Prepare | None = None
 
 
 PLAIN: Final = Wire()

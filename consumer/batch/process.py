@@ -126,7 +126,9 @@ def process(
         ScoringBugError: the model raised an error on a valid claim, which the message names.
         RegistryStoppedError: the schema registry does not answer.
     """
-    read, frame = wire
+    read, frame, prepare = wire
+    if prepare is not None:
+        prepare(messages)
     decoder = scorer.decoder
     accepted = _Accepted([], [], [], [], [])
     sources = list(map(coordinates, messages))

@@ -371,6 +371,10 @@ _HINTS: Final = {
         "; the batch is damaged, or unpacks to more than KAFKA_RECEIVE_MESSAGE_MAX_BYTES (100 MB): "
         "see 'A batch that cannot be unpacked' in docs/runbook.md"
     ),
+    KafkaError.INVALID_TIMESTAMP: (
+        "; the clock of this machine and the brokers' differ by more than a topic allows "
+        "(message.timestamp.after.max.ms, message.timestamp.before.max.ms): doctor compares them"
+    ),
     KafkaError.INVALID_RECORD: (
         "; an output topic is compacted, which refuses records without a key: set its "
         "cleanup.policy to delete"

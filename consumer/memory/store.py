@@ -23,7 +23,6 @@ from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.facts import ClaimRef
 from model.history.features import ClaimHistory, claim_history
-from model.history.past import Past
 from model.history.plan import Bounds, EntityKind
 from schemas.memory import RememberedClaim
 
@@ -153,14 +152,11 @@ class MemoryStore:
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
         kinds, bounds = self._layout.kinds, self._layout.bounds
-        found = []
         with self._reading(pending) as state:
-            for one in asked:
-                named: dict[int, list[Past | None]] = {}
-                for key in one.keys:
-                    named.setdefault(key[0], []).append(state.past(key, one.as_of))
-                found.append(claim_history(kinds, named, one.claim, one.as_of, bounds))
-        return found
+            return [
+                claim_history(kinds, state.pasts(keys, as_of), claim, as_of, bounds)
+                for claim, keys, as_of in asked
+            ]
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""

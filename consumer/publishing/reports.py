@@ -35,7 +35,8 @@ class DeliveryReports:
     """Of the records queued since the last `clear`.
 
     Attributes:
-        failed: why a record was not delivered; a size that is refused comes before other reasons.
+        failed: why a record was not delivered: a size that is refused comes before other reasons,
+            and any reason before what only follows from one.
         refused: where the records come from that were refused because of their size.
     """
 
@@ -50,8 +51,11 @@ class DeliveryReports:
 
     def note(self, error: KafkaError | None, _: Message | None = None) -> None:
         """The report for any record."""
-        if error is not None and (self.failed is None or is_too_large(error)):
+        if error is not None and (self._is_open() or is_too_large(error)):
             self.failed = error
+
+    def _is_open(self) -> bool:
+        return self.failed is None or self.failed.code() in CUT_SHORT
 
     def of(self, source: Source) -> OnDelivery:
         """The report for the record that comes from this one."""
@@ -77,8 +81,8 @@ class DeliveryReports:
 
     def find_cause(self, producer: Producer) -> None:
         """Wait for the report that says why, if only its consequences were reported so far."""
-        if self.failed is not None and self.failed.code() in CUT_SHORT:
-            self._wait(producer, CAUSE_S, lambda: bool(self.failed and is_too_large(self.failed)))
+        if self.failed is not None:
+            self._wait(producer, CAUSE_S, lambda: not self._is_open())
 
     def _wait(self, producer: Producer, limit_s: float, known: Callable[[], bool]) -> None:
         end = time.monotonic() + limit_s

@@ -172,7 +172,7 @@ class ExactlyOnce:
         if inner.txn_requires_abort():
             self._abort()
         self._discard("it gave up a transaction")
-        raise AbortedError(inner.str()) from error
+        raise AbortedError(str(stopped(error, "publishing"))) from error
 
     def _abort(self) -> None:
         """Save the next producer from waiting for the end of the transaction, if possible."""

@@ -7,7 +7,7 @@ claim, as for any other.
 """
 
 from collections.abc import Callable, Collection, Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -28,6 +28,16 @@ MOST_IDS: Final = 2**31
 """Schema ids are Java integers; a registry treats a larger one as if its URL were wrong."""
 
 
+class HasValue(Protocol):
+    """A record, as far as it is looked at here."""
+
+    def value(self) -> bytes | None: ...  # noqa: D102
+
+
+def _id_of(value: bytes) -> int:
+    return int.from_bytes(value[1:PREFIX_BYTES], "big")
+
+
 def _none(_: Iterable[str]) -> tuple[str, ...]:
     return ()
 
@@ -45,6 +55,16 @@ class FramedClaims:
         self._registry = registry
         self._unknown = unknown
         self._opened: tuple[ClaimDecoder, Frames] | None = None
+
+    def prepare(self, messages: Iterable[HasValue]) -> None:
+        """Learn the schemas of a batch; see `Registry.learn`.
+
+        Raises:
+            RegistryStoppedError: the registry does not answer.
+        """
+        values = (message.value() for message in messages)
+        ids = {_id_of(v) for v in values if v and v[0] == MAGIC and len(v) > PREFIX_BYTES}
+        self._registry.learn([schema_id for schema_id in ids if schema_id < MOST_IDS])
 
     def __call__(
         self, value: bytes | None, headers: Iterable[Header], decoder: ClaimDecoder
@@ -114,7 +134,13 @@ class Frames:
         """
         if len(value) <= PREFIX_BYTES:
             raise RefusedError(Reason.INVALID, "a schema registry frame without content")
-        schema_id = int.from_bytes(value[1:PREFIX_BYTES], "big")
+        schema_id = _id_of(value)
+        if schema_id in self._registry.late:
+            raise RefusedError(
+                Reason.INVALID,
+                f"schema {schema_id}: too many schemas were new at once for the registry to be "
+                "asked for each in time: redrive the record",
+            )
         kind = self._registry.kind(schema_id) if schema_id < MOST_IDS else None
         if kind == "JSON":
             return Content(value[PREFIX_BYTES:])

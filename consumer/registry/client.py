@@ -1,6 +1,9 @@
 """A Schema Registry, accessed through confluent-kafka's own client: which schema has which id."""
 
+import queue
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
@@ -32,6 +35,14 @@ REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
 FORGET_S: Final = 10.0
 """Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
+AT_ONCE: Final = 32
+"""Schemas of a batch that are asked for at once."""
+LEARN_S: Final = 20.0
+"""For all schemas of a batch. Whoever may produce can name as many that are not registered as there
+are records, and a worker whose loop stands still for longer is started again: it would stand before
+the same batch for ever."""
+SILENT_S: Final = 10.0
+"""A registry that has not answered for so long by then has stopped."""
 MOST_REFERENCES: Final = 100
 """Schemas that one refers to, and those that they refer to: each is a request, and who may register
 schemas could otherwise name so many that none of the workers gets past a record of that schema."""
@@ -81,9 +92,15 @@ class Registry:
         client: SchemaRegistryClient,
         forget_s: float = FORGET_S,
         limit_s: float = LIMIT_S,
+        learn_s: float = LEARN_S,
     ) -> None:
         self.client = client
+        self.late: frozenset[int] = frozenset()
+        """Ids of the present batch that there was no time to ask for."""
         self._limit_s = limit_s
+        self._learn_s = learn_s
+        self._not_there: set[int] = set()
+        """Of the present batch; no more than it has records."""
         self._forget_s = forget_s
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
@@ -142,19 +159,82 @@ class Registry:
         known = self._kinds.get(schema_id)
         if known is not None:
             return known
-        if time.monotonic() < self._unknown.get(schema_id, 0.0):
+        if schema_id in self._not_there or time.monotonic() < self._unknown.get(schema_id, 0.0):
             return None
         try:
             found = self.ask(lambda: self.client.get_schema(schema_id)).schema_type or "AVRO"
         except FAILURES as error:
             if getattr(error, "error_code", None) != SCHEMA_NOT_FOUND:
                 raise stopped(error, f"asking for schema {schema_id}") from error
-            if len(self._unknown) >= MOST_UNKNOWN:
-                self._unknown.clear()
-            self._unknown[schema_id] = time.monotonic() + self._forget_s
+            self._is_not_there(schema_id)
             return None
         self._kinds[schema_id] = found
         return found
+
+    def learn(self, ids: Iterable[int]) -> None:
+        """Ask for the schemas of a batch, many at once; the next batch forgets who was late.
+
+        Raises:
+            RegistryStoppedError: the registry does not answer.
+        """
+        self.late, self._not_there = frozenset(), set()
+        now = time.monotonic()
+        new = [i for i in ids if i not in self._kinds and now >= self._unknown.get(i, 0.0)]
+        if len(new) < 2:
+            return
+        answers, left = _answers(self.client, new)
+        end, last = now + self._learn_s, now
+        waiting = set(new)
+        try:
+            while waiting:
+                schema_id, answer = answers.get(timeout=max(0.0, end - time.monotonic()))
+                last = time.monotonic()
+                waiting.discard(schema_id)
+                self._learnt(schema_id, answer)
+        except queue.Empty:
+            if time.monotonic() - last >= min(SILENT_S, self._learn_s):
+                late = TimeoutError(f"no answer for {time.monotonic() - last:.0f} s")
+                raise stopped(late, f"asking for {len(waiting)} schemas") from None
+            self.late = frozenset(waiting)
+        finally:
+            left.clear()
+
+    def _learnt(self, schema_id: int, answer: str | Exception) -> None:
+        if isinstance(answer, str):
+            self._kinds[schema_id] = answer
+        elif getattr(answer, "error_code", None) == SCHEMA_NOT_FOUND:
+            self._not_there.add(schema_id)
+            self._is_not_there(schema_id)
+        else:
+            raise stopped(answer, f"asking for schema {schema_id}") from answer
+
+    def _is_not_there(self, schema_id: int) -> None:
+        if len(self._unknown) >= MOST_UNKNOWN:
+            self._unknown.clear()
+        self._unknown[schema_id] = time.monotonic() + self._forget_s
+
+
+Answers = queue.SimpleQueue[tuple[int, str | Exception]]
+
+
+def _answers(client: SchemaRegistryClient, ids: Iterable[int]) -> tuple[Answers, deque[int]]:
+    """Kinds of schemas, or what the client raised, as they come; and the ids not asked for yet."""
+    answers, left = Answers(), deque(ids)
+
+    def ask() -> None:
+        while True:
+            try:
+                schema_id = left.popleft()
+            except IndexError:
+                return
+            try:
+                answers.put((schema_id, client.get_schema(schema_id).schema_type or "AVRO"))
+            except FAILURES as error:
+                answers.put((schema_id, error))
+
+    for _ in range(min(AT_ONCE, len(left))):
+        threading.Thread(target=ask, name="schemas", daemon=True).start()
+    return answers, left
 
 
 def client_config(settings: Settings) -> dict[str, object]:

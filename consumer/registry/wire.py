@@ -53,7 +53,7 @@ def wire_of(settings: Settings, registry: "Registry") -> Wire:
         from consumer.registry.claims import FramedClaims  # noqa: PLC0415
     plain = settings.alert_format is AlertFormat.JSON
     read = FramedClaims(registry, settings.unknown_fields)
-    return Wire(read, as_it_is if plain else make_frame(settings, registry))
+    return Wire(read, as_it_is if plain else make_frame(settings, registry), read.prepare)
 
 
 def json_of(settings: Settings) -> Callable[[bytes], bytes]:

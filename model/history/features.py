@@ -92,7 +92,7 @@ def claim_history(
     for number, kind in enumerate(kinds):
         known, pasts = [], named.get(number, ())
         for past in pasts:
-            one = entity_features(past, kind, claim, as_of, bounds)
+            one = _NEVER_SEEN if past is None else entity_features(past, kind, claim, as_of, bounds)
             if one is not None:
                 known.append(one)
         if len(known) < len(pasts):
@@ -106,11 +106,9 @@ def claim_history(
 
 
 def entity_features(
-    past: Past | None, kind: EntityKind, claim: ClaimRef, as_of: int, bounds: Bounds
+    past: Past, kind: EntityKind, claim: ClaimRef, as_of: int, bounds: Bounds
 ) -> EntityFeatures | None:
     """What was known of one entity; None if it is taken for a placeholder. See `claim_history`."""
-    if past is None:
-        return _NEVER_SEEN
     starts = _starts(as_of, bounds.span)
     oldest, counts = starts[0], past.counts(starts, as_of)
     own = past.own(claim)

@@ -24,7 +24,8 @@ PLACEHOLDERS: Final = frozenset(
     }
 )
 """In the form of *text*."""
-_RUNS: Final = ("0123456789" * 2, "9876543210" * 2)
+_UP: Final = "0123456789" * 2
+_DOWN: Final = "9876543210" * 2
 _RUN: Final = 6
 """Digits in a row that are typed, not given."""
 _NUMBERED: Final = 2
@@ -42,6 +43,7 @@ def normaliser(entity: Entity) -> Normal:
     Its result is never empty, and has no control characters.
     """
     form = _phone(entity.country) if entity.form == "phone" else _FORMS[entity.form]
+    code = entity.country
     stops = frozenset(filter(None, (form(text) for text in entity.stop)))
 
     def normal(text: str) -> str | None:
@@ -49,17 +51,10 @@ def normaliser(entity: Entity) -> Normal:
         if _DIGIT.search(text) is None and _text(text) in PLACEHOLDERS:
             return None
         found = form(text)
-        if found in stops or _names_nobody(_own_part(found, entity), entity):
-            return None
-        return found
+        own = found[len(code) :] if code and found.startswith(code) else found
+        return None if found in stops or _names_nobody(own, entity) else found
 
     return normal
-
-
-def _own_part(found: str, entity: Entity) -> str:
-    """The part of a normal form that differs from one to the other."""
-    code = entity.country
-    return found[len(code) :] if code is not None and found.startswith(code) else found
 
 
 def _names_nobody(found: str, entity: Entity) -> bool:
@@ -73,7 +68,7 @@ def _names_nobody(found: str, entity: Entity) -> bool:
 def _is_filler(own: str) -> bool:
     if len(set(own)) < 2:
         return True
-    return len(own) >= _RUN and own.isdigit() and any(own in run for run in _RUNS)
+    return len(own) >= _RUN and own.isdigit() and (own in _UP or own in _DOWN)
 
 
 def _text(text: str) -> str:

@@ -50,6 +50,10 @@ class SmallRegistry:
         """Content-Encoding that answers are said to have."""
         self.status: int | None = None
         """Status instead of the right one."""
+        self.slow_s = 0.0
+        """Seconds before each answer."""
+        self.asking = self.most_at_once = 0
+        """Requests that wait for an answer, now and at most."""
         self.taken = 0
         """Bytes of such an answer that were read."""
 
@@ -128,6 +132,10 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
             if made.flooding:
                 self._flood(made.flooding)
                 return
+            made.asking += 1
+            made.most_at_once = max(made.most_at_once, made.asking)
+            time.sleep(made.slow_s)
+            made.asking -= 1
             status, found = made.answer(self.path, body, self.headers.get("authorization"))
             text = json.dumps(found).encode() if made.instead is None else made.instead
             self.send_response(made.status or status)

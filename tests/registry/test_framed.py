@@ -7,6 +7,7 @@ import json
 import math
 import ssl
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -280,12 +281,66 @@ def test_a_schema_is_asked_for_once_and_an_unknown_id_not_at_once_again(
     unknown = [b"\0\0\0\0\x09{}", b"\0\0\0\0\x08{}"]
     found = outcome(wire, value, value, *unknown, *unknown)
     assert (len(found.alerts), len(found.dead_letters)) == (2, 4)
-    assert small.asked == ["/schemas/ids/1", "/schemas/ids/9", "/schemas/ids/8"]
+    assert sorted(small.asked) == ["/schemas/ids/1", "/schemas/ids/8", "/schemas/ids/9"]
     other = wire_of(settings(small.url), Registry(client, forget_s=0.0))
     outcome(other, b"\0\0\0\0\x02{}")
     small.register("later", "{}", "JSON")
     assert letters(outcome(other, b"\0\0\0\0\x02{}"))[0].path == "$", "known now, and no claim"
     assert letters(outcome(other, b"\0\0\0\0\x02{}"))[0].message.startswith("lacks ")
+
+
+def unheard_of(count: int) -> list[bytes]:
+    """Records of schemas that nobody registered, each of another."""
+    return [b"\0" + number.to_bytes(4, "big") + b"{}" for number in range(1_000, 1_000 + count)]
+
+
+def test_the_schemas_of_a_batch_are_asked_for_at_once_and_once(small: SmallRegistry) -> None:
+    wire = quick_wire(settings(small.url))
+    known = small.register("claims-value", "{}", "JSON")
+    good = b"\0" + known.to_bytes(4, "big") + writing.plain(examples.REAR_END)
+    small.asked.clear()
+    small.slow_s = 0.05
+    found = outcome(wire, good, *unheard_of(100), *unheard_of(100))
+    assert (len(found.alerts), len(found.dead_letters)) == (1, 200)
+    assert {letter.message for letter in letters(found)} == {
+        f"schema {number} is not in the registry" for number in range(1_000, 1_100)
+    }
+    assert len(small.asked) == len(set(small.asked)) == 101
+    assert small.most_at_once > 5, "one after the other, a worker would stand still"
+
+
+def test_a_batch_does_not_wait_for_more_schemas_than_there_is_time_for(
+    small: SmallRegistry,
+) -> None:
+    """Whoever may produce may name any number; those who are late are told to be sent again."""
+    client = SchemaRegistryClient({"url": small.url, "max.retries": 0})
+    registry = Registry(client, learn_s=4.0)
+    wire = wire_of(settings(small.url), registry)
+    small.slow_s = 0.5
+    found = outcome(wire, writing.plain(examples.REAR_END), *unheard_of(2_000))
+    told = Counter(letter.message.partition(": ")[2] for letter in letters(found))
+    assert (len(found.alerts), len(found.dead_letters)) == (1, 2_000)
+    late = [text for text in told if "redrive the record" in text]
+    assert late
+    assert told[late[0]] < 2_000, "some were answered"
+    small.slow_s = 0.0
+    registry.learn([1_999, 2_999])
+    assert not registry.late, "the next batch asks again"
+
+
+def test_a_registry_that_answers_none_of_many_has_stopped(small: SmallRegistry) -> None:
+    client = SchemaRegistryClient({"url": small.url, "max.retries": 0})
+    wire = wire_of(settings(small.url), Registry(client, learn_s=SOON_S))
+    small.slow_s = 5.0
+    with pytest.raises(RegistryStoppedError, match=r"asking for 100 schemas: .*no answer for"):
+        outcome(wire, *unheard_of(100))
+
+
+def test_a_registry_that_breaks_among_many_stops_the_batch(small: SmallRegistry) -> None:
+    wire = quick_wire(settings(small.url))
+    small.broken = True
+    with pytest.raises(RegistryStoppedError, match="asking for schema 1"):
+        outcome(wire, *unheard_of(100))
 
 
 @pytest.mark.parametrize("number", [2**31, 2**32 - 1])

@@ -5,7 +5,7 @@ store follows from entries, so that neither order nor repetition of records leav
 """
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -30,6 +30,7 @@ POLICY: Final = slice(20, 36)
 """`NO_POLICY` if there is none."""
 FOUND: Final = 36
 """Whether there are findings."""
+_BYTE: Final = [bytes([number]) for number in range(256)]
 NO_POLICY: Final = bytes(HASH_BYTES)
 _FACT: Final = struct.Struct(">I16s16s?")
 
@@ -41,7 +42,7 @@ class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
     day: int
     """On which it came in, since 1970."""
     named: bytes
-    """Keys of the entities, in order, each once."""
+    """Keys of the entities, each once."""
     policy: bytes | None
     lost: int | None
     """Ordinal of the day of the loss."""
@@ -86,7 +87,7 @@ def decode(entry: bytes) -> Entry:
 
 def key_of(entity: EntityKey) -> KeyBytes:
     """The key of an entity."""
-    return entity[0].to_bytes() + entity[1]
+    return _BYTE[entity[0]] + entity[1]
 
 
 def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]) -> KeptClaim:
@@ -97,9 +98,9 @@ def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]
         fact: its value.
         numbers: of the kinds that are remembered, as one byte, by their names.
     """
-    named = [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
-    if len(named) > 1:
-        named = sorted({*named})
+    named = dict.fromkeys(
+        [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
+    )
     return KeptClaim(
         (key.topic, key.partition, key.offset),
         fact.known_at // DAY,
@@ -162,10 +163,9 @@ def follows(entry: Entry | None, claim: ClaimRef) -> Follows:
     return Follows(facts, in_order(frozenset(found)))
 
 
-def keys_in(named: bytes) -> Iterator[KeyBytes]:
+def keys_in(named: bytes) -> list[KeyBytes]:
     """The keys of the entities that a record names."""
-    for start in range(0, len(named), KEY_BYTES):
-        yield named[start : start + KEY_BYTES]
+    return [named[start : start + KEY_BYTES] for start in range(0, len(named), KEY_BYTES)]
 
 
 def stored(day: int, claim: ClaimRef, policy: bytes | None, *, found: bool) -> StoredFact:

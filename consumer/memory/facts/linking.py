@@ -35,7 +35,7 @@ def _through(
     kind, bounds, as_of = layout.kinds[key[0]], layout.bounds, asked.as_of
     if kind.like != "person":
         return
-    past = state.past(key, as_of)
+    ((past,),) = state.pasts([key], as_of).values()
     if past is None or entity_features(past, kind, asked.claim, as_of, bounds) is None:
         return
     name = key_of(key)

@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from operator import itemgetter
+from typing import Final, Protocol
 
 from consumer.memory.facts.entries import (
     CLAIM,
@@ -27,6 +28,8 @@ from consumer.memory.facts.totals import (
 )
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of
 from model.history.past import Own, Recent, outcome
+
+_policy: Final = itemgetter(POLICY)
 
 
 class Reads(Protocol):
@@ -238,7 +241,7 @@ def recent_of(
     else:
         some = facts[max(first, last - most - 1) : last]
         seen = [fact for fact in some if fact[CLAIM] != but][-most:]
-    policies = {fact[POLICY] for fact in seen}
+    policies = set(map(_policy, seen))
     policies.discard(NO_POLICY)
     return Recent(len(policies), known_at(seen[-1]))
 

@@ -1,6 +1,6 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -43,7 +43,8 @@ class StoreState:
         self._cursor = cursor
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
-        self._pasts: dict[tuple[EntityKey, int], Past | None] = {}
+        self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
+        """By moment."""
 
     def end(self) -> None:
         """Let go of what was read.
@@ -53,23 +54,34 @@ class StoreState:
         """
         self._pasts.clear()
 
-    def past(self, entity: EntityKey, as_of: int) -> Past | None:
-        """What is known of an entity before a moment; None if it was never seen."""
-        place = entity, as_of
-        if place in self._pasts:
-            return self._pasts[place]
-        found = self._pasts[place] = self._read(entity, as_of)
+    def pasts(self, entities: Iterable[EntityKey], as_of: int) -> dict[int, list[Past | None]]:
+        """What is known of some entities before a moment, by kind; see `claim_history`."""
+        found: dict[int, list[Past | None]] = {}
+        kept = self._pasts.get(as_of)
+        if kept is None:
+            kept = self._pasts[as_of] = {}
+        for entity in entities:
+            if entity in kept:
+                past = kept[entity]
+            else:
+                past = kept[entity] = self._read(entity, as_of)
+            if entity[0] in found:
+                found[entity[0]].append(past)
+            else:
+                found[entity[0]] = [past]
         return found
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
-        business = entity[0] in layout.business
         more = self._pending.get(entity, ()) if self._pending else ()
+        business = entity[0] in layout.business
         most = (layout.bounds.business if business else layout.bounds.person) + 1 + len(more)
         facts = self.latest(key, as_of, most)
         if not facts and not more:
             return None
         past = (BusinessPast if business else PersonPast)(self, key, facts, layout.bounds.span)
+        if not more:
+            return past
         # A pending fact that is not seen yet takes the place of none that is: of two about one
         # claim, the earlier counts.
         seen = [fact for fact in map(_floored, more) if fact.known_at < as_of]

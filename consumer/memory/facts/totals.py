@@ -5,6 +5,7 @@ with it. Rows are pairs of 32-bit integers in the order of the machine, so that 
 up in the bytes as they are.
 """
 
+import struct
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
@@ -15,7 +16,8 @@ from model.history.past import steps
 
 ByDay = Mapping[int, int]
 """By day since 1970."""
-_ROW: Final = 8
+_ROWS: Final = struct.Struct("ii")
+_ROW: Final = _ROWS.size
 
 
 Series = bytes
@@ -48,6 +50,11 @@ def added(series: bytes | None, changes: ByDay) -> bytes | None:
     A row without a change does not stay: the same changes give the same bytes in any order.
     """
     former = series or b""
+    if len(changes) == 1:
+        ((day, by),) = changes.items()
+        known, sum_then = _ROWS.unpack_from(former, len(former) - _ROW) if former else (-1, 0)
+        if day > known and by:
+            return former + _ROWS.pack(day, sum_then + by)
     rows = memoryview(former).cast("i")
     days = rows[::2]
     first = bisect_left(days, min(changes))
@@ -71,7 +78,7 @@ def outcome_changes(
     fact: ClaimFact, findings: tuple[OutcomeFact, ...], span: int
 ) -> Iterable[tuple[Series, int]]:
     """Days just after which a claim is decided, or no more, and as fraud, with the series."""
-    for moment, decided, fraud in steps(fact.known_at, findings, span):
+    for moment, decided, fraud in steps(fact.known_at, findings, span) if findings else ():
         if decided:
             yield (DECIDED if decided > 0 else UNDECIDED), moment // DAY
         if fraud:

@@ -1,6 +1,6 @@
 """Records of the log taken into a store, in one transaction."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,6 +30,8 @@ class Writing:
         self._txn = txn
         self._put: list[tuple[KeyBytes, bytes]] = []
         self._gone: list[tuple[KeyBytes, bytes]] = []
+        self._named: dict[int, list[KeyBytes]] = defaultdict(list)
+        """Business-like entities of new claims, by day, as often as they are named."""
         self._totals: dict[bytes, dict[int, int]] = defaultdict(dict)
 
     def write(self, by_claim: Mapping[str, Sequence[LogFact]]) -> None:
@@ -42,6 +44,9 @@ class Writing:
             txn.delete(key, value, db=layout.facts)
         with txn.cursor(layout.facts) as cursor:
             cursor.putmulti(sorted(self._put))
+        for day, named in self._named.items():
+            for entity, claims in Counter(named).items():
+                self._count(entity, CLAIMS, day, claims)
         for key in sorted(self._totals):
             changes = {day: by for day, by in self._totals[key].items() if by}
             if changes:
@@ -65,7 +70,7 @@ class Writing:
         for entity in keys_in(record.named):
             self._put.append((entity, value))
             if entity[0] in layout.business:
-                self._count(entity, CLAIMS, record.day, 1)
+                self._named[record.day].append(entity)
         return True
 
     def _changed(self, claim_id: str, told: Sequence[LogFact]) -> None:

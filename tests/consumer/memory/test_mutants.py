@@ -81,27 +81,32 @@ MUTANTS = [
     ),
     Mutant(
         "an entity that is named twice counts twice",
-        "facts.entries", "named = sorted({*named})", "pass",
+        "facts.entries",
+        'named = dict.fromkeys(\n        [numbers',
+        'named = list(\n        [numbers',
     ),
     Mutant(
         "an unknown policy is a policy",
-        "facts.entries", "None if policy == _NO_POLICY else policy", "policy",
+        "facts.pasts", 'policies.discard(NO_POLICY)', 'policies.discard(None)',
     ),
     Mutant(
         "facts of earlier days are cut off by the claim",
-        "facts.entries", 'return _FACT.pack(day, b"", b"", False)',
-        'return _FACT.pack(day, b"\\x80" * 16, b"", False)',
+        "facts.entries",
+        '.to_bytes(4, "big")\n\n\ndef known_at',
+        '.to_bytes(4, "big") + b"\\x80" * 16\n\n\ndef known_at',
     ),
     Mutant(
         "cut before the time is looked at",
-        "facts.state", "values = list(islice(cursor.iterprev_dup(), most))",
-        "cursor.last_dup()\n        values = [value for value in "
-        "islice(cursor.iterprev_dup(), most) if value < edge]",
+        "facts.state",
+        'facts = list(islice(cursor.iterprev_dup(), most))',
+        'cursor.last_dup()\n        facts = [fact for fact in '
+        'islice(cursor.iterprev_dup(), most) if fact < end]',
     ),
     Mutant(
         "one fact too few is read",
-        "facts.state", "bounds.business if business else bounds.person) + 1 + len(more)",
-        "bounds.business if business else bounds.person) - 1",
+        "facts.state",
+        'layout.bounds.business if business else layout.bounds.person) + 1 + len(more)',
+        'layout.bounds.business if business else layout.bounds.person) - 1',
     ),
     Mutant(
         "pending facts push stored ones out",
@@ -109,24 +114,25 @@ MUTANTS = [
     ),
     Mutant(
         "pasts are kept whenever they were asked for",
-        "facts.state", "place = entity, as_of", "place = entity, 0",
+        "facts.state", 'kept = self._pasts.get(as_of)', 'kept = self._pasts.setdefault(0, {})',
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", "more = layout.bounds, pending.get(entity, ())", "more = layout.bounds, ()",
+        "facts.state", 'more = self._pending.get(entity, ()) if self._pending else ()', 'more = ()',
     ),
     Mutant(
         "a pending claim that is stored counts twice",
-        "facts.pasts", "if stored is None:\n            continue",
-        "if stored is not None:\n            continue",
+        "facts.pasts",
+        'if kept is None:\n            continue',
+        'if kept is not None:\n            continue',
     ),
     Mutant(
         "a pending claim counts for the stored one though it came later",
-        "facts.pasts", "if first_of(stored, fact) == stored:", "if fact == stored:",
+        "facts.pasts", 'if first_of(kept, fact) == kept:', 'if fact == kept:',
     ),
     Mutant(
         "a pending claim that came before the stored one is a second claim",
-        "facts.pasts", "            replaced.append(stored)", "            pass",
+        "facts.pasts", '            replaced.append(kept)', '            pass',
     ),
     Mutant(
         "of two pending facts about a claim, the later counts",
@@ -134,8 +140,7 @@ MUTANTS = [
     ),
     Mutant(
         "outcomes of pending claims are not known",
-        "facts.pasts", "return stored + sum(one for one, _ in more) - sum(one for one, _ in less)",
-        "return stored",
+        "facts.pasts", 'decided, frauds = decided + by * one, frauds + by * fraud', 'pass',
     ),
     Mutant(
         "the claim itself is not found among the pending ones",
@@ -143,11 +148,11 @@ MUTANTS = [
     ),
     Mutant(
         "a stored claim is among the latest though a pending one counts for it",
-        "facts.pasts", "if one[1] not in gone]", "]",
+        "facts.pasts", 'if fact[CLAIM] not in gone]', ']',
     ),
     Mutant(
         "of a person, outcomes are not known",
-        "facts.pasts", "if fact.found\n", "if False\n",
+        "facts.pasts", 'if fact[FOUND]]', 'if False]',
     ),
     Mutant(
         "facts are not marked when something is found",
@@ -168,7 +173,7 @@ MUTANTS = [
     ),
     Mutant(
         "totals of new claims are not counted",
-        "facts.writing", "self._count(entity, Series.CLAIMS, record.day, 1)", "pass",
+        "facts.writing", 'self._named[record.day].append(entity)', 'pass',
     ),
     Mutant(
         "a claim that is known already is taken for a new one",
@@ -181,6 +186,16 @@ MUTANTS = [
     Mutant(
         "entries of forgotten claims stay",
         "facts.writing", "txn.delete(claim, db=layout.claims)", "pass",
+    ),
+    Mutant(
+        "a claim of a former day is added after later ones",
+        "facts.totals", "if day > known and by:", "if by:",
+    ),
+    Mutant(
+        "what one claim was told is told to all",
+        "facts.pasts",
+        '        if but is not None:\n            return',
+        '        if False:\n            return',
     ),
     Mutant(
         "a day of which nothing is left stays",
@@ -197,17 +212,17 @@ MUTANTS = [
     ),
     Mutant(
         "totals of the same day count",
-        "facts.totals", "place = bisect_left(rows[::2], day)",
-        "place = bisect_left(rows[::2], day + 1)",
+        "facts.totals",
+        'bisect_left(known, day) for day in days',
+        'bisect_left(known, day + 1) for day in days',
     ),
     Mutant(
         "claims stay decided",
-        "facts.totals", "(Series.DECIDED if decided > 0 else Series.UNDECIDED)",
-        "Series.DECIDED",
+        "facts.totals", '(DECIDED if decided > 0 else UNDECIDED)', 'DECIDED',
     ),
     Mutant(
         "claims stay frauds",
-        "facts.totals", "(Series.FRAUDS if fraud > 0 else Series.UNFRAUDS)", "Series.FRAUDS",
+        "facts.totals", '(FRAUDS if fraud > 0 else UNFRAUDS)', 'FRAUDS',
     ),
     Mutant(
         "positions outside the transaction",
@@ -236,7 +251,7 @@ MUTANTS = [
     ),
     Mutant(
         "links to what is older than the span",
-        "facts.linking", "or known_at < as_of - bounds.span", "",
+        "facts.linking", 'or moment < as_of - bounds.span', '',
     ),
     Mutant(
         "a link tells what was found later",

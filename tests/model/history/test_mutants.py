@@ -188,8 +188,7 @@ MUTANTS = [
     ),
     Mutant(
         "an entity is common by the claim itself",
-        "features",
-        "if person and others >= most:",
+        "features", "if person and others >= most:",
         "if person and others + (own is not None) >= most:",
     ),
     Mutant(
@@ -203,8 +202,7 @@ MUTANTS = [
     ),
     Mutant(
         "an entity that was never seen is missing",
-        "features", "    if past is None:\n        return _NEVER_SEEN",
-        "    if past is None:\n        return MISSING",
+        "features", "_NEVER_SEEN if past is None else", "MISSING if past is None else",
     ),
     Mutant(
         "of two entities, the longer time counts",
