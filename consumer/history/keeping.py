@@ -20,7 +20,7 @@ DIFFERENT: Final = 1
 """Exit code of `verify` if the store is not what the log says."""
 SHOWN: Final = 20
 
-Row = tuple[str, bytes, bytes]
+StoredRow = tuple[str, bytes, bytes]
 """Of a store: table, key and value."""
 
 
@@ -69,7 +69,7 @@ def verify(settings: Settings, stop: Stop, *, as_json: bool) -> int:
     return 0 if found.equal else DIFFERENT
 
 
-def compared(stored: Iterable[Row], expected: Iterable[Row]) -> Verified:
+def compared(stored: Iterable[StoredRow], expected: Iterable[StoredRow]) -> Verified:
     """Compare all rows of two stores, each in order."""
     more: dict[str, int] = {}
     fewer: dict[str, int] = {}
@@ -93,7 +93,9 @@ def compared(stored: Iterable[Row], expected: Iterable[Row]) -> Verified:
     )
 
 
-def _merged(one: Iterator[Row], other: Iterator[Row]) -> Iterator[tuple[Row, bool, bool]]:
+def _merged(
+    one: Iterator[StoredRow], other: Iterator[StoredRow]
+) -> Iterator[tuple[StoredRow, bool, bool]]:
     """Each row, and which of the two have it."""
     left, right = next(one, None), next(other, None)
     while left is not None or right is not None:

@@ -24,7 +24,7 @@ alert may not have been seen by it."""
 _COUNTS: Final = ("claims_30d", "claims_90d", "claims_365d", "policies", "decided", "frauds")
 
 
-class Verdict(enum.StrEnum):
+class HistoryVerdict(enum.StrEnum):
     """What became of the comparison of one alert with the log."""
 
     EQUAL = "equal"
@@ -35,28 +35,28 @@ class Verdict(enum.StrEnum):
     """Its claim is not in the log any more: it was forgotten."""
 
 
-Histories = Mapping[str, EntityHistory]
+HistoryByKind = Mapping[str, EntityHistory]
 """What was known, by kind of entity."""
 
 
-class Known(NamedTuple):
+class KnownHistory(NamedTuple):
     """What is known of a claim's people and things."""
 
-    histories: Histories
+    histories: HistoryByKind
     common: frozenset[str]
     """Flags of kinds that are taken for placeholders."""
 
 
-def stated(alert: StatedHistory) -> Known:
+def stated(alert: StatedHistory) -> KnownHistory:
     """What an alert says."""
     flags = frozenset(flag for flag in alert.data_quality if flag.startswith(f"{COMMON}:"))
-    return Known({one.entity: one for one in alert.history or ()}, flags)
+    return KnownHistory({one.entity: one for one in alert.history or ()}, flags)
 
 
-def known(kinds: Sequence[EntityKind], history: ClaimHistory) -> Known:
+def known(kinds: Sequence[EntityKind], history: ClaimHistory) -> KnownHistory:
     """What an alert with this history would say."""
     (found,) = entity_histories(Recalled(tuple(kinds), [history], [0], 0, lambda _: {}))
-    return Known({one.entity: one for one in found}, frozenset(history.flags))
+    return KnownHistory({one.entity: one for one in found}, frozenset(history.flags))
 
 
 def keys_of(entry: Entry | None, alert: StatedHistory) -> tuple[list[EntityKey], int] | None:
@@ -77,7 +77,7 @@ def as_of(alert: StatedHistory) -> int:
     return round(alert.memory.as_of.timestamp() * 1_000)
 
 
-def differences(own: Known, log: Known) -> Iterator[str]:
+def differences(own: KnownHistory, log: KnownHistory) -> Iterator[str]:
     """What an alert says otherwise than the log, in words; nothing if all values are equal."""
     for kind in sorted({*own.histories, *log.histories}):
         said, found = own.histories.get(kind), log.histories.get(kind)
@@ -104,7 +104,7 @@ def late(alert: StatedHistory, records: Sequence[LogRecord]) -> list[LogRecord]:
     return sorted((r for r in records if r.written_ms >= seen), key=lambda r: r.written_ms)
 
 
-class Facts:
+class ReplayedFacts:
     """Facts of the log in the store that training replays, added one after the other.
 
     Args:
@@ -160,7 +160,11 @@ def explained(
         bounds: how much is looked at.
     """
     unseen = late(alert, records)
-    facts, claim, own = Facts(kinds, bounds, as_of(alert)), claim_ref(alert.claim_id), stated(alert)
+    facts, claim, own = (
+        ReplayedFacts(kinds, bounds, as_of(alert)),
+        claim_ref(alert.claim_id),
+        stated(alert),
+    )
     not_yet = {id(record) for record in unseen}
     for record in records:
         if id(record) not in not_yet:
@@ -177,7 +181,7 @@ def explained(
     return now != low and within(own, low, now)
 
 
-def within(own: Known, low: Known, high: Known) -> bool:
+def within(own: KnownHistory, low: KnownHistory, high: KnownHistory) -> bool:
     """Whether every value is between those without late facts and those with all of them."""
     for kind in {*own.histories, *low.histories, *high.histories}:
         said, less, more = (one.histories.get(kind) for one in (own, low, high))

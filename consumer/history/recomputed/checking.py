@@ -13,7 +13,7 @@ from consumer.history.access.scan import LogScan, LogState
 from consumer.history.listing import json_line
 from consumer.history.recomputed.alerts import StatedHistory, latest_alerts
 from consumer.history.recomputed.check import (
-    Verdict,
+    HistoryVerdict,
     as_of,
     differences,
     explained,
@@ -41,7 +41,7 @@ class Checked(NamedTuple):
     """An alert, compared."""
 
     alert: StatedHistory
-    verdict: Verdict
+    verdict: HistoryVerdict
     why: Sequence[str] = ()
     keys: Sequence[EntityKey] = ()
 
@@ -96,22 +96,24 @@ def _checked(store: MemoryStore, kept: Kept, alert: StatedHistory) -> Checked:
     claim, moment = claim_ref(alert.claim_id), as_of(alert)
     found = keys_of(store.entry(claim), alert)
     if found is None:
-        return Checked(alert, Verdict.GONE)
+        return Checked(alert, HistoryVerdict.GONE)
     keys, day = found
     if day * DAY != moment:
         return Checked(
-            alert, Verdict.WRONG, ["its history is not as of the day on which the claim came in"]
+            alert,
+            HistoryVerdict.WRONG,
+            ["its history is not as of the day on which the claim came in"],
         )
     (history,) = store.histories([Asked(claim, keys, moment)], {})
     why = list(differences(stated(alert), known(kept.kinds, history)))
-    return Checked(alert, Verdict.WRONG if why else Verdict.EQUAL, why, keys)
+    return Checked(alert, HistoryVerdict.WRONG if why else HistoryVerdict.EQUAL, why, keys)
 
 
 def _explained(
     checked: Sequence[Checked], kept: Kept, scan: LogScan, end: LogState
 ) -> list[Checked]:
     """The same; what differs because the alert could not know it yet is no longer wrong."""
-    doubtful = [one for one in checked if one.verdict is Verdict.WRONG and one.keys]
+    doubtful = [one for one in checked if one.verdict is HistoryVerdict.WRONG and one.keys]
     if not doubtful:
         return list(checked)
     kinds = kept.kinds
@@ -131,7 +133,7 @@ def _explained(
             ids = set().union(*(by_name.get(naming, set()) for naming in own))
             about = [records[place] for claim_id in sorted(ids) for place in by_claim[claim_id]]
             if explained(one.alert, one.keys, about, kinds, kept.bounds):
-                found.append(one._replace(verdict=Verdict.FEWER))
+                found.append(one._replace(verdict=HistoryVerdict.FEWER))
                 continue
         found.append(one)
     return found
@@ -139,13 +141,13 @@ def _explained(
 
 def _report(checked: Sequence[Checked], others: int) -> CheckReport:
     counts = Counter(one.verdict for one in checked)
-    wrong = [one for one in checked if one.verdict is Verdict.WRONG]
+    wrong = [one for one in checked if one.verdict is HistoryVerdict.WRONG]
     return CheckReport(
         checked=len(checked),
-        equal=counts[Verdict.EQUAL],
-        fewer=counts[Verdict.FEWER],
-        wrong=counts[Verdict.WRONG],
-        gone=counts[Verdict.GONE],
+        equal=counts[HistoryVerdict.EQUAL],
+        fewer=counts[HistoryVerdict.FEWER],
+        wrong=counts[HistoryVerdict.WRONG],
+        gone=counts[HistoryVerdict.GONE],
         others=others,
         first_wrong=tuple(
             f"alert {one.alert.alert_id} on claim {one.alert.claim_id}: {'; '.join(one.why)}"

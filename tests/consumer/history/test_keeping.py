@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.history.keeping import Row, compared, in_words
+from consumer.history.keeping import StoredRow, compared, in_words
 from consumer.memory.facts.entries import Entry, encode
 
 rows = st.lists(
@@ -17,7 +17,9 @@ rows = st.lists(
 
 
 @given(rows, rows)
-def test_every_row_that_one_lacks_is_counted(stored: list[Row], expected: list[Row]) -> None:
+def test_every_row_that_one_lacks_is_counted(
+    stored: list[StoredRow], expected: list[StoredRow]
+) -> None:
     found = compared(stored, expected)
     assert found.equal is (stored == expected)
     assert sum(found.more.values()) == len({*stored} - {*expected})
@@ -26,7 +28,7 @@ def test_every_row_that_one_lacks_is_counted(stored: list[Row], expected: list[R
 
 
 def test_claims_are_named() -> None:
-    one: Row = ("claims", b"k", encode(Entry("C-1")))
+    one: StoredRow = ("claims", b"k", encode(Entry("C-1")))
     found = compared([one], [])
     assert (found.claims, found.more, found.fewer) == (("C-1",), {"claims": 1}, {})
     assert "claim C-1: what is stored is not what the log says" in list(in_words(found))

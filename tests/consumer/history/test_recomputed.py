@@ -11,7 +11,7 @@ from consumer.history.access.scan import LogRecord
 from consumer.history.recomputed.alerts import StatedHistory
 from consumer.history.recomputed.check import (
     SLACK_MS,
-    Known,
+    KnownHistory,
     differences,
     explained,
     keys_of,
@@ -37,7 +37,7 @@ AS_OF = SCORED_MS // DAY * DAY
 SOURCE = Source("claims", 0, 9)
 
 
-def alert(known_then: Known, **changes: Any) -> StatedHistory:
+def alert(known_then: KnownHistory, **changes: Any) -> StatedHistory:
     memory = MemoryStatus(
         as_of=dt.datetime.fromtimestamp(AS_OF / 1_000, dt.UTC), behind_ms=0, version=1
     )
@@ -88,8 +88,8 @@ def phone(**changes: Any) -> EntityHistory:
     return msgspec.structs.replace(values, **changes)
 
 
-def of(history: EntityHistory | None, *common: str) -> Known:
-    return Known({} if history is None else {history.entity: history}, frozenset(common))
+def of(history: EntityHistory | None, *common: str) -> KnownHistory:
+    return KnownHistory({} if history is None else {history.entity: history}, frozenset(common))
 
 
 LONG_BEFORE, JUST_BEFORE = SCORED_MS - SLACK_MS - 1, SCORED_MS - SLACK_MS
