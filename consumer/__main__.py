@@ -28,6 +28,14 @@ from confluent_kafka import KafkaException
 from consumer.doctor.examine import examine
 from consumer.doctor.findings import exit_code, json_line, line
 from consumer.errors import ScorerError
+from consumer.history.asked import spelled_out
+from consumer.history.options import (
+    add_check_options,
+    add_entity_options,
+    add_json_option,
+    add_remember_options,
+    add_store_options,
+)
 from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
@@ -259,6 +267,41 @@ def send(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
     return NOT_ALL_SENT if done.rejected else 0
 
 
+def entity(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """List the remembered claims that name a person or thing, or share one with a claim."""
+    from consumer.history.command import look_up  # noqa: PLC0415 - rich is not for the worker
+
+    return look_up(settings, options, stop)
+
+
+def forget(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Forget a claim, or all claims that name a person or thing, in MEMORY_TOPIC."""
+    from consumer.history import command  # noqa: PLC0415 - rich is not for the worker
+
+    return command.forget(settings, options, stop)
+
+
+def remember(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Write the history of old claims of a file to MEMORY_TOPIC."""
+    from consumer.history.command import remember_file  # noqa: PLC0415 - rich
+
+    return remember_file(settings, options, stop)
+
+
+def check_history(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Compute the histories of the latest alerts again from MEMORY_TOPIC."""
+    from consumer.history.command import check  # noqa: PLC0415 - rich is not for the worker
+
+    return check(settings, options, stop)
+
+
+def memory(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Verify, rebuild or compact the store of this INSTANCE_ID."""
+    from consumer.history.command import keep  # noqa: PLC0415 - rich is not for the worker
+
+    return keep(settings, options, stop)
+
+
 def doctor(settings: Settings, options: argparse.Namespace, _: Stop) -> int:
     """Check what the guarantees depend on: Kafka, topics, rights, group, model, keys and ports."""
     show, found = json_line if options.json else line, []
@@ -334,6 +377,15 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "--rate", type=rate, default=0.0, help="claims per second; 0: no limit (the default)"
     )
     add_redrive_options(command("redrive", send_back))
+    asking = command("entity", entity)
+    add_entity_options(asking)
+    add_json_option(asking)
+    forgetting = command("forget", forget)
+    add_entity_options(forgetting)
+    forgetting.add_argument("--yes", action="store_true", help="do not ask")
+    add_remember_options(command("remember", remember))
+    add_check_options(command("check-history", check_history))
+    add_store_options(command("memory", memory))
     looking = command("doctor", doctor)
     looking.add_argument(
         "--json", action="store_true", help="one JSON object per line, for programs"
@@ -347,7 +399,9 @@ def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
 
 
 def _run(arguments: Sequence[str] | None, program: str) -> int:
-    options = parser(program).parse_args(arguments)
+    options = parser(program).parse_args(
+        spelled_out(sys.argv[1:] if arguments is None else arguments)
+    )
     with Stop(service=options.service).listening() as stop:
         try:
             settings = read_settings(os.environ)

@@ -66,6 +66,7 @@ FLOORS = {
         {"dead_letters"},
         {"doctor", "outcomes", "redrive", "worker"},
         {"tools"},
+        {"history"},
         {"__main__"},
     ),
 }
@@ -74,6 +75,7 @@ FROM_MODEL = {
     "batch": {"history", "scoring"},
     "dead_letters": {"files"},
     "redrive": {"cli"},
+    "history": {"artifact", "cli", "features", "history", "offline", "reports"},
     "doctor": {"artifact", "history", "scoring"},
     "memory": {"history", "scoring"},
     "models": {"artifact", "drift", "history", "releases", "scoring"},
@@ -89,7 +91,8 @@ FROM_MODEL = {
 """What rooms of the consumer use from the model; those not listed use nothing."""
 AT_HOME = {
     "confluent_kafka": {
-        "consumer/__main__", "consumer/doctor", "consumer/intake", "consumer/kafka",
+        "consumer/__main__", "consumer/doctor", "consumer/history", "consumer/intake",
+        "consumer/kafka",
         "consumer/memory",
         "consumer/outcomes", "consumer/publishing", "consumer/redrive", "consumer/registry",
         "consumer/session", "consumer/tools",

@@ -6,6 +6,7 @@ that stops. A store that was open when the machine stopped is made again from th
 """
 
 import logging
+import shutil
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumer.errors import INSTALL_EXTRAS, SettingsError
-from consumer.memory.facts.folder import DATA, Filled, Folder
+from consumer.memory.facts.entries import Entry, decode
+from consumer.memory.facts.folder import DATA, Filled, Folder, on_disk
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.linking import links
 from consumer.memory.facts.state import StoreState
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
+from model.history.facts import ClaimRef
 from model.history.features import ClaimHistory, claim_history
 from model.history.plan import Bounds, EntityKind
 from schemas.memory import RememberedClaim
@@ -27,6 +30,8 @@ log = logging.getLogger(__name__)
 
 MAP_BYTES: Final = 256 << 20
 """Room on the disk at first; it grows by half of what it is."""
+ASIDE: Final = "compacted"
+"""Folder of a copy that is being made."""
 _PARTITION: Final = struct.Struct(">i")
 _OFFSET: Final = struct.Struct(">q")
 
@@ -93,6 +98,7 @@ class MemoryStore:
         self._folder = folder
         self._filled = filled
         self._env = env
+        self._closed = False
         self._positions = env.open_db(b"positions")
         kinds = filled.kinds
         self._layout = Layout(
@@ -166,6 +172,46 @@ class MemoryStore:
             finally:
                 state.end()
 
+    def rows(self) -> Iterator[tuple[str, bytes, bytes]]:
+        """All that is stored but the positions: table, key and value, in order.
+
+        Stores of the same records are the same rows, in whatever order these came.
+        """
+        layout = self._layout
+        tables = ("claims", layout.claims), ("facts", layout.facts), ("totals", layout.totals)
+        with self._env.begin() as txn:
+            for name, db in tables:
+                with txn.cursor(db) as cursor:
+                    for key, value in cursor:
+                        yield name, key, value
+
+    def entry(self, claim: ClaimRef) -> Entry | None:
+        """What is kept of a claim."""
+        with self._env.begin() as txn:
+            kept = txn.get(claim, db=self._layout.claims)
+        return None if kept is None else decode(kept)
+
+    def compact(self) -> None:
+        """Put a copy in place of the file that has no room between what is stored, and close.
+
+        Raises:
+            SettingsError: the disk is full, or cannot be written.
+        """
+        path = self._folder.path
+        aside = path / ASIDE
+        shutil.rmtree(aside, ignore_errors=True)
+        try:
+            aside.mkdir(mode=0o700)
+            self._env.copy(str(aside), compact=True)
+            on_disk(aside / DATA)
+            (aside / DATA).replace(path / DATA)
+            on_disk(path)
+        except (OSError, _lmdb().Error) as error:
+            raise SettingsError(f"MEMORY_STORE={path} was not compacted: {error}") from None
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+            self.close()
+
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""
         layout = self._layout
@@ -174,7 +220,10 @@ class MemoryStore:
                 txn.drop(db, delete=False)
 
     def close(self) -> None:
-        """See `View`."""
+        """See `View`; once is enough."""
+        if self._closed:
+            return
+        self._closed = True
         self._env.sync(True)
         self._env.close()
         self._folder.closed(self._filled)

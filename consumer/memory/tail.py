@@ -224,7 +224,8 @@ class Tail:
             else:
                 self._check_key(found, partition, offset)
                 facts.append(found)
-            self._positions[partition] = offset + 1
+            # The end of the partition, past a commit, may have come with its last records.
+            self._positions[partition] = max(self._positions.get(partition, 0), offset + 1)
         self._view.apply(facts, self._positions)
         self._returned(key for message in messages if (key := message.key()) is not None)
         self._counts.applied(len(facts))

@@ -141,3 +141,12 @@ def boot() -> str:
     What a process wrote outlives it, but not the machine's end, as nothing waits for the disk.
     """
     return _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else UNKNOWN
+
+
+def on_disk(path: Path) -> None:
+    """Wait until the disk has a file, or what a folder lists."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

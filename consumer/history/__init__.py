@@ -1,0 +1,1 @@
+"""Commands around the log of what is remembered: looked up, forgotten, filled, and checked."""

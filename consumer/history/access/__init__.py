@@ -1,0 +1,1 @@
+"""The log of what is remembered, read from one state to another, and written by commands."""

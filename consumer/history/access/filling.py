@@ -1,0 +1,113 @@
+"""Stores as a worker has them, filled with the log up to a state of it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from consumer.errors import SettingsError
+from consumer.history.access.gather import progress
+from consumer.history.access.scan import LogScan, LogState
+from consumer.history.asked import secret_of
+from consumer.kafka.topics import READS, KeptLog, require_log, require_topics
+from consumer.memory.assembly import idle, store_path
+from consumer.memory.facts.folder import OWNER
+from consumer.memory.store import MemoryStore, open_store
+from consumer.settings.settings import Settings
+from consumer.stop import Stop
+from consumer.waiting import aloud
+from model.artifact.manifest import Manifest
+from model.artifact.store import ArtifactError, read_contract, read_manifest
+from model.history.keys import fingerprint
+from model.history.plan import Bounds, EntityKind, kinds_in
+from schemas.contract.errors import ContractError
+
+log = logging.getLogger(__name__)
+
+
+class Kept(NamedTuple):
+    """What a worker of these settings keeps of the log."""
+
+    manifest: Manifest
+    """Of the model in MODEL_DIR."""
+    kinds: tuple[EntityKind, ...]
+    bounds: Bounds
+    fingerprint: str
+    log: KeptLog
+
+    def open(self, path: Path) -> MemoryStore:
+        """The store in a folder; see `open_store`."""
+        return open_store(path, self.kinds, self.bounds, self.fingerprint, self.log.topic_id)
+
+
+def kept_by(settings: Settings) -> Kept:
+    """What a worker of these settings keeps.
+
+    Raises:
+        SettingsError: no key, or no model.
+        KafkaStoppedError: there is no log.
+    """
+    own, folder = fingerprint(secret_of(settings)), settings.model_dir.resolve()
+    try:
+        manifest = read_manifest(folder)
+        contract = read_contract(folder, manifest)
+    except (ArtifactError, ContractError, OSError) as error:
+        raise SettingsError(f"MODEL_DIR={settings.model_dir}: {error}") from error
+    with aloud(settings):
+        require_topics(settings, {settings.memory_topic: READS})
+        found = require_log(settings)
+    bounds = Bounds() if manifest.history is None else manifest.history.bounds
+    return Kept(manifest, kinds_in(contract), bounds, own, found)
+
+
+@contextmanager
+def own_store(settings: Settings, kept: Kept) -> Iterator[MemoryStore]:
+    """The store of this INSTANCE_ID, whose process must have ended.
+
+    Raises:
+        SettingsError: there is none, or a process has it.
+    """
+    path = store_path(settings)
+    if not (path / OWNER).exists():
+        raise SettingsError(
+            f"there is no store in {path}, which MEMORY_STORE, CONSUMER_GROUP and INSTANCE_ID name"
+        )
+    # To open a store is to use it: what it would not hear of any more has to be known before.
+    idle_s = idle(path)
+    store = kept.open(path)
+    with closing(store):
+        if idle_s > kept.log.tombstones_s:
+            log.warning("%s was not used for too long to hear of what was forgotten: emptied", path)
+            store.empty()
+        yield store
+
+
+@contextmanager
+def new_store(kept: Kept, scan: LogScan, end: LogState) -> Iterator[MemoryStore]:
+    """A store in a temporary folder, filled with the log up to a state of it."""
+    with TemporaryDirectory(prefix="memory-") as folder, closing(kept.open(Path(folder))) as store:
+        fill(store, scan, end)
+        yield store
+
+
+def fill(store: MemoryStore, scan: LogScan, end: LogState) -> None:
+    """Have a store read on up to a state of the log.
+
+    Raises:
+        KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
+    """
+    start = store.positions()
+    # Records and the positions after them are taken in together; those in between are known of the
+    # last records only, so a fill that is stopped is done again from where it began.
+    with progress() as tell:
+        for records in scan.read(start, end, tell):
+            store.apply([record.told for record in records], start)
+    store.apply([], {**start, **end})
+
+
+def scan_of(settings: Settings, kept: Kept, stop: Stop) -> LogScan:
+    """A read of the log whose hashes are of the key."""
+    stop.gracefully()
+    return LogScan(settings, stop, kept.fingerprint)

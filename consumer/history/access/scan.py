@@ -1,0 +1,205 @@
+"""Reads the log of what is remembered, committed records only, between two of its states."""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+
+from consumer.errors import SettingsError
+from consumer.kafka.client import common_config, make_consumer, report_client_error, stopped
+from consumer.kafka.outputs import Ends
+from consumer.kafka.portions import take
+from consumer.kafka.reading import Patience, records
+from consumer.kafka.topics import admin
+from consumer.memory.log import NoFactError, log_fact
+from consumer.memory.view import LogFact
+from consumer.settings.settings import Settings
+from consumer.stop import Stop
+from schemas.memory import RememberedClaim
+from schemas.unreadable import UNREADABLE
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 5_000
+WAIT_S: Final = 0.2
+
+LogState = Mapping[int, int]
+"""Next offset by partition: a state of the log."""
+Tell = Callable[[int, int], object]
+"""Told how many records have been read, and about how many there are."""
+BEGINNING: Final[LogState] = {}
+
+
+class StoppedError(Exception):
+    """A signal asked to stop before the end."""
+
+
+class LogRecord(NamedTuple):
+    """A record of the log, where it stands."""
+
+    partition: int
+    key: bytes
+    told: LogFact
+    written_ms: int
+    """When it was produced, in milliseconds since 1970."""
+
+
+class CommittedReader:
+    """Reads committed records of a topic between two of its states; used from one thread.
+
+    Args:
+        settings: connection.
+        topic: its name.
+        stop: ends a read.
+        reset: where to read on if a record is not there any more: ``error``, or ``earliest``.
+    """
+
+    def __init__(self, settings: Settings, topic: str, stop: Stop, reset: str) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._stop = stop
+        self._reset = reset
+
+    def ends(self) -> dict[int, int]:
+        """The present state: up to where every transaction has ended.
+
+        Raises:
+            KafkaStoppedError: Kafka does not answer.
+        """
+        try:
+            found = Ends(admin(self._settings), [self._topic]).stable()
+        except KafkaException as error:
+            raise stopped(error, f"asking for the end of {self._topic}") from error
+        return {partition: end for (_, partition), end in found.items()}
+
+    def read(
+        self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
+    ) -> Iterator[list[Message]]:
+        """The records from one state on and before another, of each partition in its order.
+
+        Raises:
+            KafkaStoppedError: the topic cannot be read.
+            StoppedError: a signal asked to stop.
+        """
+        at = {partition: start.get(partition, 0) for partition in end}
+        first = sum(at.values())
+        everything = sum(end.values()) - first
+        if all(at[partition] >= end[partition] for partition in end):
+            return
+        consumer = make_consumer(
+            {
+                **common_config(self._settings),
+                "group.id": f"{self._settings.consumer_group}-memory",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "auto.offset.reset": self._reset,
+                "queued.max.messages.kbytes": 32_768,
+                "error_cb": report_client_error,
+            }
+        )
+        patience = Patience(f"reading {self._topic}")
+        try:
+            consumer.assign(
+                [
+                    TopicPartition(self._topic, partition, offset or OFFSET_BEGINNING)
+                    for partition, offset in at.items()
+                    if offset < end[partition]
+                ]
+            )
+            while any(at[partition] < end[partition] for partition in end):
+                if self._stop.asked:
+                    raise StoppedError
+                messages = take(consumer, AT_ONCE, WAIT_S)
+                found = self._found(messages, at, end)
+                if messages:
+                    tell(min(everything, sum(at.values()) - first), everything)
+                    patience.progressed()
+                patience.check()
+                if found:
+                    yield found
+                    patience.progressed()
+        except KafkaException as error:
+            raise stopped(error, f"reading {self._topic}") from error
+        finally:
+            consumer.close()
+
+    def _found(self, messages: list[Message], at: dict[int, int], end: LogState) -> list[Message]:
+        """The records before the end; `at` is moved past all messages."""
+        others = []
+        for message in messages:
+            error = message.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                partition, offset = place(message)
+                at[partition] = max(at[partition], offset)
+            else:
+                others.append(message)
+        found = []
+        for message in records(others, self._topic):
+            partition, offset = place(message)
+            at[partition] = max(at[partition], offset + 1)
+            if offset < end[partition]:
+                found.append(message)
+        return found
+
+
+class LogScan:
+    """Reads MEMORY_TOPIC; used from one thread.
+
+    Args:
+        settings: topic and connection.
+        stop: ends a read.
+        fingerprint: of the key that the hashes of the log have to be made with; None for a read
+            that compares no hash with one made here.
+    """
+
+    def __init__(self, settings: Settings, stop: Stop, fingerprint: str | None = None) -> None:
+        self._topic = settings.memory_topic
+        self._reader = CommittedReader(settings, self._topic, stop, "error")
+        self._fingerprint = fingerprint
+
+    def ends(self) -> dict[int, int]:
+        """See `CommittedReader.ends`."""
+        return self._reader.ends()
+
+    def read(
+        self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
+    ) -> Iterator[list[LogRecord]]:
+        """The facts between two states; what is none of this release is logged and left out.
+
+        Raises:
+            KafkaStoppedError, StoppedError: see `CommittedReader.read`.
+            SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
+        """
+        for messages in self._reader.read(start, end, tell):
+            yield [found for found in map(self._record, messages) if found is not None]
+
+    def _record(self, message: Message) -> LogRecord | None:
+        partition, offset = place(message)
+        key = message.key() or b""
+        try:
+            told = log_fact(key, message.value())
+        except (*UNREADABLE, NoFactError) as error:
+            log.warning("unreadable: %s[%d]@%d: %s", self._topic, partition, offset, error)
+            return None
+        said = told.fact
+        if (
+            self._fingerprint is not None
+            and isinstance(said, RememberedClaim)
+            and said.key != self._fingerprint
+        ):
+            raise SettingsError(
+                f"{self._topic}[{partition}]@{offset} was hashed with another key (fingerprint "
+                f"{said.key}) than that in MEMORY_KEY_FILE ({self._fingerprint}): with this one "
+                "nobody in it is found. Use the key that the topic was begun with"
+            )
+        return LogRecord(partition, key, told, message.timestamp()[1])
+
+
+def place(message: Message) -> tuple[int, int]:
+    """Partition and offset."""
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None
+    assert offset is not None
+    return partition, offset

@@ -1,0 +1,102 @@
+"""What the commands around the log do with their options; returns exit codes."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from consumer.history.access.scan import StoppedError
+from consumer.history.entity import claims_of_claim, claims_of_entity
+from consumer.history.forget import forget_claim, forget_entity
+from consumer.history.keeping import compact, rebuild, verify
+from consumer.history.recomputed.checking import check_history
+from consumer.history.remember import remember
+from consumer.settings.settings import Settings
+from consumer.stop import Stop
+from consumer.tools.send import contract_of
+from model.history.plan import OUTCOME_DAYS
+from schemas.contract.model import Contract
+
+NOT_ALL_REMEMBERED = 1
+"""Exit code of `remember` if some rows are no claims."""
+
+
+def look_up(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """List the claims that name someone, or that share someone with a claim."""
+    as_json: bool = options.json
+    if options.claim is not None:
+        return unless_stopped(
+            stop, lambda: claims_of_claim(settings, options.claim, stop, as_json=as_json)
+        )
+    contract = _contract(settings, options)
+    return unless_stopped(
+        stop, lambda: claims_of_entity(settings, contract, options.entity, stop, as_json=as_json)
+    )
+
+
+def forget(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Forget a claim, or all claims that name someone."""
+    yes: bool = options.yes
+    if options.claim is not None:
+        return unless_stopped(
+            stop, lambda: forget_claim(settings, options.claim, stop, sys.stdin, yes=yes)
+        )
+    contract = _contract(settings, options)
+    return unless_stopped(
+        stop, lambda: forget_entity(settings, contract, options.entity, stop, sys.stdin, yes=yes)
+    )
+
+
+def remember_file(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Write the history of old claims of a file to the log."""
+    contract = contract_of(options.contract, options.model)
+    done = remember(settings, contract, options.data, stop)
+    sys.stdout.write(
+        f"{done.claims:,} claims and {done.findings:,} findings are in {settings.memory_topic}, "
+        f"{done.rejected:,} rows rejected\n"
+    )
+    if done.undated:
+        sys.stderr.write(
+            f"{done.undated:,} claims were left out: they do not say when they were reported\n"
+        )
+    if done.undecided:
+        sys.stderr.write(
+            f"{done.undecided:,} labels were left out: they do not say when they were decided\n"
+        )
+    if done.assumed and done.findings:
+        sys.stderr.write(
+            f"the file does not say when labels were decided: {OUTCOME_DAYS} days after the report "
+            "is assumed, as in training\n"
+        )
+    if done.stopped:
+        sys.stderr.write("stopped by a signal before the end of the file; run it again\n")
+        return stop.code
+    return NOT_ALL_REMEMBERED if done.rejected else 0
+
+
+def check(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Compute the histories of the latest alerts again."""
+    as_json: bool = options.json
+    return unless_stopped(
+        stop, lambda: check_history(settings, options.alerts, stop, as_json=as_json)
+    )
+
+
+def keep(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
+    """Verify, rebuild or compact the store of this INSTANCE_ID."""
+    act = {"verify": verify, "rebuild": rebuild, "compact": compact}[options.what]
+    as_json: bool = options.json
+    return unless_stopped(stop, lambda: act(settings, stop, as_json=as_json))
+
+
+def _contract(settings: Settings, options: argparse.Namespace) -> Contract:
+    said: str | None = options.contract
+    return contract_of(said, None if said is not None else settings.model_dir)
+
+
+def unless_stopped(stop: Stop, act: Callable[[], int]) -> int:
+    """The exit code of what is done, or that of the signal that stopped it."""
+    try:
+        return act()
+    except StoppedError:
+        sys.stderr.write("stopped by a signal before the end\n")
+        return stop.code

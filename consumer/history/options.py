@@ -1,0 +1,64 @@
+"""The options of the commands around the log; nothing here is imported that a worker lacks."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from consumer.history.asked import entity
+from model.cli.argument_types import whole
+
+ALERTS: Final = 1_000
+"""Checked by `check-history`."""
+CONTRACT: Final = "contract of the claims (that of the model in MODEL_DIR)"
+
+
+def add_entity_options(parser: argparse.ArgumentParser) -> None:
+    """Whom `entity` and `forget` are about."""
+    who = parser.add_mutually_exclusive_group(required=True)
+    who.add_argument(
+        "--entity",
+        type=entity,
+        metavar="KIND=VALUE",
+        help="a person or thing, by a kind of the contract; --KIND VALUE is the same: "
+        '--phone "+44 20 7946 0123"',
+    )
+    who.add_argument("--claim", metavar="ID", help="a claim")
+    parser.add_argument("--contract", metavar="FILE|NAME", help=CONTRACT)
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """For programs."""
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def add_remember_options(parser: argparse.ArgumentParser) -> None:
+    """The file of `remember`."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--contract", metavar="FILE|NAME", help="contract of the claims")
+    which.add_argument("--model", type=Path, metavar="DIR", help="artifact, for its contract")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".csv, .tsv, .txt, .jsonl, .ndjson, .json, each also with .gz, or .parquet",
+    )
+
+
+def add_check_options(parser: argparse.ArgumentParser) -> None:
+    """How much `check-history` computes again."""
+    parser.add_argument(
+        "--alerts", type=whole, default=ALERTS, metavar="N", help="the latest so many (%(default)s)"
+    )
+    add_json_option(parser)
+
+
+def add_store_options(parser: argparse.ArgumentParser) -> None:
+    """What `memory` does with the store of this INSTANCE_ID."""
+    parser.add_argument(
+        "what",
+        choices=("verify", "rebuild", "compact"),
+        help="verify: compare it with the log; rebuild: fill it again from the log; compact: give "
+        "room on the disk back. The process that has it must be stopped",
+    )
+    add_json_option(parser)

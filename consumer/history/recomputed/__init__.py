@@ -1,0 +1,1 @@
+"""Histories that alerts state, computed again from the log."""

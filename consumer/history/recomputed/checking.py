@@ -1,0 +1,170 @@
+"""The command `check-history`: histories in alerts, computed again from the log."""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from consumer.history.access.filling import Kept, kept_by, new_store, scan_of
+from consumer.history.access.gather import Sought, gathered
+from consumer.history.access.scan import LogScan, LogState
+from consumer.history.listing import json_line
+from consumer.history.recomputed.alerts import StatedHistory, latest_alerts
+from consumer.history.recomputed.check import (
+    HistoryVerdict,
+    as_of,
+    differences,
+    explained,
+    keys_of,
+    known,
+    of_another_version,
+    stated,
+)
+from consumer.kafka.topics import READS, require_topics
+from consumer.memory.store import MemoryStore
+from consumer.memory.view import Asked
+from consumer.settings.settings import Settings
+from consumer.stop import Stop
+from model.history.facts import DAY, claim_ref
+from model.history.store import EntityKey
+from schemas.memory import Naming
+
+WRONG: Final = 1
+"""Exit code if an alert says what the log does not."""
+SHOWN: Final = 10
+"""Wrong alerts that are described."""
+
+
+class Checked(NamedTuple):
+    """An alert, compared."""
+
+    alert: StatedHistory
+    verdict: HistoryVerdict
+    why: Sequence[str] = ()
+    keys: Sequence[EntityKey] = ()
+
+
+class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, for programs."""
+
+    checked: int
+    equal: int
+    fewer: int
+    wrong: int
+    gone: int
+    others: int
+    """Of other models or versions: not compared."""
+    first_wrong: tuple[str, ...]
+
+
+def check_history(settings: Settings, most: int, stop: Stop, *, as_json: bool) -> int:
+    """Compare the latest alerts with the log; returns the exit code.
+
+    Args:
+        settings: topics, key, and the model of the alerts.
+        most: how many alerts.
+        stop: ends a read.
+        as_json: print one JSON object.
+
+    Raises:
+        SettingsError: no key, another key than that of the log, or no model.
+        KafkaStoppedError: a topic cannot be read.
+        StoppedError: a signal asked to stop.
+    """
+    kept = kept_by(settings)
+    require_topics(settings, {settings.alerts_topic: READS})
+    scan = scan_of(settings, kept, stop)
+    # Alerts first: what was remembered with them is in the log by then.
+    found = latest_alerts(settings, most, kept.manifest.sha256, stop)
+    comparable = [alert for alert in found.alerts if not of_another_version(alert)]
+    end = scan.ends()
+    with new_store(kept, scan, end) as store:
+        checked = [_checked(store, kept, alert) for alert in comparable]
+    checked = _explained(checked, kept, scan, end)
+    others = found.others + len(found.alerts) - len(comparable)
+    report = _report(checked, others)
+    if as_json:
+        sys.stdout.write(f"{json_line(report)}\n")
+    else:
+        _print(report)
+    return WRONG if report.wrong else 0
+
+
+def _checked(store: MemoryStore, kept: Kept, alert: StatedHistory) -> Checked:
+    claim, moment = claim_ref(alert.claim_id), as_of(alert)
+    found = keys_of(store.entry(claim), alert)
+    if found is None:
+        return Checked(alert, HistoryVerdict.GONE)
+    keys, day = found
+    if day * DAY != moment:
+        return Checked(
+            alert,
+            HistoryVerdict.WRONG,
+            ["its history is not as of the day on which the claim came in"],
+        )
+    (history,) = store.histories([Asked(claim, keys, moment)], {})
+    why = list(differences(stated(alert), known(kept.kinds, history)))
+    return Checked(alert, HistoryVerdict.WRONG if why else HistoryVerdict.EQUAL, why, keys)
+
+
+def _explained(
+    checked: Sequence[Checked], kept: Kept, scan: LogScan, end: LogState
+) -> list[Checked]:
+    """The same; what differs because the alert could not know it yet is no longer wrong."""
+    doubtful = [one for one in checked if one.verdict is HistoryVerdict.WRONG and one.keys]
+    if not doubtful:
+        return list(checked)
+    kinds = kept.kinds
+    named = frozenset(Naming(kinds[n].kind, name) for one in doubtful for n, name in one.keys)
+    records = gathered(scan, end, Sought(named=named)).records
+    by_claim: dict[str, list[int]] = {}
+    by_name: dict[Naming, set[str]] = {}
+    for place, record in enumerate(records):
+        by_claim.setdefault(record.told.key.claim_id, []).append(place)
+        for naming in getattr(record.told.fact, "entities", ()):
+            if naming in named:
+                by_name.setdefault(naming, set()).add(record.told.key.claim_id)
+    found = []
+    for one in checked:
+        if one in doubtful:
+            own = {Naming(kinds[number].kind, name) for number, name in one.keys}
+            ids = set().union(*(by_name.get(naming, set()) for naming in own))
+            about = [records[place] for claim_id in sorted(ids) for place in by_claim[claim_id]]
+            if explained(one.alert, one.keys, about, kinds, kept.bounds):
+                found.append(one._replace(verdict=HistoryVerdict.FEWER))
+                continue
+        found.append(one)
+    return found
+
+
+def _report(checked: Sequence[Checked], others: int) -> CheckReport:
+    counts = Counter(one.verdict for one in checked)
+    wrong = [one for one in checked if one.verdict is HistoryVerdict.WRONG]
+    return CheckReport(
+        checked=len(checked),
+        equal=counts[HistoryVerdict.EQUAL],
+        fewer=counts[HistoryVerdict.FEWER],
+        wrong=counts[HistoryVerdict.WRONG],
+        gone=counts[HistoryVerdict.GONE],
+        others=others,
+        first_wrong=tuple(
+            f"alert {one.alert.alert_id} on claim {one.alert.claim_id}: {'; '.join(one.why)}"
+            for one in wrong[:SHOWN]
+        ),
+    )
+
+
+def _print(report: CheckReport) -> None:
+    sys.stdout.write(
+        f"{report.checked:,} alerts: {report.equal:,} say what the log says, {report.fewer:,} did "
+        f"not know yet what came in late, {report.wrong:,} are wrong\n"
+    )
+    if report.gone:
+        sys.stdout.write(f"{report.gone:,} were not compared: their claims were forgotten\n")
+    if report.others:
+        sys.stdout.write(f"{report.others:,} more are of other models: not compared\n")
+    sys.stdout.writelines(f"{line}\n" for line in report.first_wrong)
+    if report.wrong:
+        sys.stdout.write("an alert knows more than the log also if claims were forgotten since\n")

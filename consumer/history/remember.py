@@ -1,0 +1,210 @@
+"""The command `remember`: the history of old claims, from a file into the log.
+
+A row of a file always has the same keys, so that a file can be remembered again: nothing changes.
+"""
+
+import datetime as dt
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from consumer.batch.records import Record
+from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.history.access.writing import BY_KEY, LogChange, LogWriter
+from consumer.history.asked import secret_of
+from consumer.kafka.topics import WRITES, require_log, require_topics
+from consumer.memory.log import NoteTaker, finding_record
+from consumer.settings.settings import Settings
+from consumer.stop import Stop
+from consumer.waiting import aloud
+from model.cli.terminal import counting, remark
+from model.features.facts import UNDATED, report_days
+from model.history.facts import DAY, at_start_of
+from model.history.plan import OUTCOME_DAYS
+from model.offline.rejected import RejectedRows
+from schemas.alert import Source
+from schemas.contract.model import Contract
+from schemas.contract.places import json_path
+from schemas.decoding.rows import CellFault
+from schemas.tables.batches import Rejected
+from schemas.tables.claims import ReadRow, open_claims
+from schemas.tables.rows import TableError
+
+ROWS: Final = 4_000
+"""Of one transaction."""
+
+
+class RememberedFile(NamedTuple):
+    """What became of a file."""
+
+    claims: int
+    findings: int
+    undated: int
+    """Claims of unknown day of report: they have no history and are part of none."""
+    undecided: int
+    """Labels of which it is not known when they were found, though of others it is."""
+    assumed: bool
+    """Whether findings are dated by the report of their claims, as the file says nothing."""
+    rejected: int
+    stopped: bool
+
+
+def source_of(data: Path, row: int) -> Source:
+    """Where a fact comes from that a row of a file states: no topic has a colon in its name."""
+    return Source(f"file:{blake2b(data.name.encode(), digest_size=8).hexdigest()}", 0, row)
+
+
+def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> RememberedFile:
+    """Write the claims of a file, and what was found about them, to MEMORY_TOPIC.
+
+    Args:
+        settings: topic, connection and key.
+        contract: what the claims are.
+        data: the file; see `schemas.tables.opening.open_table`.
+        stop: ends it between two transactions.
+
+    Raises:
+        SettingsError: no key; the file cannot be read, or lacks a column; or the contract names
+            nobody, or not when claims are reported.
+        KafkaStoppedError: Kafka does not answer or refuses; it says how many are remembered.
+    """
+    _refuse_without(contract)
+    notes = NoteTaker(contract, secret_of(settings))
+    with aloud(settings):
+        require_topics(settings, {settings.memory_topic: WRITES})
+        require_log(settings)
+        writer = LogWriter(settings, "remember")
+    stop.gracefully(unknown=writer.unknown)
+    today = dt.datetime.now(dt.UTC).date()
+    done = RememberedFile(0, 0, 0, 0, assumed=False, rejected=0, stopped=False)
+    try:
+        done = done._replace(assumed=not _states_when(data, contract))
+        with open_claims(data, contract) as file, counting() as shown:
+            refused = RejectedRows(file.name)
+            task = shown.add_task("reading", total=None)
+            tell = partial(remark, shown)
+            while not stop.asked:
+                rows = list(islice(file.rows, ROWS))
+                if not rows:
+                    break
+                good = _good(rows, contract, refused, tell, today)
+                records, done = _records(good, contract, notes, data, done)
+                writer.write(LogChange(BY_KEY, key, value) for key, value, *_ in records)
+                shown.update(task, description=f"{done.claims:,} claims remembered")
+    except TableError as error:
+        raise SettingsError(f"{error}; {done.claims:,} claims are remembered") from error
+    except KafkaStoppedError as error:
+        raise KafkaStoppedError(
+            f"{error}; of the file's claims {done.claims:,} at most are remembered"
+        ) from error
+    sys.stderr.writelines(f"{line}\n" for line in refused.summary())
+    return done._replace(rejected=refused.total, stopped=stop.asked)
+
+
+def _refuse_without(contract: Contract) -> None:
+    if not contract.entities:
+        raise SettingsError(
+            f"contract {contract.about.name} names no person or thing to remember: write such as "
+            "x-entity: {kind: phone, like: person, form: phone} with a field; see docs/memory.md"
+        )
+    if contract.event.time is None:
+        raise SettingsError(
+            f"contract {contract.about.name} does not say on which day a claim is reported, which "
+            "is when it became known: x-event, time"
+        )
+
+
+def _states_when(data: Path, contract: Contract) -> bool:
+    """Whether any row says when its label was decided."""
+    if not contract.decided_path:
+        return False
+    with open_claims(data, contract) as file:
+        return any(row.label is not None and row.decided is not None for row in file.rows)
+
+
+def _good(
+    rows: Sequence[ReadRow],
+    contract: Contract,
+    refused: RejectedRows,
+    tell: Callable[[str], object],
+    today: dt.date,
+) -> list[ReadRow]:
+    """The rows that can be remembered; lines about the others are told."""
+    good = []
+    for row in rows:
+        fault = row.fault or _time_fault(row, contract, today)
+        if fault is None:
+            good.append(row)
+            continue
+        for line in refused.add([Rejected(row.line, fault)]):
+            tell(line)
+    return good
+
+
+def _time_fault(row: ReadRow, contract: Contract, today: dt.date) -> CellFault | None:
+    """What is wrong with a day on which something became known: the log begins in 1970, and what
+    has not happened yet would be hidden until then.
+    """
+    name = contract.event.time or ""
+    for where, day in (
+        (name, getattr(row.claim, name)),
+        (json_path(contract.decided_path), row.decided),
+    ):
+        if day is not None and not FIRST <= day <= today:
+            return CellFault(where, "", "before 1970" if day < FIRST else "in the future")
+    return None
+
+
+FIRST: Final = dt.date(1970, 1, 1)
+
+
+def _records(
+    rows: Sequence[ReadRow],
+    contract: Contract,
+    notes: NoteTaker,
+    data: Path,
+    done: RememberedFile,
+) -> tuple[list[Record], RememberedFile]:
+    """The records of some rows, and what has become of the file with them."""
+    claims = [row.claim for row in rows]
+    days = report_days(contract, claims)
+    dated = np.flatnonzero(days != UNDATED).tolist()
+    known = [at_start_of(int(days[place])) for place in dated]
+    sources = [source_of(data, rows[place].line) for place in dated]
+    some = [claims[place] for place in dated]
+    records = list(notes.note(some, notes.keys(some), sources, known).records)
+    found = list(
+        _findings([rows[p] for p in dated], contract, sources, known, assumed=done.assumed)
+    )
+    labelled = sum(rows[place].label is not None for place in dated)
+    return [*records, *found], done._replace(
+        claims=done.claims + len(dated),
+        findings=done.findings + len(found),
+        undated=done.undated + len(rows) - len(dated),
+        undecided=done.undecided + labelled - len(found),
+    )
+
+
+def _findings(
+    rows: Sequence[ReadRow],
+    contract: Contract,
+    sources: Sequence[Source],
+    known: Sequence[int],
+    *,
+    assumed: bool,
+) -> Iterator[Record]:
+    for row, source, reported in zip(rows, sources, known, strict=True):
+        if row.label is None or (row.decided is None and not assumed):
+            continue
+        claim_id: str = getattr(row.claim, contract.event.id)
+        decided = row.decided
+        moment = (
+            reported + OUTCOME_DAYS * DAY if decided is None else at_start_of(decided.toordinal())
+        )
+        yield finding_record(claim_id, moment, source, fraud=row.label)
