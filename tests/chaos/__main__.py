@@ -96,7 +96,7 @@ def main() -> int:
         sys.stderr.write(f"no Kafka: {why}\n")
         return 2
     results: list[Result] = []
-    code = digest()  # of what the launcher is about to import
+    code = digest(memory=options.memory)  # of what the launcher is about to import
     arena = Arena(options.logs, keep_logs=options.keep_logs)
     try:
         for case in itertools.islice(cases(options), options.rounds):

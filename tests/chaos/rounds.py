@@ -64,12 +64,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--all", action="store_true", help="rounds of earlier code, too")
     made.add_argument("--mutant", help="rounds of workers with this flaw")
     options = made.parse_args(arguments)
-    present = digest()
+    present = {memory: digest(memory=memory) for memory in (False, True)}
     rows = [r for file in options.files for r in read(file) if r.mutant == options.mutant]
-    shown = [r for r in rows if options.all or r.code == present]
+    shown = [r for r in rows if options.all or r.code == present[r.memory]]
     sys.stdout.write(f"{table(shown)}\n{broken(shown)}\n")
     sys.stdout.write(
-        f"{len(rows) - len(shown)} rounds of other code left out; this one is {present}\n"
+        f"{len(rows) - len(shown)} rounds of other code left out; this one is {present[False]}, "
+        f"with memory {present[True]}\n"
     )
     return 1 if any(r.broken for r in shown) else 0
 

@@ -71,6 +71,11 @@ def test_the_digest_covers_the_code_of_transactions() -> None:
     } <= set(code())  # fmt: skip
 
 
+def test_rounds_of_workers_that_remember_are_about_more_code() -> None:
+    assert {"memory.log", "memory.pending", "memory.recall", "memory.tail"} <= set(code())
+    assert digest(memory=True) != digest()
+
+
 def test_the_digest_leaves_aside_only_modules_that_are_there() -> None:
     places = [ROOT / "consumer" / name.replace(".", "/") for name in ASIDE]
     assert not [p for p in places if not (p.is_dir() or p.with_suffix(".py").exists())]
