@@ -1,15 +1,16 @@
 """Claims of this process that have not come back from the log yet, so no view has them."""
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from consumer.memory.view import Pending
 from model.history.facts import ClaimFact
 from model.history.store import EntityKey
 
-_NOTHING: Final[Pending] = MappingProxyType({})
+MOST: Final = 50_000
+"""Claims that are kept. More are pending only while something holds back all readers of the log;
+then scoring goes on without the oldest, and claims know less, and say for how long."""
 
 
 class Claimed(NamedTuple):
@@ -24,8 +25,9 @@ class Claimed(NamedTuple):
 class PendingClaims:
     """Batches in the order in which they were scored; what is aborted never happened."""
 
-    def __init__(self) -> None:
-        self._by_moment: dict[int, dict[EntityKey, list[ClaimFact]]] = {}
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._facts: dict[EntityKey, list[ClaimFact]] = {}
         self._claims: dict[bytes, Claimed] = {}
         self._uncommitted: deque[Sequence[bytes]] = deque()
 
@@ -33,15 +35,21 @@ class PendingClaims:
         """How many claims are pending."""
         return len(self._claims)
 
+    @property
+    def facts(self) -> Pending:
+        """All of them, by entity."""
+        return self._facts
+
     def add(self, batch: Sequence[Claimed]) -> None:
         """Take in a batch that is about to be published."""
         for claimed in batch:
             self._forget(claimed.key)
             self._claims[claimed.key] = claimed
             for entity in claimed.entities:
-                entities = self._by_moment.setdefault(claimed.fact.known_at, {})
-                entities.setdefault(entity, []).append(claimed.fact)
+                self._facts.setdefault(entity, []).append(claimed.fact)
         self._uncommitted.append([claimed.key for claimed in batch])
+        while len(self._claims) > self._most:
+            self._forget(next(iter(self._claims)))
 
     def committed(self) -> None:
         """The earliest batch that is not committed is now: the view will bring it."""
@@ -59,28 +67,12 @@ class PendingClaims:
         for key in keys:
             self._forget(key)
 
-    def before(self, moment: int) -> Pending:
-        """What became known strictly before a moment, by entity."""
-        seen: list[Mapping[EntityKey, Sequence[ClaimFact]]] = [
-            entities for known_at, entities in self._by_moment.items() if known_at < moment
-        ]
-        if len(seen) < 2:
-            return seen[0] if seen else _NOTHING
-        found: dict[EntityKey, list[ClaimFact]] = defaultdict(list)
-        for entities in seen:
-            for entity, facts in entities.items():
-                found[entity] += facts
-        return found
-
     def _forget(self, key: bytes) -> None:
         claimed = self._claims.pop(key, None)
         if claimed is None:
             return
-        known_at = claimed.fact.known_at
         for entity in claimed.entities:
-            facts = self._by_moment[known_at][entity]
+            facts = self._facts[entity]
             facts.remove(claimed.fact)
             if not facts:
-                del self._by_moment[known_at][entity]
-        if not self._by_moment.get(known_at, True):
-            del self._by_moment[known_at]
+                del self._facts[entity]

@@ -1,7 +1,6 @@
 """Recalls what is known of the people and things in a batch, and notes the batch for later ones."""
 
 import datetime as dt
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -21,8 +20,6 @@ from schemas.alert import Source
 
 MOST_LINKS: Final = 5
 """Of each kind of entity."""
-MOST_PENDING: Final = 50_000
-"""Claims that may be on their way back from the log before no more are scored."""
 
 
 class Memory:
@@ -69,11 +66,6 @@ class Memory:
         """
         return self._tail.load(going_on, progress)
 
-    @property
-    def waits(self) -> bool:
-        """True while too much of what was scored here has not come back from the log."""
-        return len(self._pending) > MOST_PENDING
-
     def recall(
         self,
         claims: Sequence[Any],
@@ -116,7 +108,7 @@ class Memory:
             Asked(claimed.fact.claim, claimed.entities, claimed.fact.known_at)
             for claimed in noted.claimed
         ]
-        histories = self._histories(asked)
+        histories = self._view.histories(asked, self._pending.facts)
         self._count(plan.kinds, histories)
         recalled = Recalled(
             kinds=plan.kinds,
@@ -126,17 +118,6 @@ class Memory:
             links=partial(self._links, asked),
         )
         return Remembering(recalled, noted.records)
-
-    def _histories(self, asked: Sequence[Asked]) -> list[ClaimHistory]:
-        """In the order of the claims; those of one day are asked for at once."""
-        days = defaultdict(list)
-        for row, one in enumerate(asked):
-            days[one.as_of].append(row)
-        found: dict[int, ClaimHistory] = {}
-        for day, rows in days.items():
-            seen = self._view.histories([asked[r] for r in rows], self._pending.before(day))
-            found.update(zip(rows, seen, strict=True))
-        return [found[row] for row in range(len(asked))]
 
     def _count(self, kinds: Sequence[EntityKind], histories: Sequence[ClaimHistory]) -> None:
         for number, kind in enumerate(kinds):

@@ -25,8 +25,6 @@ from model.scoring.scorer import Scorer
 
 LAG_EVERY_S: Final = 1.0
 MAX_ABORTS_IN_A_ROW: Final = 20
-MEMORY_WAIT_S: Final = 0.5
-"""For the log of what is remembered, while too much of it is awaited for another batch."""
 
 Assess = Callable[[Sequence[Message], Scorer, dt.datetime], Outcome]
 """Turns a batch into what is to be published; see `consumer.batch.process.process`."""
@@ -61,8 +59,6 @@ class Remembers(Protocol):
     def catch_up(self, wait_s: float = 0.0) -> None: ...  # noqa: D102
     def committed(self) -> None: ...  # noqa: D102
     def void(self) -> None: ...  # noqa: D102
-    @property
-    def waits(self) -> bool: ...  # noqa: D102
 
 
 def utc_now() -> dt.datetime:
@@ -135,10 +131,6 @@ class Worker:
 
     def _turn(self) -> None:
         self._watch_lag()
-        if self._memory is not None and self._memory.waits:
-            self._memory.catch_up(MEMORY_WAIT_S)
-            self._note_events()
-            return
         with self._metrics.stage.labels("poll").time():
             batch = self._session.poll()
         if batch.rebalanced:

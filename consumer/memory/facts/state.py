@@ -73,19 +73,17 @@ class StoreState:
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
-        more = self._pending.get(entity, ()) if self._pending else ()
+        # A pending fact that is not seen yet takes the place of none that is: of two about one
+        # claim, the earlier counts.
+        floored = map(_floored, self._pending.get(entity, ()))
+        more = [fact for fact in floored if fact.known_at < as_of]
         business = entity[0] in layout.business
         most = (layout.bounds.business if business else layout.bounds.person) + 1 + len(more)
         facts = self.latest(key, as_of, most)
         if not facts and not more:
             return None
         past = (BusinessPast if business else PersonPast)(self, key, facts, layout.bounds.span)
-        if not more:
-            return past
-        # A pending fact that is not seen yet takes the place of none that is: of two about one
-        # claim, the earlier counts.
-        seen = [fact for fact in map(_floored, more) if fact.known_at < as_of]
-        return with_pending(past, seen, layout.bounds.span) if seen else past
+        return with_pending(past, more, layout.bounds.span) if more else past
 
     def latest(self, key: KeyBytes, moment: int, most: int) -> Sequence[StoredFact]:
         """The latest facts of an entity before a moment, at most so many, in order."""

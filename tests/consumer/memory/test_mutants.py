@@ -118,7 +118,7 @@ MUTANTS = [
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", 'more = self._pending.get(entity, ()) if self._pending else ()', 'more = ()',
+        "facts.state", "more = [fact for fact in floored if fact.known_at < as_of]", "more = []",
     ),
     Mutant(
         "a pending claim that is stored counts twice",

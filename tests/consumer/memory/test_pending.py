@@ -16,16 +16,27 @@ def claimed(number: int, day: int = 1, entities: Sequence[EntityKey] = ((0, b"a"
     return Claimed(str(number).encode(), fact, entities)
 
 
-def seen(pending: PendingClaims, day: int) -> dict[EntityKey, list[ClaimFact]]:
-    return {key: list(facts) for key, facts in pending.before(day * DAY).items()}
+def seen(pending: PendingClaims) -> dict[EntityKey, list[ClaimFact]]:
+    return {key: list(facts) for key, facts in pending.facts.items()}
 
 
-def test_a_claim_is_seen_from_the_next_moment_on() -> None:
+def test_a_claim_is_pending_under_each_of_its_entities() -> None:
     pending = PendingClaims()
-    one = claimed(1)
+    one = claimed(1, entities=((0, b"a"), (2, b"b")))
     pending.add([one])
-    assert seen(pending, 1) == {}
-    assert seen(pending, 2) == {(0, b"a"): [one.fact]}
+    assert seen(pending) == {(0, b"a"): [one.fact], (2, b"b"): [one.fact]}
+
+
+def test_of_too_many_the_oldest_are_let_go() -> None:
+    pending = PendingClaims(3)
+    batches = [[claimed(n) for n in numbers] for numbers in ((1, 2), (3,), (4, 5))]
+    for batch in batches:
+        pending.add(batch)
+    assert seen(pending) == {(0, b"a"): [claimed(n).fact for n in (3, 4, 5)]}
+    pending.committed()
+    pending.committed()
+    pending.void()
+    assert seen(pending) == {(0, b"a"): [claimed(3).fact]}
 
 
 def test_what_came_back_is_pending_no_more() -> None:
@@ -33,7 +44,7 @@ def test_what_came_back_is_pending_no_more() -> None:
     pending.add([claimed(1), claimed(2, entities=())])
     pending.committed()
     pending.returned([b"1", b"unknown"])
-    assert seen(pending, 2) == {}
+    assert seen(pending) == {}
     assert len(pending) == 1
     pending.returned([b"2"])
     assert len(pending) == 0
@@ -46,18 +57,18 @@ def test_what_is_not_committed_never_happened() -> None:
     pending.add([second])
     pending.committed()
     pending.void()
-    assert seen(pending, 2) == {(0, b"a"): [first.fact]}
+    assert seen(pending) == {(0, b"a"): [first.fact]}
     pending.add([third])
     pending.committed()
     pending.void()
-    assert seen(pending, 2) == {(0, b"a"): [first.fact, third.fact]}
+    assert seen(pending) == {(0, b"a"): [first.fact, third.fact]}
 
 
 def test_a_claim_that_is_scored_again_is_pending_once() -> None:
     pending = PendingClaims()
     pending.add([claimed(1)])
     pending.add([claimed(1)])
-    assert seen(pending, 2) == {(0, b"a"): [claimed(1).fact]}
+    assert seen(pending) == {(0, b"a"): [claimed(1).fact]}
     assert len(pending) == 1
 
 
@@ -97,15 +108,14 @@ def test_it_holds_what_was_added_and_neither_voided_nor_returned(steps: list[obj
             held = {key: claim for key, claim in held.items() if key not in void}
             open_batches.clear()
     assert len(pending) == len(held)
-    for day in range(5):
-        expected = defaultdict(list)
-        for claim in held.values():
-            for entity in claim.entities if claim.fact.known_at < day * DAY else ():
-                expected[entity].append(claim.fact)
-        found = seen(pending, day)
-        assert found.keys() == expected.keys()
-        for key, facts in found.items():
-            assert sorted(facts, key=by_claim) == sorted(expected[key], key=by_claim)
+    expected = defaultdict(list)
+    for claim in held.values():
+        for entity in claim.entities:
+            expected[entity].append(claim.fact)
+    found = seen(pending)
+    assert found.keys() == expected.keys()
+    for key, facts in found.items():
+        assert sorted(facts, key=by_claim) == sorted(expected[key], key=by_claim)
 
 
 def by_claim(fact: ClaimFact) -> tuple[bytes, int]:
