@@ -24,6 +24,11 @@ VERBS: Final = {
         "redrive",
         "send",
         "doctor",
+        "entity",
+        "remember",
+        "forget",
+        "check-history",
+        "memory",
     ),
     "model": (
         *("train", "evaluate", "score", "list", "promote", "rollback", "card", "compare"),

@@ -29,7 +29,7 @@ WAIT_S: Final = 0.2
 SUFFIX: Final = "-serve"
 
 
-class Remembered(NamedTuple):
+class KnownToServe(NamedTuple):
     """What is known of posted claims, in the terms of the server: by default, nothing."""
 
     recall: Callable[[Sequence[Any], BatchScorer], Recalled | None] = lambda *_: None
@@ -100,14 +100,14 @@ class Following:
 @contextmanager
 def remembered(
     settings: Settings, scorer: Scorer, metrics: ProcessMetrics, stop: Stop
-) -> Iterator[Remembered]:
+) -> Iterator[KnownToServe]:
     """What MEMORY=on knows, after the log has been read, while the body runs.
 
     Raises:
         SettingsError, KafkaStoppedError: see `consumer.memory.assembly.opened`.
     """
     if settings.memory is Remember.OFF:
-        yield Remembered()
+        yield KnownToServe()
         return
     require_topics(settings, {settings.memory_topic: READS})
     made = opened(settings, scorer, metrics, suffix=SUFFIX)
@@ -116,10 +116,10 @@ def remembered(
         log.info("reading %s: no claim is scored before it has been read", settings.memory_topic)
         told = aloud_reading(settings.memory_topic, lambda: None)
         if not made.tail.load(lambda: not stop.asked, told):
-            yield Remembered(complete=False)
+            yield KnownToServe(complete=False)
             return
         following = Following(made)
         with following.running():
-            yield Remembered(following.recall, (following.broken,))
+            yield KnownToServe(following.recall, (following.broken,))
     finally:
         made.tail.close()
