@@ -182,7 +182,7 @@ def _declared(field: _Field, *, is_amount: bool) -> dict[str, Any]:
     if is_amount:
         found["x-unit"] = MONEY
     if field.role.entity:
-        found["x-entity"] = field.role.entity
+        found["x-entity"] = roles.entity_of(field.role.entity)
     if field.column.name != field.name:
         found["x-from"] = field.column.name
     if field.guess.reading:

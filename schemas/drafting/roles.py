@@ -37,6 +37,13 @@ ENTITIES: Final = {
     "telefon": "phone", "konto": "account",
     "email": "email", "mail": "email", "plate": "vehicle", "adjuster": "adjuster",
 }  # fmt: skip
+BUSINESSES: Final = frozenset({"garage", "provider", "contractor", "agent", "lawyer", "adjuster"})
+"""Kinds of which one stands in many claims."""
+NAME_FORMS: Final = {
+    "phone": "phone", "email": "email", "policy": "code", "member": "code", "account": "code",
+    "vehicle": "code",
+}  # fmt: skip
+"""How names of a kind are compared; those of other kinds are texts."""
 THINGS: Final = frozenset(
     {
         *("product", "make", "model", "plan", "brand", "company", "city", "state", "garage"),
@@ -99,6 +106,13 @@ class RoleGuess(NamedTuple):
     role: Role
     entity: str | None = None
     doubts: tuple[str, ...] = ()
+
+
+def entity_of(kind: str) -> dict[str, str]:
+    """What ``x-entity`` says of a kind."""
+    like = {"like": "business"} if kind in BUSINESSES else {}
+    form = {"form": NAME_FORMS[kind]} if kind in NAME_FORMS else {}
+    return {"kind": kind, **like, **form}
 
 
 def role_of(column: ColumnProfile, guess: Guess) -> RoleGuess:

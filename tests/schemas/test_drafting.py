@@ -16,6 +16,7 @@ from schemas.claim import Role
 from schemas.contract.model import Contract
 from schemas.contract.parse import from_bytes
 from schemas.drafting.draft import draft
+from schemas.entities.declared import Entity
 from schemas.tables.claims import open_claims
 from tests.schemas.contracts import FOLDER
 
@@ -73,8 +74,10 @@ def test_an_own_history(tmp_path: Path) -> None:
         "remarks": Role.PERSONAL,
     }
     assert {name: fields[name].role for name in roles} == roles
-    assert fields["garage_id"].said.entity == "garage"
-    assert fields["phone"].said.entity == "phone"
+    assert contract.entities["garage_id"] == Entity(kind="garage", like="business")
+    assert contract.entities["phone"] == Entity(kind="phone", form="phone")
+    assert contract.entities["policy_no"] == Entity(kind="policy", form="code")
+    assert "x-entity: {kind: phone, form: phone}" in text
     kinds = {"loss_date": "date", "est_amount": "number", "police": "flag", "km": "number"}
     assert {name: fields[name].kind for name in kinds} == kinds
     assert msgspec.structs.asdict(contract.event) == {
@@ -285,7 +288,8 @@ def test_people_are_found_in_values_and_in_german_names(tmp_path: Path) -> None:
         "schaden_nr": Role.IDENTIFIER,
     }
     assert {name: contract.fields[name].role for name in roles} == roles
-    assert contract.fields["rueckruf_unter"].said.entity == "phone"
+    assert contract.entities["rueckruf_unter"] == Entity(kind="phone", form="phone")
+    assert contract.entities["antwort_an"] == Entity(kind="email", form="email")
     assert "# ? rueckruf_unter: personal by its values" in text
 
 
