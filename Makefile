@@ -56,7 +56,7 @@ setup: $(VENV)/.ready ## create the development environment, with the command .v
 
 runtime: $(VENV)/.runtime # only what a worker needs, half the size
 
-demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health or property; DATA=FILE FORMAT=carclaims)
+demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health, property or motor; DATA=FILE FORMAT=carclaims)
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --claims $(CLAIMS) --contract $(CONTRACT)
 

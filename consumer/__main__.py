@@ -340,7 +340,11 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
     )
     showing.add_argument(
-        "--contract", choices=NAMES, default=AUTO, help="what the claims are (%(default)s)"
+        "--contract",
+        choices=NAMES,
+        default=AUTO,
+        help="what the claims are (%(default)s); with motor, the worker remembers earlier claims, "
+        "and the end says what history adds",
     )
     showing.add_argument("--claims", type=whole, default=20_000, help="stream at most this many")
     making = command("topics", topics)

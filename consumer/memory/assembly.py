@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from consumer.errors import SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
-from consumer.kafka.topics import require_log
+from consumer.kafka.topics import KeptLog, require_log
 from consumer.memory.facts.folder import OWNER
 from consumer.memory.log import NoteTaker
 from consumer.memory.pending import PendingClaims
@@ -60,6 +60,7 @@ def opened(
     metrics: ProcessMetrics,
     returned: Callable[[Iterable[bytes]], object] = lambda _: None,
     suffix: str = "",
+    kept_by: Callable[[Settings], KeptLog] = require_log,
 ) -> Opened:
     """The store of a process, and what follows the log into it.
 
@@ -69,6 +70,7 @@ def opened(
         metrics: where counts go.
         returned: told the keys of records that are in the store.
         suffix: of the store's name, for processes that are no workers.
+        kept_by: checks how the topic keeps what is remembered, and says what it found.
 
     Raises:
         SettingsError: the key cannot be read, the store is of another key or in use, or the
@@ -80,7 +82,7 @@ def opened(
     _refuse_without_entities(contract)
     bounds = Bounds() if scorer.history is None else scorer.history.bounds
     kinds, own = kinds_in(contract), fingerprint(secret)
-    kept, path = require_log(settings), store_path(settings, suffix)
+    kept, path = kept_by(settings), store_path(settings, suffix)
     idle_s = idle(path)
     view = open_store(path, kinds, bounds, own, kept.topic_id)
     if idle_s > kept.tombstones_s:
