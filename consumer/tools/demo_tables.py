@@ -123,7 +123,8 @@ def gain_in_words(sent: Sent, seen: Received) -> str:
         f"Whoever looks at the {100 * share:.0f} % of these claims with the highest scores finds "
         f"{caught} of {frauds} frauds with history, {without} without: {changed}. Both models were "
         "trained on the same earlier claims. All claims are synthetic, with rings that share "
-        "telephones, accounts and garages: this shows that the memory works, not what it is worth on real ones."
+        "telephones, accounts and garages: this shows that the memory works, not what "
+        "it is worth on real ones."
     )
 
 
