@@ -15,13 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaException,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -69,7 +63,7 @@ def run_demo(settings: Settings, source: DemoData, count: int) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     sock = listen("127.0.0.1", settings.metrics_port, "METRICS_PORT")
     with tempfile.TemporaryDirectory() as folder:
-        scorer, sent, known = prepare(console, Path(folder), source, settings, count)
+        scorer, sent, known = prepare(console, Path(folder), source, count)
         metrics, watchdog = Metrics(), Watchdog(settings.step_timeout_s)
         loop = Loop()
         health = health_of_worker(Loaded(scorer.version), loop, watchdog.overdue)
@@ -226,5 +220,5 @@ def take(reader: Consumer, settings: Settings, seen: Received) -> None:
             continue
         alert = msgspec.json.decode(message.value() or b"", type=FraudAlert)
         seen.alerts.append(alert)
-        if alert.fraudulent:
+        if alert.fraudulent and (alert.links or not alert.memory):
             seen.latest.append(alert)

@@ -10,7 +10,6 @@ import msgspec
 from rich.console import Console
 
 from consumer.errors import SettingsError
-from consumer.settings.settings import Settings
 from consumer.tools.demo_memory import Dated, LaterFinding, dated, findings, says_when
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import SYNTHETIC, Dataset, load, load_by_contract
@@ -117,9 +116,7 @@ class Prepared(NamedTuple):
     """What is remembered from before; None of claims that do not say when things became known."""
 
 
-def prepare(
-    console: Console, folder: Path, source: DemoData, settings: Settings, count: int
-) -> Prepared:
+def prepare(console: Console, folder: Path, source: DemoData, count: int) -> Prepared:
     """Train on the earlier claims by date; the later ones, with some bad records, will be sent.
 
     Raises:
@@ -162,7 +159,7 @@ def prepare(
             labels,
             SEED,
             moments=[known.reported(row) for row in chosen.tolist()],
-            findings=findings(known, chosen, settings.outcomes_topic),
+            findings=findings(known, chosen),
             without=known.without.tolist(),
         )
     )

@@ -23,6 +23,7 @@ from consumer.settings.settings import Remember, Settings
 from consumer.telemetry.metrics import Metrics
 from model.arrays import Indices, Scores
 from model.datasets.dataset import Dataset
+from model.features.facts import UNDATED
 from model.history.facts import at_start_of
 from model.history.keys import SECRET_BYTES
 from model.scoring.scorer import Scorer
@@ -38,7 +39,8 @@ WAIT_MS: Final = 10
 default it would be asked twice a second."""
 EARLIER: Final = "earlier-claims"
 """Stands for the topic that the claims came in which were there before."""
-NOT_DECIDED: Final = 0
+FOUND: Final = "findings"
+"""Stands for the topic that findings come in."""
 
 
 class Dated(NamedTuple):
@@ -92,19 +94,18 @@ def dated(dataset: Dataset, sides: Split, algorithm: str, count: int) -> Dated:
     return Dated(dataset, sides.train, later, without)
 
 
-def findings(known: Dated, rows: Indices, topic: str) -> list[LaterFinding]:
+def findings(known: Dated, rows: Indices) -> list[LaterFinding]:
     """What was found about some claims, in the order in which it became known.
 
     Args:
         known: has them.
         rows: which ones.
-        topic: of outcomes.
     """
     decided, labels = known.dataset.decided, known.dataset.labels
     assert decided is not None
     found = []
-    for row in rows[decided[rows] > NOT_DECIDED].tolist():
-        moment, source = at_start_of(int(decided[row])), Source(topic, 0, row)
+    for row in rows[decided[rows] != UNDATED].tolist():
+        moment, source = at_start_of(int(decided[row])), Source(FOUND, 0, row)
         record = finding_record(known.name(row), moment, source, fraud=bool(labels[row]))
         found.append(LaterFinding(moment, record))
     return sorted(found, key=lambda one: one.known_at)
@@ -150,7 +151,7 @@ def remembering(
     with contextlib.closing(memory):
         memory.load(lambda: True, lambda _done, _all: None)
         claims = _claims(known, NoteTaker(known.dataset.contract, memory_secret(settings)))
-        found = findings(known, known.earlier, settings.outcomes_topic)
+        found = findings(known, known.earlier)
         facts = [*claims, *(one.record for one in found)]
         producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
         with console.status("reading what is known of the earlier claims"):

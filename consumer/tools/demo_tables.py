@@ -28,13 +28,14 @@ class Received:
         self.alerts: list[FraudAlert] = []
         self.letters: list[DeadLetter] = []
         self.latest: deque[FraudAlert] = deque(maxlen=SHOWN)
+        """Those to show."""
 
     def __len__(self) -> int:
         return len(self.alerts) + len(self.letters)
 
 
 def table(seen: Received) -> TextTable:
-    """The latest referrals; with what is known of earlier claims, if anything is remembered."""
+    """The latest referrals; where claims are remembered, the latest with links."""
     head = ["claim", "probability", "reasons (effect on the score)"]
     rows = [
         [alert.claim_id, f"{alert.fraud_probability:.3f}", reasons(alert)] for alert in seen.latest
@@ -43,6 +44,7 @@ def table(seen: Received) -> TextTable:
     if not any(alert.memory for alert in seen.latest):
         return TextTable(head, rows, title, text=(0, 2))
     rows = [[*row, links(alert)] for row, alert in zip(rows, seen.latest, strict=True)]
+    title += ", of those with links"
     return TextTable([*head, "links to earlier claims"], rows, title, text=(0, 2, 3))
 
 
