@@ -234,7 +234,7 @@ def _bare(
     named = [key_of(one) for key in keys for one in key.entities]
     once = list(dict.fromkeys(named))
     facts = [
-        (key_of(one), stored(day.day, ref, key.policy, found=False))
+        (key_of(one), stored(day.day, ref, key.policy))
         for ref, key in zip(refs, keys, strict=True)
         for one in key.entities
     ]

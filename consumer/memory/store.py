@@ -19,7 +19,7 @@ from consumer.memory.facts.linking import links
 from consumer.memory.facts.state import StoreState
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
-from model.history.features import ClaimHistory, claim_history
+from model.history.features import ClaimHistory
 from model.history.plan import Bounds, EntityKind
 from schemas.memory import RememberedClaim
 
@@ -101,6 +101,7 @@ class MemoryStore:
             totals=env.open_db(b"totals"),
             kinds=kinds,
             bounds=bounds,
+            span=bounds.span,
             numbers={kind.kind: bytes([number]) for number, kind in enumerate(kinds)},
             business=frozenset(n for n, kind in enumerate(kinds) if kind.like == "business"),
         )
@@ -145,12 +146,8 @@ class MemoryStore:
 
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
-        kinds, bounds = self._layout.kinds, self._layout.bounds
         with self._reading(pending) as state:
-            return [
-                claim_history(kinds, state.pasts(keys, as_of), claim, as_of, bounds)
-                for claim, keys, as_of in asked
-            ]
+            return list(map(state.history, asked))
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""

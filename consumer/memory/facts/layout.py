@@ -16,6 +16,8 @@ class Layout(NamedTuple):
     """Series by business-like entity and what is counted."""
     kinds: tuple[EntityKind, ...]
     bounds: Bounds
+    span: int
+    """Milliseconds after which a fact is not seen any more."""
     numbers: dict[str, bytes]
     """Of the kinds, as one byte, by their names; facts of other kinds are not kept."""
     business: frozenset[int]

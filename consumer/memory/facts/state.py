@@ -1,6 +1,6 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -18,11 +18,12 @@ from consumer.memory.facts.entries import (
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import BusinessPast, PersonPast, with_pending
+from consumer.memory.facts.pasts import FactsPast, TotalsPast, with_pending
 from consumer.memory.facts.totals import Series
-from consumer.memory.view import Pending
+from consumer.memory.view import Asked, Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef
-from model.history.past import Past
+from model.history.features import ClaimHistory, Known, claim_history, entity_features
+from model.history.past import Own, Past
 from model.history.store import EntityKey
 
 
@@ -45,6 +46,8 @@ class StoreState:
         self._follows: dict[ClaimRef, Follows] = {}
         self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
         """By moment."""
+        self._known: dict[int, dict[EntityKey, Known]] = {}
+        """By moment, what claims are told that the entity has no fact about."""
 
     def end(self) -> None:
         """Let go of what was read.
@@ -54,38 +57,52 @@ class StoreState:
         """
         self._pasts.clear()
 
-    def pasts(self, entities: Iterable[EntityKey], as_of: int) -> dict[int, list[Past | None]]:
-        """What is known of some entities before a moment, by kind; see `claim_history`."""
-        found: dict[int, list[Past | None]] = {}
-        kept = self._pasts.get(as_of)
-        if kept is None:
-            kept = self._pasts[as_of] = {}
+    def history(self, asked: Asked) -> ClaimHistory:
+        """The history of a claim."""
+        claim, entities, as_of = asked
+        strangers = self._known.setdefault(as_of, {})
+        pasts = self._pasts.setdefault(as_of, {})
+        named = []
         for entity in entities:
-            if entity in kept:
-                past = kept[entity]
+            if entity in pasts:
+                past = pasts[entity]
             else:
-                past = kept[entity] = self._read(entity, as_of)
-            if entity[0] in found:
-                found[entity[0]].append(past)
+                past = pasts[entity] = self._read(entity, as_of)
+            own = None if past is None else past.own(claim)
+            if own is not None:
+                known = self._told(entity, past, own, as_of)
+            elif entity in strangers:
+                known = strangers[entity]
             else:
-                found[entity[0]] = [past]
-        return found
+                known = strangers[entity] = self._told(entity, past, None, as_of)
+            named.append((entity[0], known))
+        return claim_history(self._layout.kinds, named)
+
+    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> Known:
+        """What a claim is told of an entity."""
+        past = self._read(entity, as_of)
+        return self._told(entity, past, None if past is None else past.own(claim), as_of)
+
+    def _told(self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int) -> Known:
+        layout = self._layout
+        return entity_features(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
-        more = self._pending.get(entity, ()) if self._pending else ()
+        more = self._pending.get(entity, ())
         business = entity[0] in layout.business
         most = (layout.bounds.business if business else layout.bounds.person) + 1 + len(more)
         facts = self.latest(key, as_of, most)
         if not facts and not more:
             return None
-        past = (BusinessPast if business else PersonPast)(self, key, facts, layout.bounds.span)
+        many = business and len(facts) == most
+        past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
         if not more:
             return past
         # A pending fact that is not seen yet takes the place of none that is: of two about one
         # claim, the earlier counts.
         seen = [fact for fact in map(_floored, more) if fact.known_at < as_of]
-        return with_pending(past, seen, layout.bounds.span) if seen else past
+        return with_pending(past, seen, layout.span) if seen else past
 
     def latest(self, key: KeyBytes, moment: int, most: int) -> Sequence[StoredFact]:
         """The latest facts of an entity before a moment, at most so many, in order."""

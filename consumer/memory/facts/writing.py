@@ -66,7 +66,7 @@ class Writing:
         entry = encode(Entry(claim_id, (record,)))
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
-        value = stored(record.day, claim, record.policy, found=False)
+        value = stored(record.day, claim, record.policy)
         for entity in keys_in(record.named):
             self._put.append((entity, value))
             if entity[0] in layout.business:
@@ -91,8 +91,8 @@ class Writing:
         follow, layout = follows(entry, claim), self._layout
         rows = set()
         for key, fact in follow.facts.items():
-            found = bool(follow.findings)
-            rows.add((key, stored(fact.known_at // DAY, claim, fact.policy, found=found)))
+            value = stored(fact.known_at // DAY, claim, fact.policy, follow.findings)
+            rows.add((key, value))
             if key[0] in layout.business:
                 self._count(key, CLAIMS, fact.known_at // DAY, by)
                 for series, day in outcome_changes(fact, follow.findings, layout.bounds.span):

@@ -92,8 +92,8 @@ MUTANTS = [
     Mutant(
         "facts of earlier days are cut off by the claim",
         "facts.entries",
-        '.to_bytes(4, "big")\n\n\ndef known_at',
-        '.to_bytes(4, "big") + b"\\x80" * 16\n\n\ndef known_at',
+        '.to_bytes(4, "big")\n\n\n@lru_cache',
+        '.to_bytes(4, "big") + b"\\x80" * 16\n\n\n@lru_cache',
     ),
     Mutant(
         "cut before the time is looked at",
@@ -114,11 +114,12 @@ MUTANTS = [
     ),
     Mutant(
         "pasts are kept whenever they were asked for",
-        "facts.state", 'kept = self._pasts.get(as_of)', 'kept = self._pasts.setdefault(0, {})',
+        "facts.state", "pasts = self._pasts.setdefault(as_of, {})",
+        "pasts = self._pasts.setdefault(0, {})",
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", 'more = self._pending.get(entity, ()) if self._pending else ()', 'more = ()',
+        "facts.state", "more = self._pending.get(entity, ())", "more: Any = ()",
     ),
     Mutant(
         "a pending claim that is stored counts twice",
@@ -155,8 +156,32 @@ MUTANTS = [
         "facts.pasts", 'if fact[FOUND]]', 'if False]',
     ),
     Mutant(
+        "of several findings, none is known",
+        "facts.pasts", "if fact[FOUND] == SEVERAL:", "if False:",
+    ),
+    Mutant(
+        "of several findings, the first counts",
+        "facts.entries", "if len(findings) == 1:", "if findings:",
+    ),
+    Mutant(
+        "claims stay decided when they are not seen any more",
+        "facts.pasts", "elif oldest <= fact < end and", "elif",
+    ),
+    Mutant(
+        "outcomes never expire",
+        "facts.pasts", "and oldest <= fact[FOUND_ON] < end", "and fact[FOUND_ON] < end",
+    ),
+    Mutant(
+        "a finding of the same day counts",
+        "facts.pasts", "<= fact[FOUND_ON] < end", "<= fact[FOUND_ON] <= end",
+    ),
+    Mutant(
+        "whoever is decided is a fraud",
+        "facts.pasts", "frauds + (fact[FOUND] == FRAUD)", "frauds + 1",
+    ),
+    Mutant(
         "facts are not marked when something is found",
-        "facts.writing", "found = bool(follow.findings)", "found = False",
+        "facts.writing", "claim, fact.policy, follow.findings)", "claim, fact.policy)",
     ),
     Mutant(
         "former facts stay",
@@ -192,10 +217,29 @@ MUTANTS = [
         "facts.totals", "if day > known and by:", "if by:",
     ),
     Mutant(
-        "what one claim was told is told to all",
-        "facts.pasts",
-        '        if but is not None:\n            return',
-        '        if False:\n            return',
+        "what other claims are told is told to the claim itself",
+        "facts.state", "            if own is not None:",
+        "            if own is not None and entity not in strangers:",
+    ),
+    Mutant(
+        "what the claim itself is told is told to all",
+        "facts.state", "known = self._told(entity, past, own, as_of)",
+        "known = strangers[entity] = self._told(entity, past, own, as_of)",
+    ),
+    Mutant(
+        "what claims of one day are told is told to those of another",
+        "facts.state", "strangers = self._known.setdefault(as_of, {})",
+        "strangers = self._known.setdefault(0, {})",
+    ),
+    Mutant(
+        "what is told of one entity is told of all of its kind",
+        "facts.state", "known = strangers[entity] = self._told(entity, past, None, as_of)",
+        "known = strangers[entity] = strangers.setdefault(\n"
+        "                    entity[0], self._told(entity, past, None, as_of))",
+    ),
+    Mutant(
+        "a business with more claims than are looked at is counted from these",
+        "facts.state", "many = business and len(facts) == most", "many = False",
     ),
     Mutant(
         "a day of which nothing is left stays",
@@ -243,7 +287,7 @@ MUTANTS = [
     Mutant(
         "links through placeholders",
         "facts.linking",
-        "entity_features(past, kind, asked.claim, as_of, bounds) is None", "False",
+        "state.known(key, asked.claim, as_of).features is None", "False",
     ),
     Mutant(
         "a claim is linked with itself",
