@@ -16,7 +16,7 @@ from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.memory.facts.folder import DATA, Filled, Folder
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.linking import links
-from consumer.memory.facts.state import StoreState
+from consumer.memory.facts.state import StoreState, Told
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.features import ClaimHistory
@@ -93,6 +93,7 @@ class MemoryStore:
         self._folder = folder
         self._filled = filled
         self._env = env
+        self._told = Told()
         self._positions = env.open_db(b"positions")
         kinds = filled.kinds
         self._layout = Layout(
@@ -102,6 +103,7 @@ class MemoryStore:
             kinds=kinds,
             bounds=bounds,
             span=bounds.span,
+            most=tuple(bounds.most(kind.like) for kind in kinds),
             numbers={kind.kind: bytes([number]) for number, kind in enumerate(kinds)},
             business=frozenset(n for n, kind in enumerate(kinds) if kind.like == "business"),
         )
@@ -135,13 +137,15 @@ class MemoryStore:
         while True:
             try:
                 with self._env.begin(write=True) as txn:
-                    Writing(self._layout, txn).write(by_claim)
+                    writing = Writing(self._layout, txn)
+                    writing.write(by_claim)
                     for partition, offset in positions.items():
                         key = _PARTITION.pack(partition)
                         txn.put(key, _OFFSET.pack(offset), db=self._positions)
             except full:
                 self._grow()
             else:
+                self._told.applied(writing)
                 return
 
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
@@ -157,7 +161,7 @@ class MemoryStore:
     @contextmanager
     def _reading(self, pending: Pending) -> Iterator[StoreState]:
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor, pending)
+            state = StoreState(self._layout, txn, cursor, pending, self._told)
             try:
                 yield state
             finally:
@@ -169,6 +173,7 @@ class MemoryStore:
         with self._env.begin(write=True) as txn:
             for db in (layout.claims, layout.facts, layout.totals, self._positions):
                 txn.drop(db, delete=False)
+        self._told.forget()
 
     def close(self) -> None:
         """See `View`."""

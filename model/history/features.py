@@ -128,8 +128,7 @@ def entity_features(
     others = counts[0]
     if not others:
         return NEVER_SEEN
-    person = kind.like == "person"
-    most = bounds.person if person else bounds.business
+    person, most = kind.like == "person", bounds.most(kind.like)
     if person and others >= most:
         return _COMMON
     policies, latest = past.recent(oldest, as_of, most, None if own is None else own.claim)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,11 +20,42 @@ from consumer.memory.facts.entries import (
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.pasts import FactsPast, TotalsPast, with_pending
 from consumer.memory.facts.totals import Series
+from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef
 from model.history.features import ClaimHistory, Known, claim_history, entity_features
 from model.history.past import Own, Past
 from model.history.store import EntityKey
+
+MOST_TOLD: Final = 50_000
+"""Entities of which is kept what claims are told."""
+
+
+class Told:
+    """What claims of the latest day are told of business-like entities that have no fact about
+    them: as they see earlier days only, it stays the same until something of these is applied.
+    """
+
+    def __init__(self) -> None:
+        self._as_of = -1
+        self._known: dict[EntityKey, Known] = {}
+
+    def of(self, as_of: int, earlier: dict[EntityKey, Known]) -> dict[EntityKey, Known]:
+        """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
+        if as_of < self._as_of:
+            return earlier
+        if as_of > self._as_of or len(self._known) > MOST_TOLD:
+            self._as_of, self._known = as_of, {}
+        return self._known
+
+    def applied(self, writing: Writing) -> None:
+        """Forget what was told of entities of which something has changed."""
+        for key in writing.changed_before(self._as_of):
+            self._known.pop((key[0], key[1:]), None)
+
+    def forget(self) -> None:
+        """Forget all."""
+        self._as_of, self._known = -1, {}
 
 
 class StoreState:
@@ -36,18 +67,22 @@ class StoreState:
         txn: of LMDB.
         cursor: of the facts.
         pending: facts that are not in the store yet.
+        told: what earlier batches were told.
     """
 
-    def __init__(self, layout: Layout, txn: Any, cursor: Any, pending: Pending) -> None:
+    def __init__(
+        self, layout: Layout, txn: Any, cursor: Any, pending: Pending, told: "Told"
+    ) -> None:
         self._layout = layout
         self._get = txn.get
         self._cursor = cursor
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
+        self._told = told
         self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
         """By moment."""
-        self._known: dict[int, dict[EntityKey, Known]] = {}
-        """By moment, what claims are told that the entity has no fact about."""
+        self._apart: dict[int, dict[EntityKey, Known]] = {}
+        """By moment, what strangers are told in this transaction only."""
 
     def end(self) -> None:
         """Let go of what was read.
@@ -60,42 +95,49 @@ class StoreState:
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
         claim, entities, as_of = asked
-        strangers = self._known.setdefault(as_of, {})
-        pasts = self._pasts.setdefault(as_of, {})
+        layout, pending, itself = self._layout, self._pending, self.follows(claim).facts
+        apart = self._apart.setdefault(as_of, {})
+        told = self._told.of(as_of, apart)
         named = []
         for entity in entities:
-            if entity in pasts:
-                past = pasts[entity]
-            else:
-                past = pasts[entity] = self._read(entity, as_of)
-            own = None if past is None else past.own(claim)
-            if own is not None:
-                known = self._told(entity, past, own, as_of)
-            elif entity in strangers:
-                known = strangers[entity]
-            else:
-                known = strangers[entity] = self._told(entity, past, None, as_of)
+            waits = entity in pending
+            if waits or (itself and key_of(entity) in itself):
+                past = self._past(entity, as_of)
+                own = None if past is None else past.own(claim)
+                if own is not None:
+                    named.append((entity[0], self._features(entity, past, own, as_of)))
+                    continue
+            kept = apart if waits or entity[0] not in layout.business else told
+            known = kept.get(entity)
+            if known is None:
+                past = self._past(entity, as_of)
+                known = kept[entity] = self._features(entity, past, None, as_of)
             named.append((entity[0], known))
-        return claim_history(self._layout.kinds, named)
+        return claim_history(layout.kinds, named)
 
     def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> Known:
         """What a claim is told of an entity."""
-        past = self._read(entity, as_of)
-        return self._told(entity, past, None if past is None else past.own(claim), as_of)
+        past = self._past(entity, as_of)
+        return self._features(entity, past, None if past is None else past.own(claim), as_of)
 
-    def _told(self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int) -> Known:
+    def _features(self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int) -> Known:
         layout = self._layout
         return entity_features(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
+
+    def _past(self, entity: EntityKey, as_of: int) -> Past | None:
+        kept = self._pasts.setdefault(as_of, {})
+        if entity not in kept:
+            kept[entity] = self._read(entity, as_of)
+        return kept[entity]
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
         more = self._pending.get(entity, ())
-        business = entity[0] in layout.business
-        most = (layout.bounds.business if business else layout.bounds.person) + 1 + len(more)
+        most = layout.most[entity[0]] + 1 + len(more)
         facts = self.latest(key, as_of, most)
         if not facts and not more:
             return None
-        many = business and len(facts) == most
+        many = len(facts) == most and entity[0] in layout.business
         past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
         if not more:
             return past
@@ -110,12 +152,12 @@ class StoreState:
         if not cursor.set_key(key):
             return ()
         cursor.last_dup()
-        end = edge(moment)
-        if cursor.value() >= end:
+        facts, end = list(islice(cursor.iterprev_dup(), most)), edge(moment)
+        if facts[0] >= end:
             cursor.set_range_dup(key, end)
             if not cursor.prev_dup():
                 return ()
-        facts = list(islice(cursor.iterprev_dup(), most))
+            facts = list(islice(cursor.iterprev_dup(), most))
         facts.reverse()
         return facts
 

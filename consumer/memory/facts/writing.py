@@ -9,6 +9,7 @@ from consumer.memory.facts.entries import (
     KeyBytes,
     changed,
     decode,
+    edge,
     encode,
     follows,
     kept_claim,
@@ -55,6 +56,21 @@ class Writing:
                     txn.delete(key, db=layout.totals)
                 else:
                     txn.put(key, series, db=layout.totals)
+
+    def changed_before(self, moment: int) -> set[KeyBytes]:
+        """Business-like entities of which something changed that is seen as of a moment."""
+        end, day = edge(moment), -(-moment // DAY)
+        rows = {
+            key
+            for key, value in (*self._put, *self._gone)
+            if value < end and key[0] in self._layout.business
+        }
+        series = {
+            key[:-1]
+            for key, changes in self._totals.items()
+            if any(by and then < day for then, by in changes.items())
+        }
+        return rows | series
 
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
         """Take in a claim of which nothing was known; False if it is not so."""

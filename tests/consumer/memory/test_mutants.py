@@ -98,24 +98,17 @@ MUTANTS = [
     Mutant(
         "cut before the time is looked at",
         "facts.state",
-        'facts = list(islice(cursor.iterprev_dup(), most))',
-        'cursor.last_dup()\n        facts = [fact for fact in '
-        'islice(cursor.iterprev_dup(), most) if fact < end]',
+        "if facts[0] >= end:",
+        "facts = [fact for fact in facts if fact < end]\n        if False:",
     ),
     Mutant(
         "one fact too few is read",
-        "facts.state",
-        'layout.bounds.business if business else layout.bounds.person) + 1 + len(more)',
-        'layout.bounds.business if business else layout.bounds.person) - 1',
+        "facts.state", "most = layout.most[entity[0]] + 1 + len(more)",
+        "most = layout.most[entity[0]] - 1",
     ),
     Mutant(
         "pending facts push stored ones out",
         "facts.state", " + 1 + len(more)", " + 1",
-    ),
-    Mutant(
-        "pasts are kept whenever they were asked for",
-        "facts.state", "pasts = self._pasts.setdefault(as_of, {})",
-        "pasts = self._pasts.setdefault(0, {})",
     ),
     Mutant(
         "pending facts are not merged",
@@ -218,28 +211,73 @@ MUTANTS = [
     ),
     Mutant(
         "what other claims are told is told to the claim itself",
-        "facts.state", "            if own is not None:",
-        "            if own is not None and entity not in strangers:",
+        "facts.state", "if waits or (itself and key_of(entity) in itself):", "if waits:",
+    ),
+    Mutant(
+        "what other claims are told is told to a claim that is pending",
+        "facts.state", "if waits or (itself and key_of(entity) in itself):",
+        "if itself and key_of(entity) in itself:",
     ),
     Mutant(
         "what the claim itself is told is told to all",
-        "facts.state", "known = self._told(entity, past, own, as_of)",
-        "known = strangers[entity] = self._told(entity, past, own, as_of)",
+        "facts.state", "                if own is not None:",
+        "                if own is not None:\n"
+        "                    told[entity] = self._features(entity, past, own, as_of)",
+    ),
+    Mutant(
+        "what claims are told of persons is kept",
+        "facts.state", "apart if waits or entity[0] not in layout.business else",
+        "apart if waits else",
+    ),
+    Mutant(
+        "what claims are told with pending facts is kept",
+        "facts.state", "apart if waits or entity", "apart if entity",
     ),
     Mutant(
         "what claims of one day are told is told to those of another",
-        "facts.state", "strangers = self._known.setdefault(as_of, {})",
-        "strangers = self._known.setdefault(0, {})",
+        "facts.state", "if as_of > self._as_of or", "if self._as_of < 0 or",
     ),
     Mutant(
-        "what is told of one entity is told of all of its kind",
-        "facts.state", "known = strangers[entity] = self._told(entity, past, None, as_of)",
-        "known = strangers[entity] = strangers.setdefault(\n"
-        "                    entity[0], self._told(entity, past, None, as_of))",
+        "what claims of one day are told is told to those of an earlier one",
+        "facts.state", "        if as_of < self._as_of:\n            return earlier\n", "",
+    ),
+    Mutant(
+        "within a batch, what claims of one day are told is told to those of another",
+        "facts.state", "self._apart.setdefault(as_of, {})", "self._apart.setdefault(0, {})",
+    ),
+    Mutant(
+        "pasts are kept whenever they were asked for",
+        "facts.state", "self._pasts.setdefault(as_of, {})", "self._pasts.setdefault(0, {})",
+    ),
+    Mutant(
+        "what was told of an entity stays when facts of it are applied",
+        "store", "self._told.applied(writing)", "pass",
+    ),
+    Mutant(
+        "what was told of an entity stays when facts of another are applied only",
+        "facts.state", "self._known.pop((key[0], key[1:]), None)",
+        "self._known.pop((key[0], bytes(16)), None)",
+    ),
+    Mutant(
+        "what was told outlives all that was read",
+        "store", "self._told.forget()", "pass",
+    ),
+    Mutant(
+        "what was told stays when the policy of a claim changes",
+        "facts.writing", "return rows | series", "return series",
+    ),
+    Mutant(
+        "what was told stays when a finding is added to several",
+        "facts.writing", "return rows | series", "return rows",
+    ),
+    Mutant(
+        "what was told stays when something of the day before is applied",
+        "facts.writing", "end, day = edge(moment), -(-moment // DAY)",
+        "end, day = edge(moment - DAY), -(-moment // DAY) - 1",
     ),
     Mutant(
         "a business with more claims than are looked at is counted from these",
-        "facts.state", "many = business and len(facts) == most", "many = False",
+        "facts.state", "many = len(facts) == most and", "many = False and",
     ),
     Mutant(
         "a day of which nothing is left stays",

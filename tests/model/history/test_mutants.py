@@ -166,7 +166,7 @@ MUTANTS = [
     ),
     Mutant(
         "the bound of persons for businesses",
-        "features", "bounds.person if person else bounds.business", "bounds.person",
+        "features", "bounds.most(kind.like)", "bounds.person",
     ),
     Mutant(
         "no entity is common by the number of its claims",
