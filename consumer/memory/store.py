@@ -16,7 +16,7 @@ from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.memory.facts.folder import DATA, Filled, Folder
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.linking import links
-from consumer.memory.facts.state import StoreState, Told
+from consumer.memory.facts.state import KeptHistories, StoreState
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.features import ClaimHistory
@@ -93,7 +93,7 @@ class MemoryStore:
         self._folder = folder
         self._filled = filled
         self._env = env
-        self._told = Told()
+        self._told = KeptHistories()
         self._positions = env.open_db(b"positions")
         kinds = filled.kinds
         self._layout = Layout(

@@ -71,7 +71,7 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
-class Known(NamedTuple):
+class EntityHistory(NamedTuple):
     """What a claim is told of one entity."""
 
     features: EntityFeatures | None
@@ -80,7 +80,9 @@ class Known(NamedTuple):
     """There are more claims than are looked at for their policies."""
 
 
-def claim_history(kinds: Sequence[EntityKind], named: Iterable[tuple[int, Known]]) -> ClaimHistory:
+def claim_history(
+    kinds: Sequence[EntityKind], named: Iterable[tuple[int, EntityHistory]]
+) -> ClaimHistory:
     """The history features of a claim.
 
     Args:
@@ -105,7 +107,7 @@ def claim_history(kinds: Sequence[EntityKind], named: Iterable[tuple[int, Known]
 
 def entity_features(
     past: Past | None, kind: EntityKind, own: Own | None, as_of: int, bounds: Bounds
-) -> Known:
+) -> EntityHistory:
     """What was known of one entity.
 
     Args:
@@ -148,7 +150,7 @@ def entity_features(
         float(frauds),
         frauds / decided if decided else _NAN,
     )
-    return Known(features, bounded=others > most)
+    return EntityHistory(features, bounded=others > most)
 
 
 @lru_cache(maxsize=1_024)
@@ -158,8 +160,8 @@ def _starts(as_of: int, span: int) -> tuple[int, ...]:
     return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
 
 
-NEVER_SEEN: Final = Known(EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN))
-_COMMON: Final = Known(None)
+NEVER_SEEN: Final = EntityHistory(EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN))
+_COMMON: Final = EntityHistory(None)
 
 
 def _together(one: EntityFeatures, other: EntityFeatures) -> EntityFeatures:

@@ -23,28 +23,30 @@ from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef
-from model.history.features import ClaimHistory, Known, claim_history, entity_features
+from model.history.features import ClaimHistory, EntityHistory, claim_history, entity_features
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
-MOST_TOLD: Final = 50_000
+MOST_KEPT: Final = 50_000
 """Entities of which is kept what claims are told."""
 
 
-class Told:
+class KeptHistories:
     """What claims of the latest day are told of business-like entities that have no fact about
     them: as they see earlier days only, it stays the same until something of these is applied.
     """
 
     def __init__(self) -> None:
         self._as_of = -1
-        self._known: dict[EntityKey, Known] = {}
+        self._known: dict[EntityKey, EntityHistory] = {}
 
-    def of(self, as_of: int, earlier: dict[EntityKey, Known]) -> dict[EntityKey, Known]:
+    def of(
+        self, as_of: int, earlier: dict[EntityKey, EntityHistory]
+    ) -> dict[EntityKey, EntityHistory]:
         """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
         if as_of < self._as_of:
             return earlier
-        if as_of > self._as_of or len(self._known) > MOST_TOLD:
+        if as_of > self._as_of or len(self._known) > MOST_KEPT:
             self._as_of, self._known = as_of, {}
         return self._known
 
@@ -71,7 +73,7 @@ class StoreState:
     """
 
     def __init__(
-        self, layout: Layout, txn: Any, cursor: Any, pending: Pending, told: "Told"
+        self, layout: Layout, txn: Any, cursor: Any, pending: Pending, told: "KeptHistories"
     ) -> None:
         self._layout = layout
         self._get = txn.get
@@ -81,7 +83,7 @@ class StoreState:
         self._told = told
         self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
         """By moment."""
-        self._apart: dict[int, dict[EntityKey, Known]] = {}
+        self._apart: dict[int, dict[EntityKey, EntityHistory]] = {}
         """By moment, what strangers are told in this transaction only."""
 
     def end(self) -> None:
@@ -115,12 +117,14 @@ class StoreState:
             named.append((entity[0], known))
         return claim_history(layout.kinds, named)
 
-    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> Known:
+    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> EntityHistory:
         """What a claim is told of an entity."""
         past = self._past(entity, as_of)
         return self._features(entity, past, None if past is None else past.own(claim), as_of)
 
-    def _features(self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int) -> Known:
+    def _features(
+        self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int
+    ) -> EntityHistory:
         layout = self._layout
         return entity_features(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 
