@@ -71,7 +71,7 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
-class EntityHistory(NamedTuple):
+class KnownEntity(NamedTuple):
     """What a claim is told of one entity."""
 
     features: EntityFeatures | None
@@ -81,7 +81,7 @@ class EntityHistory(NamedTuple):
 
 
 def claim_history(
-    kinds: Sequence[EntityKind], named: Iterable[tuple[int, EntityHistory]]
+    kinds: Sequence[EntityKind], named: Iterable[tuple[int, KnownEntity]]
 ) -> ClaimHistory:
     """The history features of a claim.
 
@@ -107,7 +107,7 @@ def claim_history(
 
 def entity_features(
     past: Past | None, kind: EntityKind, own: Own | None, as_of: int, bounds: Bounds
-) -> EntityHistory:
+) -> KnownEntity:
     """What was known of one entity.
 
     Args:
@@ -150,7 +150,7 @@ def entity_features(
         float(frauds),
         frauds / decided if decided else _NAN,
     )
-    return EntityHistory(features, bounded=others > most)
+    return KnownEntity(features, bounded=others > most)
 
 
 @lru_cache(maxsize=1_024)
@@ -160,8 +160,8 @@ def _starts(as_of: int, span: int) -> tuple[int, ...]:
     return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
 
 
-NEVER_SEEN: Final = EntityHistory(EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN))
-_COMMON: Final = EntityHistory(None)
+NEVER_SEEN: Final = KnownEntity(EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN))
+_COMMON: Final = KnownEntity(None)
 
 
 def _together(one: EntityFeatures, other: EntityFeatures) -> EntityFeatures:

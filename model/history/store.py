@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, in_order
-from model.history.features import ClaimHistory, EntityHistory, claim_history, entity_features
+from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
 from model.history.keys import Hash
 from model.history.past import NO_FINDINGS, EntityPast
 from model.history.plan import Bounds, EntityKind
@@ -56,7 +56,7 @@ class DictStore:
             self._kinds, [(key[0], self._known(key, claim, as_of)) for key in keys]
         )
 
-    def _known(self, key: EntityKey, claim: ClaimRef, as_of: int) -> EntityHistory:
+    def _known(self, key: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
         past = self._pasts.get(key)
         own = None if past is None else past.own(claim)
         return entity_features(past, self._kinds[key[0]], own, as_of, self._bounds)

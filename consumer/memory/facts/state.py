@@ -23,7 +23,7 @@ from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef
-from model.history.features import ClaimHistory, EntityHistory, claim_history, entity_features
+from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
@@ -38,11 +38,9 @@ class KeptHistories:
 
     def __init__(self) -> None:
         self._as_of = -1
-        self._known: dict[EntityKey, EntityHistory] = {}
+        self._known: dict[EntityKey, KnownEntity] = {}
 
-    def of(
-        self, as_of: int, earlier: dict[EntityKey, EntityHistory]
-    ) -> dict[EntityKey, EntityHistory]:
+    def of(self, as_of: int, earlier: dict[EntityKey, KnownEntity]) -> dict[EntityKey, KnownEntity]:
         """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
         if as_of < self._as_of:
             return earlier
@@ -83,7 +81,7 @@ class StoreState:
         self._told = told
         self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
         """By moment."""
-        self._apart: dict[int, dict[EntityKey, EntityHistory]] = {}
+        self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
 
     def end(self) -> None:
@@ -117,14 +115,14 @@ class StoreState:
             named.append((entity[0], known))
         return claim_history(layout.kinds, named)
 
-    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> EntityHistory:
+    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
         """What a claim is told of an entity."""
         past = self._past(entity, as_of)
         return self._features(entity, past, None if past is None else past.own(claim), as_of)
 
     def _features(
         self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int
-    ) -> EntityHistory:
+    ) -> KnownEntity:
         layout = self._layout
         return entity_features(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 

@@ -202,7 +202,7 @@ MUTANTS = [
     Mutant(
         "an entity that was never seen is missing",
         "features", "    if past is None:\n        return NEVER_SEEN",
-        "    if past is None:\n        return EntityHistory(MISSING)",
+        "    if past is None:\n        return KnownEntity(MISSING)",
     ),
     Mutant(
         "of two entities, the longer time counts",
