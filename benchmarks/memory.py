@@ -1,13 +1,14 @@
 """The store of what is remembered, next to LMDB with nothing around it; its memory.
 
-    python -m benchmarks.memory [--claims N] [--parts N]
+    python -m benchmarks.memory [--claims N] [--parts N] [--a-day N]
 
-Claims name four persons and two businesses each, of a million; one in eight is decided 60 days
-later. Each batch of a thousand, a day's, is first read and written in an LMDB file of its own: the
-latest facts of the entities of each claim, its facts and its entries. Then it takes the whole path:
-keys from claims, histories, facts into the store. Figures are µs a claim: of the fastest batch, and
-of the one in the middle, of the last part; and the memory that is the process's own. *bare_once* is
-the bare reading of each entity of a batch once, which is no part of the ratio.
+Claims name four persons and two businesses each, of a million; one in eight is decided 60 batches
+later. Each batch of a thousand, of which a day has one or so many, is first read and written in an
+LMDB file of its own: the latest facts of the entities of each claim, its facts and its entries.
+Then it takes the whole path: keys from claims, histories, facts into the store. Figures are µs a
+claim: of the fastest batch, and of the one in the middle, of the last part; and the memory that is
+the process's own. *bare_once* is the bare reading of each entity of a batch once, which is no part
+of the ratio.
 """
 
 import argparse
@@ -40,7 +41,8 @@ BUSINESSES: Final = 20_000
 """Of each of two kinds; of which a few are in most claims."""
 BATCH: Final = 1_000
 FIRST_DAY: Final = 20_000
-FOUND_DAYS: Final = 60
+FOUND_AFTER: Final = 60
+"""Batches."""
 SECRET: Final = bytes(32)
 PEOPLE: Final = ("policy", "phone", "account", "email")
 FIRMS: Final = ("garage", "broker")
@@ -89,8 +91,8 @@ class Day(NamedTuple):
     """Number of the first claim."""
 
 
-def days(count: int, of: Any) -> Iterator[Day]:
-    """So many batches, the same each time."""
+def days(count: int, of: Any, a_day: int = 1) -> Iterator[Day]:
+    """So many batches, the same each time, so many of them a day."""
     make: Callable[..., Any] = claim_type(of)
     for number in range(count):
         rng = np.random.default_rng(number)
@@ -112,11 +114,11 @@ def days(count: int, of: Any) -> Iterator[Day]:
                 np.hstack([people, firms]).tolist()
             )
         ]
-        decided = number - FOUND_DAYS
+        decided = number - FOUND_AFTER
         found = [
             (decided * BATCH + row, row % 16 == 0) for row in range(0, BATCH, 8) if decided >= 0
         ]
-        yield Day(FIRST_DAY + number, claims, found, first)
+        yield Day(FIRST_DAY + number // a_day, claims, found, first)
 
 
 class BareStore:
@@ -178,7 +180,7 @@ class Spent(NamedTuple):
     apply: float
 
 
-def run(count: int, parts: int, folder: Path) -> tuple[list[Spent], list[float]]:
+def run(count: int, parts: int, a_day: int, folder: Path) -> tuple[list[Spent], list[float]]:
     """Times of each batch, and the process's own memory in MB after each part."""
     of, bounds = contract(), Bounds()
     kinds, maker = kinds_in(of), KeyMaker(of, SECRET)
@@ -190,7 +192,7 @@ def run(count: int, parts: int, folder: Path) -> tuple[list[Spent], list[float]]
     limits = [bounds.person if kind.like == "person" else bounds.business for kind in kinds]
     spent, memory = [], []
     batches = count // BATCH
-    for number, day in enumerate(days(batches, of)):
+    for number, day in enumerate(days(batches, of, a_day)):
         keys = maker.all_keys(day.claims)
         refs = [claim_ref(claim.claim_no) for claim in day.claims]
         times = [time.perf_counter()]
@@ -234,7 +236,7 @@ def _bare(
     named = [key_of(one) for key in keys for one in key.entities]
     once = list(dict.fromkeys(named))
     facts = [
-        (key_of(one), stored(day.day, ref, key.policy, found=False))
+        (key_of(one), stored(day.day, ref, key.policy))
         for ref, key in zip(refs, keys, strict=True)
         for one in key.entities
     ]
@@ -290,9 +292,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.memory")
     parser.add_argument("--claims", type=int, default=300_000)
     parser.add_argument("--parts", type=int, default=10)
+    parser.add_argument("--a-day", type=int, default=1, help="batches")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
-        spent, memory = run(options.claims, options.parts, Path(scratch))
+        spent, memory = run(options.claims, options.parts, options.a_day, Path(scratch))
     last = np.array(spent[-(len(spent) // options.parts) :]) * 1e6 / BATCH
     say = sys.stdout.write
     say("| µs a claim | " + " | ".join(Spent._fields) + " | bare | whole path | ratio |\n")

@@ -18,11 +18,11 @@ from consumer.memory.facts.entries import Entry, decode
 from consumer.memory.facts.folder import DATA, Filled, Folder, on_disk
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.linking import links
-from consumer.memory.facts.state import StoreState
+from consumer.memory.facts.state import KeptHistories, StoreState
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.facts import ClaimRef
-from model.history.features import ClaimHistory, claim_history
+from model.history.features import ClaimHistory
 from model.history.plan import Bounds, EntityKind
 from schemas.memory import RememberedClaim
 
@@ -99,6 +99,7 @@ class MemoryStore:
         self._filled = filled
         self._env = env
         self._closed = False
+        self._told = KeptHistories()
         self._positions = env.open_db(b"positions")
         kinds = filled.kinds
         self._layout = Layout(
@@ -107,6 +108,8 @@ class MemoryStore:
             totals=env.open_db(b"totals"),
             kinds=kinds,
             bounds=bounds,
+            span=bounds.span,
+            most=tuple(bounds.most(kind.like) for kind in kinds),
             numbers={kind.kind: bytes([number]) for number, kind in enumerate(kinds)},
             business=frozenset(n for n, kind in enumerate(kinds) if kind.like == "business"),
         )
@@ -140,23 +143,21 @@ class MemoryStore:
         while True:
             try:
                 with self._env.begin(write=True) as txn:
-                    Writing(self._layout, txn).write(by_claim)
+                    writing = Writing(self._layout, txn)
+                    writing.write(by_claim)
                     for partition, offset in positions.items():
                         key = _PARTITION.pack(partition)
                         txn.put(key, _OFFSET.pack(offset), db=self._positions)
             except full:
                 self._grow()
             else:
+                self._told.applied(writing)
                 return
 
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
-        kinds, bounds = self._layout.kinds, self._layout.bounds
         with self._reading(pending) as state:
-            return [
-                claim_history(kinds, state.pasts(keys, as_of), claim, as_of, bounds)
-                for claim, keys, as_of in asked
-            ]
+            return list(map(state.history, asked))
 
     def links(self, asked: Asked, most: int) -> list[Link]:
         """See `View`."""
@@ -166,7 +167,7 @@ class MemoryStore:
     @contextmanager
     def _reading(self, pending: Pending) -> Iterator[StoreState]:
         with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor, pending)
+            state = StoreState(self._layout, txn, cursor, pending, self._told)
             try:
                 yield state
             finally:
@@ -218,6 +219,7 @@ class MemoryStore:
         with self._env.begin(write=True) as txn:
             for db in (layout.claims, layout.facts, layout.totals, self._positions):
                 txn.drop(db, delete=False)
+        self._told.forget()
 
     def close(self) -> None:
         """See `View`; once is enough."""

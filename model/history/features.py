@@ -1,17 +1,18 @@
-"""The one function from what was known at a moment to the history features of a claim.
+"""The one function from what was known at a moment to the history features of a claim: of each
+entity that it names, and of all of them.
 
-Training replays it, and serving will call it: there is no second way to compute a feature. It sees
+Training replays it, and serving calls it: there is no second way to compute a feature. It sees
 facts that became known strictly before the moment, none older than `Bounds.days`, and nothing of
 the claim itself. Whoever computes a feature differently has computed another feature.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from model.history.facts import DAY, ClaimRef
-from model.history.past import Past, outcome
+from model.history.facts import DAY
+from model.history.past import Own, Past, outcome
 from model.history.plan import Bounds, EntityKind
 
 WINDOWS: Final = (30, 90, 365)
@@ -70,48 +71,56 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
+class KnownEntity(NamedTuple):
+    """What a claim is told of one entity."""
+
+    features: EntityFeatures | None
+    """None if the entity is taken for a placeholder."""
+    bounded: bool = False
+    """There are more claims than are looked at for their policies."""
+
+
 def claim_history(
-    kinds: Sequence[EntityKind],
-    named: Mapping[int, Sequence[Past | None]],
-    claim: ClaimRef,
-    as_of: int,
-    bounds: Bounds,
+    kinds: Sequence[EntityKind], named: Iterable[tuple[int, KnownEntity]]
 ) -> ClaimHistory:
     """The history features of a claim.
 
     Args:
         kinds: those of the contract.
-        named: the pasts of the entities that the claim names, by the number of their kind; None for
-            an entity that was never seen. A kind that it names no entity of is left out.
-        claim: which it is: what is known of itself does not count.
-        as_of: the moment, in milliseconds; what became known then or later is not seen.
-        bounds: how much is looked at.
+        named: what is known of the entities that the claim names, with the number of their kind;
+            see `entity_features`.
     """
-    found, flags, bounded = [], [], []
-    oldest = (as_of - bounds.span,)
-    for number, kind in enumerate(kinds):
-        known, pasts = [], named.get(number, ())
-        for past in pasts:
-            one = _NEVER_SEEN if past is None else entity_features(past, kind, claim, as_of, bounds)
-            if one is not None:
-                known.append(one)
-        if len(known) < len(pasts):
-            flags.append(f"{COMMON}:{kind.kind}")
-        found.append(known[0] if len(known) == 1 else _together(known))
-        if kind.like != "person" and any(
-            past is not None and past.counts(oldest, as_of)[0] > bounds.business for past in pasts
-        ):
-            bounded.append(number)
-    return ClaimHistory(tuple(found), tuple(flags), tuple(bounded))
+    found = [MISSING] * len(kinds)
+    common, bounded = set(), set()
+    for number, (features, more) in named:
+        if features is None:
+            common.add(number)
+        elif found[number] is MISSING:
+            found[number] = features
+        else:
+            found[number] = _together(found[number], features)
+        if more:
+            bounded.add(number)
+    flags = [f"{COMMON}:{kinds[number].kind}" for number in sorted(common)]
+    return ClaimHistory(tuple(found), tuple(flags), tuple(sorted(bounded)))
 
 
 def entity_features(
-    past: Past, kind: EntityKind, claim: ClaimRef, as_of: int, bounds: Bounds
-) -> EntityFeatures | None:
-    """What was known of one entity; None if it is taken for a placeholder. See `claim_history`."""
+    past: Past | None, kind: EntityKind, own: Own | None, as_of: int, bounds: Bounds
+) -> KnownEntity:
+    """What was known of one entity.
+
+    Args:
+        past: of it; None for an entity that was never seen.
+        kind: of the entity.
+        own: what the past has of the claim that asks, which does not count: `Past.own`.
+        as_of: the moment, in milliseconds; what became known then or later is not seen.
+        bounds: how much is looked at.
+    """
+    if past is None:
+        return NEVER_SEEN
     starts = _starts(as_of, bounds.span)
     oldest, counts = starts[0], past.counts(starts, as_of)
-    own = past.own(claim)
     if own is not None and not oldest <= own.known_at < as_of:
         own = None
     if own is not None:
@@ -120,19 +129,18 @@ def entity_features(
         ]
     others = counts[0]
     if not others:
-        return _NEVER_SEEN
-    person = kind.like == "person"
-    most = bounds.person if person else bounds.business
+        return NEVER_SEEN
+    person, most = kind.like == "person", bounds.most(kind.like)
     if person and others >= most:
-        return None
-    policies, latest = past.recent(oldest, as_of, most, None if own is None else claim)
+        return _COMMON
+    policies, latest = past.recent(oldest, as_of, most, None if own is None else own.claim)
     if person and policies >= bounds.common:
-        return None
+        return _COMMON
     decided, frauds = past.outcomes(as_of)
     if own is not None:
         decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
         decided, frauds = decided - decided_itself, frauds - fraud_itself
-    return EntityFeatures(
+    features = EntityFeatures(
         float(counts[1]),
         float(counts[2]),
         float(counts[3]),
@@ -142,6 +150,7 @@ def entity_features(
         float(frauds),
         frauds / decided if decided else _NAN,
     )
+    return KnownEntity(features, bounded=others > most)
 
 
 @lru_cache(maxsize=1_024)
@@ -151,17 +160,14 @@ def _starts(as_of: int, span: int) -> tuple[int, ...]:
     return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
 
 
-_NEVER_SEEN: Final = EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN)
+NEVER_SEEN: Final = KnownEntity(EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN))
+_COMMON: Final = KnownEntity(None)
 
 
-def _together(found: Sequence[EntityFeatures]) -> EntityFeatures:
-    """Of several entities of a kind, what says most: the shortest time, the largest of the rest."""
-    if not found:
-        return MISSING
-    values = [[v for v in column if not math.isnan(v)] for column in zip(*found, strict=True)]
-    return EntityFeatures(
-        *(
-            _NAN if not known else min(known) if suffix == "days_since" else max(known)
-            for suffix, known in zip(SUFFIXES, values, strict=True)
-        )
-    )
+def _together(one: EntityFeatures, other: EntityFeatures) -> EntityFeatures:
+    """Of two entities of a kind, what says most: the shortest time, the largest of the rest."""
+    found = []
+    for suffix, values in zip(SUFFIXES, zip(one, other, strict=True), strict=True):
+        known = [value for value in values if not math.isnan(value)] or [_NAN]
+        found.append(min(known) if suffix == "days_since" else max(known))
+    return EntityFeatures(*found)

@@ -9,12 +9,14 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from model.files.trusted import FileError, read_trusted
 from model.history.plan import kinds_in
 from schemas.contract.model import Contract
+from schemas.entities.declared import Entity
 from schemas.entities.normal import normaliser
 
 SECRET_BYTES: Final = 32
@@ -22,6 +24,9 @@ HASH_BYTES: Final = 16
 """Of 2**64 names, two are expected to have the same hash."""
 POLICY: Final = ""
 """Stands for the kind of what claims are made under; no entity's kind is empty."""
+
+KEPT_NAMES: Final = 16_384
+"""Of each field that names businesses, as they stand in many claims."""
 
 Hash = bytes
 Hasher = Callable[[str], Hash]
@@ -84,6 +89,17 @@ def hasher(secret: bytes, kind: str) -> Hasher:
     return hashed
 
 
+def _hasher_of(entity: Entity, hashed: Hasher) -> Callable[[str], Hash | None]:
+    """The hash of what a field states; None if it names nobody."""
+    normal = normaliser(entity)
+
+    def named(stated: str) -> Hash | None:
+        text = normal(stated)
+        return None if text is None else hashed(text)
+
+    return lru_cache(KEPT_NAMES)(named) if entity.like == "business" else named
+
+
 class KeyMaker:
     """Makes the keys of claims.
 
@@ -98,7 +114,7 @@ class KeyMaker:
         kinds = [kind.kind for kind in kinds_in(contract)]
         hashers = [hasher(secret, kind) for kind in kinds]
         self._fields = [
-            (name, kinds.index(entity.kind), normaliser(entity), hashers[kinds.index(entity.kind)])
+            (name, kinds.index(entity.kind), _hasher_of(entity, hashers[kinds.index(entity.kind)]))
             for name, entity in contract.entities.items()
         ]
         self._key = contract.event.key
@@ -107,12 +123,12 @@ class KeyMaker:
     def keys(self, claim: Any) -> ClaimKeys:
         """The keys of one claim; what is missing or names nobody has none."""
         found: dict[tuple[int, Hash], None] = {}
-        for name, kind, normal, hashed in self._fields:
+        for name, kind, hashed in self._fields:
             stated = getattr(claim, name)
             if stated is not None:
-                text = normal(stated)
-                if text is not None:
-                    found[kind, hashed(text)] = None
+                known = hashed(stated)
+                if known is not None:
+                    found[kind, known] = None
         stated = None if self._key is None else getattr(claim, self._key)
         return ClaimKeys(None if stated is None else self._policy(stated), tuple(found))
 

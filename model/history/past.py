@@ -18,18 +18,10 @@ from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, first_of
 NO_FINDINGS: tuple[OutcomeFact, ...] = ()
 
 
-class Recent(NamedTuple):
-    """Of the latest claims."""
-
-    policies: int
-    """On how many different policies they are."""
-    latest: int
-    """When the last of them became known."""
-
-
 class Own(NamedTuple):
     """What the past of an entity has of one claim."""
 
+    claim: ClaimRef
     known_at: int
     findings: tuple[OutcomeFact, ...]
     """The latest last."""
@@ -41,12 +33,13 @@ class Past(Protocol):
     def own(self, claim: ClaimRef) -> Own | None:
         """What is known of one claim, if it is among those of the entity."""
 
-    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """How many claims became known from each start on, and before `end`."""
 
-    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """Of the latest claims, at most so many, that became known from `start` on and before
-        `end`. They are in the order of time, then of the claim.
+        `end`: on how many different policies they are, and when the last of them became known. They
+        are in the order of time, then of the claim.
 
         Args:
             start: there is a claim from it on.
@@ -96,14 +89,14 @@ class EntityPast(Struct, gc=False):
         fact = self.facts.get(claim)
         if fact is None:
             return None
-        return Own(fact.known_at, self.findings.get(claim, NO_FINDINGS))
+        return Own(claim, fact.known_at, self.findings.get(claim, NO_FINDINGS))
 
-    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
         last = bisect_left(self.known, end)
         return [last - bisect_left(self.known, start) for start in starts]
 
-    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
         first, last = bisect_left(self.known, start), bisect_left(self.known, end)
         if but is None:
@@ -113,7 +106,7 @@ class EntityPast(Struct, gc=False):
             places = [place for place in seen if self.claims[place] != but][-most:]
         policies = {self.policies[place] for place in places}
         policies.discard(None)
-        return Recent(len(policies), self.known[places[-1]])
+        return len(policies), self.known[places[-1]]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""

@@ -31,6 +31,10 @@ class Bounds(Struct, frozen=True, kw_only=True):
         """`days` in milliseconds."""
         return self.days * DAY
 
+    def most(self, like: Kindred) -> int:
+        """How many of the latest claims of such an entity are looked at."""
+        return self.person if like == "person" else self.business
+
 
 class EntityKind(Struct, frozen=True, kw_only=True):
     """A kind of entity that a contract names."""

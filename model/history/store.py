@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, in_order
-from model.history.features import ClaimHistory, claim_history
+from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
 from model.history.keys import Hash
-from model.history.past import NO_FINDINGS, EntityPast, Past
+from model.history.past import NO_FINDINGS, EntityPast
 from model.history.plan import Bounds, EntityKind
 
 EntityKey = tuple[int, Hash]
@@ -52,7 +52,11 @@ class DictStore:
 
     def history(self, claim: ClaimRef, keys: Iterable[EntityKey], as_of: int) -> ClaimHistory:
         """The history features of a claim as of a moment; see `claim_history`."""
-        named: dict[int, list[Past | None]] = {}
-        for key in keys:
-            named.setdefault(key[0], []).append(self._pasts.get(key))
-        return claim_history(self._kinds, named, claim, as_of, self._bounds)
+        return claim_history(
+            self._kinds, [(key[0], self._known(key, claim, as_of)) for key in keys]
+        )
+
+    def _known(self, key: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
+        past = self._pasts.get(key)
+        own = None if past is None else past.own(claim)
+        return entity_features(past, self._kinds[key[0]], own, as_of, self._bounds)

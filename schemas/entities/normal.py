@@ -66,7 +66,7 @@ def _names_nobody(found: str, entity: Entity) -> bool:
 
 
 def _is_filler(own: str) -> bool:
-    if len(set(own)) < 2:
+    if own.count(own[0]) == len(own):
         return True
     return len(own) >= _RUN and own.isdigit() and (own in _UP or own in _DOWN)
 

@@ -184,15 +184,15 @@ def screened(stage: Stage) -> bool:
 
 
 def test_bad_outcomes_are_set_aside_exactly_once_whatever_is_killed(stage: Stage) -> None:
-    topic, rows = stage.settings().outcomes_topic, outcome_rows(1_500)
-    assert produce(stage.bootstrap, topic, rows[:1_000]) == 1_000
+    topic, rows = stage.settings().outcomes_topic, outcome_rows(4_500)
+    assert produce(stage.bootstrap, topic, rows[:4_000]) == 4_000
     for wanted in (40, 160):
         process = stage.command("outcomes", BATCH_SIZE="5").ready()
         wait.until(partial(written, stage, wanted), f"{wanted} dead letters")
         process.kill()
         assert not screened(stage), "killed too late to show anything"
     process = stage.command("outcomes").ready()
-    produce(stage.bootstrap, topic, rows[1_000:])
+    produce(stage.bootstrap, topic, rows[4_000:])
     wait.until(lambda: process.check() and screened(stage), "the last outcome")
     assert process.stop() == 0, process.log
 

@@ -5,7 +5,7 @@ store follows from entries, so that neither order nor repetition of records leav
 """
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -29,10 +29,13 @@ CLAIM: Final = slice(4, 20)
 POLICY: Final = slice(20, 36)
 """`NO_POLICY` if there is none."""
 FOUND: Final = 36
-"""Whether there are findings."""
+"""What was found: `OPEN`, `CLEARED`, `FRAUD`, or `SEVERAL`, if only the entry says."""
+OPEN, CLEARED, FRAUD, SEVERAL = range(4)
+FOUND_ON: Final = slice(37, 41)
+"""The day on which it was found, if it was once."""
 _BYTE: Final = [bytes([number]) for number in range(256)]
 NO_POLICY: Final = bytes(HASH_BYTES)
-_FACT: Final = struct.Struct(">I16s16s?")
+_FACT: Final = struct.Struct(">I16s16sBI")
 
 
 class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
@@ -168,16 +171,24 @@ def keys_in(named: bytes) -> list[KeyBytes]:
     return [named[start : start + KEY_BYTES] for start in range(0, len(named), KEY_BYTES)]
 
 
-def stored(day: int, claim: ClaimRef, policy: bytes | None, *, found: bool) -> StoredFact:
+def stored(
+    day: int, claim: ClaimRef, policy: bytes | None, findings: Sequence[OutcomeFact] = ()
+) -> StoredFact:
     """A fact as it is stored.
 
     Args:
         day: on which the claim came in, since 1970.
         claim: which it is.
         policy: what it is made under.
-        found: whether there are findings on it.
+        findings: on the claim.
     """
-    return _FACT.pack(day, claim, policy or NO_POLICY, found)
+    found, found_on = OPEN, 0
+    if len(findings) == 1:
+        found = FRAUD if findings[0].fraud else CLEARED
+        found_on = findings[0].known_at // DAY
+    elif findings:
+        found = SEVERAL
+    return _FACT.pack(day, claim, policy or NO_POLICY, found, found_on)
 
 
 @lru_cache(maxsize=1_024)
@@ -187,6 +198,12 @@ def edge(moment: int) -> bytes:
     A fact became known when its day began.
     """
     return max(0, -(-moment // DAY)).to_bytes(4, "big")
+
+
+@lru_cache(maxsize=1_024)
+def edges(moments: tuple[int, ...]) -> tuple[bytes, ...]:
+    """`edge` of each moment."""
+    return tuple(map(edge, moments))
 
 
 def known_at(fact: StoredFact) -> int:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from consumer.errors import SettingsError
 from model.history.plan import EntityKind
 
-FORMAT: Final = f"1 {sys.byteorder}"
+FORMAT: Final = f"2 {sys.byteorder}"
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
 OWNER: Final = "owner.json"

@@ -16,6 +16,10 @@ class Layout(NamedTuple):
     """Series by business-like entity and what is counted."""
     kinds: tuple[EntityKind, ...]
     bounds: Bounds
+    span: int
+    """Milliseconds after which a fact is not seen any more."""
+    most: tuple[int, ...]
+    """How many of the latest claims are looked at, by number of the kind."""
     numbers: dict[str, bytes]
     """Of the kinds, as one byte, by their names; facts of other kinds are not kept."""
     business: frozenset[int]

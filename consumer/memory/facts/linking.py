@@ -7,7 +7,6 @@ from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.state import StoreState
 from consumer.memory.view import Asked, Link
 from model.history.facts import ClaimRef
-from model.history.features import entity_features
 from model.history.past import outcome
 from model.history.store import EntityKey
 
@@ -35,8 +34,7 @@ def _through(
     kind, bounds, as_of = layout.kinds[key[0]], layout.bounds, asked.as_of
     if kind.like != "person":
         return
-    ((past,),) = state.pasts([key], as_of).values()
-    if past is None or entity_features(past, kind, asked.claim, as_of, bounds) is None:
+    if state.known(key, asked.claim, as_of).features is None:
         return
     name = key_of(key)
     for fact in state.latest(name, as_of, bounds.person + 1):

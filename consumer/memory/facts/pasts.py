@@ -8,12 +8,16 @@ from typing import Final, Protocol
 from consumer.memory.facts.entries import (
     CLAIM,
     FOUND,
+    FOUND_ON,
+    FRAUD,
     NO_POLICY,
     POLICY,
+    SEVERAL,
     Follows,
     KeyBytes,
     StoredFact,
     edge,
+    edges,
     known_at,
     stored,
 )
@@ -27,7 +31,7 @@ from consumer.memory.facts.totals import (
     totals,
 )
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of
-from model.history.past import Own, Recent, outcome
+from model.history.past import Own, outcome
 
 _policy: Final = itemgetter(POLICY)
 
@@ -42,10 +46,11 @@ class Reads(Protocol):
         """What follows from the entry of a claim."""
 
 
-class PersonPast:
-    """Of a person-like entity: counted from its latest facts.
+class FactsPast:
+    """Counted from the latest facts of an entity.
 
-    They are all that are in the span, or so many that the entity is taken for a placeholder.
+    They are all that are in the span, or so many that a person-like entity is taken for a
+    placeholder.
 
     Args:
         state: of a store.
@@ -54,84 +59,59 @@ class PersonPast:
         span: milliseconds after which a fact is not seen any more.
     """
 
+    __slots__ = ("facts", "key", "span", "state")
+
     def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
         self.state = state
         self.key = key
         self.facts = facts
-        self._span = span
+        self.span = span
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
         facts, findings = self.state.follows(claim)
-        if self.key not in facts:
-            return None
-        return Own(facts[self.key].known_at, findings)
+        fact = facts.get(self.key)
+        return None if fact is None else Own(claim, fact.known_at, findings)
 
-    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
         facts = self.facts
         last = bisect_left(facts, edge(end))
-        return [last - bisect_left(facts, edge(start)) for start in starts]
+        return [last - bisect_left(facts, start) for start in edges(starts)]
 
-    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
         return recent_of(self.facts, start, end, most, but)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
-        found = [fact for fact in self.facts if fact[FOUND]]
-        if not found:
-            return 0, 0
-        states = [
-            outcome(known_at(fact), self.state.follows(fact[CLAIM]).findings, self._span, moment)
-            for fact in found
-        ]
-        return sum(decided for decided, _ in states), sum(fraud for _, fraud in states)
+        decided = frauds = 0
+        oldest, end = edge(moment - self.span), edge(moment)
+        for fact in [fact for fact in self.facts if fact[FOUND]]:
+            if fact[FOUND] == SEVERAL:
+                findings = self.state.follows(fact[CLAIM]).findings
+                one, fraud = outcome(known_at(fact), findings, self.span, moment)
+                decided, frauds = decided + one, frauds + fraud
+            elif oldest <= fact < end and oldest <= fact[FOUND_ON] < end:
+                decided, frauds = decided + 1, frauds + (fact[FOUND] == FRAUD)
+        return decided, frauds
 
 
-class BusinessPast(PersonPast):
-    """Of a business-like entity: of its claims, the latest are known one by one, and totals of all
-    by day.
-
-    It stands in many claims of a batch, which ask the same: what was found last is kept.
+class TotalsPast(FactsPast):
+    """Of a business-like entity with many claims: the latest are known one by one, and totals of
+    all by day.
     """
 
-    __slots__ = ("_counts", "_outcomes", "_recent")
+    __slots__ = ()
 
-    def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
-        super().__init__(state, key, facts, span)
-        self._counts: tuple[Sequence[int], int, list[int]] | None = None
-        self._recent: tuple[int, int, int, Recent] | None = None
-        self._outcomes: tuple[int, tuple[int, int]] | None = None
-
-    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
-        kept = self._counts
-        if kept is None or kept[0] != starts or kept[1] != end:
-            days = [_day(moment) for moment in (end, *starts)]
-            last, *before = totals(self.state.series(self.key, CLAIMS), days)
-            found = [last - sum_then for sum_then in before]
-            kept = self._counts = starts, end, found
-        return kept[2]
-
-    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
-        """See `Past`."""
-        if but is not None:
-            return recent_of(self.facts, start, end, most, but)
-        kept = self._recent
-        if kept is None or kept[:3] != (start, end, most):
-            found = recent_of(self.facts, start, end, most, None)
-            kept = self._recent = start, end, most, found
-        return kept[3]
+        days = [_day(moment) for moment in (end, *starts)]
+        last, *before = totals(self.state.series(self.key, CLAIMS), days)
+        return [last - sum_then for sum_then in before]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
-        kept = self._outcomes
-        if kept is None or kept[0] != moment:
-            kept = self._outcomes = moment, self._outcomes_before(moment)
-        return kept[1]
-
-    def _outcomes_before(self, moment: int) -> tuple[int, int]:
         rises = self.state.series(self.key, DECIDED)
         if rises is None:
             return 0, 0
@@ -157,7 +137,7 @@ class PendingPast:
 
     def __init__(
         self,
-        past: PersonPast,
+        past: FactsPast,
         replaced: Sequence[ClaimFact],
         pending: Sequence[ClaimFact],
         span: int,
@@ -171,10 +151,7 @@ class PendingPast:
         self._facts = sorted(
             [
                 *left,
-                *(
-                    stored(_day(fact.known_at), fact.claim, fact.policy, found=False)
-                    for fact in pending
-                ),
+                *(stored(_day(fact.known_at), fact.claim, fact.policy) for fact in pending),
             ]
         )
 
@@ -182,17 +159,17 @@ class PendingPast:
         """See `Past`."""
         for fact in self._pending:
             if fact.claim == claim:
-                return Own(fact.known_at, self._findings(claim))
+                return Own(claim, fact.known_at, self._findings(claim))
         return self._past.own(claim)
 
-    def counts(self, starts: Sequence[int], end: int) -> list[int]:
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
         return [
             count + _within(self._pending, start, end) - _within(self._replaced, start, end)
             for start, count in zip(starts, self._past.counts(starts, end), strict=True)
         ]
 
-    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> Recent:
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
         return recent_of(self._facts, start, end, most, but)
 
@@ -210,8 +187,8 @@ class PendingPast:
 
 
 def with_pending(
-    past: PersonPast, pending: Iterable[ClaimFact], span: int
-) -> PersonPast | PendingPast:
+    past: FactsPast, pending: Iterable[ClaimFact], span: int
+) -> FactsPast | PendingPast:
     """A past with pending facts: of two facts about one claim, the first counts."""
     replaced: list[ClaimFact] = []
     counting: dict[ClaimRef, ClaimFact] = {}
@@ -233,9 +210,10 @@ def with_pending(
 
 def recent_of(
     facts: Sequence[StoredFact], start: int, end: int, most: int, but: ClaimRef | None
-) -> Recent:
+) -> tuple[int, int]:
     """Of the latest of some facts, in order; see `Past.recent`."""
-    first, last = bisect_left(facts, edge(start)), bisect_left(facts, edge(end))
+    oldest, after = edges((start, end))
+    first, last = bisect_left(facts, oldest), bisect_left(facts, after)
     if but is None:
         seen = facts[max(first, last - most) : last]
     else:
@@ -243,7 +221,7 @@ def recent_of(
         seen = [fact for fact in some if fact[CLAIM] != but][-most:]
     policies = set(map(_policy, seen))
     policies.discard(NO_POLICY)
-    return Recent(len(policies), known_at(seen[-1]))
+    return len(policies), known_at(seen[-1])
 
 
 def _within(facts: Iterable[ClaimFact], start: int, end: int) -> int:

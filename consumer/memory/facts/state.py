@@ -1,8 +1,8 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,12 +18,44 @@ from consumer.memory.facts.entries import (
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import BusinessPast, PersonPast, with_pending
+from consumer.memory.facts.pasts import FactsPast, TotalsPast, with_pending
 from consumer.memory.facts.totals import Series
-from consumer.memory.view import Pending
+from consumer.memory.facts.writing import Writing
+from consumer.memory.view import Asked, Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef
-from model.history.past import Past
+from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
+from model.history.past import Own, Past
 from model.history.store import EntityKey
+
+MOST_KEPT: Final = 50_000
+"""Entities of which is kept what claims are told."""
+
+
+class KeptHistories:
+    """What claims of the latest day are told of business-like entities that have no fact about
+    them: as they see earlier days only, it stays the same until something of these is applied.
+    """
+
+    def __init__(self) -> None:
+        self._as_of = -1
+        self._known: dict[EntityKey, KnownEntity] = {}
+
+    def of(self, as_of: int, earlier: dict[EntityKey, KnownEntity]) -> dict[EntityKey, KnownEntity]:
+        """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
+        if as_of < self._as_of:
+            return earlier
+        if as_of > self._as_of or len(self._known) > MOST_KEPT:
+            self._as_of, self._known = as_of, {}
+        return self._known
+
+    def applied(self, writing: Writing) -> None:
+        """Forget what was told of entities of which something has changed."""
+        for key in writing.changed_before(self._as_of):
+            self._known.pop((key[0], key[1:]), None)
+
+    def forget(self) -> None:
+        """Forget all."""
+        self._as_of, self._known = -1, {}
 
 
 class StoreState:
@@ -35,16 +67,24 @@ class StoreState:
         txn: of LMDB.
         cursor: of the facts.
         pending: facts that are not in the store yet.
+        told: what earlier batches were told.
     """
 
-    def __init__(self, layout: Layout, txn: Any, cursor: Any, pending: Pending) -> None:
+    def __init__(
+        self, layout: Layout, txn: Any, cursor: Any, pending: Pending, told: "KeptHistories"
+    ) -> None:
         self._layout = layout
         self._get = txn.get
         self._cursor = cursor
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
+        self._told = told
         self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
         """By moment."""
+        self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
+        """By moment, what strangers are told in this transaction only."""
+        self._waiting: dict[int, dict[EntityKey, bool]] = {}
+        """By moment, of entities with pending facts, whether any of these is seen."""
 
     def end(self) -> None:
         """Let go of what was read.
@@ -54,36 +94,71 @@ class StoreState:
         """
         self._pasts.clear()
 
-    def pasts(self, entities: Iterable[EntityKey], as_of: int) -> dict[int, list[Past | None]]:
-        """What is known of some entities before a moment, by kind; see `claim_history`."""
-        found: dict[int, list[Past | None]] = {}
-        kept = self._pasts.get(as_of)
-        if kept is None:
-            kept = self._pasts[as_of] = {}
+    def history(self, asked: Asked) -> ClaimHistory:
+        """The history of a claim."""
+        claim, entities, as_of = asked
+        layout, pending, itself = self._layout, self._pending, self.follows(claim).facts
+        apart = self._apart.setdefault(as_of, {})
+        told = self._told.of(as_of, apart)
+        named = []
         for entity in entities:
-            if entity in kept:
-                past = kept[entity]
-            else:
-                past = kept[entity] = self._read(entity, as_of)
-            if entity[0] in found:
-                found[entity[0]].append(past)
-            else:
-                found[entity[0]] = [past]
-        return found
+            waits = entity in pending and self._waits(entity, as_of)
+            if waits or (itself and key_of(entity) in itself):
+                past = self._past(entity, as_of)
+                own = None if past is None else past.own(claim)
+                if own is not None:
+                    named.append((entity[0], self._features(entity, past, own, as_of)))
+                    continue
+            kept = apart if waits or entity[0] not in layout.business else told
+            known = kept.get(entity)
+            if known is None:
+                past = self._past(entity, as_of)
+                known = kept[entity] = self._features(entity, past, None, as_of)
+            named.append((entity[0], known))
+        return claim_history(layout.kinds, named)
+
+    def _waits(self, entity: EntityKey, as_of: int) -> bool:
+        kept = self._waiting.setdefault(as_of, {})
+        if entity not in kept:
+            kept[entity] = bool(self._seen_pending(entity, as_of))
+        return kept[entity]
+
+    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
+        """What a claim is told of an entity."""
+        past = self._past(entity, as_of)
+        return self._features(entity, past, None if past is None else past.own(claim), as_of)
+
+    def _features(
+        self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int
+    ) -> KnownEntity:
+        layout = self._layout
+        return entity_features(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
+
+    def _past(self, entity: EntityKey, as_of: int) -> Past | None:
+        kept = self._pasts.setdefault(as_of, {})
+        if entity not in kept:
+            kept[entity] = self._read(entity, as_of)
+        return kept[entity]
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
-        # A pending fact that is not seen yet takes the place of none that is: of two about one
-        # claim, the earlier counts.
-        floored = map(_floored, self._pending.get(entity, ()))
-        more = [fact for fact in floored if fact.known_at < as_of]
-        business = entity[0] in layout.business
-        most = (layout.bounds.business if business else layout.bounds.person) + 1 + len(more)
+        more = self._seen_pending(entity, as_of)
+        most = layout.most[entity[0]] + 1 + len(more)
         facts = self.latest(key, as_of, most)
         if not facts and not more:
             return None
-        past = (BusinessPast if business else PersonPast)(self, key, facts, layout.bounds.span)
-        return with_pending(past, more, layout.bounds.span) if more else past
+        many = len(facts) == most and entity[0] in layout.business
+        past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
+        return with_pending(past, more, layout.span) if more else past
+
+    def _seen_pending(self, entity: EntityKey, as_of: int) -> list[ClaimFact]:
+        """Pending facts of an entity that are seen. One that is not takes the place of none that
+        is: of two about one claim, the earlier counts.
+        """
+        pending = self._pending.get(entity)
+        if pending is None:
+            return []
+        return [fact for fact in map(_floored, pending) if fact.known_at < as_of]
 
     def latest(self, key: KeyBytes, moment: int, most: int) -> Sequence[StoredFact]:
         """The latest facts of an entity before a moment, at most so many, in order."""
@@ -91,12 +166,12 @@ class StoreState:
         if not cursor.set_key(key):
             return ()
         cursor.last_dup()
-        end = edge(moment)
-        if cursor.value() >= end:
+        facts, end = list(islice(cursor.iterprev_dup(), most)), edge(moment)
+        if facts[0] >= end:
             cursor.set_range_dup(key, end)
             if not cursor.prev_dup():
                 return ()
-        facts = list(islice(cursor.iterprev_dup(), most))
+            facts = list(islice(cursor.iterprev_dup(), most))
         facts.reverse()
         return facts
 

@@ -9,6 +9,7 @@ from consumer.memory.facts.entries import (
     KeyBytes,
     changed,
     decode,
+    edge,
     encode,
     follows,
     kept_claim,
@@ -56,6 +57,21 @@ class Writing:
                 else:
                     txn.put(key, series, db=layout.totals)
 
+    def changed_before(self, moment: int) -> set[KeyBytes]:
+        """Business-like entities of which something changed that is seen as of a moment."""
+        end, day = edge(moment), -(-moment // DAY)
+        rows = {
+            key
+            for key, value in (*self._put, *self._gone)
+            if value < end and key[0] in self._layout.business
+        }
+        series = {
+            key[:-1]
+            for key, changes in self._totals.items()
+            if any(by and then < day for then, by in changes.items())
+        }
+        return rows | series
+
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
         """Take in a claim of which nothing was known; False if it is not so."""
         key, fact = told
@@ -66,7 +82,7 @@ class Writing:
         entry = encode(Entry(claim_id, (record,)))
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
-        value = stored(record.day, claim, record.policy, found=False)
+        value = stored(record.day, claim, record.policy)
         for entity in keys_in(record.named):
             self._put.append((entity, value))
             if entity[0] in layout.business:
@@ -91,8 +107,8 @@ class Writing:
         follow, layout = follows(entry, claim), self._layout
         rows = set()
         for key, fact in follow.facts.items():
-            found = bool(follow.findings)
-            rows.add((key, stored(fact.known_at // DAY, claim, fact.policy, found=found)))
+            value = stored(fact.known_at // DAY, claim, fact.policy, follow.findings)
+            rows.add((key, value))
             if key[0] in layout.business:
                 self._count(key, CLAIMS, fact.known_at // DAY, by)
                 for series, day in outcome_changes(fact, follow.findings, layout.bounds.span):

@@ -13,6 +13,7 @@ from model.history.store import EntityKey
 from schemas.memory import RememberedClaim
 from tests.consumer.memory.logs import (
     DAY,
+    NOW,
     Log,
     answers,
     claim_fact,
@@ -92,9 +93,11 @@ def answers_with_pending_as_with_applied(rng: random.Random, of: Any = store) ->
     with folders(1) as (folder,):
         view = opened(folder, log.bounds, of)
         view.apply(stored, {})
+        # With them, and then without: what was told with them is not told for long.
         found = answers(view.histories(log.asked, pending))
+        without = answers(view.histories(log.asked, {}))
         view.close()
-    return found == expected(log, facts)
+    return found == expected(log, facts) and without == expected(log, stored)
 
 
 def _sent_again(rng: random.Random, log: Log) -> Iterator[LogFact]:
@@ -161,6 +164,34 @@ def asks_of_the_same_day(rng: random.Random, of: Any = store) -> bool:
     return together == alone
 
 
+def answers_on_a_day_as_more_is_known(rng: random.Random, of: Any = store) -> bool:
+    """Asked as of one moment after each record: what was told before does not stay."""
+    log, right = drawn(rng), True
+    moment = rng.choice((NOW, NOW + DAY))
+    asked = tuple(one._replace(as_of=moment) for one in log.asked)
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        for read, told in enumerate(log.facts, 1):
+            view.apply([told], {})
+            found = answers(view.histories(asked, {}))
+            right = right and found == expected(log._replace(asked=asked), log.facts[:read])
+        view.close()
+    return right
+
+
+def knows_nothing_when_emptied(rng: random.Random, of: Any = store) -> bool:
+    """Whatever it was given and asked."""
+    log = drawn(rng)
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        view.apply(log.facts, {0: 1})
+        view.histories(log.asked, {})
+        view.empty()
+        found = answers(view.histories(log.asked, {}))
+        view.close()
+    return found == expected(log, [])
+
+
 CHECKS = (
     answers_as_the_one_in_memory,
     has_the_same_bytes_in_any_order,
@@ -169,4 +200,6 @@ CHECKS = (
     links_as_the_rules_say,
     takes_all_or_nothing,
     asks_of_the_same_day,
+    answers_on_a_day_as_more_is_known,
+    knows_nothing_when_emptied,
 )

@@ -92,33 +92,27 @@ MUTANTS = [
     Mutant(
         "facts of earlier days are cut off by the claim",
         "facts.entries",
-        '.to_bytes(4, "big")\n\n\ndef known_at',
-        '.to_bytes(4, "big") + b"\\x80" * 16\n\n\ndef known_at',
+        '.to_bytes(4, "big")\n\n\n@lru_cache',
+        '.to_bytes(4, "big") + b"\\x80" * 16\n\n\n@lru_cache',
     ),
     Mutant(
         "cut before the time is looked at",
         "facts.state",
-        'facts = list(islice(cursor.iterprev_dup(), most))',
-        'cursor.last_dup()\n        facts = [fact for fact in '
-        'islice(cursor.iterprev_dup(), most) if fact < end]',
+        "if facts[0] >= end:",
+        "facts = [fact for fact in facts if fact < end]\n        if False:",
     ),
     Mutant(
         "one fact too few is read",
-        "facts.state",
-        'layout.bounds.business if business else layout.bounds.person) + 1 + len(more)',
-        'layout.bounds.business if business else layout.bounds.person) - 1',
+        "facts.state", "most = layout.most[entity[0]] + 1 + len(more)",
+        "most = layout.most[entity[0]] - 1",
     ),
     Mutant(
         "pending facts push stored ones out",
         "facts.state", " + 1 + len(more)", " + 1",
     ),
     Mutant(
-        "pasts are kept whenever they were asked for",
-        "facts.state", 'kept = self._pasts.get(as_of)', 'kept = self._pasts.setdefault(0, {})',
-    ),
-    Mutant(
         "pending facts are not merged",
-        "facts.state", "more = [fact for fact in floored if fact.known_at < as_of]", "more = []",
+        "facts.state", "more = self._seen_pending(entity, as_of)", "more: list[ClaimFact] = []",
     ),
     Mutant(
         "a pending claim that is stored counts twice",
@@ -155,8 +149,32 @@ MUTANTS = [
         "facts.pasts", 'if fact[FOUND]]', 'if False]',
     ),
     Mutant(
+        "of several findings, none is known",
+        "facts.pasts", "if fact[FOUND] == SEVERAL:", "if False:",
+    ),
+    Mutant(
+        "of several findings, the first counts",
+        "facts.entries", "if len(findings) == 1:", "if findings:",
+    ),
+    Mutant(
+        "claims stay decided when they are not seen any more",
+        "facts.pasts", "elif oldest <= fact < end and", "elif",
+    ),
+    Mutant(
+        "outcomes never expire",
+        "facts.pasts", "and oldest <= fact[FOUND_ON] < end", "and fact[FOUND_ON] < end",
+    ),
+    Mutant(
+        "a finding of the same day counts",
+        "facts.pasts", "<= fact[FOUND_ON] < end", "<= fact[FOUND_ON] <= end",
+    ),
+    Mutant(
+        "whoever is decided is a fraud",
+        "facts.pasts", "frauds + (fact[FOUND] == FRAUD)", "frauds + 1",
+    ),
+    Mutant(
         "facts are not marked when something is found",
-        "facts.writing", "found = bool(follow.findings)", "found = False",
+        "facts.writing", "claim, fact.policy, follow.findings)", "claim, fact.policy)",
     ),
     Mutant(
         "former facts stay",
@@ -192,10 +210,74 @@ MUTANTS = [
         "facts.totals", "if day > known and by:", "if by:",
     ),
     Mutant(
-        "what one claim was told is told to all",
-        "facts.pasts",
-        '        if but is not None:\n            return',
-        '        if False:\n            return',
+        "what other claims are told is told to the claim itself",
+        "facts.state", "if waits or (itself and key_of(entity) in itself):", "if waits:",
+    ),
+    Mutant(
+        "what other claims are told is told to a claim that is pending",
+        "facts.state", "if waits or (itself and key_of(entity) in itself):",
+        "if itself and key_of(entity) in itself:",
+    ),
+    Mutant(
+        "what the claim itself is told is told to all",
+        "facts.state", "                if own is not None:",
+        "                if own is not None:\n"
+        "                    told[entity] = self._features(entity, past, own, as_of)",
+    ),
+    Mutant(
+        "what claims are told of persons is kept",
+        "facts.state", "apart if waits or entity[0] not in layout.business else",
+        "apart if waits else",
+    ),
+    Mutant(
+        "what claims are told with pending facts is kept",
+        "facts.state", "apart if waits or entity", "apart if entity",
+    ),
+    Mutant(
+        "what claims of one day are told is told to those of another",
+        "facts.state", "if as_of > self._as_of or", "if self._as_of < 0 or",
+    ),
+    Mutant(
+        "what claims of one day are told is told to those of an earlier one",
+        "facts.state", "        if as_of < self._as_of:\n            return earlier\n", "",
+    ),
+    Mutant(
+        "within a batch, what claims of one day are told is told to those of another",
+        "facts.state", "self._apart.setdefault(as_of, {})", "self._apart.setdefault(0, {})",
+    ),
+    Mutant(
+        "pasts are kept whenever they were asked for",
+        "facts.state", "self._pasts.setdefault(as_of, {})", "self._pasts.setdefault(0, {})",
+    ),
+    Mutant(
+        "what was told of an entity stays when facts of it are applied",
+        "store", "self._told.applied(writing)", "pass",
+    ),
+    Mutant(
+        "what was told of an entity stays when facts of another are applied only",
+        "facts.state", "self._known.pop((key[0], key[1:]), None)",
+        "self._known.pop((key[0], bytes(16)), None)",
+    ),
+    Mutant(
+        "what was told outlives all that was read",
+        "store", "self._told.forget()", "pass",
+    ),
+    Mutant(
+        "what was told stays when the policy of a claim changes",
+        "facts.writing", "return rows | series", "return series",
+    ),
+    Mutant(
+        "what was told stays when a finding is added to several",
+        "facts.writing", "return rows | series", "return rows",
+    ),
+    Mutant(
+        "what was told stays when something of the day before is applied",
+        "facts.writing", "end, day = edge(moment), -(-moment // DAY)",
+        "end, day = edge(moment - DAY), -(-moment // DAY) - 1",
+    ),
+    Mutant(
+        "a business with more claims than are looked at is counted from these",
+        "facts.state", "many = len(facts) == most and", "many = False and",
     ),
     Mutant(
         "a day of which nothing is left stays",
@@ -243,7 +325,7 @@ MUTANTS = [
     Mutant(
         "links through placeholders",
         "facts.linking",
-        "entity_features(past, kind, asked.claim, as_of, bounds) is None", "False",
+        "state.known(key, asked.claim, as_of).features is None", "False",
     ),
     Mutant(
         "a claim is linked with itself",

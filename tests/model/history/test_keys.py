@@ -52,6 +52,28 @@ def test_keys_of_a_claim() -> None:
     )
 
 
+def test_names_of_businesses_are_kept_by_field() -> None:
+    """The same name of another kind is another business, however often both were seen."""
+    broker = {"kind": "broker", "like": "business", "form": "code"}
+    contract = small(
+        {
+            "garage": {"type": "string", "x-role": "feature", "x-entity": GARAGE},
+            "broker": {"type": "string", "x-role": "feature", "x-entity": broker},
+        }
+    )
+    maker, decode = KeyMaker(contract, SECRET), ClaimDecoder(contract).decode
+    for name in ("G 7", "G 8", "-", "G 7", "G 8", "-"):
+        found = maker.keys(
+            decode(b'{"claim_no": "1", "garage": "%s", "broker": "%s"}' % ((name.encode(),) * 2))
+        )
+        normal = name.replace(" ", "").lower()
+        assert found.entities == (
+            ()
+            if name == "-"
+            else ((0, hasher(SECRET, "garage")(normal)), (1, hasher(SECRET, "broker")(normal)))
+        )
+
+
 def test_what_names_nobody_has_no_key_and_one_entity_has_one() -> None:
     event = b'{"claim_no": "1", "phone": "+49170555123", "witness": "0049 170 555 123"}'
     assert keys(event) == ClaimKeys(None, ((0, hasher(SECRET, "phone")("49170555123")),))

@@ -34,7 +34,7 @@ def is_wrong(of: Any) -> bool:
 MUTANTS = [
     Mutant(
         "own claim counted",
-        "features", "own = past.own(claim)", "own = None",
+        "store", "None if past is None else past.own(claim)", "None",
     ),
     Mutant(
         "own outcome counted",
@@ -42,7 +42,7 @@ MUTANTS = [
     ),
     Mutant(
         "own claim is among the latest",
-        "features", "None if own is None else claim)", "None)",
+        "features", "None if own is None else own.claim)", "None)",
     ),
     Mutant(
         "<=: a claim of the same moment counts",
@@ -85,7 +85,7 @@ MUTANTS = [
     Mutant(
         "claims expire by the newest fact, not by the moment",
         "features", "starts = _starts(as_of, bounds.span)",
-        "starts = _starts(past.recent(0, 1 << 62, 1, None).latest, bounds.span)",
+        "starts = _starts(past.recent(0, 1 << 62, 1, None)[1], bounds.span)",
     ),
     Mutant(
         "outcomes never expire",
@@ -166,7 +166,7 @@ MUTANTS = [
     ),
     Mutant(
         "the bound of persons for businesses",
-        "features", "bounds.person if person else bounds.business", "bounds.person",
+        "features", "bounds.most(kind.like)", "bounds.person",
     ),
     Mutant(
         "no entity is common by the number of its claims",
@@ -197,12 +197,12 @@ MUTANTS = [
     ),
     Mutant(
         "a missing entity has no claims",
-        "features", "    if not found:\n        return MISSING",
-        "    if not found:\n        return _NEVER_SEEN",
+        "features", "found = [MISSING] *", "found = [NEVER_SEEN.features] *",
     ),
     Mutant(
         "an entity that was never seen is missing",
-        "features", "_NEVER_SEEN if past is None else", "MISSING if past is None else",
+        "features", "    if past is None:\n        return NEVER_SEEN",
+        "    if past is None:\n        return KnownEntity(MISSING)",
     ),
     Mutant(
         "of two entities, the longer time counts",
