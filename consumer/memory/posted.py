@@ -12,7 +12,7 @@ from consumer.background import in_background
 from consumer.batch.alerts import BatchScorer
 from consumer.batch.recalled import MOST_LINKS, Recalled
 from consumer.kafka.topics import READS, require_topics
-from consumer.memory.assembly import Opened, aloud_reading, opened
+from consumer.memory.assembly import Opened, opened, read_first
 from consumer.memory.log import start_of_day
 from consumer.memory.view import Asked, Link
 from consumer.settings.settings import Remember, Settings
@@ -112,10 +112,7 @@ def remembered(
     require_topics(settings, {settings.memory_topic: READS})
     made = opened(settings, scorer, metrics, suffix=SUFFIX)
     try:
-        stop.gracefully()
-        log.info("reading %s: no claim is scored before it has been read", settings.memory_topic)
-        told = aloud_reading(settings.memory_topic, lambda: None)
-        if not made.tail.load(lambda: not stop.asked, told):
+        if not read_first(made.tail, settings.memory_topic, stop):
             yield KnownToServe(complete=False)
             return
         following = Following(made)

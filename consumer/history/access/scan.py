@@ -6,13 +6,15 @@ from typing import Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
+from consumer.batch.records import coordinates
 from consumer.errors import SettingsError
-from consumer.kafka.client import common_config, make_consumer, report_client_error, stopped
+from consumer.kafka.client import make_onlooker, stopped
 from consumer.kafka.outputs import Ends
 from consumer.kafka.portions import take
 from consumer.kafka.reading import Patience, records
 from consumer.kafka.topics import admin
 from consumer.memory.log import NoFactError, log_fact
+from consumer.memory.tail import READING
 from consumer.memory.view import LogFact
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
@@ -87,18 +89,9 @@ class CommittedReader:
         everything = sum(end.values()) - first
         if all(at[partition] >= end[partition] for partition in end):
             return
-        consumer = make_consumer(
-            {
-                **common_config(self._settings),
-                "group.id": f"{self._settings.consumer_group}-memory",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "auto.offset.reset": self._reset,
-                "queued.max.messages.kbytes": 32_768,
-                "error_cb": report_client_error,
-            }
-        )
+        own = f"{self._settings.consumer_group}-memory"
+        reading = {**READING, "group.id": own, "auto.offset.reset": self._reset}
+        consumer = make_onlooker(self._settings, "read_committed", reading)
         patience = Patience(f"reading {self._topic}")
         try:
             consumer.assign(
@@ -131,15 +124,15 @@ class CommittedReader:
         for message in messages:
             error = message.error()
             if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                partition, offset = place(message)
-                at[partition] = max(at[partition], offset)
+                place = coordinates(message)
+                at[place.partition] = max(at[place.partition], place.offset)
             else:
                 others.append(message)
         found = []
         for message in records(others, self._topic):
-            partition, offset = place(message)
-            at[partition] = max(at[partition], offset + 1)
-            if offset < end[partition]:
+            place = coordinates(message)
+            at[place.partition] = max(at[place.partition], place.offset + 1)
+            if place.offset < end[place.partition]:
                 found.append(message)
         return found
 
@@ -176,7 +169,8 @@ class LogScan:
             yield [found for found in map(self._record, messages) if found is not None]
 
     def _record(self, message: Message) -> LogRecord | None:
-        partition, offset = place(message)
+        place = coordinates(message)
+        partition, offset = place.partition, place.offset
         key = message.key() or b""
         try:
             told = log_fact(key, message.value())
@@ -195,11 +189,3 @@ class LogScan:
                 "nobody in it is found. Use the key that the topic was begun with"
             )
         return LogRecord(partition, key, told, message.timestamp()[1])
-
-
-def place(message: Message) -> tuple[int, int]:
-    """Partition and offset."""
-    partition, offset = message.partition(), message.offset()
-    assert partition is not None
-    assert offset is not None
-    return partition, offset
