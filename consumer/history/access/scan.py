@@ -4,21 +4,17 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
 
 from consumer.batch.records import coordinates
-from consumer.errors import SettingsError
 from consumer.kafka.client import make_onlooker, stopped
-from consumer.kafka.outputs import Ends
 from consumer.kafka.portions import take
 from consumer.kafka.reading import Patience, records
-from consumer.kafka.topics import admin
-from consumer.memory.log import NoFactError, log_fact
-from consumer.memory.tail import READING
+from consumer.memory.log import NoFactError, check_key, log_fact
+from consumer.memory.tail import READING, stable_ends, without_ends
 from consumer.memory.view import LogFact
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
-from schemas.memory import RememberedClaim
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -69,11 +65,7 @@ class CommittedReader:
         Raises:
             KafkaStoppedError: Kafka does not answer.
         """
-        try:
-            found = Ends(admin(self._settings), [self._topic]).stable()
-        except KafkaException as error:
-            raise stopped(error, f"asking for the end of {self._topic}") from error
-        return {partition: end for (_, partition), end in found.items()}
+        return stable_ends(self._settings, self._topic)
 
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
@@ -120,14 +112,9 @@ class CommittedReader:
 
     def _found(self, messages: list[Message], at: dict[int, int], end: LogState) -> list[Message]:
         """The records before the end; `at` is moved past all messages."""
-        others = []
-        for message in messages:
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                place = coordinates(message)
-                at[place.partition] = max(at[place.partition], place.offset)
-            else:
-                others.append(message)
+        others, ends = without_ends(messages)
+        for partition, offset in ends.items():
+            at[partition] = max(at[partition], offset)
         found = []
         for message in records(others, self._topic):
             place = coordinates(message)
@@ -169,23 +156,13 @@ class LogScan:
             yield [found for found in map(self._record, messages) if found is not None]
 
     def _record(self, message: Message) -> LogRecord | None:
-        place = coordinates(message)
-        partition, offset = place.partition, place.offset
-        key = message.key() or b""
+        place, key = coordinates(message), message.key() or b""
         try:
             told = log_fact(key, message.value())
         except (*UNREADABLE, NoFactError) as error:
-            log.warning("unreadable: %s[%d]@%d: %s", self._topic, partition, offset, error)
+            where = place.topic, place.partition, place.offset
+            log.warning("unreadable: %s[%d]@%d: %s", *where, error)
             return None
-        said = told.fact
-        if (
-            self._fingerprint is not None
-            and isinstance(said, RememberedClaim)
-            and said.key != self._fingerprint
-        ):
-            raise SettingsError(
-                f"{self._topic}[{partition}]@{offset} was hashed with another key (fingerprint "
-                f"{said.key}) than that in MEMORY_KEY_FILE ({self._fingerprint}): with this one "
-                "nobody in it is found. Use the key that the topic was begun with"
-            )
-        return LogRecord(partition, key, told, message.timestamp()[1])
+        if self._fingerprint is not None:
+            check_key(told, self._fingerprint, place)
+        return LogRecord(place.partition, key, told, message.timestamp()[1])
