@@ -42,7 +42,7 @@ from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
 from consumer.memory.assembly import loaded, logs_of, make_memory
 from consumer.memory.posted import remembered
-from consumer.models.service import Models, rules_of, signature_check
+from consumer.models.service import Models, models_of, signature_check
 from consumer.models.shadow import Shadow
 from consumer.monitoring.ownership import GroupWatch
 from consumer.outcomes.follow import follow
@@ -54,7 +54,7 @@ from consumer.server.limits import PROBES, Limits
 from consumer.server.listen import everywhere, listen, tls
 from consumer.server.server import Server, beside, serve_until_stopped
 from consumer.session.session import Session
-from consumer.settings.settings import Remember, Settings, read_settings
+from consumer.settings.settings import Settings, read_settings
 from consumer.telemetry import logs
 from consumer.telemetry.health import Health, Loaded, Loop, health_of_worker, overdue
 from consumer.telemetry.metrics import ForwardingMetrics, Metrics, ProcessMetrics, ServingMetrics
@@ -105,12 +105,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     model, loop = Loaded(), Loop()
     health = health_of_worker(model, loop, watchdog.overdue)
     with operations(settings, metrics, health), traced(settings) as traces:
-        verify = signature_check(settings)
-        share = settings.control_share
-        remembers = settings.memory is Remember.ON
-        models = Models(
-            settings.model_dir, metrics, rules_of(settings), verify, share, remembers=remembers
-        )
+        models = models_of(settings, metrics)
         model.version = models.current().version
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
@@ -118,7 +113,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
             require_topics(settings, {settings.claims_topic: READS, **needed, **logs_of(settings)})
             memory = make_memory(settings, models.current(), metrics)
         shadow_dir = settings.shadow_model_dir
-        shadow = Shadow(shadow_dir, metrics, verify) if shadow_dir else None
+        shadow = Shadow(shadow_dir, metrics, signature_check(settings)) if shadow_dir else None
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
         worker = make_worker(
             settings, session, models.current, metrics, loop, shadow, traces, memory
@@ -155,12 +150,7 @@ def _score(
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Answer POST /fraud-detection until it is stopped by a signal."""
     metrics = ServingMetrics()
-    verify = signature_check(settings)
-    share = settings.control_share
-    remembers = settings.memory is Remember.ON
-    models = Models(
-        settings.model_dir, metrics, rules_of(settings), verify, share, remembers=remembers
-    )
+    models = models_of(settings, metrics)
     loaded = Loaded(models.current().version)
     sock = listen(settings.api_host, settings.api_port, "API_PORT", "API_HOST")
     context = tls(settings.api_tls_cert, settings.api_tls_key)

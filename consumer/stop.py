@@ -9,11 +9,12 @@ import logging
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, NoReturn, Self
+from typing import Final, NoReturn, Self, TextIO
 
 from consumer.errors import UNKNOWN_EXIT_CODE
 
@@ -107,6 +108,16 @@ class Stop:
         """From now on, a signal raises KeyboardInterrupt in the main thread, once."""
         self._interrupts = True
         self.gracefully()
+
+    def agreed(self, question: str, terminal: TextIO) -> bool:
+        """Ask for a yes. Nothing is in flight: until something else is said, a signal ends the
+        process at once.
+        """
+        self.gracefully(ask=lambda: os._exit(self.code))
+        sys.stdout.flush()
+        sys.stderr.write(f"{question} [y/N] ")
+        sys.stderr.flush()
+        return terminal.readline().strip().lower() in {"y", "yes"}
 
     @contextmanager
     def listening(self) -> Iterator[Self]:

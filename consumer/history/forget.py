@@ -5,7 +5,6 @@ it comes to the null. Each null goes into the partition in which its record is, 
 of partitions was when that was written: in another it would leave the record where it is.
 """
 
-import os
 import sys
 import time
 from typing import Final, TextIO
@@ -79,9 +78,10 @@ def _forget(
         sys.stdout.write(f"nothing is remembered of it in {settings.memory_topic}\n")
         return 0
     sys.stderr.write(f"{told(found)} in {settings.memory_topic}\n")
-    if not (yes or _agreed(stop, terminal)):
+    if not (yes or stop.agreed("Forget them for good?", terminal)):
         sys.stderr.write("nothing was forgotten\n")
         return NOT_FORGOTTEN
+    stop.gracefully()
     writer = LogWriter(settings, "forget")
     stop.gracefully(unknown=writer.unknown)
     writer.write(LogChange(partition, key, None) for partition, key in found.places)
@@ -117,16 +117,6 @@ def told(found: Gathered) -> str:
         f"{len(found.places):,} {'record' if len(found.places) == 1 else 'records'} of "
         f"{claims:,} {'claim' if claims == 1 else 'claims'} ({findings:,} of them findings)"
     )
-
-
-def _agreed(stop: Stop, terminal: TextIO) -> bool:
-    """Ask. Nothing is in flight: a signal ends it at once."""
-    stop.gracefully(ask=lambda: os._exit(stop.code))
-    sys.stderr.write("Forget them for good? [y/N] ")
-    sys.stderr.flush()
-    agreed = terminal.readline().strip().lower() in {"y", "yes"}
-    stop.gracefully()
-    return agreed
 
 
 def _left(

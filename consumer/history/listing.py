@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from consumer.history.access.gather import Namings, names
-from consumer.memory.log import start_of_day
 from consumer.memory.view import LogFact
+from model.history.facts import start_of_day
 from model.reports.table import TextTable
 from schemas.memory import RememberedClaim, RememberedFinding
 

@@ -26,7 +26,7 @@ from consumer.waiting import aloud
 from model.cli.terminal import counting, remark
 from model.features.facts import UNDATED, report_days
 from model.history.facts import DAY, at_start_of
-from model.history.plan import OUTCOME_DAYS
+from model.history.plan import OUTCOME_DAYS, refuse_without_entities
 from model.offline.rejected import RejectedRows
 from schemas.alert import Source
 from schemas.contract.model import Contract
@@ -108,11 +108,10 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
 
 
 def _refuse_without(contract: Contract) -> None:
-    if not contract.entities:
-        raise SettingsError(
-            f"contract {contract.about.name} names no person or thing to remember: write such as "
-            "x-entity: {kind: phone, like: person, form: phone} with a field; see docs/memory.md"
-        )
+    try:
+        refuse_without_entities(contract)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
     if contract.event.time is None:
         raise SettingsError(
             f"contract {contract.about.name} does not say on which day a claim is reported, which "

@@ -2,10 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from consumer.errors import SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
@@ -22,9 +22,8 @@ from consumer.telemetry.health import Loop
 from consumer.telemetry.memory_metrics import MemoryMetrics
 from consumer.telemetry.metrics import ProcessMetrics
 from model.history.keys import SecretError, fingerprint, read_secret
-from model.history.plan import Bounds, kinds_in
+from model.history.plan import Bounds, EntityKind, bounds_of, kinds_in, refuse_without_entities
 from model.scoring.scorer import Scorer
-from schemas.contract.model import Contract
 
 log = logging.getLogger(__name__)
 
@@ -79,12 +78,29 @@ def opened(
     """
     secret = memory_secret(settings)
     contract = scorer.decoder.contract
-    _refuse_without_entities(contract)
-    bounds = Bounds() if scorer.history is None else scorer.history.bounds
+    try:
+        refuse_without_entities(contract)
+    except ValueError as error:
+        raise SettingsError(f"MEMORY=on, but {error}; then train again") from error
     kinds, own = kinds_in(contract), fingerprint(secret)
-    kept, path = kept_by(settings), store_path(settings, suffix)
-    idle_s = idle(path)
-    view = open_store(path, kinds, bounds, own, kept.topic_id)
+    bounds = bounds_of(scorer.history)
+    view = current_store(store_path(settings, suffix), kinds, bounds, own, kept_by(settings))
+    counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
+    tail = Tail(settings, view, own, counts, returned)
+    return Opened(view, tail, NoteTaker(contract, secret), counts)
+
+
+def current_store(
+    path: Path, kinds: Sequence[EntityKind], bounds: Bounds, fingerprint: str, kept: KeptLog
+) -> MemoryStore:
+    """The store in a folder; an empty one if the log may not tell any more what it missed.
+
+    Raises:
+        SettingsError: see `open_store`.
+    """
+    # To open a store is to use it: what it would not hear of any more has to be known before.
+    idle_s = _idle(path)
+    store = open_store(path, kinds, bounds, fingerprint, kept.topic_id)
     if idle_s > kept.tombstones_s:
         log.warning(
             "MEMORY_STORE=%s was last opened or closed %.0f days ago: the log may not tell any "
@@ -92,10 +108,8 @@ def opened(
             path,
             idle_s / DAY_S,
         )
-        view.empty()
-    counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
-    tail = Tail(settings, view, own, counts, returned)
-    return Opened(view, tail, NoteTaker(contract, secret), counts)
+        store.empty()
+    return store
 
 
 def logs_of(settings: Settings) -> dict[str, frozenset[str]]:
@@ -120,13 +134,34 @@ def loaded(memory: Memory | None, topic: str, loop: Loop, stop: Stop) -> Iterato
         yield True
         return
     with closing(memory):
-        stop.gracefully()
-        log.info("reading %s: no claim is scored before it has been read", topic)
-        complete = memory.load(lambda: not stop.asked, aloud_reading(topic, loop.turned))
-        yield complete
+        yield read_first(memory, topic, stop, loop.turned)
 
 
-def idle(path: Path) -> float:
+class Loads(Protocol):
+    """What reads the log; see `consumer.memory.tail.Tail.load`."""
+
+    def load(  # noqa: D102
+        self, going_on: Callable[[], bool], progress: Callable[[int, int], object]
+    ) -> bool: ...
+
+
+def read_first(
+    reader: Loads, topic: str, stop: Stop, turned: Callable[[], object] = lambda: None
+) -> bool:
+    """Read the log, and tell how far it is; False if it was asked to stop before the end.
+
+    Args:
+        reader: of the log.
+        topic: the log.
+        stop: obeyed meanwhile.
+        turned: called again and again, as a sign of life.
+    """
+    stop.gracefully()
+    log.info("reading %s: no claim is scored before it has been read", topic)
+    return reader.load(lambda: not stop.asked, _aloud(topic, turned))
+
+
+def _idle(path: Path) -> float:
     """Seconds since a store was opened or closed; 0 for one that is not there."""
     try:
         return time.time() - (path / OWNER).stat().st_mtime
@@ -139,7 +174,7 @@ def store_path(settings: Settings, suffix: str = "") -> Path:
     return settings.memory_store / f"{settings.consumer_group}-{settings.instance_id}{suffix}"
 
 
-def aloud_reading(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
+def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
     """Reports progress, every few seconds; and each time that the process is alive."""
     due = time.monotonic() + TELL_EVERY_S
 
@@ -164,12 +199,3 @@ def memory_secret(settings: Settings) -> bytes:
         return read_secret(settings.memory_key_file)
     except SecretError as error:
         raise SettingsError(f"MEMORY_KEY_FILE={error}") from error
-
-
-def _refuse_without_entities(contract: Contract) -> None:
-    if not contract.entities:
-        raise SettingsError(
-            f"MEMORY=on, but contract {contract.about.name} names no person or thing to remember: "
-            "write such as x-entity: {kind: phone, like: person, form: phone} with a field, and "
-            "train again; see docs/memory.md"
-        )

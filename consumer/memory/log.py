@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from consumer.batch.records import Message, Record
+from consumer.errors import SettingsError
 from consumer.memory.pending import Claimed
 from consumer.memory.view import LogFact
-from model.history.facts import DAY, ClaimFact, claim_ref
+from model.history.facts import ClaimFact, claim_ref, start_of_day
 from model.history.keys import ClaimKeys, KeyMaker, fingerprint
 from model.history.plan import kinds_in
 from schemas.alert import Source
@@ -48,9 +49,15 @@ def known_at(message: Message, now: dt.datetime) -> int:
     return stated if _NO_TIME < stated < present else present
 
 
-def start_of_day(moment: int) -> int:
-    """The time at which the day of a moment begins, in UTC: what a history in days sees."""
-    return moment - moment % DAY
+def claim_fact(said: RememberedClaim) -> ClaimFact:
+    """The fact in a record of the log, as a history in days has it."""
+    return ClaimFact(
+        claim=claim_ref(said.claim_id),
+        known_at=start_of_day(said.known_at),
+        policy=said.policy,
+        day=None if said.day is None else said.day.toordinal(),
+        amount=said.amount,
+    )
 
 
 class NoteTaker:
@@ -89,26 +96,18 @@ class NoteTaker:
         noted = Noted([], [])
         for claim, key, source, moment in zip(claims, keys, sources, moments, strict=True):
             claim_id: str = getattr(claim, self._event.id)
-            day, amount = self._value(claim, self._event.occurred), self._amount(claim)
             said = RememberedClaim(
                 claim_id=claim_id,
                 known_at=moment,
                 key=self._fingerprint,
                 entities=tuple(Naming(self._kinds[kind], name) for kind, name in key.entities),
                 policy=key.policy,
-                day=day,
-                amount=amount,
+                day=self._value(claim, self._event.occurred),
+                amount=self._amount(claim),
             )
             record_key = fact_key(FactKind.CLAIM, claim_id, source)
             noted.records.append(Record(record_key, encoded(said), None))
-            fact = ClaimFact(
-                claim=claim_ref(claim_id),
-                known_at=start_of_day(moment),
-                policy=key.policy,
-                day=None if day is None else day.toordinal(),
-                amount=amount,
-            )
-            noted.claimed.append(Claimed(record_key, fact, key.entities))
+            noted.claimed.append(Claimed(record_key, claim_fact(said), key.entities))
         return noted
 
     def _amount(self, claim: Any) -> float | None:
@@ -131,6 +130,26 @@ def finding_record(claim_id: str, moment: int, source: Source, *, fraud: bool) -
     """
     said = RememberedFinding(claim_id=claim_id, known_at=moment, fraud=fraud)
     return Record(fact_key(FactKind.FINDING, claim_id, source), encoded(said), None)
+
+
+def check_key(found: LogFact, fingerprint: str, place: Source) -> None:
+    """Check that a record was hashed with the key at hand.
+
+    Args:
+        found: what it says.
+        fingerprint: of the key.
+        place: where it stands in the log.
+
+    Raises:
+        SettingsError: it was not.
+    """
+    said = found.fact
+    if isinstance(said, RememberedClaim) and said.key != fingerprint:
+        raise SettingsError(
+            f"{place.topic}[{place.partition}]@{place.offset} was hashed with another key "
+            f"(fingerprint {said.key}) than that in MEMORY_KEY_FILE ({fingerprint}): with this one "
+            "nobody in it would be found again. Use the key that the topic was begun with"
+        )
 
 
 def log_fact(key: bytes | None, value: bytes | None) -> LogFact:

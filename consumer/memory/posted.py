@@ -10,16 +10,16 @@ from typing import Any, Final, NamedTuple
 
 from consumer.background import in_background
 from consumer.batch.alerts import BatchScorer
-from consumer.batch.recalled import MOST_LINKS, Recalled
+from consumer.batch.recalled import Recalled
 from consumer.kafka.topics import READS, require_topics
-from consumer.memory.assembly import Opened, aloud_reading, opened
-from consumer.memory.log import start_of_day
+from consumer.memory.assembly import Opened, opened, read_first
+from consumer.memory.recall import links_of
 from consumer.memory.view import Asked, Link
 from consumer.settings.settings import Remember, Settings
 from consumer.stop import Stop
 from consumer.telemetry.health import Check
 from consumer.telemetry.metrics import ProcessMetrics
-from model.history.facts import claim_ref
+from model.history.facts import claim_ref, start_of_day
 from model.scoring.scorer import Scorer
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Following:
 
     def _links(self, asked: Sequence[Asked], rows: Sequence[int]) -> Mapping[int, Sequence[Link]]:
         with self._lock:
-            return {row: self._made.view.links(asked[row], MOST_LINKS) for row in rows}
+            return links_of(self._made.view, asked, rows)
 
     def broken(self) -> str | None:
         """A check of health: the log is followed."""
@@ -112,10 +112,7 @@ def remembered(
     require_topics(settings, {settings.memory_topic: READS})
     made = opened(settings, scorer, metrics, suffix=SUFFIX)
     try:
-        stop.gracefully()
-        log.info("reading %s: no claim is scored before it has been read", settings.memory_topic)
-        told = aloud_reading(settings.memory_topic, lambda: None)
-        if not made.tail.load(lambda: not stop.asked, told):
+        if not read_first(made.tail, settings.memory_topic, stop):
             yield KnownToServe(complete=False)
             return
         following = Following(made)

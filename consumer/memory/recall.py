@@ -3,11 +3,11 @@
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
 from consumer.batch.alerts import BatchScorer
 from consumer.batch.edges import Remembering
-from consumer.batch.recalled import Recalled
+from consumer.batch.recalled import MOST_LINKS, Recalled
 from consumer.batch.records import Message
 from consumer.memory.log import NoteTaker, known_at
 from consumer.memory.pending import PendingClaims
@@ -18,8 +18,12 @@ from model.history.features import COMMON, ClaimHistory
 from model.history.plan import EntityKind
 from schemas.alert import Source
 
-MOST_LINKS: Final = 5
-"""Of each kind of entity."""
+
+def links_of(
+    view: View, asked: Sequence[Asked], rows: Sequence[int]
+) -> Mapping[int, Sequence[Link]]:
+    """Earlier claims that name the same persons, of some of the claims that were asked about."""
+    return {row: view.links(asked[row], MOST_LINKS) for row in rows}
 
 
 class Memory:
@@ -87,37 +91,27 @@ class Memory:
             now: the time of the batch, for records without a time of their own.
         """
         with self._metrics.seconds.labels("recall").time():
-            return self._recalled(claims, messages, sources, scorer, now)
-
-    def _recalled(
-        self,
-        claims: Sequence[Any],
-        messages: Sequence[Message],
-        sources: Sequence[Source],
-        scorer: BatchScorer,
-        now: dt.datetime,
-    ) -> Remembering:
-        keys = self._notes.keys(claims)
-        moments = [known_at(message, now) for message in messages]
-        noted = self._notes.note(claims, keys, sources, moments)
-        self._pending.add(noted.claimed)
-        plan = scorer.history
-        if plan is None:
-            return Remembering(None, noted.records)
-        asked = [
-            Asked(claimed.fact.claim, claimed.entities, claimed.fact.known_at)
-            for claimed in noted.claimed
-        ]
-        histories = self._view.histories(asked, self._pending.facts)
-        self._count(plan.kinds, histories)
-        recalled = Recalled(
-            kinds=plan.kinds,
-            histories=histories,
-            as_of=[one.as_of for one in asked],
-            behind_ms=self._tail.behind_ms,
-            links=partial(self._links, asked),
-        )
-        return Remembering(recalled, noted.records)
+            keys = self._notes.keys(claims)
+            moments = [known_at(message, now) for message in messages]
+            noted = self._notes.note(claims, keys, sources, moments)
+            self._pending.add(noted.claimed)
+            plan = scorer.history
+            if plan is None:
+                return Remembering(None, noted.records)
+            asked = [
+                Asked(claimed.fact.claim, claimed.entities, claimed.fact.known_at)
+                for claimed in noted.claimed
+            ]
+            histories = self._view.histories(asked, self._pending.facts)
+            self._count(plan.kinds, histories)
+            recalled = Recalled(
+                kinds=plan.kinds,
+                histories=histories,
+                as_of=[one.as_of for one in asked],
+                behind_ms=self._tail.behind_ms,
+                links=partial(links_of, self._view, asked),
+            )
+            return Remembering(recalled, noted.records)
 
     def _count(self, kinds: Sequence[EntityKind], histories: Sequence[ClaimHistory]) -> None:
         for number, kind in enumerate(kinds):
@@ -127,9 +121,6 @@ class Memory:
             known = sum(history.kinds[number].decided >= 0 for history in histories)
             without = len(histories) - known - common
             self._metrics.recalled(number, (seen, known - seen, common, max(0, without)))
-
-    def _links(self, asked: Sequence[Asked], rows: Sequence[int]) -> Mapping[int, Sequence[Link]]:
-        return {row: self._view.links(asked[row], MOST_LINKS) for row in rows}
 
     def committed(self) -> None:
         """The earliest batch that was not committed is now."""

@@ -14,7 +14,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.batch.records import coordinates
+from consumer.errors import KafkaStoppedError
 from consumer.kafka.client import (
     kafka_error,
     make_onlooker,
@@ -25,10 +26,9 @@ from consumer.kafka.outputs import Ends
 from consumer.kafka.portions import take
 from consumer.kafka.reading import Patience, records
 from consumer.kafka.topics import admin
-from consumer.memory.log import NoFactError, log_fact
+from consumer.memory.log import NoFactError, check_key, log_fact
 from consumer.memory.view import LogFact, View
 from consumer.settings.settings import Settings
-from schemas.memory import RememberedClaim
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 5_000
 """Records taken and applied at once."""
 LOADING_WAIT_S: Final = 0.2
+OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 LOOK_EVERY_S: Final = 10.0
 """How often new partitions are looked for."""
 TIMEOUT_S: Final = 30.0
@@ -49,7 +50,7 @@ READING: Final[dict[str, Any]] = {
 
 
 class LogCounts(Protocol):
-    """Where counts go; see `consumer.telemetry.metrics.MemoryMetrics`."""
+    """Where counts go; see `consumer.telemetry.memory_metrics.MemoryMetrics`."""
 
     def applied(self, facts: int) -> None: ...  # noqa: D102
     def unreadable(self) -> None: ...  # noqa: D102
@@ -134,7 +135,7 @@ class Tail:
             SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
         """
         self._consumer = consumer = make_onlooker(self._settings, "read_committed", READING)
-        ends = self._stable_ends()
+        ends = stable_ends(self._settings, self._topic)
         if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
             self._begin_again("it is ahead of the log, which lost records or was made again")
         self._assign(consumer)
@@ -187,57 +188,38 @@ class Tail:
 
     def _split(self, found: Sequence[Message]) -> list[Message]:
         """The records; the ends of partitions move positions past what is no record."""
-        messages = []
-        for message in found:
+        messages, ends = without_ends(found)
+        for partition, offset in ends.items():
+            self._positions[partition] = max(self._positions.get(partition, 0), offset)
+        for message in messages:
             error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                self._moved(message)
-            elif error is not None and error.code() in OUT_OF_RANGE:
+            if error is not None and error.code() in OUT_OF_RANGE:
                 where = f"record {message.offset()} of partition {message.partition()}"
                 self._begin_again(f"it has no {where} any more")
                 raise KafkaStoppedError(
                     f"{self._topic} has no {where} any more, so records were deleted that no "
                     "store has seen: start again, and it is read from its beginning"
                 )
-            else:
-                messages.append(message)
         return records(messages, self._topic)
-
-    def _moved(self, message: Message) -> None:
-        partition, offset = message.partition(), message.offset()
-        assert partition is not None
-        assert offset is not None
-        if offset >= 0:
-            self._positions[partition] = max(self._positions.get(partition, 0), offset)
 
     def _apply(self, messages: Sequence[Message]) -> None:
         facts: list[LogFact] = []
         for message in messages:
-            partition, offset = message.partition(), message.offset()
-            assert partition is not None
-            assert offset is not None
+            place = coordinates(message)
+            partition, offset = place.partition, place.offset
             try:
                 found = log_fact(message.key(), message.value())
             except (*UNREADABLE, NoFactError) as error:
                 self._counts.unreadable()
                 log.warning("unreadable: %s[%d]@%d: %s", self._topic, partition, offset, error)
             else:
-                self._check_key(found, partition, offset)
+                check_key(found, self._fingerprint, place)
                 facts.append(found)
             # The end of the partition, past a commit, may have come with its last records.
             self._positions[partition] = max(self._positions.get(partition, 0), offset + 1)
         self._view.apply(facts, self._positions)
         self._returned(key for message in messages if (key := message.key()) is not None)
         self._counts.applied(len(facts))
-
-    def _check_key(self, found: LogFact, partition: int, offset: int) -> None:
-        said = found.fact
-        if isinstance(said, RememberedClaim) and said.key != self._fingerprint:
-            raise SettingsError(
-                f"{self._topic}[{partition}]@{offset} was hashed with another key (fingerprint "
-                f"{said.key}) than that in MEMORY_KEY_FILE ({self._fingerprint}): with this one "
-                "nobody in it would be found again. Use the key that the topic was begun with"
-            )
 
     def _assign(self, consumer: Consumer) -> None:
         """Read partitions that are new, from where the view ends."""
@@ -264,14 +246,6 @@ class Tail:
             raise stopped(KafkaException(found.error), f"reading {self._topic}")
         return list(found.partitions)
 
-    def _stable_ends(self) -> dict[int, int]:
-        """Up to where everything is decided; what is open now is not waited for."""
-        try:
-            found = Ends(admin(self._settings), [self._topic]).stable()
-        except KafkaException as error:
-            raise stopped(error, f"asking for the end of {self._topic}") from error
-        return {partition: end for (_, partition), end in found.items()}
-
     def _ends(self) -> dict[int, int]:
         """The end of each partition as the client has heard of it, open transactions included."""
         consumer = self._consumer
@@ -292,4 +266,27 @@ class Tail:
         self._view.close()
 
 
-OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
+def stable_ends(settings: Settings, topic: str) -> dict[int, int]:
+    """Up to where everything is decided in a topic; what is open now is not waited for.
+
+    Raises:
+        KafkaStoppedError: Kafka does not answer.
+    """
+    try:
+        found = Ends(admin(settings), [topic]).stable()
+    except KafkaException as error:
+        raise stopped(error, f"asking for the end of {topic}") from error
+    return {partition: end for (_, partition), end in found.items()}
+
+
+def without_ends(found: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
+    """Messages but those that say where a partition ends, and these ends, with `READING`."""
+    others: list[Message] = []
+    ends: dict[int, int] = {}
+    for message in found:
+        error = message.error()
+        if error is None or error.code() != KafkaError._PARTITION_EOF:
+            others.append(message)
+        elif (place := coordinates(message)).offset >= 0:
+            ends[place.partition] = place.offset
+    return others, ends

@@ -11,7 +11,7 @@ from typing import Final
 
 from consumer.background import in_background
 from consumer.errors import ModelRefusedError, SettingsError
-from consumer.settings.settings import Settings
+from consumer.settings.settings import Remember, Settings
 from consumer.telemetry.metrics import ModelMetrics
 from model.artifact import store as artifact
 from model.artifact.store import (
@@ -21,7 +21,7 @@ from model.artifact.store import (
     Verify,
     anything,
 )
-from model.history.plan import Bounds
+from model.history.plan import bounds_of
 from model.releases.signing import SIGNATURE_FILE, KeyFileError, public_key, signed_by
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError, Rules, parse, read_text, shipped_rules
@@ -70,6 +70,23 @@ def rules_of(settings: Settings) -> Callable[[Contract], Rules]:
     except RuleError as error:
         raise SettingsError(f"RULES_FILE={file}: {error}") from error
     return lambda contract: parse(text, contract, f"RULES_FILE={file}")
+
+
+def models_of(settings: Settings, metrics: ModelMetrics) -> "Models":
+    """The model that the settings ask for; see `Models`.
+
+    Raises:
+        ModelRefusedError, SettingsError: see `Models`, `rules_of` and `signature_check`.
+    """
+    verify = signature_check(settings)
+    return Models(
+        settings.model_dir,
+        metrics,
+        rules_of(settings),
+        verify,
+        settings.control_share,
+        remembers=settings.memory is Remember.ON,
+    )
 
 
 class Models:
@@ -226,17 +243,13 @@ def refuse_another_memory(present: Scorer, other: Scorer) -> None:
         ArtifactError: it does, and what this process stores is for the present one.
     """
     own, its = present.decoder.contract, other.decoder.contract
-    before, after = _bounds(present), _bounds(other)
+    before, after = bounds_of(present.history), bounds_of(other.history)
     if (own.entities, own.event) != (its.entities, its.event) or before != after:
         raise ArtifactError(
             "its contract names other entities, or its history is computed within other bounds, "
             "than what this process remembers: restart it with this model, and it is built again "
             "from MEMORY_TOPIC"
         )
-
-
-def _bounds(scorer: Scorer) -> Bounds:
-    return Bounds() if scorer.history is None else scorer.history.bounds
 
 
 def _stamp(file: Path) -> Stamp:

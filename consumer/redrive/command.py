@@ -3,7 +3,6 @@
 import argparse
 import datetime as dt
 import getpass
-import os
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -97,7 +96,7 @@ def send_back_asking(
         listed = run(closure, dry_run=True)
         if listed.stopped or not listed.closed:
             return reported(listed, dry_run=True)
-        if not _agreed(listed.closed, stop, terminal):
+        if not stop.agreed(f"Close these {listed.closed} dead letters for good?", terminal):
             sys.stderr.write("nothing was closed\n")
             return NOT_CLOSED
         # Another redrive may have moved or closed some meanwhile, and with --limit and several
@@ -152,15 +151,6 @@ def _user() -> str:
         return getpass.getuser()
     except (OSError, KeyError) as error:
         raise SettingsError("--by NAME is required: the current user has no name") from error
-
-
-def _agreed(count: int, stop: Stop, terminal: TextIO) -> bool:
-    """Ask whether to close what was listed. Nothing is in flight: a signal ends it at once."""
-    stop.gracefully(ask=lambda: os._exit(stop.code))
-    sys.stdout.flush()
-    sys.stderr.write(f"Close these {count} dead letters for good? [y/N] ")
-    sys.stderr.flush()
-    return terminal.readline().strip().lower() in {"y", "yes"}
 
 
 def report(

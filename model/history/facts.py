@@ -50,6 +50,11 @@ def at_start_of(day: int) -> int:
     return (day - _EPOCH) * DAY
 
 
+def start_of_day(moment: int) -> int:
+    """The time at which the day of a moment begins, in UTC: what a history in days sees."""
+    return moment - moment % DAY
+
+
 def first_of(one: ClaimFact, other: ClaimFact) -> ClaimFact:
     """The fact that counts of two about one claim: the earlier.
 

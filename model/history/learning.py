@@ -15,7 +15,7 @@ from model.history.contract import remembering
 from model.history.facts import DAY, ClaimFact, OutcomeFact, at_start_of, claim_ref
 from model.history.features import ClaimHistory, names_of
 from model.history.keys import SECRET_BYTES, KeyMaker
-from model.history.plan import OUTCOME_DAYS, Bounds, HistoryPlan, kinds_in
+from model.history.plan import OUTCOME_DAYS, Bounds, HistoryPlan, kinds_in, refuse_without_entities
 from model.history.replay import Incoming, as_of_later, replay
 from schemas.contract.model import Contract
 from schemas.decoding.structs import claim_type
@@ -128,17 +128,11 @@ def matrix_of(histories: Sequence[ClaimHistory]) -> Matrix:
 
 
 def _refuse_without(contract: Contract) -> None:
-    name = contract.about.name
-    if not contract.entities:
-        named = [n for n, f in contract.fields.items() if isinstance(f.said.entity, str)]
-        hint = f" (of {named[0]}, x-entity is a name only)" if named else ""
-        raise ValueError(
-            f"contract {name} names no person or thing to remember{hint}: write such as "
-            "x-entity: {kind: phone, like: person, form: phone} with a field; see docs/memory.md"
-        )
+    refuse_without_entities(contract)
     if contract.event.time is None:
         raise ValueError(
-            f"contract {name}: history needs the day on which a claim was reported: x-event, time"
+            f"contract {contract.about.name}: history needs the day on which a claim was reported: "
+            "x-event, time"
         )
 
 

@@ -57,7 +57,28 @@ class HistoryPlan(Struct, frozen=True, kw_only=True):
     outcome_days: int = OUTCOME_DAYS
 
 
+def bounds_of(plan: HistoryPlan | None) -> Bounds:
+    """The bounds of a model's plan; for claims that are remembered for later models, the usual."""
+    return Bounds() if plan is None else plan.bounds
+
+
 def kinds_in(contract: Contract) -> tuple[EntityKind, ...]:
     """The kinds that the contract's fields name, in the order of the fields."""
     found = {entity.kind: entity.like for entity in contract.entities.values()}
     return tuple(EntityKind(kind=kind, like=like) for kind, like in found.items())
+
+
+def refuse_without_entities(contract: Contract) -> None:
+    """Check that a contract names someone to remember.
+
+    Raises:
+        ValueError: it does not; the message says what to write.
+    """
+    if contract.entities:
+        return
+    named = [n for n, f in contract.fields.items() if isinstance(f.said.entity, str)]
+    hint = f" (of {named[0]}, x-entity is a name only)" if named else ""
+    raise ValueError(
+        f"contract {contract.about.name} names no person or thing to remember{hint}: write such as "
+        "x-entity: {kind: phone, like: person, form: phone} with a field; see docs/memory.md"
+    )

@@ -24,7 +24,7 @@ from tests.broker.read import Record, end_offsets, read_all
 from tests.integration import remembered
 from tests.integration.conftest import NewStage
 from tests.integration.remembered import MOTOR, SECRET, log_of
-from tests.integration.stage import Stage
+from tests.integration.stage import Stage, Worker
 from tests.integration.traffic import Row, produce
 
 pytestmark = pytest.mark.kafka
@@ -238,6 +238,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return remembered.train(tmp_path_factory.mktemp("remembered") / "model")
 
 
+def scoring_all(stage: Stage, model: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker that remembers, once it has scored every claim."""
+    stage.environ["MODEL_DIR"] = str(model)
+    monkeypatch.setenv("MODEL_DIR", str(model))
+    remembered.keep_everything(stage, stage.claims)
+    worker = stage.worker().ready()
+    remembered.send(stage, stage.claims, remembered.claims(EVENTS), 0)
+    stage.wait_drained()
+    return worker
+
+
 def test_alerts_and_the_store_are_what_the_log_says(
     stage: Stage,
     model: Path,
@@ -245,12 +256,7 @@ def test_alerts_and_the_store_are_what_the_log_says(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    stage.environ["MODEL_DIR"] = str(model)
-    monkeypatch.setenv("MODEL_DIR", str(model))
-    remembered.keep_everything(stage, stage.claims)
-    worker = stage.worker().ready()
-    remembered.send(stage, stage.claims, remembered.claims(EVENTS), 0)
-    stage.wait_drained()
+    worker = scoring_all(stage, model, monkeypatch)
     assert main(["memory", "verify"]) == 2
     assert "in use by another process" in capsys.readouterr().err
     assert worker.stop() == 0
@@ -294,12 +300,7 @@ def test_what_came_in_late_is_not_wrong(
     tmp_path: Path,
 ) -> None:
     """Findings that reach the log after the claims were scored, dated before."""
-    stage.environ["MODEL_DIR"] = str(model)
-    monkeypatch.setenv("MODEL_DIR", str(model))
-    remembered.keep_everything(stage, stage.claims)
-    worker = stage.worker().ready()
-    remembered.send(stage, stage.claims, remembered.claims(EVENTS), 0)
-    stage.wait_drained()
+    worker = scoring_all(stage, model, monkeypatch)
     assert worker.stop() == 0
     before = checked(capsys)
     assert remember(written(tmp_path / "late.jsonl", EVENTS)) == 0

@@ -1,6 +1,5 @@
 """Stores as a worker has them, filled with the log up to a state of it."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from consumer.history.access.gather import progress
 from consumer.history.access.scan import LogScan, LogState
 from consumer.history.asked import secret_of
 from consumer.kafka.topics import READS, KeptLog, require_log, require_topics
-from consumer.memory.assembly import idle, store_path
+from consumer.memory.assembly import current_store, store_path
 from consumer.memory.facts.folder import OWNER
 from consumer.memory.store import MemoryStore, open_store
 from consumer.settings.settings import Settings
@@ -21,10 +20,8 @@ from consumer.waiting import aloud
 from model.artifact.manifest import Manifest
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.history.keys import fingerprint
-from model.history.plan import Bounds, EntityKind, kinds_in
+from model.history.plan import Bounds, EntityKind, bounds_of, kinds_in
 from schemas.contract.errors import ContractError
-
-log = logging.getLogger(__name__)
 
 
 class Kept(NamedTuple):
@@ -58,8 +55,7 @@ def kept_by(settings: Settings) -> Kept:
     with aloud(settings):
         require_topics(settings, {settings.memory_topic: READS})
         found = require_log(settings)
-    bounds = Bounds() if manifest.history is None else manifest.history.bounds
-    return Kept(manifest, kinds_in(contract), bounds, own, found)
+    return Kept(manifest, kinds_in(contract), bounds_of(manifest.history), own, found)
 
 
 @contextmanager
@@ -74,13 +70,8 @@ def own_store(settings: Settings, kept: Kept) -> Iterator[MemoryStore]:
         raise SettingsError(
             f"there is no store in {path}, which MEMORY_STORE, CONSUMER_GROUP and INSTANCE_ID name"
         )
-    # To open a store is to use it: what it would not hear of any more has to be known before.
-    idle_s = idle(path)
-    store = kept.open(path)
+    store = current_store(path, kept.kinds, kept.bounds, kept.fingerprint, kept.log)
     with closing(store):
-        if idle_s > kept.log.tombstones_s:
-            log.warning("%s was not used for too long to hear of what was forgotten: emptied", path)
-            store.empty()
         yield store
 
 

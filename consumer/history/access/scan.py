@@ -4,19 +4,17 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
 
-from consumer.errors import SettingsError
-from consumer.kafka.client import common_config, make_consumer, report_client_error, stopped
-from consumer.kafka.outputs import Ends
+from consumer.batch.records import coordinates
+from consumer.kafka.client import make_onlooker, stopped
 from consumer.kafka.portions import take
 from consumer.kafka.reading import Patience, records
-from consumer.kafka.topics import admin
-from consumer.memory.log import NoFactError, log_fact
+from consumer.memory.log import NoFactError, check_key, log_fact
+from consumer.memory.tail import READING, stable_ends, without_ends
 from consumer.memory.view import LogFact
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
-from schemas.memory import RememberedClaim
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
@@ -67,11 +65,7 @@ class CommittedReader:
         Raises:
             KafkaStoppedError: Kafka does not answer.
         """
-        try:
-            found = Ends(admin(self._settings), [self._topic]).stable()
-        except KafkaException as error:
-            raise stopped(error, f"asking for the end of {self._topic}") from error
-        return {partition: end for (_, partition), end in found.items()}
+        return stable_ends(self._settings, self._topic)
 
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
@@ -87,18 +81,9 @@ class CommittedReader:
         everything = sum(end.values()) - first
         if all(at[partition] >= end[partition] for partition in end):
             return
-        consumer = make_consumer(
-            {
-                **common_config(self._settings),
-                "group.id": f"{self._settings.consumer_group}-memory",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "auto.offset.reset": self._reset,
-                "queued.max.messages.kbytes": 32_768,
-                "error_cb": report_client_error,
-            }
-        )
+        own = f"{self._settings.consumer_group}-memory"
+        reading = {**READING, "group.id": own, "auto.offset.reset": self._reset}
+        consumer = make_onlooker(self._settings, "read_committed", reading)
         patience = Patience(f"reading {self._topic}")
         try:
             consumer.assign(
@@ -127,19 +112,14 @@ class CommittedReader:
 
     def _found(self, messages: list[Message], at: dict[int, int], end: LogState) -> list[Message]:
         """The records before the end; `at` is moved past all messages."""
-        others = []
-        for message in messages:
-            error = message.error()
-            if error is not None and error.code() == KafkaError._PARTITION_EOF:
-                partition, offset = place(message)
-                at[partition] = max(at[partition], offset)
-            else:
-                others.append(message)
+        others, ends = without_ends(messages)
+        for partition, offset in ends.items():
+            at[partition] = max(at[partition], offset)
         found = []
         for message in records(others, self._topic):
-            partition, offset = place(message)
-            at[partition] = max(at[partition], offset + 1)
-            if offset < end[partition]:
+            place = coordinates(message)
+            at[place.partition] = max(at[place.partition], place.offset + 1)
+            if place.offset < end[place.partition]:
                 found.append(message)
         return found
 
@@ -176,30 +156,13 @@ class LogScan:
             yield [found for found in map(self._record, messages) if found is not None]
 
     def _record(self, message: Message) -> LogRecord | None:
-        partition, offset = place(message)
-        key = message.key() or b""
+        place, key = coordinates(message), message.key() or b""
         try:
             told = log_fact(key, message.value())
         except (*UNREADABLE, NoFactError) as error:
-            log.warning("unreadable: %s[%d]@%d: %s", self._topic, partition, offset, error)
+            where = place.topic, place.partition, place.offset
+            log.warning("unreadable: %s[%d]@%d: %s", *where, error)
             return None
-        said = told.fact
-        if (
-            self._fingerprint is not None
-            and isinstance(said, RememberedClaim)
-            and said.key != self._fingerprint
-        ):
-            raise SettingsError(
-                f"{self._topic}[{partition}]@{offset} was hashed with another key (fingerprint "
-                f"{said.key}) than that in MEMORY_KEY_FILE ({self._fingerprint}): with this one "
-                "nobody in it is found. Use the key that the topic was begun with"
-            )
-        return LogRecord(partition, key, told, message.timestamp()[1])
-
-
-def place(message: Message) -> tuple[int, int]:
-    """Partition and offset."""
-    partition, offset = message.partition(), message.offset()
-    assert partition is not None
-    assert offset is not None
-    return partition, offset
+        if self._fingerprint is not None:
+            check_key(told, self._fingerprint, place)
+        return LogRecord(place.partition, key, told, message.timestamp()[1])

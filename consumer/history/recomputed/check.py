@@ -10,8 +10,8 @@ from consumer.batch.recalled import VERSION, Recalled, entity_histories
 from consumer.history.access.scan import LogRecord
 from consumer.history.recomputed.alerts import StatedHistory
 from consumer.memory.facts.entries import Entry, keys_in
-from consumer.memory.log import start_of_day
-from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, claim_ref
+from consumer.memory.log import claim_fact
+from model.history.facts import ClaimRef, OutcomeFact, claim_ref, start_of_day
 from model.history.features import COMMON, ClaimHistory
 from model.history.plan import Bounds, EntityKind
 from model.history.store import DictStore, EntityKey
@@ -123,15 +123,11 @@ class ReplayedFacts:
         fact = record.told.fact
         if fact is None or start_of_day(fact.known_at) >= self._moment:
             return False
-        claim, day = claim_ref(fact.claim_id), start_of_day(fact.known_at)
         if isinstance(fact, RememberedFinding):
+            claim, day = claim_ref(fact.claim_id), start_of_day(fact.known_at)
             self._store.learn(OutcomeFact(claim=claim, known_at=day, fraud=fact.fraud))
             return True
-        lost = None if fact.day is None else fact.day.toordinal()
-        self._store.remember(
-            ClaimFact(claim=claim, known_at=day, policy=fact.policy, day=lost, amount=fact.amount),
-            self._keys(fact),
-        )
+        self._store.remember(claim_fact(fact), self._keys(fact))
         return True
 
     def history(self, claim: ClaimRef, keys: Sequence[EntityKey]) -> ClaimHistory:

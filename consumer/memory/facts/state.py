@@ -22,7 +22,7 @@ from consumer.memory.facts.pasts import FactsPast, TotalsPast, with_pending
 from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
-from model.history.facts import DAY, ClaimFact, ClaimRef
+from model.history.facts import ClaimFact, ClaimRef, start_of_day
 from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
 from model.history.past import Own, Past
 from model.history.store import EntityKey
@@ -194,5 +194,5 @@ class StoreState:
 
 
 def _floored(fact: ClaimFact) -> ClaimFact:
-    known_at = fact.known_at // DAY * DAY
+    known_at = start_of_day(fact.known_at)
     return fact if known_at == fact.known_at else msgspec.structs.replace(fact, known_at=known_at)

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from consumer.memory.log import start_of_day
 from consumer.memory.view import Asked, Link, LogFact, Pending
-from model.history.facts import ClaimFact, OutcomeFact, claim_ref
+from model.history.facts import ClaimFact, OutcomeFact, claim_ref, start_of_day
 from model.history.features import ClaimHistory
 from model.history.plan import Bounds, EntityKind
 from model.history.store import DictStore, EntityKey

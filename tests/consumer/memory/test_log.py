@@ -13,9 +13,8 @@ from consumer.memory.log import (
     finding_record,
     known_at,
     log_fact,
-    start_of_day,
 )
-from model.history.facts import DAY, claim_ref
+from model.history.facts import DAY, claim_ref, start_of_day
 from model.history.keys import SECRET_BYTES, fingerprint
 from schemas.alert import Source
 from schemas.memory import FactKind, Remembered, RememberedClaim, RememberedFinding
