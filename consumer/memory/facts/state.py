@@ -20,7 +20,7 @@ from consumer.memory.facts.entries import (
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import FactsPast, TotalsPast, Waiting, WaitingPast
+from consumer.memory.facts.pasts import FactsPast, PendingFacts, PendingPast, TotalsPast
 from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
@@ -87,7 +87,7 @@ class StoreState:
         """By moment, what strangers are told in this transaction only."""
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
-        self._waiting: dict[EntityKey, Waiting] = {}
+        self._waiting: dict[EntityKey, PendingFacts] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -153,14 +153,14 @@ class StoreState:
             waiting = self._waiting.get(entity)
             if waiting is None:
                 pending = map(_floored, self._pending[entity].values())
-                waiting = self._waiting[entity] = Waiting(self, key, pending, layout.bounds)
+                waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
         most = layout.most[entity[0]] + 1
         facts = self.latest(key, as_of, most, waiting.gone if waiting else ())
         if not facts and not waiting:
             return None
         many = len(facts) == most and entity[0] in layout.business
         past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
-        return WaitingPast(past, waiting, as_of, most) if waiting else past
+        return PendingPast(past, waiting, as_of, most) if waiting else past
 
     def latest(
         self, key: KeyBytes, moment: int, most: int, gone: Collection[ClaimRef] = ()
