@@ -105,7 +105,7 @@ def _many_added(rows: "memoryview[int]", before: int, changes: ByDay) -> bytes:
         np.column_stack([found[:, 0], found[:, 1] + more]), places[new], added, axis=0
     )
     changed = np.diff(every[:, 1], prepend=before) != 0
-    return every[changed].astype(np.int32).tobytes()
+    return bytes(every[changed].astype(np.int32))
 
 
 def outcome_changes(

@@ -247,7 +247,8 @@ class Compared(ClaimFact, frozen=True, kw_only=True):
         self.counts.append(1)
         return super().__eq__(other)
 
-    __hash__ = None
+    def __hash__(self) -> int:
+        return hash(self.claim)
 
 
 def test_what_comes_back_in_another_order_is_not_searched_for() -> None:
