@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
 from confluent_kafka import (
@@ -117,6 +118,7 @@ class Tail:
         self._fingerprint = fingerprint
         self._topic_id = topic_id
         self._admin = admin(settings)
+        self._asked: Future[Any] | None = None
         self._counts = counts
         self._returned = returned
         self._positions = view.positions()
@@ -179,8 +181,9 @@ class Tail:
         assert consumer is not None
         if time.monotonic() > self._due:
             self._due = time.monotonic() + LOOK_EVERY_S
-            self._check_topic()
+            self._ask_for_topic()
             self._assign(consumer)
+        self._check_topic()
         found = take(consumer, AT_ONCE, wait_s)
         if messages := self._split(found):
             self._apply(messages)
@@ -227,16 +230,27 @@ class Tail:
         self._returned(key for message in messages if (key := message.key()) is not None)
         self._counts.applied(len(facts))
 
+    def _ask_for_topic(self) -> None:
+        """Have the identity of the topic looked up, in the background.
+
+        Brokers that do not answer must not hold up scoring.
+        """
+        if self._asked is None:
+            topics = TopicCollection([self._topic])
+            (self._asked,) = self._admin.describe_topics(topics, request_timeout=TIMEOUT_S).values()
+
     def _check_topic(self) -> None:
         """Refuse to go on in a topic that was made again: its offsets mean other records.
 
         Raises:
-            KafkaStoppedError: it was, or it is not there any more.
+            KafkaStoppedError: it was made again, or it is not there any more.
         """
-        name = self._topic
-        asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_S)
+        name, asked = self._topic, self._asked
+        if asked is None or not asked.done():
+            return
+        self._asked = None
         try:
-            found = str(asked[name].result().topic_id)
+            found = str(asked.result().topic_id)
         except KafkaException as error:
             if kafka_error(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaStoppedError(

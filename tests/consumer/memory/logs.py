@@ -221,7 +221,9 @@ def linked(log: Log, asked: Asked, most: int) -> list[Link]:
         for fact in seen:
             finding = _finding(log, names[fact.claim], asked.as_of)
             link = Link(0, names[fact.claim], fact.known_at, finding, fact.amount)
-            of_kind.setdefault(fact.claim, link)
+            former = of_kind.get(fact.claim)
+            if former is None or former.known_at < link.known_at:
+                of_kind[fact.claim] = link
     found += [
         link
         for _, link in sorted(
