@@ -69,7 +69,8 @@ class Conditions:
         found = each[self._places[0]]
         for bit in range(1, MOST_CONDITIONS):
             found |= each[self._places[bit]] << bit
-        return found.astype(np.int64)
+        combination: Indices = found.astype(np.int64)
+        return combination
 
     def _each(self, X: Matrix) -> Flags:
         """Where a claim meets a condition, shape (n_conditions + 1, n_claims), the last never."""
