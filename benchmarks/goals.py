@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.report import Results
 
 LEAST_SAMPLES: Final = 5_000
+MOST_LATENCY: Final = 1.5
 _REPORTED: Final = ("loop, 5,000 a DataFrame", "Bytewax")
 
 
@@ -71,17 +72,18 @@ def _throughput(results: "Results") -> Iterator[Goal]:
 def _latency(results: "Results") -> Iterator[Goal]:
     claims = {one.rate: one.claims for one in results.latency if one.program == PRODUCT}
     for one in results.paired:
-        wanted = "at most 1.50" if one.rate in (10, 1_000) else ""
+        wanted = f"at most {MOST_LATENCY:.2f}" if one.rate in (10, 1_000) else ""
         for name, found, (low, high) in (
             ("p50", one.p50, one.p50_interval),
             ("p99", one.p99, one.p99_interval),
         ):
-            enough = wanted and claims[one.rate] >= LEAST_SAMPLES
+            # An interval with the limit inside does not tell.
+            tells = not low <= MOST_LATENCY < high and claims[one.rate] >= LEAST_SAMPLES
             yield Goal(
                 f"latency at {one.rate:,} claims/s in that of the echo, {name}",
                 wanted,
                 f"{found:.2f} ({low:.2f} to {high:.2f}; {claims[one.rate]:,} claims)",
-                found <= 1.5 if enough else None,
+                found <= MOST_LATENCY if wanted and tells else None,
             )
 
 

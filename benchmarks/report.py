@@ -77,7 +77,7 @@ def _goals(results: Results) -> Iterable[str]:
 
 
 def _met(wanted: str, met: bool | None) -> str:
-    return "too small a run to tell" if wanted and met is None else _MET[met]
+    return "this run cannot tell" if wanted and met is None else _MET[met]
 
 
 def _throughput(results: Results) -> Iterable[str]:
