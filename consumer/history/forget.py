@@ -6,7 +6,6 @@ of partitions was when that was written: in another it would leave the record wh
 """
 
 import sys
-import time
 from typing import Final, TextIO
 
 from consumer.errors import SettingsError
@@ -15,7 +14,6 @@ from consumer.history.access.scan import LogScan, LogState, StoppedError
 from consumer.history.access.writing import LogChange, LogWriter
 from consumer.history.asked import Named, hashed, secret_of
 from consumer.history.entity import NOBODY_NAMED, names_nobody
-from consumer.kafka.reading import Patience
 from consumer.kafka.topics import COUNTS_AND_WRITES, require_topics
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
@@ -26,7 +24,6 @@ from schemas.memory import FactKind
 
 NOT_FORGOTTEN: Final = 1
 """Exit code if the question was not answered with yes, or if something is in the log again."""
-LOOK_S: Final = 0.2
 
 
 def forget_claim(
@@ -72,7 +69,8 @@ def _forget(
         require_topics(settings, {settings.memory_topic: COUNTS_AND_WRITES})
     stop.gracefully()
     scan = LogScan(settings, stop, own)
-    end = scan.ends()
+    # What an open transaction holds back would be missed, be it of another worker.
+    end = scan.settled()
     found = gathered(scan, end, wanted)
     if not found.places:
         sys.stdout.write(f"nothing is remembered of it in {settings.memory_topic}\n")
@@ -88,7 +86,7 @@ def _forget(
     count = len(found.places)
     sys.stdout.write(f"{count:,} records forgotten in {settings.memory_topic}\n")
     try:
-        left = _left(scan, end, writer.written, wanted, found, stop)
+        left = _left(scan, end, writer.written, wanted, found)
     except StoppedError:
         sys.stderr.write("whether anything of it came in meanwhile was not looked up\n")
         raise
@@ -120,7 +118,7 @@ def told(found: Gathered) -> str:
 
 
 def _left(
-    scan: LogScan, end: LogState, written: LogState, wanted: Sought, found: Gathered, stop: Stop
+    scan: LogScan, end: LogState, written: LogState, wanted: Sought, found: Gathered
 ) -> Gathered:
     """What of it is in the log after the nulls: nothing, unless it was written meanwhile.
 
@@ -130,17 +128,8 @@ def _left(
         written: after the nulls, by partition.
         wanted: what was to be forgotten.
         found: what was found of it.
-        stop: ends waiting and reading.
     """
     # A transaction of somebody else that is still open holds the end back.
-    patience = Patience("waiting for other transactions in the log to end")
-    while True:
-        now = scan.ends()
-        if all(now.get(partition, 0) >= offset for partition, offset in written.items()):
-            break
-        if stop.asked:
-            raise StoppedError
-        patience.check()
-        time.sleep(LOOK_S)
+    now = scan.reached(written)
     gather(scan, end, now, Sought(wanted.claims | found.claim_ids, wanted.named), found)
     return found

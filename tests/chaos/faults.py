@@ -387,6 +387,20 @@ def store_of_another_topic(stage: Stage) -> None:
     _started_again(stage, worker)
 
 
+def abort_in_a_backlog(stage: Stage) -> None:
+    """A worker that is alone is stopped past its session, with much to read before and after: what
+    it scored comes again in other batches, in another order.
+    """
+    stage.fleet.sleep(stage.random.uniform(3, 5))
+    points: Sequence[Point] = ("produce:after", "offsets:before", "offsets:after", "commit:before")
+    trap = plan(stage, stage.random.choice(points), "stop")
+    worker = stage.fleet.add("w0", trap, mutant=stage.mutant)
+    stage.hit()
+    stage.fleet.sleep(SESSION_S + 2)
+    worker.signal(signal.SIGCONT)
+    stage.progress(600)
+
+
 ALL: Sequence[Fault] = (
     Fault("kill-after-consume", killed_at("consume:after")),
     Fault("kill-after-begin", killed_at("begin:after")),
@@ -423,6 +437,7 @@ ALL: Sequence[Fault] = (
     Fault("topic-missing", topic_missing, bad_from_start=False, live_dead_letters=False),
     Fault("record-too-large", too_large, bad_from_start=False, dead_letter_bytes=500),
     Fault("model-replaced", model_replaced),
+    Fault("abort-in-a-backlog", abort_in_a_backlog, memory=True),
     Fault("store-wiped", store_wiped, memory=True),
     Fault("store-of-another-worker", store_of_another_worker, memory=True),
     Fault("store-of-another-topic", store_of_another_topic, memory=True),

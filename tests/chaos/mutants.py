@@ -254,17 +254,13 @@ def wall_clock() -> None:
     _patch(recall, "known_at", lambda _, now: int(now.timestamp() * 1_000))
 
 
-def unread() -> None:
-    """Claims are scored before the log has been read."""
-    from consumer.memory.tail import Tail
+def from_the_end() -> None:
+    """A store that is empty begins at the end of the log: what was before is never read."""
+    from confluent_kafka import OFFSET_END
 
-    load = Tail.load
+    from consumer.memory import tail
 
-    def begun(self: Any, _: Any, progress: Any) -> bool:
-        load(self, lambda: False, progress)
-        return True
-
-    _patch(Tail, "load", begun)
+    _patch(tail, "OFFSET_BEGINNING", OFFSET_END)
 
 
 def any_store() -> None:
@@ -284,7 +280,7 @@ def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
     return starts
 
 
-def _patch(kind: type | ModuleType, name: str, flawed: Callable[..., Any]) -> None:
+def _patch(kind: type | ModuleType, name: str, flawed: Any) -> None:
     assert hasattr(kind, name)
     setattr(kind, name, flawed)
 
@@ -303,7 +299,7 @@ ALL: Mapping[str, Callable[[], None]] = {
     "own-counted": own_counted,
     "same-day": same_day,
     "wall-clock": wall_clock,
-    "unread": unread,
+    "from-the-end": from_the_end,
     "any-store": any_store,
 }
 
