@@ -70,8 +70,8 @@ def opened(
         suffix: of the store's name, for processes that are no workers.
 
     Raises:
-        SettingsError: the key cannot be read, the store is of another key or in use, or the
-            contract names nobody to remember.
+        SettingsError: the key cannot be read, the store is of another key or in use, the contract
+            names nobody to remember, or the model looks back for longer than MEMORY_DAYS.
         KafkaStoppedError: there is no topic that keeps what is remembered, or no answer.
     """
     secret = memory_secret(settings)
@@ -82,6 +82,7 @@ def opened(
         raise SettingsError(f"MEMORY=on, but {error}; then train again") from error
     kinds, own = kinds_in(contract), fingerprint(secret)
     bounds = bounds_of(scorer.history)
+    refuse_short_memory(settings, bounds)
     view = current_store(store_path(settings, suffix), kinds, bounds, own, require_log(settings))
     counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
     tail = Tail(settings, view, own, counts, returned)
@@ -108,6 +109,19 @@ def current_store(
         )
         store.empty()
     return store
+
+
+def refuse_short_memory(settings: Settings, bounds: Bounds) -> None:
+    """Refuse a model that sees what MEMORY_DAYS allows to forget: its scores would change.
+
+    Raises:
+        SettingsError: it does.
+    """
+    if settings.memory_days < bounds.days:
+        raise SettingsError(
+            f"MEMORY_DAYS={settings.memory_days}, but the model looks back {bounds.days:,} days: "
+            f"set MEMORY_DAYS={bounds.days} or more, or its scores depend on what was forgotten"
+        )
 
 
 def logs_of(settings: Settings) -> dict[str, frozenset[str]]:
