@@ -10,7 +10,6 @@ from typing import Final, NamedTuple, Protocol
 from consumer.errors import SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
 from consumer.kafka.topics import KeptLog, require_log
-from consumer.memory.facts.folder import OWNER
 from consumer.memory.log import NoteTaker
 from consumer.memory.pending import PendingClaims
 from consumer.memory.recall import Memory
@@ -97,15 +96,14 @@ def current_store(
     Raises:
         SettingsError: see `open_store`.
     """
-    # To open a store is to use it: what it would not hear of any more has to be known before.
-    idle_s = _idle(path)
     store = open_store(path, kinds, bounds, fingerprint, kept.topic_id)
-    if idle_s > kept.tombstones_s:
+    away_s = time.time() - store.complete_s
+    if away_s > kept.tombstones_s:
         log.warning(
-            "MEMORY_STORE=%s was last opened or closed %.0f days ago: the log may not tell any "
-            "more what was forgotten since, so it is read again from its beginning",
+            "MEMORY_STORE=%s last had everything %.0f days ago: the log may not tell any more what "
+            "was forgotten since, so it is read again from its beginning",
             path,
-            idle_s / DAY_S,
+            away_s / DAY_S,
         )
         store.empty()
     return store
@@ -171,14 +169,6 @@ def read_first(
     stop.gracefully()
     log.info("reading %s: no claim is scored before it has been read", topic)
     return reader.load(lambda: not stop.asked, _aloud(topic, turned))
-
-
-def _idle(path: Path) -> float:
-    """Seconds since a store was opened or closed; 0 for one that is not there."""
-    try:
-        return time.time() - (path / OWNER).stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 def store_path(settings: Settings, suffix: str = "") -> Path:

@@ -83,6 +83,16 @@ def new_store(kept: Kept, scan: LogScan, end: LogState) -> Iterator[MemoryStore]
         yield store
 
 
+def caught_up(store: MemoryStore, scan: LogScan, end: LogState, at_s: float) -> None:
+    """Have a store read on up to the state of the log at a moment, in seconds since 1970.
+
+    Raises:
+        KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
+    """
+    fill(store, scan, end)
+    store.complete(at_s)
+
+
 def fill(store: MemoryStore, scan: LogScan, end: LogState) -> None:
     """Have a store read on up to a state of the log.
 
