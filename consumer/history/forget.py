@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, TextIO
 
 from consumer.errors import SettingsError
-from consumer.history.access.filling import kept_by, scan_of
+from consumer.history.access.filling import model_in
 from consumer.history.access.gather import Gathered, Sought, each, gather, gathered
 from consumer.history.access.outdated import oldest_kept, outdated
 from consumer.history.access.scan import BEGINNING, LogRecord, LogScan, LogState, StoppedError
@@ -26,6 +26,7 @@ from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.waiting import aloud
 from model.history.keys import fingerprint
+from model.history.plan import bounds_of
 from schemas.contract.model import Contract
 from schemas.memory import FactKind
 
@@ -64,16 +65,17 @@ def forget_outdated(settings: Settings, stop: Stop, terminal: TextIO, *, yes: bo
         The exit code.
 
     Raises:
-        SettingsError: there is nobody to ask, no key, no model, or the model looks back for longer.
+        SettingsError: there is nobody to ask, no model, or the model looks back for longer.
         KafkaStoppedError: the log cannot be read or written.
         StoppedError: a signal asked to stop; what was forgotten until then stays so.
     """
     _refuse_to_ask_nobody(terminal, yes=yes)
-    kept = kept_by(settings)
-    refuse_short_memory(settings, kept.bounds)
+    manifest, _ = model_in(settings)
+    refuse_short_memory(settings, bounds_of(manifest.history))
     with aloud(settings):
         require_topics(settings, {settings.memory_topic: COUNTS_AND_WRITES})
-    scan = scan_of(settings, kept, stop)
+    stop.gracefully()
+    scan = LogScan(settings, stop)
     end = scan.settled()
 
     def read() -> Iterator[LogRecord]:

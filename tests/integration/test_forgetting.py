@@ -70,8 +70,9 @@ def score(stage: Stage, events: Sequence[dict[str, Any]], days: int) -> None:
 
 
 def asking(number: int) -> dict[str, Any]:
-    """A claim that names the person by another spelling, and nobody else."""
-    return {"claim_no": f"A-{number}", "phone": ALIKE}
+    """A claim that names the person by another spelling."""
+    own = {"claim_no": f"A-{number}", "policy_no": f"POL-A{number}", "phone": ALIKE}
+    return {**own, "reported_on": "2025-01-01"}
 
 
 def forget(stage: Stage, *more: str, **settings: str) -> subprocess.CompletedProcess[str]:
