@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -134,17 +135,28 @@ def known(stage: Stage, claim_id: str) -> int:
     return phone.claims_365d
 
 
-def forgotten_by(stage: Stage, worker: Worker, known_as: int = 100) -> None:
-    """Ask, as a later claim does, until the worker has read what was written by then."""
-    facts = ("fraud_scorer_memory_facts_total",)
+def forgotten_by(stage: Stage, *, at_once: bool) -> None:
+    """Ask, as claims of one day do: none of them knows the person, from the first on, or from when
+    a worker has read on.
+    """
+    numbers = count(100)
 
-    def read() -> bool:
-        worker.check()
-        return worker.metrics().get(facts, 0.0) >= len(log_of(stage))
+    def forgotten() -> bool:
+        number = next(numbers)
+        score(stage, [asking(number)], 1)
+        return known(stage, f"A-{number}") == 0
 
-    wait.until(read, "the end of the log")
-    score(stage, [asking(known_as)], 1)
-    assert known(stage, f"A-{known_as}") == 0
+    if at_once:
+        assert forgotten()
+    else:
+        wait.until(forgotten, "the worker to read that it is forgotten")
+    assert forgotten()
+
+
+def nothing_is_pending(worker: Worker) -> bool:
+    """Once everything has come back from the log."""
+    worker.check()
+    return worker.metrics()[("fraud_scorer_memory_pending_claims",)] == 0
 
 
 def test_a_running_worker_forgets_what_it_read_and_what_it_scored_itself(stage: Stage) -> None:
@@ -157,8 +169,8 @@ def test_a_running_worker_forgets_what_it_read_and_what_it_scored_itself(stage: 
     assert done.returncode == 0, done.stderr
     assert "nothing of it is left" in done.stdout
     assert about(stage) == []
-    forgotten_by(stage, worker)
-    assert worker.metrics()[("fraud_scorer_memory_pending_claims",)] == 0
+    forgotten_by(stage, at_once=False)
+    wait.until(lambda: nothing_is_pending(worker), "the worker's own claims")
     assert worker.stop() == 0
     assert verified(stage, "w0")
     assert in_no_file(stage, "w0")
@@ -193,8 +205,8 @@ def test_a_claim_is_forgotten_whose_record_has_not_come_back_yet(stage: Stage) -
     held.abort_transaction(60)
     assert forgetting.wait() == 0, forgetting.log
     assert "records forgotten" in forgetting.log
-    forgotten_by(stage, worker)
-    assert worker.metrics()[pending] == 0
+    forgotten_by(stage, at_once=False)
+    wait.until(lambda: nothing_is_pending(worker), "the worker's own claims")
     assert about(stage) == []
     assert worker.stop() == 0
     assert verified(stage, "w0")
@@ -204,7 +216,7 @@ def test_a_worker_that_is_loading_forgets_what_it_has_read_already(stage: Stage)
     """It is stopped in the middle of the log, and what it read is forgotten meanwhile."""
     first = stage.worker("w0").ready()
     score(stage, OF_A_PERSON, 30)
-    score(stage, remembered.events(6_000, 7), 25)
+    score(stage, remembered.events(2_000, 7), 25)
     assert first.stop() == 0
     loading = stage.worker("w1")
     wait.until(lambda: loading.check() and "reading " in loading.log, "the log being read")
@@ -214,7 +226,7 @@ def test_a_worker_that_is_loading_forgets_what_it_has_read_already(stage: Stage)
     finally:
         loading.process.send_signal(signal.SIGCONT)
     loading.ready()
-    forgotten_by(stage, loading)
+    forgotten_by(stage, at_once=False)
     assert loading.stop() == 0
     assert verified(stage, "w0")
     assert verified(stage, "w1")
@@ -264,7 +276,7 @@ def test_a_signal_in_the_transaction_leaves_everything_or_nothing(
     assert again.returncode == 0, again.stderr
     assert about(many) == []
     worker = many.worker("w0").ready()
-    forgotten_by(many, worker)
+    forgotten_by(many, at_once=True)
     assert worker.stop() == 0
     assert verified(many, "w0")
 
@@ -291,7 +303,7 @@ def test_who_comes_in_meanwhile_is_told_and_the_second_run_forgets(many: Stage) 
     done = forget(many)
     assert done.returncode == 0, done.stderr
     assert [row.value for row in log_of(many) if _is_of(row, "P-new")][-1] is None
-    forgotten_by(many, worker)
+    forgotten_by(many, at_once=False)
     assert worker.stop() == 0
     assert verified(many, "w0")
 
