@@ -91,7 +91,7 @@ def is_complete_as_of(folder: Path, of: Any = store) -> bool:
     view.empty()
     again = view.complete_s > LONG_AGO
     view.close()
-    return began and kept and again
+    return bool(began and kept and again)
 
 
 def says_that_it_is_open(folder: Path, of: Any = store) -> bool:
