@@ -8,6 +8,7 @@ that stops. A store that was open when the machine stopped is made again from th
 import logging
 import shutil
 import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -241,6 +242,16 @@ class MemoryStore:
             for db in (*layout[:4], self._positions):
                 txn.drop(db, delete=False)
         self._told.forget()
+        self.complete(time.time())
+
+    @property
+    def complete_s(self) -> float:
+        """See `consumer.memory.facts.folder.Folder.complete_s`."""
+        return self._folder.complete_s
+
+    def complete(self, at_s: float) -> None:
+        """See `View`."""
+        self._folder.complete(self._filled, at_s)
 
     def close(self) -> None:
         """See `View`; once is enough."""

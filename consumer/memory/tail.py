@@ -1,6 +1,7 @@
 """Follows the log: what is committed there goes into the local view, and nothing else does."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
@@ -41,6 +42,8 @@ LOADING_WAIT_S: Final = 0.2
 OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 LOOK_EVERY_S: Final = 10.0
 """How often new partitions are looked for."""
+COMPLETE_EVERY_S: Final = 600.0
+"""How often it is noted of which moment the view has everything: that waits for the disk."""
 TIMEOUT_S: Final = 30.0
 READING: Final[dict[str, Any]] = {
     "enable.partition.eof": True,
@@ -124,6 +127,7 @@ class Tail:
         self._positions = view.positions()
         self._assigned: set[int] = set()
         self._due = 0.0
+        self._complete_due = math.inf
         self._behind = Behind()
         self._consumer: Consumer | None = None
 
@@ -141,6 +145,7 @@ class Tail:
             KafkaStoppedError: the log cannot be read.
             SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
         """
+        began_s = time.time()
         self._consumer = consumer = make_onlooker(self._settings, "read_committed", READING)
         ends = stable_ends(self._settings, self._topic)
         if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
@@ -157,7 +162,12 @@ class Tail:
                 progress(sum(self._positions.values()) - started, all_of_it)
             patience.check()
         self._behind.look(self._positions, self._ends)
+        self._complete(began_s)
         return True
+
+    def _complete(self, at_s: float) -> None:
+        self._view.complete(at_s)
+        self._complete_due = time.monotonic() + COMPLETE_EVERY_S
 
     def _begin_again(self, why: str) -> None:
         log.warning("what is stored of %s is read again from the beginning: %s", self._topic, why)
@@ -188,6 +198,8 @@ class Tail:
         if messages := self._split(found):
             self._apply(messages)
         self._behind.look(self._positions, self._ends)
+        if time.monotonic() > self._complete_due:
+            self._complete(time.time() - self.behind_ms / 1_000)
         return len(found)
 
     @property

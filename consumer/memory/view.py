@@ -60,5 +60,10 @@ class View(Protocol):
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""
 
+    def complete(self, at_s: float) -> None:
+        """Note that it has everything that the log had at a moment, in seconds since 1970: what was
+        forgotten before is forgotten here.
+        """
+
     def close(self) -> None:
         """Let go of what is open."""

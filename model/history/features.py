@@ -71,6 +71,24 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
+class Window(NamedTuple):
+    """What a feature counts that counts claims over some days."""
+
+    entity: str
+    """The feature's name without the days."""
+    days: int
+
+
+@lru_cache(maxsize=1_024)
+def window_of(name: str) -> Window | None:
+    """The window of a feature; None if it counts over none."""
+    for days in WINDOWS:
+        suffix = f"_claims_{days}d"
+        if name.startswith("history_") and name.endswith(suffix):
+            return Window(name.removesuffix(suffix), days)
+    return None
+
+
 class KnownEntity(NamedTuple):
     """What a claim is told of one entity."""
 

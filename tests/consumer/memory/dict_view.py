@@ -42,6 +42,8 @@ class DictView:
         self.facts.clear()
         self._positions.clear()
 
+    def complete(self, at_s: float) -> None: ...
+
     def close(self) -> None:
         self.closed = True
 
