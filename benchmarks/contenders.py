@@ -1,7 +1,9 @@
 """The contenders: what is started, how, and what it promises."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from benchmarks.loops.job import Job
@@ -28,6 +30,8 @@ class Contender(NamedTuple):
     arguments: tuple[str, ...] = ()
     tree: Path = ROOT
     """Where its code is."""
+    settings: Mapping[str, str] = MappingProxyType({})
+    """Of the product, where they are not its defaults."""
 
     def command(self) -> list[str]:
         """The command that starts it."""
@@ -38,7 +42,7 @@ class Contender(NamedTuple):
         """The environment it gets."""
         if self.name.startswith(PRODUCT):
             own = product_environment(job, dead_letters, instance)
-            return {**own, "PYTHONPATH": str(self.tree)}
+            return {**own, **self.settings, "PYTHONPATH": str(self.tree)}
         return job._replace(batch=self.batch, scoring=self.scoring).environment()
 
 

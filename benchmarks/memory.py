@@ -92,7 +92,14 @@ class Day(NamedTuple):
 
 
 def days(count: int, of: Any, a_day: int = 1, persons: int = PERSONS) -> Iterator[Day]:
-    """So many batches, the same each time, so many of them a day, of so many persons of each kind."""
+    """So many batches, the same each time, so many of them a day.
+
+    Args:
+        count: how many batches.
+        of: the contract.
+        a_day: how many of them come in on one day.
+        persons: how many there are of each kind.
+    """
     make: Callable[..., Any] = claim_type(of)
     for number in range(count):
         rng = np.random.default_rng(number)
@@ -125,6 +132,7 @@ class BareStore:
     """An LMDB file with entries by claim and facts by entity, and nothing that uses them."""
 
     def __init__(self, folder: Path) -> None:
+        """Make the file."""
         self._env = lmdb.open(
             str(folder),
             map_size=ROOM,
@@ -233,14 +241,8 @@ def _bare(
 ) -> None:
     named = [key_of(one) for key in keys for one in key.entities]
     once = list(dict.fromkeys(named))
-    facts = [
-        (key_of(one), stored(day.day, ref, key.policy))
-        for ref, key in zip(refs, keys, strict=True)
-        for one in key.entities
-    ]
-    entry = bytes(60 + KEY_BYTES * len(limits))
-    entries = [(ref, entry) for ref in refs]
-    entries += [(claim_ref(f"c{number}"), entry + bytes(20)) for number, _ in day.found]
+    facts = bare_facts(day, refs, keys)
+    entries = bare_entries(day, refs, len(limits))
     times[0] = time.perf_counter()
     bare.read(once, [limits[name[0]] for name in once], day.day)
     times.append(time.perf_counter())
@@ -250,6 +252,24 @@ def _bare(
     times.append(time.perf_counter())
     bare.write(facts, entries)
     times.append(time.perf_counter())
+
+
+def bare_facts(
+    day: Day, refs: Sequence[bytes], keys: Sequence[ClaimKeys]
+) -> list[tuple[bytes, bytes]]:
+    """Facts of the claims of a batch, by entity."""
+    return [
+        (key_of(one), stored(day.day, ref, key.policy))
+        for ref, key in zip(refs, keys, strict=True)
+        for one in key.entities
+    ]
+
+
+def bare_entries(day: Day, refs: Sequence[bytes], kinds: int) -> list[tuple[bytes, bytes]]:
+    """Bytes as long as the entries of the claims of a batch, and of those that are decided."""
+    entry = bytes(60 + KEY_BYTES * kinds)
+    entries = [(ref, entry) for ref in refs]
+    return entries + [(claim_ref(f"c{number}"), entry + bytes(20)) for number, _ in day.found]
 
 
 def refs_of(day: Day) -> list[bytes]:
