@@ -3,9 +3,9 @@
     python -m benchmarks.remembering [--claims N] [--rounds N] [--rate N] [--latency-claims N]
 
 Claims are synthetic ones of the contract `motor`, of three years, which name four persons and
-things each. The worker without memory has a model that was trained without history, the other one a
-model that was trained with it, on the same claims. Rounds are pairs in alternating order, each with a
-topic of its own for what is remembered, empty at first.
+things each. The worker without memory has a model that was trained without history, the other one
+a model that was trained with it, on the same claims. Rounds are pairs in alternating order, each
+with a topic of its own for what is remembered, empty at first.
 
 For latency both run at the same time. Claims are sent to one and the other in turns, at so many a
 second each, on a schedule that waits for neither; the one that remembers has loaded what the last
