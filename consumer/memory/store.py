@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumer.errors import INSTALL_EXTRAS, SettingsError
-from consumer.memory.facts.entries import Entry, decode
+from consumer.memory.facts.apart import Apart
+from consumer.memory.facts.entries import Entry, FactSource, KeptClaim, decode
 from consumer.memory.facts.folder import DATA, Filled, Folder, on_disk
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.linking import links
@@ -24,7 +25,7 @@ from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.facts import ClaimRef
 from model.history.features import ClaimHistory
 from model.history.plan import Bounds, EntityKind
-from schemas.memory import RememberedClaim
+from schemas.memory import FactKind, RememberedClaim
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,12 @@ def open_store(
     lmdb = _lmdb()
     folder = Folder(path)
     filled = Filled(
-        fingerprint=fingerprint, kinds=tuple(kinds), span_days=bounds.days, topic_id=topic_id
+        fingerprint=fingerprint,
+        kinds=tuple(kinds),
+        span_days=bounds.days,
+        names=bounds.names,
+        findings=bounds.findings,
+        topic_id=topic_id,
     )
     try:
         why = folder.opened(filled)
@@ -77,7 +83,7 @@ def open_store(
             metasync=False,
             meminit=False,
             readahead=False,
-            max_dbs=4,
+            max_dbs=5,
         )
         folder.take(size)
     except lmdb.Error as error:
@@ -104,6 +110,7 @@ class MemoryStore:
         kinds = filled.kinds
         self._layout = Layout(
             claims=env.open_db(b"claims"),
+            apart=env.open_db(b"apart"),
             facts=env.open_db(b"facts", dupsort=True, dupfixed=True),
             totals=env.open_db(b"totals"),
             kinds=kinds,
@@ -179,18 +186,32 @@ class MemoryStore:
         Stores of the same records are the same rows, in whatever order these came.
         """
         layout = self._layout
-        tables = ("claims", layout.claims), ("facts", layout.facts), ("totals", layout.totals)
+        tables = (
+            ("apart", layout.apart),
+            ("claims", layout.claims),
+            ("facts", layout.facts),
+            ("totals", layout.totals),
+        )
         with self._env.begin() as txn:
             for name, db in tables:
                 with txn.cursor(db) as cursor:
                     for key, value in cursor:
                         yield name, key, value
 
-    def entry(self, claim: ClaimRef) -> Entry | None:
-        """What is kept of a claim."""
+    def record(self, claim: ClaimRef, source: FactSource) -> KeptClaim | None:
+        """What one record says of a claim; None if it is not remembered.
+
+        Args:
+            claim: which it is.
+            source: of the record: topic, partition and offset.
+        """
         with self._env.begin() as txn:
             kept = txn.get(claim, db=self._layout.claims)
-        return None if kept is None else decode(kept)
+            entry = None if kept is None else decode(kept)
+            if isinstance(entry, Entry):
+                return next((one for one in entry.claims if one.source == source), None)
+            found = Apart(self._layout, txn, claim).record(FactKind.CLAIM, source)
+            return found if isinstance(found, KeptClaim) else None
 
     def compact(self) -> None:
         """Put a copy in place of the file that has no room between what is stored, and close.
@@ -217,7 +238,7 @@ class MemoryStore:
         """Forget everything: the log is to be read from its beginning."""
         layout = self._layout
         with self._env.begin(write=True) as txn:
-            for db in (layout.claims, layout.facts, layout.totals, self._positions):
+            for db in (*layout[:4], self._positions):
                 txn.drop(db, delete=False)
         self._told.forget()
 

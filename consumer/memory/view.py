@@ -8,8 +8,9 @@ from model.history.features import ClaimHistory
 from model.history.store import EntityKey
 from schemas.memory import FactKey, Remembered
 
-Pending = Mapping[EntityKey, Sequence[ClaimFact]]
-"""Facts of this process that may not be in the view yet, by the entities that they are about."""
+Pending = Mapping[EntityKey, Mapping[bytes, ClaimFact]]
+"""Facts of this process that may not be in the view yet, by the entities that they are about, each
+by the key of its record in the log."""
 
 
 class Asked(NamedTuple):

@@ -12,7 +12,7 @@ from msgspec import Struct
 from consumer.errors import SettingsError
 from model.history.plan import EntityKind
 
-FORMAT: Final = f"2 {sys.byteorder}"
+FORMAT: Final = f"3 {sys.byteorder}"
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
 OWNER: Final = "owner.json"
@@ -27,6 +27,9 @@ class Filled(Struct, frozen=True, kw_only=True):
     """Of the key of the hashes."""
     kinds: tuple[EntityKind, ...]
     span_days: int
+    names: int
+    """Of a claim, how many count; see `Bounds`."""
+    findings: int
     topic_id: str
     format: str = FORMAT
 

@@ -1,14 +1,16 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from consumer.memory.facts.entries import (
+    CLAIM,
     NOTHING,
     Entry,
+    Extract,
     Follows,
     KeyBytes,
     StoredFact,
@@ -18,7 +20,7 @@ from consumer.memory.facts.entries import (
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import FactsPast, TotalsPast, with_pending
+from consumer.memory.facts.pasts import FactsPast, TotalsPast, Waiting, WaitingPast
 from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
@@ -83,8 +85,9 @@ class StoreState:
         """By moment."""
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
-        self._waiting: dict[int, dict[EntityKey, bool]] = {}
-        """By moment, of entities with pending facts, whether any of these is seen."""
+        self._earliest: dict[EntityKey, int] = {}
+        """When the first pending fact became known, by entities that have any."""
+        self._waiting: dict[EntityKey, Waiting] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -93,6 +96,7 @@ class StoreState:
         it, has room for a hundred, and the collector of cycles comes rarely.
         """
         self._pasts.clear()
+        self._waiting.clear()
 
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
@@ -118,10 +122,12 @@ class StoreState:
         return claim_history(layout.kinds, named)
 
     def _waits(self, entity: EntityKey, as_of: int) -> bool:
-        kept = self._waiting.setdefault(as_of, {})
-        if entity not in kept:
-            kept[entity] = bool(self._seen_pending(entity, as_of))
-        return kept[entity]
+        """Whether any pending fact of an entity is seen."""
+        earliest = self._earliest.get(entity)
+        if earliest is None:
+            known = [fact.known_at for fact in self._pending[entity].values()]
+            earliest = self._earliest[entity] = start_of_day(min(known))
+        return earliest < as_of
 
     def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
         """What a claim is told of an entity."""
@@ -142,36 +148,46 @@ class StoreState:
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
-        more = self._seen_pending(entity, as_of)
-        most = layout.most[entity[0]] + 1 + len(more)
-        facts = self.latest(key, as_of, most)
-        if not facts and not more:
+        waiting = None
+        if entity in self._pending and self._waits(entity, as_of):
+            waiting = self._waiting.get(entity)
+            if waiting is None:
+                pending = map(_floored, self._pending[entity].values())
+                waiting = self._waiting[entity] = Waiting(self, key, pending, layout.bounds)
+        most = layout.most[entity[0]] + 1
+        facts = self.latest(key, as_of, most, waiting.gone if waiting else ())
+        if not facts and not waiting:
             return None
         many = len(facts) == most and entity[0] in layout.business
         past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
-        return with_pending(past, more, layout.span) if more else past
+        return WaitingPast(past, waiting, as_of, most) if waiting else past
 
-    def _seen_pending(self, entity: EntityKey, as_of: int) -> list[ClaimFact]:
-        """Pending facts of an entity that are seen. One that is not takes the place of none that
-        is: of two about one claim, the earlier counts.
+    def latest(
+        self, key: KeyBytes, moment: int, most: int, gone: Collection[ClaimRef] = ()
+    ) -> Sequence[StoredFact]:
+        """The latest facts of an entity before a moment, at most so many, in order.
+
+        Args:
+            key: of the entity.
+            moment: facts of it or of later ones are left out.
+            most: how many.
+            gone: facts about these claims are left out.
         """
-        pending = self._pending.get(entity)
-        if pending is None:
-            return []
-        return [fact for fact in map(_floored, pending) if fact.known_at < as_of]
-
-    def latest(self, key: KeyBytes, moment: int, most: int) -> Sequence[StoredFact]:
-        """The latest facts of an entity before a moment, at most so many, in order."""
         cursor = self._cursor
         if not cursor.set_key(key):
             return ()
         cursor.last_dup()
         facts, end = list(islice(cursor.iterprev_dup(), most)), edge(moment)
-        if facts[0] >= end:
-            cursor.set_range_dup(key, end)
-            if not cursor.prev_dup():
+        if gone or facts[0] >= end:
+            if not cursor.set_range_dup(key, end):
+                cursor.set_key(key)
+                cursor.last_dup()
+            elif not cursor.prev_dup():
                 return ()
-            facts = list(islice(cursor.iterprev_dup(), most))
+            seen: Iterator[StoredFact] = cursor.iterprev_dup()
+            if gone:
+                seen = (fact for fact in seen if fact[CLAIM] not in gone)
+            facts = list(islice(seen, most))
         facts.reverse()
         return facts
 
@@ -180,7 +196,7 @@ class StoreState:
         found: bytes | None = self._get(key + series, db=self._layout.totals)
         return found
 
-    def entry(self, claim: ClaimRef) -> Entry:
+    def entry(self, claim: ClaimRef) -> Entry | Extract:
         """What is kept of a claim that a fact is about."""
         return decode(self._get(claim, db=self._layout.claims))
 
@@ -189,7 +205,10 @@ class StoreState:
         found = self._follows.get(claim)
         if found is None:
             kept = self._get(claim, db=self._layout.claims)
-            found = self._follows[claim] = NOTHING if kept is None else follows(decode(kept), claim)
+            found = NOTHING
+            if kept is not None:
+                found = follows(decode(kept), claim, self._layout.bounds)
+            self._follows[claim] = found
         return found
 
 

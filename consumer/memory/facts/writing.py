@@ -4,13 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from consumer.memory.facts.apart import Apart
 from consumer.memory.facts.entries import (
     Entry,
+    Extract,
+    Follows,
     KeyBytes,
     changed,
     decode,
     edge,
     encode,
+    encode_extract,
     follows,
     kept_claim,
     keys_in,
@@ -73,17 +77,20 @@ class Writing:
         return rows | series
 
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
-        """Take in a claim of which nothing was known; False if it is not so."""
+        """Take in a claim of which nothing was known, if all that it names counts; else False."""
         key, fact = told
         if not isinstance(fact, RememberedClaim) or key.kind != FactKind.CLAIM:
             return False
         claim, layout = claim_ref(claim_id), self._layout
         record = kept_claim(key, fact, layout.numbers)
+        named = keys_in(record.named)
+        if len(named) > layout.bounds.names:
+            return False
         entry = encode(Entry(claim_id, (record,)))
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
         value = stored(record.day, claim, record.policy)
-        for entity in keys_in(record.named):
+        for entity in named:
             self._put.append((entity, value))
             if entity[0] in layout.business:
                 self._named[record.day].append(entity)
@@ -94,19 +101,34 @@ class Writing:
         txn, layout, claim = self._txn, self._layout, claim_ref(claim_id)
         former = txn.get(claim, db=layout.claims)
         entry = None if former is None else decode(former)
-        now = changed(entry, told, layout.numbers)
+        now: Entry | Extract | None
+        if isinstance(entry, Extract):
+            now = Apart(layout, txn, claim).changed(entry, told, layout.numbers)
+        else:
+            now = changed(entry, told, layout.numbers)
+            if now is not None and len(now.claims) + len(now.findings) > layout.most_records:
+                now = Apart(layout, txn, claim).begun(now)
         if now is not None:
-            txn.put(claim, encode(now), db=layout.claims)
+            kept = encode_extract(now) if isinstance(now, Extract) else encode(now)
+            txn.put(claim, kept, db=layout.claims)
         elif former is not None:
             txn.delete(claim, db=layout.claims)
-        gone, put = self._rows(entry, claim, -1), self._rows(now, claim, 1)
+        was, follow = follows(entry, claim, layout.bounds), follows(now, claim, layout.bounds)
+        if was == follow:
+            return
+        gone, put = self._rows(was, follow, claim, -1), self._rows(follow, was, claim, 1)
         self._gone += gone - put
         self._put += put - gone
 
-    def _rows(self, entry: Entry | None, claim: ClaimRef, by: int) -> set[tuple[KeyBytes, bytes]]:
-        follow, layout = follows(entry, claim), self._layout
+    def _rows(
+        self, follow: Follows, other: Follows, claim: ClaimRef, by: int
+    ) -> set[tuple[KeyBytes, bytes]]:
+        """The facts of a claim, but those that are the same before and after."""
+        layout, same = self._layout, follow.findings == other.findings
         rows = set()
         for key, fact in follow.facts.items():
+            if same and other.facts.get(key) == fact:
+                continue
             value = stored(fact.known_at // DAY, claim, fact.policy, follow.findings)
             rows.add((key, value))
             if key[0] in layout.business:

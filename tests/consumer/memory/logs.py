@@ -28,6 +28,9 @@ BOUNDS = (
     Bounds(days=400, person=4, business=2, common=3),
     Bounds(days=60, person=3, business=3, common=9),
     Bounds(days=400, person=9, business=4, common=9),
+    Bounds(days=400, person=4, business=2, common=3, names=2, findings=2),
+    Bounds(days=400, person=9, business=3, common=9, names=1, findings=3),
+    Bounds(findings=1),
     Bounds(),
 )
 _EDGES = (0, 1, 30, 90, 365)
@@ -203,7 +206,7 @@ def linked(log: Log, asked: Asked, most: int) -> list[Link]:
         first: dict[bytes, ClaimFact] = {}
         names = {}
         for claim in claims:
-            if key in entities(claim):
+            if key in entities(claim) and key in _names_that_count(log, claim.claim_id):
                 fact = claim_fact(claim)
                 names[fact.claim] = claim.claim_id
                 first[fact.claim] = min(first.get(fact.claim, fact), fact, key=_rank)
@@ -235,15 +238,27 @@ def _rank(fact: ClaimFact) -> tuple[Any, ...]:
 
 
 def _finding(log: Log, claim_id: str, as_of: int) -> bool | None:
-    said = [
-        (fact.known_at // DAY * DAY, not fact.fraud)
-        for fact in final(log.facts).values()
-        if isinstance(fact, RememberedFinding) and fact.claim_id == claim_id
-    ]
-    before = [one for one in said if one[0] < as_of]
+    said = sorted(
+        {
+            (fact.known_at // DAY * DAY, not fact.fraud)
+            for fact in final(log.facts).values()
+            if isinstance(fact, RememberedFinding) and fact.claim_id == claim_id
+        }
+    )
+    changes = [one for n, one in enumerate(said) if n == 0 or one[1] != said[n - 1][1]]
+    before = [one for one in changes[: log.bounds.findings] if one[0] < as_of]
     if not before or max(before)[0] < as_of - log.bounds.span:
         return None
     return not max(before)[1]
+
+
+def _names_that_count(log: Log, claim_id: str) -> list[EntityKey]:
+    first: dict[EntityKey, int] = {}
+    for fact in final(log.facts).values():
+        if isinstance(fact, RememberedClaim) and fact.claim_id == claim_id:
+            day = fact.known_at // DAY
+            first |= {key: min(day, first.get(key, day)) for key in entities(fact)}
+    return sorted(first, key=lambda key: (first[key], key))[: log.bounds.names]
 
 
 def opened(folder: Path, bounds: Bounds, of: Any = store, **others: Any) -> Any:
