@@ -82,9 +82,10 @@ def opened(
         raise SettingsError(f"MEMORY=on, but {error}; then train again") from error
     kinds, own = kinds_in(contract), fingerprint(secret)
     bounds = bounds_of(scorer.history)
-    view = current_store(store_path(settings, suffix), kinds, bounds, own, require_log(settings))
+    kept = require_log(settings)
+    view = current_store(store_path(settings, suffix), kinds, bounds, own, kept)
     counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
-    tail = Tail(settings, view, own, counts, returned)
+    tail = Tail(settings, view, own, kept.topic_id, counts, returned)
     return Opened(view, tail, NoteTaker(contract, secret), counts)
 
 

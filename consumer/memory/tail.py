@@ -11,6 +11,7 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    TopicCollection,
     TopicPartition,
 )
 
@@ -96,6 +97,7 @@ class Tail:
         settings: Settings,
         view: View,
         fingerprint: str,
+        topic_id: str,
         counts: LogCounts,
         returned: Callable[[Iterable[bytes]], object],
     ) -> None:
@@ -105,6 +107,7 @@ class Tail:
             settings: topic and connection.
             view: takes in what is read.
             fingerprint: of the key that hashes of the log have to be made with.
+            topic_id: of the topic that the view is of; see `consumer.kafka.topics.KeptLog`.
             counts: where counts go.
             returned: told the keys of records that are in the view now.
         """
@@ -112,6 +115,8 @@ class Tail:
         self._topic = settings.memory_topic
         self._view = view
         self._fingerprint = fingerprint
+        self._topic_id = topic_id
+        self._admin = admin(settings)
         self._counts = counts
         self._returned = returned
         self._positions = view.positions()
@@ -174,6 +179,7 @@ class Tail:
         assert consumer is not None
         if time.monotonic() > self._due:
             self._due = time.monotonic() + LOOK_EVERY_S
+            self._check_topic()
             self._assign(consumer)
         found = take(consumer, AT_ONCE, wait_s)
         if messages := self._split(found):
@@ -220,6 +226,28 @@ class Tail:
         self._view.apply(facts, self._positions)
         self._returned(key for message in messages if (key := message.key()) is not None)
         self._counts.applied(len(facts))
+
+    def _check_topic(self) -> None:
+        """Refuse to go on in a topic that was made again: its offsets mean other records.
+
+        Raises:
+            KafkaStoppedError: it was, or it is not there any more.
+        """
+        name = self._topic
+        asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_S)
+        try:
+            found = str(asked[name].result().topic_id)
+        except KafkaException as error:
+            if kafka_error(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise KafkaStoppedError(
+                    f"{name} was deleted: create it with python -m consumer topics, and start again"
+                ) from error
+            log.warning("asking for the identity of %s: %s", name, kafka_error(error).str())
+            return
+        if found != self._topic_id:
+            raise KafkaStoppedError(
+                f"{name} was deleted and made again: start again, and it is read from its beginning"
+            )
 
     def _assign(self, consumer: Consumer) -> None:
         """Read partitions that are new, from where the view ends."""

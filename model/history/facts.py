@@ -105,7 +105,7 @@ def changes(first: Callable[[bool, int], int | None], most: int) -> list[tuple[i
     fraud_at, cleared_at = first(True, EVER), first(False, EVER)
     fraud = fraud_at is not None and (cleared_at is None or fraud_at <= cleared_at)
     moment = fraud_at if fraud else cleared_at
-    found = []
+    found: list[tuple[int, bool]] = []
     while moment is not None and len(found) < most:
         found.append((moment, fraud))
         moment = first(not fraud, moment if fraud else moment + 1)

@@ -98,7 +98,9 @@ def store(stage: Stage, path: Path) -> MemoryStore:
 
 def follow(stage: Stage, view: MemoryStore) -> Tail:
     """A tail that has read the log."""
-    tail = Tail(stage.settings(), view, fingerprint(SECRET), Counts(), lambda _: None)
+    settings = stage.settings()
+    topic_id = require_log(settings).topic_id
+    tail = Tail(settings, view, fingerprint(SECRET), topic_id, Counts(), lambda _: None)
     assert tail.load(lambda: True, lambda _, __: None)
     return tail
 

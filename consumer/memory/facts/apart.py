@@ -100,8 +100,8 @@ class Apart:
             return self._extract(extract)
         claims = [_claims.decode(value) for _, value in self._rows(RECORDS[FactKind.CLAIM])]
         findings = [_findings.decode(value) for _, value in self._rows(RECORDS[FactKind.FINDING])]
-        for key, _ in list(self._rows(b"")):
-            self._txn.delete(key, db=self._db)
+        for row, _ in list(self._rows(b"")):
+            self._txn.delete(row, db=self._db)
         if not left:
             return None
         return Entry(
@@ -170,7 +170,7 @@ class Apart:
                 if name is not None:
                     row = self._claim + FIRST + _DAY.pack(name.day) + key
                     self._txn.put(row, b"", db=self._db)
-        found = []
+        found: list[KeptName] = []
         for row, _ in self._rows(FIRST):
             if len(found) == self._layout.bounds.names:
                 break
@@ -220,7 +220,7 @@ class Apart:
 
 
 def _decoded(kind: FactKind, kept: bytes) -> KeptClaim | KeptFinding:
-    return (_claims if kind is FactKind.CLAIM else _findings).decode(kept)
+    return _claims.decode(kept) if kind is FactKind.CLAIM else _findings.decode(kept)
 
 
 def _digest(source: FactSource) -> bytes:
@@ -243,7 +243,7 @@ def _rank(record: KeptClaim) -> bytes:
 def _sortable(number: float) -> int:
     """An integer that is in the same order."""
     (bits,) = struct.unpack(">Q", struct.pack(">d", number + 0.0))  # of the two zeros, one
-    return bits ^ (_ALL if bits & _SIGN else _SIGN)
+    return int(bits) ^ (_ALL if bits & _SIGN else _SIGN)
 
 
 def _number(sortable: int) -> float:

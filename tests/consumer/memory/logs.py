@@ -119,7 +119,7 @@ def _claim(rng: random.Random, claim: str, known_at: int) -> RememberedClaim:
         entities=tuple(named),
         policy=rng.choice((None, *map(hashed, range(1, 5)))),
         day=rng.choice((None, dt.date(2024, 1, 2))),
-        amount=rng.choice((None, 1.5, 2.5)),
+        amount=rng.choice((None, 1.5, 2.5, -3.0)),
     )
 
 
