@@ -82,9 +82,6 @@ class Writing:
             for key, value in (*self._put, *self._gone)
             if value < end and key[0] in self._layout.business
         }
-        for then, named in self._named.items():
-            if then < day:
-                rows.update(named)
         series = {
             key[:-1]
             for key, changes in self._totals.items()
