@@ -36,6 +36,7 @@ from benchmarks.memory import (
     log_facts,
     refs_of,
 )
+from consumer.kafka.topics import require_log
 from consumer.memory.store import open_store
 from consumer.memory.tail import AT_ONCE, Tail
 from consumer.models.service import COLLECT_EVERY
@@ -107,8 +108,9 @@ def fill(bootstrap: str, topic: str, count: int) -> None:
 def rebuild(settings: Settings, folder: Path) -> Cost:
     """Fill a new store from the topic."""
     of = contract()
-    store = open_store(folder, kinds_in(of), Bounds(), FINGERPRINT, "t", ROOM)
-    tail = Tail(settings, store, FINGERPRINT, _Nothing(), lambda _: None)
+    topic_id = require_log(settings).topic_id
+    store = open_store(folder, kinds_in(of), Bounds(), FINGERPRINT, topic_id, ROOM)
+    tail = Tail(settings, store, FINGERPRINT, topic_id, _Nothing(), lambda _: None)
     clock = _Clock()
     done = tail.load(lambda: True, lambda _, __: None)
     cost = clock.since()
