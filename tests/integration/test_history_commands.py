@@ -2,19 +2,22 @@
 
 import base64
 import json
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.__main__ import main
+from consumer.errors import KafkaStoppedError
 from consumer.history.access.scan import LogScan
 from consumer.kafka.topics import create_topics, require_log
 from consumer.memory.assembly import store_path
 from consumer.memory.log import log_fact
 from consumer.memory.store import MemoryStore, open_store
-from consumer.memory.tail import Tail
+from consumer.memory.tail import LOOK_EVERY_S, Tail
 from consumer.stop import Stop
 from model.history.keys import fingerprint
 from model.history.plan import Bounds, kinds_in
@@ -103,6 +106,35 @@ def follow(stage: Stage, view: MemoryStore) -> Tail:
     tail = Tail(settings, view, fingerprint(SECRET), topic_id, Counts(), lambda _: None)
     assert tail.load(lambda: True, lambda _, __: None)
     return tail
+
+
+def test_a_tail_does_not_go_on_in_a_log_that_was_made_again(
+    stage: Stage, file: Path, tmp_path: Path
+) -> None:
+    """Though that has a record where the next one should be."""
+    assert remember(file) == 0
+    name, rows = stage.environ["MEMORY_TOPIC"], [(r.key, r.value) for r in log_of(stage)]
+    with closing(store(stage, tmp_path / "store")) as view:
+        tail = follow(stage, view)
+        with closing(tail):
+            before, then = view.positions(), time.monotonic() + LOOK_EVERY_S
+            topics.delete(stage.bootstrap, name)
+            wait.until(lambda: made_again(stage, name), "the topic once more")
+            topics.fill(stage.bootstrap, name, rows * 3)
+            wait.until(lambda: time.monotonic() > then, "the time to look")
+            with pytest.raises(KafkaStoppedError, match="made again"):
+                tail.step()
+            assert view.positions() == before
+
+
+def made_again(stage: Stage, name: str) -> bool:
+    """Create a log, if the brokers have done with deleting the former one."""
+    try:
+        topics.create(stage.bootstrap, name, 3, {"cleanup.policy": "compact"})
+    except KafkaException as error:
+        assert error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
+        return False
+    return True
 
 
 def test_a_file_is_remembered_once_however_often(

@@ -132,7 +132,7 @@ class TotalsPast(FactsPast):
         return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 
 
-class Waiting:
+class PendingFacts:
     """Facts of one entity that are not in the store yet, and what they stand for there: of two
     facts about one claim, the first counts. They are looked at once, whatever moments are asked
     for, as those of later moments take the place of none.
@@ -220,7 +220,7 @@ def _comes_late(
     return (fact.known_at, key) > max((one.known_at, name) for name, one in known.items())
 
 
-class WaitingPast:
+class PendingPast:
     """A past with facts that are not in the store yet.
 
     Args:
@@ -232,7 +232,7 @@ class WaitingPast:
 
     __slots__ = ("_facts", "_past", "_waiting")
 
-    def __init__(self, past: FactsPast, waiting: Waiting, end: int, most: int) -> None:
+    def __init__(self, past: FactsPast, waiting: PendingFacts, end: int, most: int) -> None:
         self._past = past
         self._waiting = waiting
         last = bisect_left(waiting.facts, edge(end))

@@ -20,7 +20,7 @@ from consumer.memory.facts.entries import (
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import FactsPast, TotalsPast, Waiting, WaitingPast
+from consumer.memory.facts.pasts import FactsPast, PendingFacts, PendingPast, TotalsPast
 from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
@@ -93,7 +93,7 @@ class StoreState:
         """By moment, what strangers are told in this transaction only."""
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
-        self._waiting: dict[EntityKey, Waiting] = {}
+        self._waiting: dict[EntityKey, PendingFacts] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -162,13 +162,13 @@ class StoreState:
             waiting = self._waiting.get(entity)
             if waiting is None:
                 pending = map(_floored, self._pending[entity].values())
-                waiting = self._waiting[entity] = Waiting(self, key, pending, layout.bounds)
+                waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
         gone = waiting.gone if waiting else ()
         past = self._stored(entity[0], key, as_of, gone)
         if not waiting:
             return past
         past = past or FactsPast(self, key, (), layout.span)
-        return WaitingPast(past, waiting, as_of, layout.most[entity[0]] + 1)
+        return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)
 
     def _stored(
         self, kind: int, key: KeyBytes, as_of: int, gone: Collection[ClaimRef] = ()

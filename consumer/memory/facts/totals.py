@@ -21,7 +21,7 @@ ByDay = Mapping[int, int]
 _ROWS: Final = struct.Struct("ii")
 _ROW: Final = _ROWS.size
 MANY: Final = 256
-"""Rows after the first change from which they are changed all at once."""
+"""Rows from which it pays to change them all at once."""
 
 
 Series = bytes
@@ -48,10 +48,15 @@ def totals(series: bytes | None, days: Iterable[int]) -> list[int]:
     return [sums[place - 1] if place else 0 for place in places]
 
 
-def added(series: bytes | None, changes: ByDay) -> bytes | None:
+def added(series: bytes | None, changes: ByDay, many: int = MANY) -> bytes | None:
     """A series with more changes; None if it has no row.
 
     A row without a change does not stay: the same changes give the same bytes in any order.
+
+    Args:
+        series: None if it has no row yet.
+        changes: by day.
+        many: rows after the first change from which they are changed all at once.
     """
     former = series or b""
     if len(changes) == 1:
@@ -63,7 +68,7 @@ def added(series: bytes | None, changes: ByDay) -> bytes | None:
     days = rows[::2]
     first = bisect_left(days, min(changes))
     running = rows[2 * first - 1] if first else 0
-    if len(days) - first > MANY:
+    if len(days) - first > many:
         return former[: first * _ROW] + _many_added(rows[2 * first :], running, changes) or None
     by_day = dict(changes)
     last = running
@@ -100,7 +105,7 @@ def _many_added(rows: "memoryview[int]", before: int, changes: ByDay) -> bytes:
         np.column_stack([found[:, 0], found[:, 1] + more]), places[new], added, axis=0
     )
     changed = np.diff(every[:, 1], prepend=before) != 0
-    return every[changed].astype(np.int32).tobytes()
+    return bytes(every[changed].astype(np.int32))
 
 
 def outcome_changes(

@@ -8,7 +8,8 @@ import msgspec
 
 from consumer.memory import store
 from consumer.memory.view import Asked, LogFact
-from model.history.facts import ClaimFact
+from model.history.facts import ClaimFact, claim_ref
+from model.history.plan import Bounds
 from model.history.store import EntityKey
 from schemas.memory import RememberedClaim
 from tests.consumer.memory.logs import (
@@ -25,6 +26,7 @@ from tests.consumer.memory.logs import (
     fed,
     final,
     folders,
+    hashed,
     linked,
     opened,
 )
@@ -75,6 +77,47 @@ def holds_nothing_that_was_forgotten(rng: random.Random, of: Any = store) -> boo
         fed(other, log, left, of)
         found, right = dumped(one), dumped(other)
     return {**found, b"positions": []} == {**right, b"positions": []}
+
+
+def forgets_in_steps(rng: random.Random, of: Any = store) -> bool:
+    """What is forgotten one after the other, in a store that has had it for long."""
+    log = drawn(rng)
+    known = [LogFact(key, fact) for key, fact in final(log.facts).items()]
+    gone = [LogFact(key, None) for key, _ in known if rng.random() < 0.7]
+    keys = {key for key, _ in gone}
+    with folders(2) as (one, other):
+        view = opened(one, log.bounds, of)
+        for batch in cut(rng, [*known, *gone]):
+            view.apply(batch, {})
+        view.close()
+        view = opened(other, log.bounds, of)
+        view.apply([told for told in known if told.key not in keys], {})
+        view.close()
+        return dumped(one) == dumped(other)
+
+
+def counts_alike_of_few_records_and_of_many(rng: random.Random, of: Any = store) -> bool:
+    """Whether records of a claim stand in its entry or apart, of one day the same counts."""
+    log = drawn(rng)
+    claims = [
+        LogFact(
+            key._replace(claim_id="c0", offset=number),
+            msgspec.structs.replace(fact, claim_id="c0", known_at=NOW - DAY, policy=hashed(1)),
+        )
+        for number, (key, fact) in enumerate(log.facts)
+        if isinstance(fact, RememberedClaim)
+    ]
+    asked = [Asked(claim_ref("new"), ((0, hashed(n)), (1, hashed(n))), NOW) for n in range(2)]
+    found = []
+    for findings in (1, 64):
+        with folders(1) as (folder,):
+            view = opened(folder, Bounds(findings=findings), of)
+            for batch in cut(rng, claims):
+                view.apply(batch, {})
+            rows = [row for row in view.rows() if row[0] in {"facts", "totals"}]
+            found.append((rows, [view.links(one, MOST) for one in asked]))
+            view.close()
+    return found[0] == found[1]
 
 
 def answers_with_pending_as_with_applied(rng: random.Random, of: Any = store) -> bool:
@@ -198,6 +241,8 @@ CHECKS = (
     answers_as_the_one_in_memory,
     has_the_same_bytes_in_any_order,
     holds_nothing_that_was_forgotten,
+    forgets_in_steps,
+    counts_alike_of_few_records_and_of_many,
     answers_with_pending_as_with_applied,
     links_as_the_rules_say,
     takes_all_or_nothing,

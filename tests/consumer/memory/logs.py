@@ -30,7 +30,6 @@ BOUNDS = (
     Bounds(days=400, person=9, business=4, common=9),
     Bounds(days=400, person=4, business=2, common=3, names=2, findings=2),
     Bounds(days=400, person=9, business=3, common=9, names=1, findings=3),
-    Bounds(findings=1),
     Bounds(),
 )
 _EDGES = (0, 1, 30, 90, 365)
@@ -119,7 +118,7 @@ def _claim(rng: random.Random, claim: str, known_at: int) -> RememberedClaim:
         entities=tuple(named),
         policy=rng.choice((None, *map(hashed, range(1, 5)))),
         day=rng.choice((None, dt.date(2024, 1, 2))),
-        amount=rng.choice((None, 1.5, 2.5, -3.0)),
+        amount=rng.choice((None, 0.5, 2.5, -3.0)),
     )
 
 

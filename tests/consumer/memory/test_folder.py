@@ -295,7 +295,7 @@ MUTANTS = [
     ),
     Mutant(
         "positions outlive what is emptied",
-        "store", "layout.totals, self._positions):", "layout.totals):",
+        "store", "(*layout[:4], self._positions):", "layout[:4]:",
     ),
 ]  # fmt: skip
 

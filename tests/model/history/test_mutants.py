@@ -123,10 +123,6 @@ MUTANTS = [
         "store", "moments.insert(place, finding.known_at)", "moments[:] = [finding.known_at]",
     ),
     Mutant(
-        "of two outcomes at the same time, the one that clears the claim counts only",
-        "facts", "fraud_at <= cleared_at)", "fraud_at < cleared_at)",
-    ),
-    Mutant(
         "all changes of the outcome count",
         "facts", "while moment is not None and len(found) < most:", "while moment is not None:",
     ),
