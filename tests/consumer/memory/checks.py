@@ -11,10 +11,11 @@ from consumer.memory.view import Asked, LogFact
 from model.history.facts import ClaimFact, claim_ref
 from model.history.plan import Bounds
 from model.history.store import EntityKey
-from schemas.memory import RememberedClaim
+from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 from tests.consumer.memory.logs import (
     DAY,
     NOW,
+    PRINT,
     Log,
     answers,
     claim_fact,
@@ -224,6 +225,29 @@ def answers_on_a_day_as_more_is_known(rng: random.Random, of: Any = store) -> bo
     return right
 
 
+def tells_of_one_more_finding(rng: random.Random, of: Any = store) -> bool:
+    """Of a business that was asked about when several were known."""
+    claim = RememberedClaim(
+        claim_id="c", known_at=NOW - 9 * DAY, key=PRINT, entities=(Naming("garage", hashed(1)),)
+    )
+    facts = [LogFact(FactKey(FactKind.CLAIM, "c", "claims", 0, 0), claim)]
+    first = rng.random() < 0.5
+    for days in range(3):
+        said = RememberedFinding(
+            claim_id="c", known_at=NOW - (8 - days) * DAY, fraud=first == bool(days % 2)
+        )
+        facts.append(LogFact(FactKey(FactKind.FINDING, "c", "outcomes", 0, days), said))
+    log = Log(Bounds(), tuple(facts), (), (Asked(claim_ref("new"), ((1, hashed(1)),), NOW),))
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        view.apply(facts[:3], {})
+        before = answers(view.histories(log.asked, {}))
+        view.apply(facts[3:], {})
+        after = answers(view.histories(log.asked, {}))
+        view.close()
+    return (before, after) == (expected(log, facts[:3]), expected(log, facts))
+
+
 def knows_nothing_when_emptied(rng: random.Random, of: Any = store) -> bool:
     """Whatever it was given and asked."""
     log = drawn(rng)
@@ -248,5 +272,6 @@ CHECKS = (
     takes_all_or_nothing,
     asks_of_the_same_day,
     answers_on_a_day_as_more_is_known,
+    tells_of_one_more_finding,
     knows_nothing_when_emptied,
 )
