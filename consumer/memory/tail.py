@@ -143,7 +143,7 @@ class Tail:
         ends = stable_ends(self._settings, self._topic)
         if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
             self._begin_again("it is ahead of the log, which lost records or was made again")
-        self._assign(consumer)
+        self._look(consumer)
         started = sum(self._positions.values())
         all_of_it = sum(ends.values()) - started
         patience = Patience(f"reading {self._topic}")
@@ -179,8 +179,7 @@ class Tail:
         assert consumer is not None
         if time.monotonic() > self._due:
             self._due = time.monotonic() + LOOK_EVERY_S
-            self._check_topic()
-            self._assign(consumer)
+            self._look(consumer)
         found = take(consumer, AT_ONCE, wait_s)
         if messages := self._split(found):
             self._apply(messages)
@@ -227,52 +226,43 @@ class Tail:
         self._returned(key for message in messages if (key := message.key()) is not None)
         self._counts.applied(len(facts))
 
-    def _check_topic(self) -> None:
-        """Refuse to go on in a topic that was made again: its offsets mean other records.
+    def _look(self, consumer: Consumer) -> None:
+        """Read partitions that are new, from where the view ends.
+
+        The consumer is not asked for them: its question would wait behind what it fetches, for as
+        long as nothing comes.
 
         Raises:
-            KafkaStoppedError: it was, or it is not there any more.
+            KafkaStoppedError: the topic is not there, or was made again, so that offsets mean other
+                records; or the first answer does not come.
         """
         name = self._topic
         asked = self._admin.describe_topics(TopicCollection([name]), request_timeout=TIMEOUT_S)
         try:
-            found = str(asked[name].result().topic_id)
+            found = asked[name].result()
         except KafkaException as error:
             if kafka_error(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaStoppedError(
                     f"{name} was deleted: create it with python -m consumer topics, and start again"
                 ) from error
-            log.warning("asking for the identity of %s: %s", name, kafka_error(error).str())
+            wanted = f"asking for the partitions of {name}"
+            if not self._assigned:
+                raise stopped(error, wanted) from error
+            log.warning("%s: %s", wanted, kafka_error(error).str())
             return
-        if found != self._topic_id:
+        if str(found.topic_id) != self._topic_id:
             raise KafkaStoppedError(
                 f"{name} was deleted and made again: start again, and it is read from its beginning"
             )
-
-    def _assign(self, consumer: Consumer) -> None:
-        """Read partitions that are new, from where the view ends."""
-        new = set(self._partitions(consumer)) - self._assigned
+        new = {partition.id for partition in found.partitions} - self._assigned
         if new:
             consumer.incremental_assign(
                 [
-                    TopicPartition(self._topic, p, self._positions.get(p, OFFSET_BEGINNING))
+                    TopicPartition(name, p, self._positions.get(p, OFFSET_BEGINNING))
                     for p in sorted(new)
                 ]
             )
             self._assigned |= new
-
-    def _partitions(self, consumer: Consumer) -> Iterable[int]:
-        try:
-            found = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
-        except KafkaException as error:
-            asked = f"asking for the partitions of {self._topic}"
-            if not self._assigned:
-                raise stopped(error, asked) from error
-            log.warning("%s: %s", asked, kafka_error(error).str())
-            return ()
-        if found.error is not None and not found.error.retriable():
-            raise stopped(KafkaException(found.error), f"reading {self._topic}")
-        return list(found.partitions)
 
     def _ends(self) -> dict[int, int]:
         """The end of each partition as the client has heard of it, open transactions included."""
