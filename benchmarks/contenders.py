@@ -1,9 +1,7 @@
 """The contenders: what is started, how, and what it promises."""
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from benchmarks.loops.job import Job
@@ -30,7 +28,7 @@ class Contender(NamedTuple):
     arguments: tuple[str, ...] = ()
     tree: Path = ROOT
     """Where its code is."""
-    settings: Mapping[str, str] = MappingProxyType({})
+    settings: tuple[tuple[str, str], ...] = ()
     """Of the product, where they are not its defaults."""
 
     def command(self) -> list[str]:
@@ -42,7 +40,7 @@ class Contender(NamedTuple):
         """The environment it gets."""
         if self.name.startswith(PRODUCT):
             own = product_environment(job, dead_letters, instance)
-            return {**own, **self.settings, "PYTHONPATH": str(self.tree)}
+            return {**own, **dict(self.settings), "PYTHONPATH": str(self.tree)}
         return job._replace(batch=self.batch, scoring=self.scoring).environment()
 
 

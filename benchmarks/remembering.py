@@ -136,7 +136,7 @@ def worker(side: Side, place: Place, log: str) -> Contender:
         "",
         "consumer",
         arguments=("run",),
-        settings=settings if side.remembers else {},
+        settings=tuple(settings.items()) if side.remembers else (),
     )
 
 
