@@ -30,6 +30,8 @@ class Contender(NamedTuple):
     """Where its code is."""
     model: Path | None = None
     """That its code has trained; None: the model of all."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Of the product, where they are not its defaults."""
 
     def command(self) -> list[str]:
         """The command that starts it."""
@@ -41,7 +43,7 @@ class Contender(NamedTuple):
         if self.model is not None:
             job = job._replace(model=self.model)
         own = (
-            product_environment(job, dead_letters, instance)
+            {**product_environment(job, dead_letters, instance), **dict(self.settings)}
             if self.name.startswith(PRODUCT)
             else job._replace(batch=self.batch, scoring=self.scoring).environment()
         )

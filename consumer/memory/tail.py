@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
@@ -150,7 +150,7 @@ class Tail:
         ends = stable_ends(self._settings, self._topic)
         if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
             self._begin_again("it is ahead of the log, which lost records or was made again")
-        self._assign(consumer)
+        self._assign(consumer, ends)
         started = sum(self._positions.values())
         all_of_it = sum(ends.values()) - started
         patience = Patience(f"reading {self._topic}")
@@ -192,8 +192,7 @@ class Tail:
         if time.monotonic() > self._due:
             self._due = time.monotonic() + LOOK_EVERY_S
             self._ask_for_topic()
-            self._assign(consumer)
-        self._check_topic()
+        self._look(consumer)
         found = take(consumer, AT_ONCE, wait_s)
         if messages := self._split(found):
             self._apply(messages)
@@ -243,62 +242,52 @@ class Tail:
         self._counts.applied(len(facts))
 
     def _ask_for_topic(self) -> None:
-        """Have the identity of the topic looked up, in the background.
+        """Have the topic looked up, in the background.
 
-        Brokers that do not answer must not hold up scoring.
+        Brokers that do not answer must not hold up scoring. The consumer is not asked: its question
+        would wait behind what it fetches, for as long as nothing comes.
         """
         if self._asked is None:
             topics = TopicCollection([self._topic])
             (self._asked,) = self._admin.describe_topics(topics, request_timeout=TIMEOUT_S).values()
 
-    def _check_topic(self) -> None:
-        """Refuse to go on in a topic that was made again: its offsets mean other records.
+    def _look(self, consumer: Consumer) -> None:
+        """Read partitions that are new, once the answer is there.
 
         Raises:
-            KafkaStoppedError: it was made again, or it is not there any more.
+            KafkaStoppedError: the topic is not there, or was made again, so that offsets mean other
+                records.
         """
         name, asked = self._topic, self._asked
         if asked is None or not asked.done():
             return
         self._asked = None
         try:
-            found = str(asked.result().topic_id)
+            found = asked.result()
         except KafkaException as error:
             if kafka_error(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaStoppedError(
                     f"{name} was deleted: create it with python -m consumer topics, and start again"
                 ) from error
-            log.warning("asking for the identity of %s: %s", name, kafka_error(error).str())
+            log.warning("asking for the partitions of %s: %s", name, kafka_error(error).str())
             return
-        if found != self._topic_id:
+        if str(found.topic_id) != self._topic_id:
             raise KafkaStoppedError(
                 f"{name} was deleted and made again: start again, and it is read from its beginning"
             )
+        self._assign(consumer, {partition.id for partition in found.partitions})
 
-    def _assign(self, consumer: Consumer) -> None:
-        """Read partitions that are new, from where the view ends."""
-        new = set(self._partitions(consumer)) - self._assigned
+    def _assign(self, consumer: Consumer, partitions: Collection[int]) -> None:
+        """Read partitions, those that are new from where the view ends."""
+        new = sorted(set(partitions) - self._assigned)
         if new:
             consumer.incremental_assign(
                 [
                     TopicPartition(self._topic, p, self._positions.get(p, OFFSET_BEGINNING))
-                    for p in sorted(new)
+                    for p in new
                 ]
             )
-            self._assigned |= new
-
-    def _partitions(self, consumer: Consumer) -> Iterable[int]:
-        try:
-            found = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
-        except KafkaException as error:
-            asked = f"asking for the partitions of {self._topic}"
-            if not self._assigned:
-                raise stopped(error, asked) from error
-            log.warning("%s: %s", asked, kafka_error(error).str())
-            return ()
-        if found.error is not None and not found.error.retriable():
-            raise stopped(KafkaException(found.error), f"reading {self._topic}")
-        return list(found.partitions)
+            self._assigned.update(new)
 
     def _ends(self) -> dict[int, int]:
         """The end of each partition as the client has heard of it, open transactions included."""

@@ -89,8 +89,11 @@ class FactsPast:
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
         decided = frauds = 0
+        found = [fact for fact in self.facts if fact[FOUND]]
+        if not found:
+            return 0, 0
         oldest, end = edge(moment - self.span), edge(moment)
-        for fact in [fact for fact in self.facts if fact[FOUND]]:
+        for fact in found:
             if fact[FOUND] == SEVERAL:
                 findings = self.state.follows(fact[CLAIM]).findings
                 one, fraud = outcome(known_at(fact), findings, self.span, moment)

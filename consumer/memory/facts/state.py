@@ -25,7 +25,13 @@ from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import ClaimFact, ClaimRef, start_of_day
-from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
+from model.history.features import (
+    NEVER_SEEN,
+    ClaimHistory,
+    KnownEntity,
+    claim_history,
+    entity_features,
+)
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
@@ -101,25 +107,28 @@ class StoreState:
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
         claim, entities, as_of = asked
-        layout, pending, itself = self._layout, self._pending, self.follows(claim).facts
+        pending, itself = self._pending, self.follows(claim).facts
+        business = self._layout.business
         apart = self._apart.setdefault(as_of, {})
         told = self._told.of(as_of, apart)
         named = []
         for entity in entities:
+            kind, key = entity[0], key_of(entity)
             waits = entity in pending and self._waits(entity, as_of)
-            if waits or (itself and key_of(entity) in itself):
+            if waits or key in itself:
                 past = self._past(entity, as_of)
                 own = None if past is None else past.own(claim)
                 if own is not None:
-                    named.append((entity[0], self._features(entity, past, own, as_of)))
+                    named.append((kind, self._features(entity, past, own, as_of)))
                     continue
-            kept = apart if waits or entity[0] not in layout.business else told
+            kept = apart if waits or kind not in business else told
             known = kept.get(entity)
             if known is None:
-                past = self._past(entity, as_of)
-                known = kept[entity] = self._features(entity, past, None, as_of)
-            named.append((entity[0], known))
-        return claim_history(layout.kinds, named)
+                past = self._past(entity, as_of) if waits else self._stored(kind, key, as_of)
+                known = NEVER_SEEN if past is None else self._features(entity, past, None, as_of)
+                kept[entity] = known
+            named.append((kind, known))
+        return claim_history(self._layout.kinds, named)
 
     def _waits(self, entity: EntityKey, as_of: int) -> bool:
         """Whether any pending fact of an entity is seen."""
@@ -154,13 +163,24 @@ class StoreState:
             if waiting is None:
                 pending = map(_floored, self._pending[entity].values())
                 waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
-        most = layout.most[entity[0]] + 1
-        facts = self.latest(key, as_of, most, waiting.gone if waiting else ())
-        if not facts and not waiting:
+        gone = waiting.gone if waiting else ()
+        past = self._stored(entity[0], key, as_of, gone)
+        if not waiting:
+            return past
+        past = past or FactsPast(self, key, (), layout.span)
+        return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)
+
+    def _stored(
+        self, kind: int, key: KeyBytes, as_of: int, gone: Collection[ClaimRef] = ()
+    ) -> FactsPast | None:
+        """What the store has of an entity; see `latest`."""
+        layout = self._layout
+        most = layout.most[kind] + 1
+        facts = self.latest(key, as_of, most, gone)
+        if not facts:
             return None
-        many = len(facts) == most and entity[0] in layout.business
-        past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
-        return PendingPast(past, waiting, as_of, most) if waiting else past
+        many = len(facts) == most and kind in layout.business
+        return (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
 
     def latest(
         self, key: KeyBytes, moment: int, most: int, gone: Collection[ClaimRef] = ()

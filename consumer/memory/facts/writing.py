@@ -1,8 +1,9 @@
 """Records of the log taken into a store, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
 
 from consumer.memory.facts.apart import Apart
 from consumer.memory.facts.entries import (
@@ -26,6 +27,8 @@ from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimRef, claim_ref
 from schemas.memory import FactKind, RememberedClaim
 
+_key: Final = itemgetter(0)
+
 
 class Writing:
     """Changes of one transaction, gathered so that each key is written once."""
@@ -33,6 +36,8 @@ class Writing:
     def __init__(self, layout: Layout, txn: Any) -> None:
         self._layout = layout
         self._txn = txn
+        self._new: list[tuple[KeyBytes, bytes]] = []
+        """Facts of claims of which nothing was known."""
         self._put: list[tuple[KeyBytes, bytes]] = []
         self._gone: list[tuple[KeyBytes, bytes]] = []
         self._named: dict[int, list[KeyBytes]] = defaultdict(list)
@@ -47,19 +52,27 @@ class Writing:
                 self._changed(claim_id, told)
         for key, value in self._gone:
             txn.delete(key, value, db=layout.facts)
+        # In the order of the table; whatever the order of facts of one entity is.
         with txn.cursor(layout.facts) as cursor:
-            cursor.putmulti(sorted(self._put))
+            cursor.putmulti(sorted(self._new + self._put, key=_key))
         for day, named in self._named.items():
             for entity, claims in Counter(named).items():
                 self._count(entity, CLAIMS, day, claims)
-        for key in sorted(self._totals):
-            changes = {day: by for day, by in self._totals[key].items() if by}
-            if changes:
-                series = added(txn.get(key, db=layout.totals), changes)
-                if series is None:
-                    txn.delete(key, db=layout.totals)
-                else:
-                    txn.put(key, series, db=layout.totals)
+        with txn.cursor(layout.totals) as cursor:
+            cursor.putmulti(list(self._series()))
+
+    def _series(self) -> Iterator[tuple[bytes, bytes]]:
+        """Series that are changed, in order; those of which nothing is left are deleted."""
+        get, db = self._txn.get, self._layout.totals
+        for key, every in sorted(self._totals.items(), key=_key):
+            changes = every if all(every.values()) else {d: by for d, by in every.items() if by}
+            if not changes:
+                continue
+            series = added(get(key, db=db), changes)
+            if series is None:
+                self._txn.delete(key, db=db)
+            else:
+                yield key, series
 
     def changed_before(self, moment: int) -> set[KeyBytes]:
         """Business-like entities of which something changed that is seen as of a moment."""
@@ -90,10 +103,8 @@ class Writing:
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
         value = stored(record.day, claim, record.policy)
-        for entity in named:
-            self._put.append((entity, value))
-            if entity[0] in layout.business:
-                self._named[record.day].append(entity)
+        self._new += [(entity, value) for entity in named]
+        self._named[record.day] += [entity for entity in named if entity[0] in layout.business]
         return True
 
     def _changed(self, claim_id: str, told: Sequence[LogFact]) -> None:

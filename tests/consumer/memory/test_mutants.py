@@ -102,7 +102,7 @@ MUTANTS = [
     ),
     Mutant(
         "one fact too few is read",
-        "facts.state", "most = layout.most[entity[0]] + 1", "most = layout.most[entity[0]] - 1",
+        "facts.state", "most = layout.most[kind] + 1", "most = layout.most[kind] - 1",
     ),
     Mutant(
         "pending facts push stored ones out",
@@ -111,8 +111,8 @@ MUTANTS = [
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", "return PendingPast(past, waiting, as_of, most) if waiting else past",
-        "return past if facts else None",
+        "facts.state", "return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)",
+        "return past if past.facts else None",
     ),
     Mutant(
         "a pending claim that is stored counts twice",
@@ -264,7 +264,9 @@ MUTANTS = [
     ),
     Mutant(
         "totals of new claims are not counted",
-        "facts.writing", 'self._named[record.day].append(entity)', 'pass',
+        "facts.writing",
+        "self._named[record.day] += [entity for entity in named if entity[0] in layout.business]",
+        "pass",
     ),
     Mutant(
         "a claim that is known already is taken for a new one",
@@ -284,12 +286,11 @@ MUTANTS = [
     ),
     Mutant(
         "what other claims are told is told to the claim itself",
-        "facts.state", "if waits or (itself and key_of(entity) in itself):", "if waits:",
+        "facts.state", "if waits or key in itself:", "if waits:",
     ),
     Mutant(
         "what other claims are told is told to a claim that is pending",
-        "facts.state", "if waits or (itself and key_of(entity) in itself):",
-        "if itself and key_of(entity) in itself:",
+        "facts.state", "if waits or key in itself:", "if key in itself:",
     ),
     Mutant(
         "what the claim itself is told is told to all",
@@ -299,12 +300,12 @@ MUTANTS = [
     ),
     Mutant(
         "what claims are told of persons is kept",
-        "facts.state", "apart if waits or entity[0] not in layout.business else",
+        "facts.state", "apart if waits or kind not in business else",
         "apart if waits else",
     ),
     Mutant(
         "what claims are told with pending facts is kept",
-        "facts.state", "apart if waits or entity", "apart if entity",
+        "facts.state", "apart if waits or kind", "apart if kind",
     ),
     Mutant(
         "what claims of one day are told is told to those of another",

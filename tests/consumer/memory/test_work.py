@@ -164,7 +164,7 @@ MUTANTS = (
     (
         one_entity,
         Mutant(
-            "all facts are read", "facts.state", "most = layout.most[entity[0]] + 1",
+            "all facts are read", "facts.state", "most = layout.most[kind] + 1",
             "most = 1 << 30",
         ),
     ),
