@@ -87,15 +87,21 @@ def open_store(
             max_dbs=5,
         )
         folder.take(size)
+        store = MemoryStore(folder, filled, env, bounds)
+        store.positions()
     except lmdb.Error as error:
         folder.leave()
-        raise SettingsError(
-            f"MEMORY_STORE={path} cannot be opened: {error}. If it is deleted, it is made again"
-        ) from None
+        raise _damaged(path, error) from None
     except BaseException:
         folder.leave()
         raise
-    return MemoryStore(folder, filled, env, bounds)
+    return store
+
+
+def _damaged(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"MEMORY_STORE={path} cannot be read: {error}. If it is deleted, it is made again"
+    )
 
 
 class MemoryStore:
@@ -134,7 +140,8 @@ class MemoryStore:
         """See `View`.
 
         Raises:
-            SettingsError: a claim was remembered with another key, or the disk is full.
+            SettingsError: a claim was remembered with another key, the disk is full, or the store
+                is damaged.
             ValueError: a record is not of the kind that its key says.
         """
         by_claim: dict[str, list[LogFact]] = {}
@@ -147,7 +154,7 @@ class MemoryStore:
                     f"{self._filled.fingerprint}"
                 )
             by_claim.setdefault(told.key.claim_id, []).append(told)
-        full = _lmdb().MapFullError
+        lmdb = _lmdb()
         while True:
             try:
                 with self._env.begin(write=True) as txn:
@@ -156,8 +163,10 @@ class MemoryStore:
                     for partition, offset in positions.items():
                         key = _PARTITION.pack(partition)
                         txn.put(key, _OFFSET.pack(offset), db=self._positions)
-            except full:
+            except lmdb.MapFullError:
                 self._grow()
+            except lmdb.Error as error:
+                raise _damaged(self._folder.path, error) from error
             else:
                 self._told.applied(writing)
                 return
@@ -174,12 +183,15 @@ class MemoryStore:
 
     @contextmanager
     def _reading(self, pending: Pending) -> Iterator[StoreState]:
-        with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor, pending, self._told)
-            try:
-                yield state
-            finally:
-                state.end()
+        try:
+            with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
+                state = StoreState(self._layout, txn, cursor, pending, self._told)
+                try:
+                    yield state
+                finally:
+                    state.end()
+        except _lmdb().Error as error:
+            raise _damaged(self._folder.path, error) from error
 
     def rows(self) -> Iterator[tuple[str, bytes, bytes]]:
         """All that is stored but the positions: table, key and value, in order.

@@ -1,5 +1,6 @@
 """The folder of a store: one process, one key, and nothing that the log would not give again."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -233,6 +234,19 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         opened(tmp_path, one.bounds)
     (tmp_path / "data.mdb").unlink()
     opened(tmp_path, one.bounds).close()
+
+
+@pytest.mark.parametrize("kept", [5_000, 20_000, 60_000])
+def test_what_is_damaged_is_refused_with_the_way_out(tmp_path: Path, kept: int) -> None:
+    one = many_claims(2_000)
+    fed(tmp_path, one, one.facts)
+    os.truncate(tmp_path / "data.mdb", kept)
+    with (
+        pytest.raises(SettingsError, match=r"cannot be read: .*If it is deleted, it is made"),
+        closing(opened(tmp_path, one.bounds)) as view,
+    ):
+        view.histories(one.asked, {})
+        view.apply(one.facts, {})
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
