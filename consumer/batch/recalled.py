@@ -62,21 +62,16 @@ class Recalled(NamedTuple):
 def entity_histories(recalled: Recalled) -> list[tuple[EntityHistory, ...]]:
     """The history values of each claim, of the kinds of which it has any."""
     kinds = [kind.kind for kind in recalled.kinds]
-    # Claims that were told the same of a kind share it; most were told that it was never seen.
-    made: dict[tuple[int, int, bool], EntityHistory] = {}
-    found = []
-    for history in recalled.histories:
-        said = []
-        for number, of_kind in enumerate(history.kinds):
-            if of_kind.claims_365d >= 0:  # not NaN
-                at_least = number in history.bounded
-                key = (number, id(of_kind), at_least)
-                one = made.get(key)
-                if one is None:
-                    one = made[key] = _entity(kinds[number], of_kind, at_least=at_least)
-                said.append(one)
-        found.append(tuple(said))
-    return found
+    return [
+        tuple(
+            [
+                _entity(kind, of_kind, at_least=number in history.bounded)
+                for number, (kind, of_kind) in enumerate(zip(kinds, history.kinds, strict=True))
+                if of_kind.claims_365d >= 0  # not NaN
+            ]
+        )
+        for history in recalled.histories
+    ]
 
 
 def _entity(kind: str, found: EntityFeatures, *, at_least: bool) -> EntityHistory:
