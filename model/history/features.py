@@ -73,7 +73,7 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
-class Window(NamedTuple):
+class Within(NamedTuple):
     """What a feature counts that counts claims over some days."""
 
     entity: str
@@ -82,12 +82,12 @@ class Window(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def window_of(name: str) -> Window | None:
+def window_of(name: str) -> Within | None:
     """The window of a feature; None if it counts over none."""
     for days in WINDOWS:
         suffix = f"_claims_{days}d"
         if name.startswith("history_") and name.endswith(suffix):
-            return Window(name.removesuffix(suffix), days)
+            return Within(name.removesuffix(suffix), days)
     return None
 
 
