@@ -399,7 +399,7 @@ MUTANTS = [
     Mutant(
         "links through placeholders",
         "facts.linking",
-        "state.known(key, asked.claim, as_of).features is None", "False",
+        "state.is_common(key, asked.claim, as_of)", "False",
     ),
     Mutant(
         "a claim is linked with itself",
