@@ -6,8 +6,9 @@ from typing import Final
 import httpx2
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-MOST_BYTES: Final = 2 * 1024 * 1024
-"""Of one answer: a schema is refused from half a megabyte on, and many are asked for at once."""
+MOST_BYTES: Final = 1024 * 1024
+"""Of one answer: a schema is refused from half a megabyte on, and several are asked for at once.
+The client takes up to fourteen times as much memory for one."""
 
 
 class AnswerError(ValueError):

@@ -5,7 +5,7 @@ Only the requested fields of a record are built; they must not contain other val
 
 import json
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Final
 
 import fastavro
 from fastavro.schema import SchemaParseException
@@ -23,6 +23,10 @@ from consumer.registry.avro_bounds import (
     name_of,
 )
 from consumer.registry.avro_values import DECIMAL, AvroDecoders, Decode, PayloadError, record
+
+NAMED: Final = (*RECORDS, "enum", "fixed")
+LONGEST_NAME: Final = 500
+"""Characters of the name or the namespace of a type."""
 
 
 def avro_reader(
@@ -45,6 +49,8 @@ def avro_reader(
         parsed = [fastavro.parse_schema(_tree(text), named) for text in texts]
     except RecursionError:
         raise TooDeepError("it is nested too deeply") from None
+    except SchemaError:
+        raise
     except (SchemaParseException, ValueError, TypeError, KeyError, AttributeError) as error:
         raise SchemaError(f"it is not an Avro schema: {type(error).__name__}") from None
     writer = parsed[-1]
@@ -112,7 +118,16 @@ def _plain(schema: AvroSchema) -> AvroSchema:
     """The schema with the logical types removed that are not read as the library reads them.
 
     Decimals become numbers: the library takes minutes for a long one. UUIDs stay strings.
+
+    Raises:
+        SchemaError: the name of a type is too long.
     """
+    # Each type within has the namespace in its full name.
+    names = [schema.get("namespace")]
+    if schema.get("type") in NAMED:
+        names.append(schema.get("name"))
+    if any(isinstance(name, str) and len(name) > LONGEST_NAME for name in names):
+        raise SchemaError(f"the name of a type has more than {LONGEST_NAME} characters")
     logical = schema.get("logicalType")
     if logical not in {"decimal", "uuid"}:
         return schema

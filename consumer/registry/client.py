@@ -39,7 +39,7 @@ TOO_LARGE: Final = "too large"
 FORGET_S: Final = 10.0
 """Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
-AT_ONCE: Final = 32
+AT_ONCE: Final = 8
 """Schemas of a batch that are asked for at once."""
 LEARN_S: Final = 20.0
 """For all schemas of a batch. Whoever may produce can name as many that are not registered as there
@@ -53,8 +53,9 @@ schemas could otherwise name so many that none of the workers gets past a record
 MOST_TEXT: Final = 500_000
 """Characters of a schema and of those that it refers to: what reads it takes fifty times as much
 memory, and half a second for a megabyte."""
-KEPT_TEXT: Final = 16_000_000
-"""Characters of answers that the client keeps; it has no bound of its own."""
+KEPT_TEXT: Final = 4_000_000
+"""Characters of answers that the client keeps, with all that they say besides the schema; it has no
+bound of its own."""
 
 LONGEST_MESSAGE: Final = 500
 """Characters of an error's message that are passed on."""
@@ -217,23 +218,27 @@ class Registry:
                 schema = self.client.get_version(*place).schema
                 answered.now()
                 text = schema.schema_str or ""
-                self._keep(text)
+                self._keep(schema)
                 self._collect(schema.references or (), found, answered, others + len(text))
                 del found[place]
                 found[place] = text
 
     def _schema(self, schema_id: int) -> Schema:
         schema = self.client.get_schema(schema_id)
-        self._keep(schema.schema_str or "")
+        self._keep(schema)
         return schema
 
-    def _keep(self, text: str) -> None:
+    def _keep(self, schema: Schema) -> None:
         """Count what the client keeps, and have it forget everything when that is too much."""
+        size = len(schema.schema_str or "")
+        size += sum(
+            len(repr(e)) for e in (schema.references, schema.metadata, schema.rule_set) if e
+        )
         with self._keeping:
-            self._kept += len(text)
+            self._kept += size
             if self._kept > KEPT_TEXT:
                 self.client.clear_caches()  # type: ignore[no-untyped-call]
-                self._kept = len(text)
+                self._kept = 0
 
     def kind(self, schema_id: int) -> str | None:
         """``JSON``, ``AVRO``, …; None for an id that is not registered, `TOO_LARGE` for a schema

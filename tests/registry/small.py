@@ -35,6 +35,8 @@ class SmallRegistry:
         self.url = f"http://127.0.0.1:{port}"
         self.schemas: dict[int, Registered] = {}
         self.references: dict[int, list[dict[str, Any]]] = {}
+        self.metadata: dict[str, Any] | None = None
+        """Of every schema."""
         self.asked: list[str] = []
         self.credentials: str | None = None
         self.broken = False
@@ -106,7 +108,8 @@ class SmallRegistry:
         kind = {} if found.kind == "AVRO" else {"schemaType": found.kind}
         references = self.references.get(number, [])
         about = {"subject": found.subject, "version": number, "id": number}
-        return 200, {"schema": found.schema, "references": references, **about, **kind}
+        said = {} if self.metadata is None else {"metadata": self.metadata}
+        return 200, {"schema": found.schema, "references": references, **about, **kind, **said}
 
     def _lookup(self, wanted: Registered) -> Answer:
         for number, known in self.schemas.items():
