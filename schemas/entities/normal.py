@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from schemas.entities.declared import Entity, NameForm
+from schemas.expressions.spelling import compatible
 
 LEAST: Final[Mapping[NameForm, int]] = {"text": 3, "code": 3, "phone": 6, "email": 6}
 """Characters of the shortest name of a person; of a telephone number, without the code of the
@@ -83,19 +84,19 @@ def _text(text: str) -> str:
     """Words without case and punctuation, parted by single blanks."""
     if text.isascii():
         return " ".join(text.translate(_WORDS).split())
-    return _OTHERS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
+    return _OTHERS.sub(" ", compatible(text).casefold()).strip()
 
 
 def _code(text: str) -> str:
     """Letters and digits without case: of a policy, a plate, an account."""
     if text.isascii():
         return text.translate(_NO_OTHERS)
-    return _OTHERS.sub("", unicodedata.normalize("NFKC", text).casefold())
+    return _OTHERS.sub("", compatible(text).casefold())
 
 
 def _email(text: str) -> str:
     """Without case and outer blanks; "" for what is no address."""
-    found = unicodedata.normalize("NFKC", text).casefold().strip()
+    found = compatible(text).casefold().strip()
     name, at, host = found.rpartition("@")
     whole = name and at and "." in host and found.isprintable() and " " not in found
     return found if whole else ""
@@ -104,7 +105,7 @@ def _email(text: str) -> str:
 def _phone(country: str | None) -> Callable[[str], str]:
     def phone(text: str) -> str:
         """Digits with the code of the country, as far as it is known."""
-        plain = unicodedata.normalize("NFKC", text)
+        plain = compatible(text)
         stated = _INTERNATIONAL.match(plain)
         if stated is not None:
             # In "+44 (0)20 …" the bracket is for those who call from inside the country.

@@ -1,8 +1,26 @@
 """The spelling in which texts are compared."""
 
 import math
+import re
 import unicodedata
-from typing import Any
+from typing import Any, Final
+
+SHORT: Final = 256
+"""Characters of a text that is normalised at once."""
+_PIECES: Final = re.compile(r"[\x00-\x7f]+(?![^\x00-\x7f])|[\x00-\x7f]?[^\x00-\x7f]{1,64}")
+"""No character of ASCII is composed with what is before it."""
+
+
+def compatible(text: str) -> str:
+    """A text in Unicode form NFKC.
+
+    Python sorts the marks on a letter in a time that is quadratic in their number, and a sender may
+    put any number there. So a long text is normalised piece by piece; between pieces of more than
+    64 characters that are not ASCII, nothing is composed.
+    """
+    if len(text) <= SHORT:
+        return unicodedata.normalize("NFKC", text)
+    return "".join(unicodedata.normalize("NFKC", piece) for piece in _PIECES.findall(text))
 
 
 def clean(value: Any) -> str | None:
@@ -16,5 +34,5 @@ def clean(value: Any) -> str | None:
     text = str(value)
     if text.isascii():
         return " ".join(text.casefold().split()) or None
-    folded = unicodedata.normalize("NFKC", text).casefold()  # which may decompose letters again
-    return " ".join(unicodedata.normalize("NFKC", folded).split()) or None
+    folded = compatible(text).casefold()  # which may decompose letters again
+    return " ".join(compatible(folded).split()) or None
