@@ -15,6 +15,9 @@ from tests.broker import topics
 from tests.broker.jars import NoKafkaError, jars
 from tests.broker.native import NativeKafka
 from tests.broker.provide import provide
+from tests.database.native import NativePostgres, NoPostgresError, programs
+from tests.database.provide import database
+from tests.database.provide import provide as provide_postgres
 from tests.harness.examples import QUICK
 from tests.harness.once import once
 
@@ -58,6 +61,41 @@ def kafka() -> Iterator[str]:
         except NoKafkaError as why:
             without_kafka(why)
         yield address
+
+
+def without_postgres(why: NoPostgresError) -> NoReturn:
+    """Skip, with one line; in CI a missing server is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"no PostgreSQL: {why}", pytrace=False)
+    pytest.skip(f"no PostgreSQL: {why}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a database of a real PostgreSQL, of its superuser."""
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(provide_postgres())
+        except NoPostgresError as why:
+            without_postgres(why)
+        yield url
+
+
+@pytest.fixture
+def own_database(postgres: str) -> Iterator[str]:
+    """URL of a database that nothing else uses."""
+    with database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def native_postgres() -> type[NativePostgres]:
+    """A server to break: the class, once its programs are known to be here."""
+    try:
+        programs()
+    except NoPostgresError as why:
+        without_postgres(why)
+    return NativePostgres
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ def has_the_same_bytes_in_any_order(rng: random.Random, of: Any = store) -> bool
         view.apply([], {0: len(log.again)})
         view.close()
         fed(other, log, log.again, of)
-        return dumped(one) == dumped(other)
+        return dumped(one, of) == dumped(other, of)
 
 
 def holds_nothing_that_was_forgotten(rng: random.Random, of: Any = store) -> bool:
@@ -73,7 +73,7 @@ def holds_nothing_that_was_forgotten(rng: random.Random, of: Any = store) -> boo
     with folders(2) as (one, other):
         fed(one, log, log.facts, of)
         fed(other, log, left, of)
-        found, right = dumped(one), dumped(other)
+        found, right = dumped(one, of), dumped(other, of)
     return {**found, b"positions": []} == {**right, b"positions": []}
 
 
@@ -146,7 +146,7 @@ def takes_all_or_nothing(rng: random.Random, of: Any = store) -> bool:
         except AbortedError:
             view.close()
         fed(other, log, log.facts[:half], of)
-        return dumped(one) == dumped(other)
+        return dumped(one, of) == dumped(other, of)
 
 
 def asks_of_the_same_day(rng: random.Random, of: Any = store) -> bool:
