@@ -11,8 +11,7 @@ from consumer.batch.recalled import MOST_LINKS, Recalled
 from consumer.batch.records import Message
 from consumer.memory.log import NoteTaker, known_at
 from consumer.memory.pending import PendingClaims
-from consumer.memory.tail import Tail
-from consumer.memory.view import Asked, Link, View
+from consumer.memory.view import Asked, Link, LogFollower, View
 from consumer.telemetry.memory_metrics import MemoryMetrics
 from model.history.features import COMMON, ClaimHistory
 from model.history.plan import EntityKind
@@ -40,7 +39,7 @@ class Memory:
     def __init__(
         self,
         view: View,
-        tail: Tail,
+        tail: LogFollower,
         notes: NoteTaker,
         pending: PendingClaims,
         metrics: MemoryMetrics,

@@ -1,6 +1,6 @@
 """What a store of remembered facts offers, whatever it is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from model.history.facts import ClaimFact, ClaimRef
@@ -61,3 +61,32 @@ class View(Protocol):
 
     def close(self) -> None:
         """Let go of what is open."""
+
+
+class LogFollower(Protocol):
+    """Keeps a view, or what is known of one, in step with the log; used from one thread."""
+
+    def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
+        """Have the view reach where the log ends now.
+
+        Args:
+            going_on: False once it is to stop.
+            progress: told how many records have been read, and about how many there are.
+
+        Returns:
+            False if it was stopped before the end.
+        """
+
+    def step(self, wait_s: float = 0.0) -> int:
+        """Take in what has come; returns the number of records.
+
+        Args:
+            wait_s: how long to wait for the first ones.
+        """
+
+    @property
+    def behind_ms(self) -> int:
+        """How far the view is behind the log, in time."""
+
+    def close(self) -> None:
+        """Let go of the log and of the view."""

@@ -21,7 +21,7 @@ def postgres_container() -> Iterator[str]:
         NoPostgresError: no Docker engine answers, or the image cannot be had.
     """
     import requests
-    from docker.errors import DockerException
+    from docker.errors import DockerException  # type: ignore[import-untyped]
     from testcontainers.core.container import DockerContainer
     from testcontainers.core.docker_client import DockerClient
 

@@ -1,4 +1,4 @@
-"""PostgreSQL of this machine's package as processes in a temporary folder, to be killed by tests."""
+"""PostgreSQL of this machine's package in a temporary folder, to be killed by tests."""
 
 import contextlib
 import os

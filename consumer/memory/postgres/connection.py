@@ -18,9 +18,14 @@ Rows = psycopg.Connection[tuple[Any, ...]]
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 2.0
-CONNECT_S: Final = "10"
-STATEMENT_MS: Final = 120_000
-"""A statement that takes longer is ended by the server."""
+LOST: Final = {
+    "connect_timeout": "10",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
+"""When a connection counts as lost, unless the URL says something else."""
 LOCK_MS: Final = 20_000
 IDLE_MS: Final = 30_000
 """A transaction whose client says nothing for so long is ended by the server: a process that was
@@ -34,6 +39,7 @@ class PostgresConnection:
         database: where it is.
         schema: whose tables are meant.
         patience_s: seconds for which a lost connection is made again.
+        statement_s: seconds after which the server ends a statement.
         prepare: what a new connection has to have.
     """
 
@@ -42,11 +48,13 @@ class PostgresConnection:
         database: Database,
         schema: str,
         patience_s: float,
+        statement_s: float,
         prepare: Callable[[Rows], object] = lambda _: None,
     ) -> None:
         self.database = database
         self.schema = schema
         self._patience_s = patience_s
+        self._statement_s = statement_s
         self._prepare = prepare
         self._connection: Rows | None = None
 
@@ -111,14 +119,14 @@ class PostgresConnection:
                 f"MEMORY_STORE={self.database} is no URL of a PostgreSQL database: "
                 "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full"
             ) from None
-        preset: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "fraud-scorer"}
+        preset: dict[str, Any] = {**LOST, "application_name": "fraud-scorer"}
         connection = psycopg.connect(**(preset | given), autocommit=True)
         with connection.transaction():
             for name, value in (
                 ("search_path", sql.Identifier(self.schema).as_string(connection)),
                 ("jit", "off"),
                 ("client_encoding", "UTF8"),
-                ("statement_timeout", str(STATEMENT_MS)),
+                ("statement_timeout", str(round(1_000 * self._statement_s))),
                 ("lock_timeout", str(LOCK_MS)),
                 ("idle_in_transaction_session_timeout", str(IDLE_MS)),
             ):

@@ -9,7 +9,7 @@ from typing import Final
 from confluent_kafka import KafkaException
 
 from consumer.errors import StoreStoppedError
-from consumer.kafka.client import kafka_error, stopped
+from consumer.kafka.client import TRANSIENT, UNANSWERED, kafka_error, stopped
 from consumer.kafka.outputs import Ends
 from consumer.kafka.topics import admin
 from consumer.memory.pending import Claimed, PendingClaims
@@ -161,7 +161,7 @@ class Follower:
         try:
             found = self._log.written()
         except KafkaException as error:
-            if not kafka_error(error).retriable():
+            if kafka_error(error).code() not in TRANSIENT | UNANSWERED:
                 raise stopped(error, f"asking for the end of {self._topic}") from error
             raise _UnansweredError(kafka_error(error).str()) from error
         self._pending.reached()

@@ -53,9 +53,11 @@ SELECT a.entity, t.* FROM unnest(
     %s::int[], %s::int[], %s::bytea[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[]
 ) a (entity, kind, hash, as_of, start0, start1, start2, start3)
 CROSS JOIN LATERAL (
-    SELECT {", ".join(
+    SELECT {
+    ", ".join(
         f"coalesce(sum(claims) FILTER (WHERE day >= {_EPOCH} + a.start{n}), 0)" for n in range(4)
-    )}, coalesce(sum(decided), 0), coalesce(sum(frauds), 0)
+    )
+}, coalesce(sum(decided), 0), coalesce(sum(frauds), 0)
     FROM days WHERE kind = (%s::text[])[a.kind + 1] AND hash = a.hash AND day < {_EPOCH} + a.as_of
 ) t
 """

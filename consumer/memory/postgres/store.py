@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
+from psycopg import sql
+
 from consumer.errors import SettingsError, StoreStoppedError
 from consumer.memory.postgres.connection import PostgresConnection, Rows
 from consumer.memory.postgres.literals import numbers
@@ -37,6 +39,8 @@ Answer = TypeVar("Answer")
 
 PATIENCE_S: Final = 30.0
 """For a database that went away."""
+APPLYING_S: Final = 300.0
+"""For a statement that takes records in, or empties a table that others read."""
 
 
 class OvertakenError(Exception):
@@ -222,6 +226,15 @@ class PostgresStore(PostgresView):
 
         self._said = self._connection.run(emptied)
 
+    def drop(self) -> None:
+        """Have the whole schema gone.
+
+        Raises:
+            StoreStoppedError: the database does not answer.
+        """
+        name = sql.Identifier(self._connection.schema)
+        self._connection.run(lambda on: on.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(name)))
+
     def _checked(self, on: Rows) -> Found:
         said = found(on, self._connection.schema)
         if said is None:
@@ -231,20 +244,23 @@ class PostgresStore(PostgresView):
         return said
 
 
-def open_view(database: Database, source: FilledFrom, bounds: Bounds) -> PostgresView:
+def open_view(
+    database: Database, source: FilledFrom, bounds: Bounds, patience_s: float = PATIENCE_S
+) -> PostgresView:
     """The database for a process that only reads it.
 
     Args:
         database: where it is.
         source: what it has to be filled from; the kinds in the order of the plan.
         bounds: how much is looked at.
+        patience_s: seconds for which an answer is waited for, and a lost database.
 
     Raises:
         StoreStoppedError: it does not answer, or nobody has begun to fill it from this topic.
         SettingsError: it is filled for something else.
     """
     schema = schema_of(source.topic)
-    connection = PostgresConnection(database, schema, PATIENCE_S)
+    connection = PostgresConnection(database, schema, patience_s, patience_s)
     connection.first()
     said = connection.run(lambda on: found(on, schema))
     if said is None:
@@ -282,7 +298,7 @@ def open_store(
         SettingsError: it is filled for something else.
     """
     schema = schema_of(source.topic) if schema is None else schema
-    connection = PostgresConnection(database, schema, PATIENCE_S, stage)
+    connection = PostgresConnection(database, schema, PATIENCE_S, APPLYING_S, stage)
     connection.first()
 
     def opened(on: Rows) -> Found:

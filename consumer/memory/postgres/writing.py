@@ -27,7 +27,8 @@ CREATE TEMP TABLE IF NOT EXISTS told (
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS met (claim bytea PRIMARY KEY) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS pairs (
-    claim bytea NOT NULL, kind text COLLATE "C" NOT NULL, hash bytea NOT NULL, again boolean NOT NULL,
+    claim bytea NOT NULL, kind text COLLATE "C" NOT NULL, hash bytea NOT NULL,
+    again boolean NOT NULL,
     PRIMARY KEY (claim, kind, hash)
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS changes (
