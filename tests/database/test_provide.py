@@ -51,6 +51,7 @@ def test_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
         found(no_docker, missing)
 
 
+@pytest.mark.postgres
 @pytest.mark.slow
 def test_a_native_one_answers_and_comes_back_after_a_kill(
     native_postgres: type[NativePostgres],
@@ -64,6 +65,8 @@ def test_a_native_one_answers_and_comes_back_after_a_kill(
             assert connection.execute("SELECT number FROM kept").fetchone() == (7,)
 
 
+@pytest.mark.postgres
+@pytest.mark.slow
 def test_a_database_of_ones_own_is_gone_afterwards(postgres: str) -> None:
     with database(postgres) as url:
         psycopg.connect(url).close()

@@ -27,7 +27,7 @@ from tests.integration.test_memory import (
     refused,
 )
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
 
 ROWS = remembered.claims(EVENTS)
 FEW_ROWS = ROWS[:600]

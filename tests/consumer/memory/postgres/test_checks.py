@@ -12,11 +12,13 @@ from tests.consumer.memory.checks import CHECKS
 from tests.consumer.memory.postgres.stores import PostgresStores
 from tests.harness.examples import many
 
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
+
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @given(st.randoms(use_true_random=False))
 @settings(
-    max_examples=many(40),
+    max_examples=many(25),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
