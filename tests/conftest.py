@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,11 +15,11 @@ from tests.broker import topics
 from tests.broker.jars import NoKafkaError, jars
 from tests.broker.native import NativeKafka
 from tests.broker.provide import provide
-from tests.database.native import NativePostgres, NoPostgresError, programs
-from tests.database.provide import database
-from tests.database.provide import provide as provide_postgres
 from tests.harness.examples import QUICK
 from tests.harness.once import once
+
+if TYPE_CHECKING:
+    from tests.database.native import NativePostgres, NoPostgresError
 
 # jsonschema would build its grammar in every process, which takes seconds, for the formats iri and
 # iri-reference: no schema here uses them.
@@ -63,7 +63,7 @@ def kafka() -> Iterator[str]:
         yield address
 
 
-def without_postgres(why: NoPostgresError) -> NoReturn:
+def without_postgres(why: "NoPostgresError") -> NoReturn:
     """Skip, with one line; in CI a missing server is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"no PostgreSQL: {why}", pytrace=False)
@@ -73,6 +73,9 @@ def without_postgres(why: NoPostgresError) -> NoReturn:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """URL of a database of a real PostgreSQL, of its superuser."""
+    from tests.database.native import NoPostgresError  # tests without it need no client of it
+    from tests.database.provide import provide as provide_postgres
+
     with contextlib.ExitStack() as stack:
         try:
             url = stack.enter_context(provide_postgres())
@@ -84,13 +87,17 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def own_database(postgres: str) -> Iterator[str]:
     """URL of a database that nothing else uses."""
+    from tests.database.provide import database
+
     with database(postgres) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def native_postgres() -> type[NativePostgres]:
+def native_postgres() -> "type[NativePostgres]":
     """A server to break: the class, once its programs are known to be here."""
+    from tests.database.native import NativePostgres, NoPostgresError, programs
+
     try:
         programs()
     except NoPostgresError as why:
