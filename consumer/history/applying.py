@@ -13,7 +13,7 @@ from consumer.history.access.scan import LogScan
 from consumer.history.keeping import DIFFERENT, SHOWN, Verified, in_words
 from consumer.history.listing import json_line
 from consumer.memory.postgres.applier import Applier, source_of
-from consumer.memory.postgres.connection import PostgresConnection, Rows
+from consumer.memory.postgres.connection import PostgresConnection, RowConnection
 from consumer.memory.postgres.schema import TABLES, FilledFrom, schema_of
 from consumer.memory.postgres.store import PostgresStore, open_store, open_view
 from consumer.settings.database import Database
@@ -137,14 +137,14 @@ def _aside(
 
 
 def _compared(
-    on: Rows, database: Database, schema: str, expected: PostgresStore, scan: LogScan
+    on: RowConnection, database: Database, schema: str, expected: PostgresStore, scan: LogScan
 ) -> Verified:
     """Compare a schema with another that is filled up to where it is."""
     holding = PostgresConnection(database, schema, 0, COMPARING_S)
     with closing(holding), on.transaction():
         on.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
-        def caught_up(held: Rows) -> None:
+        def caught_up(held: RowConnection) -> None:
             with held.transaction():
                 positions = held.execute(
                     "SELECT partition, next_offset FROM positions FOR SHARE"
@@ -166,19 +166,19 @@ def _compared(
     )
 
 
-def _count(on: Rows, of: str, but: str, table: str) -> int:
+def _count(on: RowConnection, of: str, but: str, table: str) -> int:
     """Rows of a table that another schema does not have."""
     query = sql.SQL("SELECT count(*) FROM (TABLE {} EXCEPT TABLE {}) rows")
     asked = on.execute(query.format(sql.Identifier(of, table), sql.Identifier(but, table)))
     return _number(asked.fetchone())
 
 
-def _all(on: Rows, schema: str, table: str) -> int:
+def _all(on: RowConnection, schema: str, table: str) -> int:
     query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(schema, table))
     return _number(on.execute(query).fetchone())
 
 
-def _claims(on: Rows, of: str, ending: str) -> list[str]:
+def _claims(on: RowConnection, of: str, ending: str) -> list[str]:
     """Ids of claims of which a schema has records that the other does not have."""
     but = of + ending if ending else of.removesuffix(ASIDE)
     query = sql.SQL(

@@ -41,7 +41,7 @@ _PARTITIONS: Final = 2**31
 _OFFSETS: Final = 2**63
 
 
-class Turns(Protocol):
+class ApplierLoop(Protocol):
     """What is told of the loop; see `consumer.telemetry.health.Loop`."""
 
     assigned: int
@@ -96,7 +96,7 @@ class Applier:
         kept: KeptLog,
         fingerprint: str,
         counts: LogCounts,
-        loop: Turns,
+        loop: ApplierLoop,
     ) -> None:
         self._settings = settings
         self._topic = settings.memory_topic

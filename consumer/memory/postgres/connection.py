@@ -13,8 +13,8 @@ from consumer.settings.database import Database
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
-Rows = psycopg.Connection[tuple[Any, ...]]
+WorkAnswer = TypeVar("WorkAnswer")
+RowConnection = psycopg.Connection[tuple[Any, ...]]
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 2.0
@@ -49,16 +49,16 @@ class PostgresConnection:
         schema: str,
         patience_s: float,
         statement_s: float,
-        prepare: Callable[[Rows], object] = lambda _: None,
+        prepare: Callable[[RowConnection], object] = lambda _: None,
     ) -> None:
         self.database = database
         self.schema = schema
         self._patience_s = patience_s
         self._statement_s = statement_s
         self._prepare = prepare
-        self._connection: Rows | None = None
+        self._connection: RowConnection | None = None
 
-    def run(self, work: Callable[[Rows], Answer]) -> Answer:
+    def run(self, work: Callable[[RowConnection], WorkAnswer]) -> WorkAnswer:
         """What some work on the connection gives; done again from its beginning if the database
         goes away, so it has to be a transaction.
 
@@ -104,14 +104,14 @@ class PostgresConnection:
         if connection is not None:
             connection.close()
 
-    def _connected(self) -> Rows:
+    def _connected(self) -> RowConnection:
         if self._connection is None or self._connection.closed:
             self._connection = self._made()
             with self._connection.transaction():
                 self._prepare(self._connection)
         return self._connection
 
-    def _made(self) -> Rows:
+    def _made(self) -> RowConnection:
         try:
             given = psycopg.conninfo.conninfo_to_dict(self.database.url)
         except psycopg.ProgrammingError:  # its message may show the password

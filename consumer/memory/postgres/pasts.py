@@ -8,7 +8,7 @@ from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, first_of
 from model.history.past import Own, outcome
 
 
-class Seen(NamedTuple):
+class SeenClaim(NamedTuple):
     """A claim that an entity is named by; they sort by time, then by claim."""
 
     known_at: int
@@ -19,7 +19,7 @@ class Seen(NamedTuple):
     fraud: bool
 
 
-class Totals(NamedTuple):
+class DayTotals(NamedTuple):
     """Of a business-like entity, as of the moment that was asked for."""
 
     claims: Mapping[int, int]
@@ -51,8 +51,8 @@ class RowsPast:
 
     def __init__(
         self,
-        seen: Sequence[Seen],
-        totals: Totals | None,
+        seen: Sequence[SeenClaim],
+        totals: DayTotals | None,
         corrections: Sequence[Correction],
         own: Callable[[ClaimRef], Own | None],
     ) -> None:
@@ -97,7 +97,7 @@ class RowsPast:
         )
 
 
-class Kept(NamedTuple):
+class KeptFacts(NamedTuple):
     """What is read of claims besides what entities have seen."""
 
     facts: Mapping[ClaimRef, ClaimFact]
@@ -113,7 +113,10 @@ class Kept(NamedTuple):
 
 
 def past_of(
-    seen: Sequence[Seen], totals: Totals | None, pending: Iterable[ClaimFact], kept: Kept
+    seen: Sequence[SeenClaim],
+    totals: DayTotals | None,
+    pending: Iterable[ClaimFact],
+    kept: KeptFacts,
 ) -> RowsPast | None:
     """The past of an entity with pending facts, those before the moment; of two facts about one
     claim, the first counts. None if nothing is known.
@@ -137,7 +140,9 @@ def past_of(
     if counting:
         gone = {fact.claim for fact in replaced}
         left = [one for one in seen if one.claim not in gone]
-        more = [Seen(f.known_at, f.claim, f.policy, *kept.outcome(f)) for f in counting.values()]
+        more = [
+            SeenClaim(f.known_at, f.claim, f.policy, *kept.outcome(f)) for f in counting.values()
+        ]
         seen = sorted([*left, *more], key=_place)
         corrections = [
             Correction(fact.known_at, by, *kept.outcome(fact))
@@ -154,5 +159,5 @@ def past_of(
     return RowsPast(seen, totals, corrections, own)
 
 
-def _place(one: Seen) -> tuple[int, ClaimRef]:
+def _place(one: SeenClaim) -> tuple[int, ClaimRef]:
     return one.known_at, one.claim

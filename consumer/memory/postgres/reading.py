@@ -7,9 +7,9 @@ from uuid import UUID
 
 import psycopg
 
-from consumer.memory.postgres.connection import Rows
+from consumer.memory.postgres.connection import RowConnection
 from consumer.memory.postgres.literals import blobs, numbers, texts
-from consumer.memory.postgres.pasts import Kept, RowsPast, Seen, Totals, past_of
+from consumer.memory.postgres.pasts import DayTotals, KeptFacts, RowsPast, SeenClaim, past_of
 from consumer.memory.postgres.schema import TABLES
 from consumer.memory.view import Asked, Link, Pending
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, start_of_day
@@ -91,7 +91,7 @@ class At(NamedTuple):
     as_of: int
 
 
-class Answers:
+class StoreAnswers:
     """What the database said about some claims.
 
     Args:
@@ -115,8 +115,8 @@ class Answers:
                     self._places[at] = len(self._places)
                     if entity in pending:
                         self._wait(at, pending[entity])
-        self._seen: list[list[Seen]] = [[] for _ in self._places]
-        self._totals: dict[int, Totals] = {}
+        self._seen: list[list[SeenClaim]] = [[] for _ in self._places]
+        self._totals: dict[int, DayTotals] = {}
         self._kept: dict[EntityKey, dict[ClaimRef, ClaimFact]] = {}
         self._findings: dict[int, dict[ClaimRef, tuple[OutcomeFact, ...]]] = {}
         self._pasts: dict[At, RowsPast | None] = {}
@@ -138,7 +138,7 @@ class Answers:
                 self._pairs[fact.claim, at.entity] = None
                 self._claims[fact.claim, at.as_of] = None
 
-    def ask(self, connection: Rows, generation: UUID, *, linked: bool = False) -> None:
+    def ask(self, connection: RowConnection, generation: UUID, *, linked: bool = False) -> None:
         """Ask everything, in a transaction that sees one state.
 
         Raises:
@@ -160,7 +160,7 @@ class Answers:
         check_state(state.fetchall(), generation)
         rows = found.fetchall()
         for entity, day, claim, policy, decided, fraud, *_ in rows:
-            one = Seen(day * DAY, claim, policy, bool(decided), bool(decided and fraud))
+            one = SeenClaim(day * DAY, claim, policy, bool(decided), bool(decided and fraud))
             self._seen[entity].append(one)
         if linked:
             self.linked = rows
@@ -196,7 +196,7 @@ class Answers:
 
     def _past(self, at: At) -> RowsPast | None:
         place = self._places[at]
-        kept = Kept(
+        kept = KeptFacts(
             self._kept.get(at.entity, {}),
             self._findings.get(day_of(at.as_of), {}),
             self._reader.bounds.span,
@@ -247,7 +247,7 @@ class Answers:
         for entity, *counts, decided, frauds in rows:
             starts = starts_of(every[entity].as_of, span)
             claims = dict(zip(starts, map(int, counts), strict=True))
-            self._totals[entity] = Totals(claims, int(decided), int(frauds))
+            self._totals[entity] = DayTotals(claims, int(decided), int(frauds))
 
     def _asked_kept(self) -> tuple[str, ...]:
         pairs = list(self._pairs)
@@ -265,7 +265,7 @@ class EmptiedError(Exception):
     """The database was emptied since it was opened."""
 
 
-def links_in(answers: Answers, reader: Reader, asked: Asked, most: int) -> list[Link]:
+def links_in(answers: StoreAnswers, reader: Reader, asked: Asked, most: int) -> list[Link]:
     """Links of a claim; see `View`. The answers are those about this claim, with what is linked."""
     told = {
         key
@@ -290,7 +290,7 @@ def links_in(answers: Answers, reader: Reader, asked: Asked, most: int) -> list[
     ]
 
 
-def read_positions(connection: Rows, generation: UUID) -> dict[int, int]:
+def read_positions(connection: RowConnection, generation: UUID) -> dict[int, int]:
     """Next offset by partition; partitions without any are left out.
 
     Raises:
@@ -313,7 +313,7 @@ def check_state(rows: Sequence[tuple[Any, ...]], generation: UUID) -> None:
 
 
 @contextmanager
-def asking(connection: Rows) -> Iterator[Any]:
+def asking(connection: RowConnection) -> Iterator[Any]:
     """Has all that is asked in the body answered in one round trip, of one state; a statement and
     its values give a cursor, to be read after the body.
     """

@@ -8,7 +8,7 @@ from msgspec import Struct
 from psycopg import sql
 
 from consumer.errors import SettingsError, StoreStoppedError
-from consumer.memory.postgres.connection import Rows
+from consumer.memory.postgres.connection import RowConnection
 from model.history.plan import EntityKind
 
 FORMAT: Final = 1
@@ -110,7 +110,7 @@ class FilledFrom(Struct, frozen=True, kw_only=True):
     kinds: tuple[EntityKind, ...]
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class FoundSource(Struct, frozen=True, kw_only=True):
     """What the database says of itself."""
 
     format: int
@@ -124,7 +124,7 @@ def schema_of(topic: str) -> str:
     return re.sub("[^a-z0-9]", "_", topic.lower())[:60]
 
 
-def create(connection: Rows, schema: str) -> None:
+def create(connection: RowConnection, schema: str) -> None:
     """Make the tables that are missing; in a transaction."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     there = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
@@ -133,7 +133,7 @@ def create(connection: Rows, schema: str) -> None:
     connection.execute(DDL.encode())
 
 
-def found(connection: Rows, schema: str) -> Found | None:
+def found(connection: RowConnection, schema: str) -> FoundSource | None:
     """What the database says of itself; None if it has not been filled yet."""
     there = connection.execute("SELECT to_regclass(%s)", (f'"{schema}".store',)).fetchone()
     assert there is not None
@@ -145,7 +145,7 @@ def found(connection: Rows, schema: str) -> Found | None:
     if row is None:
         return None
     kinds = connection.execute("SELECT kind, likeness FROM kinds ORDER BY kind").fetchall()
-    return Found(
+    return FoundSource(
         format=row[0],
         generation=row[1],
         source=FilledFrom(
@@ -159,7 +159,7 @@ def found(connection: Rows, schema: str) -> Found | None:
     )
 
 
-def refuse_another(said: Found, asked: FilledFrom, where: object) -> None:
+def refuse_another(said: FoundSource, asked: FilledFrom, where: object) -> None:
     """Check that a database is filled as it has to be, but for the id of the topic.
 
     Raises:
@@ -189,7 +189,7 @@ def refuse_another(said: Found, asked: FilledFrom, where: object) -> None:
         )
 
 
-def refuse_made_again(said: Found, asked: FilledFrom, where: object) -> None:
+def refuse_made_again(said: FoundSource, asked: FilledFrom, where: object) -> None:
     """Check that a database is filled from the topic as it is now.
 
     Raises:
@@ -202,7 +202,7 @@ def refuse_made_again(said: Found, asked: FilledFrom, where: object) -> None:
         )
 
 
-def empty(connection: Rows, source: FilledFrom) -> Found:
+def empty(connection: RowConnection, source: FilledFrom) -> FoundSource:
     """Forget everything; what is filled in from now on is from this; in a transaction."""
     generation = uuid.uuid4()
     # Whoever applies holds this row, and waits for it: none of what was read before comes after.
@@ -222,7 +222,7 @@ def empty(connection: Rows, source: FilledFrom) -> Found:
             [(kind.kind, kind.like) for kind in source.kinds],
         )
     kinds = tuple(sorted(source.kinds, key=lambda kind: kind.kind))
-    return Found(
+    return FoundSource(
         format=FORMAT,
         generation=generation,
         source=FilledFrom(

@@ -2,23 +2,23 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Final
 
 from psycopg import sql
 
 from consumer.errors import SettingsError, StoreStoppedError
-from consumer.memory.postgres.connection import PostgresConnection, Rows
+from consumer.memory.postgres.connection import PostgresConnection, RowConnection, WorkAnswer
 from consumer.memory.postgres.literals import numbers
 from consumer.memory.postgres.reading import (
-    Answers,
     EmptiedError,
     Reader,
+    StoreAnswers,
     links_in,
     read_positions,
 )
 from consumer.memory.postgres.schema import (
     FilledFrom,
-    Found,
+    FoundSource,
     create,
     empty,
     found,
@@ -35,8 +35,6 @@ from schemas.memory import RememberedClaim
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
-
 PATIENCE_S: Final = 30.0
 """For a database that went away."""
 APPLYING_S: Final = 300.0
@@ -50,7 +48,7 @@ class OvertakenError(Exception):
 class PostgresView:
     """A `View` that is read only; see `open_view`, which makes it."""
 
-    def __init__(self, connection: PostgresConnection, said: Found, bounds: Bounds) -> None:
+    def __init__(self, connection: PostgresConnection, said: FoundSource, bounds: Bounds) -> None:
         self._connection = connection
         self._said = said
         self._bounds = bounds
@@ -79,7 +77,7 @@ class PostgresView:
         Raises:
             StoreStoppedError: the database does not answer, or was emptied.
         """
-        answers = Answers(self._reader, asked, pending)
+        answers = StoreAnswers(self._reader, asked, pending)
         if asked:
             self._read(lambda on: answers.ask(on, self._said.generation))
         kinds, known = self._reader.kinds, answers.known
@@ -94,7 +92,7 @@ class PostgresView:
         Raises:
             StoreStoppedError: the database does not answer, or was emptied.
         """
-        answers = Answers(self._reader, [asked], {})
+        answers = StoreAnswers(self._reader, [asked], {})
         self._read(lambda on: answers.ask(on, self._said.generation, linked=True))
         return links_in(answers, self._reader, asked, most)
 
@@ -110,7 +108,7 @@ class PostgresView:
         """See `View`."""
         self._connection.close()
 
-    def _read(self, ask: Callable[[Rows], Answer]) -> Answer:
+    def _read(self, ask: Callable[[RowConnection], WorkAnswer]) -> WorkAnswer:
         try:
             return self._connection.run(ask)
         except EmptiedError:
@@ -128,7 +126,7 @@ class PostgresStore(PostgresView):
     """
 
     def __init__(
-        self, connection: PostgresConnection, said: Found, bounds: Bounds, source: FilledFrom
+        self, connection: PostgresConnection, said: FoundSource, bounds: Bounds, source: FilledFrom
     ) -> None:
         super().__init__(connection, said, bounds)
         self._source = source
@@ -145,7 +143,7 @@ class PostgresStore(PostgresView):
         """
         wanted = sorted(partitions)
 
-        def load(on: Rows) -> dict[int, int]:
+        def load(on: RowConnection) -> dict[int, int]:
             with on.transaction():
                 self._said = self._checked(on)
                 return _locked(on, wanted)
@@ -178,7 +176,7 @@ class PostgresStore(PostgresView):
         self._expected.update(self._connection.run(lambda on: self._applied(on, facts, positions)))
 
     def _applied(
-        self, on: Rows, facts: Sequence[LogFact], positions: Mapping[int, int]
+        self, on: RowConnection, facts: Sequence[LogFact], positions: Mapping[int, int]
     ) -> dict[int, int]:
         with on.transaction():
             state = on.execute("SELECT generation FROM store FOR SHARE").fetchall()
@@ -203,7 +201,7 @@ class PostgresStore(PostgresView):
     def unseen_s(self) -> float:
         """Seconds since all of the partitions were last read on, or found to be at their ends."""
 
-        def ask(on: Rows) -> float:
+        def ask(on: RowConnection) -> float:
             row = on.execute(
                 "SELECT extract(epoch FROM now() - min(seen_at))::float8 FROM positions "
                 "WHERE next_offset > 0"
@@ -220,7 +218,7 @@ class PostgresStore(PostgresView):
         """
         self._expected = {}
 
-        def emptied(on: Rows) -> Found:
+        def emptied(on: RowConnection) -> FoundSource:
             with on.transaction():
                 return empty(on, self._source)
 
@@ -235,7 +233,7 @@ class PostgresStore(PostgresView):
         name = sql.Identifier(self._connection.schema)
         self._connection.run(lambda on: on.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(name)))
 
-    def _checked(self, on: Rows) -> Found:
+    def _checked(self, on: RowConnection) -> FoundSource:
         said = found(on, self._connection.schema)
         if said is None:
             raise StoreStoppedError(f"MEMORY_STORE={self.where} has lost its tables; start again")
@@ -301,7 +299,7 @@ def open_store(
     connection = PostgresConnection(database, schema, PATIENCE_S, APPLYING_S, stage)
     connection.first()
 
-    def opened(on: Rows) -> Found:
+    def opened(on: RowConnection) -> FoundSource:
         with on.transaction():
             create(on, schema)
             said = None if rebuild else found(on, schema)
@@ -320,7 +318,7 @@ def open_store(
     return PostgresStore(connection, connection.run(opened), bounds, source)
 
 
-def _locked(on: Rows, partitions: Sequence[int]) -> dict[int, int]:
+def _locked(on: RowConnection, partitions: Sequence[int]) -> dict[int, int]:
     """Positions, 0 where there is none; others wait until the end of this transaction."""
     wanted = numbers(partitions)
     on.execute(

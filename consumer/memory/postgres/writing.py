@@ -9,7 +9,7 @@ statement, in the order of the claims, so that each sees what the other has writ
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from consumer.memory.postgres.connection import Rows
+from consumer.memory.postgres.connection import RowConnection
 from consumer.memory.postgres.literals import blobs, copied, storable, texts
 from consumer.memory.view import LogFact
 from model.history.facts import claim_ref
@@ -190,12 +190,12 @@ _KNOWN: Final = (
 )  # fmt: skip
 
 
-def stage(connection: Rows) -> None:
+def stage(connection: RowConnection) -> None:
     """Make what a connection needs before `write`."""
     connection.execute(STAGES.encode())
 
 
-def write(connection: Rows, facts: Sequence[LogFact]) -> None:
+def write(connection: RowConnection, facts: Sequence[LogFact]) -> None:
     """Take in records, in a transaction.
 
     Raises:
