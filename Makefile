@@ -56,7 +56,7 @@ setup: $(VENV)/.ready ## create the development environment, with the command .v
 
 runtime: $(VENV)/.runtime # only what a worker needs, half the size
 
-demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health or property; DATA=FILE FORMAT=carclaims)
+demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health, property or motor; DATA=FILE FORMAT=carclaims)
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --claims $(CLAIMS) --contract $(CONTRACT)
 
@@ -106,8 +106,8 @@ topics: runtime ## create the topics
 kafka: setup ## keep an Apache Kafka running for trying things, with Java 17 and Maven instead of Docker
 	$(BIN)/python -m tests.broker
 
-bench: setup ## benchmark against the bare client and its peers on a real broker
-	$(BIN)/python -m benchmarks
+bench: setup ## benchmark against the bare client and its peers on a real broker (AGAINST=commit)
+	$(BIN)/python -m benchmarks --picture docs/pictures/bench.png $(if $(AGAINST),--against $(call quoted,$(AGAINST)))
 
 chaos: setup ## inject faults into the worker on a real broker (ROUNDS, SEED)
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)

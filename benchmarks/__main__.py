@@ -7,10 +7,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import argparse
+import contextlib
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,13 +19,15 @@ from benchmarks import cores, endpoint, latency, plot, scaling, soak, stages, st
 from benchmarks.broker import dropped, filled, running_broker
 from benchmarks.conditions import conditions
 from benchmarks.contenders import ECHO, OURS, PRODUCT, Contender
-from benchmarks.peers.field import peers
+from benchmarks.earlier import YARDSTICK, Earlier, NoSuchCommitError, checkout, made, worker
+from benchmarks.peers.field import PRESENT_NAME, peers, yardstick
 from benchmarks.report import Results, write
 from benchmarks.throughput import Field, Row
 from benchmarks.transactions import round_trip
 from benchmarks.workload import Workload, prepare
 from model.files.writing import check_folder
 from tests.broker.native import NativeKafka
+from tests.harness.process import ROOT
 
 SLOW_CLAIMS: Final = 20_000
 
@@ -37,6 +40,8 @@ class Bench(NamedTuple):
     workload: Workload
     cores: cores.Cores
     results: Results
+    trees: Mapping[str, Earlier]
+    """Other commits that take part."""
 
     @property
     def bootstrap(self) -> str:
@@ -77,11 +82,16 @@ def _contenders(bench: Bench) -> tuple[list[Contender], list[Row]]:
     found = list(OURS) if "throughput" in asked else [c for c in OURS if c.name in (ECHO, PRODUCT)]
     refused: list[Row] = []
     if "peers" in asked:
-        for contender, why in peers():
+        for contender, why in peers(bench.options.only):
             if why:
                 refused.append(Row(contender.name, contender.what, "-", failed=why))
             else:
                 found.append(contender)
+                if contender.name == PRESENT_NAME and YARDSTICK in bench.trees:
+                    found.append(yardstick(contender, bench.trees[YARDSTICK]))
+    if bench.options.against is not None:
+        against = bench.options.against
+        found.append(worker(against, bench.trees[against]))
     wanted = bench.options.only
     return [c for c in found if not wanted or any(w in c.name for w in wanted)], refused
 
@@ -104,14 +114,19 @@ def _field(bench: Bench, contender: Contender, topics: dict[bool, str]) -> Field
 
 
 def run_latency(bench: Bench) -> None:
-    """Latency by rate, idle share, transaction round trip."""
-    seconds = 5.0 if bench.options.quick else 30.0
-    bench.results.latency, bench.results.idle_share = latency.curve(
-        bench.bootstrap, bench.workload, bench.cores.client, bench.options.rates, seconds
+    """Latency by rate next to the echo's, idle share, transaction round trip."""
+    options, results = bench.options, bench.results
+    results.latency, results.paired, results.idle_share = latency.curve(
+        bench.bootstrap,
+        bench.workload,
+        bench.cores.client,
+        options.rates,
+        options.samples,
+        5.0 if options.quick else 30.0,
     )
     for records, backoff in ((100, 1), (1_000, 1), (100, 100)):
-        count = 20 if bench.options.quick else 200
-        bench.results.round_trips.append(round_trip(bench.bootstrap, records, backoff, count))
+        count = 20 if options.quick else 200
+        results.round_trips.append(round_trip(bench.bootstrap, records, backoff, count))
 
 
 def run_scaling(bench: Bench) -> None:
@@ -127,9 +142,15 @@ def run_scaling(bench: Bench) -> None:
 
 
 def run_http(bench: Bench) -> None:
-    """The endpoint."""
+    """The endpoint, next to that of earlier commits."""
     requests = 1_000 if bench.options.quick else 10_000
-    bench.results.http = endpoint.measure(bench.workload, bench.cores.client, requests)
+    servers = [
+        endpoint.Server(PRODUCT, ROOT, bench.workload.model, sys.executable, arrays=True),
+        *(endpoint.Server(f"{PRODUCT} {name}", *one) for name, one in bench.trees.items()),
+    ]
+    bench.results.http = endpoint.measure(
+        servers, bench.workload.values, bench.cores.client, requests, bench.options.rounds
+    )
 
 
 def run_startup(bench: Bench) -> None:
@@ -180,6 +201,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seconds", type=float, help="maximum seconds per run (20, quick: 8)")
     made.add_argument("--backlog", type=float, help="backlog in million claims (1, quick: 0.1)")
     made.add_argument("--minutes", type=float, help="minutes of the soak (10, quick: 1)")
+    made.add_argument("--samples", type=int, help="claims at each rate (5000, quick: 200)")
+    made.add_argument("--against", metavar="REV", help="also measure the worker of this commit")
+    made.add_argument("--picture", type=Path, help="also draw the picture here")
     made.add_argument("--rates", type=int, nargs="+", default=[10, 100, 1_000], help="claims/s")
     made.add_argument(
         "--only", nargs="+", default=[], help="only contenders whose name contains this"
@@ -201,11 +225,47 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
         check_folder("--output", found.output)
     except OSError as error:
         made.error(str(error))
-    quick = {"rounds": 2, "claims": 60_000, "seconds": 8.0, "backlog": 0.1, "minutes": 1.0}
-    full = {"rounds": 5, "claims": 400_000, "seconds": 20.0, "backlog": 1.0, "minutes": 10.0}
+    quick = {
+        "rounds": 2,
+        "claims": 60_000,
+        "seconds": 8.0,
+        "backlog": 0.1,
+        "minutes": 1.0,
+        "samples": 200,
+    }
+    full = {
+        "rounds": 5,
+        "claims": 400_000,
+        "seconds": 20.0,
+        "backlog": 1.0,
+        "minutes": 10.0,
+        "samples": 5_000,
+    }
     for name, value in (quick if found.quick else full).items():
         if getattr(found, name) is None:
             setattr(found, name, value)
+    return found
+
+
+def _earlier(
+    asked: argparse.Namespace, folder: Path, stack: contextlib.ExitStack, results: Results
+) -> dict[str, Earlier]:
+    """The commits that take part: what peers and HTTP are measured against, and --against.
+
+    Without a clone's history there is no yardstick, and the results say so.
+    """
+    found: dict[str, Earlier] = {}
+    needed = {YARDSTICK} if {"peers", "http"} & set(asked.sections) else set()
+    for commit in sorted(needed | ({asked.against} - {None})):
+        say(f"making a model with the code of {commit}")
+        try:
+            tree = stack.enter_context(checkout(commit, folder))
+        except NoSuchCommitError as error:
+            if commit == asked.against:
+                raise
+            results.notes.append(f"not measured: {error}")
+        else:
+            found[commit] = made(tree, folder / f"model-{tree.name}")
     return found
 
 
@@ -220,14 +280,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         workload = prepare(Path(folder))
         found = conditions(place, workload.described, workload.model_described)
         results = Results(found)
-        say("starting the broker")
-        with running_broker(place) as kafka, cores.pinned(place.broker):
-            bench = Bench(asked, kafka, workload, place, results)
+        with contextlib.ExitStack() as stack:
+            trees = _earlier(asked, Path(folder), stack, results)
+            say("starting the broker")
+            kafka = stack.enter_context(running_broker(place))
+            stack.enter_context(cores.pinned(place.broker))
+            bench = Bench(asked, kafka, workload, place, results, trees)
             for section in dict.fromkeys(SECTIONS[name] for name in asked.sections):
                 say((section.__doc__ or "").strip())
                 section(bench)
                 text = write(results, asked.output)
-    plot.draw(results.throughput, results.latency, asked.output / "results.png")
+    for path in filter(None, (asked.output / "results.png", asked.picture)):
+        plot.draw(results.throughput, results.latency, path)
     sys.stdout.write(text)
     return 0
 

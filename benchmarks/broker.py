@@ -68,6 +68,12 @@ def output(bootstrap: str, partitions: int = PARTITIONS) -> str:
     return topics.create(bootstrap, topics.fresh_name("alerts"), partitions)
 
 
+def memory_log(bootstrap: str, partitions: int = PARTITIONS) -> str:
+    """A new empty topic for what is remembered."""
+    kept = {"cleanup.policy": "compact", "delete.retention.ms": "2592000000"}
+    return topics.create(bootstrap, topics.fresh_name("memory"), partitions, kept)
+
+
 def dropped(bootstrap: str, *names: str) -> None:
     """Delete topics: what a run wrote is not kept."""
     admin = AdminClient({"bootstrap.servers": bootstrap})

@@ -8,83 +8,48 @@ other commit, for 15 % with that of this tree.
 """
 
 import argparse
-import contextlib
 import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from benchmarks import cores, throughput
 from benchmarks.broker import filled, running_broker
-from benchmarks.contenders import PRODUCT, Contender
+from benchmarks.contenders import Contender
+from benchmarks.earlier import checkout, made, worker
 from benchmarks.process import ONE_THREAD
 from benchmarks.throughput import Field
-from benchmarks.workload import DISTINCT, REFERRED, SEED, prepare
+from benchmarks.workload import prepare
 from tests.harness.process import ROOT
 
 EXPLAINING: Final = ROOT / "benchmarks" / "explaining.py"
-TRAIN: Final = (
-    *("-P", "-m", "model", "train", "--data", "synthetic", "--rows", str(DISTINCT)),
-    *("--seed", str(SEED), "--algorithm", "gradient_boosting", "--alert-share", str(REFERRED)),
-)
 
 
-@contextlib.contextmanager
-def _checkout(commit: str, folder: Path) -> Iterator[Path]:
-    """The files of a commit, for the length of the block."""
-    git = ["git", "-C", str(ROOT), "worktree"]
-    tree = folder / "tree"
-    subprocess.run([*git, "add", "--quiet", "--detach", str(tree), commit], check=True)
-    try:
-        yield tree
-    finally:
-        subprocess.run([*git, "remove", "--force", str(tree)], check=True)
+def _speed(contender: Contender, field: Field, number: int) -> float:
+    """Claims per second of one run.
+
+    Raises:
+        RuntimeError: it failed.
+    """
+    run = throughput.run(contender, field, number)
+    if run.failed:
+        raise RuntimeError(f"{contender.name}, round {number}: {run.failed}")
+    return run.claims_per_s
 
 
-def _trained(tree: Path, folder: Path) -> Path:
-    """A model, trained by the code in a tree."""
-    subprocess.run(
-        [sys.executable, *TRAIN, "--output", str(folder)],
-        check=True,
-        cwd=tree,
-        env={**os.environ, "PYTHONPATH": str(tree)},
-        stdout=subprocess.DEVNULL,
-    )
-    return folder
+def _side(name: str, tree: Path, folder: Path) -> Contender:
+    return worker(name, made(tree, folder / name))
 
 
-class Side(NamedTuple):
-    """One of the two workers."""
-
-    worker: Contender
-    model: Path
-
-    def speed(self, field: Field, number: int) -> float:
-        """Claims per second of one run.
-
-        Raises:
-            RuntimeError: it failed.
-        """
-        run = throughput.run(self.worker, field._replace(model=self.model), number)
-        if run.failed:
-            raise RuntimeError(f"{self.worker.name}, round {number}: {run.failed}")
-        return run.claims_per_s
-
-
-def _side(name: str, tree: Path, folder: Path) -> Side:
-    worker = Contender(f"{PRODUCT} {name}", "", "consumer", arguments=("run",), tree=tree)
-    return Side(worker, _trained(tree, folder / name))
-
-
-def _ratio(then: Side, now: Side, field: Field, number: int) -> float:
+def _ratio(then: Contender, now: Contender, field: Field, number: int) -> float:
     """Speed now to speed then; who begins alternates."""
     found = {
-        side: side.speed(field, number) for side in ((then, now) if number % 2 else (now, then))
+        side: _speed(side, field, number) for side in ((then, now) if number % 2 else (now, then))
     }
     ratio = found[now] / found[then]
     print(f"then {found[then]:9,.0f}   now {found[now]:9,.0f}   {ratio:.3f}", flush=True)
@@ -95,7 +60,9 @@ EXPLAINED_THEN: Final = 0.05
 EXPLAINED_NOW: Final = 0.15
 
 
-def _reasons(then: Side, now: Side, claims: Path, rounds: int) -> list[tuple[float, float]]:
+def _reasons(
+    then: Contender, now: Contender, claims: Path, rounds: int
+) -> list[tuple[float, float]]:
     """Cost of reasons now in that of then, each round: of claims not seen before, and again."""
     ratios = []
     for number in range(rounds):
@@ -113,12 +80,12 @@ def _reasons(then: Side, now: Side, claims: Path, rounds: int) -> list[tuple[flo
     return ratios
 
 
-def _explained(side: Side, claims: Path, share: float) -> tuple[float, float]:
+def _explained(side: Contender, claims: Path, share: float) -> tuple[float, float]:
     """µs of CPU for a claim: not seen before, and again; see `benchmarks.explaining`."""
     done = subprocess.run(
-        [sys.executable, "-P", str(EXPLAINING), str(side.model), str(claims), str(share)],
-        env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(side.worker.tree)},
-        cwd=side.worker.tree,
+        [side.python, "-P", str(EXPLAINING), str(side.model), str(claims), str(share)],
+        env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(side.tree)},
+        cwd=side.tree,
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -143,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     place = cores.plan()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        with _checkout(asked.commit, folder) as tree:
+        with checkout(asked.commit, folder) as tree:
             then, now = _side("then", tree, folder), _side("now", ROOT, folder)
             workload = prepare(folder)
             if asked.reasons:
@@ -161,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with running_broker(place) as kafka, cores.pinned(place.broker):
                 claims = filled(kafka.direct, workload, asked.claims)
                 field = Field(
-                    kafka.direct, claims, asked.claims, now.model, place.client, asked.seconds
+                    kafka.direct, claims, asked.claims, workload.model, place.client, asked.seconds
                 )
                 ratios = [_ratio(then, now, field, number) for number in range(asked.rounds)]
     print(f"median of {asked.rounds} ratios to {asked.commit}: {statistics.median(ratios):.3f}")

@@ -28,6 +28,10 @@ class Contender(NamedTuple):
     arguments: tuple[str, ...] = ()
     tree: Path = ROOT
     """Where its code is."""
+    model: Path | None = None
+    """That its code has trained; None: the model of all."""
+    settings: tuple[tuple[str, str], ...] = ()
+    """Of the product, where they are not its defaults."""
 
     def command(self) -> list[str]:
         """The command that starts it."""
@@ -36,10 +40,14 @@ class Contender(NamedTuple):
 
     def environment(self, job: Job, dead_letters: str, instance: str = "1") -> dict[str, str]:
         """The environment it gets."""
-        if self.name.startswith(PRODUCT):
-            own = product_environment(job, dead_letters, instance)
-            return {**own, "PYTHONPATH": str(self.tree)}
-        return job._replace(batch=self.batch, scoring=self.scoring).environment()
+        if self.model is not None:
+            job = job._replace(model=self.model)
+        own = (
+            {**product_environment(job, dead_letters, instance), **dict(self.settings)}
+            if self.name.startswith(PRODUCT)
+            else job._replace(batch=self.batch, scoring=self.scoring).environment()
+        )
+        return {**own, "PYTHONPATH": str(self.tree)}
 
 
 def product_environment(job: Job, dead_letters: str, instance: str) -> dict[str, str]:

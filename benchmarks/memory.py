@@ -93,12 +93,19 @@ class Day(NamedTuple):
     """Number of the first claim."""
 
 
-def days(count: int, of: Any, a_day: int = 1) -> Iterator[Day]:
-    """So many batches, the same each time, so many of them a day."""
+def days(count: int, of: Any, a_day: int = 1, persons: int = PERSONS) -> Iterator[Day]:
+    """So many batches, the same each time, so many of them a day.
+
+    Args:
+        count: how many batches.
+        of: the contract.
+        a_day: how many of them come in on one day.
+        persons: how many there are of each kind.
+    """
     make: Callable[..., Any] = claim_type(of)
     for number in range(count):
         rng = np.random.default_rng(number)
-        people = rng.integers(0, PERSONS, (BATCH, len(PEOPLE)))
+        people = rng.integers(0, persons, (BATCH, len(PEOPLE)))
         firms = (BUSINESSES * rng.random((BATCH, len(FIRMS))) ** 4).astype(int)
         first = number * BATCH
         claims = [
@@ -127,6 +134,7 @@ class BareStore:
     """An LMDB file with entries by claim and facts by entity, and nothing that uses them."""
 
     def __init__(self, folder: Path) -> None:
+        """Make the file."""
         self._env = lmdb.open(
             str(folder),
             map_size=ROOM,
@@ -217,17 +225,15 @@ def run(
     batches = count // BATCH
     for number, day in enumerate(days(batches, of, a_day)):
         keys = maker.all_keys(day.claims)
-        refs = [claim_ref(claim.claim_no) for claim in day.claims]
+        refs = refs_of(day)
         times = [time.perf_counter()]
         _bare(bare, day, keys, refs, limits, times)
         times.append(time.perf_counter())
         keys = maker.all_keys(day.claims)
         times.append(time.perf_counter())
-        moment = day.day * DAY
-        asked = [Asked(ref, key.entities, moment) for ref, key in zip(refs, keys, strict=True)]
-        store.histories(asked, {})
+        store.histories(asked_of(day, refs, keys), {})
         times.append(time.perf_counter())
-        facts = _facts(day, keys, [kind.kind for kind in kinds])
+        facts = log_facts(day, keys, [kind.kind for kind in kinds])
         start = time.perf_counter()
         store.apply(facts, {0: number})
         end = time.perf_counter()
@@ -258,14 +264,8 @@ def _bare(
 ) -> None:
     named = [key_of(one) for key in keys for one in key.entities]
     once = list(dict.fromkeys(named))
-    facts = [
-        (key_of(one), stored(day.day, ref, key.policy))
-        for ref, key in zip(refs, keys, strict=True)
-        for one in key.entities
-    ]
-    entry = bytes(60 + KEY_BYTES * len(limits))
-    entries = [(ref, entry) for ref in refs]
-    entries += [(claim_ref(f"c{number}"), entry + bytes(20)) for number, _ in day.found]
+    facts = bare_facts(day, refs, keys)
+    entries = bare_entries(day, refs, len(limits))
     times[0] = time.perf_counter()
     bare.read(once, [limits[name[0]] for name in once], day.day)
     times.append(time.perf_counter())
@@ -277,7 +277,36 @@ def _bare(
     times.append(time.perf_counter())
 
 
-def _facts(day: Day, keys: Sequence[ClaimKeys], kinds: Sequence[str]) -> list[LogFact]:
+def bare_facts(
+    day: Day, refs: Sequence[bytes], keys: Sequence[ClaimKeys]
+) -> list[tuple[bytes, bytes]]:
+    """Facts of the claims of a batch, by entity."""
+    return [
+        (key_of(one), stored(day.day, ref, key.policy))
+        for ref, key in zip(refs, keys, strict=True)
+        for one in key.entities
+    ]
+
+
+def bare_entries(day: Day, refs: Sequence[bytes], kinds: int) -> list[tuple[bytes, bytes]]:
+    """Bytes as long as the entries of the claims of a batch, and of those that are decided."""
+    entry = bytes(60 + KEY_BYTES * kinds)
+    entries = [(ref, entry) for ref in refs]
+    return entries + [(claim_ref(f"c{number}"), entry + bytes(20)) for number, _ in day.found]
+
+
+def refs_of(day: Day) -> list[bytes]:
+    """What stands for the claims of a batch."""
+    return [claim_ref(claim.claim_no) for claim in day.claims]
+
+
+def asked_of(day: Day, refs: Sequence[bytes], keys: Sequence[ClaimKeys]) -> list[Asked]:
+    """What the claims of a batch ask for."""
+    moment = day.day * DAY
+    return [Asked(ref, key.entities, moment) for ref, key in zip(refs, keys, strict=True)]
+
+
+def log_facts(day: Day, keys: Sequence[ClaimKeys], kinds: Sequence[str]) -> list[LogFact]:
     """The records of a batch as they come back from the log."""
     found = [
         LogFact(

@@ -28,7 +28,7 @@ def draw(rows: list[Row], latency: list[Latency], path: Path) -> None:
         _throughput(axes.pop(0), good)
     if latency and axes:
         _latency(axes.pop(0), latency)
-    figure.savefig(path, dpi=120)
+    figure.savefig(path, dpi=100)
 
 
 def _throughput(axes: Axes, rows: list[Row]) -> None:
@@ -37,7 +37,7 @@ def _throughput(axes: Axes, rows: list[Row]) -> None:
     paces = [row.claims_per_s for row in ordered]
     below = [row.claims_per_s - row.least for row in ordered]
     above = [row.most - row.claims_per_s for row in ordered]
-    colours = [OURS if name == PRODUCT else GREY for name in names]
+    colours = [OURS if name.startswith(PRODUCT) else GREY for name in names]
     axes.barh(names, paces, color=colours, xerr=[below, above], error_kw={"ecolor": "#444"})
     for place, row in enumerate(ordered):
         told = f" {row.claims_per_s:,.0f}"
@@ -50,9 +50,12 @@ def _throughput(axes: Axes, rows: list[Row]) -> None:
 
 
 def _latency(axes: Axes, latency: list[Latency]) -> None:
-    rates = [one.rate for one in latency]
-    axes.plot(rates, [one.p50_ms for one in latency], "o-", color=OURS, label="p50")
-    axes.plot(rates, [one.p99_ms for one in latency], "o--", color=OURS, label="p99")
+    for program, colour in ((PRODUCT, OURS), (ECHO, GREY)):
+        own = [one for one in latency if one.program == program]
+        rates = [one.rate for one in own]
+        p50, p99 = [one.p50_ms for one in own], [one.p99_ms for one in own]
+        axes.plot(rates, p50, "o-", color=colour, label=f"{program}, p50")
+        axes.plot(rates, p99, "o--", color=colour, label=f"{program}, p99")
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("claims/s")

@@ -29,13 +29,17 @@ class Program(Process):
     """A process that is measured; its output goes to a file that is deleted in the end."""
 
     def __init__(
-        self, command: Sequence[str], changes: Mapping[str, str], cores: frozenset[int]
+        self,
+        command: Sequence[str],
+        changes: Mapping[str, str],
+        cores: frozenset[int],
+        cwd: Path = ROOT,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory()  # removed in `end`
         self.started = time.perf_counter()
         own = {**ONE_THREAD, "PYTHONPATH": str(ROOT), **changes}
         with pinned(cores):
-            super().__init__(command, environment(own), Path(self._folder.name) / "log")
+            super().__init__(command, environment(own), Path(self._folder.name) / "log", cwd=cwd)
         self._watched = psutil.Process(self.process.pid)
 
     def tail(self, size: int = 1_500) -> str:
@@ -61,10 +65,13 @@ class Program(Process):
 
 @contextlib.contextmanager
 def started(
-    command: Sequence[str], environment: Mapping[str, str], cores: frozenset[int]
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    cores: frozenset[int],
+    cwd: Path = ROOT,
 ) -> Iterator[Program]:
     """The program for the length of the block."""
-    program = Program(command, environment, cores)
+    program = Program(command, environment, cores, cwd)
     try:
         yield program
     finally:

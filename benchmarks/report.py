@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.conditions import Conditions
-from benchmarks.endpoint import Http
-from benchmarks.latency import Latency
+from benchmarks.endpoint import ARRAY, Http
+from benchmarks.goals import goals
+from benchmarks.latency import Latency, Paired
 from benchmarks.markdown import table
 from benchmarks.scaling import Stretch, Workers
 from benchmarks.soak import Moment
@@ -25,6 +26,7 @@ class Results(msgspec.Struct):
     throughput: list[Row] = []
     runs: list[Run] = []
     latency: list[Latency] = []
+    paired: list[Paired] = []
     idle_share: float | None = None
     round_trips: list[RoundTrip] = []
     stages: list[Stage] = []
@@ -32,7 +34,7 @@ class Results(msgspec.Struct):
     workers: list[Workers] = []
     backlog: list[Stretch] = []
     soak: list[Moment] = []
-    http: Http | None = None
+    http: list[Http] = []
     start_up: StartUp | None = None
     notes: list[str] = []
 
@@ -51,6 +53,7 @@ def markdown(results: Results) -> str:
     """Every section that has results."""
     parts = [
         "# Benchmark\n",
+        *_goals(results),
         *_throughput(results),
         *_latency(results),
         *_stages(results),
@@ -61,6 +64,20 @@ def markdown(results: Results) -> str:
         _conditions(results),
     ]
     return "\n".join(parts)
+
+
+_MET = {True: "met", False: "**not met**", None: ""}
+
+
+def _goals(results: Results) -> Iterable[str]:
+    if found := goals(results):
+        yield "## Goals\n"
+        rows = [(g.what, g.wanted or "reported", g.found, _met(g.wanted, g.met)) for g in found]
+        yield table(("", "goal", "found", ""), rows)
+
+
+def _met(wanted: str, met: bool | None) -> str:
+    return "this run cannot tell" if wanted and met is None else _MET[met]
 
 
 def _throughput(results: Results) -> Iterable[str]:
@@ -92,9 +109,19 @@ def _latency(results: Results) -> Iterable[str]:
     if results.latency:
         yield "## Latency, produce to read_committed reader\n"
         yield table(
-            ("claims/s", "p50 ms", "p99 ms", "worst ms", "lost", "CPU share", "sender late p99 ms"),
+            (
+                "",
+                "claims/s",
+                "p50 ms",
+                "p99 ms",
+                "worst ms",
+                "lost",
+                "CPU share",
+                "sender late p99 ms",
+            ),
             [
                 (
+                    one.program,
                     f"{one.rate:,}",
                     _figure(one.p50_ms, 1),
                     _figure(one.p99_ms, 1),
@@ -177,13 +204,29 @@ def _soak(results: Results) -> Iterable[str]:
 
 
 def _single(results: Results) -> Iterable[str]:
-    if results.http is not None:
-        http = results.http
-        yield "## HTTP, one claim a request, server on one core\n"
+    if results.http:
+        yield "## HTTP, server on one core\n"
+        yield table(
+            (
+                *("", "p50 ms", "p99 ms", "CPU ms a request", "of a constant", "requests/s"),
+                f"claims/s in arrays of {ARRAY:,}",
+            ),
+            [
+                (
+                    http.server,
+                    _figure(http.median_ms, 2),
+                    _figure(http.p99_ms, 2),
+                    _figure(http.server_ms, 3),
+                    _figure(http.constant_ms, 3),
+                    _figure(http.requests_per_s, 0),
+                    _figure(http.array_claims_per_s, 0),
+                )
+                for http in results.http
+            ],
+        )
         yield (
-            f"{http.median_ms:.2f} ms at the median and {http.p99_ms:.2f} ms at p99 as the client "
-            f"of one connection sees it; {http.server_ms:.2f} ms of CPU a request; "
-            f"{http.requests_per_s:,.0f} requests/s over {http.connections} connections.\n"
+            "One claim a request: times as the client of one connection sees them, requests/s over "
+            f"{results.http[0].connections} connections.\n"
         )
     if results.one_claim_us is not None:
         yield f"Decoding and scoring one claim by itself: {results.one_claim_us:,.0f} µs.\n"
@@ -193,7 +236,8 @@ def _single(results: Results) -> Iterable[str]:
         yield (
             f"{start.first_alert_s:.1f} s from the start of the process to the first committed "
             f"alert, {start.imports_s:.1f} s of it imports; {start.resident_mib:.0f} MiB resident "
-            "then.\n"
+            f"then. The echo: {start.echo_first_alert_s:.1f} s and {start.echo_resident_mib:.0f} "
+            "MiB.\n"
         )
 
 

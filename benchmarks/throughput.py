@@ -67,7 +67,7 @@ def run(contender: Contender, field: Field, number: int) -> Run:
     progress = Progress(field.bootstrap, contender.sign, group, field.claims, alerts, PARTITIONS)
     environment = contender.environment(job, letters)
     try:
-        with started(contender.command(), environment, field.cores) as program:
+        with started(contender.command(), environment, field.cores, contender.tree) as program:
             first(progress, [program], START_S)
             samples = follow(progress, [program], field.total, field.limit_s)
             found: Pace = pace(samples, field.total)

@@ -32,6 +32,7 @@ from consumer.history.asked import spelled_out
 from consumer.history.options import (
     add_check_options,
     add_entity_options,
+    add_forget_options,
     add_json_option,
     add_remember_options,
     add_store_options,
@@ -265,7 +266,7 @@ def entity(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
 
 
 def forget(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Forget a claim, or all claims that name a person or thing, in MEMORY_TOPIC."""
+    """Forget a claim, all claims that name a person or thing, or what is outdated."""
     from consumer.history import command  # noqa: PLC0415 - rich is not for the worker
 
     return command.forget(settings, options, stop)
@@ -342,7 +343,11 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
         "--format", default="jsonl", choices=("carclaims", "insurance_claims", "jsonl")
     )
     showing.add_argument(
-        "--contract", choices=NAMES, default=AUTO, help="what the claims are (%(default)s)"
+        "--contract",
+        choices=NAMES,
+        default=AUTO,
+        help="what the claims are (%(default)s); with motor, the worker remembers earlier claims, "
+        "and the end says what history adds",
     )
     showing.add_argument("--claims", type=whole, default=20_000, help="stream at most this many")
     making = command("topics", topics)
@@ -382,9 +387,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     asking = command("entity", entity)
     add_entity_options(asking)
     add_json_option(asking)
-    forgetting = command("forget", forget)
-    add_entity_options(forgetting)
-    forgetting.add_argument("--yes", action="store_true", help="do not ask")
+    add_forget_options(command("forget", forget))
     add_remember_options(command("remember", remember))
     add_check_options(command("check-history", check_history))
     add_store_options(command("memory", memory), apply)

@@ -114,7 +114,7 @@ def following(
 def send(settings: Settings, sent: Sent) -> None:
     """Send every claim, and one record to the outcomes topic that is not an outcome."""
     producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers})
-    for key, value in sent.records:
+    for key, value, _ in sent.records:
         producer.produce(settings.claims_topic, value, key)
     producer.produce(settings.outcomes_topic, NO_OUTCOME)
     producer.flush()
@@ -122,7 +122,7 @@ def send(settings: Settings, sent: Sent) -> None:
 
 def expected_cases(scorer: Scorer, sent: Sent) -> int:
     """How many of the claims are to be investigated."""
-    good = [value for key, value in sent.records if key != b"bad"]
+    good = [value for key, value, _ in sent.records if key != b"bad"]
     claims = [decode(value, (), scorer.decoder).claim for value in good]
     now, assessment = dt.datetime.now(dt.UTC), scorer.assess(claims)
     alerts = fraud_alerts(claims, [None] * len(claims), assessment, scorer, now)
@@ -145,7 +145,7 @@ def investigate(database: sqlite3.Connection, label_of: dict[str, bool]) -> Coun
 
 def run_loop(settings: Settings, folder: Path, claims: int = CLAIMS) -> tuple[LiveQuality, str]:
     """Run the loop once; returns the live figures and the version of the model."""
-    scorer, sent = prepare(Console(), folder, DemoData("synthetic", "jsonl", AUTO), claims)
+    scorer, sent, _ = prepare(Console(), folder, DemoData("synthetic", "jsonl", AUTO), claims)
     scorer.control_share = CONTROL_SHARE
     file, metrics, followed = folder / "cases.sqlite", Metrics(), ProcessMetrics()
     database, instruments = sqlite3.connect(file, timeout=60), OutcomeMetrics(followed)

@@ -69,8 +69,8 @@ class FactKey(NamedTuple):
     kind: FactKind
     claim_id: Annotated[str, Meta(max_length=MAX_ID)]
     topic: str
-    partition: int
-    offset: int
+    partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+    offset: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """Of the record that the fact comes from."""
 
 

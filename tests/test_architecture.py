@@ -82,8 +82,8 @@ FROM_MODEL = {
     "settings": {"files"},
     "telemetry": {"scoring"},
     "tools": {
-        "artifact", "cli", "datasets", "offline", "reports", "samples", "scoring",
-        "thresholds", "training",
+        "arrays", "artifact", "cli", "datasets", "features", "history", "offline", "reports",
+        "samples", "scoring", "thresholds", "training",
     },
     "worker": {"scoring"},
     "__main__": {"cli", "files", "samples"},

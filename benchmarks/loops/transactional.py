@@ -37,7 +37,18 @@ def producer_of(job: Job, **more: str | int) -> Producer:
     )
 
 
-def run(job: Job, wait_s: float, turn: Callable[[Sequence[Message]], Sequence[bytes]]) -> None:
+def at_once(consumer: Consumer, most: int, wait_s: float) -> list[Message]:
+    """What is there, as soon as something is; the client's own `consume` waits for `most`."""
+    found = consumer.consume(1, wait_s)
+    return [*found, *consumer.consume(most - 1, 0)] if found else found
+
+
+def run(
+    job: Job,
+    wait_s: float,
+    turn: Callable[[Sequence[Message]], Sequence[bytes]],
+    take: Callable[[Consumer, int, float], list[Message]] = Consumer.consume,
+) -> None:
     """Turn batches of at most `job.batch` claims into alerts under their keys, forever."""
     consumer, producer = consumer_of(job), producer_of(job)
     producer.init_transactions(TIMEOUT_S)
@@ -48,7 +59,7 @@ def run(job: Job, wait_s: float, turn: Callable[[Sequence[Message]], Sequence[by
 
     consumer.subscribe([job.claims], on_assign=assigned)
     while True:
-        messages = consumer.consume(job.batch, wait_s)
+        messages = take(consumer, job.batch, wait_s)
         if not messages:
             continue
         values = turn(messages)

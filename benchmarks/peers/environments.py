@@ -1,4 +1,4 @@
-"""Environments of the peers: made once, from pinned versions, apart from each other."""
+"""Environments of peers and earlier commits: made once, from pinned versions, each apart."""
 
 import hashlib
 import shutil
@@ -7,8 +7,11 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from tests.harness.process import ROOT
+
 CACHE: Final = Path.home() / ".cache" / "claims-fraud-scorer"
 HERE: Final = Path(__file__).resolve().parent
+LOCK: Final = "requirements/runtime.lock"
 MARK: Final = ".made-from"
 
 
@@ -22,26 +25,40 @@ def python_of(peer: str) -> str:
     Raises:
         NotInstallableError: pip could not install it.
     """
-    folder = CACHE / f"bench-{peer}"
-    wanted = _digest(peer)
+    return _python(f"bench-{peer}", HERE / f"{peer}.txt", HERE / "model.txt")
+
+
+def python_of_tree(tree: Path) -> str:
+    """An interpreter with the libraries that the lock in a tree names: ours, if ours is the same.
+
+    Raises:
+        NotInstallableError: pip could not install them.
+    """
+    lock = tree / LOCK
+    if lock.read_bytes() == (ROOT / LOCK).read_bytes():
+        return sys.executable
+    name = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    return _python(f"bench-lock-{name}", lock)
+
+
+def _python(name: str, file: Path, *more: Path) -> str:
+    """The interpreter of an environment made from a file that may refer to more."""
+    folder = CACHE / name
+    texts = [path.read_bytes() for path in (file, *more)]
+    wanted = hashlib.sha256(b"".join([*texts, sys.version.encode()])).hexdigest()
     mark = folder / MARK
     if not mark.exists() or mark.read_text(encoding="utf-8") != wanted:
-        _make(folder, peer)
+        _make(folder, file)
         mark.write_text(wanted, encoding="utf-8")
     return str(folder / "bin" / "python")
 
 
-def _digest(peer: str) -> str:
-    texts = [(HERE / f"{name}.txt").read_bytes() for name in (peer, "model")]
-    return hashlib.sha256(b"".join([*texts, sys.version.encode()])).hexdigest()
-
-
-def _make(folder: Path, peer: str) -> None:
+def _make(folder: Path, file: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     made = subprocess.run(
         [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet",
-         "--disable-pip-version-check", "-r", str(HERE / f"{peer}.txt")],
+         "--disable-pip-version-check", "-r", str(file)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if made.returncode != 0:

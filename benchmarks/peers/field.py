@@ -1,12 +1,15 @@
 """The peers as contenders."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from benchmarks.contenders import Contender
+from benchmarks.earlier import YARDSTICK, Earlier
 from benchmarks.peers.environments import NotInstallableError, python_of
 
 ONCE: Final = "at least once"
+PRESENT_NAME: Final = "Bytewax, our scorer"
+YARDSTICK_NAME: Final = f"Bytewax, scorer of {YARDSTICK}"
 MODULES: Final = "benchmarks.peers"
 
 PEERS: Final = {
@@ -20,7 +23,7 @@ PEERS: Final = {
             arguments=(f"{MODULES}.bytewax_flow:flow",),
         ),
         Contender(
-            "Bytewax, our scorer",
+            PRESENT_NAME,
             "the same with this project's decoding and scoring",
             "bytewax.run",
             "at least once, with a recovery store",
@@ -75,12 +78,24 @@ class Peer(NamedTuple):
     refused: str = ""
 
 
-def peers() -> Iterator[Peer]:
-    """Every peer, each in its environment."""
+def peers(wanted: Sequence[str] = ()) -> Iterator[Peer]:
+    """Peers, each in its environment.
+
+    Args:
+        wanted: only environments of peers whose name contains one of these are made; none: all.
+    """
     for name, contenders in PEERS.items():
+        if wanted and not any(part in c.name for c in contenders for part in wanted):
+            continue
         try:
             python = python_of(name)
         except NotInstallableError as error:
             yield from (Peer(contender, str(error)) for contender in contenders)
         else:
             yield from (Peer(contender._replace(python=python)) for contender in contenders)
+
+
+def yardstick(present: Contender, earlier: Earlier) -> Contender:
+    """Bytewax around the decoding and scoring of another tree, with its model."""
+    what = f"the same with the decoding and scoring of commit {YARDSTICK}"
+    return present._replace(name=YARDSTICK_NAME, what=what, tree=earlier.tree, model=earlier.model)

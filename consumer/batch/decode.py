@@ -10,7 +10,7 @@ import msgspec
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, parse
-from schemas.decoding.size import check_size
+from schemas.decoding.size import MAX_CLAIM_BYTES, check_size
 from schemas.decoding.unknown import UnknownFields
 
 Headers = dict[str, str | bytes | None] | list[Header]
@@ -36,6 +36,8 @@ _UNREADABLE: Final[list[Header]] = [("\udcff", None)]
 # interpreter has specialised it: the exception comes up somewhere later, or a hole is touched.
 _asked: Final = operator.methodcaller("headers")
 
+# A member is looked up in the class each time it is named.
+_IGNORE: Final = UnknownFields.IGNORE
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
@@ -109,11 +111,12 @@ def decode(
     root = "$"
     if not value:
         raise RefusedError(Reason.EMPTY, "the record has no value")
-    check_size(value)
+    if len(value) > MAX_CLAIM_BYTES:
+        check_size(value)
     if headers and is_structured(headers):
         envelope: Envelope = parse(_envelopes, value, "$")
         value, root = bytes(envelope.data), "$.data"
-    if unknown is UnknownFields.IGNORE:
+    if unknown is _IGNORE:
         return Decoded(decoder.decode(value, root))
     found = decoder.read(value, root)
     if found[1] and unknown is UnknownFields.REFUSE:

@@ -15,7 +15,7 @@ from schemas.memory import Naming
 
 SPELLED: Final = frozenset({"entity", "forget"})
 """Commands in which ``--KIND VALUE`` stands for ``--entity KIND=VALUE``."""
-OWN: Final = frozenset({"claim", "contract", "entity", "help", "json", "yes"})
+OWN: Final = frozenset({"claim", "contract", "entity", "help", "json", "outdated", "yes"})
 """Their own options: a kind of one of these names needs ``--entity``."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from consumer.history.access.scan import StoppedError
 from consumer.history.entity import claims_of_claim, claims_of_entity
-from consumer.history.forget import forget_claim, forget_entity
+from consumer.history.forget import forget_claim, forget_entity, forget_outdated
 from consumer.history.keeping import compact, rebuild, verify
 from consumer.history.recomputed.checking import check_history
 from consumer.history.remember import remember
@@ -36,8 +36,10 @@ def look_up(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
 
 
 def forget(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Forget a claim, or all claims that name someone."""
+    """Forget a claim, all claims that name someone, or what is outdated."""
     yes: bool = options.yes
+    if options.outdated:
+        return unless_stopped(stop, lambda: forget_outdated(settings, stop, sys.stdin, yes=yes))
     if options.claim is not None:
         return unless_stopped(
             stop, lambda: forget_claim(settings, options.claim, stop, sys.stdin, yes=yes)

@@ -5,28 +5,35 @@ it comes to the null. Each null goes into the partition in which its record is, 
 of partitions was when that was written: in another it would leave the record where it is.
 """
 
+import datetime as dt
 import sys
 import time
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final, TextIO
 
 from consumer.errors import SettingsError
-from consumer.history.access.gather import Gathered, Sought, gather, gathered
-from consumer.history.access.scan import LogScan, LogState, StoppedError
+from consumer.history.access.filling import model_in
+from consumer.history.access.gather import Gathered, Sought, each, gather, gathered
+from consumer.history.access.outdated import oldest_kept, outdated
+from consumer.history.access.scan import BEGINNING, LogRecord, LogScan, LogState, StoppedError
 from consumer.history.access.writing import LogChange, LogWriter
 from consumer.history.asked import Named, hashed, secret_of
 from consumer.history.entity import NOBODY_NAMED, names_nobody
-from consumer.kafka.reading import Patience
 from consumer.kafka.topics import COUNTS_AND_WRITES, require_topics
+from consumer.memory.assembly import refuse_short_memory
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.waiting import aloud
 from model.history.keys import fingerprint
+from model.history.plan import bounds_of
 from schemas.contract.model import Contract
 from schemas.memory import FactKind
 
+AT_ONCE: Final = 10_000
+"""Records of one transaction, of what is outdated: it does not matter if some of it stays."""
 NOT_FORGOTTEN: Final = 1
 """Exit code if the question was not answered with yes, or if something is in the log again."""
-LOOK_S: Final = 0.2
 
 
 def forget_claim(
@@ -50,6 +57,58 @@ def forget_entity(
     return _forget(settings, wanted, fingerprint(secret), stop, terminal, yes=yes)
 
 
+def forget_outdated(settings: Settings, stop: Stop, terminal: TextIO, *, yes: bool) -> int:
+    """Forget what no claim of the latest day in the log, or of a later one, sees any more: what
+    came in more than MEMORY_DAYS before.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        SettingsError: there is nobody to ask, no model, or the model looks back for longer.
+        KafkaStoppedError: the log cannot be read or written.
+        StoppedError: a signal asked to stop; what was forgotten until then stays so.
+    """
+    _refuse_to_ask_nobody(terminal, yes=yes)
+    manifest, _ = model_in(settings)
+    refuse_short_memory(settings, bounds_of(manifest.history))
+    with aloud(settings):
+        require_topics(settings, {settings.memory_topic: COUNTS_AND_WRITES})
+    stop.gracefully()
+    scan = LogScan(settings, stop)
+    end = scan.settled()
+
+    def read() -> Iterator[LogRecord]:
+        return each(scan, BEGINNING, end)
+
+    oldest = oldest_kept(read(), settings.memory_days, int(time.time() * 1_000))
+    found = outdated(read, oldest)
+    day = dt.datetime.fromtimestamp(oldest / 1_000, dt.UTC).date()
+    if not found.places:
+        sys.stdout.write(f"nothing in {settings.memory_topic} is from before {day}\n")
+        return 0
+    sys.stderr.write(f"{told(found)} in {settings.memory_topic}, from before {day}\n")
+    if not (yes or stop.agreed("Forget them for good?", terminal)):
+        sys.stderr.write("nothing was forgotten\n")
+        return NOT_FORGOTTEN
+    stop.gracefully()
+    writer = LogWriter(settings, "forget")
+    stop.gracefully(unknown=writer.unknown)
+    done, places = 0, iter(found.places)
+    while some := list(islice(places, AT_ONCE)):
+        if stop.asked:
+            raise StoppedError
+        writer.write(LogChange(partition, key, None) for partition, key in some)
+        done += len(some)
+    sys.stdout.write(f"{done:,} records forgotten in {settings.memory_topic}\n")
+    return 0
+
+
+def _refuse_to_ask_nobody(terminal: TextIO, *, yes: bool) -> None:
+    if not (yes or terminal.isatty()):
+        raise SettingsError("what is forgotten cannot be brought back: add --yes")
+
+
 def _forget(
     settings: Settings,
     wanted: Sought,
@@ -66,13 +125,13 @@ def _forget(
         KafkaStoppedError: the log cannot be read or written.
         StoppedError: a signal asked to stop before anything was written.
     """
-    if not (yes or terminal.isatty()):
-        raise SettingsError("what is forgotten cannot be brought back: add --yes")
+    _refuse_to_ask_nobody(terminal, yes=yes)
     with aloud(settings):
         require_topics(settings, {settings.memory_topic: COUNTS_AND_WRITES})
     stop.gracefully()
     scan = LogScan(settings, stop, own)
-    end = scan.ends()
+    # What an open transaction holds back would be missed, be it of another worker.
+    end = scan.settled()
     found = gathered(scan, end, wanted)
     if not found.places:
         sys.stdout.write(f"nothing is remembered of it in {settings.memory_topic}\n")
@@ -88,7 +147,7 @@ def _forget(
     count = len(found.places)
     sys.stdout.write(f"{count:,} records forgotten in {settings.memory_topic}\n")
     try:
-        left = _left(scan, end, writer.written, wanted, found, stop)
+        left = _left(scan, end, writer.written, wanted, found)
     except StoppedError:
         sys.stderr.write("whether anything of it came in meanwhile was not looked up\n")
         raise
@@ -120,7 +179,7 @@ def told(found: Gathered) -> str:
 
 
 def _left(
-    scan: LogScan, end: LogState, written: LogState, wanted: Sought, found: Gathered, stop: Stop
+    scan: LogScan, end: LogState, written: LogState, wanted: Sought, found: Gathered
 ) -> Gathered:
     """What of it is in the log after the nulls: nothing, unless it was written meanwhile.
 
@@ -130,17 +189,8 @@ def _left(
         written: after the nulls, by partition.
         wanted: what was to be forgotten.
         found: what was found of it.
-        stop: ends waiting and reading.
     """
     # A transaction of somebody else that is still open holds the end back.
-    patience = Patience("waiting for other transactions in the log to end")
-    while True:
-        now = scan.ends()
-        if all(now.get(partition, 0) >= offset for partition, offset in written.items()):
-            break
-        if stop.asked:
-            raise StoppedError
-        patience.check()
-        time.sleep(LOOK_S)
+    now = scan.reached(written)
     gather(scan, end, now, Sought(wanted.claims | found.claim_ids, wanted.named), found)
     return found

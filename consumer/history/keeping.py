@@ -1,6 +1,7 @@
 """The command `memory`: the store of one worker compared with the log, filled again, compacted."""
 
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from consumer.errors import SettingsError
-from consumer.history.access.filling import Kept, fill, kept_by, new_store, own_store, scan_of
+from consumer.history.access.filling import Kept, caught_up, kept_by, new_store, own_store, scan_of
 from consumer.history.listing import json_line
 from consumer.memory.assembly import store_path
 from consumer.memory.facts.entries import decode
@@ -51,7 +52,7 @@ def verify(settings: Settings, stop: Stop, *, as_json: bool) -> int:
     kept = kept_by(settings)
     scan = scan_of(settings, kept, stop)
     with own_store(settings, kept) as store:
-        end = scan.ends()
+        at_s, end = time.time(), scan.ends()
         ahead = [p for p, offset in store.positions().items() if offset > end.get(p, 0)]
         if ahead:
             raise SettingsError(
@@ -59,7 +60,7 @@ def verify(settings: Settings, stop: Stop, *, as_json: bool) -> int:
                 f"{sorted(ahead)}: records were lost, or the topic was made again. "
                 "python -m consumer memory rebuild"
             )
-        fill(store, scan, end)
+        caught_up(store, scan, end, at_s)
         with new_store(kept, scan, end) as expected:
             found = compared(store.rows(), expected.rows())
     if as_json:
@@ -136,8 +137,8 @@ def rebuild(settings: Settings, stop: Stop, *, as_json: bool) -> int:
     scan = scan_of(settings, kept, stop)
     with own_store(settings, kept) as store:
         store.empty()
-        end = scan.ends()
-        fill(store, scan, end)
+        at_s, end = time.time(), scan.ends()
+        caught_up(store, scan, end, at_s)
         count = sum(1 for table, _, _ in store.rows() if table == "claims")
     if as_json:
         sys.stdout.write(f"{json_line({'claims': count, 'positions': end})}\n")

@@ -13,8 +13,8 @@ ALERTS: Final = 1_000
 CONTRACT: Final = "contract of the claims (that of the model in MODEL_DIR)"
 
 
-def add_entity_options(parser: argparse.ArgumentParser) -> None:
-    """Whom `entity` and `forget` are about."""
+def add_entity_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
+    """Whom `entity` and `forget` are about; returns the group of which one has to be given."""
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument(
         "--entity",
@@ -25,6 +25,17 @@ def add_entity_options(parser: argparse.ArgumentParser) -> None:
     )
     who.add_argument("--claim", metavar="ID", help="a claim")
     parser.add_argument("--contract", metavar="FILE|NAME", help=CONTRACT)
+    return who
+
+
+def add_forget_options(parser: argparse.ArgumentParser) -> None:
+    """What `forget` forgets."""
+    add_entity_options(parser).add_argument(
+        "--outdated",
+        action="store_true",
+        help="what came in more than MEMORY_DAYS before the latest claim: no later claim sees it",
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:

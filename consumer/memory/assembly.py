@@ -10,7 +10,6 @@ from typing import Final, NamedTuple, Protocol
 from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
 from consumer.kafka.topics import KeptLog, require_log
-from consumer.memory.facts.folder import OWNER
 from consumer.memory.log import NoteTaker
 from consumer.memory.pending import PendingClaims
 from consumer.memory.recall import Memory
@@ -60,6 +59,7 @@ def opened(
     scorer: Scorer,
     metrics: ProcessMetrics,
     suffix: str = "",
+    kept_by: Callable[[Settings], KeptLog] = require_log,
     patience_s: float = PATIENCE_S,
 ) -> Opened:
     """The store of a process, and what follows the log into it.
@@ -69,11 +69,12 @@ def opened(
         scorer: the model: says what its history is computed from.
         metrics: where counts go.
         suffix: of the store's name, for processes that are no workers.
+        kept_by: checks how the topic keeps what is remembered, and says what it found.
         patience_s: seconds for which a database that does not answer is waited for.
 
     Raises:
-        SettingsError: the key cannot be read, the store is of another key or in use, or the
-            contract names nobody to remember.
+        SettingsError: the key cannot be read, the store is of another key or in use, the contract
+            names nobody to remember, or the model looks back for longer than MEMORY_DAYS.
         KafkaStoppedError: there is no topic that keeps what is remembered, or no answer.
         StoreStoppedError: the database does not answer, or nobody fills it.
     """
@@ -84,7 +85,9 @@ def opened(
     except ValueError as error:
         raise SettingsError(f"MEMORY=on, but {error}; then train again") from error
     kinds, own = kinds_in(contract), fingerprint(secret)
-    bounds, kept = bounds_of(scorer.history), require_log(settings)
+    bounds = bounds_of(scorer.history)
+    refuse_short_memory(settings, bounds)
+    kept = kept_by(settings)
     counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
     notes = NoteTaker(contract, secret)
     if isinstance(settings.memory_store, Database):
@@ -94,7 +97,7 @@ def opened(
         return Opened(view, follower, notes, committed, counts)
     pending = PendingClaims()
     store = current_store(store_path(settings, suffix), kinds, bounds, own, kept)
-    tail = Tail(settings, store, own, counts, pending.returned)
+    tail = Tail(settings, store, own, kept.topic_id, counts, pending.returned)
     return Opened(store, tail, notes, pending, counts)
 
 
@@ -142,18 +145,30 @@ def current_store(
     Raises:
         SettingsError: see `open_store`.
     """
-    # To open a store is to use it: what it would not hear of any more has to be known before.
-    idle_s = _idle(path)
     store = open_store(path, kinds, bounds, fingerprint, kept.topic_id)
-    if idle_s > kept.tombstones_s:
+    away_s = time.time() - store.complete_s
+    if away_s > kept.tombstones_s:
         log.warning(
-            "MEMORY_STORE=%s was last opened or closed %.0f days ago: the log may not tell any "
-            "more what was forgotten since, so it is read again from its beginning",
+            "MEMORY_STORE=%s last had everything %.0f days ago: the log may not tell any more what "
+            "was forgotten since, so it is read again from its beginning",
             path,
-            idle_s / DAY_S,
+            away_s / DAY_S,
         )
         store.empty()
     return store
+
+
+def refuse_short_memory(settings: Settings, bounds: Bounds) -> None:
+    """Refuse a model that sees what MEMORY_DAYS allows to forget: its scores would change.
+
+    Raises:
+        SettingsError: it does.
+    """
+    if settings.memory_days < bounds.days:
+        raise SettingsError(
+            f"MEMORY_DAYS={settings.memory_days}, but the model looks back {bounds.days:,} days: "
+            f"set MEMORY_DAYS={bounds.days} or more, or its scores depend on what was forgotten"
+        )
 
 
 def logs_of(settings: Settings) -> dict[str, frozenset[str]]:
@@ -203,14 +218,6 @@ def read_first(
     stop.gracefully()
     log.info("reading %s: no claim is scored before it has been read", topic)
     return reader.load(lambda: not stop.asked, _aloud(topic, turned))
-
-
-def _idle(path: Path) -> float:
-    """Seconds since a store was opened or closed; 0 for one that is not there."""
-    try:
-        return time.time() - (path / OWNER).stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
 
 
 def store_path(settings: Settings, suffix: str = "") -> Path:

@@ -2,6 +2,8 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from functools import partial
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from consumer.batch.records import Message, Record
@@ -94,29 +96,35 @@ class NoteTaker:
             moments: when, see `known_at`.
         """
         noted = Noted([], [])
-        for claim, key, source, moment in zip(claims, keys, sources, moments, strict=True):
-            claim_id: str = getattr(claim, self._event.id)
+        event, kinds = self._event, self._kinds
+        ids: list[str] = [getattr(claim, event.id) for claim in claims]
+        days = _values(claims, event.occurred)
+        amounts = _values(claims, event.amount)
+        rows = zip(ids, days, amounts, keys, sources, moments, strict=True)
+        for claim_id, day, amount, (policy, entities), source, moment in rows:
             said = RememberedClaim(
                 claim_id=claim_id,
                 known_at=moment,
                 key=self._fingerprint,
-                entities=tuple(Naming(self._kinds[kind], name) for kind, name in key.entities),
-                policy=key.policy,
-                day=self._value(claim, self._event.occurred),
-                amount=self._amount(claim),
+                entities=tuple([_naming((kinds[kind], name)) for kind, name in entities]),
+                policy=policy,
+                day=day,
+                amount=None if amount is None else float(amount),
             )
             record_key = fact_key(FactKind.CLAIM, claim_id, source)
-            noted.records.append(Record(record_key, encoded(said), None))
-            noted.claimed.append(Claimed(record_key, claim_fact(said), key.entities))
+            noted.records.append(_record((record_key, encoded(said), None, 0)))
+            noted.claimed.append(_claimed((record_key, claim_fact(said), entities)))
         return noted
 
-    def _amount(self, claim: Any) -> float | None:
-        stated = self._value(claim, self._event.amount)
-        return None if stated is None else float(stated)
 
-    @staticmethod
-    def _value(claim: Any, name: str | None) -> Any:
-        return None if name is None else getattr(claim, name)
+# What a NamedTuple is called by is a function in Python; these are its equals in C.
+_naming: Final = partial(tuple.__new__, Naming)
+_record: Final = partial(tuple.__new__, Record)
+_claimed: Final = partial(tuple.__new__, Claimed)
+
+
+def _values(claims: Sequence[Any], name: str | None) -> Sequence[Any]:
+    return [None] * len(claims) if name is None else list(map(attrgetter(name), claims))
 
 
 def finding_record(claim_id: str, moment: int, source: Source, *, fraud: bool) -> Record:

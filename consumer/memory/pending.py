@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from consumer.memory.view import Pending
@@ -27,7 +28,7 @@ class PendingClaims:
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
-        self._facts: dict[EntityKey, list[ClaimFact]] = {}
+        self._facts: dict[EntityKey, dict[bytes, ClaimFact]] = {}
         self._claims: dict[bytes, Claimed] = {}
         self._uncommitted: deque[Sequence[bytes]] = deque()
 
@@ -46,10 +47,11 @@ class PendingClaims:
             self._forget(claimed.key)
             self._claims[claimed.key] = claimed
             for entity in claimed.entities:
-                self._facts.setdefault(entity, []).append(claimed.fact)
+                self._facts.setdefault(entity, {})[claimed.key] = claimed.fact
         self._uncommitted.append([claimed.key for claimed in batch])
-        while len(self._claims) > self._most:
-            self._forget(next(iter(self._claims)))
+        # The first of a dictionary is looked for among those that were removed: once a batch.
+        for key in list(islice(self._claims, max(0, len(self._claims) - self._most))):
+            self._forget(key)
 
     def committed(self) -> None:
         """The earliest batch that is not committed is now: the view will bring it."""
@@ -73,6 +75,6 @@ class PendingClaims:
             return
         for entity in claimed.entities:
             facts = self._facts[entity]
-            facts.remove(claimed.fact)
+            del facts[key]
             if not facts:
                 del self._facts[entity]

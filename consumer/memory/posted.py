@@ -112,7 +112,7 @@ def remembered(
         yield KnownToServe()
         return
     require_topics(settings, {settings.memory_topic: READS})
-    made = opened(settings, scorer, metrics, SUFFIX, PATIENCE_S)
+    made = opened(settings, scorer, metrics, SUFFIX, patience_s=PATIENCE_S)
     try:
         if not read_first(made.tail, settings.memory_topic, stop):
             yield KnownToServe(complete=False)

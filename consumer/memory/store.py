@@ -8,13 +8,15 @@ that stops. A store that was open when the machine stopped is made again from th
 import logging
 import shutil
 import struct
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from consumer.errors import INSTALL_EXTRAS, SettingsError
-from consumer.memory.facts.entries import Entry, decode
+from consumer.memory.facts.apart import Apart
+from consumer.memory.facts.entries import Entry, FactSource, KeptClaim, decode
 from consumer.memory.facts.folder import DATA, Filled, Folder, on_disk
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.linking import links
@@ -24,7 +26,7 @@ from consumer.memory.view import Asked, Link, LogFact, Pending
 from model.history.facts import ClaimRef
 from model.history.features import ClaimHistory
 from model.history.plan import Bounds, EntityKind
-from schemas.memory import RememberedClaim
+from schemas.memory import FactKind, RememberedClaim
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,12 @@ def open_store(
     lmdb = _lmdb()
     folder = Folder(path)
     filled = Filled(
-        fingerprint=fingerprint, kinds=tuple(kinds), span_days=bounds.days, topic_id=topic_id
+        fingerprint=fingerprint,
+        kinds=tuple(kinds),
+        span_days=bounds.days,
+        names=bounds.names,
+        findings=bounds.findings,
+        topic_id=topic_id,
     )
     try:
         why = folder.opened(filled)
@@ -77,18 +84,24 @@ def open_store(
             metasync=False,
             meminit=False,
             readahead=False,
-            max_dbs=4,
+            max_dbs=5,
         )
         folder.take(size)
+        store = MemoryStore(folder, filled, env, bounds)
+        store.positions()
     except lmdb.Error as error:
         folder.leave()
-        raise SettingsError(
-            f"MEMORY_STORE={path} cannot be opened: {error}. If it is deleted, it is made again"
-        ) from None
+        raise _damaged(path, error) from None
     except BaseException:
         folder.leave()
         raise
-    return MemoryStore(folder, filled, env, bounds)
+    return store
+
+
+def _damaged(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"MEMORY_STORE={path} cannot be read: {error}. If it is deleted, it is made again"
+    )
 
 
 class MemoryStore:
@@ -104,6 +117,7 @@ class MemoryStore:
         kinds = filled.kinds
         self._layout = Layout(
             claims=env.open_db(b"claims"),
+            apart=env.open_db(b"apart"),
             facts=env.open_db(b"facts", dupsort=True, dupfixed=True),
             totals=env.open_db(b"totals"),
             kinds=kinds,
@@ -126,7 +140,8 @@ class MemoryStore:
         """See `View`.
 
         Raises:
-            SettingsError: a claim was remembered with another key, or the disk is full.
+            SettingsError: a claim was remembered with another key, the disk is full, or the store
+                is damaged.
             ValueError: a record is not of the kind that its key says.
         """
         by_claim: dict[str, list[LogFact]] = {}
@@ -139,7 +154,7 @@ class MemoryStore:
                     f"{self._filled.fingerprint}"
                 )
             by_claim.setdefault(told.key.claim_id, []).append(told)
-        full = _lmdb().MapFullError
+        lmdb = _lmdb()
         while True:
             try:
                 with self._env.begin(write=True) as txn:
@@ -148,8 +163,10 @@ class MemoryStore:
                     for partition, offset in positions.items():
                         key = _PARTITION.pack(partition)
                         txn.put(key, _OFFSET.pack(offset), db=self._positions)
-            except full:
+            except lmdb.MapFullError:
                 self._grow()
+            except lmdb.Error as error:
+                raise _damaged(self._folder.path, error) from error
             else:
                 self._told.applied(writing)
                 return
@@ -166,12 +183,15 @@ class MemoryStore:
 
     @contextmanager
     def _reading(self, pending: Pending) -> Iterator[StoreState]:
-        with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-            state = StoreState(self._layout, txn, cursor, pending, self._told)
-            try:
-                yield state
-            finally:
-                state.end()
+        try:
+            with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
+                state = StoreState(self._layout, txn, cursor, pending, self._told)
+                try:
+                    yield state
+                finally:
+                    state.end()
+        except _lmdb().Error as error:
+            raise _damaged(self._folder.path, error) from error
 
     def rows(self) -> Iterator[tuple[str, bytes, bytes]]:
         """All that is stored but the positions: table, key and value, in order.
@@ -179,18 +199,32 @@ class MemoryStore:
         Stores of the same records are the same rows, in whatever order these came.
         """
         layout = self._layout
-        tables = ("claims", layout.claims), ("facts", layout.facts), ("totals", layout.totals)
+        tables = (
+            ("apart", layout.apart),
+            ("claims", layout.claims),
+            ("facts", layout.facts),
+            ("totals", layout.totals),
+        )
         with self._env.begin() as txn:
             for name, db in tables:
                 with txn.cursor(db) as cursor:
                     for key, value in cursor:
                         yield name, key, value
 
-    def entry(self, claim: ClaimRef) -> Entry | None:
-        """What is kept of a claim."""
+    def record(self, claim: ClaimRef, source: FactSource) -> KeptClaim | None:
+        """What one record says of a claim; None if it is not remembered.
+
+        Args:
+            claim: which it is.
+            source: of the record: topic, partition and offset.
+        """
         with self._env.begin() as txn:
             kept = txn.get(claim, db=self._layout.claims)
-        return None if kept is None else decode(kept)
+            entry = None if kept is None else decode(kept)
+            if isinstance(entry, Entry):
+                return next((one for one in entry.claims if one.source == source), None)
+            found = Apart(self._layout, txn, claim).record(FactKind.CLAIM, source)
+            return found if isinstance(found, KeptClaim) else None
 
     def compact(self) -> None:
         """Put a copy in place of the file that has no room between what is stored, and close.
@@ -217,9 +251,19 @@ class MemoryStore:
         """Forget everything: the log is to be read from its beginning."""
         layout = self._layout
         with self._env.begin(write=True) as txn:
-            for db in (layout.claims, layout.facts, layout.totals, self._positions):
+            for db in (*layout[:4], self._positions):
                 txn.drop(db, delete=False)
         self._told.forget()
+        self.complete(time.time())
+
+    @property
+    def complete_s(self) -> float:
+        """See `consumer.memory.facts.folder.Folder.complete_s`."""
+        return self._folder.complete_s
+
+    def complete(self, at_s: float) -> None:
+        """See `View`."""
+        self._folder.complete(self._filled, at_s)
 
     def close(self) -> None:
         """See `View`; once is enough."""

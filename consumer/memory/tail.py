@@ -1,8 +1,10 @@
 """Follows the log: what is committed there goes into the local view, and nothing else does."""
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Final, Protocol
 
 from confluent_kafka import (
@@ -11,6 +13,7 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    TopicCollection,
     TopicPartition,
 )
 
@@ -39,6 +42,8 @@ LOADING_WAIT_S: Final = 0.2
 OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 LOOK_EVERY_S: Final = 10.0
 """How often new partitions are looked for."""
+COMPLETE_EVERY_S: Final = 600.0
+"""How often it is noted of which moment the view has everything: that waits for the disk."""
 TIMEOUT_S: Final = 30.0
 READING: Final[dict[str, Any]] = {
     "enable.partition.eof": True,
@@ -96,6 +101,7 @@ class Tail:
         settings: Settings,
         view: View,
         fingerprint: str,
+        topic_id: str,
         counts: LogCounts,
         returned: Callable[[Iterable[bytes]], object],
     ) -> None:
@@ -105,6 +111,7 @@ class Tail:
             settings: topic and connection.
             view: takes in what is read.
             fingerprint: of the key that hashes of the log have to be made with.
+            topic_id: of the topic that the view is of; see `consumer.kafka.topics.KeptLog`.
             counts: where counts go.
             returned: told the keys of records that are in the view now.
         """
@@ -112,11 +119,15 @@ class Tail:
         self._topic = settings.memory_topic
         self._view = view
         self._fingerprint = fingerprint
+        self._topic_id = topic_id
+        self._admin = admin(settings)
+        self._asked: Future[Any] | None = None
         self._counts = counts
         self._returned = returned
         self._positions = view.positions()
         self._assigned: set[int] = set()
         self._due = 0.0
+        self._complete_due = math.inf
         self._behind = Behind()
         self._consumer: Consumer | None = None
 
@@ -134,11 +145,12 @@ class Tail:
             KafkaStoppedError: the log cannot be read.
             SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
         """
+        began_s = time.time()
         self._consumer = consumer = make_onlooker(self._settings, "read_committed", READING)
         ends = stable_ends(self._settings, self._topic)
         if any(offset > ends.get(p, 0) for p, offset in self._positions.items()):
             self._begin_again("it is ahead of the log, which lost records or was made again")
-        self._assign(consumer)
+        self._assign(consumer, ends)
         started = sum(self._positions.values())
         all_of_it = sum(ends.values()) - started
         patience = Patience(f"reading {self._topic}")
@@ -150,7 +162,12 @@ class Tail:
                 progress(sum(self._positions.values()) - started, all_of_it)
             patience.check()
         self._behind.look(self._positions, self._ends)
+        self._complete(began_s)
         return True
+
+    def _complete(self, at_s: float) -> None:
+        self._view.complete(at_s)
+        self._complete_due = time.monotonic() + COMPLETE_EVERY_S
 
     def _begin_again(self, why: str) -> None:
         log.warning("what is stored of %s is read again from the beginning: %s", self._topic, why)
@@ -174,11 +191,14 @@ class Tail:
         assert consumer is not None
         if time.monotonic() > self._due:
             self._due = time.monotonic() + LOOK_EVERY_S
-            self._assign(consumer)
+            self._ask_for_topic()
+        self._look(consumer)
         found = take(consumer, AT_ONCE, wait_s)
         if messages := self._split(found):
             self._apply(messages)
         self._behind.look(self._positions, self._ends)
+        if time.monotonic() > self._complete_due:
+            self._complete(time.time() - self.behind_ms / 1_000)
         return len(found)
 
     @property
@@ -221,30 +241,53 @@ class Tail:
         self._returned(key for message in messages if (key := message.key()) is not None)
         self._counts.applied(len(facts))
 
-    def _assign(self, consumer: Consumer) -> None:
-        """Read partitions that are new, from where the view ends."""
-        new = set(self._partitions(consumer)) - self._assigned
+    def _ask_for_topic(self) -> None:
+        """Have the topic looked up, in the background.
+
+        Brokers that do not answer must not hold up scoring. The consumer is not asked: its question
+        would wait behind what it fetches, for as long as nothing comes.
+        """
+        if self._asked is None:
+            topics = TopicCollection([self._topic])
+            (self._asked,) = self._admin.describe_topics(topics, request_timeout=TIMEOUT_S).values()
+
+    def _look(self, consumer: Consumer) -> None:
+        """Read partitions that are new, once the answer is there.
+
+        Raises:
+            KafkaStoppedError: the topic is not there, or was made again, so that offsets mean other
+                records.
+        """
+        name, asked = self._topic, self._asked
+        if asked is None or not asked.done():
+            return
+        self._asked = None
+        try:
+            found = asked.result()
+        except KafkaException as error:
+            if kafka_error(error).code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise KafkaStoppedError(
+                    f"{name} was deleted: create it with python -m consumer topics, and start again"
+                ) from error
+            log.warning("asking for the partitions of %s: %s", name, kafka_error(error).str())
+            return
+        if str(found.topic_id) != self._topic_id:
+            raise KafkaStoppedError(
+                f"{name} was deleted and made again: start again, and it is read from its beginning"
+            )
+        self._assign(consumer, {partition.id for partition in found.partitions})
+
+    def _assign(self, consumer: Consumer, partitions: Collection[int]) -> None:
+        """Read partitions, those that are new from where the view ends."""
+        new = sorted(set(partitions) - self._assigned)
         if new:
             consumer.incremental_assign(
                 [
                     TopicPartition(self._topic, p, self._positions.get(p, OFFSET_BEGINNING))
-                    for p in sorted(new)
+                    for p in new
                 ]
             )
-            self._assigned |= new
-
-    def _partitions(self, consumer: Consumer) -> Iterable[int]:
-        try:
-            found = consumer.list_topics(self._topic, timeout=TIMEOUT_S).topics[self._topic]
-        except KafkaException as error:
-            asked = f"asking for the partitions of {self._topic}"
-            if not self._assigned:
-                raise stopped(error, asked) from error
-            log.warning("%s: %s", asked, kafka_error(error).str())
-            return ()
-        if found.error is not None and not found.error.retriable():
-            raise stopped(KafkaException(found.error), f"reading {self._topic}")
-        return list(found.partitions)
+            self._assigned.update(new)
 
     def _ends(self) -> dict[int, int]:
         """The end of each partition as the client has heard of it, open transactions included."""

@@ -8,8 +8,9 @@ from model.history.features import ClaimHistory
 from model.history.store import EntityKey
 from schemas.memory import FactKey, Remembered
 
-Pending = Mapping[EntityKey, Sequence[ClaimFact]]
-"""Facts of this process that may not be in the view yet, by the entities that they are about."""
+Pending = Mapping[EntityKey, Mapping[bytes, ClaimFact]]
+"""Facts of this process that may not be in the view yet, by the entities that they are about, each
+by the key of its record in the log."""
 
 
 class Asked(NamedTuple):
@@ -58,6 +59,11 @@ class View(Protocol):
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""
+
+    def complete(self, at_s: float) -> None:
+        """Note that it has everything that the log had at a moment, in seconds since 1970: what was
+        forgotten before is forgotten here.
+        """
 
     def close(self) -> None:
         """Let go of what is open."""

@@ -6,12 +6,16 @@ from typing import Final
 import httpx2
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
-MOST_BYTES: Final = 16 * 1024 * 1024
-"""Of one answer. A registry refuses schemas of more than a megabyte or a few, as brokers do."""
+MOST_BYTES: Final = 2 * 1024 * 1024
+"""Of one answer: a schema is refused from half a megabyte on, and many are asked for at once."""
 
 
 class AnswerError(ValueError):
     """An answer is larger than any registry's, or packed although nobody asked for that."""
+
+
+class TooLargeError(AnswerError):
+    """An answer that says what was asked for is larger than any that is used."""
 
 
 def bound(client: SchemaRegistryClient, most: int = MOST_BYTES) -> None:
@@ -31,22 +35,24 @@ def bound(client: SchemaRegistryClient, most: int = MOST_BYTES) -> None:
         if coding.strip().lower() != "identity":
             raise AnswerError(f"the answer has the Content-Encoding {coding[:40]!r}, unasked")
         assert isinstance(answer.stream, httpx2.SyncByteStream)
-        answer.stream = _Bounded(answer.stream, most)
+        error = TooLargeError if answer.is_success else AnswerError
+        answer.stream = _Bounded(answer.stream, most, error)
 
     session.event_hooks = {"request": [], "response": [check]}
 
 
 class _Bounded(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, most: int) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, most: int, error: type[AnswerError]) -> None:
         self._stream = stream
         self._most = most
+        self._error = error
 
     def __iter__(self) -> Iterator[bytes]:
         left = self._most
         for piece in self._stream:
             left -= len(piece)
             if left < 0:
-                raise AnswerError(f"the answer has more than {self._most:,} bytes")
+                raise self._error(f"the answer has more than {self._most:,} bytes")
             yield piece
 
     def close(self) -> None:

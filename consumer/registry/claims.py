@@ -6,16 +6,18 @@ as usual. The writer's schema decides how the payload is read; `Claim` decides w
 claim, as for any other.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
 from consumer.batch.decode import Decoded, decode, not_known
+from consumer.registry.answers import MOST_BYTES
 from consumer.registry.avro_bounds import SchemaError, TooDeepError, TooManyError
 from consumer.registry.avro_reader import avro_reader, field_names
 from consumer.registry.avro_values import PayloadError
-from consumer.registry.client import Registry
+from consumer.registry.client import TOO_LARGE, LateError, Registry
 from schemas.dead_letter import Header, Reason
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError
@@ -24,6 +26,11 @@ from schemas.decoding.unknown import UnknownFields
 
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
+KEPT_SIZE: Final = 4_000_000
+"""Of the readers that are kept: those of other schemas are made again when they are used. Readers
+take about 25 bytes for each character, and the schemas are the producers'."""
+EACH: Final = 1_000
+"""Of any reader, however short its schema."""
 MOST_IDS: Final = 2**31
 """Schema ids are Java integers; a registry treats a larger one as if its URL were wrong."""
 
@@ -122,8 +129,9 @@ class Frames:
         self._registry = registry
         self._fields = fields
         self._choose = unknown
-        self._unknown: dict[int, tuple[str, ...]] = {}
-        self._readers: dict[int, Callable[[bytes], Any] | RefusedError] = {}
+        self._readers: OrderedDict[int, Reader] = OrderedDict()
+        """The latest used last."""
+        self._kept = 0
 
     def opened(self, value: bytes) -> Content:
         """The content of a framed value.
@@ -136,18 +144,19 @@ class Frames:
             raise RefusedError(Reason.INVALID, "a schema registry frame without content")
         schema_id = _id_of(value)
         if schema_id in self._registry.late:
-            raise RefusedError(
-                Reason.INVALID,
-                f"schema {schema_id}: too many schemas were new at once for the registry to be "
-                "asked for each in time: redrive the record",
-            )
+            raise RefusedError(Reason.INVALID, f"schema {schema_id}: {LateError()}")
         kind = self._registry.kind(schema_id) if schema_id < MOST_IDS else None
         if kind == "JSON":
             return Content(value[PREFIX_BYTES:])
         if kind == "AVRO":
-            built = self._read_avro(value[PREFIX_BYTES:], schema_id)
-            return Content(None, built, self._unknown.get(schema_id, ()))
+            reader = self._reader_of(schema_id)
+            if isinstance(reader.read, RefusedError):
+                raise RefusedError(reader.read.reason, str(reader.read))
+            built = _built(reader.read, value[PREFIX_BYTES:], schema_id)
+            return Content(None, built, reader.unknown)
         what = "is not in the registry" if kind is None else f"is {kind}, not JSON or AVRO"
+        if kind == TOO_LARGE:
+            what = f"is too large: over {MOST_BYTES:,} bytes"
         raise RefusedError(Reason.INVALID, f"schema {schema_id} {what}")
 
     def as_json(self, value: bytes) -> bytes:
@@ -157,30 +166,58 @@ class Frames:
         content = self.opened(value)
         return msgspec.json.encode(content.built) if content.json is None else content.json
 
-    def _read_avro(self, payload: bytes, schema_id: int) -> Any:
-        if schema_id not in self._readers:
-            self._readers[schema_id] = self._reader(schema_id)
-        read = self._readers[schema_id]
-        if isinstance(read, RefusedError):
-            raise RefusedError(read.reason, str(read))
-        try:
-            return read(payload)
-        except TooManyError as error:
-            raise RefusedError(Reason.TOO_LARGE, f"schema {schema_id}: {error}") from None
-        except (ValueError, OverflowError) as error:
-            # The text of other errors may contain parts of the record.
-            why = error if isinstance(error, PayloadError) else type(error).__name__
-            raise RefusedError(
-                Reason.INVALID, f"the payload is not valid Avro for schema {schema_id}: {why}"
-            ) from None
+    def _reader_of(self, schema_id: int) -> "Reader":
+        """Reads payloads of a schema, which is examined once as long as it is in use.
 
-    def _reader(self, schema_id: int) -> Callable[[bytes], Any] | RefusedError:
-        """A function that reads payloads of the schema, or the reason why none is read."""
+        Raises:
+            RefusedError: there was no time for it in this batch.
+        """
+        reader = self._readers.get(schema_id)
+        if reader is None:
+            try:
+                reader = self._readers[schema_id] = self._reader(schema_id)
+            except LateError as error:
+                raise RefusedError(Reason.INVALID, f"schema {schema_id}: {error}") from None
+            self._kept += reader.size
+            while self._kept > KEPT_SIZE:
+                self._kept -= self._readers.popitem(last=False)[1].size
+        self._readers.move_to_end(schema_id)
+        return reader
+
+    def _reader(self, schema_id: int) -> "Reader":
         try:
             texts = self._registry.texts(schema_id)
             read = avro_reader(texts, self._fields)
-            self._unknown[schema_id] = self._choose(field_names(texts[-1]))
-            return read
+            unknown = self._choose(field_names(texts[-1]))
+            return Reader(EACH + sum(map(len, texts)), read, unknown)
+        except LateError:
+            raise
         except SchemaError as error:
             reason = Reason.TOO_DEEP if isinstance(error, TooDeepError) else Reason.INVALID
-            return RefusedError(reason, f"schema {schema_id} cannot be used: {error}")
+            said = f"schema {schema_id} cannot be used: {error}"
+            return Reader(EACH, RefusedError(reason, said))
+
+
+class Reader(NamedTuple):
+    """What reads payloads of a schema."""
+
+    size: int
+    """Characters of the schema and of those that it refers to, and `EACH`."""
+    read: Callable[[bytes], Any] | RefusedError
+    """Or the reason why none is read."""
+    unknown: tuple[str, ...] = ()
+    """Names of its fields that the contract does not know."""
+
+
+def _built(read: Callable[[bytes], Any], payload: bytes, schema_id: int) -> Any:
+    """The value of a payload."""
+    try:
+        return read(payload)
+    except TooManyError as error:
+        raise RefusedError(Reason.TOO_LARGE, f"schema {schema_id}: {error}") from None
+    except (ValueError, OverflowError) as error:
+        # The text of other errors may contain parts of the record.
+        why = error if isinstance(error, PayloadError) else type(error).__name__
+        raise RefusedError(
+            Reason.INVALID, f"the payload is not valid Avro for schema {schema_id}: {why}"
+        ) from None

@@ -1,5 +1,6 @@
 """A Schema Registry, accessed through confluent-kafka's own client: which schema has which id."""
 
+import math
 import queue
 import threading
 import time
@@ -9,6 +10,7 @@ from typing import Final, TypeVar
 
 import httpx2
 from confluent_kafka.schema_registry import (
+    Schema,
     SchemaReference,
     SchemaRegistryClient,
     SchemaRegistryError,
@@ -16,7 +18,7 @@ from confluent_kafka.schema_registry import (
 
 from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.in_time import in_time
-from consumer.registry.answers import bound
+from consumer.registry.answers import TooLargeError, bound
 from consumer.registry.avro_bounds import SchemaError
 from consumer.settings.settings import Settings
 from schemas.printable import in_short
@@ -32,6 +34,8 @@ SCHEMA_NOT_FOUND: Final = 40403
 """Error code of the registry's API; any other 404 for an id means a wrong URL."""
 REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
 """Subject, version or schema: something that a schema refers to was deleted."""
+TOO_LARGE: Final = "too large"
+"""Stands for the kind of a schema that the registry has and nobody reads."""
 FORGET_S: Final = 10.0
 """Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
@@ -46,6 +50,11 @@ SILENT_S: Final = 10.0
 MOST_REFERENCES: Final = 100
 """Schemas that one refers to, and those that they refer to: each is a request, and who may register
 schemas could otherwise name so many that none of the workers gets past a record of that schema."""
+MOST_TEXT: Final = 500_000
+"""Characters of a schema and of those that it refers to: what reads it takes fifty times as much
+memory, and half a second for a megabyte."""
+KEPT_TEXT: Final = 16_000_000
+"""Characters of answers that the client keeps; it has no bound of its own."""
 
 LONGEST_MESSAGE: Final = 500
 """Characters of an error's message that are passed on."""
@@ -84,6 +93,31 @@ def connect(settings: Settings, retries: int = RETRIES, limit_s: float = LIMIT_S
     return registry
 
 
+class LateError(SchemaError):
+    """There was no time for a schema in this batch; in the next one there may be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too many schemas were new at once for the registry to be asked for each in time: "
+            "redrive the record"
+        )
+
+
+class _Answered:
+    """When the registry answered last, on the clock of `time.monotonic`."""
+
+    def __init__(self) -> None:
+        self.at = time.monotonic()
+
+    def now(self) -> None:
+        self.at = time.monotonic()
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds for which it has not."""
+        return time.monotonic() - self.at
+
+
 class Registry:
     """Schema ids and the kind of each, requested once."""
 
@@ -104,6 +138,18 @@ class Registry:
         self._forget_s = forget_s
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
+        self._until = math.inf
+        self._kept = 0
+        self._keeping = threading.Lock()
+
+    def in_time(self) -> None:
+        """Check that there is time for another new schema in this batch.
+
+        Raises:
+            LateError: there is none.
+        """
+        if time.monotonic() > self._until:
+            raise LateError
 
     def ask(self, question: Callable[[], T]) -> T:
         """The result of a call of the client, which limits only each read of an answer.
@@ -117,28 +163,51 @@ class Registry:
         """A known schema, preceded by those it refers to.
 
         Raises:
-            SchemaError: one that it refers to is missing, or it refers to too many.
+            SchemaError: one that it refers to is missing, it refers to too many, or they are too
+                long; `LateError` if they could not be read in the time of the batch.
             RegistryStoppedError: the registry does not answer.
         """
+        self.in_time()
+        answered = _Answered()
+        limit_s = min(self._limit_s, self._until - time.monotonic())
         try:
-            return self.ask(lambda: self._texts(schema_id))
+            return in_time(limit_s, lambda: self._texts(schema_id, answered))
         except SchemaError:
             raise
         except FAILURES as error:
+            if isinstance(error, TimeoutError) and answered.silent_s < min(SILENT_S, limit_s):
+                raise LateError from error
+            if isinstance(error, TooLargeError):
+                raise SchemaError(f"one that it refers to: {error}") from error
             if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
                 raise SchemaError("a schema it refers to is not in the registry") from error
             raise stopped(error, f"asking for schema {schema_id}") from error
 
-    def _texts(self, schema_id: int) -> list[str]:
+    def _texts(self, schema_id: int, answered: _Answered) -> list[str]:
         found: dict[tuple[str, int], str] = {}
-        schema = self.client.get_schema(schema_id)
-        self._collect(schema.references or (), found)
-        return [*found.values(), schema.schema_str or ""]
+        schema = self._schema(schema_id)
+        answered.now()
+        text = schema.schema_str or ""
+        self._collect(schema.references or (), found, answered, len(text))
+        return [*found.values(), text]
 
     def _collect(
-        self, references: Iterable[SchemaReference], found: dict[tuple[str, int], str]
+        self,
+        references: Iterable[SchemaReference],
+        found: dict[tuple[str, int], str],
+        answered: _Answered,
+        others: int,
     ) -> None:
-        """Add the referenced schemas, each once, dependencies first."""
+        """Add the referenced schemas, each once, dependencies first.
+
+        Args:
+            references: to them.
+            found: where they go.
+            answered: told of each answer.
+            others: characters of the schemas that refer to these.
+        """
+        if sum(map(len, found.values())) + others > MOST_TEXT:
+            raise SchemaError(f"with those that it refers to, it has over {MOST_TEXT:,} characters")
         for reference in references:
             place = reference.subject or "", reference.version or 0
             if place not in found:
@@ -146,12 +215,29 @@ class Registry:
                     raise SchemaError(f"it refers to more than {MOST_REFERENCES} others")
                 found[place] = ""  # so that circular references end
                 schema = self.client.get_version(*place).schema
-                self._collect(schema.references or (), found)
+                answered.now()
+                text = schema.schema_str or ""
+                self._keep(text)
+                self._collect(schema.references or (), found, answered, others + len(text))
                 del found[place]
-                found[place] = schema.schema_str or ""
+                found[place] = text
+
+    def _schema(self, schema_id: int) -> Schema:
+        schema = self.client.get_schema(schema_id)
+        self._keep(schema.schema_str or "")
+        return schema
+
+    def _keep(self, text: str) -> None:
+        """Count what the client keeps, and have it forget everything when that is too much."""
+        with self._keeping:
+            self._kept += len(text)
+            if self._kept > KEPT_TEXT:
+                self.client.clear_caches()  # type: ignore[no-untyped-call]
+                self._kept = len(text)
 
     def kind(self, schema_id: int) -> str | None:
-        """``JSON``, ``AVRO``, …; None for an id that is not registered.
+        """``JSON``, ``AVRO``, …; None for an id that is not registered, `TOO_LARGE` for a schema
+        that is not read.
 
         Raises:
             RegistryStoppedError: the registry does not answer.
@@ -162,12 +248,10 @@ class Registry:
         if schema_id in self._not_there or time.monotonic() < self._unknown.get(schema_id, 0.0):
             return None
         try:
-            found = self.ask(lambda: self.client.get_schema(schema_id)).schema_type or "AVRO"
+            found = self.ask(lambda: self._schema(schema_id)).schema_type or "AVRO"
         except FAILURES as error:
-            if getattr(error, "error_code", None) != SCHEMA_NOT_FOUND:
-                raise stopped(error, f"asking for schema {schema_id}") from error
-            self._is_not_there(schema_id)
-            return None
+            self._learnt(schema_id, error)
+            return self._kinds.get(schema_id)
         self._kinds[schema_id] = found
         return found
 
@@ -179,15 +263,16 @@ class Registry:
         """
         self.late, self._not_there = frozenset(), set()
         now = time.monotonic()
+        self._until = now + self._learn_s
         new = [i for i in ids if i not in self._kinds and now >= self._unknown.get(i, 0.0)]
         if len(new) < 2:
             return
-        answers, left = _answers(self.client, new)
-        end, last = now + self._learn_s, now
+        answers, left = _answers(self._schema, new)
+        last = now
         waiting = set(new)
         try:
             while waiting:
-                schema_id, answer = answers.get(timeout=max(0.0, end - time.monotonic()))
+                schema_id, answer = answers.get(timeout=max(0.0, self._until - time.monotonic()))
                 last = time.monotonic()
                 waiting.discard(schema_id)
                 self._learnt(schema_id, answer)
@@ -202,13 +287,15 @@ class Registry:
     def _learnt(self, schema_id: int, answer: str | Exception) -> None:
         if isinstance(answer, str):
             self._kinds[schema_id] = answer
+        elif isinstance(answer, TooLargeError):
+            self._kinds[schema_id] = TOO_LARGE
         elif getattr(answer, "error_code", None) == SCHEMA_NOT_FOUND:
-            self._not_there.add(schema_id)
             self._is_not_there(schema_id)
         else:
             raise stopped(answer, f"asking for schema {schema_id}") from answer
 
     def _is_not_there(self, schema_id: int) -> None:
+        self._not_there.add(schema_id)
         if len(self._unknown) >= MOST_UNKNOWN:
             self._unknown.clear()
         self._unknown[schema_id] = time.monotonic() + self._forget_s
@@ -217,7 +304,7 @@ class Registry:
 Answers = queue.SimpleQueue[tuple[int, str | Exception]]
 
 
-def _answers(client: SchemaRegistryClient, ids: Iterable[int]) -> tuple[Answers, deque[int]]:
+def _answers(schema: Callable[[int], Schema], ids: Iterable[int]) -> tuple[Answers, deque[int]]:
     """Kinds of schemas, or what the client raised, as they come; and the ids not asked for yet."""
     answers, left = Answers(), deque(ids)
 
@@ -228,7 +315,7 @@ def _answers(client: SchemaRegistryClient, ids: Iterable[int]) -> tuple[Answers,
             except IndexError:
                 return
             try:
-                answers.put((schema_id, client.get_schema(schema_id).schema_type or "AVRO"))
+                answers.put((schema_id, schema(schema_id).schema_type or "AVRO"))
             except FAILURES as error:
                 answers.put((schema_id, error))
 

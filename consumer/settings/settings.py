@@ -162,6 +162,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     memory_topic: Topic = "claims-memory"
     memory_store: Annotated[Path | Database, _store] = Path("memory")
     memory_key_file: OptionalPath = None
+    memory_days: Annotated[int, _number(1, 36_500)] = 1_095
     batch_size: Annotated[int, _number(1, 10_000)] = 1_000
     batch_wait_ms: Annotated[int, _number(0, 10_000)] = 0
     delivery: Annotated[Delivery, _one_of(Delivery)] = Delivery.EXACTLY_ONCE

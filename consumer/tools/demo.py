@@ -9,6 +9,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from consumer.batch.decode import headers_of
+from consumer.batch.records import Record
 from consumer.kafka.client import refused_property
 from consumer.kafka.reading import Patience, records
 from consumer.kafka.watchdog import Watchdog
@@ -30,7 +32,8 @@ from consumer.settings.settings import Settings
 from consumer.telemetry.health import Loaded, Loop, health_of_worker
 from consumer.telemetry.metrics import Metrics
 from consumer.tools.demo_claims import DemoData, Sent, prepare
-from consumer.tools.demo_tables import Received, summary, table
+from consumer.tools.demo_memory import LaterFinding, remembering, with_memory, write
+from consumer.tools.demo_tables import Received, gain, gain_in_words, summary, table
 from consumer.web.operations import operations_app
 from consumer.worker.assembly import make_worker
 from consumer.worker.worker import Batch, Worker
@@ -42,6 +45,12 @@ log = logging.getLogger(__name__)
 
 OUTSTANDING: Final = 4_000
 """The embedded broker keeps 5 MB per partition and drops the oldest: never run that far ahead."""
+OUTSTANDING_DAYS_APART: Final = 1_000
+"""The same of claims that came in over many days: less, so that findings come when they came."""
+BY_KEY: Final = -1
+"""For a producer: the partition that the key of a record chooses."""
+IN_ORDER: Final = 0
+"""The partition of such claims: all of them are in one, as only there are they in order."""
 
 
 def run_demo(settings: Settings, source: DemoData, count: int) -> None:
@@ -54,7 +63,7 @@ def run_demo(settings: Settings, source: DemoData, count: int) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     sock = listen("127.0.0.1", settings.metrics_port, "METRICS_PORT")
     with tempfile.TemporaryDirectory() as folder:
-        scorer, sent = prepare(console, Path(folder), source, count)
+        scorer, sent, known = prepare(console, Path(folder), source, count)
         metrics, watchdog = Metrics(), Watchdog(settings.step_timeout_s)
         loop = Loop()
         health = health_of_worker(Loaded(scorer.version), loop, watchdog.overdue)
@@ -65,13 +74,23 @@ def run_demo(settings: Settings, source: DemoData, count: int) -> None:
                 f"metrics at http://127.0.0.1:{sock.getsockname()[1]}/metrics",
                 soft_wrap=True,
             )
-            session: Session[Batch] = Session(embedded, watchdog, metrics.set_blocked)
-            worker = make_worker(embedded, session, lambda: scorer, metrics, loop)
-            with session, running(worker) as failed:
-                wait_for_assignment(console, loop, failed)
-                seen, seconds = stream(console, embedded, sent, failed)
+            used = embedded if known is None else with_memory(embedded, Path(folder))
+            with (
+                contextlib.nullcontext()
+                if known is None
+                else remembering(console, used, scorer, metrics, known)
+            ) as memory:
+                session: Session[Batch] = Session(used, watchdog, metrics.set_blocked)
+                worker = make_worker(used, session, lambda: scorer, metrics, loop, memory=memory)
+                with session, running(worker) as failed:
+                    wait_for_assignment(console, loop, failed)
+                    seen, seconds = stream(console, used, sent, failed)
     console.print()
     show(summary(sent, seen, metrics, seconds))
+    if sent.without:
+        console.print()
+        show(gain(sent, seen))
+        console.print(gain_in_words(sent, seen))
 
 
 @contextlib.contextmanager
@@ -83,7 +102,7 @@ def embedded_broker(settings: Settings) -> Iterator[Settings]:
         raise refused_property(error) from error
     outputs = settings.alerts_topic, settings.dead_letter_topic
     found = settings.outcomes_topic, settings.outcomes_dead_letter_topic
-    for name in (settings.claims_topic, *outputs, *found):
+    for name in (settings.claims_topic, *outputs, *found, settings.memory_topic):
         brokers = owner.list_topics(name, timeout=10).brokers
     address = ",".join(f"{broker.host}:{broker.port}" for broker in brokers.values())
     yield msgspec.structs.replace(settings, kafka_bootstrap_servers=address, librdkafka={})
@@ -133,8 +152,12 @@ def stream(
     """Produce every record and read the results; returns them and the seconds it took."""
     servers = {"bootstrap.servers": settings.kafka_bootstrap_servers, "logger": log}
     producer = Producer({**servers, "linger.ms": 5})
-    reader = reader_of(servers, (settings.alerts_topic, settings.dead_letter_topic))
+    waiting = {n: v for n, v in settings.librdkafka.items() if n.startswith("fetch.")}
+    reader = reader_of({**servers, **waiting}, (settings.alerts_topic, settings.dead_letter_topic))
     seen, produced, total = Received(), 0, len(sent.records)
+    found = deque(sent.findings)
+    most = OUTSTANDING_DAYS_APART if sent.dated else OUTSTANDING
+    partition = IN_ORDER if sent.dated else BY_KEY
     bar = Progress(
         TextColumn("claims"),
         BarColumn(),
@@ -149,9 +172,12 @@ def stream(
         while len(seen) < total:
             check(failed)
             patience.check(f", {len(seen)} of {total} have an outcome")
-            until = min(total, len(seen) + OUTSTANDING)
-            for key, value in sent.records[produced:until]:
-                producer.produce(settings.claims_topic, value, key)
+            until = min(total, len(seen) + most)
+            due = sent.records[produced:until]
+            if due and found:
+                write(producer, settings, list(known_by(due[-1].known_at, found)))
+            for key, value, known_at in due:
+                producer.produce(settings.claims_topic, value, key, partition, timestamp=known_at)
             produced = max(produced, until)
             producer.poll(0)
             before = len(seen)
@@ -163,6 +189,12 @@ def stream(
     seconds = time.monotonic() - start
     reader.close()
     return seen, seconds
+
+
+def known_by(moment: int, found: deque[LaterFinding]) -> Iterator[Record]:
+    """Take the findings that came in by a moment, in milliseconds since 1970."""
+    while found and found[0].known_at <= moment:
+        yield found.popleft().record
 
 
 def reader_of(servers: dict[str, Any], topics: Sequence[str]) -> Consumer:
@@ -188,5 +220,5 @@ def take(reader: Consumer, settings: Settings, seen: Received) -> None:
             continue
         alert = msgspec.json.decode(message.value() or b"", type=FraudAlert)
         seen.alerts.append(alert)
-        if alert.fraudulent:
+        if alert.fraudulent and (alert.links or not alert.memory):
             seen.latest.append(alert)

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import numpy as np
 from rich.console import Console
 
 from consumer.errors import SettingsError
+from consumer.tools.demo_memory import Dated, LaterFinding, dated, findings, says_when
 from model.artifact.manifest import SplitPlan
 from model.datasets.dataset import SYNTHETIC, Dataset, load, load_by_contract
 from model.datasets.rows import DatasetError
+from model.history.learning import past_of, with_history
 from model.samples.lines import AUTO, GENERATORS, as_reported
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
@@ -25,6 +26,9 @@ from schemas.decoding.rows import at
 from schemas.drafting.draft import draft
 
 SEED: Final = 42
+ALGORITHM: Final = "gradient_boosting"
+NOW: Final = 0
+"""Of a record: produced without a time of its own, it is given the present one."""
 BAD_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
 """Alert budget of the demo's model: claims to refer."""
@@ -59,27 +63,60 @@ class History(NamedTuple):
     event_of: Callable[[Any], bytes]
 
 
+class SentRecord(NamedTuple):
+    """A record for the claims topic."""
+
+    key: bytes
+    value: bytes
+    known_at: int = NOW
+    """When its claim came in, in milliseconds since 1970."""
+
+
 class Sent:
-    """The records that the demo produced, to compare with what comes back.
+    """The records that the demo produces, to compare with what comes back.
 
     Args:
         events: by the id of their claim.
         labels: of the claims, in the same order.
         seed: of the choice of bad records among them.
+        moments: when each claim came in, in milliseconds since 1970; all of them now, if empty.
+        findings: what is found about them meanwhile, in order.
+        without: fraud probabilities by a model without history, in the order of the events.
     """
 
-    def __init__(self, events: Sequence[tuple[str, bytes]], labels: Sequence[bool], seed: int):
+    def __init__(
+        self,
+        events: Sequence[tuple[str, bytes]],
+        labels: Sequence[bool],
+        seed: int,
+        moments: Sequence[int] = (),
+        findings: Sequence[LaterFinding] = (),
+        without: Sequence[float] = (),
+    ):
         chance = random.Random(seed)  # noqa: S311 - a demo, not a secret
-        self.records: list[tuple[bytes, bytes]] = []
-        for name, event in events:
-            self.records.append((name.encode(), event))
+        names = [name for name, _ in events]
+        self.records: list[SentRecord] = []
+        for (name, event), moment in zip(events, moments or [NOW] * len(events), strict=True):
+            self.records.append(SentRecord(name.encode(), event, moment))
             if chance.random() < BAD_SHARE:
-                self.records.append((b"bad", chance.choice(BAD_RECORDS)))
-        self.label_of = {name: label for (name, _), label in zip(events, labels, strict=True)}
+                self.records.append(SentRecord(b"bad", chance.choice(BAD_RECORDS), moment))
+        self.label_of = dict(zip(names, labels, strict=True))
         self.bad = len(self.records) - len(self.label_of)
+        self.dated = bool(moments)
+        self.findings = findings
+        self.without = dict(zip(names, without, strict=True)) if without else {}
 
 
-def prepare(console: Console, folder: Path, source: DemoData, count: int) -> tuple[Scorer, Sent]:
+class Prepared(NamedTuple):
+    """What the demo needs."""
+
+    scorer: Scorer
+    sent: Sent
+    known: Dated | None
+    """What is remembered from before; None of claims that do not say when things became known."""
+
+
+def prepare(console: Console, folder: Path, source: DemoData, count: int) -> Prepared:
     """Train on the earlier claims by date; the later ones, with some bad records, will be sent.
 
     Raises:
@@ -90,22 +127,44 @@ def prepare(console: Console, folder: Path, source: DemoData, count: int) -> tup
             synthetic = source.data == SYNTHETIC
             dataset, event_of = _history(console, folder, source, count)
             plan = SplitPlan(kind="time", test_size=0.5 if synthetic else 0.2, seed=SEED)
-            _, held_out = split(dataset, plan)
+            sides = split(dataset, plan)
         except (DatasetError, ValueError, OSError) as error:
             raise SettingsError(f"DATA={source.data} FORMAT={source.format}: {error}") from error
-    with console.status("training gradient boosting on the earlier claims"):
-        trained = train(dataset, "gradient_boosting", plan, policy=Top(ALERT_SHARE))
+    with console.status(f"training {ALGORITHM.replace('_', ' ')} on the earlier claims"):
+        past = past_of(dataset) if says_when(dataset.contract) else None
+        trained = train(
+            dataset if past is None else with_history(dataset, past),
+            ALGORITHM,
+            plan,
+            policy=Top(ALERT_SHARE),
+            sides=sides,
+            history=None if past is None else past.plan,
+        )
         write(trained, folder / "model", created_at=dt.datetime.now(dt.UTC))
+        known = None if past is None else dated(dataset, sides, ALGORITHM, count)
     console.print(
         f"trained on {trained.data.training_rows:,} earlier claims of {dataset.name}; "
         f"on {trained.report.n:,} later ones ROC AUC {trained.report.roc_auc:.3f}",
         soft_wrap=True,
     )
-    chosen = held_out[np.arange(min(count, len(held_out)))]
+    chosen = sides.test[:count] if known is None else known.later
     identity = dataset.contract.event.id
     events = [(getattr(c, identity), event_of(c)) for c in pick(dataset.claims, chosen)]
-    sent = Sent(events, (dataset.labels[chosen] == 1).tolist(), seed=SEED)
-    return load_model(folder / "model"), sent
+    labels = (dataset.labels[chosen] == 1).tolist()
+    sent = (
+        Sent(events, labels, SEED)
+        if known is None
+        else Sent(
+            events,
+            labels,
+            SEED,
+            moments=[known.reported(row) for row in chosen.tolist()],
+            findings=findings(known, chosen),
+            without=known.without.tolist(),
+        )
+    )
+    scorer = load_model(folder / "model", remembers=known is not None)
+    return Prepared(scorer, sent, known)
 
 
 def _history(console: Console, folder: Path, source: DemoData, count: int) -> History:

@@ -1,4 +1,4 @@
-"""Fitted scikit-learn trees, evaluated and explained by LightGBM's compiled code.
+"""Fitted scikit-learn trees, evaluated and explained by LightGBM's compiled code or from tables.
 
 scikit-learn needs about half a millisecond per call before the first row and has no TreeSHAP.
 LightGBM solves both, and reads a model from text: so the fitted trees are written as such a text,
@@ -10,7 +10,7 @@ gradient boosting, the rounding of inputs to single precision for forests.
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import lightgbm
 import numpy as np
@@ -21,9 +21,11 @@ from model.arrays import Matrix
 from model.compiled import nodes as trees
 from model.compiled.lightgbm_text import model_text
 from model.compiled.nodes import Nodes
-from model.compiled.shapley import ShapleyTables, are_small
+from model.compiled.tables import TreeTables, are_small
 
 Unit = Literal["log-odds", "probability"]
+FEW: Final = 64
+"""Fewer claims are scored by LightGBM: looking up what trees give takes longer to begin."""
 
 
 class CompiledTrees:
@@ -49,11 +51,13 @@ class CompiledTrees:
         self.unit: Unit = "probability" if mean else "log-odds"
         self._divisor = len(nodes) if mean else 1
         self._booster = lightgbm.Booster(model_str=model_text(nodes, features))
-        self._tables = ShapleyTables(nodes, features) if are_small(nodes) else None
+        self._tables = TreeTables(nodes, features) if are_small(nodes) else None
 
     def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Raw scores, shape (n_claims,), of a matrix (n_claims, n_features)."""
-        return self._predict(X, raw_score=True)
+        if self._tables is None or len(X) < FEW:
+            return self.lightgbm_raw(X)
+        return self._tables.raw(self._seen(X)) / self._divisor
 
     def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Fraud probabilities, shape (n_claims,)."""
@@ -66,14 +70,18 @@ class CompiledTrees:
         The last column is the expected raw score; the row's sum is its raw score. Lundberg et
         al., "From local explanations to global understanding with explainable AI for trees",
         Nature Machine Intelligence 2 (2020), algorithm 2 (path-dependent). Looked up in tables if
-        the trees are small, see `model.compiled.shapley`.
+        the trees are small, see `model.compiled.tables`.
         """
         if self._tables is None:
             return self.lightgbm_contributions(X)
         return self._tables.contributions(self._seen(X)) / self._divisor
 
+    def lightgbm_raw(self, X: Matrix) -> npt.NDArray[np.float64]:
+        """Raw scores by LightGBM, whatever the size of the trees."""
+        return self._predict(X, raw_score=True)
+
     def lightgbm_contributions(self, X: Matrix) -> Matrix:
-        """The same by LightGBM, whatever the size of the trees."""
+        """Contributions by LightGBM, whatever the size of the trees."""
         return self._predict(X, pred_contrib=True).reshape(len(X), self.features + 1)
 
     def _seen(self, X: Matrix) -> Matrix:

@@ -68,7 +68,8 @@ class MatrixReader:
             codes = np.fromiter(found, np.float64, len(claims) * len(self._texts))
             read.update(zip(self._texts, _columns(codes, len(claims)), strict=True))
         if len(self._numbers) > 1:
-            values = np.array(list(_flat(claims, self._numbers)), dtype=np.float64)
+            flat = _flat(claims, self._numbers)
+            values = np.fromiter(flat, np.float64, len(claims) * len(self._numbers))
             for name, column in zip(self._numbers, _columns(values, len(claims)), strict=True):
                 facts.know(name, column)
                 read[name] = self._encoder.column(name, column)

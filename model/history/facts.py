@@ -5,7 +5,9 @@ whatever order and however often, hold the same. Times are milliseconds since 19
 """
 
 import hashlib
-from typing import Final
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +16,9 @@ ClaimRef = bytes
 which is the same in every store."""
 DAY: Final = 86_400_000
 """Milliseconds."""
+_Key = TypeVar("_Key", bound=Any)
+EVER: Final = -(1 << 62)
+"""Before all moments."""
 _EPOCH: Final = 719_163
 """Ordinal of 1970-01-01."""
 
@@ -63,16 +68,57 @@ def first_of(one: ClaimFact, other: ClaimFact) -> ClaimFact:
     return min(one, other, key=_rank)
 
 
-def _rank(fact: ClaimFact) -> tuple[int, bytes, int, float]:
+def _rank(fact: ClaimFact) -> tuple[int, bytes, int, float, bool]:
     policy = b"" if fact.policy is None else fact.policy
     day = -1 if fact.day is None else fact.day
     amount = -1.0 if fact.amount is None else fact.amount
-    return (fact.known_at, policy, day, amount)
+    return (fact.known_at, policy, day, amount, fact.amount is not None)
 
 
-def in_order(findings: frozenset[OutcomeFact]) -> tuple[OutcomeFact, ...]:
-    """Findings on one claim, the latest last.
+def counting(named: Mapping[_Key, ClaimFact], most: int) -> Mapping[_Key, ClaimFact]:
+    """The entities that count of those that a claim names: so many, those that it named first.
 
-    Of two at the same time, the one that clears the claim counts: a doubt is no finding of fraud.
+    Which of them counted at a moment follows from what was known then: what comes later is named
+    later.
+
+    Args:
+        named: the facts that count, by entity.
+        most: see `Bounds.names`.
     """
-    return tuple(sorted(findings, key=lambda finding: (finding.known_at, not finding.fraud)))
+    if len(named) <= most:
+        return named
+    first = sorted(named, key=lambda key: (named[key].known_at, key))
+    return {key: named[key] for key in first[:most]}
+
+
+def changes(first: Callable[[bool, int], int | None], most: int) -> list[tuple[int, bool]]:
+    """When what was found about a claim changed, and to what: so many times, the first ones.
+
+    A finding that repeats the one before it changes nothing. Of two at the same time, the one that
+    clears the claim is the later: a doubt is no finding of fraud. Whatever the number of findings,
+    each change is one search.
+
+    Args:
+        first: the first moment, from one on, at which fraud was found, or that there was none.
+        most: see `Bounds.findings`.
+    """
+    fraud_at, cleared_at = first(True, EVER), first(False, EVER)
+    fraud = fraud_at is not None and (cleared_at is None or fraud_at <= cleared_at)
+    moment = fraud_at if fraud else cleared_at
+    found: list[tuple[int, bool]] = []
+    while moment is not None and len(found) < most:
+        found.append((moment, fraud))
+        moment = first(not fraud, moment if fraud else moment + 1)
+        fraud = not fraud
+    return found
+
+
+def changes_in(cleared: Sequence[int], frauds: Sequence[int], most: int) -> list[tuple[int, bool]]:
+    """The same of sorted moments at which a claim was cleared, and at which fraud was found."""
+
+    def first(fraud: bool, moment: int) -> int | None:
+        moments = frauds if fraud else cleared
+        place = bisect_left(moments, moment)
+        return moments[place] if place < len(moments) else None
+
+    return changes(first, most)

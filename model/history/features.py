@@ -8,7 +8,7 @@ the claim itself. Whoever computes a feature differently has computed another fe
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 from model.history.facts import DAY
@@ -42,6 +42,8 @@ class EntityFeatures(NamedTuple):
     """The same as a share; missing if no outcome was known."""
 
 
+# What a NamedTuple is called by is a function in Python; this is its equal in C.
+_features: Final = partial(tuple.__new__, EntityFeatures)
 MISSING: Final = EntityFeatures()
 """Of a claim that names no entity of the kind. It is not the same as having no history."""
 SUFFIXES: Final = EntityFeatures._fields
@@ -71,6 +73,24 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
+class Window(NamedTuple):
+    """What a feature counts that counts claims over some days."""
+
+    entity: str
+    """The feature's name without the days."""
+    days: int
+
+
+@lru_cache(maxsize=1_024)
+def window_of(name: str) -> Window | None:
+    """The window of a feature; None if it counts over none."""
+    for days in WINDOWS:
+        suffix = f"_claims_{days}d"
+        if name.startswith("history_") and name.endswith(suffix):
+            return Window(name.removesuffix(suffix), days)
+    return None
+
+
 class KnownEntity(NamedTuple):
     """What a claim is told of one entity."""
 
@@ -78,6 +98,10 @@ class KnownEntity(NamedTuple):
     """None if the entity is taken for a placeholder."""
     bounded: bool = False
     """There are more claims than are looked at for their policies."""
+
+
+_known: Final = partial(tuple.__new__, KnownEntity)
+_history: Final = partial(tuple.__new__, ClaimHistory)
 
 
 def claim_history(
@@ -91,18 +115,19 @@ def claim_history(
             see `entity_features`.
     """
     found = [MISSING] * len(kinds)
-    common, bounded = set(), set()
+    common: list[int] = []
+    bounded: list[int] = []
     for number, (features, more) in named:
         if features is None:
-            common.add(number)
+            common.append(number)
         elif found[number] is MISSING:
             found[number] = features
         else:
             found[number] = _together(found[number], features)
         if more:
-            bounded.add(number)
-    flags = [f"{COMMON}:{kinds[number].kind}" for number in sorted(common)]
-    return ClaimHistory(tuple(found), tuple(flags), tuple(sorted(bounded)))
+            bounded.append(number)
+    flags = [f"{COMMON}:{kinds[number].kind}" for number in sorted({*common})] if common else ()
+    return _history((tuple(found), tuple(flags), tuple(sorted({*bounded}))))
 
 
 def entity_features(
@@ -140,17 +165,19 @@ def entity_features(
     if own is not None:
         decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
         decided, frauds = decided - decided_itself, frauds - fraud_itself
-    features = EntityFeatures(
-        float(counts[1]),
-        float(counts[2]),
-        float(counts[3]),
-        float(policies),
-        (as_of - latest) / DAY,
-        float(decided),
-        float(frauds),
-        frauds / decided if decided else _NAN,
+    features = _features(
+        (
+            float(counts[1]),
+            float(counts[2]),
+            float(counts[3]),
+            float(policies),
+            (as_of - latest) / DAY,
+            float(decided),
+            float(frauds),
+            frauds / decided if decided else _NAN,
+        )
     )
-    return KnownEntity(features, bounded=others > most)
+    return _known((features, others > most))
 
 
 @lru_cache(maxsize=1_024)

@@ -119,7 +119,7 @@ class EntityPast(Struct, gc=False):
 
         Args:
             fact: the claim.
-            findings: all that are known on it, as `in_order` gives them.
+            findings: all that count of those known on it, the latest last.
         """
         former = self.facts.get(fact.claim)
         if former is not None:
@@ -143,6 +143,10 @@ class EntityPast(Struct, gc=False):
         if findings:
             self.findings[claim] = findings
             self._count(fact, findings, remove=False)
+
+    def drop(self, claim: ClaimRef) -> None:
+        """Take out a claim, as if it had never named this entity."""
+        self._take_out(self.facts.pop(claim))
 
     def _take_out(self, fact: ClaimFact) -> None:
         former = self.findings.pop(fact.claim, NO_FINDINGS)

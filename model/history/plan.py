@@ -25,6 +25,11 @@ class Bounds(Struct, frozen=True, kw_only=True):
     """How many of the latest claims of a business-like entity are looked at for their policies."""
     common: int = 20
     """A person-like entity that stands on so many policies is taken for a placeholder, too."""
+    names: int = 64
+    """How many entities count of one claim id, those that it named first: whoever sends an id again
+    and again, with other names each time, makes no work that grows."""
+    findings: int = 16
+    """How many changes of what was found about one claim id count, the first ones."""
 
     @property
     def span(self) -> int:

@@ -1,8 +1,16 @@
 """A store of facts in memory: dictionaries by entity and by claim."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
-from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, in_order
+from model.history.facts import (
+    ClaimFact,
+    ClaimRef,
+    OutcomeFact,
+    changes_in,
+    counting,
+    first_of,
+)
 from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
 from model.history.keys import Hash
 from model.history.past import NO_FINDINGS, EntityPast
@@ -24,31 +32,49 @@ class DictStore:
         self._kinds = tuple(kinds)
         self._bounds = bounds
         self._pasts: dict[EntityKey, EntityPast] = {}
-        self._named_by: dict[ClaimRef, set[EntityKey]] = {}
-        """Entities by the claims that name them."""
-        self._findings: dict[ClaimRef, frozenset[OutcomeFact]] = {}
-        """By claim, also if the claim itself has not come yet."""
+        self._named_by: dict[ClaimRef, dict[EntityKey, ClaimFact]] = {}
+        """Facts that count, by the entities that a claim names, by the claim."""
+        self._found: dict[ClaimRef, tuple[list[int], list[int]]] = {}
+        """Moments at which a claim was cleared, and at which fraud was found, each sorted; also if
+        the claim itself has not come yet."""
 
     def remember(self, fact: ClaimFact, keys: Iterable[EntityKey]) -> None:
         """Take in a claim and the entities that it names."""
-        findings = in_order(self._findings.get(fact.claim, frozenset()))
-        named = self._named_by.setdefault(fact.claim, set())
+        claim, most = fact.claim, self._bounds.names
+        findings = self._findings(claim)
+        named = self._named_by.setdefault(claim, {})
         for key in keys:
-            named.add(key)
+            former = named.get(key)
+            named[key] = fact if former is None else first_of(former, fact)
             past = self._pasts.get(key)
             if past is None:
                 past = self._pasts[key] = EntityPast(self._bounds.span)
             past.add(fact, findings)
+        if len(named) > most:
+            for key in named.keys() - counting(named, most).keys():
+                del named[key]
+                self._pasts[key].drop(claim)
 
     def learn(self, finding: OutcomeFact) -> None:
         """Take in what was found about a claim, whether or not the claim has come yet."""
-        former = self._findings.get(finding.claim, frozenset())
-        if finding in former:
+        claim = finding.claim
+        moments = self._found.setdefault(claim, ([], []))[finding.fraud]
+        place = bisect_left(moments, finding.known_at)
+        if moments[place : place + 1] == [finding.known_at]:
             return
-        self._findings[finding.claim] = known = former | {finding}
-        ordered = in_order(known) or NO_FINDINGS
-        for key in self._named_by.get(finding.claim, ()):
-            self._pasts[key].found(finding.claim, ordered)
+        moments.insert(place, finding.known_at)
+        findings = self._findings(claim)
+        for key in self._named_by.get(claim, ()):
+            self._pasts[key].found(claim, findings)
+
+    def _findings(self, claim: ClaimRef) -> tuple[OutcomeFact, ...]:
+        found = self._found.get(claim)
+        if found is None:
+            return NO_FINDINGS
+        return tuple(
+            OutcomeFact(claim=claim, known_at=moment, fraud=fraud)
+            for moment, fraud in changes_in(*found, self._bounds.findings)
+        )
 
     def history(self, claim: ClaimRef, keys: Iterable[EntityKey], as_of: int) -> ClaimHistory:
         """The history features of a claim as of a moment; see `claim_history`."""

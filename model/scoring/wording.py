@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from model.artifact.comparing import NOTHING, Comparer
 from model.artifact.comparisons import Comparisons
+from model.history.features import window_of
 from model.scoring.phrases import FeatureValue, phrase
 from schemas.contract.model import Contract
 
@@ -89,7 +90,9 @@ class Wording:
         mark = tuple([one.text for one in told])
         found = self._joint.get(mark)
         if found is None:
-            found = self._together(told, columns, codes)
+            by_feature = {one.feature: column for one, column in zip(told, columns, strict=True)}
+            kept = _said_once(told)
+            found = self._together(kept, [by_feature[one.feature] for one in kept], codes)
             self._remember(self._joint, mark, found)
         return found
 
@@ -99,6 +102,8 @@ class Wording:
         """Several facts as one; weak ones only if there are no others, or with what they make
         together.
         """
+        if len(told) == 1:
+            return told[0]
         if len(told) == 2:
             (first, second), (one, other) = told, (codes[column] for column in columns)
             found = self._comparer.together(first.feature, _code(one), second.feature, _code(other))
@@ -177,6 +182,30 @@ class Wording:
         if isinstance(value, bool):
             return "true" if value else "false"
         return "unseen" if self._contract.is_category(feature) and code < 0 else "stated"
+
+
+def _said_once(told: Sequence[WordedFact]) -> list[WordedFact]:
+    """The facts without counts that say nothing more: of the same number over several windows, that
+    of the shortest stays, as it is within the others; of none at all, that of the longest.
+    """
+    found: dict[object, WordedFact] = {}
+    for one in told:
+        window = window_of(one.feature)
+        if window is None or not isinstance(one.value, float):
+            found[one.feature] = one
+            continue
+        mark = window.entity, one.value
+        former = found.get(mark)
+        days = window.days if one.value else -window.days
+        if former is None or days < _days(former):
+            found[mark] = one
+    return list(found.values())
+
+
+def _days(one: WordedFact) -> int:
+    window = window_of(one.feature)
+    assert window is not None
+    return window.days if one.value else -window.days
 
 
 def _code(code: float) -> float:

@@ -1,20 +1,27 @@
 """Parquet, batch by batch and only the columns that are read. Needs pyarrow, of *parquet*."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from schemas.columnar.cells import CellsRead, column_reader
+from schemas.columnar.cells import CellsRead, OutOfRange, column_reader
 from schemas.printable import listed
 from schemas.tables.rows import Row, Table, TableError, is_text, table
 
 BATCH_ROWS: Final = 4_096
 BATCH_BYTES: Final = 2_000_000
 """Of the columns that are read, as they are in the file: fewer rows are read at once if long."""
+UNPACKED_BYTES: Final = 16_000_000
+"""Of texts that a file has once and rows repeat: fewer rows are unpacked at once if long."""
 BUFFER: Final = 65_536
 """Bytes of a column that are fetched at once."""
+DICTIONARY: Final = frozenset({"RLE_DICTIONARY", "PLAIN_DICTIONARY"})
+"""Encodings of a column that has each of its values once, and numbers of them."""
+LIST: Final = OutOfRange("a list, and no field is read from one")
 
+Open = Callable[..., Any]
+"""Opens the file, which pyarrow knows as a `ParquetFile`."""
 ReadOnly = frozenset[int] | None
 """Numbers of the columns that are read; None: all."""
 
@@ -22,7 +29,8 @@ ReadOnly = frozenset[int] | None
 def read_parquet(path: Path) -> Table:
     """Read Parquet; a column of structs is one column for each of their members, `a.b`.
 
-    A cell that no value of Python stands for, as a day in the year 10000, is `OutOfRange`.
+    A cell that no value of Python stands for, as a day in the year 10000, is `OutOfRange`; so is
+    every list, which may be of any length.
 
     Raises:
         TableError: it is none, or pyarrow is not installed.
@@ -30,11 +38,13 @@ def read_parquet(path: Path) -> Table:
     pa = pyarrow_for(f"{path.name}: reading")
     try:
         # Columns are fetched bit by bit: by default all of a group of rows, however large, at once.
-        file = pa.parquet.ParquetFile(path, pre_buffer=False, buffer_size=BUFFER)
-        header = tuple(_flat(pa, file.schema_arrow.empty_table()).column_names)
+        opened = partial(pa.parquet.ParquetFile, path, pre_buffer=False, buffer_size=BUFFER)
+        schema = _flat(pa, opened().schema_arrow.empty_table()).schema
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name}: {error}") from error
-    rows = partial(_rows, pa, path.name, file, header)
+    header = tuple(schema.names)
+    lists = frozenset(n for n, field in enumerate(schema) if pa.types.is_nested(field.type))
+    rows = partial(_rows, pa, path.name, opened, header, lists)
     return table(path.name, header, rows(None), narrowed=rows)
 
 
@@ -49,38 +59,109 @@ def pyarrow_for(what: str) -> Any:
     """
     try:
         import pyarrow  # noqa: PLC0415 - of an extra
+        import pyarrow.compute  # noqa: PLC0415
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise TableError(f"{what} Parquet needs pyarrow: pip install 'pyarrow>=26'") from error
     return pyarrow
 
 
-def _rows(pa: Any, name: str, file: Any, header: Sequence[str], wanted: ReadOnly) -> Iterator[Row]:
+class _Leaf(NamedTuple):
+    """A column as it is in the file: structs and lists are several, or have others within."""
+
+    path: str
+    in_list: bool
+    shared: bool
+    """Texts that are the same are in the file once, and can be so in memory."""
+    mean: int
+    """Bytes of a row, in the group of rows where it is the largest."""
+    longest: int
+    """Bytes that a row may have in memory, whatever it has in the file; 0 if that is not known."""
+
+
+def _leaf(metadata: Any, number: int) -> _Leaf:
+    column = metadata.schema.column(number)
+    groups = [metadata.row_group(n) for n in range(metadata.num_row_groups)]
+    parts = [(group.column(number), group.num_rows) for group in groups]
+    encodings = {encoding for part, _ in parts for encoding in part.encodings}
+    sizes = [part.total_uncompressed_size for part, _ in parts]
+    in_dictionary = not encodings.isdisjoint(DICTIONARY)
+    # Of texts that begin alike the file has only what differs.
+    begin_alike = "DELTA_BYTE_ARRAY" in encodings
+    return _Leaf(
+        column.path,
+        in_list=column.max_repetition_level > 0,
+        shared=in_dictionary and not begin_alike and column.physical_type == "BYTE_ARRAY",
+        mean=max((part.total_uncompressed_size // max(rows, 1) for part, rows in parts), default=0),
+        longest=max(column.length, 0) or (max(sizes, default=0) if begin_alike else 0),
+    )
+
+
+def _leaves(metadata: Any) -> list[_Leaf]:
+    return [_leaf(metadata, number) for number in range(metadata.num_columns)]
+
+
+def _rows(
+    pa: Any, name: str, opened: Open, header: Sequence[str], lists: frozenset[int], wanted: ReadOnly
+) -> Iterator[Row]:
     """Rows; cells of columns that are not wanted are None."""
     names = None if wanted is None else [header[n] for n in sorted(wanted)]
-    size = _row_size(file.metadata, names)
-    rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(size, 1)))
+    leaves = [
+        leaf for leaf in _leaves(opened().metadata) if names is None or _is_in(leaf.path, names)
+    ]
+    mean = sum(leaf.mean for leaf in leaves)
     number = 0
     try:
-        for batch in file.iter_batches(batch_size=rows, columns=names):
-            columns = _columns(pa, name, _flat(pa, pa.Table.from_batches([batch])), header, wanted)
-            torn = [n for n, column in enumerate(columns) if column.torn]
-            for cells in zip(*(column.values for column in columns), strict=True):
-                number += 1
-                yield Row(number, cells, _fault(cells, torn, header), size)
+        for batch in _batches(pa, opened, [leaf for leaf in leaves if not leaf.in_list]):
+            unpacked = _longest_shared(pa, batch.columns)
+            some = max(1, UNPACKED_BYTES // max(unpacked, 1))
+            size = mean if some >= batch.num_rows else mean + unpacked
+            for start in range(0, batch.num_rows, some):
+                flat = _flat(pa, pa.Table.from_batches([batch.slice(start, some)]))
+                columns = _columns(pa, name, flat, header, lists, wanted)
+                torn = [n for n, column in enumerate(columns) if column.torn]
+                for cells in zip(*(column.values for column in columns), strict=True):
+                    number += 1
+                    yield Row(number, cells, _fault(cells, torn, header), size)
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{name}, after row {number}: {error}") from error
 
 
+def _batches(pa: Any, opened: Open, leaves: Sequence[_Leaf]) -> Iterator[Any]:
+    """Rows of these columns, as many at once as are not too large."""
+    # A text that a million rows repeat is in the file once, and so it is in memory.
+    shared = opened(read_dictionary=[leaf.path for leaf in leaves if leaf.shared])
+    mean, longest = sum(leaf.mean for leaf in leaves), sum(leaf.longest for leaf in leaves)
+    rows = min(BATCH_ROWS, BATCH_BYTES // max(mean, 1), UNPACKED_BYTES // max(longest, 1))
+    columns = [leaf.path for leaf in leaves]
+    # Of members of structs, Arrow reads no batch that has texts of two groups' dictionaries.
+    for group in range(shared.num_row_groups):
+        yield from shared.iter_batches(max(1, rows), [group], columns)
+
+
+def _longest_shared(pa: Any, columns: Iterable[Any]) -> int:
+    """Bytes that a row of a batch may have in columns whose texts are in memory once."""
+    found = 0
+    for column in columns:
+        if pa.types.is_struct(column.type):
+            found += _longest_shared(pa, column.flatten())
+        elif pa.types.is_dictionary(column.type):
+            found += pa.compute.max(pa.compute.binary_length(column.dictionary)).as_py() or 0
+    return found
+
+
 def _columns(
-    pa: Any, name: str, flat: Any, header: Sequence[str], wanted: ReadOnly
+    pa: Any, name: str, flat: Any, header: Sequence[str], lists: frozenset[int], wanted: ReadOnly
 ) -> Sequence[CellsRead]:
-    """The columns of a batch."""
-    if wanted is None:
-        found = dict(enumerate(flat.columns))
-    else:  # a name that is read is there once, or the table was refused
-        found = {n: flat.column(header[n]) for n in wanted}
+    """The columns of some rows."""
     columns = [CellsRead([None] * flat.num_rows)] * len(header)
+    if wanted is None:
+        read = (n for n in range(len(header)) if n not in lists)
+        found = dict(zip(read, flat.columns, strict=True))
+    else:  # a name that is read is there once, or the table was refused
+        found = {n: flat.column(header[n]) for n in wanted - lists}
+    for number in lists if wanted is None else wanted & lists:
+        columns[number] = CellsRead([LIST] * flat.num_rows)
     for number, column in found.items():
         try:
             columns[number] = column_reader(pa, column.type)(column)
@@ -88,20 +169,6 @@ def _columns(
             where = f"{name}, column {listed([header[number]])}"
             raise TableError(f"{where}: {column.type} cannot be read: {error}") from error
     return columns
-
-
-def _row_size(metadata: Any, names: Sequence[str] | None) -> int:
-    """Mean bytes of a row in the columns of these names, in the group where it is the largest."""
-    if not metadata.num_row_groups:
-        return 0
-    leaves = [metadata.schema.column(n).path for n in range(metadata.num_columns)]
-    used = [n for n, leaf in enumerate(leaves) if names is None or _is_in(leaf, names)]
-    groups = map(metadata.row_group, range(metadata.num_row_groups))
-    sizes: Iterator[int] = (
-        sum(group.column(n).total_uncompressed_size for n in used) // max(group.num_rows, 1)
-        for group in groups
-    )
-    return max(sizes)
 
 
 def _is_in(leaf: str, names: Sequence[str]) -> bool:

@@ -22,9 +22,13 @@ LOGS = Path("reports") / "chaos"
 
 
 def chosen(options: argparse.Namespace) -> list[faults.Fault]:
-    """The faults that were asked for."""
+    """The faults that were asked for; those of memory only with memory."""
     wanted = [faults.BY_NAME[name] for name in options.fault] or faults.ALL
-    return [fault for fault in wanted if fault.name not in options.without]
+    return [
+        fault
+        for fault in wanted
+        if fault.name not in options.without and (options.memory or not fault.memory)
+    ]
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:

@@ -1,19 +1,27 @@
 """The catalogue of faults. Each starts the workers, does its harm, and leaves a way to recover."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 
+from consumer.memory.view import LogFact
+from model.history.facts import DAY
+from model.history.keys import fingerprint
+from schemas.memory import FactKey, FactKind, Naming, RememberedClaim
 from tests.broker import topics
 from tests.broker.proxy import END_TXN, PRODUCE, TXN_OFFSET_COMMIT, Direction
 from tests.broker.transactions import coordinator_of
+from tests.chaos import known, memory
 from tests.chaos.hooks import Action, Plan, Point
 from tests.chaos.stage import PARTITIONS, SESSION_S, TRANSACTION_S, Stage
+from tests.chaos.workers import Worker
 
 Act = Callable[[Stage], None]
 
@@ -40,6 +48,8 @@ class Fault(NamedTuple):
     """Largest record of the dead-letter topic."""
     live_dead_letters: bool = True
     """True if the live reader can read dead letters: their topic stays."""
+    memory: bool = False
+    """True if it is about what workers remember: only rounds with memory have it."""
 
 
 def plan(stage: Stage, point: Point, action: Action, seconds: float = 0.0) -> Plan:
@@ -319,6 +329,78 @@ def model_replaced(stage: Stage) -> None:
         stage.back(worker, ends + 1)
 
 
+def _killed(stage: Stage, *workers: Worker) -> None:
+    """Kill workers, which are not started again for now."""
+    for worker in workers:
+        worker.keep = False
+        worker.signal(signal.SIGKILL)
+    stage.fleet.until(lambda: all(w.pid is None for w in workers), "the end of killed workers")
+
+
+def _started_again(stage: Stage, *workers: Worker) -> None:
+    for worker in workers:
+        worker.keep = True
+    for worker in workers:
+        stage.back(worker)
+
+
+def store_wiped(stage: Stage) -> None:
+    """A worker is back on a new disk, when there is much that it has known for long."""
+    worker = stage.running()
+    stage.fleet.sleep(known.SLACK.total_seconds() + 1)
+    _killed(stage, worker)
+    shutil.rmtree(stage.store_of(worker))
+    _started_again(stage, worker)
+    stage.progress(200)
+
+
+def store_of_another_worker(stage: Stage) -> None:
+    """A worker is back with a copy of another's store, which is ahead of its own or behind."""
+    worker = stage.running()
+    other = stage.fleet.workers[1]
+    stage.fleet.sleep(stage.random.uniform(0, 3))
+    _killed(stage, worker, other)
+    own = stage.store_of(worker)
+    shutil.rmtree(own)
+    shutil.copytree(stage.store_of(other), own)
+    _started_again(stage, worker, other)
+
+
+def store_of_another_topic(stage: Stage) -> None:
+    """A worker is back with a store of other records at the same positions."""
+    worker = stage.running()
+    _killed(stage, worker)
+    path = stage.store_of(worker)
+    shutil.rmtree(path)
+    with closing(memory.store(path, topics.fresh_name("id"))) as other:
+        claims = [
+            RememberedClaim(
+                claim_id=f"other-{number}",
+                known_at=number * DAY,
+                key=fingerprint(memory.SECRET),
+                entities=(Naming("phone", bytes(16)),),
+            )
+            for number in range(20)
+        ]
+        keys = [FactKey(FactKind.CLAIM, claim.claim_id, "other", 0, 0) for claim in claims]
+        other.apply(list(map(LogFact, keys, claims)), dict.fromkeys(range(PARTITIONS), 5))
+    _started_again(stage, worker)
+
+
+def abort_in_a_backlog(stage: Stage) -> None:
+    """A worker that is alone is stopped past its session, with much to read before and after: what
+    it scored comes again in other batches, in another order.
+    """
+    stage.fleet.sleep(stage.random.uniform(3, 5))
+    points: Sequence[Point] = ("produce:after", "offsets:before", "offsets:after", "commit:before")
+    trap = plan(stage, stage.random.choice(points), "stop")
+    worker = stage.fleet.add("w0", trap, mutant=stage.mutant)
+    stage.hit()
+    stage.fleet.sleep(SESSION_S + 2)
+    worker.signal(signal.SIGCONT)
+    stage.progress(600)
+
+
 ALL: Sequence[Fault] = (
     Fault("kill-after-consume", killed_at("consume:after")),
     Fault("kill-after-begin", killed_at("begin:after")),
@@ -355,5 +437,9 @@ ALL: Sequence[Fault] = (
     Fault("topic-missing", topic_missing, bad_from_start=False, live_dead_letters=False),
     Fault("record-too-large", too_large, bad_from_start=False, dead_letter_bytes=500),
     Fault("model-replaced", model_replaced),
+    Fault("abort-in-a-backlog", abort_in_a_backlog, memory=True),
+    Fault("store-wiped", store_wiped, memory=True),
+    Fault("store-of-another-worker", store_of_another_worker, memory=True),
+    Fault("store-of-another-topic", store_of_another_topic, memory=True),
 )
 BY_NAME = {fault.name: fault for fault in ALL}

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import Any
 
 from confluent_kafka import TopicPartition
@@ -144,6 +145,131 @@ def sweep_believed() -> None:
     _patch(TakeOver, "step", _believing)
 
 
+def memory_uncommitted() -> None:
+    """The log is followed uncommitted."""
+    from consumer.kafka.client import make_onlooker
+    from consumer.memory import tail
+
+    def reading(settings: Any, _: str, config: Any) -> Any:
+        return make_onlooker(settings, "read_uncommitted", config)
+
+    _patch(tail, "make_onlooker", reading)
+
+
+def memory_apart() -> None:
+    """What is remembered goes out before its transaction, and not in it."""
+
+    def first(publish: Callable[[], None], remember: Callable[[], None]) -> None:
+        remember()
+        publish()
+
+    _apart(first)
+
+
+def memory_afterwards() -> None:
+    """What is remembered goes out when its transaction is committed, and not in it."""
+
+    def last(publish: Callable[[], None], remember: Callable[[], None]) -> None:
+        publish()
+        remember()
+
+    _apart(last)
+
+
+def _apart(order: Callable[[Callable[[], None], Callable[[], None]], None]) -> None:
+    """The commit of a transaction and the memory records of its batch, in this order."""
+    from confluent_kafka import Producer
+
+    from consumer.kafka.client import common_config
+    from consumer.kafka.producing import produce
+    from consumer.publishing.transactions import ExactlyOnce
+
+    publish, commit = ExactlyOnce.publish, ExactlyOnce._commit
+    plain: list[Any] = []
+    kept: dict[int, Any] = {}
+
+    def without(self: Any, publication: Any, metadata: Any, done: Callable[[], None]) -> None:
+        own = self._settings.memory_topic
+        rest = publication._replace(outputs=[o for o in publication.outputs if o.topic != own])
+        kept[id(rest)] = rest, [o for o in publication.outputs if o.topic == own]
+        publish(self, rest, metadata, done)
+
+    def committing(
+        self: Any, filled: Any, publication: Any, metadata: Any, done: Callable[[], None]
+    ) -> None:
+        _, outputs = kept.pop(id(publication))
+        if not plain:
+            plain.append(Producer(common_config(self._settings)))
+
+        def remember() -> None:
+            for output in outputs:
+                produce(plain[0], output.topic, output.records)
+            plain[0].flush()
+
+        def publishing() -> None:
+            commit(self, filled, publication, metadata, done)
+
+        order(publishing, remember)
+
+    _patch(ExactlyOnce, "publish", without)
+    _patch(ExactlyOnce, "_commit", committing)
+
+
+def pending_kept() -> None:
+    """Claims of an aborted batch stay among what is known."""
+    from consumer.memory.pending import PendingClaims
+
+    def careless(self: Any) -> None:
+        self._uncommitted.clear()
+
+    _patch(PendingClaims, "void", careless)
+
+
+def own_counted() -> None:
+    """An earlier copy of the claim counts for it."""
+    _asked(lambda asked: asked._replace(claim=bytes(16)))
+
+
+def same_day() -> None:
+    """What becomes known on the day of the claim counts: claims, and findings a day early."""
+    _asked(lambda asked: asked._replace(as_of=asked.as_of + 24 * 3_600_000))
+
+
+def _asked(flawed: Callable[[Any], Any]) -> None:
+    """The store is asked about something else than the alert says."""
+    from consumer.memory.store import MemoryStore
+
+    histories = MemoryStore.histories
+
+    def asking(self: Any, asked: Sequence[Any], pending: Any) -> Any:
+        return histories(self, list(map(flawed, asked)), pending)
+
+    _patch(MemoryStore, "histories", asking)
+
+
+def wall_clock() -> None:
+    """A claim came in when it is scored."""
+    from consumer.memory import recall
+
+    _patch(recall, "known_at", lambda _, now: int(now.timestamp() * 1_000))
+
+
+def from_the_end() -> None:
+    """A store that is empty begins at the end of the log: what was before is never read."""
+    from confluent_kafka import OFFSET_END
+
+    from consumer.memory import tail
+
+    _patch(tail, "OFFSET_BEGINNING", OFFSET_END)
+
+
+def any_store() -> None:
+    """A store is read on whatever it was filled with."""
+    from consumer.memory.facts.folder import Folder
+
+    _patch(Folder, "_outdated", lambda *_: None)
+
+
 def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
     """Begin at the committed offsets, whatever the outputs hold."""
     from consumer.intake.takeover import Start
@@ -154,7 +280,7 @@ def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
     return starts
 
 
-def _patch(kind: type, name: str, flawed: Callable[..., Any]) -> None:
+def _patch(kind: type | ModuleType, name: str, flawed: Any) -> None:
     assert hasattr(kind, name)
     setattr(kind, name, flawed)
 
@@ -166,6 +292,15 @@ ALL: Mapping[str, Callable[[], None]] = {
     "commit-first": commit_first,
     "no-sweep": no_sweep,
     "sweep-believed": sweep_believed,
+    "memory-uncommitted": memory_uncommitted,
+    "memory-apart": memory_apart,
+    "memory-afterwards": memory_afterwards,
+    "pending-kept": pending_kept,
+    "own-counted": own_counted,
+    "same-day": same_day,
+    "wall-clock": wall_clock,
+    "from-the-end": from_the_end,
+    "any-store": any_store,
 }
 
 

@@ -12,7 +12,8 @@ import msgspec
 from tests.chaos.round import Result
 
 ROOT: Final = Path(__file__).parents[2]
-BEGINNING: Final = "worker.assembly"
+BEGINNINGS: Final = frozenset({"worker.assembly", "memory.tail"})
+"""What is put together from the settings; a worker is given its memory."""
 ASIDE: Final = frozenset(
     {
         "batch.alerts", "batch.cut", "batch.decode", "batch.edges", "batch.records",
@@ -94,7 +95,7 @@ def _of_memory(name: str) -> bool:
 def code() -> list[str]:
     """Modules of the consumer that decide whether an outcome is lost or doubled."""
     found: set[str] = set()
-    due = {BEGINNING}
+    due: set[str] = set(BEGINNINGS)
     while due:
         found |= due
         due = {used for name in due for used in _imported(name) if not _aside(used)} - found

@@ -25,9 +25,17 @@ from tests.chaos import memory
 from tests.chaos.check import Observation, check
 from tests.chaos.faults import Fault
 from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
-from tests.chaos.traffic import BAD, LiveReader, Pool, Traffic, make_pool, sources
+from tests.chaos.traffic import (
+    BAD,
+    LiveReader,
+    Pool,
+    Traffic,
+    make_history_pool,
+    make_pool,
+    sources,
+)
 from tests.chaos.workers import Fleet, Launcher, Worker
-from tests.harness.outcomes import Expected, Outputs, Place, source_of_alert
+from tests.harness.outcomes import Expected, Outputs, Place
 
 SENT = (signal.SIGKILL, signal.SIGTERM)
 """Signals that the harness sends."""
@@ -82,7 +90,7 @@ class Arena:
         self._keep_logs = keep_logs
         self._stack = contextlib.ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.pool: Pool = make_pool(self._folder)
+        self._pools: dict[bool, Pool] = {}
         self.launcher = self._stack.enter_context(Launcher())
         self._clusters: dict[Cluster, tuple[contextlib.ExitStack, NativeKafka, Proxy | None]] = {}
 
@@ -90,6 +98,11 @@ class Arena:
         for cluster in list(self._clusters):
             self._drop(cluster)
         self._stack.close()
+
+    def _pool(self, *, memory: bool) -> Pool:
+        if memory not in self._pools:
+            self._pools[memory] = (make_history_pool if memory else make_pool)(self._folder)
+        return self._pools[memory]
 
     def _cluster(self, wanted: Cluster) -> tuple[NativeKafka, Proxy | None]:
         nodes, kafka_version = wanted
@@ -136,15 +149,16 @@ class Arena:
     def _stage(
         self, case: Case, kafka: NativeKafka, proxy: Proxy | None, folder: Path
     ) -> Iterator[Stage]:
-        names = Names()
-        topics.create(kafka.direct, names.claims, PARTITIONS)
+        names, pool = Names(), self._pool(memory=case.memory)
+        # Claims that are remembered have times of their own, which are long ago.
+        topics.create(kafka.direct, names.claims, PARTITIONS, {"retention.ms": "-1"})
         topics.create(kafka.direct, names.alerts, PARTITIONS)
         limit = case.fault.dead_letter_bytes
         config = {"max.message.bytes": str(limit)} if limit else {}
         topics.create(kafka.direct, names.dead_letters, PARTITIONS, config)
         topics.create(kafka.direct, names.memory, PARTITIONS, {"cleanup.policy": "compact"})
         model_dir = folder / "model"
-        shutil.copytree(self.pool.models[0], model_dir)
+        shutil.copytree(pool.models[0], model_dir)
         env = {
             **WORKER_ENV,
             **names.env(),
@@ -154,7 +168,8 @@ class Arena:
             "MODEL_DIR": str(model_dir),
             **(memory.environment(folder, names.memory) if case.memory else {}),
         }
-        traffic = Traffic(kafka.direct, names.claims, self.pool, case.seed)
+        log = names.memory if case.memory else None
+        traffic = Traffic(kafka.direct, names.claims, pool, case.seed, log)
         if case.mutant is not None:
             traffic.aborted_share = 0.0  # it is to be caught by more than reading aborted claims
         traffic.bad = BAD if case.fault.bad_from_start else ()
@@ -175,7 +190,7 @@ class Arena:
                 traffic=traffic,
                 live=live,
                 names=names,
-                pool=self.pool,
+                pool=pool,
                 model_dir=model_dir,
                 random=random.Random(case.seed),
                 mark=folder / "mark",
@@ -213,11 +228,18 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         seen = observe(case, stage, expected, ends)
     except TimeoutError as error:
         return [*broken, f"what Kafka holds cannot be read: {error}"], len(expected)
-    broken += map(str, check(seen))
-    if case.memory:
-        accepted = [source_of_alert(row) for row in seen.outputs.alerts]
-        log = read_all(stage.kafka.direct, stage.names.memory)
-        broken += map(str, memory.check(accepted, log, stage.stores))
+    if not case.memory:
+        return [*broken, *map(str, check(seen))], len(expected)
+    outputs = seen.outputs
+    scored = memory.scored(outputs.expected, outputs.alerts, stage.pool.models)
+    broken += map(str, check(seen._replace(outputs=outputs._replace(expected=scored))))
+    remembered = memory.Remembered(
+        claims=read_all(stage.kafka.direct, stage.names.claims),
+        alerts=outputs.alerts,
+        log=read_all(stage.kafka.direct, stage.names.memory),
+        stores=stage.stores,
+    )
+    broken += map(str, memory.check(remembered))
     return broken, len(expected)
 
 

@@ -115,6 +115,11 @@ class Stage:
         """Where the workers store what they remember."""
         return self.mark.with_name("stores")
 
+    def store_of(self, worker: Worker) -> Path:
+        """Where this worker does."""
+        (found,) = (self.stores / worker.name).iterdir()
+        return found
+
     def network(self) -> Proxy:
         assert self.proxy is not None
         return self.proxy

@@ -35,6 +35,23 @@ FLAWS = [
     ("random-id", "stop-before-commit", "more than one outcome", SOUND),
     ("no-sweep", "broker-outage", "stuck after the fault", LEAKY),
 ]
+MEMORY_SMOKE: list[tuple[str, Protocol, Membership]] = [
+    ("abort-in-a-backlog", "classic", "dynamic"),
+    ("store-wiped", "consumer", "dynamic"),
+    ("store-of-another-worker", "classic", "static"),
+    ("store-of-another-topic", "classic", "static"),
+]
+MEMORY_FLAWS = [
+    ("memory-uncommitted", "kill-before-commit", "a store differs from the log"),
+    ("memory-apart", "kill-before-commit", "something else is remembered, or twice"),
+    ("memory-afterwards", "kill-after-commit", "a claim that was scored is not remembered"),
+    ("pending-kept", "abort-in-a-backlog", "an alert knew what nobody can have known"),
+    ("own-counted", "kill-before-commit", "an alert knew what nobody can have known"),
+    ("same-day", "kill-before-commit", "an alert knew what nobody can have known"),
+    ("wall-clock", "kill-before-commit", "a claim is remembered as of another time"),
+    ("from-the-end", "store-wiped", "an alert did not know what had long been known"),
+    ("any-store", "store-of-another-topic", "a store differs from the log"),
+]
 ATTEMPTS = 8
 """Rounds in which a flaw must show: some need a race to be lost."""
 
@@ -57,6 +74,14 @@ def test_exactly_once_outlives(
     assert result.records > 0
 
 
+@pytest.mark.parametrize(("fault", "protocol", "membership"), MEMORY_SMOKE)
+def test_what_is_remembered_outlives(
+    arena: Arena, fault: str, protocol: Protocol, membership: Membership
+) -> None:
+    result = arena.play(Case(BY_NAME[fault], protocol, membership, "smoke", memory=True))
+    assert not result.broken, "\n".join(result.broken)
+
+
 @pytest.mark.parametrize(("protocol", "membership"), [("classic", "static")])
 def test_exactly_once_outlives_a_broker_that_leaves_transactions_open(
     arena: Arena, protocol: Protocol, membership: Membership
@@ -74,6 +99,17 @@ def test_no_partition_is_left_to_nobody(arena: Arena) -> None:
 def test_a_flaw_is_caught(arena: Arena, flaw: str, fault: str, promise: str, kafka: str) -> None:
     for attempt in range(ATTEMPTS):
         case = Case(BY_NAME[fault], "classic", "dynamic", f"flaw:{attempt}", flaw, kafka)
+        if any(promise in broken for broken in arena.play(case).broken):
+            return
+    pytest.fail(f"{flaw} went unnoticed in {ATTEMPTS} rounds of {fault}")
+
+
+@pytest.mark.parametrize(("flaw", "fault", "promise"), MEMORY_FLAWS)
+def test_a_flaw_of_memory_is_caught(arena: Arena, flaw: str, fault: str, promise: str) -> None:
+    for attempt in range(ATTEMPTS):
+        case = Case(
+            BY_NAME[fault], "classic", "dynamic", f"flaw:{attempt}", flaw, SOUND, memory=True
+        )
         if any(promise in broken for broken in arena.play(case).broken):
             return
     pytest.fail(f"{flaw} went unnoticed in {ATTEMPTS} rounds of {fault}")

@@ -12,16 +12,24 @@ def played(*arguments: str) -> list[Case]:
     return list(itertools.islice(cases(parser().parse_args(arguments)), 200))
 
 
+ALWAYS = {fault.name for fault in faults.ALL if not fault.memory}
+
+
 def test_every_fault_is_played_in_every_mode() -> None:
-    found = {(c.fault.name, c.protocol, c.membership) for c in played()}
+    found = {(c.fault.name, c.protocol, c.membership) for c in played("--memory")}
     assert {name for name, _, _ in found} == set(faults.BY_NAME)
     assert len(found) == 3 * len(faults.BY_NAME)
     assert not {mode for _, *mode in found if tuple(mode) == REFUSED}
 
 
+def test_faults_of_memory_are_played_with_memory_only() -> None:
+    assert {c.fault.name for c in played()} == ALWAYS
+    assert set(faults.BY_NAME) > ALWAYS
+
+
 def test_faults_can_be_left_out() -> None:
     found = {c.fault.name for c in played("--without", "zombie", "--without", "outage-all")}
-    assert found == set(faults.BY_NAME) - {"zombie", "outage-all"}
+    assert found == ALWAYS - {"zombie", "outage-all"}
 
 
 def test_the_version_is_part_of_the_round() -> None:

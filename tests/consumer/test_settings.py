@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[str, Any, Any]] = {
     "memory_topic": ("known", "known", "claims-memory"),
     "memory_store": ("/var/lib/known", Path("/var/lib/known"), Path("memory")),
     "memory_key_file": ("/keys/memory", Path("/keys/memory"), None),
+    "memory_days": ("2000", 2_000, 1_095),
     "batch_size": ("77", 77, 1_000),
     "batch_wait_ms": ("40", 40, 0),
     "delivery": ("at-least-once", Delivery.AT_LEAST_ONCE, Delivery.EXACTLY_ONCE),
@@ -123,6 +124,7 @@ def test_the_instance_is_the_host_unless_named() -> None:
 NUMBERS = {
     "BATCH_SIZE": ("0", "10001", "1.5", "1_000", "\u0663"),
     "BATCH_WAIT_MS": ("-1", "10001", "a"),
+    "MEMORY_DAYS": ("0", "36501", "a"),
     "CONTROL_SHARE": ("-0.1", "1.1", "nan", "2 %"),
     "REFERRAL_CAPACITY": ("-1", "1000001", "0.5"),
     "DEAD_LETTER_MAX_RATIO": ("-0.1", "1.1", "nan", "half"),

@@ -66,3 +66,40 @@ def test_a_taken_port_is_refused_by_name() -> None:
         ended = demo(port)
     assert ended.returncode == 2
     assert f"error: METRICS_PORT={port}: cannot listen" in ended.stderr
+
+
+@pytest.mark.slow
+def test_the_demo_of_motor_claims_remembers() -> None:
+    ended = demo(0, "--claims", "4000", "--contract", "motor")
+    assert ended.returncode == 0, ended.stderr
+    shown = ended.stdout
+    known = found(r"remembered: ([\d,]+) earlier claims and ([\d,]+) findings about them", shown)
+    sent, alerts, bad = (
+        *found(r"claims sent +([\d,]+)", shown),
+        *found(r"alerts +([\d,]+)\n", shown),
+        *found(r"dead letters +(\d+) of \1 bad", shown),
+    )
+    assert sent == alerts + bad
+    assert alerts > 3_500
+    assert known[0] > 3_500
+    assert min(known[1], *found(r"findings meanwhile +([\d,]+)", shown)) > 100
+    links = re.findall(r"this (?:phone|account|policy) stands in \d", shown)
+    assert len(links) >= 5, "each alert in the table has links"
+    assert found(r"with links +([\d,]+) of those referred", shown)[0] > 10
+    for share in (5, 10):
+        row = rf"in the top {share} % of the claims +(\d+) of (\d+) +(\d+) of \2"
+        with_history, frauds, without = found(row, shown)
+        assert without < with_history < frauds
+    words = re.sub(r"\s+", " ", shown)
+    assert found(r"finds (\d+) of (\d+) frauds with history, (\d+) without: \d+ more", words) == [
+        with_history, frauds, without,
+    ]  # fmt: skip
+    assert "All claims are synthetic" in words
+    assert "Traceback" not in ended.stderr
+
+
+def found(pattern: str, text: str) -> list[int]:
+    """The numbers in the groups of a pattern."""
+    match = re.search(pattern, text)
+    assert match, f"{pattern} is not in {text}"
+    return [int(number.replace(",", "")) for number in match.groups()]

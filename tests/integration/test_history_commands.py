@@ -1,26 +1,33 @@
 """Commands around the log of what is remembered, on a real Kafka."""
 
 import base64
+import datetime as dt
 import json
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.__main__ import main
+from consumer.errors import KafkaStoppedError
 from consumer.history.access.scan import LogScan
 from consumer.kafka.topics import create_topics, require_log
 from consumer.memory.assembly import store_path
 from consumer.memory.log import log_fact
 from consumer.memory.store import MemoryStore, open_store
-from consumer.memory.tail import Tail
+from consumer.memory.tail import LOOK_EVERY_S, Tail
+from consumer.memory.view import Asked
 from consumer.stop import Stop
+from model.history.facts import at_start_of, claim_ref
 from model.history.keys import fingerprint
 from model.history.plan import Bounds, kinds_in
-from schemas.memory import RememberedClaim
+from schemas.memory import RememberedClaim, read_key
 from tests.broker import topics, wait
 from tests.broker.read import Record, end_offsets, read_all
+from tests.consumer.memory.dict_view import DictView
 from tests.integration import remembered
 from tests.integration.conftest import NewStage
 from tests.integration.remembered import MOTOR, SECRET, log_of
@@ -98,9 +105,40 @@ def store(stage: Stage, path: Path) -> MemoryStore:
 
 def follow(stage: Stage, view: MemoryStore) -> Tail:
     """A tail that has read the log."""
-    tail = Tail(stage.settings(), view, fingerprint(SECRET), Counts(), lambda _: None)
+    settings = stage.settings()
+    topic_id = require_log(settings).topic_id
+    tail = Tail(settings, view, fingerprint(SECRET), topic_id, Counts(), lambda _: None)
     assert tail.load(lambda: True, lambda _, __: None)
     return tail
+
+
+def test_a_tail_does_not_go_on_in_a_log_that_was_made_again(
+    stage: Stage, file: Path, tmp_path: Path
+) -> None:
+    """Though that has a record where the next one should be."""
+    assert remember(file) == 0
+    name, rows = stage.environ["MEMORY_TOPIC"], [(r.key, r.value) for r in log_of(stage)]
+    with closing(store(stage, tmp_path / "store")) as view:
+        tail = follow(stage, view)
+        with closing(tail):
+            before, then = view.positions(), time.monotonic() + LOOK_EVERY_S
+            topics.delete(stage.bootstrap, name)
+            wait.until(lambda: made_again(stage, name), "the topic once more")
+            topics.fill(stage.bootstrap, name, rows * 3)
+            wait.until(lambda: time.monotonic() > then, "the time to look")
+            with pytest.raises(KafkaStoppedError, match="made again"):
+                tail.step()
+            assert view.positions() == before
+
+
+def made_again(stage: Stage, name: str) -> bool:
+    """Create a log, if the brokers have done with deleting the former one."""
+    try:
+        topics.create(stage.bootstrap, name, 3, {"cleanup.policy": "compact"})
+    except KafkaException as error:
+        assert error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
+        return False
+    return True
 
 
 def test_a_file_is_remembered_once_however_often(
@@ -221,6 +259,53 @@ def test_what_is_forgotten_is_in_no_log_and_no_store(
     assert answer(capsys, "entity", "--phone", name)["claims"] == []
     assert main(["forget", "--claim", events[0]["claim_no"], "--yes"]) == 0
     assert "nothing is remembered of it" in capsys.readouterr().out
+
+
+def test_what_is_outdated_goes_and_later_claims_are_told_the_same(
+    stage: Stage, model: Path, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setenv("MODEL_DIR", str(model))
+    years = [
+        {**without, "reported_on": f"{2015 + number % 8}{event['reported_on'][4:]}"}
+        for number, event in enumerate(EVENTS)
+        for without in [{name: value for name, value in event.items() if name != "outcome"}]
+        if not event["reported_on"].endswith("02-29")
+    ]
+    assert remember(written(tmp_path / "years.jsonl", years)) == 0
+    latest = max(dt.date.fromisoformat(event["reported_on"]) for event in years)
+    oldest = latest - dt.timedelta(days=1_095)
+    old = {e["claim_no"] for e in years if dt.date.fromisoformat(e["reported_on"]) < oldest}
+    notes = [log_fact(row.key, row.value) for row in log_of(stage)]
+    asked = [
+        Asked(claim_ref("another"), DictView(kinds_in(MOTOR)).keys(told.fact), moment)
+        for told in notes
+        if isinstance(told.fact, RememberedClaim)
+        for moment in (at_start_of(latest.toordinal()), at_start_of(latest.toordinal() + 300))
+    ]
+    with closing(store(stage, tmp_path / "before")) as view:
+        follow(stage, view)
+        before = view.histories(asked, {})
+        assert main(["forget", "--outdated"]) == 2
+        assert "add --yes" in capsys.readouterr().err
+        monkeypatch.setenv("MEMORY_DAYS", "1094")
+        assert main(["forget", "--outdated", "--yes"]) == 2
+        assert "the model looks back 1,095 days" in capsys.readouterr().err
+        monkeypatch.delenv("MEMORY_DAYS")
+        assert len(log_of(stage)) == len(notes)
+        assert main(["forget", "--outdated", "--yes"]) == 0
+        assert f"from before {oldest}" in capsys.readouterr().err
+    left = {read_key(key).claim_id for key in live(stage)}
+    assert left == {event["claim_no"] for event in years} - old
+    assert old
+    with closing(store(stage, tmp_path / "before")) as view:
+        follow(stage, view)
+        assert repr(view.histories(asked, {})) == repr(before)
+        with closing(store(stage, tmp_path / "anew")) as anew:
+            follow(stage, anew)
+            assert list(view.rows()) == list(anew.rows())
+    assert main(["forget", "--outdated", "--yes"]) == 0
+    assert f"nothing in {stage.environ['MEMORY_TOPIC']} is from before" in capsys.readouterr().out
 
 
 def test_nothing_is_forgotten_without_a_yes(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import KafkaStoppedError, ModelRefusedError, SettingsError
 from schemas.alert import FraudAlert
@@ -167,6 +168,41 @@ def test_hashes_of_another_key_are_refused(new_stage: NewStage, model: Path) -> 
         worker = stage.worker(instance, MEMORY_KEY_FILE=str(other))
         assert refused(worker) == SettingsError.exit_code
         assert "MEMORY_KEY_FILE" in worker.log
+
+
+def test_a_log_that_is_made_again_ends_a_worker_and_is_read_from_its_beginning(
+    new_stage: NewStage, model: Path
+) -> None:
+    """Also if it has more records by then than the one that was deleted had."""
+    stage = prepared(new_stage, model, 1)
+    worker = stage.worker().ready()
+    remembered.send(stage, stage.claims, remembered.claims(EVENTS[:200]))
+    stage.wait_drained()
+    name, log = stage.environ["MEMORY_TOPIC"], log_of(stage)
+    topics.delete(stage.bootstrap, name)
+    wait.until(lambda: _made(stage, name), "the topic once more")
+    topics.fill(stage.bootstrap, name, [(row.key, row.value) for row in log[:100]] * 5)
+    assert refused(worker) == KafkaStoppedError.exit_code
+    # Said by whichever is seen first: another topic, none, or no record where the next should be.
+    assert "start again" in worker.log
+
+    worker = stage.worker().ready()
+    assert "it was filled with another topic_id" in worker.log
+    remembered.send(stage, stage.claims, remembered.claims(EVENTS[200:300]))
+    stage.wait_drained()
+    assert worker.stop() == 0
+    verified = stage.command("memory", "verify", INSTANCE_ID="w1")
+    assert refused(verified) == 0
+
+
+def _made(stage: Stage, name: str) -> bool:
+    """Create a log, if the brokers have done with deleting the former one."""
+    try:
+        topics.create(stage.bootstrap, name, 1, {"cleanup.policy": "compact"})
+    except KafkaException as error:
+        assert error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS
+        return False
+    return True
 
 
 def test_two_workers_do_not_share_a_store(new_stage: NewStage, model: Path) -> None:

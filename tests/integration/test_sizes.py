@@ -8,6 +8,7 @@ import os
 import random
 import string
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
 from confluent_kafka import Producer
@@ -270,15 +271,19 @@ def test_the_client_s_own_limits_are_no_end_either(new_stage: NewStage) -> None:
 
 def test_what_is_before_a_misfit_is_not_searched_again(new_stage: NewStage) -> None:
     """Each is found by an abort: as long as there are any, batches are small."""
-    stage = new_stage(partitions=1)
-    small = small_topic(stage)
     key = noise(LIMIT)
     rows = [Row(key if n % 3 == 0 else b"k", b'{"claim_id": "c%d"}' % n) for n in range(90)]
-    send_compressed(stage, "zstd", rows)
-    worker = stage.worker(ALERTS_TOPIC=small)
-    wait.until(lambda: dead(stage), "the first misfits")
-    worker.kill()
-    assert len(dead(stage)) < 30, "killed too late"
+    for _ in range(5):
+        stage = new_stage(partitions=1)
+        small = small_topic(stage)
+        send_compressed(stage, "zstd", rows)
+        worker = stage.worker(ALERTS_TOPIC=small)
+        wait.until(partial(dead, stage), "the first misfits")
+        worker.kill()
+        if len(dead(stage)) < 30:
+            break
+    else:
+        raise AssertionError("killed too late each time")
     worked_off(stage, ALERTS_TOPIC=small)
     assert len(dead(stage)) == 30
     found = [json.loads(r.value or b"")["claim_id"] for r in read_all(stage.bootstrap, small)]

@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from model.arrays import Matrix
 from model.compiled.nodes import Leaf, Nodes, NodeSplit, boosted, grown
-from model.compiled.trees import compile_boosting, compile_forest
+from model.compiled.trees import FEW, compile_boosting, compile_forest
 
 CATEGORICAL = [False, True, False, True, False, False]
 
@@ -170,6 +170,35 @@ def test_contributions_of_small_trees_are_those_of_lightgbm(seed: int) -> None:
     found = compiled.contributions(rows)
     np.testing.assert_allclose(found, compiled.lightgbm_contributions(rows), rtol=0, atol=1e-12)
     np.testing.assert_array_equal(compiled.contributions(rows[:1]), found[:1])
+
+
+@pytest.mark.parametrize("forest", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_small_trees_add_up_to_lightgbms_raw_score_to_the_last_bit(seed: int, forest: bool) -> None:
+    X, y = claims_like(seed)
+    if forest:
+        drawn = RandomForestClassifier(40, max_leaf_nodes=8, random_state=seed).fit(X, y)
+        compiled = compile_forest(drawn)
+        limits = np.concatenate([tree.tree_.threshold for tree in drawn.estimators_])
+    else:
+        boosting = HistGradientBoostingClassifier(
+            max_iter=40, max_leaf_nodes=8, categorical_features=CATEGORICAL, random_state=seed
+        ).fit(X, y)
+        compiled = compile_boosting(boosting)
+        limits = np.concatenate([t[0].nodes["num_threshold"] for t in boosting._predictors])
+    assert compiled._tables is not None
+    limits = limits[np.isfinite(limits)]
+    edges = strange(np.repeat(X, 1 + len(limits) // len(X), axis=0)[: len(limits)], seed)
+    edges[:, 0] = edges[:, 2] = limits
+    edges[1::2, 0] = np.nextafter(limits[1::2], np.inf)
+    edges[:4, 0] = [np.inf, -np.inf, np.nan, -0.0]
+    for rows in (X, strange(X, seed), edges, X[:FEW]):
+        found = compiled.raw(rows)
+        np.testing.assert_array_equal(found, compiled.lightgbm_raw(rows))
+        np.testing.assert_array_equal(
+            found, compiled._tables.raw(compiled._seen(rows)) / compiled._divisor
+        )
+    np.testing.assert_array_equal(compiled.raw(X[: FEW - 1]), compiled.raw(X)[: FEW - 1])
 
 
 def test_larger_trees_are_left_to_lightgbm() -> None:

@@ -12,6 +12,8 @@ from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS, build
 from model.features.encoder import varying
 from model.features.facts import claim_columns
+from model.history.contract import remembering
+from model.history.plan import kinds_in
 from model.scoring.phrases import phrase
 from model.scoring.reasons import LEAST, TOLERANCE, Explainer
 from schemas.claim import Claim
@@ -339,3 +341,30 @@ def test_every_feature_has_a_phrase(feature: str) -> None:
     text = phrase(AUTO, feature, values.get(AUTO.kind_of(feature), 2.0))
     assert text
     assert "{" not in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ((3, 3, 3), "3 other claims with the same phone in 30 days"),
+        (
+            (1, 3, 3),
+            "3 other claims with the same phone in 90 days; "
+            "1 other claim with the same phone in 30 days",
+        ),
+        ((0, 0, 0), "0 other claims with the same phone in a year"),
+        (
+            (0, 0, 2),
+            "2 other claims with the same phone in a year; "
+            "0 other claims with the same phone in 90 days",
+        ),
+    ],
+)
+def test_one_count_over_several_windows_is_said_once(counts: tuple[int, ...], text: str) -> None:
+    motor = shipped("motor")
+    contract = remembering(motor, kinds_in(motor))
+    names = [f"history_phone_claims_{days}d" for days in (30, 90, 365)]
+    explainer = reasons_of(Stub(0.7, 0.8, 0.9), *names, contract=contract)
+    ((item,), _) = explainer.explain([None], np.array([counts], dtype=np.float64))[0]
+    assert set(item.text.split("; ")) == set(text.split("; "))
+    assert item.features == tuple(names)

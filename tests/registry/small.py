@@ -156,7 +156,8 @@ def small_registry(port: int = 0, context: ssl.SSLContext | None = None) -> Iter
                     time.sleep(0.02)
 
         def _flood(self, size: int) -> None:
-            self.wfile.write(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n".encode())
+            head = f"HTTP/1.1 {made.status or 200} -\r\ncontent-length: {size}\r\n\r\n"
+            self.wfile.write(head.encode())
             self.close_connection = True
             piece = b" " * 65_536
             with contextlib.suppress(OSError):  # the client goes away

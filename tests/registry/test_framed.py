@@ -28,7 +28,7 @@ from consumer.batch.process import Outcome, process
 from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.registry import client as client_module
 from consumer.registry.alerts import plain
-from consumer.registry.claims import FramedClaims
+from consumer.registry.claims import KEPT_SIZE, FramedClaims, Frames
 from consumer.registry.client import Registry, connect
 from consumer.registry.wire import json_of, make_wire, wire_of
 from consumer.settings.settings import Settings, read_settings
@@ -420,11 +420,18 @@ def test_an_answer_that_is_too_large_is_given_up_as_it_arrives(small: SmallRegis
     wanted = settings(small.url)
     wire = quick_wire(wanted)
     small.flooding = ENDLESS
-    with pytest.raises(RegistryStoppedError, match="AnswerError: the answer has more than 16,777"):
+    with pytest.raises(RegistryStoppedError, match="TooLargeError: the answer has more than 2,097"):
         quick_wire(wanted)
+    small.status = 500
     with pytest.raises(RegistryStoppedError, match="schema 5: AnswerError: the answer has more"):
         outcome(wire, b"\0\0\0\0\5{}")
-    assert small.taken < ENDLESS / 10, "two answers, of which the client reads 16 MiB each"
+    small.status = None
+    for ids in [5], [5, 6, 7]:
+        found = outcome(wire, *(b"\0\0\0\0" + bytes([number]) + b"{}" for number in ids))
+        assert [letter.message for letter in letters(found)] == [
+            f"schema {number} is too large: over 2,097,152 bytes" for number in ids
+        ]
+    assert small.taken < ENDLESS / 10, "some answers, of which the client reads 2 MiB each"
 
 
 def test_an_answer_that_is_packed_unasked_is_refused(small: SmallRegistry) -> None:
@@ -469,6 +476,68 @@ def test_a_schema_that_refers_to_too_many_is_a_dead_letter(
         (Reason.INVALID, said)
     ]
     assert len(small.asked) < parts
+
+
+def record_of(name: str, size: int) -> str:
+    """A schema of about so many characters."""
+    fields = [{"name": f"f{n:05}", "type": "boolean"} for n in range(size // 38)]
+    return json.dumps({"type": "record", "name": name, "fields": fields})
+
+
+def refused_as(found: Outcome) -> list[str]:
+    return [letter.message.partition(": ")[2] for letter in letters(found)]
+
+
+def framed(number: int, payload: bytes = b"") -> bytes:
+    return b"\0" + number.to_bytes(4, "big") + payload
+
+
+def test_a_schema_that_is_long_with_those_it_refers_to_is_a_dead_letter(
+    small: SmallRegistry,
+) -> None:
+    """What reads it would take a hundred megabytes, and the schema is the producer's."""
+    many = [small.register(f"s{n}", record_of(f"N{n}", 60_000)) for n in range(10)]
+    first, alone = small.register("first", '"string"'), small.register("alone", '"string"')
+    small.refer(first, *((f"s{n}", f"N{n}", number) for n, number in enumerate(many)))
+    small.refer(alone, *((f"s{n}", f"N{n}", number) for n, number in enumerate(many[:4])))
+    large = small.register("large", record_of("L", 600_000))
+    wire = quick_wire(settings(small.url))
+    found = outcome(wire, framed(first, b"\0"), framed(large, b"\0"), framed(alone, b"\0"))
+    too_long = "with those that it refers to, it has over 500,000 characters"
+    assert refused_as(found)[:2] == [too_long] * 2
+    assert "characters" not in refused_as(found)[2]
+
+
+def test_what_is_kept_of_schemas_is_bounded_whatever_their_number(small: SmallRegistry) -> None:
+    numbers = [small.register(f"s{n}", record_of(f"N{n}", 400_000)) for n in range(60)]
+    client = SchemaRegistryClient({"url": small.url, "max.retries": 0})
+    frames = Frames(Registry(client), ())
+    for number in [*numbers[:15], numbers[0]]:
+        assert frames.opened(framed(number, bytes(400_000 // 38))).built == {}
+        assert 0 < sum(reader.size for reader in frames._readers.values()) <= KEPT_SIZE
+    assert 5 < len(frames._readers) < 15
+    registry = Registry(client)
+    for number in numbers:
+        assert registry.kind(number) == "AVRO"
+    known = client._cache.schema_id_index[None].values()
+    assert 0 < sum(len(schema.schema_str) for _, schema in known) <= client_module.KEPT_TEXT
+
+
+def test_a_batch_does_not_wait_for_more_references_than_there_is_time_for(
+    small: SmallRegistry,
+) -> None:
+    """The worker would be started again, and stand before the same record."""
+    empty = [small.register(f"s{n}", record_of(f"N{n}", 0)) for n in range(30)]
+    number = small.register("first", '"string"')
+    small.refer(number, *((f"s{n}", f"N{n}", one) for n, one in enumerate(empty)))
+    client = SchemaRegistryClient({"url": small.url, "max.retries": 0})
+    wire = wire_of(settings(small.url), Registry(client, learn_s=2.0))
+    small.slow_s = 0.3
+    (late,) = letters(outcome(wire, framed(number, b"\0")))
+    assert late.message.endswith("redrive the record")
+    small.slow_s = 0.0
+    (read,) = letters(outcome(wire, framed(number, b"\2c")))
+    assert "redrive" not in read.message, "the next batch asks again"
 
 
 HALF = "\ud83d"

@@ -11,6 +11,7 @@ import pytest
 from schemas.drafting.draft import draft
 from schemas.tables.claims import open_claims
 from schemas.tables.opening import open_table
+from schemas.tables.parquet import LIST
 from schemas.tables.rows import TableError
 from tests.schemas.contracts import small
 from tests.schemas.test_batches import check
@@ -156,6 +157,7 @@ import sys
 from pathlib import Path
 import psutil
 from schemas.tables.opening import open_table
+from schemas.tables.parquet import LIST
 
 now = psutil.Process().memory_info
 with open_table(Path(sys.argv[1])) as table:
@@ -179,3 +181,73 @@ def test_memory_is_that_of_some_rows_whatever_a_group_has(tmp_path: Path) -> Non
     read, growth = map(int, said.split())
     assert read == rows
     assert growth < size * rows / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoded", ["dictionary", "nested", "DELTA_BYTE_ARRAY", "fixed"])
+def test_a_small_file_whose_rows_repeat_a_long_text_is_read_bit_by_bit(
+    tmp_path: Path, encoded: str
+) -> None:
+    """The file has the text once; to have it once for each row would take a gigabyte."""
+    size, rows = 300_000, 4_096
+    text = pa.array(["x" * size], pa.binary(size) if encoded == "fixed" else pa.string())
+    columns = {
+        "claim_no": pa.array(map(str, range(rows))),
+        "City": pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), text),
+    }
+    if encoded == "nested":
+        columns["City"] = pa.StructArray.from_arrays([columns["City"]], ["City"])
+    if encoded == "DELTA_BYTE_ARRAY":
+        columns["City"] = columns["City"].cast(pa.string())
+        how: dict[str, Any] = {"use_dictionary": ["claim_no"]}
+        how["column_encoding"] = {"City": encoded}
+    else:
+        how = {"store_schema": False, "dictionary_pagesize_limit": 1 << 30}
+    path = written(tmp_path, columns, compression="zstd", **how)
+    assert path.stat().st_size < 200_000
+    command = [sys.executable, "-c", GROWTH, str(path)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    read, growth = map(int, said.split())
+    assert read == rows
+    assert growth < size * rows / 8
+
+
+def test_texts_are_the_same_however_they_are_encoded(tmp_path: Path) -> None:
+    values = [
+        "a",
+        None,
+        "",
+        "Köln",
+        *(f"city {n % 7}" for n in range(9_000)),
+        *map(str, range(999)),
+    ]
+    nested = pa.array([{"City": value} for value in values])
+    columns = {"claim_no": pa.array(map(str, range(len(values)))), "n": nested}
+    found = []
+    for how in (
+        {},
+        {"use_dictionary": False},
+        {"use_dictionary": False, "column_encoding": "DELTA_BYTE_ARRAY"},
+        {"dictionary_pagesize_limit": 100, "row_group_size": 700},
+        {"dictionary_pagesize_limit": 1_000},
+    ):
+        with open_table(written(tmp_path, columns, **how)) as table:
+            assert table.header == ("claim_no", "n.City")
+            found.append([row.cells for row in table.rows])
+    assert found == [[(str(n), value) for n, value in enumerate(values)]] * len(found)
+
+
+def test_lists_are_not_read(tmp_path: Path) -> None:
+    """One of them may have more members than there is memory, in a few bytes."""
+    lists = pa.array([["a", "b"], None])
+    nested = pa.array([{"lists": [1], "City": "c"}, {"lists": None, "City": "d"}])
+    columns = {"claim_no": pa.array(["1", "2"]), "text": lists, "n": nested}
+    path = written(tmp_path, columns)
+    with open_table(path) as table:
+        assert table.header == ("claim_no", "text", "n.lists", "n.City")
+        assert [row.cells for row in table.rows] == [("1", LIST, LIST, "c"), ("2", LIST, LIST, "d")]
+    with open_table(path) as table:
+        some = [row.cells for row in table.only(frozenset({0, 2, 3})).rows]
+        assert some == [("1", None, LIST, "c"), ("2", None, LIST, "d")]
+    assert [line for line, _ in faults(path)] == [1, 2]
+    assert "a list, and no field is read from one" in faults(path)[0][1]

@@ -23,6 +23,7 @@ from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.history.keys import fingerprint
 from model.history.plan import Bounds, EntityKind, bounds_of, kinds_in
 from schemas.contract.errors import ContractError
+from schemas.contract.model import Contract
 
 
 class Kept(NamedTuple):
@@ -47,16 +48,26 @@ def kept_by(settings: Settings) -> Kept:
         SettingsError: no key, or no model.
         KafkaStoppedError: there is no log.
     """
-    own, folder = fingerprint(secret_of(settings)), settings.model_dir.resolve()
-    try:
-        manifest = read_manifest(folder)
-        contract = read_contract(folder, manifest)
-    except (ArtifactError, ContractError, OSError) as error:
-        raise SettingsError(f"MODEL_DIR={settings.model_dir}: {error}") from error
+    own = fingerprint(secret_of(settings))
+    manifest, contract = model_in(settings)
     with aloud(settings):
         require_topics(settings, {settings.memory_topic: READS})
         found = require_log(settings)
     return Kept(manifest, kinds_in(contract), bounds_of(manifest.history), own, found)
+
+
+def model_in(settings: Settings) -> tuple[Manifest, Contract]:
+    """What the model in MODEL_DIR says of itself, and its contract.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    folder = settings.model_dir.resolve()
+    try:
+        manifest = read_manifest(folder)
+        return manifest, read_contract(folder, manifest)
+    except (ArtifactError, ContractError, OSError) as error:
+        raise SettingsError(f"MODEL_DIR={settings.model_dir}: {error}") from error
 
 
 @contextmanager
@@ -82,6 +93,16 @@ def new_store(kept: Kept, scan: LogScan, end: LogState) -> Iterator[MemoryStore]
     with TemporaryDirectory(prefix="memory-") as folder, closing(kept.open(Path(folder))) as store:
         fill(store, scan, end)
         yield store
+
+
+def caught_up(store: View, scan: LogScan, end: LogState, at_s: float) -> None:
+    """Have a store read on up to the state of the log at a moment, in seconds since 1970.
+
+    Raises:
+        KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
+    """
+    fill(store, scan, end)
+    store.complete(at_s)
 
 
 def fill(store: View, scan: LogScan, end: LogState) -> None:

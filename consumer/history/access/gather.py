@@ -81,7 +81,7 @@ def gather(scan: LogScan, start: LogState, end: LogState, wanted: Sought, into: 
     Raises:
         KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
     """
-    for record in _each(scan, start, end):
+    for record in each(scan, start, end):
         # A record replaces the one before it, also if it says no more what is asked about.
         if wanted.takes(record.told) or into.has(record):
             into.add(record)
@@ -117,7 +117,12 @@ def named_by(facts: Iterable[LogFact]) -> Namings:
     return frozenset(entity for claim in claims for entity in claim.entities)
 
 
-def _each(scan: LogScan, start: LogState, end: LogState) -> Iterator[LogRecord]:
+def each(scan: LogScan, start: LogState, end: LogState) -> Iterator[LogRecord]:
+    """The records between two states of the log, one by one; how far it is is shown.
+
+    Raises:
+        KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
+    """
     with progress() as tell:
         for records in scan.read(start, end, tell):
             yield from records

@@ -1,6 +1,7 @@
 """Reads the log of what is remembered, committed records only, between two of its states."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
@@ -8,8 +9,10 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPart
 
 from consumer.batch.records import coordinates
 from consumer.kafka.client import make_onlooker, stopped
+from consumer.kafka.outputs import Ends
 from consumer.kafka.portions import take
 from consumer.kafka.reading import Patience, records
+from consumer.kafka.topics import admin
 from consumer.memory.log import NoFactError, check_key, log_fact
 from consumer.memory.tail import READING, stable_ends, without_ends
 from consumer.memory.view import LogFact
@@ -21,6 +24,7 @@ log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 5_000
 WAIT_S: Final = 0.2
+LOOK_S: Final = 0.2
 
 LogState = Mapping[int, int]
 """Next offset by partition: a state of the log."""
@@ -66,6 +70,18 @@ class CommittedReader:
             KafkaStoppedError: Kafka does not answer.
         """
         return stable_ends(self._settings, self._topic)
+
+    def written(self) -> dict[int, int]:
+        """Up to where records are written, by partition, those of open transactions included.
+
+        Raises:
+            KafkaStoppedError: Kafka does not answer.
+        """
+        try:
+            found = Ends(admin(self._settings), [self._topic]).written()
+        except KafkaException as error:
+            raise stopped(error, f"asking for the end of {self._topic}") from error
+        return {partition: end for (_, partition), end in found.items()}
 
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
@@ -136,12 +152,41 @@ class LogScan:
 
     def __init__(self, settings: Settings, stop: Stop, fingerprint: str | None = None) -> None:
         self._topic = settings.memory_topic
+        self._stop = stop
         self._reader = CommittedReader(settings, self._topic, stop, "error")
         self._fingerprint = fingerprint
 
     def ends(self) -> dict[int, int]:
         """See `CommittedReader.ends`."""
         return self._reader.ends()
+
+    def settled(self) -> LogState:
+        """The state in which everything that is written now is decided; it is waited for.
+
+        Raises:
+            KafkaStoppedError: a transaction stays open for long, or Kafka does not answer.
+            StoppedError: a signal asked to stop.
+        """
+        return self.reached(self._reader.written())
+
+    def reached(self, written: LogState) -> LogState:
+        """A state at or after some offsets; that no open transaction holds them back is waited for.
+
+        Raises:
+            KafkaStoppedError, StoppedError: see `settled`.
+        """
+        patience, told = Patience(f"waiting for open transactions in {self._topic} to end"), False
+        while True:
+            now = self.ends()
+            if all(now.get(partition, 0) >= offset for partition, offset in written.items()):
+                return now
+            if not told:
+                log.info("waiting for open transactions in %s to end", self._topic)
+                told = True
+            if self._stop.asked:
+                raise StoppedError
+            patience.check()
+            time.sleep(LOOK_S)
 
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None

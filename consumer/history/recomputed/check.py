@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 from consumer.batch.recalled import VERSION, Recalled, entity_histories
 from consumer.history.access.scan import LogRecord
 from consumer.history.recomputed.alerts import StatedHistory
-from consumer.memory.facts.entries import Entry, keys_in
+from consumer.memory.facts.entries import KeptClaim, keys_in
 from consumer.memory.log import claim_fact
 from model.history.facts import ClaimRef, OutcomeFact, claim_ref, start_of_day
 from model.history.features import COMMON, ClaimHistory
@@ -59,16 +59,9 @@ def known(kinds: Sequence[EntityKind], history: ClaimHistory) -> KnownHistory:
     return KnownHistory({one.entity: one for one in found}, frozenset(history.flags))
 
 
-def keys_of(entry: Entry | None, alert: StatedHistory) -> tuple[list[EntityKey], int] | None:
-    """Whom the alert's claim names, by the record that it was scored from, and the day of that in
-    milliseconds; None if it is not remembered.
-    """
-    source = alert.source
-    for record in entry.claims if entry is not None and source is not None else ():
-        if source is not None and record.source == (source.topic, source.partition, source.offset):
-            keys = [(key[0], key[1:]) for key in keys_in(record.named)]
-            return keys, record.day
-    return None
+def keys_of(record: KeptClaim) -> list[EntityKey]:
+    """Whom a claim names by one of its records."""
+    return [(key[0], key[1:]) for key in keys_in(record.named)]
 
 
 def as_of(alert: StatedHistory) -> int:

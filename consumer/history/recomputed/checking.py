@@ -93,12 +93,14 @@ def check_history(settings: Settings, most: int, stop: Stop, *, as_json: bool) -
 
 
 def _checked(store: MemoryStore, kept: Kept, alert: StatedHistory) -> Checked:
-    claim, moment = claim_ref(alert.claim_id), as_of(alert)
-    found = keys_of(store.entry(claim), alert)
-    if found is None:
+    claim, moment, source = claim_ref(alert.claim_id), as_of(alert), alert.source
+    record = None
+    if source is not None:
+        record = store.record(claim, (source.topic, source.partition, source.offset))
+    if record is None:
         return Checked(alert, HistoryVerdict.GONE)
-    keys, day = found
-    if day * DAY != moment:
+    keys = keys_of(record)
+    if record.day * DAY != moment:
         return Checked(
             alert,
             HistoryVerdict.WRONG,

@@ -1,7 +1,8 @@
 """What is kept of a claim, and what follows from it for the entities that it names. Pure.
 
-An entry has everything that the log says of one claim, by the record that says it. All else in a
-store follows from entries, so that neither order nor repetition of records leaves a trace.
+An entry has everything that the log says of one claim, by the record that says it; or, of a claim
+with many records, what counts of them (see `consumer.memory.facts.apart`). All else in a store
+follows from entries, so that neither order nor repetition of records leaves a trace.
 """
 
 import struct
@@ -13,15 +14,30 @@ import msgspec
 from msgspec import Struct
 
 from consumer.memory.view import LogFact
-from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of, in_order
+from model.history.facts import (
+    DAY,
+    ClaimFact,
+    ClaimRef,
+    OutcomeFact,
+    changes_in,
+    counting,
+    first_of,
+)
 from model.history.keys import HASH_BYTES
+from model.history.plan import Bounds
 from model.history.store import EntityKey
-from schemas.memory import FactKey, FactKind, RememberedClaim, RememberedFinding
+from schemas.memory import (
+    FactKey,
+    FactKind,
+    Remembered,
+    RememberedClaim,
+    RememberedFinding,
+)
 
 KEY_BYTES: Final = 1 + HASH_BYTES
 KeyBytes = bytes
 """Of an entity: the number of its kind, one byte, and its hash."""
-_Source = tuple[str, int, int]
+FactSource = tuple[str, int, int]
 """Topic, partition and offset of the record that a fact comes from."""
 StoredFact = bytes
 """What an entity has of a claim: `CLAIM`, `POLICY`, `FOUND`. They sort by day, then by claim."""
@@ -41,7 +57,7 @@ _FACT: Final = struct.Struct(">I16s16sBI")
 class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
     """What one record says of the claim."""
 
-    source: _Source
+    source: FactSource
     day: int
     """On which it came in, since 1970."""
     named: bytes
@@ -55,7 +71,7 @@ class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
 class KeptFinding(Struct, frozen=True, gc=False, array_like=True):
     """What one record says was found about it."""
 
-    source: _Source
+    source: FactSource
     day: int
     """On which it was found, since 1970."""
     fraud: bool
@@ -69,23 +85,54 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
     findings: tuple[KeptFinding, ...] = ()
 
 
+class KeptName(Struct, frozen=True, gc=False, array_like=True):
+    """An entity that counts, by the record that names it first."""
+
+    key: KeyBytes
+    day: int
+    """On which that came in, since 1970."""
+    policy: bytes | None
+    lost: int | None
+    amount: float | None
+
+
+class Extract(Struct, frozen=True, gc=False, array_like=True):
+    """What counts of a claim with more records than an entry has."""
+
+    claim_id: str
+    records: int
+    """How many there are."""
+    names: tuple[KeptName, ...]
+    """The first first."""
+    found: tuple[tuple[int, bool], ...]
+    """Days since 1970 on which something else was found than before, and whether it was fraud."""
+
+
 class Follows(NamedTuple):
     """What follows from an entry."""
 
-    facts: dict[KeyBytes, ClaimFact]
-    """By entity, the first of the records that name it."""
+    facts: Mapping[KeyBytes, ClaimFact]
+    """By entity that counts, the first of the records that name it."""
     findings: tuple[OutcomeFact, ...]
-    """The latest last."""
+    """Those that count, the latest last."""
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
-_decoder: Final = msgspec.msgpack.Decoder(Entry)
+_entries: Final = msgspec.msgpack.Decoder(Entry)
+_extracts: Final = msgspec.msgpack.Decoder(Extract)
+_EXTRACT: Final = b"\xc1"
+"""What an extract begins with, and nothing in MessagePack."""
 NOTHING: Final = Follows({}, ())
 
 
-def decode(entry: bytes) -> Entry:
-    """An entry that `encode` wrote."""
-    return _decoder.decode(entry)
+def decode(entry: bytes) -> Entry | Extract:
+    """An entry that `encode` wrote, or an extract that `encode_extract` did."""
+    return _extracts.decode(entry[1:]) if entry[:1] == _EXTRACT else _entries.decode(entry)
+
+
+def encode_extract(extract: Extract) -> bytes:
+    """An extract as it is stored."""
+    return _EXTRACT + encode(extract)
 
 
 def key_of(entity: EntityKey) -> KeyBytes:
@@ -114,6 +161,22 @@ def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]
     )
 
 
+def kept_of(
+    key: FactKey, fact: Remembered, numbers: Mapping[str, bytes]
+) -> KeptClaim | KeptFinding:
+    """What is kept of a record of the log; see `kept_claim`.
+
+    Raises:
+        ValueError: its value is not of the kind that its key says.
+    """
+    if isinstance(fact, RememberedClaim) and key.kind == FactKind.CLAIM:
+        return kept_claim(key, fact, numbers)
+    if isinstance(fact, RememberedFinding) and key.kind == FactKind.FINDING:
+        source = (key.topic, key.partition, key.offset)
+        return KeptFinding(source, fact.known_at // DAY, fact.fraud)
+    raise ValueError(f"claims-memory: under the key {key} is no {key.kind}")
+
+
 def changed(
     entry: Entry | None, told: Iterable[LogFact], numbers: Mapping[str, bytes]
 ) -> Entry | None:
@@ -129,12 +192,12 @@ def changed(
         claim_id, source = key.claim_id, (key.topic, key.partition, key.offset)
         if fact is None:
             (claims if key.kind == FactKind.CLAIM else findings).pop(source, None)
-        elif isinstance(fact, RememberedClaim) and key.kind == FactKind.CLAIM:
-            claims[source] = kept_claim(key, fact, numbers)
-        elif isinstance(fact, RememberedFinding) and key.kind == FactKind.FINDING:
-            findings[source] = KeptFinding(source, fact.known_at // DAY, fact.fraud)
+            continue
+        record = kept_of(key, fact, numbers)
+        if isinstance(record, KeptClaim):
+            claims[source] = record
         else:
-            raise ValueError(f"claims-memory: under the key {key} is no {key.kind}")
+            findings[source] = record
     if not claims and not findings:
         return None
     return Entry(
@@ -144,10 +207,14 @@ def changed(
     )
 
 
-def follows(entry: Entry | None, claim: ClaimRef) -> Follows:
+def follows(entry: Entry | Extract | None, claim: ClaimRef, bounds: Bounds) -> Follows:
     """What follows from an entry of a claim."""
     if entry is None:
         return NOTHING
+    if isinstance(entry, Extract):
+        return Follows(
+            {name.key: _fact_of(name, claim) for name in entry.names}, _outcomes(entry.found, claim)
+        )
     facts: dict[KeyBytes, ClaimFact] = {}
     for record in entry.claims:
         fact = ClaimFact(
@@ -160,10 +227,25 @@ def follows(entry: Entry | None, claim: ClaimRef) -> Follows:
         for key in keys_in(record.named):
             former = facts.get(key)
             facts[key] = fact if former is None else first_of(former, fact)
-    found = [
-        OutcomeFact(claim=claim, known_at=one.day * DAY, fraud=one.fraud) for one in entry.findings
-    ]
-    return Follows(facts, in_order(frozenset(found)))
+    days: tuple[list[int], list[int]] = [], []
+    for one in entry.findings:
+        days[one.fraud].append(one.day)
+    found = changes_in(sorted(days[False]), sorted(days[True]), bounds.findings)
+    return Follows(counting(facts, bounds.names), _outcomes(found, claim))
+
+
+def _fact_of(name: KeptName, claim: ClaimRef) -> ClaimFact:
+    return ClaimFact(
+        claim=claim,
+        known_at=name.day * DAY,
+        policy=name.policy,
+        day=name.lost,
+        amount=name.amount,
+    )
+
+
+def _outcomes(found: Iterable[tuple[int, bool]], claim: ClaimRef) -> tuple[OutcomeFact, ...]:
+    return tuple(OutcomeFact(claim=claim, known_at=day * DAY, fraud=fraud) for day, fraud in found)
 
 
 def keys_in(named: bytes) -> list[KeyBytes]:

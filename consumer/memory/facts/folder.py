@@ -3,6 +3,7 @@
 import fcntl
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,7 @@ from msgspec import Struct
 from consumer.errors import SettingsError
 from model.history.plan import EntityKind
 
-FORMAT: Final = f"2 {sys.byteorder}"
+FORMAT: Final = f"3 {sys.byteorder}"
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
 OWNER: Final = "owner.json"
@@ -27,6 +28,9 @@ class Filled(Struct, frozen=True, kw_only=True):
     """Of the key of the hashes."""
     kinds: tuple[EntityKind, ...]
     span_days: int
+    names: int
+    """Of a claim, how many count; see `Bounds`."""
+    findings: int
     topic_id: str
     format: str = FORMAT
 
@@ -37,6 +41,8 @@ class _Owner(Struct, frozen=True, kw_only=True):
     filled: Filled
     opened: str | None
     """The run of the machine in which the store was opened; None if it was closed since."""
+    complete_s: float = 0.0
+    """See `Folder.complete_s`."""
 
 
 class Folder:
@@ -51,6 +57,10 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.complete_s = 0.0
+        """The latest moment, in seconds since 1970, of which the store has everything that the log
+        had; until it has read that, when it began. To open it without reading changes nothing.
+        """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file = os.open(path / OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -79,12 +89,18 @@ class Folder:
         if why is not None:
             for name in (DATA, LOCK):
                 (self.path / name).unlink(missing_ok=True)
-        self._say(_Owner(filled=filled, opened=boot()))
+            self.complete_s = time.time()
+        self._say(filled, boot())
         return why
+
+    def complete(self, filled: Filled, at_s: float) -> None:
+        """Say that the store has everything that the log had at a moment; see `complete_s`."""
+        self.complete_s = at_s
+        self._say(filled, boot())
 
     def closed(self, filled: Filled) -> None:
         """Say that the disk has everything, and leave the folder to others."""
-        self._say(_Owner(filled=filled, opened=None))
+        self._say(filled, None)
         self.leave()
 
     def leave(self) -> None:
@@ -126,9 +142,11 @@ class Folder:
             return f"it was filled with another {', '.join(others)}"
         if owner.opened is not None and (owner.opened != boot() or owner.opened == UNKNOWN):
             return "it was open when the machine stopped"
+        self.complete_s = owner.complete_s
         return None
 
-    def _say(self, owner: _Owner) -> None:
+    def _say(self, filled: Filled, opened: str | None) -> None:
+        owner = _Owner(filled=filled, opened=opened, complete_s=self.complete_s)
         content = msgspec.json.encode(owner)
         os.pwrite(self._file, content, 0)
         os.ftruncate(self._file, len(content))

@@ -10,6 +10,8 @@ class Layout(NamedTuple):
 
     claims: Any
     """Entries by claim."""
+    apart: Any
+    """Records of claims with many, and what is looked up of them."""
     facts: Any
     """Facts by entity, sorted by day and claim."""
     totals: Any
@@ -24,3 +26,8 @@ class Layout(NamedTuple):
     """Of the kinds, as one byte, by their names; facts of other kinds are not kept."""
     business: frozenset[int]
     """Numbers of the business-like ones."""
+
+    @property
+    def most_records(self) -> int:
+        """How many records of a claim its entry has; of more, each is a row of its own."""
+        return self.bounds.findings

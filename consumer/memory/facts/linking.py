@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from consumer.memory.facts.entries import CLAIM, key_of, known_at
+from consumer.memory.facts.entries import CLAIM, KeyBytes, key_of, known_at
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.state import StoreState
 from consumer.memory.view import Asked, Link
@@ -12,36 +12,51 @@ from model.history.store import EntityKey
 
 
 def links(layout: Layout, state: StoreState, asked: Asked, most: int) -> list[Link]:
-    """Links of a claim; see `View`."""
-    by_kind: dict[int, dict[ClaimRef, Link]] = {}
+    """Links of a claim; see `View`.
+
+    Only claims that become links are read: an entity may stand in hundreds, and whoever sends them
+    says how much each of them names.
+    """
+    by_kind: dict[int, dict[ClaimRef, tuple[int, KeyBytes]]] = {}
     for key in asked.keys:
-        by_claim = by_kind.setdefault(key[0], {})
-        for claim, link in _through(layout, state, key, asked):
-            by_claim.setdefault(claim, link)
+        latest = by_kind.setdefault(key[0], {})
+        for claim, moment in _latest(layout, state, key, asked, most):
+            if claim not in latest or moment > latest[claim][0]:
+                latest[claim] = moment, key_of(key)
     return [
-        link
+        _link(layout, state, kind, claim, asked.as_of, *through)
         for kind in sorted(by_kind)
-        for _, link in sorted(
-            by_kind[kind].items(), key=lambda one: (one[1].known_at, one[0]), reverse=True
+        for claim, through in sorted(
+            by_kind[kind].items(), key=lambda one: (one[1][0], one[0]), reverse=True
         )[:most]
     ]
 
 
-def _through(
-    layout: Layout, state: StoreState, key: EntityKey, asked: Asked
-) -> Iterator[tuple[ClaimRef, Link]]:
-    """Links through one entity."""
-    kind, bounds, as_of = layout.kinds[key[0]], layout.bounds, asked.as_of
-    if kind.like != "person":
+def _latest(
+    layout: Layout, state: StoreState, key: EntityKey, asked: Asked, most: int
+) -> Iterator[tuple[ClaimRef, int]]:
+    """The latest other claims that name one entity, and when each came in."""
+    bounds, as_of = layout.bounds, asked.as_of
+    if layout.kinds[key[0]].like != "person":
         return
     if state.known(key, asked.claim, as_of).features is None:
         return
-    name = key_of(key)
-    for fact in state.latest(name, as_of, bounds.person + 1):
+    for fact in state.latest(key_of(key), as_of, most + 1):
         claim, moment = fact[CLAIM], known_at(fact)
-        if claim == asked.claim or moment < as_of - bounds.span:
-            continue
-        entry, follow = state.entry(claim), state.follows(claim)
-        seen, fraud = outcome(moment, follow.findings, bounds.span, as_of)
-        finding, amount = fraud if seen else None, follow.facts[name].amount
-        yield claim, Link(key[0], entry.claim_id, moment, finding, amount)
+        if claim != asked.claim and moment >= as_of - bounds.span:
+            yield claim, moment
+
+
+def _link(
+    layout: Layout,
+    state: StoreState,
+    kind: int,
+    claim: ClaimRef,
+    as_of: int,
+    moment: int,
+    name: KeyBytes,
+) -> Link:
+    entry, follow = state.entry(claim), state.follows(claim)
+    seen, fraud = outcome(moment, follow.findings, layout.bounds.span, as_of)
+    finding = fraud if seen else None
+    return Link(kind, entry.claim_id, moment, finding, follow.facts[name].amount)

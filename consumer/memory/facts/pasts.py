@@ -1,7 +1,7 @@
 """Pasts of entities, read from the bytes of a store in one transaction."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Final, Protocol
 
@@ -31,7 +31,8 @@ from consumer.memory.facts.totals import (
     totals,
 )
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of
-from model.history.past import Own, outcome
+from model.history.past import Changes, Own, outcome, steps
+from model.history.plan import Bounds
 
 _policy: Final = itemgetter(POLICY)
 
@@ -60,6 +61,8 @@ class FactsPast:
     """
 
     __slots__ = ("facts", "key", "span", "state")
+    has_totals = False
+    """Whether it counts facts that are not among those it has."""
 
     def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
         self.state = state
@@ -86,8 +89,11 @@ class FactsPast:
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
         decided = frauds = 0
+        found = [fact for fact in self.facts if fact[FOUND]]
+        if not found:
+            return 0, 0
         oldest, end = edge(moment - self.span), edge(moment)
-        for fact in [fact for fact in self.facts if fact[FOUND]]:
+        for fact in found:
             if fact[FOUND] == SEVERAL:
                 findings = self.state.follows(fact[CLAIM]).findings
                 one, fraud = outcome(known_at(fact), findings, self.span, moment)
@@ -103,6 +109,7 @@ class TotalsPast(FactsPast):
     """
 
     __slots__ = ()
+    has_totals = True
 
     def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
@@ -125,49 +132,123 @@ class TotalsPast(FactsPast):
         return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 
 
+class PendingFacts:
+    """Facts of one entity that are not in the store yet, and what they stand for there: of two
+    facts about one claim, the first counts. They are looked at once, whatever moments are asked
+    for, as those of later moments take the place of none.
+
+    Args:
+        state: of a store.
+        key: of the entity.
+        pending: facts about it.
+        bounds: how much is looked at.
+    """
+
+    def __init__(
+        self, state: Reads, key: KeyBytes, pending: Iterable[ClaimFact], bounds: Bounds
+    ) -> None:
+        counts: dict[ClaimRef, ClaimFact] = {}
+        for told in pending:
+            former = counts.get(told.claim)
+            counts[told.claim] = told if former is None else first_of(former, told)
+        self.own: dict[ClaimRef, Own] = {}
+        """What is known of the claims of facts that count."""
+        self.gone: set[ClaimRef] = set()
+        """Claims of which the store's facts do not count."""
+        replaced = []
+        facts = []
+        self._waiting, self._stored = _Totals(), _Totals()
+        for claim, fact in counts.items():
+            known, findings = state.follows(claim)
+            kept = known.get(key)
+            if kept is None and _comes_late(fact, key, known, bounds.names):
+                continue
+            if kept is not None:
+                if first_of(kept, fact) == kept:
+                    continue
+                self.gone.add(claim)
+                replaced.append(stored(kept.known_at // DAY, claim, kept.policy))
+                self._stored.add(kept, findings, bounds.span)
+            self.own[claim] = Own(claim, fact.known_at, findings)
+            facts.append(stored(fact.known_at // DAY, claim, fact.policy))
+            self._waiting.add(fact, findings, bounds.span)
+        self.facts: Sequence[StoredFact] = sorted(facts)
+        self.replaced: Sequence[StoredFact] = sorted(replaced)
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """What these facts add to `Past.outcomes`."""
+        return self._waiting.before(moment)
+
+    def stored_outcomes(self, moment: int) -> tuple[int, int]:
+        """What the store's facts that do not count have of it."""
+        return self._stored.before(moment)
+
+
+class _Totals:
+    """Of claims: how many are decided, and as frauds."""
+
+    def __init__(self) -> None:
+        self._decided, self._frauds = Changes(), Changes()
+        self._sorted = True
+
+    def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact], span: int) -> None:
+        for moment, decided, fraud in steps(fact.known_at, findings, span) if findings else ():
+            self._sorted = False
+            for total, step in ((self._decided, decided), (self._frauds, fraud)):
+                if step:
+                    (total.rises if step > 0 else total.falls).append(moment)
+
+    def before(self, moment: int) -> tuple[int, int]:
+        if not self._sorted:
+            for total in (self._decided, self._frauds):
+                total.rises.sort()
+                total.falls.sort()
+            self._sorted = True
+        return self._decided.before(moment), self._frauds.before(moment)
+
+
+def _comes_late(
+    fact: ClaimFact, key: KeyBytes, known: Mapping[KeyBytes, ClaimFact], most: int
+) -> bool:
+    """Whether a claim that names an entity names so many before it that this one does not count.
+
+    Other pending records of the claim are not looked at: names of theirs count until these come
+    back, though there may be too many.
+    """
+    if len(known) < most:
+        return False
+    return (fact.known_at, key) > max((one.known_at, name) for name, one in known.items())
+
+
 class PendingPast:
     """A past with facts that are not in the store yet.
 
     Args:
-        past: what the store has.
-        replaced: facts of it that come to nothing, as a pending one counts instead.
-        pending: facts that count.
-        span: milliseconds after which a fact is not seen any more.
+        past: what the store has, but facts that do not count.
+        waiting: what it does not have.
+        end: after the moments that are asked for.
+        most: how many of the latest facts there have to be.
     """
 
-    def __init__(
-        self,
-        past: FactsPast,
-        replaced: Sequence[ClaimFact],
-        pending: Sequence[ClaimFact],
-        span: int,
-    ) -> None:
+    __slots__ = ("_facts", "_past", "_waiting")
+
+    def __init__(self, past: FactsPast, waiting: PendingFacts, end: int, most: int) -> None:
         self._past = past
-        self._replaced = replaced
-        self._pending = pending
-        self._span = span
-        gone = {fact.claim for fact in replaced}
-        left = [fact for fact in past.facts if fact[CLAIM] not in gone]
-        self._facts = sorted(
-            [
-                *left,
-                *(stored(_day(fact.known_at), fact.claim, fact.policy) for fact in pending),
-            ]
-        )
+        self._waiting = waiting
+        last = bisect_left(waiting.facts, edge(end))
+        self._facts = sorted([*past.facts, *waiting.facts[max(0, last - most) : last]])
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
-        for fact in self._pending:
-            if fact.claim == claim:
-                return Own(claim, fact.known_at, self._findings(claim))
-        return self._past.own(claim)
+        return self._waiting.own.get(claim) or self._past.own(claim)
 
     def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
-        return [
-            count + _within(self._pending, start, end) - _within(self._replaced, start, end)
-            for start, count in zip(starts, self._past.counts(starts, end), strict=True)
-        ]
+        counts = self._past.counts(starts, end)
+        _add(counts, self._waiting.facts, starts, end, 1)
+        if self._past.has_totals:
+            _add(counts, self._waiting.replaced, starts, end, -1)
+        return counts
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
@@ -176,36 +257,21 @@ class PendingPast:
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
         decided, frauds = self._past.outcomes(moment)
-        for facts, by in ((self._pending, 1), (self._replaced, -1)):
-            for fact in facts:
-                one, fraud = outcome(fact.known_at, self._findings(fact.claim), self._span, moment)
-                decided, frauds = decided + by * one, frauds + by * fraud
+        more, more_frauds = self._waiting.outcomes(moment)
+        decided, frauds = decided + more, frauds + more_frauds
+        if self._past.has_totals:
+            less, less_frauds = self._waiting.stored_outcomes(moment)
+            decided, frauds = decided - less, frauds - less_frauds
         return decided, frauds
 
-    def _findings(self, claim: ClaimRef) -> tuple[OutcomeFact, ...]:
-        return self._past.state.follows(claim).findings
 
-
-def with_pending(
-    past: FactsPast, pending: Iterable[ClaimFact], span: int
-) -> FactsPast | PendingPast:
-    """A past with pending facts: of two facts about one claim, the first counts."""
-    replaced: list[ClaimFact] = []
-    counting: dict[ClaimRef, ClaimFact] = {}
-    for told in pending:
-        former = counting.get(told.claim)
-        counting[told.claim] = told if former is None else first_of(former, told)
-    for claim, fact in list(counting.items()):
-        kept = past.state.follows(claim).facts.get(past.key)
-        if kept is None:
-            continue
-        if first_of(kept, fact) == kept:
-            del counting[claim]
-        else:
-            replaced.append(kept)
-    if not counting:
-        return past
-    return PendingPast(past, replaced, list(counting.values()), span)
+def _add(
+    counts: list[int], facts: Sequence[StoredFact], starts: tuple[int, ...], end: int, by: int
+) -> None:
+    """Count facts from each start on and before an end."""
+    last = bisect_left(facts, edge(end))
+    for place, start in enumerate(edges(starts)):
+        counts[place] += by * (last - bisect_left(facts, start))
 
 
 def recent_of(
@@ -222,10 +288,6 @@ def recent_of(
     policies = set(map(_policy, seen))
     policies.discard(NO_POLICY)
     return len(policies), known_at(seen[-1])
-
-
-def _within(facts: Iterable[ClaimFact], start: int, end: int) -> int:
-    return sum(start <= fact.known_at < end for fact in facts)
 
 
 def _day(moment: int) -> int:

@@ -1,14 +1,16 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from consumer.memory.facts.entries import (
+    CLAIM,
     NOTHING,
     Entry,
+    Extract,
     Follows,
     KeyBytes,
     StoredFact,
@@ -18,12 +20,18 @@ from consumer.memory.facts.entries import (
     key_of,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.pasts import FactsPast, TotalsPast, with_pending
+from consumer.memory.facts.pasts import FactsPast, PendingFacts, PendingPast, TotalsPast
 from consumer.memory.facts.totals import Series
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import ClaimFact, ClaimRef, start_of_day
-from model.history.features import ClaimHistory, KnownEntity, claim_history, entity_features
+from model.history.features import (
+    NEVER_SEEN,
+    ClaimHistory,
+    KnownEntity,
+    claim_history,
+    entity_features,
+)
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
@@ -83,8 +91,9 @@ class StoreState:
         """By moment."""
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
-        self._waiting: dict[int, dict[EntityKey, bool]] = {}
-        """By moment, of entities with pending facts, whether any of these is seen."""
+        self._earliest: dict[EntityKey, int] = {}
+        """When the first pending fact became known, by entities that have any."""
+        self._waiting: dict[EntityKey, PendingFacts] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -93,35 +102,41 @@ class StoreState:
         it, has room for a hundred, and the collector of cycles comes rarely.
         """
         self._pasts.clear()
+        self._waiting.clear()
 
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
         claim, entities, as_of = asked
-        layout, pending, itself = self._layout, self._pending, self.follows(claim).facts
+        pending, itself = self._pending, self.follows(claim).facts
+        business = self._layout.business
         apart = self._apart.setdefault(as_of, {})
         told = self._told.of(as_of, apart)
         named = []
         for entity in entities:
+            kind, key = entity[0], key_of(entity)
             waits = entity in pending and self._waits(entity, as_of)
-            if waits or (itself and key_of(entity) in itself):
+            if waits or key in itself:
                 past = self._past(entity, as_of)
                 own = None if past is None else past.own(claim)
                 if own is not None:
-                    named.append((entity[0], self._features(entity, past, own, as_of)))
+                    named.append((kind, self._features(entity, past, own, as_of)))
                     continue
-            kept = apart if waits or entity[0] not in layout.business else told
+            kept = apart if waits or kind not in business else told
             known = kept.get(entity)
             if known is None:
-                past = self._past(entity, as_of)
-                known = kept[entity] = self._features(entity, past, None, as_of)
-            named.append((entity[0], known))
-        return claim_history(layout.kinds, named)
+                past = self._past(entity, as_of) if waits else self._stored(kind, key, as_of)
+                known = NEVER_SEEN if past is None else self._features(entity, past, None, as_of)
+                kept[entity] = known
+            named.append((kind, known))
+        return claim_history(self._layout.kinds, named)
 
     def _waits(self, entity: EntityKey, as_of: int) -> bool:
-        kept = self._waiting.setdefault(as_of, {})
-        if entity not in kept:
-            kept[entity] = bool(self._seen_pending(entity, as_of))
-        return kept[entity]
+        """Whether any pending fact of an entity is seen."""
+        earliest = self._earliest.get(entity)
+        if earliest is None:
+            known = [fact.known_at for fact in self._pending[entity].values()]
+            earliest = self._earliest[entity] = start_of_day(min(known))
+        return earliest < as_of
 
     def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
         """What a claim is told of an entity."""
@@ -142,36 +157,57 @@ class StoreState:
 
     def _read(self, entity: EntityKey, as_of: int) -> Past | None:
         layout, key = self._layout, key_of(entity)
-        more = self._seen_pending(entity, as_of)
-        most = layout.most[entity[0]] + 1 + len(more)
-        facts = self.latest(key, as_of, most)
-        if not facts and not more:
+        waiting = None
+        if entity in self._pending and self._waits(entity, as_of):
+            waiting = self._waiting.get(entity)
+            if waiting is None:
+                pending = map(_floored, self._pending[entity].values())
+                waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
+        gone = waiting.gone if waiting else ()
+        past = self._stored(entity[0], key, as_of, gone)
+        if not waiting:
+            return past
+        past = past or FactsPast(self, key, (), layout.span)
+        return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)
+
+    def _stored(
+        self, kind: int, key: KeyBytes, as_of: int, gone: Collection[ClaimRef] = ()
+    ) -> FactsPast | None:
+        """What the store has of an entity; see `latest`."""
+        layout = self._layout
+        most = layout.most[kind] + 1
+        facts = self.latest(key, as_of, most, gone)
+        if not facts:
             return None
-        many = len(facts) == most and entity[0] in layout.business
-        past = (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
-        return with_pending(past, more, layout.span) if more else past
+        many = len(facts) == most and kind in layout.business
+        return (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
 
-    def _seen_pending(self, entity: EntityKey, as_of: int) -> list[ClaimFact]:
-        """Pending facts of an entity that are seen. One that is not takes the place of none that
-        is: of two about one claim, the earlier counts.
+    def latest(
+        self, key: KeyBytes, moment: int, most: int, gone: Collection[ClaimRef] = ()
+    ) -> Sequence[StoredFact]:
+        """The latest facts of an entity before a moment, at most so many, in order.
+
+        Args:
+            key: of the entity.
+            moment: facts of it or of later ones are left out.
+            most: how many.
+            gone: facts about these claims are left out.
         """
-        pending = self._pending.get(entity)
-        if pending is None:
-            return []
-        return [fact for fact in map(_floored, pending) if fact.known_at < as_of]
-
-    def latest(self, key: KeyBytes, moment: int, most: int) -> Sequence[StoredFact]:
-        """The latest facts of an entity before a moment, at most so many, in order."""
         cursor = self._cursor
         if not cursor.set_key(key):
             return ()
         cursor.last_dup()
         facts, end = list(islice(cursor.iterprev_dup(), most)), edge(moment)
-        if facts[0] >= end:
-            cursor.set_range_dup(key, end)
-            if not cursor.prev_dup():
+        if gone or facts[0] >= end:
+            if not cursor.set_range_dup(key, end):
+                cursor.set_key(key)
+                cursor.last_dup()
+            elif not cursor.prev_dup():
                 return ()
-            facts = list(islice(cursor.iterprev_dup(), most))
+            seen: Iterator[StoredFact] = cursor.iterprev_dup()
+            if gone:
+                seen = (fact for fact in seen if fact[CLAIM] not in gone)
+            facts = list(islice(seen, most))
         facts.reverse()
         return facts
 
@@ -180,7 +216,7 @@ class StoreState:
         found: bytes | None = self._get(key + series, db=self._layout.totals)
         return found
 
-    def entry(self, claim: ClaimRef) -> Entry:
+    def entry(self, claim: ClaimRef) -> Entry | Extract:
         """What is kept of a claim that a fact is about."""
         return decode(self._get(claim, db=self._layout.claims))
 
@@ -189,7 +225,10 @@ class StoreState:
         found = self._follows.get(claim)
         if found is None:
             kept = self._get(claim, db=self._layout.claims)
-            found = self._follows[claim] = NOTHING if kept is None else follows(decode(kept), claim)
+            found = NOTHING
+            if kept is not None:
+                found = follows(decode(kept), claim, self._layout.bounds)
+            self._follows[claim] = found
         return found
 
 

@@ -11,6 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import numpy as np
+
 from model.history.facts import DAY, ClaimFact, OutcomeFact
 from model.history.past import steps
 
@@ -18,6 +20,8 @@ ByDay = Mapping[int, int]
 """By day since 1970."""
 _ROWS: Final = struct.Struct("ii")
 _ROW: Final = _ROWS.size
+MANY: Final = 256
+"""Rows from which it pays to change them all at once."""
 
 
 Series = bytes
@@ -44,10 +48,15 @@ def totals(series: bytes | None, days: Iterable[int]) -> list[int]:
     return [sums[place - 1] if place else 0 for place in places]
 
 
-def added(series: bytes | None, changes: ByDay) -> bytes | None:
+def added(series: bytes | None, changes: ByDay, many: int = MANY) -> bytes | None:
     """A series with more changes; None if it has no row.
 
     A row without a change does not stay: the same changes give the same bytes in any order.
+
+    Args:
+        series: None if it has no row yet.
+        changes: by day.
+        many: rows after the first change from which they are changed all at once.
     """
     former = series or b""
     if len(changes) == 1:
@@ -59,6 +68,8 @@ def added(series: bytes | None, changes: ByDay) -> bytes | None:
     days = rows[::2]
     first = bisect_left(days, min(changes))
     running = rows[2 * first - 1] if first else 0
+    if len(days) - first > many:
+        return former[: first * _ROW] + _many_added(rows[2 * first :], running, changes) or None
     by_day = dict(changes)
     last = running
     for place in range(first, len(days)):
@@ -72,6 +83,29 @@ def added(series: bytes | None, changes: ByDay) -> bytes | None:
             tail.append(day)
             tail.append(running)
     return former[: first * _ROW] + tail.tobytes() or None
+
+
+def _many_added(rows: "memoryview[int]", before: int, changes: ByDay) -> bytes:
+    """The same of many rows, none of which is of a day before the first change.
+
+    Args:
+        rows: days and sums.
+        before: the sum before the first row.
+        changes: by day.
+    """
+    found = np.frombuffer(rows, np.int32).reshape(-1, 2)
+    days = np.array(sorted(changes), np.int32)
+    by = np.cumsum([changes[int(day)] for day in days])
+    places = np.searchsorted(found[:, 0], days)
+    sums = np.concatenate([[before], found[:, 1]])
+    new = found[np.minimum(places, len(found) - 1), 0] != days
+    added = np.column_stack([days, sums[places] + by])[new]
+    more = np.concatenate([[0], by])[np.searchsorted(days, found[:, 0], side="right")]
+    every = np.insert(
+        np.column_stack([found[:, 0], found[:, 1] + more]), places[new], added, axis=0
+    )
+    changed = np.diff(every[:, 1], prepend=before) != 0
+    return bytes(every[changed].astype(np.int32))
 
 
 def outcome_changes(

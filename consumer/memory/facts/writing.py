@@ -1,16 +1,21 @@
 """Records of the log taken into a store, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final
 
+from consumer.memory.facts.apart import Apart
 from consumer.memory.facts.entries import (
     Entry,
+    Extract,
+    Follows,
     KeyBytes,
     changed,
     decode,
     edge,
     encode,
+    encode_extract,
     follows,
     kept_claim,
     keys_in,
@@ -22,6 +27,8 @@ from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimRef, claim_ref
 from schemas.memory import FactKind, RememberedClaim
 
+_key: Final = itemgetter(0)
+
 
 class Writing:
     """Changes of one transaction, gathered so that each key is written once."""
@@ -29,6 +36,8 @@ class Writing:
     def __init__(self, layout: Layout, txn: Any) -> None:
         self._layout = layout
         self._txn = txn
+        self._new: list[tuple[KeyBytes, bytes]] = []
+        """Facts of claims of which nothing was known."""
         self._put: list[tuple[KeyBytes, bytes]] = []
         self._gone: list[tuple[KeyBytes, bytes]] = []
         self._named: dict[int, list[KeyBytes]] = defaultdict(list)
@@ -43,19 +52,27 @@ class Writing:
                 self._changed(claim_id, told)
         for key, value in self._gone:
             txn.delete(key, value, db=layout.facts)
+        # In the order of the table; whatever the order of facts of one entity is.
         with txn.cursor(layout.facts) as cursor:
-            cursor.putmulti(sorted(self._put))
+            cursor.putmulti(sorted(self._new + self._put, key=_key))
         for day, named in self._named.items():
             for entity, claims in Counter(named).items():
                 self._count(entity, CLAIMS, day, claims)
-        for key in sorted(self._totals):
-            changes = {day: by for day, by in self._totals[key].items() if by}
-            if changes:
-                series = added(txn.get(key, db=layout.totals), changes)
-                if series is None:
-                    txn.delete(key, db=layout.totals)
-                else:
-                    txn.put(key, series, db=layout.totals)
+        with txn.cursor(layout.totals) as cursor:
+            cursor.putmulti(list(self._series()))
+
+    def _series(self) -> Iterator[tuple[bytes, bytes]]:
+        """Series that are changed, in order; those of which nothing is left are deleted."""
+        get, db = self._txn.get, self._layout.totals
+        for key, every in sorted(self._totals.items(), key=_key):
+            changes = every if all(every.values()) else {d: by for d, by in every.items() if by}
+            if not changes:
+                continue
+            series = added(get(key, db=db), changes)
+            if series is None:
+                self._txn.delete(key, db=db)
+            else:
+                yield key, series
 
     def changed_before(self, moment: int) -> set[KeyBytes]:
         """Business-like entities of which something changed that is seen as of a moment."""
@@ -73,20 +90,21 @@ class Writing:
         return rows | series
 
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
-        """Take in a claim of which nothing was known; False if it is not so."""
+        """Take in a claim of which nothing was known, if all that it names counts; else False."""
         key, fact = told
         if not isinstance(fact, RememberedClaim) or key.kind != FactKind.CLAIM:
             return False
         claim, layout = claim_ref(claim_id), self._layout
         record = kept_claim(key, fact, layout.numbers)
+        named = keys_in(record.named)
+        if len(named) > layout.bounds.names:
+            return False
         entry = encode(Entry(claim_id, (record,)))
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
         value = stored(record.day, claim, record.policy)
-        for entity in keys_in(record.named):
-            self._put.append((entity, value))
-            if entity[0] in layout.business:
-                self._named[record.day].append(entity)
+        self._new += [(entity, value) for entity in named]
+        self._named[record.day] += [entity for entity in named if entity[0] in layout.business]
         return True
 
     def _changed(self, claim_id: str, told: Sequence[LogFact]) -> None:
@@ -94,19 +112,34 @@ class Writing:
         txn, layout, claim = self._txn, self._layout, claim_ref(claim_id)
         former = txn.get(claim, db=layout.claims)
         entry = None if former is None else decode(former)
-        now = changed(entry, told, layout.numbers)
+        now: Entry | Extract | None
+        if isinstance(entry, Extract):
+            now = Apart(layout, txn, claim).changed(entry, told, layout.numbers)
+        else:
+            now = changed(entry, told, layout.numbers)
+            if now is not None and len(now.claims) + len(now.findings) > layout.most_records:
+                now = Apart(layout, txn, claim).begun(now)
         if now is not None:
-            txn.put(claim, encode(now), db=layout.claims)
+            kept = encode_extract(now) if isinstance(now, Extract) else encode(now)
+            txn.put(claim, kept, db=layout.claims)
         elif former is not None:
             txn.delete(claim, db=layout.claims)
-        gone, put = self._rows(entry, claim, -1), self._rows(now, claim, 1)
+        was, follow = follows(entry, claim, layout.bounds), follows(now, claim, layout.bounds)
+        if was == follow:
+            return
+        gone, put = self._rows(was, follow, claim, -1), self._rows(follow, was, claim, 1)
         self._gone += gone - put
         self._put += put - gone
 
-    def _rows(self, entry: Entry | None, claim: ClaimRef, by: int) -> set[tuple[KeyBytes, bytes]]:
-        follow, layout = follows(entry, claim), self._layout
+    def _rows(
+        self, follow: Follows, other: Follows, claim: ClaimRef, by: int
+    ) -> set[tuple[KeyBytes, bytes]]:
+        """The facts of a claim, but those that are the same before and after."""
+        layout, same = self._layout, follow.findings == other.findings
         rows = set()
         for key, fact in follow.facts.items():
+            if same and other.facts.get(key) == fact:
+                continue
             value = stored(fact.known_at // DAY, claim, fact.policy, follow.findings)
             rows.add((key, value))
             if key[0] in layout.business:

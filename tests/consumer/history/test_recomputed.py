@@ -20,7 +20,7 @@ from consumer.history.recomputed.check import (
     stated,
     within,
 )
-from consumer.memory.facts.entries import Entry, kept_claim
+from consumer.memory.facts.entries import kept_claim
 from consumer.memory.view import LogFact
 from model.history.facts import DAY
 from model.history.features import ClaimHistory, EntityFeatures
@@ -188,18 +188,12 @@ def test_a_value_is_between_what_was_known_and_what_came_in_late(
     assert within(of(own), of(low), of(high)) is expected
 
 
-def test_whom_a_claim_names_is_said_by_the_record_that_was_scored() -> None:
+def test_whom_a_claim_names_is_said_by_its_record() -> None:
     key = FactKey(FactKind.CLAIM, "own", SOURCE.topic, SOURCE.partition, SOURCE.offset)
     fact = RememberedClaim(
         claim_id="own", known_at=AS_OF, key="k", entities=(Naming("phone", PHONE),)
     )
-    other = kept_claim(key._replace(offset=8), msgspec.structs.replace(fact, entities=()), {})
-    entry = Entry("own", (other, kept_claim(key, fact, {"phone": b"\0"})))
-    said = alert(of(None))
-    assert keys_of(entry, said) == (KEYS, AS_OF // DAY)
-    assert keys_of(Entry("own", (other,)), said) is None
-    assert keys_of(None, said) is None
-    assert keys_of(entry, alert(of(None), source=None)) is None
+    assert keys_of(kept_claim(key, fact, {"phone": b"\0"})) == KEYS
 
 
 def test_another_version_is_not_compared() -> None:

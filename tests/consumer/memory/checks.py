@@ -8,12 +8,14 @@ import msgspec
 
 from consumer.memory import store
 from consumer.memory.view import Asked, LogFact
-from model.history.facts import ClaimFact
+from model.history.facts import ClaimFact, claim_ref
+from model.history.plan import Bounds
 from model.history.store import EntityKey
-from schemas.memory import RememberedClaim
+from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 from tests.consumer.memory.logs import (
     DAY,
     NOW,
+    PRINT,
     Log,
     answers,
     claim_fact,
@@ -25,6 +27,7 @@ from tests.consumer.memory.logs import (
     fed,
     final,
     folders,
+    hashed,
     linked,
     opened,
 )
@@ -77,17 +80,60 @@ def holds_nothing_that_was_forgotten(rng: random.Random, of: Any = store) -> boo
     return {**found, b"positions": []} == {**right, b"positions": []}
 
 
+def forgets_in_steps(rng: random.Random, of: Any = store) -> bool:
+    """What is forgotten one after the other, in a store that has had it for long."""
+    log = drawn(rng)
+    known = [LogFact(key, fact) for key, fact in final(log.facts).items()]
+    gone = [LogFact(key, None) for key, _ in known if rng.random() < 0.7]
+    keys = {key for key, _ in gone}
+    with folders(2) as (one, other):
+        view = opened(one, log.bounds, of)
+        for batch in cut(rng, [*known, *gone]):
+            view.apply(batch, {})
+        view.close()
+        view = opened(other, log.bounds, of)
+        view.apply([told for told in known if told.key not in keys], {})
+        view.close()
+        return dumped(one) == dumped(other)
+
+
+def counts_alike_of_few_records_and_of_many(rng: random.Random, of: Any = store) -> bool:
+    """Whether records of a claim stand in its entry or apart, of one day the same counts."""
+    log = drawn(rng)
+    claims = [
+        LogFact(
+            key._replace(claim_id="c0", offset=number),
+            msgspec.structs.replace(fact, claim_id="c0", known_at=NOW - DAY, policy=hashed(1)),
+        )
+        for number, (key, fact) in enumerate(log.facts)
+        if isinstance(fact, RememberedClaim)
+    ]
+    asked = [Asked(claim_ref("new"), ((0, hashed(n)), (1, hashed(n))), NOW) for n in range(2)]
+    found = []
+    for findings in (1, 64):
+        with folders(1) as (folder,):
+            view = opened(folder, Bounds(findings=findings), of)
+            for batch in cut(rng, claims):
+                view.apply(batch, {})
+            rows = [row for row in view.rows() if row[0] in {"facts", "totals"}]
+            found.append((rows, [view.links(one, MOST) for one in asked]))
+            view.close()
+    return found[0] == found[1]
+
+
 def answers_with_pending_as_with_applied(rng: random.Random, of: Any = store) -> bool:
     """Claims that are pending count as if they were in the store, whether they are or not."""
     log = drawn(rng)
+    # Whether a pending name is one too many is known once it has come back.
+    log = log._replace(bounds=msgspec.structs.replace(log.bounds, names=64))
     facts = [*log.facts, *_sent_again(rng, log)]
-    pending: dict[EntityKey, list[ClaimFact]] = {}
+    pending: dict[EntityKey, dict[bytes, ClaimFact]] = {}
     stored = []
     for key, fact in final(facts).items():
         waits = isinstance(fact, RememberedClaim) and (key.topic == "again" or rng.random() < 0.5)
         if waits and isinstance(fact, RememberedClaim):
             for entity in entities(fact):
-                pending.setdefault(entity, []).append(claim_fact(fact))
+                pending.setdefault(entity, {})[repr(key).encode()] = claim_fact(fact)
         if not waits or rng.random() < 0.3:
             stored.append(LogFact(key, fact))
     with folders(1) as (folder,):
@@ -179,6 +225,29 @@ def answers_on_a_day_as_more_is_known(rng: random.Random, of: Any = store) -> bo
     return right
 
 
+def tells_of_one_more_finding(rng: random.Random, of: Any = store) -> bool:
+    """Of a business that was asked about when several were known."""
+    claim = RememberedClaim(
+        claim_id="c", known_at=NOW - 9 * DAY, key=PRINT, entities=(Naming("garage", hashed(1)),)
+    )
+    facts = [LogFact(FactKey(FactKind.CLAIM, "c", "claims", 0, 0), claim)]
+    first = rng.random() < 0.5
+    for days in range(3):
+        said = RememberedFinding(
+            claim_id="c", known_at=NOW - (8 - days) * DAY, fraud=first == bool(days % 2)
+        )
+        facts.append(LogFact(FactKey(FactKind.FINDING, "c", "outcomes", 0, days), said))
+    log = Log(Bounds(), tuple(facts), (), (Asked(claim_ref("new"), ((1, hashed(1)),), NOW),))
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        view.apply(facts[:3], {})
+        before = answers(view.histories(log.asked, {}))
+        view.apply(facts[3:], {})
+        after = answers(view.histories(log.asked, {}))
+        view.close()
+    return (before, after) == (expected(log, facts[:3]), expected(log, facts))
+
+
 def knows_nothing_when_emptied(rng: random.Random, of: Any = store) -> bool:
     """Whatever it was given and asked."""
     log = drawn(rng)
@@ -196,10 +265,13 @@ CHECKS = (
     answers_as_the_one_in_memory,
     has_the_same_bytes_in_any_order,
     holds_nothing_that_was_forgotten,
+    forgets_in_steps,
+    counts_alike_of_few_records_and_of_many,
     answers_with_pending_as_with_applied,
     links_as_the_rules_say,
     takes_all_or_nothing,
     asks_of_the_same_day,
     answers_on_a_day_as_more_is_known,
+    tells_of_one_more_finding,
     knows_nothing_when_emptied,
 )

@@ -42,6 +42,8 @@ class DictView:
         self.facts.clear()
         self._positions.clear()
 
+    def complete(self, at_s: float) -> None: ...
+
     def close(self) -> None:
         self.closed = True
 
@@ -55,7 +57,7 @@ class DictView:
                 ref = claim_ref(fact.claim_id)
                 store.learn(OutcomeFact(claim=ref, known_at=moment, fraud=fact.fraud))
         for key, facts in pending.items():
-            for claim in facts:
+            for claim in facts.values():
                 store.remember(claim, [key])
         return store
 

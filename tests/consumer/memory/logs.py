@@ -28,6 +28,8 @@ BOUNDS = (
     Bounds(days=400, person=4, business=2, common=3),
     Bounds(days=60, person=3, business=3, common=9),
     Bounds(days=400, person=9, business=4, common=9),
+    Bounds(days=400, person=4, business=2, common=3, names=2, findings=2),
+    Bounds(days=400, person=9, business=3, common=9, names=1, findings=3),
     Bounds(),
 )
 _EDGES = (0, 1, 30, 90, 365)
@@ -116,7 +118,7 @@ def _claim(rng: random.Random, claim: str, known_at: int) -> RememberedClaim:
         entities=tuple(named),
         policy=rng.choice((None, *map(hashed, range(1, 5)))),
         day=rng.choice((None, dt.date(2024, 1, 2))),
-        amount=rng.choice((None, 1.5, 2.5)),
+        amount=rng.choice((None, 0.5, 2.5, -3.0)),
     )
 
 
@@ -203,7 +205,7 @@ def linked(log: Log, asked: Asked, most: int) -> list[Link]:
         first: dict[bytes, ClaimFact] = {}
         names = {}
         for claim in claims:
-            if key in entities(claim):
+            if key in entities(claim) and key in _names_that_count(log, claim.claim_id):
                 fact = claim_fact(claim)
                 names[fact.claim] = claim.claim_id
                 first[fact.claim] = min(first.get(fact.claim, fact), fact, key=_rank)
@@ -219,7 +221,9 @@ def linked(log: Log, asked: Asked, most: int) -> list[Link]:
         for fact in seen:
             finding = _finding(log, names[fact.claim], asked.as_of)
             link = Link(0, names[fact.claim], fact.known_at, finding, fact.amount)
-            of_kind.setdefault(fact.claim, link)
+            former = of_kind.get(fact.claim)
+            if former is None or former.known_at < link.known_at:
+                of_kind[fact.claim] = link
     found += [
         link
         for _, link in sorted(
@@ -235,15 +239,27 @@ def _rank(fact: ClaimFact) -> tuple[Any, ...]:
 
 
 def _finding(log: Log, claim_id: str, as_of: int) -> bool | None:
-    said = [
-        (fact.known_at // DAY * DAY, not fact.fraud)
-        for fact in final(log.facts).values()
-        if isinstance(fact, RememberedFinding) and fact.claim_id == claim_id
-    ]
-    before = [one for one in said if one[0] < as_of]
+    said = sorted(
+        {
+            (fact.known_at // DAY * DAY, not fact.fraud)
+            for fact in final(log.facts).values()
+            if isinstance(fact, RememberedFinding) and fact.claim_id == claim_id
+        }
+    )
+    changes = [one for n, one in enumerate(said) if n == 0 or one[1] != said[n - 1][1]]
+    before = [one for one in changes[: log.bounds.findings] if one[0] < as_of]
     if not before or max(before)[0] < as_of - log.bounds.span:
         return None
     return not max(before)[1]
+
+
+def _names_that_count(log: Log, claim_id: str) -> list[EntityKey]:
+    first: dict[EntityKey, int] = {}
+    for fact in final(log.facts).values():
+        if isinstance(fact, RememberedClaim) and fact.claim_id == claim_id:
+            day = fact.known_at // DAY
+            first |= {key: min(day, first.get(key, day)) for key in entities(fact)}
+    return sorted(first, key=lambda key: (first[key], key))[: log.bounds.names]
 
 
 def opened(folder: Path, bounds: Bounds, of: Any = store, **others: Any) -> Any:

@@ -11,8 +11,8 @@ from tests.model.history.mutants import Mutant
 
 FOLDER = Path(__file__).parents[3] / "consumer" / "memory"
 ORDER = (
-    "facts.entries", "facts.totals", "facts.layout", "facts.pasts", "facts.writing", "facts.state",
-    "facts.folder", "facts.linking", "store",
+    "facts.entries", "facts.totals", "facts.layout", "facts.apart", "facts.pasts", "facts.writing",
+    "facts.state", "facts.folder", "facts.linking", "store",
 )  # fmt: skip
 _numbers = count()
 

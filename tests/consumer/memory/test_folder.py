@@ -1,9 +1,12 @@
 """The folder of a store: one process, one key, and nothing that the log would not give again."""
 
+import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,15 @@ import msgspec
 import pytest
 
 from consumer.errors import SettingsError
+from consumer.kafka.topics import KeptLog
 from consumer.memory import store
+from consumer.memory.assembly import DAY_S, current_store
 from model.history.plan import Bounds, EntityKind
-from tests.consumer.memory.logs import KINDS, Log, dumped, fed, many_claims, opened
+from tests.consumer.memory.logs import KINDS, PRINT, Log, dumped, fed, many_claims, opened
 from tests.consumer.memory.mutants import store_of
 from tests.model.history.mutants import Mutant
 
+LONG_AGO = 1_000_000_000.0
 ANOTHER_SPAN = Bounds(days=7)
 PEOPLE = tuple(EntityKind(kind=kind.kind, like="person") for kind in KINDS)
 
@@ -69,6 +75,24 @@ def is_empty_after_the_machine_stopped(folder: Path, of: Any = store, run: str =
     says(folder, opened=run)
     opened(folder, one.bounds, of).close()
     return not any(dumped(folder).values())
+
+
+def is_complete_as_of(folder: Path, of: Any = store) -> bool:
+    """Opening and closing it does not change of which moment it has everything."""
+    one = log()
+    fed(folder, one, one.facts, of)
+    view = opened(folder, one.bounds, of)
+    began = view.complete_s > LONG_AGO
+    view.complete(LONG_AGO)
+    view.close()
+    for _ in range(2):
+        opened(folder, one.bounds, of).close()
+    view = opened(folder, one.bounds, of)
+    kept = view.complete_s == LONG_AGO
+    view.empty()
+    again = view.complete_s > LONG_AGO
+    view.close()
+    return bool(began and kept and again)
 
 
 def says_that_it_is_open(folder: Path, of: Any = store) -> bool:
@@ -147,7 +171,8 @@ def is_emptied(folder: Path, of: Any = store) -> bool:
 
 CHECKS: tuple[Callable[..., bool], ...] = (
     is_kept, outlives_its_process, is_empty_after_the_machine_stopped, says_that_it_is_open,
-    refuses_another_key, refuses_a_record_of_another_key, has_one_owner, grows, is_emptied,
+    is_complete_as_of, refuses_another_key, refuses_a_record_of_another_key, has_one_owner, grows,
+    is_emptied,
 )  # fmt: skip
 
 
@@ -209,6 +234,19 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
         opened(tmp_path, one.bounds)
     (tmp_path / "data.mdb").unlink()
     opened(tmp_path, one.bounds).close()
+
+
+@pytest.mark.parametrize("kept", [5_000, 20_000, 60_000])
+def test_what_is_damaged_is_refused_with_the_way_out(tmp_path: Path, kept: int) -> None:
+    one = many_claims(2_000)
+    fed(tmp_path, one, one.facts)
+    os.truncate(tmp_path / "data.mdb", kept)
+    with (
+        pytest.raises(SettingsError, match=r"cannot be read: .*If it is deleted, it is made"),
+        closing(opened(tmp_path, one.bounds)) as view,
+    ):
+        view.histories(one.asked, {})
+        view.apply(one.facts, {})
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -277,8 +315,20 @@ MUTANTS = [
     ),
     Mutant(
         "nothing says that it is open",
-        "facts.folder", "self._say(_Owner(filled=filled, opened=boot()))",
-        "self._say(_Owner(filled=filled, opened=None))",
+        "facts.folder", "self._say(filled, boot())\n        return why",
+        "self._say(filled, None)\n        return why",
+    ),
+    Mutant(
+        "to open a store is to complete it",
+        "facts.folder", "self.complete_s = owner.complete_s", "self.complete_s = time.time()",
+    ),
+    Mutant(
+        "of which moment it has everything is not kept",
+        "facts.folder", "opened=opened, complete_s=self.complete_s", "opened=opened",
+    ),
+    Mutant(
+        "a store that is emptied stays complete",
+        "store", "        self.complete(time.time())\n", "",
     ),
     Mutant(
         "what is outdated stays",
@@ -295,7 +345,7 @@ MUTANTS = [
     ),
     Mutant(
         "positions outlive what is emptied",
-        "store", "layout.totals, self._positions):", "layout.totals):",
+        "store", "(*layout[:4], self._positions):", "layout[:4]:",
     ),
 ]  # fmt: skip
 
@@ -311,6 +361,21 @@ def is_wrong(of: Any, scratch: Path) -> bool:
         except (AttributeError, LookupError, OSError, SettingsError, TypeError, ValueError):
             return True
     return False
+
+
+@pytest.mark.parametrize(("days", "positions"), [(29, {0: 20}), (31, {})])
+def test_a_store_that_was_away_is_filled_again_however_often_it_was_opened(
+    tmp_path: Path, days: int, positions: dict[int, int]
+) -> None:
+    one = log()
+    fed(tmp_path, one, one.facts)
+    view = opened(tmp_path, one.bounds)
+    view.complete(time.time() - days * DAY_S)
+    view.close()
+    opened(tmp_path, one.bounds).close()  # such as by `memory compact`, which reads nothing
+    kept = KeptLog("t1", 30 * DAY_S)
+    with closing(current_store(tmp_path, KINDS, one.bounds, PRINT, kept)) as view:
+        assert view.positions() == positions
 
 
 def test_the_folder_is_right(tmp_path: Path) -> None:

@@ -128,3 +128,13 @@ def test_a_fact_under_the_key_of_another_is_refused(fact: Remembered) -> None:
 
 def some_claim() -> Any:
     return motor.claims(5, 1).claims[0]
+
+
+@pytest.mark.parametrize(
+    ("partition", "offset"), [(0, 2**63), (0, -1), (2**31, 0), (-1, 0), (0, -(2**200))]
+)
+def test_a_key_with_numbers_that_no_record_has_is_none(partition: int, offset: int) -> None:
+    fact = msgspec.json.encode(RememberedFinding(claim_id="c", known_at=1, fraud=True))
+    key = json.dumps(["finding", "c", "outcomes", partition, offset]).encode()
+    with pytest.raises(msgspec.ValidationError, match=r"\$\[[34]\]|Integer value out of range"):
+        log_fact(key, fact)

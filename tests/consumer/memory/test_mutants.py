@@ -9,7 +9,7 @@ from tests.consumer.memory.checks import CHECKS
 from tests.consumer.memory.mutants import store_of
 from tests.model.history.mutants import Mutant
 
-LOGS = 150
+LOGS = 200
 
 
 def is_wrong(of: Any) -> bool:
@@ -32,8 +32,8 @@ MUTANTS = [
     ),
     Mutant(
         "a record that is read again is another one",
-        "facts.entries", "claims[source] = kept_claim(key, fact, numbers)",
-        "claims[(*source[:2], source[2] + len(claims))] = kept_claim(key, fact, numbers)",
+        "facts.entries", "claims[source] = record",
+        "claims[(*source[:2], source[2] + len(claims))] = record",
     ),
     Mutant(
         "records stand in the order of arrival",
@@ -65,9 +65,8 @@ MUTANTS = [
     ),
     Mutant(
         "a finding has the time of its claim",
-        "facts.entries", "OutcomeFact(claim=claim, known_at=one.day * DAY, fraud=one.fraud)",
-        "OutcomeFact(claim=claim, known_at=entry.claims[0].day * DAY if entry.claims else 0, "
-        "fraud=one.fraud)",
+        "facts.entries", "days[one.fraud].append(one.day)",
+        "days[one.fraud].append(entry.claims[0].day if entry.claims else 0)",
     ),
     Mutant(
         "times are not floored",
@@ -98,27 +97,26 @@ MUTANTS = [
     Mutant(
         "cut before the time is looked at",
         "facts.state",
-        "if facts[0] >= end:",
+        "if gone or facts[0] >= end:",
         "facts = [fact for fact in facts if fact < end]\n        if False:",
     ),
     Mutant(
         "one fact too few is read",
-        "facts.state", "most = layout.most[entity[0]] + 1 + len(more)",
-        "most = layout.most[entity[0]] - 1",
+        "facts.state", "most = layout.most[kind] + 1", "most = layout.most[kind] - 1",
     ),
     Mutant(
         "pending facts push stored ones out",
-        "facts.state", " + 1 + len(more)", " + 1",
+        "facts.state", "seen = (fact for fact in seen if fact[CLAIM] not in gone)",
+        "seen = (fact for fact in [*islice(seen, most)] if fact[CLAIM] not in gone)",
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", "more = self._seen_pending(entity, as_of)", "more: list[ClaimFact] = []",
+        "facts.state", "return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)",
+        "return past if past.facts else None",
     ),
     Mutant(
         "a pending claim that is stored counts twice",
-        "facts.pasts",
-        'if kept is None:\n            continue',
-        'if kept is not None:\n            continue',
+        "facts.pasts", "self.gone.add(claim)", "pass",
     ),
     Mutant(
         "a pending claim counts for the stored one though it came later",
@@ -126,7 +124,8 @@ MUTANTS = [
     ),
     Mutant(
         "a pending claim that came before the stored one is a second claim",
-        "facts.pasts", '            replaced.append(kept)', '            pass',
+        "facts.pasts", 'self.replaced: Sequence[StoredFact] = sorted(replaced)',
+        'self.replaced: Sequence[StoredFact] = []',
     ),
     Mutant(
         "of two pending facts about a claim, the later counts",
@@ -134,15 +133,89 @@ MUTANTS = [
     ),
     Mutant(
         "outcomes of pending claims are not known",
-        "facts.pasts", 'decided, frauds = decided + by * one, frauds + by * fraud', 'pass',
+        "facts.pasts", 'self._waiting.add(fact, findings, bounds.span)', 'pass',
     ),
     Mutant(
         "the claim itself is not found among the pending ones",
-        "facts.pasts", "if fact.claim == claim:", "if False:",
+        "facts.pasts", "self._waiting.own.get(claim) or self._past", "self._past",
     ),
     Mutant(
-        "a stored claim is among the latest though a pending one counts for it",
-        "facts.pasts", 'if fact[CLAIM] not in gone]', ']',
+        "what was found about a stored claim counts though a pending one counts for it",
+        "facts.pasts", "self._stored.add(kept, findings, bounds.span)", "pass",
+    ),
+    Mutant(
+        "pending facts are counted whenever they became known",
+        "facts.pasts", "            total.rises.sort()\n", "            total.rises.clear()\n",
+    ),
+    Mutant(
+        "the earliest pending facts are looked at",
+        "facts.pasts", "waiting.facts[max(0, last - most) : last]", "waiting.facts[:most]",
+    ),
+    Mutant(
+        "all names of one record count",
+        "facts.writing", "if len(named) > layout.bounds.names:", "if False:",
+    ),
+    Mutant(
+        "all names of a claim of few records count",
+        "facts.entries", "counting(facts, bounds.names)", "facts",
+    ),
+    Mutant(
+        "all names of a claim of many records count",
+        "facts.apart", "if len(found) == self._layout.bounds.names:", "if False:",
+    ),
+    Mutant(
+        "one name too few counts",
+        "facts.apart", "if len(found) == self._layout.bounds.names:",
+        "if len(found) == max(1, self._layout.bounds.names - 1):",
+    ),
+    Mutant(
+        "the changes of what was found by many records all count",
+        "facts.apart", "changes(self._found_from, self._layout.bounds.findings)",
+        "changes(self._found_from, 1 << 30)",
+    ),
+    Mutant(
+        "what many records found is not looked up again",
+        "facts.apart", "        if self._found:", "        if not former.found:",
+    ),
+    Mutant(
+        "names are not looked up again",
+        "facts.apart", "name = now[key] if key in now else former", "name = former",
+    ),
+    Mutant(
+        "a name stays where it was first",
+        "facts.apart", "if day is not None:\n                    self._txn.delete(",
+        "if False:\n                    self._txn.delete(",
+    ),
+    Mutant(
+        "records that are put apart are not counted",
+        "facts.apart", "former.records + self._records, names", "former.records, names",
+    ),
+    Mutant(
+        "records that are forgotten are counted",
+        "facts.apart", "self._records -= 1", "pass",
+    ),
+    Mutant(
+        "a record that says something else by now says both",
+        "facts.apart", "            self._remove(kind, record.source)\n",
+        "            self._records -= 1\n",
+    ),
+    Mutant(
+        "rows of a claim that has few records again stay",
+        "facts.apart", "            self._txn.delete(row, db=self._db)\n        if not left",
+        "            pass\n        if not left",
+    ),
+    Mutant(
+        "a claim never has few records again",
+        "facts.apart", "if left > self._layout.most_records:", "if left:",
+    ),
+    Mutant(
+        "of many records about a day, the one with the least amount does not count",
+        "facts.apart", "_sortable(-1.0 if record.amount is None else record.amount)",
+        "_sortable(1.0 if record.amount is None else record.amount)",
+    ),
+    Mutant(
+        "amounts below zero are in the other order",
+        "facts.apart", "^ (_ALL if bits & _SIGN else _SIGN)", "^ _SIGN",
     ),
     Mutant(
         "of a person, outcomes are not known",
@@ -182,8 +255,8 @@ MUTANTS = [
     ),
     Mutant(
         "day totals are not lowered when a claim goes",
-        "facts.writing", "gone, put = self._rows(entry, claim, -1)",
-        "gone, put = self._rows(entry, claim, 0)",
+        "facts.writing", "self._rows(was, follow, claim, -1)",
+        "self._rows(was, follow, claim, 0)",
     ),
     Mutant(
         "persons have totals",
@@ -191,7 +264,9 @@ MUTANTS = [
     ),
     Mutant(
         "totals of new claims are not counted",
-        "facts.writing", 'self._named[record.day].append(entity)', 'pass',
+        "facts.writing",
+        "self._named[record.day] += [entity for entity in named if entity[0] in layout.business]",
+        "pass",
     ),
     Mutant(
         "a claim that is known already is taken for a new one",
@@ -211,12 +286,11 @@ MUTANTS = [
     ),
     Mutant(
         "what other claims are told is told to the claim itself",
-        "facts.state", "if waits or (itself and key_of(entity) in itself):", "if waits:",
+        "facts.state", "if waits or key in itself:", "if waits:",
     ),
     Mutant(
         "what other claims are told is told to a claim that is pending",
-        "facts.state", "if waits or (itself and key_of(entity) in itself):",
-        "if itself and key_of(entity) in itself:",
+        "facts.state", "if waits or key in itself:", "if key in itself:",
     ),
     Mutant(
         "what the claim itself is told is told to all",
@@ -226,12 +300,12 @@ MUTANTS = [
     ),
     Mutant(
         "what claims are told of persons is kept",
-        "facts.state", "apart if waits or entity[0] not in layout.business else",
+        "facts.state", "apart if waits or kind not in business else",
         "apart if waits else",
     ),
     Mutant(
         "what claims are told with pending facts is kept",
-        "facts.state", "apart if waits or entity", "apart if entity",
+        "facts.state", "apart if waits or kind", "apart if kind",
     ),
     Mutant(
         "what claims of one day are told is told to those of another",

@@ -17,7 +17,7 @@ def claimed(number: int, day: int = 1, entities: Sequence[EntityKey] = ((0, b"a"
 
 
 def seen(pending: PendingClaims) -> dict[EntityKey, list[ClaimFact]]:
-    return {key: list(facts) for key, facts in pending.facts.items()}
+    return {key: list(facts.values()) for key, facts in pending.facts.items()}
 
 
 def test_a_claim_is_pending_under_each_of_its_entities() -> None:

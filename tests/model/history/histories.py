@@ -26,13 +26,20 @@ class Limits(NamedTuple):
     person: int
     business: int
     common: int
+    names: int = 64
+    findings: int = 16
 
     @property
     def span(self) -> int:
         return self.days * DAY
 
 
-LIMITS = (Limits(400, 3, 2, 3), Limits(60, 4, 3, 2), Limits(1_095, 256, 64, 20))
+LIMITS = (
+    Limits(400, 3, 2, 3),
+    Limits(60, 4, 3, 2),
+    Limits(400, 3, 2, 3, 2, 2),
+    Limits(1_095, 256, 64, 20, 1, 3),
+)
 
 
 class Said(NamedTuple):
@@ -120,13 +127,12 @@ def _of_entity(
     history: History, key: tuple[int, bytes], like: str, asked: Asked
 ) -> list[float] | None:
     limits, as_of = history.limits, asked.as_of
-    first: dict[str, Said] = {}
-    for said in history.events:
-        if isinstance(said, Said) and key in said.keys:
-            rank = (said.known_at, said.policy or b"")
-            former = first.get(said.claim)
-            if former is None or rank < (former.known_at, former.policy or b""):
-                first[said.claim] = said
+    first = {
+        claim: said
+        for claim in {event.claim for event in history.events}
+        if (said := _first(history, claim, key)) is not None
+        and key in _names_that_count(history, claim)
+    }
     seen = sorted(
         (said.known_at, _digest(said.claim), said.claim, said.policy)
         for said in first.values()
@@ -139,11 +145,7 @@ def _of_entity(
         return None
     outcomes = []
     for _, _, claim, _ in seen:
-        said_of_it = [
-            (found.known_at, not found.fraud)
-            for found in history.events
-            if isinstance(found, Found) and found.claim == claim and found.known_at < as_of
-        ]
+        said_of_it = [one for one in _changes(history, claim) if one[0] < as_of]
         if said_of_it and max(said_of_it)[0] >= as_of - limits.span:
             outcomes.append(not max(said_of_it)[1])
     return [
@@ -154,6 +156,39 @@ def _of_entity(
         float(sum(outcomes)),
         sum(outcomes) / len(outcomes) if outcomes else NAN,
     ]
+
+
+def _first(history: History, claim: str, key: tuple[int, bytes]) -> Said | None:
+    """The record of a claim that counts for an entity."""
+    naming = [
+        said
+        for said in history.events
+        if isinstance(said, Said) and said.claim == claim and key in said.keys
+    ]
+    return min(naming, key=lambda said: (said.known_at, said.policy or b""), default=None)
+
+
+def _names_that_count(history: History, claim: str) -> list[tuple[int, bytes]]:
+    """The entities that a claim named first."""
+    named = []
+    for key in {key for event in history.events if isinstance(event, Said) for key in event.keys}:
+        said = _first(history, claim, key)
+        if said is not None:
+            named.append((said.known_at, key))
+    return [key for _, key in sorted(named)[: history.limits.names]]
+
+
+def _changes(history: History, claim: str) -> list[tuple[int, bool]]:
+    """When other things were found about a claim than before, and whether it was cleared."""
+    every = sorted(
+        {
+            (found.known_at, not found.fraud)
+            for found in history.events
+            if isinstance(found, Found) and found.claim == claim
+        }
+    )
+    found = [one for n, one in enumerate(every) if n == 0 or one[1] != every[n - 1][1]]
+    return found[: history.limits.findings]
 
 
 def _digest(claim: str) -> bytes:

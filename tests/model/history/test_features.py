@@ -113,7 +113,10 @@ def test_what_has_expired_can_be_purged(history: History) -> None:
             and (isinstance(event, Found) or first[event.claim] >= oldest)
         ]
         if any(
-            isinstance(event, Said) and event.known_at >= oldest and first[event.claim] < oldest
+            (event.known_at >= oldest) != (first[event.claim] >= oldest)
+            if isinstance(event, Said)
+            # Of a finding that is repeated, the first counts.
+            else event.known_at < oldest <= first.get(event.claim, 0)
             for event in history.events
         ):
             continue

@@ -103,12 +103,12 @@ MUTANTS = [
     ),
     Mutant(
         "an outcome before its claim is dropped",
-        "store", "findings = in_order(self._findings.get(fact.claim, frozenset()))",
-        "findings = in_order(frozenset())",
+        "store", "        findings = self._findings(claim)\n        named",
+        "        findings = ()\n        named",
     ),
     Mutant(
         "an outcome after its claim is dropped",
-        "store", "self._pasts[key].found(finding.claim, ordered)", "pass",
+        "store", "self._pasts[key].found(claim, findings)", "pass",
     ),
     Mutant(
         "the first outcome stays",
@@ -116,11 +116,31 @@ MUTANTS = [
     ),
     Mutant(
         "of two outcomes at the same time, fraud counts",
-        "facts", "not finding.fraud)", "finding.fraud)",
+        "facts", "moment if fraud else moment + 1", "moment + 1 if fraud else moment",
     ),
     Mutant(
         "the outcome that arrived last counts",
-        "store", "known = former | {finding}", "known = frozenset({finding})",
+        "store", "moments.insert(place, finding.known_at)", "moments[:] = [finding.known_at]",
+    ),
+    Mutant(
+        "all changes of the outcome count",
+        "facts", "while moment is not None and len(found) < most:", "while moment is not None:",
+    ),
+    Mutant(
+        "all names of a claim count",
+        "facts", "if len(named) <= most:", "if True:",
+    ),
+    Mutant(
+        "the last names of a claim count",
+        "facts", "for key in first[:most]}", "for key in first[-most:]}",
+    ),
+    Mutant(
+        "names that do not count are remembered",
+        "store", "                self._pasts[key].drop(claim)\n", "",
+    ),
+    Mutant(
+        "names of one moment count in the order of arrival",
+        "facts", "(named[key].known_at, key))", "named[key].known_at)",
     ),
     Mutant(
         "a repeat is a second claim",

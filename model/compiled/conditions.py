@@ -1,0 +1,86 @@
+"""Conditions of small trees: which of them claims meet, all at once."""
+
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from model.arrays import Flags, Indices, Matrix
+from model.compiled.nodes import Nodes, NodeSplit
+
+MOST_CONDITIONS: Final = 7
+"""Of a tree that is tabulated: its tables have ``2 ** conditions`` rows."""
+_LARGEST: Final = sys.float_info.max
+
+Condition = tuple[int, float, bool, tuple[int, ...] | None]
+"""Feature, threshold, whether missing values meet it, and the categories that do."""
+
+
+def condition(split: NodeSplit) -> Condition:
+    """What a claim meets that is sent left."""
+    return split.feature, split.threshold, split.missing_left, split.categories
+
+
+def conditions(nodes: Nodes) -> list[Condition]:
+    """Distinct conditions of a tree."""
+    splits = (node for node in nodes if isinstance(node, NodeSplit))
+    return list(dict.fromkeys(map(condition, splits)))
+
+
+class Conditions:
+    """Distinct conditions of some trees, of which none has more than `MOST_CONDITIONS`."""
+
+    def __init__(self, trees: Sequence[Nodes]) -> None:
+        every = {c for nodes in trees for c in conditions(nodes)}
+        # Those that missing values meet come first, then others on numbers, then categories.
+        numeric = sorted((c for c in every if c[3] is None), key=lambda c: (not c[2], c))
+        categorical = sorted(c for c in every if c[3] is not None)
+        order = {c: i for i, c in enumerate([*numeric, *categorical])}
+        self._column = np.array([c[0] for c in numeric], dtype=np.int64)
+        self._missing = sum(c[2] for c in numeric)
+        limits = np.array([c[1] for c in numeric])
+        # LightGBM compares with the largest double in place of infinity.
+        self._limit = np.clip(limits, -_LARGEST, _LARGEST)[:, None]
+        self._set_column = np.array([c[0] for c in categorical], dtype=np.int64)
+        width = max((max(c[3], default=0) for c in categorical if c[3] is not None), default=0) + 1
+        self._members = np.zeros((len(categorical), width + 1), dtype=bool)
+        """One column for each category, and a last one for whatever is in no set."""
+        for i, (*_, members) in enumerate(categorical):
+            self._members[i, list(members or ())] = True
+        self._set = np.arange(len(categorical))[:, None]
+        # Of each tree, where its conditions stand among all; trees with fewer have one that no
+        # claim meets.
+        self._places = np.full((MOST_CONDITIONS, len(trees)), len(order), dtype=np.int64)
+        for tree, nodes in enumerate(trees):
+            own = conditions(nodes)
+            self._places[: len(own), tree] = [order[c] for c in own]
+
+    def met(self, X: Matrix) -> Indices:
+        """By tree, which combination of its conditions a claim meets: bit i says if condition i is.
+
+        Args:
+            X: encoded claims, shape (n_claims, n_features).
+
+        Returns:
+            Shape (n_trees, n_claims).
+        """
+        each = self._each(X).view(np.uint8)
+        found = each[self._places[0]]
+        for bit in range(1, MOST_CONDITIONS):
+            found |= each[self._places[bit]] << bit
+        combination: Indices = found.astype(np.int64)
+        return combination
+
+    def _each(self, X: Matrix) -> Flags:
+        """Where a claim meets a condition, shape (n_conditions + 1, n_claims), the last never."""
+        columns, numeric = X.T, len(self._column)
+        found = np.zeros((numeric + len(self._members) + 1, len(X)), dtype=bool)
+        numbers = columns[self._column]
+        np.less_equal(numbers, self._limit, out=found[:numeric])
+        found[: self._missing] |= np.isnan(numbers[: self._missing])
+        codes, nowhere = columns[self._set_column], self._members.shape[1] - 1
+        known = (codes >= 0) & (codes < nowhere)
+        places = np.where(known, codes, nowhere).astype(np.int64)
+        found[numeric:-1] = self._members[self._set, places]
+        return found
