@@ -199,7 +199,7 @@ def store_in(url: str, kinds: Sequence[EntityKind], bounds: Bounds) -> View:
         topic="benchmark",
         topic_id="t",
         fingerprint="f" * 16,
-        span_days=bounds.days,
+        bounds=bounds,
         kinds=tuple(kinds),
     )
     return store.open_store(Database(url), source, bounds, rebuild=True)

@@ -120,7 +120,7 @@ def compact_database(settings: Settings, _: Stop, *, as_json: bool) -> int:
 
 
 def _source(settings: Settings, kept: Kept) -> FilledFrom:
-    return source_of(settings, kept.log, kept.kinds, kept.bounds.days, kept.fingerprint)
+    return source_of(settings, kept.log, kept.kinds, kept.bounds, kept.fingerprint)
 
 
 @contextmanager

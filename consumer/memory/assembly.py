@@ -117,7 +117,7 @@ def _in_database(
     from consumer.memory.postgres.follower import CommittedClaims, Follower  # noqa: PLC0415
     from consumer.memory.postgres.store import open_view  # noqa: PLC0415
 
-    source = source_of(settings, kept, kinds, bounds.days, own)
+    source = source_of(settings, kept, kinds, bounds, own)
     view, committed = open_view(database, source, bounds, patience_s), CommittedClaims()
     return view, Follower(settings, view, committed), committed
 

@@ -21,18 +21,18 @@ from consumer.kafka.topics import KeptLog, admin, require_log
 from consumer.memory.log import NoFactError, check_key, log_fact
 from consumer.memory.postgres.schema import FilledFrom
 from consumer.memory.postgres.store import OvertakenError, PostgresStore
-from consumer.memory.tail import OUT_OF_RANGE, READING, Behind, LogCounts, without_ends
+from consumer.memory.tail import OUT_OF_RANGE, READING, Behind, LogCounts, stable_ends, without_ends
 from consumer.memory.view import LogFact
 from consumer.settings.settings import Settings
-from model.history.plan import EntityKind
+from model.history.plan import Bounds, EntityKind
 from schemas.unreadable import UNREADABLE
 
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 5_000
 WAIT_S: Final = 0.2
-SAY_SO_S: Final = 60.0
-"""How often it is written down that nothing has come, as far as the log tells."""
+COMPLETE_S: Final = 60.0
+"""How often it is written down of which moment everything is in the database."""
 LOOK_EVERY_S: Final = 10.0
 """How often it is asked whether the topic is still the same."""
 TIMEOUT_S: Final = 30.0
@@ -52,7 +52,7 @@ class ApplierLoop(Protocol):
 
 
 def source_of(
-    settings: Settings, kept: KeptLog, kinds: Sequence[EntityKind], span_days: int, own: str
+    settings: Settings, kept: KeptLog, kinds: Sequence[EntityKind], bounds: Bounds, own: str
 ) -> FilledFrom:
     """What a database is filled from with these settings.
 
@@ -60,7 +60,7 @@ def source_of(
         settings: topic and connection.
         kept: what is known of the topic.
         kinds: of entities, in the order of the plan.
-        span_days: after which a fact is not seen any more.
+        bounds: how much is looked at.
         own: fingerprint of the key of the hashes.
 
     Raises:
@@ -72,7 +72,7 @@ def source_of(
         topic=settings.memory_topic,
         topic_id=kept.topic_id,
         fingerprint=own,
-        span_days=span_days,
+        bounds=bounds,
         kinds=tuple(kinds),
     )
 
@@ -108,8 +108,10 @@ class Applier:
         self._positions: dict[int, int] = {}
         """Next offsets of the partitions that are read here."""
         self._behind = Behind()
+        self._noted: tuple[float, Mapping[int, int]] | None = None
+        """A moment, in seconds since 1970, and where the log ended then."""
         now = time.monotonic()
-        self._say_so, self._look = now + SAY_SO_S, now + LOOK_EVERY_S
+        self._complete_due, self._look_due = now, now + LOOK_EVERY_S
 
     @property
     def behind_ms(self) -> int:
@@ -128,13 +130,13 @@ class Applier:
             StoreStoppedError: the database does not answer, or is filled from another topic.
             SettingsError: a hash was made with another key, or the database is for something else.
         """
-        unseen_s = self._store.unseen_s()
-        if unseen_s > self._kept.tombstones_s:
+        away_s = self._store.incomplete_s()
+        if away_s > self._kept.tombstones_s:
             log.warning(
-                "nothing was read into MEMORY_STORE=%s for %.0f days: the log may not tell any "
-                "more what was forgotten since, so it is read again from its beginning",
+                "MEMORY_STORE=%s last had everything %.0f days ago: the log may not tell any more "
+                "what was forgotten since, so it is read again from its beginning",
                 self._store.where,
-                unseen_s / DAY_S,
+                away_s / DAY_S,
             )
             self._store.empty()
         consumer = make_consumer(self._config())
@@ -162,19 +164,29 @@ class Applier:
         messages = take(consumer, AT_ONCE, WAIT_S)
         facts, after = self._read(messages)
         now = time.monotonic()
-        if now > self._look:
-            self._look = now + LOOK_EVERY_S
+        if now > self._look_due:
+            self._look_due = now + LOOK_EVERY_S
             if require_log(self._settings).topic_id != self._kept.topic_id:
                 raise KafkaStoppedError(
                     f"{self._topic} was deleted and made again: start again, and the database is "
                     "emptied and filled from it"
                 )
-        if not after and now > self._say_so:
-            after = dict(self._positions)
         if after:
-            self._say_so = now + SAY_SO_S
             self._apply(consumer, facts, after)
         self._behind.look(self._positions, lambda: self._ends(consumer))
+        self._note_complete()
+
+    def _note_complete(self) -> None:
+        """Write down the latest moment of which everything in the log is in the database."""
+        if self._noted is None:
+            if not self._positions or time.monotonic() < self._complete_due:
+                return
+            self._complete_due = time.monotonic() + COMPLETE_S
+            self._noted = time.time(), stable_ends(self._settings, self._topic)
+        at_s, ends = self._noted
+        if all(offset >= ends.get(p, 0) for p, offset in self._positions.items()):
+            self._store.complete(at_s)
+            self._noted = None
 
     def _apply(
         self, consumer: Consumer, facts: Sequence[LogFact], after: Mapping[int, int]
@@ -234,6 +246,7 @@ class Applier:
         """Read partitions on from where they are in the database."""
         found = self._store.reload(place.partition for place in partitions)
         self._positions.update(found)
+        self._noted = None  # it may be of fewer partitions
         self._loop.assigned = len(self._positions)
         if self._settings.group_protocol == "consumer":
             consumer.incremental_assign(self._places(found))
@@ -245,6 +258,7 @@ class Applier:
         """Leave partitions to others; what was read of them and not applied is forgotten."""
         for place in partitions:
             self._positions.pop(place.partition, None)
+        self._store.leave(place.partition for place in partitions)
         self._loop.assigned = len(self._positions)
         if self._settings.group_protocol == "consumer":
             consumer.incremental_unassign(partitions)

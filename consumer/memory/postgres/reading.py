@@ -1,6 +1,6 @@
 """What is asked of the tables, for all claims of a batch at once: one round trip, one state."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 from uuid import UUID
@@ -23,7 +23,7 @@ _LOCK: Final = f"LOCK TABLE store, {', '.join(TABLES)} IN ACCESS SHARE MODE"
 _STATE: Final = "SELECT generation FROM store"
 _POSITIONS: Final = "SELECT partition, next_offset FROM positions"
 _LATEST_FINDING: Final = """
-    SELECT found_on, fraud FROM findings g
+    SELECT found_on, fraud FROM outcomes g
     WHERE g.claim = {claim} AND g.found_on < {epoch} + a.as_of ORDER BY found_on DESC, fraud LIMIT 1
 """
 
@@ -114,7 +114,7 @@ class StoreAnswers:
                 if at not in self._places:
                     self._places[at] = len(self._places)
                     if entity in pending:
-                        self._wait(at, pending[entity])
+                        self._wait(at, pending[entity].values())
         self._seen: list[list[SeenClaim]] = [[] for _ in self._places]
         self._totals: dict[int, DayTotals] = {}
         self._kept: dict[EntityKey, dict[ClaimRef, ClaimFact]] = {}
@@ -123,7 +123,7 @@ class StoreAnswers:
         self._strangers: dict[At, KnownEntity] = {}
         self.linked: list[tuple[Any, ...]] = []
 
-    def _wait(self, at: At, facts: Sequence[ClaimFact]) -> None:
+    def _wait(self, at: At, facts: Iterable[ClaimFact]) -> None:
         """Note the pending facts that are seen. One that is not takes the place of none that is."""
         for fact in facts:
             floored = ClaimFact(

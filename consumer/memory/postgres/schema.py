@@ -9,10 +9,10 @@ from psycopg import sql
 
 from consumer.errors import SettingsError, StoreStoppedError
 from consumer.memory.postgres.connection import RowConnection
-from model.history.plan import EntityKind
+from model.history.plan import Bounds, EntityKind
 
 FORMAT: Final = 1
-TABLES: Final = ("claims", "claim_records", "findings", "facts", "days")
+TABLES: Final = ("claims", "claim_records", "findings", "facts", "outcomes", "days")
 """Those that are filled from the log."""
 _LOCK: Final = 7_312_004_001_927
 """Of the database, while tables are made."""
@@ -27,20 +27,24 @@ CREATE TABLE IF NOT EXISTS store (
     topic_id text NOT NULL,
     key_fingerprint text NOT NULL,
     span_days int NOT NULL,
+    names int NOT NULL,
+    findings int NOT NULL,
     emptied_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE store IS 'What the other tables are filled from; one row.';
 CREATE TABLE IF NOT EXISTS kinds (
     kind text COLLATE "C" PRIMARY KEY,
-    likeness text NOT NULL
+    likeness text NOT NULL,
+    number int NOT NULL
 );
 COMMENT ON TABLE kinds IS 'Kinds of people and things: like a person, or like a business.';
 CREATE TABLE IF NOT EXISTS positions (
     partition int PRIMARY KEY,
     next_offset bigint NOT NULL,
-    seen_at timestamptz NOT NULL DEFAULT now()
+    complete_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE positions IS 'Up to where each partition of the topic is in the tables.';
+COMMENT ON TABLE positions IS 'Up to where each partition of the topic is in the tables, and as of
+when that is everything that the partition had.';
 CREATE TABLE IF NOT EXISTS claims (
     claim bytea PRIMARY KEY,
     claim_id text NOT NULL
@@ -70,7 +74,7 @@ CREATE TABLE IF NOT EXISTS findings (
     PRIMARY KEY (claim, topic, partition, "offset")
 );
 COMMENT ON TABLE findings IS 'What was found about a claim, and when: one row for each record.';
-CREATE INDEX IF NOT EXISTS findings_found_on ON findings (claim, found_on, fraud DESC);
+CREATE INDEX IF NOT EXISTS findings_found_on ON findings (claim, fraud, found_on);
 CREATE TABLE IF NOT EXISTS facts (
     kind text COLLATE "C" NOT NULL,
     hash bytea NOT NULL,
@@ -81,8 +85,17 @@ CREATE TABLE IF NOT EXISTS facts (
     amount float8,
     PRIMARY KEY (claim, kind, hash)
 );
-COMMENT ON TABLE facts IS 'Who is named by which claim, from when on: the first of its records.';
+COMMENT ON TABLE facts IS 'Who is named by which claim, from when on: the first of its records. Of a
+claim, those that were named first.';
 CREATE INDEX IF NOT EXISTS facts_known_on ON facts (kind, hash, known_on, claim);
+CREATE TABLE IF NOT EXISTS outcomes (
+    claim bytea NOT NULL,
+    found_on date NOT NULL,
+    fraud boolean NOT NULL,
+    PRIMARY KEY (claim, found_on, fraud)
+);
+COMMENT ON TABLE outcomes IS 'When something else was found about a claim than before, the first
+times.';
 CREATE TABLE IF NOT EXISTS days (
     kind text COLLATE "C" NOT NULL,
     hash bytea NOT NULL,
@@ -106,8 +119,10 @@ class FilledFrom(Struct, frozen=True, kw_only=True):
     topic_id: str
     fingerprint: str
     """Of the key of the hashes."""
-    span_days: int
+    bounds: Bounds
+    """What follows from records depends on `days`, `names` and `findings`."""
     kinds: tuple[EntityKind, ...]
+    """In the order of the plan."""
 
 
 class FoundSource(Struct, frozen=True, kw_only=True):
@@ -140,11 +155,12 @@ def found(connection: RowConnection, schema: str) -> FoundSource | None:
     if there[0] is None:
         return None
     row = connection.execute(
-        "SELECT format, generation, cluster, topic, topic_id, key_fingerprint, span_days FROM store"
+        "SELECT format, generation, cluster, topic, topic_id, key_fingerprint, span_days, names, "
+        "findings FROM store"
     ).fetchone()
     if row is None:
         return None
-    kinds = connection.execute("SELECT kind, likeness FROM kinds ORDER BY kind").fetchall()
+    kinds = connection.execute("SELECT kind, likeness FROM kinds ORDER BY number").fetchall()
     return FoundSource(
         format=row[0],
         generation=row[1],
@@ -153,7 +169,7 @@ def found(connection: RowConnection, schema: str) -> FoundSource | None:
             topic=row[3],
             topic_id=row[4],
             fingerprint=row[5],
-            span_days=row[6],
+            bounds=Bounds(days=row[6], names=row[7], findings=row[8]),
             kinds=tuple(EntityKind(kind=kind, like=like) for kind, like in kinds),
         ),
     )
@@ -173,14 +189,18 @@ def refuse_another(said: FoundSource, asked: FilledFrom, where: object) -> None:
             f"MEMORY_KEY_FILE is {asked.fingerprint}: give the former key, or another database and "
             "another topic"
         )
-    others = [
-        name for name in ("cluster", "topic", "span_days")
-        if getattr(source, name) != getattr(asked, name)
-    ]  # fmt: skip
-    if said.format != FORMAT:
-        others.append("format")
-    if not set(asked.kinds) <= set(source.kinds):
-        others.append("kinds")
+    one, other = source.bounds, asked.bounds
+    same = {
+        "cluster": source.cluster == asked.cluster,
+        "topic": source.topic == asked.topic,
+        "span of days": one.days == other.days,
+        "number of names": one.names == other.names,
+        "number of findings": one.findings == other.findings,
+        "format": said.format == FORMAT,
+        # Their order decides which of the entities count that a claim names on one day.
+        "list of kinds": source.kinds == asked.kinds,
+    }
+    others = [name for name, is_same in same.items() if not is_same]
     if others:
         raise SettingsError(
             f"MEMORY_STORE={where} was filled with another {', '.join(others)}. Others may read "
@@ -210,27 +230,15 @@ def empty(connection: RowConnection, source: FilledFrom) -> FoundSource:
     connection.execute(f"TRUNCATE store, kinds, positions, {', '.join(TABLES)}".encode())
     connection.execute(
         "INSERT INTO store (format, generation, cluster, topic, topic_id, key_fingerprint, "
-        "span_days) VALUES (%s, %s, %s, %s, %s, %s, %s)",
+        "span_days, names, findings) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
             FORMAT, generation, source.cluster, source.topic, source.topic_id, source.fingerprint,
-            source.span_days,
+            source.bounds.days, source.bounds.names, source.bounds.findings,
         ),
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO kinds (kind, likeness) VALUES (%s, %s)",
-            [(kind.kind, kind.like) for kind in source.kinds],
+            "INSERT INTO kinds (kind, likeness, number) VALUES (%s, %s, %s)",
+            [(kind.kind, kind.like, number) for number, kind in enumerate(source.kinds)],
         )
-    kinds = tuple(sorted(source.kinds, key=lambda kind: kind.kind))
-    return FoundSource(
-        format=FORMAT,
-        generation=generation,
-        source=FilledFrom(
-            cluster=source.cluster,
-            topic=source.topic,
-            topic_id=source.topic_id,
-            fingerprint=source.fingerprint,
-            span_days=source.span_days,
-            kinds=kinds,
-        ),
-    )
+    return FoundSource(format=FORMAT, generation=generation, source=source)

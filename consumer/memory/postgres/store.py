@@ -104,6 +104,10 @@ class PostgresView:
         """Fails: others fill the database."""
         raise NotImplementedError
 
+    def complete(self, at_s: float) -> None:
+        """Fails: others fill the database."""
+        raise NotImplementedError
+
     def close(self) -> None:
         """See `View`."""
         self._connection.close()
@@ -152,6 +156,11 @@ class PostgresStore(PostgresView):
         self._expected.update(found)
         return found
 
+    def leave(self, partitions: Iterable[int]) -> None:
+        """Leave partitions to others."""
+        for partition in partitions:
+            self._expected.pop(partition, None)
+
     def positions(self) -> dict[int, int]:
         """See `View`; what is applied next goes on from there."""
         self._expected = super().positions()
@@ -191,19 +200,33 @@ class PostgresStore(PostgresView):
             write(on, facts)
             after = dict(positions.items())
             on.execute(
-                "UPDATE positions p SET next_offset = n.next_offset, seen_at = now() FROM "
+                "UPDATE positions p SET next_offset = n.next_offset FROM "
                 "unnest(%s::int[], %s::bigint[]) n (partition, next_offset) "
                 "WHERE p.partition = n.partition",
                 (numbers(after), numbers(after.values())),
             )
         return after
 
-    def unseen_s(self) -> float:
-        """Seconds since all of the partitions were last read on, or found to be at their ends."""
+    def complete(self, at_s: float) -> None:
+        """See `View`; of the partitions that this process fills.
+
+        Raises:
+            StoreStoppedError: the database does not answer.
+        """
+        self._connection.run(
+            lambda on: on.execute(
+                "UPDATE positions SET complete_at = greatest(complete_at, to_timestamp(%s)) "
+                "WHERE partition = ANY(%s::int[]) AND (SELECT generation FROM store) = %s",
+                (at_s, numbers(self._expected), self._said.generation),
+            )
+        )
+
+    def incomplete_s(self) -> float:
+        """Seconds since the moment of which all of it is there that the log had then."""
 
         def ask(on: RowConnection) -> float:
             row = on.execute(
-                "SELECT extract(epoch FROM now() - min(seen_at))::float8 FROM positions "
+                "SELECT extract(epoch FROM now() - min(complete_at))::float8 FROM positions "
                 "WHERE next_offset > 0"
             ).fetchone()
             return 0.0 if row is None or row[0] is None else float(row[0])

@@ -1,7 +1,9 @@
 """Records of the log taken into the tables, in one transaction.
 
-Everything but the rows of `claim_records` and `findings` follows from these, and is changed by what
-the records of a batch change: a claim that was sent before costs what the new record adds.
+Everything but the rows of `claim_records` and `findings` follows from these. Of each claim, `facts`
+and `outcomes` have what counts (`model.history.facts.counting` and `changes`), so a claim that was
+sent before costs the same however often that was. Only if a record is forgotten from which one of
+its facts comes, all records of a claim are read.
 Processes that take in records of the same claims at once wait for each other in the first
 statement, in the order of the claims, so that each sees what the other has written.
 """
@@ -25,11 +27,8 @@ CREATE TEMP TABLE IF NOT EXISTS told (
     topic text COLLATE "C" NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL,
     day int, fraud boolean, policy bytea, lost_on date, amount float8, kinds text[], hashes bytea[]
 ) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS met (claim bytea PRIMARY KEY) ON COMMIT DELETE ROWS;
-CREATE TEMP TABLE IF NOT EXISTS pairs (
-    claim bytea NOT NULL, kind text COLLATE "C" NOT NULL, hash bytea NOT NULL,
-    again boolean NOT NULL,
-    PRIMARY KEY (claim, kind, hash)
+CREATE TEMP TABLE IF NOT EXISTS met (
+    claim bytea PRIMARY KEY, again boolean NOT NULL
 ) ON COMMIT DELETE ROWS;
 CREATE TEMP TABLE IF NOT EXISTS changes (
     kind text COLLATE "C" NOT NULL, hash bytea NOT NULL, day date NOT NULL,
@@ -37,8 +36,8 @@ CREATE TEMP TABLE IF NOT EXISTS changes (
 ) ON COMMIT DELETE ROWS;
 """
 """Of a connection: the records of a batch (`told`); claims of which something was known, or several
-records came (`met`); what is computed anew (`pairs` of a claim and an entity); and by how much
-`days` change.
+records came, and whether their facts are computed anew, from all of their records (`met`); and by
+how much `days` change.
 """
 
 _COPY: Final = "COPY told FROM STDIN"
@@ -49,55 +48,53 @@ ON CONFLICT (claim) DO UPDATE SET claim_id = EXCLUDED.claim_id
 """
 _MET: Final = """
 INSERT INTO met
-SELECT DISTINCT claim FROM told t WHERE NOT alone
+SELECT DISTINCT claim, false FROM told t
+WHERE NOT alone OR cardinality(t.kinds) > (SELECT names FROM store)
     OR EXISTS (SELECT FROM claim_records r WHERE r.claim = t.claim)
     OR EXISTS (SELECT FROM findings f WHERE f.claim = t.claim)
 """
-_RECORDS_GONE: Final = """
-WITH gone AS (
-    DELETE FROM claim_records r USING told t
-    WHERE t.is_claim AND r.claim = t.claim AND r.topic = t.topic AND r.partition = t.partition
-        AND r."offset" = t."offset"
-    RETURNING r.claim, r.kinds, r.hashes
-)
-INSERT INTO pairs
-SELECT DISTINCT g.claim, u.kind, u.hash, true FROM gone g, unnest(g.kinds, g.hashes) u (kind, hash)
+_KEY: Final = """
+    r.claim = t.claim AND r.topic = t.topic AND r.partition = t.partition
+    AND r."offset" = t."offset"
 """
+_SAME: Final = f"""
+DELETE FROM told t USING claim_records r
+WHERE t.is_claim AND NOT t.gone AND {_KEY}
+    AND (r.known_on, r.policy, r.lost_on, r.amount, r.kinds, r.hashes)
+    IS NOT DISTINCT FROM ({_EPOCH} + t.day, t.policy, t.lost_on, t.amount, t.kinds, t.hashes)
+"""
+_RECORDS_GONE: Final = f"""
+WITH gone AS (
+    DELETE FROM claim_records r USING told t WHERE t.is_claim AND {_KEY} RETURNING r.*
+)
+UPDATE met m SET again = true FROM gone g
+CROSS JOIN unnest(g.kinds, g.hashes) u (kind, hash)
+JOIN facts f ON f.claim = g.claim AND f.kind = u.kind AND f.hash = u.hash
+    AND (f.known_on, f.policy, f.lost_on, f.amount)
+    IS NOT DISTINCT FROM (g.known_on, g.policy, g.lost_on, g.amount)
+WHERE m.claim = g.claim
+"""
+"""The facts of a claim change only if a record is gone from which one of those that count comes."""
 _RECORDS: Final = f"""
 INSERT INTO claim_records
 SELECT claim, topic, partition, "offset", {_EPOCH} + day, policy, lost_on, amount, kinds, hashes
 FROM told WHERE is_claim AND NOT gone
 """
-_NAMED: Final = """
-INSERT INTO pairs
-SELECT DISTINCT t.claim, u.kind, u.hash, false
-FROM told t JOIN met USING (claim), unnest(t.kinds, t.hashes) u (kind, hash)
-WHERE t.is_claim AND NOT t.gone
-ON CONFLICT DO NOTHING
-"""
-_FOUND: Final = """
-INSERT INTO pairs
-SELECT f.claim, f.kind, f.hash, false
-FROM (SELECT DISTINCT claim FROM told WHERE NOT is_claim) t JOIN facts f USING (claim)
-JOIN kinds k ON k.kind = f.kind AND k.likeness = 'business'
-ON CONFLICT DO NOTHING
-"""
 
 
 def _contributions(sign: str) -> str:
-    """What the facts of `pairs` are in `days`: the claim on its day; and that it is decided, from
-    the day after it and its finding came until one of them expires or another finding came.
+    """What the facts of claims that were met are in `days`: the claim on its day; and that it is
+    decided, from the day after it and its finding came until one of them expires or something else
+    was found.
     """
     return f"""
 WITH counted AS MATERIALIZED (
-    SELECT f.claim, f.kind, f.hash, f.known_on FROM pairs p
-    JOIN kinds k ON k.kind = p.kind AND k.likeness = 'business'
-    JOIN facts f ON f.claim = p.claim AND f.kind = p.kind AND f.hash = p.hash
+    SELECT f.claim, f.kind, f.hash, f.known_on FROM met JOIN facts f USING (claim)
+    JOIN kinds k ON k.kind = f.kind AND k.likeness = 'business'
 ), found AS MATERIALIZED (
-    SELECT claim, found_on, bool_and(fraud) AS fraud,
-        lead(found_on) OVER (PARTITION BY claim ORDER BY found_on) AS next_on
-    FROM (SELECT DISTINCT claim FROM counted) c JOIN findings USING (claim)
-    GROUP BY claim, found_on
+    SELECT claim, found_on, fraud,
+        lead(found_on) OVER (PARTITION BY claim ORDER BY found_on, fraud DESC) AS next_on
+    FROM (SELECT DISTINCT claim FROM counted) c JOIN outcomes USING (claim)
 ), spans AS (
     SELECT c.kind, c.hash, o.fraud, greatest(c.known_on, o.found_on) AS rise,
         least(c.known_on + s.span_days, o.found_on + s.span_days, o.next_on) AS fall
@@ -113,20 +110,40 @@ FROM spans, LATERAL (VALUES (rise, 1), (fall, -1)) v (day, rises) WHERE rise < f
 
 _BEFORE: Final = _contributions("-")
 _AFTER: Final = _contributions("+")
-_FINDINGS_GONE: Final = """
-DELETE FROM findings f USING told t
-WHERE NOT t.is_claim AND f.claim = t.claim AND f.topic = t.topic AND f.partition = t.partition
-    AND f."offset" = t."offset"
+_FINDINGS_GONE: Final = f"""
+DELETE FROM findings r USING told t WHERE NOT t.is_claim AND {_KEY}
 """
 _FINDINGS: Final = f"""
 INSERT INTO findings
 SELECT claim, topic, partition, "offset", {_EPOCH} + day, fraud
 FROM told WHERE NOT is_claim AND NOT gone
 """
-_FACTS_GONE: Final = """
-DELETE FROM facts f USING pairs p
-WHERE p.again AND f.claim = p.claim AND f.kind = p.kind AND f.hash = p.hash
+_FOUND: Final = "(SELECT DISTINCT claim FROM told WHERE NOT is_claim)"
+_OUTCOMES_GONE: Final = f"DELETE FROM outcomes o USING {_FOUND} t WHERE o.claim = t.claim"
+_OUTCOMES: Final = f"""
+WITH RECURSIVE changed AS (
+    SELECT t.claim, n.found_on, n.fraud, NOT n.fraud AS other, 1 AS place
+    FROM {_FOUND} t CROSS JOIN LATERAL (
+        SELECT f.found_on, v.fraud FROM (VALUES (true), (false)) v (fraud)
+        CROSS JOIN LATERAL (
+            SELECT found_on FROM findings WHERE claim = t.claim AND fraud = v.fraud
+            ORDER BY found_on LIMIT 1
+        ) f
+        ORDER BY f.found_on, v.fraud DESC LIMIT 1
+    ) n
+    UNION ALL
+    SELECT c.claim, n.found_on, c.other, c.fraud, c.place + 1
+    FROM changed c CROSS JOIN LATERAL (
+        SELECT found_on FROM findings
+        WHERE claim = c.claim AND fraud = c.other AND found_on >= c.found_on + c.other::int
+        ORDER BY found_on LIMIT 1
+    ) n
+    WHERE c.place < (SELECT findings FROM store)
+)
+INSERT INTO outcomes SELECT claim, found_on, fraud FROM changed
 """
+"""As `model.history.facts.changes`: each change is one look-up, however many findings there are."""
+_FACTS_GONE: Final = "DELETE FROM facts f USING met m WHERE m.again AND f.claim = m.claim"
 
 
 def _rank(of: str) -> str:
@@ -137,24 +154,43 @@ def _rank(of: str) -> str:
     )
 
 
-_FACTS: Final = f"""
-INSERT INTO facts
-SELECT DISTINCT ON (kind, hash, claim)
-    kind, hash, known_on, claim, policy, lost_on, amount
-FROM (
+_TOLD: Final = f"""
     SELECT u.kind, u.hash, {_EPOCH} + t.day AS known_on, t.claim, t.policy, t.lost_on, t.amount
     FROM told t, unnest(t.kinds, t.hashes) u (kind, hash) WHERE t.is_claim AND NOT t.gone
-    UNION ALL
-    SELECT p.kind, p.hash, r.known_on, r.claim, r.policy, r.lost_on, r.amount
-    FROM (SELECT DISTINCT claim FROM pairs WHERE again) c JOIN claim_records r USING (claim),
-        unnest(r.kinds, r.hashes) u (kind, hash)
-    JOIN pairs p ON p.kind = u.kind AND p.hash = u.hash
-    WHERE p.again AND p.claim = r.claim
-) n
-ORDER BY kind, hash, claim, {_rank("")}
+"""
+_NEW_FACTS: Final = f"INSERT INTO facts SELECT n.* FROM ({_TOLD}) n JOIN kinds USING (kind)"
+
+
+def _counting(facts: str) -> str:
+    """Facts with their places in the order of `model.history.facts.counting`."""
+    return f"""
+    SELECT f.*, row_number() OVER (PARTITION BY claim ORDER BY known_on, number, hash) AS place
+    FROM {facts} f JOIN kinds USING (kind)
+"""
+
+
+_FIRST: Final = f"""(
+    SELECT DISTINCT ON (kind, hash, claim) * FROM ({_TOLD}
+        UNION ALL
+        SELECT u.kind, u.hash, r.known_on, r.claim, r.policy, r.lost_on, r.amount
+        FROM met m JOIN claim_records r USING (claim), unnest(r.kinds, r.hashes) u (kind, hash)
+        WHERE m.again
+    ) n
+    ORDER BY kind, hash, claim, {_rank("")}
+)"""
+_FACTS: Final = f"""
+INSERT INTO facts
+SELECT kind, hash, known_on, claim, policy, lost_on, amount FROM ({_counting(_FIRST)}) n
+WHERE place <= (SELECT names FROM store)
 ON CONFLICT (claim, kind, hash) DO UPDATE SET known_on = EXCLUDED.known_on,
     policy = EXCLUDED.policy, lost_on = EXCLUDED.lost_on, amount = EXCLUDED.amount
 WHERE ({_rank("EXCLUDED.")}) < ({_rank("facts.")})
+"""
+"""What is not among the first of these is not among the first of all."""
+_TOO_MANY: Final = f"""
+DELETE FROM facts f USING ({_counting("(SELECT * FROM facts JOIN met USING (claim))")}) n
+WHERE n.place > (SELECT names FROM store)
+    AND f.claim = n.claim AND f.kind = n.kind AND f.hash = n.hash
 """
 _COUNT_NEW: Final = f"""
 INSERT INTO changes
@@ -182,11 +218,11 @@ DELETE FROM claims c USING met m WHERE c.claim = m.claim
     AND NOT EXISTS (SELECT FROM claim_records r WHERE r.claim = c.claim)
     AND NOT EXISTS (SELECT FROM findings f WHERE f.claim = c.claim)
 """
-_UNKNOWN: Final = (_RECORDS, _FINDINGS, _FACTS, _COUNT_NEW, _DAYS)
+_UNKNOWN: Final = (_RECORDS, _NEW_FACTS, _COUNT_NEW, _DAYS)
 """If nothing was known of any claim of the batch, and one record came of each."""
 _KNOWN: Final = (
-    _RECORDS_GONE, _NAMED, _FOUND, _BEFORE, _RECORDS, _FINDINGS_GONE, _FINDINGS, _FACTS_GONE,
-    _FACTS, _FOUND, _AFTER, _COUNT_NEW, _DAYS, _DAYS_GONE, _CLAIMS_GONE,
+    _SAME, _RECORDS_GONE, _BEFORE, _RECORDS, _FINDINGS_GONE, _FINDINGS, _OUTCOMES_GONE, _OUTCOMES,
+    _FACTS_GONE, _FACTS, _TOO_MANY, _AFTER, _COUNT_NEW, _DAYS, _DAYS_GONE, _CLAIMS_GONE,
 )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ def source(
         topic=topic,
         topic_id=topic_id,
         fingerprint=fingerprint,
-        span_days=bounds.days,
+        bounds=bounds,
         kinds=tuple(kinds),
     )
 

@@ -47,23 +47,21 @@ SCHEMA = "claims_memory"
 
 def filled(url: str, changed: FilledFrom = SOURCE, **others: Any) -> PostgresStore:
     """The store of a database, going on from where that is."""
-    found = open_store(Database(url), changed, Bounds(days=changed.span_days), **others)
+    found = open_store(Database(url), changed, changed.bounds, **others)
     found.positions()
     return found
 
 
 def viewed(url: str, changed: FilledFrom = SOURCE) -> PostgresView:
-    return open_view(Database(url), changed, Bounds(days=changed.span_days))
+    return open_view(Database(url), changed, changed.bounds)
 
 
 def rows(url: str) -> dict[str, Any]:
     """Everything that is filled in."""
     with psycopg.connect(url, options=f"-c search_path={SCHEMA}") as connection:
         return {
-            table: connection.execute(
-                f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4".encode()
-            ).fetchall()
-            for table in ("claim_records", "findings", "facts", "days")
+            table: connection.execute(f"SELECT * FROM {table} ORDER BY {table}".encode()).fetchall()
+            for table in ("claim_records", "findings", "facts", "outcomes", "days")
         }
 
 
@@ -161,7 +159,10 @@ def test_killed_inside_the_transaction_the_state_before_stays(own_database: str)
 OTHERS: tuple[dict[str, Any], ...] = (
     {"fingerprint": "f" * 16},
     {"cluster": "c2"},
-    {"span_days": 7},
+    {"bounds": Bounds(days=7)},
+    {"bounds": Bounds(names=7)},
+    {"bounds": Bounds(findings=7)},
+    {"kinds": KINDS[::-1]},
     {"kinds": tuple(EntityKind(kind=kind.kind, like="person") for kind in KINDS)},
     {"kinds": (*KINDS, EntityKind(kind="doctor", like="business"))},
 )
@@ -213,19 +214,6 @@ def test_a_copy_that_was_filled_from_the_topic_before_it_was_made_again_is_empti
     ):
         with pytest.raises(StoreStoppedError, match="was emptied"):
             ask()
-
-
-def test_kinds_of_a_reader_may_be_fewer_and_in_another_order(own_database: str) -> None:
-    filled(own_database).apply(LOG.facts, {0: 1})
-    keys = [(0, hashed(0)), (1, hashed(1))]
-    expected = in_memory(Bounds(), LOG.facts).history(claim_ref("x"), keys, NOW + DAY)
-    view = viewed(own_database, msgspec.structs.replace(SOURCE, kinds=KINDS[::-1]))
-    swapped = [(1 - kind, name) for kind, name in keys]
-    (found,) = view.histories([Asked(claim_ref("x"), swapped, NOW + DAY)], {})
-    assert answers([found._replace(kinds=found.kinds[::-1])]) == answers([expected])
-    only = viewed(own_database, msgspec.structs.replace(SOURCE, kinds=KINDS[1:]))
-    (found,) = only.histories([Asked(claim_ref("x"), [(0, hashed(1))], NOW + DAY)], {})
-    assert found.kinds == expected.kinds[1:]
 
 
 def test_who_reads_needs_no_right_to_write(own_database: str) -> None:
