@@ -42,17 +42,19 @@ how much `days` change.
 
 _COPY: Final = "COPY told FROM STDIN"
 _LOCK: Final = """
-INSERT INTO claims (claim, claim_id)
-SELECT claim, max(claim_id) FROM told GROUP BY claim ORDER BY claim
-ON CONFLICT (claim) DO UPDATE SET claim_id = EXCLUDED.claim_id
-"""
-_MET: Final = """
+WITH locked AS (
+    INSERT INTO claims (claim, claim_id)
+    SELECT claim, max(claim_id) FROM told GROUP BY claim ORDER BY claim
+    ON CONFLICT (claim) DO UPDATE SET claim_id = EXCLUDED.claim_id
+    RETURNING claim, xmax <> 0 AS known
+)
 INSERT INTO met
-SELECT DISTINCT claim, false FROM told t
-WHERE NOT alone OR cardinality(t.kinds) > (SELECT names FROM store)
-    OR EXISTS (SELECT FROM claim_records r WHERE r.claim = t.claim)
-    OR EXISTS (SELECT FROM findings f WHERE f.claim = t.claim)
+SELECT claim, false FROM locked WHERE known
+UNION
+SELECT claim, false FROM told
+WHERE NOT alone OR cardinality(kinds) > (SELECT names FROM store)
 """
+"""A row that was inserted has no xmax; one that was there was locked, and has."""
 _KEY: Final = """
     r.claim = t.claim AND r.topic = t.topic AND r.partition = t.partition
     AND r."offset" = t."offset"
@@ -91,14 +93,13 @@ def _contributions(sign: str) -> str:
 WITH counted AS MATERIALIZED (
     SELECT f.claim, f.kind, f.hash, f.known_on FROM met JOIN facts f USING (claim)
     JOIN kinds k ON k.kind = f.kind AND k.likeness = 'business'
-), found AS MATERIALIZED (
-    SELECT claim, found_on, fraud,
-        lead(found_on) OVER (PARTITION BY claim ORDER BY found_on, fraud DESC) AS next_on
-    FROM (SELECT DISTINCT claim FROM counted) c JOIN outcomes USING (claim)
 ), spans AS (
     SELECT c.kind, c.hash, o.fraud, greatest(c.known_on, o.found_on) AS rise,
         least(c.known_on + s.span_days, o.found_on + s.span_days, o.next_on) AS fall
-    FROM counted c JOIN found o USING (claim), store s
+    FROM counted c CROSS JOIN store s CROSS JOIN LATERAL (
+        SELECT found_on, fraud, lead(found_on) OVER (ORDER BY found_on, fraud DESC) AS next_on
+        FROM outcomes WHERE claim = c.claim
+    ) o
 )
 INSERT INTO changes
 SELECT kind, hash, known_on, {sign}1, 0, 0 FROM counted
@@ -226,9 +227,17 @@ _KNOWN: Final = (
 )  # fmt: skip
 
 
+_PLANS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+"""Ways to look at many rows of a table. A batch has few, each of which is found by an index; but how
+many rows there are of a claim that is sent again and again, statistics do not say.
+"""
+
+
 def stage(connection: RowConnection) -> None:
     """Make what a connection needs before `write`."""
     connection.execute(STAGES.encode())
+    for plan in _PLANS:
+        connection.execute("SELECT set_config(%s, 'off', false)", (f"enable_{plan}",))
 
 
 def write(connection: RowConnection, facts: Sequence[LogFact]) -> None:
@@ -242,8 +251,7 @@ def write(connection: RowConnection, facts: Sequence[LogFact]) -> None:
         return
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         copy.write("".join(rows))
-    connection.execute(_LOCK.encode())
-    met = connection.execute(_MET.encode()).rowcount
+    met = connection.execute(_LOCK.encode()).rowcount
     for statement in _KNOWN if met else _UNKNOWN:
         connection.execute(statement.encode())
 

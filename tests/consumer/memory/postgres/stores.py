@@ -1,6 +1,6 @@
 """Stores of the checks in a PostgreSQL database, as if each had a folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,7 @@ from consumer.memory.postgres.schema import TABLES, FilledFrom
 from consumer.memory.postgres.store import PostgresStore, open_store
 from consumer.settings.database import Database
 from model.history.plan import Bounds, EntityKind
-
-ORDER: Mapping[str, str] = dict.fromkeys(TABLES, "") | {"positions": ""}
+from tests.consumer.memory.logs import KINDS
 
 
 def source(
@@ -30,6 +29,23 @@ def source(
         bounds=bounds,
         kinds=tuple(kinds),
     )
+
+
+TOPIC_SCHEMA = "claims_memory"
+
+
+def filled(url: str, bounds: Bounds, store: Any = None) -> PostgresStore:
+    """A new store of a database.
+
+    Args:
+        url: of the database.
+        bounds: how much is looked at.
+        store: the module; a mutant's, or the real one.
+    """
+    make = open_store if store is None else store.open_store
+    found: PostgresStore = make(Database(url), source(bounds, KINDS), bounds, rebuild=True)
+    found.positions()
+    return found
 
 
 class PostgresStores:

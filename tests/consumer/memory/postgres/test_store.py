@@ -25,12 +25,11 @@ from consumer.memory.view import Asked, LogFact
 from consumer.settings.database import Database
 from model.history.facts import claim_ref
 from model.history.plan import Bounds, EntityKind
-from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
+from schemas.memory import FactKey, FactKind, RememberedFinding
 from tests.consumer.memory.logs import (
     DAY,
     KINDS,
     NOW,
-    PRINT,
     answers,
     hashed,
     in_memory,
@@ -237,47 +236,6 @@ def test_who_reads_needs_no_right_to_write(own_database: str) -> None:
         finally:
             connection.execute(f"DROP OWNED BY {role}".encode())
             connection.execute(f"DROP ROLE {role}".encode())
-
-
-def test_a_claim_that_is_sent_again_and_again_costs_what_each_adds(own_database: str) -> None:
-    """Rows that a batch reads and writes do not grow with what came before it."""
-    view = filled(own_database)
-
-    def touched() -> int:
-        """Rows of the tables of facts and totals that were fetched or changed so far."""
-        with psycopg.connect(own_database) as connection:
-            row = connection.execute(
-                "SELECT sum(idx_tup_fetch + n_tup_ins + n_tup_upd + n_tup_del)::bigint "
-                "FROM pg_stat_user_tables WHERE schemaname = %s",
-                (SCHEMA,),
-            ).fetchone()
-        assert row is not None
-        return int(row[0])
-
-    def take_in(start: int, many: int) -> int:
-        before = touched()
-        facts = [
-            LogFact(
-                FactKey(FactKind.CLAIM, "same", "claims", 0, number),
-                RememberedClaim(
-                    claim_id="same",
-                    known_at=NOW,
-                    key=PRINT,
-                    entities=(
-                        Naming("phone", number.to_bytes(16, "big")),
-                        Naming("garage", number.to_bytes(16, "big")),
-                    ),
-                ),
-            )
-            for number in range(start, start + many)
-        ]
-        view.apply(facts, {0: start + many})
-        view.close()  # the server counts when a session ends
-        return touched() - before
-
-    first = take_in(0, 50)
-    take_in(50, 5_000)
-    assert take_in(5_050, 50) < 2 * first + 100
 
 
 @pytest.mark.parametrize(
