@@ -84,6 +84,13 @@ FROM told WHERE is_claim AND NOT gone
 """
 
 
+_OF_MET: Final = """(
+    SELECT f.* FROM met m
+    CROSS JOIN LATERAL (SELECT * FROM facts WHERE claim = m.claim OFFSET 0) f
+)"""
+"""Facts of claims that were met, whose kinds are looked at afterwards: of a kind there are many."""
+
+
 def _contributions(sign: str) -> str:
     """What the facts of claims that were met are in `days`: the claim on its day; and that it is
     decided, from the day after it and its finding came until one of them expires or something else
@@ -91,7 +98,7 @@ def _contributions(sign: str) -> str:
     """
     return f"""
 WITH counted AS MATERIALIZED (
-    SELECT f.claim, f.kind, f.hash, f.known_on FROM met JOIN facts f USING (claim)
+    SELECT f.claim, f.kind, f.hash, f.known_on FROM {_OF_MET} f
     JOIN kinds k ON k.kind = f.kind AND k.likeness = 'business'
 ), spans AS (
     SELECT c.kind, c.hash, o.fraud, greatest(c.known_on, o.found_on) AS rise,
@@ -189,7 +196,7 @@ WHERE ({_rank("EXCLUDED.")}) < ({_rank("facts.")})
 """
 """What is not among the first of these is not among the first of all."""
 _TOO_MANY: Final = f"""
-DELETE FROM facts f USING ({_counting("(SELECT * FROM facts JOIN met USING (claim))")}) n
+DELETE FROM facts f USING ({_counting(_OF_MET)}) n
 WHERE n.place > (SELECT names FROM store)
     AND f.claim = n.claim AND f.kind = n.kind AND f.hash = n.hash
 """
@@ -228,14 +235,22 @@ _KNOWN: Final = (
 
 
 _PLANS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
-"""Ways to look at many rows of a table. A batch has few, each of which is found by an index; but how
-many rows there are of a claim that is sent again and again, statistics do not say.
+"""Ways to look at many rows of a table. A batch has few, each of which an index finds; but how
+many rows there are of a claim that is sent again and again, no statistics say.
 """
+_FEW: Final = """
+INSERT INTO told SELECT false, false, false, '', '', '', 0, 0;
+INSERT INTO met SELECT '', false;
+INSERT INTO changes SELECT '', '', date '1970-01-01', 0, 0, 0;
+ANALYZE told, met, changes;
+"""
+"""Has batches taken for small: of tables without statistics, hundreds of rows are expected."""
 
 
 def stage(connection: RowConnection) -> None:
     """Make what a connection needs before `write`."""
     connection.execute(STAGES.encode())
+    connection.execute(_FEW.encode())
     for plan in _PLANS:
         connection.execute("SELECT set_config(%s, 'off', false)", (f"enable_{plan}",))
 

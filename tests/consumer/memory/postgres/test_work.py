@@ -61,7 +61,8 @@ def grows(url: str, make: Any, of: Any = None) -> bool:
     for count in (FEW, MANY):
         view = filled(url, Bounds(), of)
         facts = make(count + MORE)
-        view.apply(facts[:count], {})
+        for start in range(0, count, MORE):
+            view.apply(facts[start : start + MORE], {})
         asked = [
             Asked(claim_ref("same"), tuple((n % 2, name(n)) for n in range(8)), NOW + day * DAY)
             for day in range(2)
@@ -112,12 +113,16 @@ MUTANTS = (
         other_names,
         Mutant(
             "all records are read when one is forgotten", "writing",
-            "IS NOT DISTINCT FROM (g.known_on, g.policy, g.lost_on, g.amount)", "IS NOT NULL OR true",
+            "IS NOT DISTINCT FROM (g.known_on, g.policy, g.lost_on, g.amount)",
+            "IS NOT NULL OR true",
         ),
     ),
     (
         findings,
-        Mutant("tables are read as they come", "writing", '("hashjoin", "mergejoin", "seqscan", "bitmapscan")', "()"),
+        Mutant(
+            "tables are read as they come", "writing",
+            '("hashjoin", "mergejoin", "seqscan", "bitmapscan")', "()",
+        ),
     ),
 )  # fmt: skip
 
