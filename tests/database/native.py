@@ -76,6 +76,11 @@ class NativePostgres:
         """Of a database of the superuser."""
         return f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
 
+    @property
+    def folder(self) -> Path:
+        """Of its user, for files that it reads; gone on exit."""
+        return self._folder
+
     def __enter__(self) -> Self:
         try:
             if not os.geteuid():

@@ -20,6 +20,7 @@ from tests.integration.test_memory import (
     KNOWN,
     alerts,
     answered,
+    days_ago,
     facts,
     find_out,
     post,
@@ -239,7 +240,7 @@ def test_posted_claims_are_scored_with_what_is_in_the_database(
 ) -> None:
     stage = with_database(new_stage, model, own_database, 1)
     filling, worker = applier(stage).ready(), stage.worker().ready()
-    remembered.send(stage, stage.claims, FEW_ROWS)
+    remembered.send(stage, stage.claims, [row._replace(at_ms=days_ago(30)) for row in FEW_ROWS])
     stage.wait_drained()
     wait_applied(stage, filling)
     (port,) = free_ports(1)
@@ -248,8 +249,23 @@ def test_posted_claims_are_scored_with_what_is_in_the_database(
     wait.until(lambda: serving.check() and answered(f"{address}/readyz"), "the endpoint")
     known = EVENTS[500]
     claim = {name: known[name] for name in ("policy_no", "phone", "account", "garage")}
-    told = {one["entity"]: one for one in post(address, {"claim_no": "C-new", **claim})["history"]}
+    first = post(address, {"claim_no": "C-new", **claim})
+    assert first["memory"]["behind_ms"] < 60_000
+    told = {one["entity"]: one for one in first["history"]}
     assert told.keys() <= {"policy", "phone", "account", "garage"}
     assert told["garage"]["policies"] > 1
+
+    # What is remembered while it serves is known too.
+    fresh = [{**event, "phone": "07700 900123"} for event in EVENTS[1_000:1_004]]
+    rows = [row._replace(at_ms=days_ago(1)) for row in remembered.claims(fresh)]
+    remembered.send(stage, stage.claims, rows)
+
+    def seen() -> bool:
+        said = post(address, {"claim_no": "C-other", "phone": "+44 7700 900123"})
+        (phone,) = said["history"]
+        return bool(phone["policies"] == 4)
+
+    wait.until(seen, "the claims that were scored meanwhile")
+    assert filling.stop() == 0
     assert worker.stop() == 0
     assert serving.stop() == 0

@@ -11,7 +11,7 @@ from consumer.memory.view import Asked, LogFact
 from model.history.facts import claim_ref
 from model.history.plan import Bounds
 from tests.broker import wait
-from tests.consumer.memory.logs import DAY, KINDS, NOW
+from tests.consumer.memory.logs import DAY, NOW
 from tests.consumer.memory.postgres.mutants import store_of
 from tests.consumer.memory.postgres.stores import TOPIC_SCHEMA, filled
 from tests.consumer.memory.test_work import (
