@@ -240,7 +240,7 @@ def test_posted_claims_are_scored_with_what_is_in_the_database(
 ) -> None:
     stage = with_database(new_stage, model, own_database, 1)
     filling, worker = applier(stage).ready(), stage.worker().ready()
-    remembered.send(stage, stage.claims, [row._replace(at_ms=days_ago(30)) for row in FEW_ROWS])
+    remembered.send(stage, stage.claims, [row._replace(at_ms=days_ago(30)) for row in ROWS[:1_000]])
     stage.wait_drained()
     wait_applied(stage, filling)
     (port,) = free_ports(1)
