@@ -24,12 +24,12 @@ _STATE: Final = "SELECT generation FROM store"
 _POSITIONS: Final = "SELECT partition, next_offset FROM positions"
 _LATEST_FINDING: Final = """
     SELECT found_on, fraud FROM outcomes g
-    WHERE g.claim = {claim} AND g.found_on < {epoch} + a.as_of ORDER BY found_on DESC, fraud LIMIT 1
+    WHERE {where} AND g.found_on < {epoch} + a.as_of ORDER BY found_on DESC, fraud LIMIT 1
 """
 
 
 def _facts(columns: str, more: str) -> str:
-    finding = _LATEST_FINDING.format(claim="f.claim", epoch=_EPOCH)
+    finding = _LATEST_FINDING.format(where="a.person AND g.claim = f.claim", epoch=_EPOCH)
     return f"""
 SELECT a.entity, f.known_on - {_EPOCH}, f.claim, f.policy,
     o.found_on >= {_EPOCH} + a.oldest, o.fraud{columns}
@@ -41,7 +41,7 @@ CROSS JOIN LATERAL (
         AND known_on >= {_EPOCH} + a.oldest AND known_on < {_EPOCH} + a.as_of
     ORDER BY known_on DESC, claim DESC LIMIT a.most
 ) f
-LEFT JOIN LATERAL ({finding}) o ON a.person{more}
+LEFT JOIN LATERAL ({finding}) o ON true{more}
 ORDER BY a.entity, f.known_on, f.claim
 """
 
@@ -64,16 +64,18 @@ CROSS JOIN LATERAL (
 _KEPT: Final = f"""
 WITH known AS MATERIALIZED (
     SELECT claim FROM unnest(%s::bytea[]) u (claim) JOIN claims USING (claim)
+), asked AS MATERIALIZED (
+    SELECT * FROM unnest(%s::int[], %s::bytea[], %s::int[], %s::bytea[]) a (pair, claim, kind, hash)
+    JOIN known USING (claim)
 )
 SELECT a.pair, f.known_on - {_EPOCH}, f.policy, f.lost_on, f.amount
-FROM unnest(%s::int[], %s::bytea[], %s::int[], %s::bytea[]) a (pair, claim, kind, hash)
+FROM asked a
 JOIN facts f ON f.claim = a.claim AND f.kind = (%s::text[])[a.kind + 1] AND f.hash = a.hash
-WHERE a.claim IN (SELECT claim FROM known)
 """
 _FINDINGS: Final = f"""
 SELECT a.claim, a.as_of, o.found_on - {_EPOCH}, o.fraud
 FROM unnest(%s::bytea[], %s::int[]) a (claim, as_of)
-CROSS JOIN LATERAL ({_LATEST_FINDING.format(claim="a.claim", epoch=_EPOCH)}) o
+CROSS JOIN LATERAL ({_LATEST_FINDING.format(where="g.claim = a.claim", epoch=_EPOCH)}) o
 """
 
 

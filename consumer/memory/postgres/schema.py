@@ -87,13 +87,14 @@ CREATE TABLE IF NOT EXISTS facts (
 );
 COMMENT ON TABLE facts IS 'Who is named by which claim, from when on: the first of its records. Of a
 claim, those that were named first.';
-CREATE INDEX IF NOT EXISTS facts_known_on ON facts (kind, hash, known_on, claim);
+CREATE INDEX IF NOT EXISTS facts_known_on ON facts (kind, hash, known_on, claim)
+    INCLUDE (policy);
 CREATE TABLE IF NOT EXISTS outcomes (
     claim bytea NOT NULL,
     found_on date NOT NULL,
-    fraud boolean NOT NULL,
-    PRIMARY KEY (claim, found_on, fraud)
+    fraud boolean NOT NULL
 );
+CREATE UNIQUE INDEX IF NOT EXISTS outcomes_found_on ON outcomes (claim, found_on, fraud DESC);
 COMMENT ON TABLE outcomes IS 'When something else was found about a claim than before, the first
 times.';
 CREATE TABLE IF NOT EXISTS days (
