@@ -60,13 +60,13 @@ demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health, pro
 	@$(BIN)/python -m consumer demo --data $(call quoted,$(DATA)) --format $(FORMAT) \
 	  --claims $(CLAIMS) --contract $(CONTRACT)
 
-# Tests on a broker wait most of the time, so two run at once, each process on a broker of its own.
+# Tests on a broker wait most of the time, so three run at once, each process on a broker of its own.
 # Fault injection waits for moments that another test, or tracing, would move: it runs alone.
 test: setup lint ## lint, type check and run every test, on a real Apache Kafka; measure coverage
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not kafka" $(PARALLEL) --cov --cov-report= || failed=1; \
 	echo $(COVERED); \
-	$(BIN)/python -m pytest -m kafka --numprocesses 2 --dist loadfile --ignore tests/chaos || failed=1; \
+	$(BIN)/python -m pytest -m kafka --numprocesses 3 --dist loadfile --ignore tests/chaos || failed=1; \
 	$(BIN)/python -m pytest -m kafka tests/chaos || failed=1; \
 	exit $$failed
 

@@ -84,7 +84,7 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
     today = dt.datetime.now(dt.UTC).date()
     done = RememberedFile(0, 0, 0, 0, assumed=False, rejected=0, stopped=False)
     try:
-        done = done._replace(assumed=not _states_when(data, contract))
+        done = done._replace(assumed=not _states_when(data, contract, stop))
         with open_claims(data, contract) as file, counting() as shown:
             refused = RejectedRows(file.name)
             task = shown.add_task("reading", total=None)
@@ -119,12 +119,14 @@ def _refuse_without(contract: Contract) -> None:
         )
 
 
-def _states_when(data: Path, contract: Contract) -> bool:
-    """Whether any row says when its label was decided."""
+def _states_when(data: Path, contract: Contract, stop: Stop) -> bool:
+    """Whether any row says when its label was decided; whatever it is, if it was asked to stop."""
     if not contract.decided_path:
         return False
     with open_claims(data, contract) as file:
-        return any(row.label is not None and row.decided is not None for row in file.rows)
+        return any(
+            stop.asked or (row.label is not None and row.decided is not None) for row in file.rows
+        )
 
 
 def _good(

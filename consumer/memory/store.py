@@ -10,7 +10,8 @@ import shutil
 import struct
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,10 @@ log = logging.getLogger(__name__)
 
 MAP_BYTES: Final = 256 << 20
 """Room on the disk at first; it grows by half of what it is."""
+COPIED_AT_ONCE: Final = 100_000
+"""Rows of a store, in one transaction of LMDB."""
+DUPLICATES: Final = frozenset({"dupsort", "dupfixed"})
+"""Flags that a table of LMDB is made with."""
 ASIDE: Final = "compacted"
 """Folder of a copy that is being made."""
 _PARTITION: Final = struct.Struct(">i")
@@ -198,18 +203,20 @@ class MemoryStore:
 
         Stores of the same records are the same rows, in whatever order these came.
         """
-        layout = self._layout
-        tables = (
-            ("apart", layout.apart),
-            ("claims", layout.claims),
-            ("facts", layout.facts),
-            ("totals", layout.totals),
-        )
         with self._env.begin() as txn:
-            for name, db in tables:
+            for name, db in self._tables().items():
                 with txn.cursor(db) as cursor:
                     for key, value in cursor:
                         yield name, key, value
+
+    def _tables(self) -> dict[str, Any]:
+        layout = self._layout
+        return {
+            "apart": layout.apart,
+            "claims": layout.claims,
+            "facts": layout.facts,
+            "totals": layout.totals,
+        }
 
     def record(self, claim: ClaimRef, source: FactSource) -> KeptClaim | None:
         """What one record says of a claim; None if it is not remembered.
@@ -237,7 +244,7 @@ class MemoryStore:
         shutil.rmtree(aside, ignore_errors=True)
         try:
             aside.mkdir(mode=0o700)
-            self._env.copy(str(aside), compact=True)
+            self._copy_to(aside)
             on_disk(aside / DATA)
             (aside / DATA).replace(path / DATA)
             on_disk(path)
@@ -246,6 +253,23 @@ class MemoryStore:
         finally:
             shutil.rmtree(aside, ignore_errors=True)
             self.close()
+
+    def _copy_to(self, path: Path) -> None:
+        # LMDB's own copy without gaps (0.9.36) crashes on some stores of which much was deleted.
+        size = self._env.info()["map_size"]
+        tables = {**self._tables(), "positions": self._positions}
+        with (
+            closing(_lmdb().open(str(path), map_size=size, sync=False, max_dbs=len(tables))) as to,
+            self._env.begin() as txn,
+        ):
+            for name, db in tables.items():
+                flags = {flag: on for flag, on in db.flags(txn).items() if flag in DUPLICATES}
+                copy = to.open_db(name.encode(), **flags)
+                with txn.cursor(db) as cursor:
+                    rows = iter(cursor)
+                    while some := list(islice(rows, COPIED_AT_ONCE)):
+                        with to.begin(write=True) as writing, writing.cursor(copy) as written:
+                            written.putmulti(some, append=True)
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""

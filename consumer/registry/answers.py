@@ -14,7 +14,7 @@ class AnswerError(ValueError):
     """An answer is larger than any registry's, or packed although nobody asked for that."""
 
 
-class TooLargeError(AnswerError):
+class OversizedError(AnswerError):
     """An answer that says what was asked for is larger than any that is used."""
 
 
@@ -35,7 +35,7 @@ def bound(client: SchemaRegistryClient, most: int = MOST_BYTES) -> None:
         if coding.strip().lower() != "identity":
             raise AnswerError(f"the answer has the Content-Encoding {coding[:40]!r}, unasked")
         assert isinstance(answer.stream, httpx2.SyncByteStream)
-        error = TooLargeError if answer.is_success else AnswerError
+        error = OversizedError if answer.is_success else AnswerError
         answer.stream = _Bounded(answer.stream, most, error)
 
     session.event_hooks = {"request": [], "response": [check]}

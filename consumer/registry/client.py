@@ -18,7 +18,7 @@ from confluent_kafka.schema_registry import (
 
 from consumer.errors import RegistryStoppedError, SettingsError
 from consumer.in_time import in_time
-from consumer.registry.answers import TooLargeError, bound
+from consumer.registry.answers import OversizedError, bound
 from consumer.registry.avro_bounds import SchemaError
 from consumer.settings.settings import Settings
 from schemas.printable import in_short
@@ -177,7 +177,7 @@ class Registry:
         except FAILURES as error:
             if isinstance(error, TimeoutError) and answered.silent_s < min(SILENT_S, limit_s):
                 raise LateError from error
-            if isinstance(error, TooLargeError):
+            if isinstance(error, OversizedError):
                 raise SchemaError(f"one that it refers to: {error}") from error
             if getattr(error, "error_code", None) in REFERENCE_NOT_FOUND:
                 raise SchemaError("a schema it refers to is not in the registry") from error
@@ -287,7 +287,7 @@ class Registry:
     def _learnt(self, schema_id: int, answer: str | Exception) -> None:
         if isinstance(answer, str):
             self._kinds[schema_id] = answer
-        elif isinstance(answer, TooLargeError):
+        elif isinstance(answer, OversizedError):
             self._kinds[schema_id] = TOO_LARGE
         elif getattr(answer, "error_code", None) == SCHEMA_NOT_FOUND:
             self._is_not_there(schema_id)

@@ -93,7 +93,7 @@ def send_by(sender: Sender, contract: Contract, data: Path, *, rate: float, stop
             task = progress.add_task("reading", total=None)
             paced(
                 sender,
-                _records(file, contract, refused, partial(remark, progress)),
+                _records(file, contract, refused, ended, partial(remark, progress)),
                 rate,
                 ended,
                 lambda: progress.update(task, description=f"{sender.acknowledged:,} claims sent"),
@@ -113,9 +113,15 @@ def _acknowledged(sender: Sender) -> str:
 
 
 def _records(
-    file: OutgoingFile, contract: Contract, refused: RejectedRows, tell: Callable[[str], object]
+    file: OutgoingFile,
+    contract: Contract,
+    refused: RejectedRows,
+    ended: threading.Event,
+    tell: Callable[[str], object],
 ) -> Iterator[ClaimRecord]:
     for row in file.rows:
+        if ended.is_set():  # no row of the file may be a claim
+            return
         fault = row.fault or _too_large(row)
         if fault is None:
             yield key_of(contract, row.claim).encode(), row.event

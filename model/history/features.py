@@ -73,7 +73,7 @@ def feature_name(kind: str, suffix: str) -> str:
     return f"history_{kind}_{suffix}"
 
 
-class Window(NamedTuple):
+class Within(NamedTuple):
     """What a feature counts that counts claims over some days."""
 
     entity: str
@@ -82,12 +82,12 @@ class Window(NamedTuple):
 
 
 @lru_cache(maxsize=1_024)
-def window_of(name: str) -> Window | None:
+def window_of(name: str) -> Within | None:
     """The window of a feature; None if it counts over none."""
     for days in WINDOWS:
         suffix = f"_claims_{days}d"
         if name.startswith("history_") and name.endswith(suffix):
-            return Window(name.removesuffix(suffix), days)
+            return Within(name.removesuffix(suffix), days)
     return None
 
 
@@ -142,6 +142,56 @@ def entity_features(
         as_of: the moment, in milliseconds; what became known then or later is not seen.
         bounds: how much is looked at.
     """
+    found = _found(past, kind, own, as_of, bounds)
+    if isinstance(found, KnownEntity):
+        return found
+    assert past is not None
+    own, counts, policies, latest, more = found
+    decided, frauds = past.outcomes(as_of)
+    if own is not None:
+        decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
+        decided, frauds = decided - decided_itself, frauds - fraud_itself
+    features = _features(
+        (
+            float(counts[1]),
+            float(counts[2]),
+            float(counts[3]),
+            float(policies),
+            (as_of - latest) / DAY,
+            float(decided),
+            float(frauds),
+            frauds / decided if decided else _NAN,
+        )
+    )
+    return _known((features, more))
+
+
+def is_common(
+    past: Past | None, kind: EntityKind, own: Own | None, as_of: int, bounds: Bounds
+) -> bool:
+    """Whether an entity is taken for a placeholder, without what was found about its claims.
+
+    To read that costs more; see `entity_features`.
+    """
+    return _found(past, kind, own, as_of, bounds) is _COMMON
+
+
+class _Found(NamedTuple):
+    """What is known of the claims of an entity, besides what was found about them."""
+
+    own: Own | None
+    """Of the claim that asks, if it is among those that are counted."""
+    counts: Sequence[int]
+    """Other claims that are seen, and those of each window."""
+    policies: int
+    latest: int
+    more: bool
+    """Whether there are more claims than are looked at for their policies."""
+
+
+def _found(
+    past: Past | None, kind: EntityKind, own: Own | None, as_of: int, bounds: Bounds
+) -> "_Found | KnownEntity":
     if past is None:
         return NEVER_SEEN
     starts = _starts(as_of, bounds.span)
@@ -161,23 +211,7 @@ def entity_features(
     policies, latest = past.recent(oldest, as_of, most, None if own is None else own.claim)
     if person and policies >= bounds.common:
         return _COMMON
-    decided, frauds = past.outcomes(as_of)
-    if own is not None:
-        decided_itself, fraud_itself = outcome(own.known_at, own.findings, bounds.span, as_of)
-        decided, frauds = decided - decided_itself, frauds - fraud_itself
-    features = _features(
-        (
-            float(counts[1]),
-            float(counts[2]),
-            float(counts[3]),
-            float(policies),
-            (as_of - latest) / DAY,
-            float(decided),
-            float(frauds),
-            frauds / decided if decided else _NAN,
-        )
-    )
-    return _known((features, others > most))
+    return _new_found((own, counts, policies, latest, others > most))
 
 
 @lru_cache(maxsize=1_024)
@@ -187,6 +221,7 @@ def _starts(as_of: int, span: int) -> tuple[int, ...]:
     return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
 
 
+_new_found: Final = partial(tuple.__new__, _Found)
 NEVER_SEEN: Final = KnownEntity(EntityFeatures(0.0, 0.0, 0.0, 0.0, _NAN, 0.0, 0.0, _NAN))
 _COMMON: Final = KnownEntity(None)
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
+from consumer.errors import KafkaStoppedError
 from consumer.kafka.topics import create_topics
 from schemas.alert import FraudAlert
 from schemas.memory import FactKind, read_key
@@ -225,6 +226,12 @@ def test_a_worker_that_is_loading_forgets_what_it_has_read_already(stage: Stage)
         assert forget(stage).returncode == 0
     finally:
         loading.process.send_signal(signal.SIGCONT)
+    wait.until(
+        lambda: loading.ended or (loading.get("/readyz") or (0,))[0] == 200, "the log to be read"
+    )
+    if loading.ended:  # stopped while it asked for the end of the log, and was answered too late
+        assert loading.wait() == KafkaStoppedError.exit_code, loading.log
+        loading = stage.worker("w1")
     loading.ready()
     forgotten_by(stage, at_once=False)
     assert loading.stop() == 0

@@ -88,3 +88,12 @@ def test_a_signal_flushes_and_says_how_many_were_sent(health_stage: Stage, tmp_p
     assert 0 < sent < len(EVENTS)
     assert f"{sent} claims sent to {stage.claims}, 0 rows rejected" in sending.log
     assert "stopped by a signal before the end of the file" in sending.log
+
+
+def test_a_signal_ends_it_though_no_row_is_a_claim(health_stage: Stage, tmp_path: Path) -> None:
+    stage, file = health_stage, tmp_path / "events.jsonl"
+    file.write_bytes(b"{}\n" * 5_000_000)
+    sending = stage.command("send", "--data", str(file), "--contract", "health")
+    wait.until(lambda: sending.check() and ", line 20" in sending.log, "the first rows")
+    assert sending.stop(signal.SIGTERM) == 143
+    assert "stopped by a signal before the end of the file" in sending.log

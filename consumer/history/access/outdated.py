@@ -1,8 +1,9 @@
 """What no claim of the latest day in the log, or of a later one, sees any more. Pure.
 
 A claim counts from the first record that names someone, so all its records go, or none: without the
-first, it would count from a later one. What was found about it goes with it. A finding that is too
-old is seen on no claim, whatever else was found.
+first, it would count from a later one. What was found about it goes with it, and not before: a
+finding that only repeats an earlier one would count without that. Findings about a claim that has
+never come go when all of them are old.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +12,7 @@ from typing import Final
 from consumer.history.access.gather import Gathered
 from consumer.history.access.scan import LogRecord
 from model.history.facts import DAY, ClaimRef, claim_ref, start_of_day
-from schemas.memory import FactKind, RememberedClaim
+from schemas.memory import RememberedClaim
 
 ReadLog = Callable[[], Iterable[LogRecord]]
 """Reads the same records each time."""
@@ -47,14 +48,19 @@ def outdated(read: ReadLog, oldest: int) -> Gathered:
         read: the log.
         oldest: see `oldest_kept`.
     """
-    gone = {_ref(record) for record in read() if _is_claim(record) and _is_before(record, oldest)}
+    claims: set[ClaimRef] = set()
+    findings: set[ClaimRef] = set()
     for record in read():
-        if _is_claim(record) and not _is_before(record, oldest):
-            gone.discard(_ref(record))
+        if _is_before(record, oldest):
+            (claims if _is_claim(record) else findings).add(_ref(record))
+    for record in read():
+        if not _is_before(record, oldest):
+            findings.discard(_ref(record))
+            if _is_claim(record):
+                claims.discard(_ref(record))
     found = Gathered()
     for record in read():
-        late = record.told.key.kind == FactKind.FINDING and _is_before(record, oldest)
-        if late or _ref(record) in gone or found.has(record):
+        if _ref(record) in claims or _ref(record) in findings or found.has(record):
             found.add(record)
     return found
 

@@ -39,7 +39,7 @@ def _latest(
     bounds, as_of = layout.bounds, asked.as_of
     if layout.kinds[key[0]].like != "person":
         return
-    if state.known(key, asked.claim, as_of).features is None:
+    if state.is_common(key, asked.claim, as_of):
         return
     for fact in state.latest(key_of(key), as_of, most + 1):
         claim, moment = fact[CLAIM], known_at(fact)

@@ -31,6 +31,7 @@ from model.history.features import (
     KnownEntity,
     claim_history,
     entity_features,
+    is_common,
 )
 from model.history.past import Own, Past
 from model.history.store import EntityKey
@@ -138,10 +139,11 @@ class StoreState:
             earliest = self._earliest[entity] = start_of_day(min(known))
         return earliest < as_of
 
-    def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
-        """What a claim is told of an entity."""
-        past = self._past(entity, as_of)
-        return self._features(entity, past, None if past is None else past.own(claim), as_of)
+    def is_common(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> bool:
+        """Whether an entity is taken for a placeholder, as a claim sees it."""
+        past, layout = self._past(entity, as_of), self._layout
+        own = None if past is None else past.own(claim)
+        return is_common(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 
     def _features(
         self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int

@@ -17,6 +17,7 @@ from consumer.errors import SettingsError
 from consumer.kafka.topics import KeptLog
 from consumer.memory import store
 from consumer.memory.assembly import DAY_S, current_store
+from consumer.memory.view import LogFact
 from model.history.plan import Bounds, EntityKind
 from tests.consumer.memory.logs import KINDS, PRINT, Log, dumped, fed, many_claims, opened
 from tests.consumer.memory.mutants import store_of
@@ -247,6 +248,22 @@ def test_what_is_damaged_is_refused_with_the_way_out(tmp_path: Path, kept: int) 
     ):
         view.histories(one.asked, {})
         view.apply(one.facts, {})
+
+
+@pytest.mark.parametrize("left", [0, 1, 100, 1_900])
+def test_a_compacted_store_is_the_same_and_small(tmp_path: Path, left: int) -> None:
+    """Also after most of it was forgotten: LMDB's own copy crashes then."""
+    one = many_claims(2_000)
+    fed(tmp_path, one, one.facts)
+    with closing(opened(tmp_path, one.bounds)) as view:
+        view.apply([LogFact(told.key, None) for told in one.facts[left:]], {0: 7})
+    before, size = dumped(tmp_path), (tmp_path / "data.mdb").stat().st_size
+    opened(tmp_path, one.bounds).compact()
+    assert (tmp_path / "data.mdb").stat().st_size < size
+    assert dumped(tmp_path) == before
+    with closing(opened(tmp_path, one.bounds)) as view:
+        assert view.positions() == {0: 7}
+        assert bool(list(view.rows())) is bool(left)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -394,37 +394,46 @@ MUTANTS = [
     ),
     Mutant(
         "links through businesses",
-        "facts.linking", 'if kind.like != "person":', "if False:",
+        "facts.linking", 'if layout.kinds[key[0]].like != "person":', "if False:",
     ),
     Mutant(
         "links through placeholders",
         "facts.linking",
-        "state.known(key, asked.claim, as_of).features is None", "False",
+        "state.is_common(key, asked.claim, as_of)", "False",
     ),
     Mutant(
         "a claim is linked with itself",
-        "facts.linking", "claim == asked.claim or", "",
+        "facts.linking", "claim != asked.claim and", "",
     ),
     Mutant(
         "links to what is older than the span",
-        "facts.linking", 'or moment < as_of - bounds.span', '',
+        "facts.linking", "and moment >= as_of - bounds.span", "",
     ),
     Mutant(
         "a link tells what was found later",
-        "facts.linking", "finding, amount = fraud if seen else None,",
-        "finding, amount = follow.findings[-1].fraud if follow.findings else None,",
+        "facts.linking", "finding = fraud if seen else None",
+        "finding = follow.findings[-1].fraud if follow.findings else None",
     ),
     Mutant(
         "a claim that was not decided was cleared",
         "facts.linking", "fraud if seen else None", "fraud",
     ),
     Mutant(
+        "too few are looked at for links",
+        "facts.linking", "most + 1", "most",
+    ),
+    Mutant(
+        "the first name decides when a linked claim came in",
+        "facts.linking", "or moment > latest[claim][0]", "",
+    ),
+    Mutant(
         "the earliest links come first",
         "facts.linking", ", reverse=True", "",
     ),
     Mutant(
-        "two names of one claim are two links",
-        "facts.linking", "by_claim.setdefault(claim, link)", "by_claim[claim + key[1]] = link",
+        "a link is told through another name than its own",
+        "facts.linking", "latest[claim] = moment, key_of(key)",
+        "latest[claim] = moment, key_of(asked.keys[0])",
     ),
 ]  # fmt: skip
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from consumer.memory import store
 from consumer.memory.facts import totals
@@ -199,6 +200,48 @@ def test_of_days_each_is_one_look(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_mutant_that_looks_again_is_found_out(tmp_path: Path, mutant: Mutant) -> None:
     assert grows_with_days(tmp_path, store_of(mutant))
+
+
+def reads_for_links(folder: Path, of: Any = store) -> bool:
+    """Whether links cost more where much was found about claims that become no link."""
+    taken = []
+    for each in (0, 2):
+        view = opened(folder / str(each), Bounds(), of)
+        for number in range(200):
+            claim = f"c{number}"
+            first, *more = (sent(number * 20 + n, claim, 40, 2 if n == 0 else 0) for n in range(12))
+            assert isinstance(first.fact, RememberedClaim)
+            view.apply([first._replace(fact=replace(first.fact, policy=None)), *more], {})
+            said = [
+                RememberedFinding(claim_id=claim, known_at=NOW - n * DAY, fraud=bool(n % 2))
+                for n in range(each)
+            ]
+            keys = [FactKey(FactKind.FINDING, claim, "o", 0, 2 * number + n) for n in range(each)]
+            view.apply(list(map(LogFact, keys, said)), {})
+        asked = Asked(claim_ref("asks"), ((0, name(0)), (0, name(1))), NOW + DAY)
+        taken.append(calls(lambda view=view, asked=asked: view.links(asked, 3)))  # type: ignore[misc]
+        assert len(view.links(asked, 3)) == 3
+        view.close()
+    return taken[1] > MARGIN * taken[0]
+
+
+def test_links_cost_what_they_show(tmp_path: Path) -> None:
+    assert not reads_for_links(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(
+            "all features are computed", "facts.linking",
+            "state.is_common(key, asked.claim, as_of)",
+            "state._features(key, state._past(key, as_of), None, as_of).features is None",
+        ),
+    ],
+    ids=lambda mutant: mutant.what,
+)  # fmt: skip
+def test_a_mutant_that_reads_more_is_found_out(tmp_path: Path, mutant: Mutant) -> None:
+    assert reads_for_links(tmp_path, store_of(mutant))
 
 
 class Taken(Mapping[bytes, ClaimFact]):
