@@ -79,7 +79,7 @@ CROSS JOIN LATERAL ({_LATEST_FINDING.format(where="g.claim = a.claim", epoch=_EP
 """
 
 
-class Reader(NamedTuple):
+class HowRead(NamedTuple):
     """How the tables are read: kinds and bounds of the model."""
 
     kinds: tuple[EntityKind, ...]
@@ -102,7 +102,7 @@ class StoreAnswers:
         pending: facts that may not be in the database yet.
     """
 
-    def __init__(self, reader: Reader, asked: Sequence[Asked], pending: Pending) -> None:
+    def __init__(self, reader: HowRead, asked: Sequence[Asked], pending: Pending) -> None:
         self._reader = reader
         self._pending: dict[At, list[ClaimFact]] = {}
         self._places: dict[At, int] = {}
@@ -267,7 +267,7 @@ class EmptiedError(Exception):
     """The database was emptied since it was opened."""
 
 
-def links_in(answers: StoreAnswers, reader: Reader, asked: Asked, most: int) -> list[Link]:
+def links_in(answers: StoreAnswers, reader: HowRead, asked: Asked, most: int) -> list[Link]:
     """Links of a claim; see `View`. The answers are those about this claim, with what is linked."""
     told = {
         key

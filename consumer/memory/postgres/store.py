@@ -11,7 +11,7 @@ from consumer.memory.postgres.connection import PostgresConnection, RowConnectio
 from consumer.memory.postgres.literals import numbers
 from consumer.memory.postgres.reading import (
     EmptiedError,
-    Reader,
+    HowRead,
     StoreAnswers,
     links_in,
     read_positions,
@@ -52,11 +52,11 @@ class PostgresView:
         self._connection = connection
         self._said = said
         self._bounds = bounds
-        self._reader = Reader((), bounds)
+        self._reader = HowRead((), bounds)
 
     def reads(self, source: FilledFrom) -> None:
         """Have entities known by the numbers that kinds have in a plan."""
-        self._reader = Reader(source.kinds, self._bounds)
+        self._reader = HowRead(source.kinds, self._bounds)
 
     @property
     def where(self) -> Database:
