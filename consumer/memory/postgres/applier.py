@@ -31,8 +31,9 @@ log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 5_000
 WAIT_S: Final = 0.2
-COMPLETE_S: Final = 60.0
-"""How often it is written down of which moment everything is in the database."""
+COMPLETE_S: Final = 10.0
+"""How often it is written down of which moment everything is in the database: so it is seen, too,
+that this was emptied, though nothing comes."""
 LOOK_EVERY_S: Final = 10.0
 """How often it is asked whether the topic is still the same."""
 TIMEOUT_S: Final = 30.0
@@ -174,9 +175,9 @@ class Applier:
         if after:
             self._apply(consumer, facts, after)
         self._behind.look(self._positions, lambda: self._ends(consumer))
-        self._note_complete()
+        self._note_complete(consumer)
 
-    def _note_complete(self) -> None:
+    def _note_complete(self, consumer: Consumer) -> None:
         """Write down the latest moment of which everything in the log is in the database."""
         if self._noted is None:
             if not self._positions or time.monotonic() < self._complete_due:
@@ -185,8 +186,11 @@ class Applier:
             self._noted = time.time(), stable_ends(self._settings, self._topic)
         at_s, ends = self._noted
         if all(offset >= ends.get(p, 0) for p, offset in self._positions.items()):
-            self._store.complete(at_s)
             self._noted = None
+            try:
+                self._store.complete(at_s)
+            except OvertakenError:
+                self._read_again(consumer)
 
     def _apply(
         self, consumer: Consumer, facts: Sequence[LogFact], after: Mapping[int, int]
@@ -194,16 +198,21 @@ class Applier:
         try:
             self._store.apply(facts, after)
         except OvertakenError:
-            log.warning(
-                "another process has applied what was read here: reading on from where it is"
-            )
-            self._positions = self._store.reload(self._positions)
-            for place in self._places(self._positions):
-                consumer.seek(place)
+            self._read_again(consumer)
         else:
             self._positions.update(after)
             self._counts.applied(len(facts))
             self._loop.progressed()
+
+    def _read_again(self, consumer: Consumer) -> None:
+        log.warning(
+            "another process has applied what was read here, or emptied the database: reading on "
+            "from where that is"
+        )
+        self._positions = self._store.reload(self._positions)
+        self._noted = None
+        for place in self._places(self._positions):
+            consumer.seek(place)
 
     def _read(self, messages: Sequence[Message]) -> tuple[list[LogFact], dict[int, int]]:
         """The facts in what was read, and the positions that are other after them."""

@@ -211,15 +211,21 @@ class PostgresStore(PostgresView):
         """See `View`; of the partitions that this process fills.
 
         Raises:
+            OvertakenError: the database was emptied since.
             StoreStoppedError: the database does not answer.
         """
-        self._connection.run(
-            lambda on: on.execute(
+        self._connection.run(lambda on: self._completed(on, at_s))
+
+    def _completed(self, on: RowConnection, at_s: float) -> None:
+        with on.transaction():
+            state = on.execute("SELECT generation FROM store FOR SHARE").fetchall()
+            if state != [(self._said.generation,)]:
+                raise OvertakenError
+            on.execute(
                 "UPDATE positions SET complete_at = greatest(complete_at, to_timestamp(%s)) "
-                "WHERE partition = ANY(%s::int[]) AND (SELECT generation FROM store) = %s",
-                (at_s, numbers(self._expected), self._said.generation),
+                "WHERE partition = ANY(%s::int[])",
+                (at_s, numbers(self._expected)),
             )
-        )
 
     def incomplete_s(self) -> float:
         """Seconds since the moment of which all of it is there that the log had then."""

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 LOG = many_claims(400)
 SOURCE = source(Bounds(), KINDS)
 SCHEMA = "claims_memory"
+DAY_S = 86_400
 
 
 def filled(url: str, changed: FilledFrom = SOURCE, **others: Any) -> PostgresStore:
@@ -86,6 +88,28 @@ def test_a_commit_without_an_answer_is_not_done_twice(own_database: str) -> None
     twin.apply(LOG.facts[:10], {0: 10})  # as the same, which has not heard of its commit
     assert rows(own_database) == before
     twin.apply(LOG.facts[10:20], {0: 20})
+
+
+def test_of_a_moment_is_complete_what_one_fills(own_database: str) -> None:
+    """The partition that is furthest back counts; nobody speaks for those that others fill."""
+    one, other = filled(own_database), filled(own_database)
+    one.reload([0])
+    one.apply(LOG.facts[:10], {0: 10})
+    other.reload([1])
+    other.apply(LOG.facts[10:20], {1: 10})
+    long_ago = "UPDATE positions SET complete_at = now() - interval '9 days'"
+    with psycopg.connect(own_database, options=f"-c search_path={SCHEMA}") as connection:
+        connection.execute(long_ago)
+    one.complete(time.time())
+    assert other.incomplete_s() > 8 * DAY_S
+    other.leave([1])
+    other.complete(time.time())
+    assert one.incomplete_s() > 8 * DAY_S
+    other.reload([1])
+    other.complete(time.time() - 3 * DAY_S)
+    assert 2 * DAY_S < one.incomplete_s() < 4 * DAY_S
+    other.complete(0.0)
+    assert one.incomplete_s() < 4 * DAY_S, "what was complete stays so"
 
 
 def test_two_that_write_about_the_same_claims_at_once_count_each_once(own_database: str) -> None:
@@ -203,6 +227,8 @@ def test_a_copy_that_was_filled_from_the_topic_before_it_was_made_again_is_empti
     assert not any(rows(own_database).values())
     with pytest.raises(OvertakenError):
         former.apply(LOG.facts[10:20], {0: 20})
+    with pytest.raises(OvertakenError):
+        former.complete(0.0)
     with pytest.raises(StoreStoppedError, match="made again"):
         former.reload([0])
     asked = Asked(claim_ref("x"), [(0, hashed(1))], NOW)
