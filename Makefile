@@ -132,7 +132,7 @@ lock: ## renew the lock files (needs uv)
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra memory -o requirements/runtime.lock
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra memory \
+	  --custom-compile-command "make lock" pyproject.toml --extra crypto --extra memory --extra memory-postgres \
 	  --extra registry --extra tracing -o requirements/extras.lock
 	uv pip compile --quiet --universal --no-strip-extras --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" pyproject.toml --all-extras -o requirements/dev.lock

@@ -1,6 +1,6 @@
 """The store of what is remembered, next to LMDB with nothing around it; its memory.
 
-    python -m benchmarks.memory [--claims N] [--parts N] [--a-day N]
+    python -m benchmarks.memory [--claims N] [--parts N] [--a-day N] [--store postgresql://…]
 
 Claims name four persons and two businesses each, of a million; one in eight is decided 60 batches
 later. Each batch of a thousand, of which a day has one or so many, is first read and written in an
@@ -8,7 +8,8 @@ LMDB file of its own: the latest facts of the entities of each claim, its facts 
 Then it takes the whole path: keys from claims, histories, facts into the store. Figures are µs a
 claim: of the fastest batch, and of the one in the middle, of the last part; and the memory that is
 the process's own. *bare_once* is the bare reading of each entity of a batch once, which is no part
-of the ratio.
+of the ratio. With `--store`, the whole path is that of a PostgreSQL database, in a schema that is
+emptied first; what the server does meanwhile is in the times.
 """
 
 import argparse
@@ -26,11 +27,12 @@ import numpy as np
 
 from consumer.memory.facts.entries import KEY_BYTES, edge, key_of, stored
 from consumer.memory.store import open_store
-from consumer.memory.view import Asked, LogFact
+from consumer.memory.view import Asked, LogFact, View
 from consumer.models.service import COLLECT_EVERY
+from consumer.settings.database import Database
 from model.history.facts import DAY, claim_ref
 from model.history.keys import ClaimKeys, KeyMaker
-from model.history.plan import Bounds, kinds_in
+from model.history.plan import Bounds, EntityKind, kinds_in
 from schemas.contract.parse import parse
 from schemas.decoding.structs import claim_type
 from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
@@ -188,7 +190,24 @@ class Spent(NamedTuple):
     apply: float
 
 
-def run(count: int, parts: int, a_day: int, folder: Path) -> tuple[list[Spent], list[float]]:
+def store_in(url: str, kinds: Sequence[EntityKind], bounds: Bounds) -> View:
+    """An empty store in a database."""
+    from consumer.memory.postgres import schema, store  # noqa: PLC0415 - optional
+
+    source = schema.FilledFrom(
+        cluster="benchmark",
+        topic="benchmark",
+        topic_id="t",
+        fingerprint="f" * 16,
+        bounds=bounds,
+        kinds=tuple(kinds),
+    )
+    return store.open_store(Database(url), source, bounds, rebuild=True)
+
+
+def run(
+    count: int, parts: int, a_day: int, folder: Path, url: str | None = None
+) -> tuple[list[Spent], list[float]]:
     """Times of each batch, and the process's own memory in MB after each part."""
     of, bounds = contract(), Bounds()
     kinds, maker = kinds_in(of), KeyMaker(of, SECRET)
@@ -196,7 +215,11 @@ def run(count: int, parts: int, a_day: int, folder: Path) -> tuple[list[Spent], 
     gc.freeze()  # as workers do
     gc.set_threshold(COLLECT_EVERY)
     bare = BareStore(folder / "bare")
-    store = open_store(folder / "store", kinds, bounds, "f" * 16, "t", ROOM)
+    store: View = (
+        open_store(folder / "store", kinds, bounds, "f" * 16, "t", ROOM)
+        if url is None
+        else store_in(url, kinds, bounds)
+    )
     limits = [bounds.person if kind.like == "person" else bounds.business for kind in kinds]
     spent, memory = [], []
     batches = count // BATCH
@@ -322,9 +345,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--claims", type=int, default=300_000)
     parser.add_argument("--parts", type=int, default=10)
     parser.add_argument("--a-day", type=int, default=1, help="batches")
+    parser.add_argument("--store", metavar="URL", help="a database instead of a folder")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
-        spent, memory = run(options.claims, options.parts, options.a_day, Path(scratch))
+        spent, memory = run(
+            options.claims, options.parts, options.a_day, Path(scratch), options.store
+        )
     last = np.array(spent[-(len(spent) // options.parts) :]) * 1e6 / BATCH
     say = sys.stdout.write
     say("| µs a claim | " + " | ".join(Spent._fields) + " | bare | whole path | ratio |\n")

@@ -41,7 +41,7 @@ from consumer.intake.posted import intake
 from consumer.kafka import client
 from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
-from consumer.memory.assembly import loaded, logs_of, make_memory
+from consumer.memory.assembly import loaded, logs_of, make_memory, require_psycopg
 from consumer.memory.posted import remembered
 from consumer.models.service import Models, models_of, signature_check
 from consumer.models.shadow import Shadow
@@ -286,8 +286,20 @@ def check_history(settings: Settings, options: argparse.Namespace, stop: Stop) -
     return check(settings, options, stop)
 
 
+def apply(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
+    """Fill the database in MEMORY_STORE from the log until it is stopped by a signal."""
+    require_psycopg()
+    from consumer.history.applying import applying  # noqa: PLC0415 - psycopg is optional
+
+    metrics, loop = ProcessMetrics(), Loop()
+    health = Health(ready=(loop.without_partitions,), healthy=(loop.stands_still,))
+    with operations(settings, metrics, health):
+        applying(settings, metrics, loop, stop)
+    log.info("stopped; the database has what was read")
+
+
 def memory(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Verify, rebuild or compact the store of this INSTANCE_ID."""
+    """Verify, rebuild or compact the store of this INSTANCE_ID; or fill a database."""
     from consumer.history.command import keep  # noqa: PLC0415 - rich is not for the worker
 
     return keep(settings, options, stop)
@@ -378,7 +390,7 @@ def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     add_forget_options(command("forget", forget))
     add_remember_options(command("remember", remember))
     add_check_options(command("check-history", check_history))
-    add_store_options(command("memory", memory))
+    add_store_options(command("memory", memory), apply)
     looking = command("doctor", doctor)
     looking.add_argument(
         "--json", action="store_true", help="one JSON object per line, for programs"

@@ -74,6 +74,12 @@ class RegistryStoppedError(ScorerError):
     exit_code = 8
 
 
+class StoreStoppedError(ScorerError):
+    """The database of what is remembered does not answer, refuses, or is not what it was."""
+
+    exit_code = 10
+
+
 class ScoringBugError(ScorerError):
     """The model raised an error on a valid claim; the message names the record."""
 

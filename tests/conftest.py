@@ -6,7 +6,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +17,9 @@ from tests.broker.native import NativeKafka
 from tests.broker.provide import provide
 from tests.harness.examples import QUICK
 from tests.harness.once import once
+
+if TYPE_CHECKING:
+    from tests.database.native import NativePostgres, NoPostgresError
 
 # jsonschema would build its grammar in every process, which takes seconds, for the formats iri and
 # iri-reference: no schema here uses them.
@@ -58,6 +61,48 @@ def kafka() -> Iterator[str]:
         except NoKafkaError as why:
             without_kafka(why)
         yield address
+
+
+def without_postgres(why: "NoPostgresError") -> NoReturn:
+    """Skip, with one line; in CI a missing server is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"no PostgreSQL: {why}", pytrace=False)
+    pytest.skip(f"no PostgreSQL: {why}")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """URL of a database of a real PostgreSQL, of its superuser."""
+    from tests.database.native import NoPostgresError  # tests without it need no client of it
+    from tests.database.provide import provide as provide_postgres
+
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(provide_postgres())
+        except NoPostgresError as why:
+            without_postgres(why)
+        yield url
+
+
+@pytest.fixture
+def own_database(postgres: str) -> Iterator[str]:
+    """URL of a database that nothing else uses."""
+    from tests.database.provide import database
+
+    with database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def native_postgres() -> "type[NativePostgres]":
+    """A server to break: the class, once its programs are known to be here."""
+    from tests.database.native import NativePostgres, NoPostgresError, programs
+
+    try:
+        programs()
+    except NoPostgresError as why:
+        without_postgres(why)
+    return NativePostgres
 
 
 @pytest.fixture(scope="session")

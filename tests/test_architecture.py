@@ -110,6 +110,7 @@ AT_HOME = {
     "prometheus_client": {
         "consumer/monitoring", "consumer/outcomes", "consumer/telemetry", "consumer/web",
     },
+    "psycopg": {"consumer/history", "consumer/memory"},
     "pyarrow": {"schemas/columnar", "schemas/tables"},
     "rich": {"consumer/tools", "model/cli", "model/studies"},
     "yaml": {"schemas/contract"},

@@ -41,7 +41,10 @@ REVIEWED: Final = {
     "httpx2-jsfetch": "BSD-3-Clause (Emscripten only)",
     "hypothesis": "MPL-2.0: for tests only, not passed on",
     "pathspec": "MPL-2.0: for type checks only, not passed on",
+    "psycopg": "LGPL-3.0-only: used as it is, and in an extra only (memory-postgres)",
+    "psycopg-binary": "LGPL-3.0-only: as psycopg",
     "pywin32": "PSF-2.0, its adodbapi LGPL: for tests only (Windows only)",
+    "tzdata": "Apache-2.0 (Windows only)",
 }
 """Packages that fail the rule but were reviewed by a person: licence and why it may stay."""
 

@@ -10,6 +10,8 @@ from consumer.history.forget import forget_claim, forget_entity, forget_outdated
 from consumer.history.keeping import compact, rebuild, verify
 from consumer.history.recomputed.checking import check_history
 from consumer.history.remember import remember
+from consumer.memory.assembly import require_psycopg
+from consumer.settings.database import Database
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.tools.send import contract_of
@@ -84,8 +86,17 @@ def check(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
 
 
 def keep(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Verify, rebuild or compact the store of this INSTANCE_ID."""
+    """Verify, rebuild or compact the store of this INSTANCE_ID, or the database."""
     act = {"verify": verify, "rebuild": rebuild, "compact": compact}[options.what]
+    if isinstance(settings.memory_store, Database):
+        require_psycopg()
+        from consumer.history import applying  # noqa: PLC0415 - psycopg is optional
+
+        act = {
+            "verify": applying.verify_database,
+            "rebuild": applying.rebuild_database,
+            "compact": applying.compact_database,
+        }[options.what]
     as_json: bool = options.json
     return unless_stopped(stop, lambda: act(settings, stop, as_json=as_json))
 

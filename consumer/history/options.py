@@ -1,6 +1,7 @@
 """The options of the commands around the log; nothing here is imported that a worker lacks."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -64,12 +65,20 @@ def add_check_options(parser: argparse.ArgumentParser) -> None:
     add_json_option(parser)
 
 
-def add_store_options(parser: argparse.ArgumentParser) -> None:
-    """What `memory` does with the store of this INSTANCE_ID."""
-    parser.add_argument(
-        "what",
-        choices=("verify", "rebuild", "compact"),
-        help="verify: compare it with the log; rebuild: fill it again from the log; compact: give "
-        "room on the disk back. The process that has it must be stopped",
-    )
-    add_json_option(parser)
+def add_store_options(parser: argparse.ArgumentParser, apply: Callable[..., int | None]) -> None:
+    """What `memory` does: with the store of this INSTANCE_ID, or with the database.
+
+    Args:
+        parser: of the command.
+        apply: what is done until it is stopped.
+    """
+    commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+    for name, said in (
+        ("verify", "compare the store with the log; a store in a folder needs its process stopped"),
+        ("rebuild", "fill it again from the log; a database is emptied, and its appliers fill it"),
+        ("compact", "give room on the disk back, of a store in a folder"),
+    ):
+        add_json_option(commands.add_parser(name, help=said, description=said))
+    said = "fill the database in MEMORY_STORE from the log, until it is stopped by a signal"
+    applying = commands.add_parser("apply", help=said, description=said)
+    applying.set_defaults(act=apply, service=True)

@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
 
-from consumer.errors import SettingsError
+from consumer.errors import INSTALL_EXTRAS, SettingsError
 from consumer.kafka.topics import COUNTS_AND_WRITES as READS_AND_WRITES
 from consumer.kafka.topics import KeptLog, require_log
 from consumer.memory.log import NoteTaker
@@ -15,6 +15,8 @@ from consumer.memory.pending import PendingClaims
 from consumer.memory.recall import Memory
 from consumer.memory.store import MemoryStore, open_store
 from consumer.memory.tail import Tail
+from consumer.memory.view import LogFollower, View
+from consumer.settings.database import Database
 from consumer.settings.settings import Remember, Settings
 from consumer.stop import Stop
 from consumer.telemetry.health import Loop
@@ -28,14 +30,16 @@ log = logging.getLogger(__name__)
 
 TELL_EVERY_S: Final = 5.0
 DAY_S: Final = 86_400
+PATIENCE_S: Final = 30.0
 
 
 class Opened(NamedTuple):
     """What a memory is made of; nothing has been read from the log yet."""
 
-    view: MemoryStore
-    tail: Tail
+    view: View
+    tail: LogFollower
     notes: NoteTaker
+    pending: PendingClaims
     counts: MemoryMetrics
 
 
@@ -43,22 +47,20 @@ def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> 
     """The memory of a worker, if MEMORY=on; nothing has been read from the log yet.
 
     Raises:
-        SettingsError, KafkaStoppedError: see `opened`.
+        SettingsError, KafkaStoppedError, StoreStoppedError: see `opened`.
     """
     if settings.memory is Remember.OFF:
         return None
-    pending = PendingClaims()
-    view, tail, notes, counts = opened(settings, scorer, metrics, pending.returned)
-    return Memory(view, tail, notes, pending, counts)
+    return Memory(*opened(settings, scorer, metrics))
 
 
 def opened(
     settings: Settings,
     scorer: Scorer,
     metrics: ProcessMetrics,
-    returned: Callable[[Iterable[bytes]], object] = lambda _: None,
     suffix: str = "",
     kept_by: Callable[[Settings], KeptLog] = require_log,
+    patience_s: float = PATIENCE_S,
 ) -> Opened:
     """The store of a process, and what follows the log into it.
 
@@ -66,14 +68,15 @@ def opened(
         settings: topic, store and key.
         scorer: the model: says what its history is computed from.
         metrics: where counts go.
-        returned: told the keys of records that are in the store.
         suffix: of the store's name, for processes that are no workers.
         kept_by: checks how the topic keeps what is remembered, and says what it found.
+        patience_s: seconds for which a database that does not answer is waited for.
 
     Raises:
         SettingsError: the key cannot be read, the store is of another key or in use, the contract
             names nobody to remember, or the model looks back for longer than MEMORY_DAYS.
         KafkaStoppedError: there is no topic that keeps what is remembered, or no answer.
+        StoreStoppedError: the database does not answer, or nobody fills it.
     """
     secret = memory_secret(settings)
     contract = scorer.decoder.contract
@@ -85,10 +88,53 @@ def opened(
     bounds = bounds_of(scorer.history)
     refuse_short_memory(settings, bounds)
     kept = kept_by(settings)
-    view = current_store(store_path(settings, suffix), kinds, bounds, own, kept)
     counts = MemoryMetrics(metrics, [kind.kind for kind in kinds])
-    tail = Tail(settings, view, own, kept.topic_id, counts, returned)
-    return Opened(view, tail, NoteTaker(contract, secret), counts)
+    notes = NoteTaker(contract, secret)
+    if isinstance(settings.memory_store, Database):
+        view, follower, committed = _in_database(
+            settings, settings.memory_store, kinds, bounds, own, kept, patience_s
+        )
+        return Opened(view, follower, notes, committed, counts)
+    pending = PendingClaims()
+    store = current_store(store_path(settings, suffix), kinds, bounds, own, kept)
+    tail = Tail(settings, store, own, kept.topic_id, counts, pending.returned)
+    return Opened(store, tail, notes, pending, counts)
+
+
+def _in_database(
+    settings: Settings,
+    database: Database,
+    kinds: Sequence[EntityKind],
+    bounds: Bounds,
+    own: str,
+    kept: KeptLog,
+    patience_s: float,
+) -> tuple[View, LogFollower, PendingClaims]:
+    """A database that others fill, what says how far it is, and claims that it may not have."""
+    require_psycopg()
+    # psycopg is optional
+    from consumer.memory.postgres.applier import source_of  # noqa: PLC0415
+    from consumer.memory.postgres.follower import CommittedClaims, Follower  # noqa: PLC0415
+    from consumer.memory.postgres.store import open_view  # noqa: PLC0415
+
+    source = source_of(settings, kept, kinds, bounds, own)
+    view, committed = open_view(database, source, bounds, patience_s), CommittedClaims()
+    return view, Follower(settings, view, committed), committed
+
+
+def require_psycopg() -> None:
+    """Check that the client of PostgreSQL is installed.
+
+    Raises:
+        SettingsError: it is not, or its library is missing.
+    """
+    try:
+        import psycopg  # noqa: F401, PLC0415 - optional
+    except ImportError as error:
+        raise SettingsError(
+            "MEMORY_STORE=postgresql://… needs the package psycopg, the extra memory-postgres "
+            f"({INSTALL_EXTRAS}): {error}"
+        ) from None
 
 
 def current_store(
@@ -176,7 +222,9 @@ def read_first(
 
 def store_path(settings: Settings, suffix: str = "") -> Path:
     """The folder of this process's view: no two processes share one."""
-    return settings.memory_store / f"{settings.consumer_group}-{settings.instance_id}{suffix}"
+    folder = settings.memory_store
+    assert isinstance(folder, Path), "a database has no folder"
+    return folder / f"{settings.consumer_group}-{settings.instance_id}{suffix}"
 
 
 def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 WAIT_S: Final = 0.2
 """For records of the log, again and again, in a thread of its own."""
 SUFFIX: Final = "-serve"
+PATIENCE_S: Final = 3.0
+"""For a database that does not answer: whoever posts a claim waits meanwhile."""
 
 
 class KnownToServe(NamedTuple):
@@ -104,13 +106,13 @@ def remembered(
     """What MEMORY=on knows, after the log has been read, while the body runs.
 
     Raises:
-        SettingsError, KafkaStoppedError: see `consumer.memory.assembly.opened`.
+        SettingsError, KafkaStoppedError, StoreStoppedError: see `consumer.memory.assembly.opened`.
     """
     if settings.memory is Remember.OFF:
         yield KnownToServe()
         return
     require_topics(settings, {settings.memory_topic: READS})
-    made = opened(settings, scorer, metrics, suffix=SUFFIX)
+    made = opened(settings, scorer, metrics, SUFFIX, patience_s=PATIENCE_S)
     try:
         if not read_first(made.tail, settings.memory_topic, stop):
             yield KnownToServe(complete=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, get_type_hints
 from msgspec import NODEFAULT, Struct, structs
 
 from consumer.errors import SettingsError
+from consumer.settings.database import SCHEMES, Database
 from consumer.settings.environment import (
     read_choice,
     read_credential,
@@ -29,7 +30,7 @@ from consumer.settings.properties import check_properties
 from schemas.dead_letter import Form
 from schemas.decoding.unknown import UnknownFields
 
-OWN_GROUPS: Final = ("-outcomes", "-redrive")
+OWN_GROUPS: Final = ("-outcomes", "-redrive", "-memory")
 """Suffixes that these commands add to CONSUMER_GROUP."""
 
 
@@ -118,6 +119,11 @@ def _path(environ: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(read_text(environ, name, str(default)))
 
 
+def _store(environ: Mapping[str, str], name: str, default: Path | Database) -> Path | Database:
+    value = read_text(environ, name, str(default))
+    return Database(value) if value.startswith(SCHEMES) else Path(value)
+
+
 def _yes_or_no(environ: Mapping[str, str], name: str, default: bool) -> bool:
     return read_yes_or_no(environ, name, default=default)
 
@@ -154,7 +160,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     unknown_fields: Annotated[UnknownFields, _one_of(UnknownFields)] = UnknownFields.FLAG
     memory: Annotated[Remember, _one_of(Remember)] = Remember.OFF
     memory_topic: Topic = "claims-memory"
-    memory_store: Annotated[Path, _path] = Path("memory")
+    memory_store: Annotated[Path | Database, _store] = Path("memory")
     memory_key_file: OptionalPath = None
     memory_days: Annotated[int, _number(1, 36_500)] = 1_095
     batch_size: Annotated[int, _number(1, 10_000)] = 1_000

@@ -17,7 +17,6 @@ from consumer.kafka.reading import Patience
 from consumer.kafka.topics import KeptLog
 from consumer.memory.assembly import memory_secret, opened
 from consumer.memory.log import NoteTaker, finding_record
-from consumer.memory.pending import PendingClaims
 from consumer.memory.recall import Memory
 from consumer.settings.settings import Remember, Settings
 from consumer.telemetry.metrics import Metrics
@@ -143,11 +142,8 @@ def remembering(
         metrics: where counts go.
         known: has the earlier claims.
     """
-    pending = PendingClaims()
-    view, tail, notes, counts = opened(
-        settings, scorer, metrics, pending.returned, kept_by=_kept_by_the_embedded_broker
-    )
-    memory = Memory(view, tail, notes, pending, counts)
+    made = opened(settings, scorer, metrics, kept_by=_kept_by_the_embedded_broker)
+    memory = Memory(*made)
     with contextlib.closing(memory):
         memory.load(lambda: True, lambda _done, _all: None)
         claims = _claims(known, NoteTaker(known.dataset.contract, memory_secret(settings)))
@@ -159,7 +155,7 @@ def remembering(
             for start in range(0, len(facts), AT_ONCE):
                 portion = facts[start : start + AT_ONCE]
                 write(producer, settings, portion)
-                while sum(view.positions().values()) < start + len(portion):
+                while sum(made.view.positions().values()) < start + len(portion):
                     memory.catch_up(WAIT_MS / 1_000)
                     patience.check()
                 patience.progressed()

@@ -294,6 +294,7 @@ def test_each_of_several_libraries_is_checked(tmp_path: Path) -> None:
         ("INSTANCE_ID", "eu/1"),
         ("CONSUMER_GROUP", "x-redrive"),
         ("CONSUMER_GROUP", "x-outcomes"),
+        ("CONSUMER_GROUP", "x-memory"),
     ],
 )
 def test_names_that_could_be_those_of_another_group_are_refused(name: str, value: str) -> None:

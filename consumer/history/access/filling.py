@@ -14,6 +14,7 @@ from consumer.kafka.topics import READS, KeptLog, require_log, require_topics
 from consumer.memory.assembly import current_store, store_path
 from consumer.memory.facts.folder import OWNER
 from consumer.memory.store import MemoryStore, open_store
+from consumer.memory.view import View
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from consumer.waiting import aloud
@@ -94,7 +95,7 @@ def new_store(kept: Kept, scan: LogScan, end: LogState) -> Iterator[MemoryStore]
         yield store
 
 
-def caught_up(store: MemoryStore, scan: LogScan, end: LogState, at_s: float) -> None:
+def caught_up(store: View, scan: LogScan, end: LogState, at_s: float) -> None:
     """Have a store read on up to the state of the log at a moment, in seconds since 1970.
 
     Raises:
@@ -104,7 +105,7 @@ def caught_up(store: MemoryStore, scan: LogScan, end: LogState, at_s: float) -> 
     store.complete(at_s)
 
 
-def fill(store: MemoryStore, scan: LogScan, end: LogState) -> None:
+def fill(store: View, scan: LogScan, end: LogState) -> None:
     """Have a store read on up to a state of the log.
 
     Raises:

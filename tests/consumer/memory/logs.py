@@ -275,14 +275,17 @@ def fed(folder: Path, log: Log, facts: Sequence[LogFact], of: Any = store) -> No
     view.close()
 
 
-def dumped(folder: Path) -> dict[bytes, list[tuple[bytes, bytes]]]:
-    """Everything in a store that is closed."""
+def dumped(folder: Path, of: Any = store) -> dict[bytes, Any]:
+    """Everything in a store that is closed; of another kind, as that says."""
+    if hasattr(of, "dumped"):
+        found: dict[bytes, Any] = of.dumped(folder)
+        return found
     with lmdb.open(str(folder), readonly=True, lock=False, max_dbs=9) as env:
         with env.begin() as txn:
             names = [name for name, _ in txn.cursor()]
-        found = {name: env.open_db(name, create=False) for name in names}
+        tables = {name: env.open_db(name, create=False) for name in names}
         with env.begin() as txn:
-            return {name: list(txn.cursor(db)) for name, db in found.items()}
+            return {name: list(txn.cursor(db)) for name, db in tables.items()}
 
 
 @contextmanager

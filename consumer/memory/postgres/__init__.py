@@ -1,0 +1,1 @@
+"""What is remembered in a PostgreSQL database that several processes read."""

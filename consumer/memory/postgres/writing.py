@@ -1,0 +1,311 @@
+"""Records of the log taken into the tables, in one transaction.
+
+Everything but the rows of `claim_records` and `findings` follows from these. Of each claim, `facts`
+and `outcomes` have what counts (`model.history.facts.counting` and `changes`), so a claim that was
+sent before costs the same however often that was. Only if a record is forgotten from which one of
+its facts comes, all records of a claim are read.
+Processes that take in records of the same claims at once wait for each other in the first
+statement, in the order of the claims, so that each sees what the other has written.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from consumer.memory.postgres.connection import RowConnection
+from consumer.memory.postgres.literals import blobs, copied, storable, texts
+from consumer.memory.view import LogFact
+from model.history.facts import claim_ref
+from schemas.memory import FactKey, FactKind, Remembered, RememberedClaim, RememberedFinding
+
+_DAY_MS: Final = 86_400_000
+_EPOCH: Final = "date '1970-01-01'"
+
+STAGES: Final = """
+CREATE TEMP TABLE IF NOT EXISTS told (
+    is_claim boolean NOT NULL, gone boolean NOT NULL, alone boolean NOT NULL,
+    claim bytea NOT NULL, claim_id text NOT NULL,
+    topic text COLLATE "C" NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL,
+    day int, fraud boolean, policy bytea, lost_on date, amount float8, kinds text[], hashes bytea[]
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS met (
+    claim bytea PRIMARY KEY, again boolean NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS changes (
+    kind text COLLATE "C" NOT NULL, hash bytea NOT NULL, day date NOT NULL,
+    claims int NOT NULL, decided int NOT NULL, frauds int NOT NULL
+) ON COMMIT DELETE ROWS;
+"""
+"""Of a connection: the records of a batch (`told`); claims of which something was known, or several
+records came, and whether their facts are computed anew, from all of their records (`met`); and by
+how much `days` change.
+"""
+
+_COPY: Final = "COPY told FROM STDIN"
+_LOCK: Final = """
+WITH locked AS (
+    INSERT INTO claims (claim, claim_id)
+    SELECT claim, max(claim_id) FROM told GROUP BY claim ORDER BY claim
+    ON CONFLICT (claim) DO UPDATE SET claim_id = EXCLUDED.claim_id
+    RETURNING claim, xmax <> 0 AS known
+)
+INSERT INTO met
+SELECT claim, false FROM locked WHERE known
+UNION
+SELECT claim, false FROM told
+WHERE NOT alone OR cardinality(kinds) > (SELECT names FROM store)
+"""
+"""A row that was inserted has no xmax; one that was there was locked, and has."""
+_KEY: Final = """
+    r.claim = t.claim AND r.topic = t.topic AND r.partition = t.partition
+    AND r."offset" = t."offset"
+"""
+_SAME: Final = f"""
+DELETE FROM told t USING claim_records r
+WHERE t.is_claim AND NOT t.gone AND {_KEY}
+    AND (r.known_on, r.policy, r.lost_on, r.amount, r.kinds, r.hashes)
+    IS NOT DISTINCT FROM ({_EPOCH} + t.day, t.policy, t.lost_on, t.amount, t.kinds, t.hashes)
+"""
+_RECORDS_GONE: Final = f"""
+WITH gone AS (
+    DELETE FROM claim_records r USING told t WHERE t.is_claim AND {_KEY} RETURNING r.*
+)
+UPDATE met m SET again = true FROM gone g
+CROSS JOIN unnest(g.kinds, g.hashes) u (kind, hash)
+JOIN facts f ON f.claim = g.claim AND f.kind = u.kind AND f.hash = u.hash
+    AND (f.known_on, f.policy, f.lost_on, f.amount)
+    IS NOT DISTINCT FROM (g.known_on, g.policy, g.lost_on, g.amount)
+WHERE m.claim = g.claim
+"""
+"""The facts of a claim change only if a record is gone from which one of those that count comes."""
+_RECORDS: Final = f"""
+INSERT INTO claim_records
+SELECT claim, topic, partition, "offset", {_EPOCH} + day, policy, lost_on, amount, kinds, hashes
+FROM told WHERE is_claim AND NOT gone
+"""
+
+
+_OF_MET: Final = """(
+    SELECT f.* FROM met m
+    CROSS JOIN LATERAL (SELECT * FROM facts WHERE claim = m.claim OFFSET 0) f
+)"""
+"""Facts of claims that were met, whose kinds are looked at afterwards: of a kind there are many."""
+
+
+def _contributions(sign: str) -> str:
+    """What the facts of claims that were met are in `days`: the claim on its day; and that it is
+    decided, from the day after it and its finding came until one of them expires or something else
+    was found.
+    """
+    return f"""
+WITH counted AS MATERIALIZED (
+    SELECT f.claim, f.kind, f.hash, f.known_on FROM {_OF_MET} f
+    JOIN kinds k ON k.kind = f.kind AND k.likeness = 'business'
+), spans AS (
+    SELECT c.kind, c.hash, o.fraud, greatest(c.known_on, o.found_on) AS rise,
+        least(c.known_on + s.span_days, o.found_on + s.span_days, o.next_on) AS fall
+    FROM counted c CROSS JOIN store s CROSS JOIN LATERAL (
+        SELECT found_on, fraud, lead(found_on) OVER (ORDER BY found_on, fraud DESC) AS next_on
+        FROM outcomes WHERE claim = c.claim
+    ) o
+)
+INSERT INTO changes
+SELECT kind, hash, known_on, {sign}1, 0, 0 FROM counted
+UNION ALL
+SELECT kind, hash, v.day, 0, {sign}v.rises, CASE WHEN fraud THEN {sign}v.rises ELSE 0 END
+FROM spans, LATERAL (VALUES (rise, 1), (fall, -1)) v (day, rises) WHERE rise < fall
+"""
+
+
+_BEFORE: Final = _contributions("-")
+_AFTER: Final = _contributions("+")
+_FINDINGS_GONE: Final = f"""
+DELETE FROM findings r USING told t WHERE NOT t.is_claim AND {_KEY}
+"""
+_FINDINGS: Final = f"""
+INSERT INTO findings
+SELECT claim, topic, partition, "offset", {_EPOCH} + day, fraud
+FROM told WHERE NOT is_claim AND NOT gone
+"""
+_FOUND: Final = "(SELECT DISTINCT claim FROM told WHERE NOT is_claim)"
+_OUTCOMES_GONE: Final = f"DELETE FROM outcomes o USING {_FOUND} t WHERE o.claim = t.claim"
+_OUTCOMES: Final = f"""
+WITH RECURSIVE changed AS (
+    SELECT t.claim, n.found_on, n.fraud, NOT n.fraud AS other, 1 AS place
+    FROM {_FOUND} t CROSS JOIN LATERAL (
+        SELECT f.found_on, v.fraud FROM (VALUES (true), (false)) v (fraud)
+        CROSS JOIN LATERAL (
+            SELECT found_on FROM findings WHERE claim = t.claim AND fraud = v.fraud
+            ORDER BY found_on LIMIT 1
+        ) f
+        ORDER BY f.found_on, v.fraud DESC LIMIT 1
+    ) n
+    UNION ALL
+    SELECT c.claim, n.found_on, c.other, c.fraud, c.place + 1
+    FROM changed c CROSS JOIN LATERAL (
+        SELECT found_on FROM findings
+        WHERE claim = c.claim AND fraud = c.other AND found_on >= c.found_on + c.other::int
+        ORDER BY found_on LIMIT 1
+    ) n
+    WHERE c.place < (SELECT findings FROM store)
+)
+INSERT INTO outcomes SELECT claim, found_on, fraud FROM changed
+"""
+"""As `model.history.facts.changes`: each change is one look-up, however many findings there are."""
+_FACTS_GONE: Final = "DELETE FROM facts f USING met m WHERE m.again AND f.claim = m.claim"
+
+
+def _rank(of: str) -> str:
+    """The order of `model.history.facts.first_of`."""
+    return (
+        f"{of}known_on, coalesce({of}policy, ''), coalesce({of}lost_on, date '0001-01-01' - 1), "
+        f"coalesce({of}amount, -1), {of}amount IS NOT NULL"
+    )
+
+
+_TOLD: Final = f"""
+    SELECT u.kind, u.hash, {_EPOCH} + t.day AS known_on, t.claim, t.policy, t.lost_on, t.amount
+    FROM told t, unnest(t.kinds, t.hashes) u (kind, hash) WHERE t.is_claim AND NOT t.gone
+"""
+_NEW_FACTS: Final = f"INSERT INTO facts SELECT n.* FROM ({_TOLD}) n JOIN kinds USING (kind)"
+
+
+def _counting(facts: str) -> str:
+    """Facts with their places in the order of `model.history.facts.counting`."""
+    return f"""
+    SELECT f.*, row_number() OVER (PARTITION BY claim ORDER BY known_on, number, hash) AS place
+    FROM {facts} f JOIN kinds USING (kind)
+"""
+
+
+_FIRST: Final = f"""(
+    SELECT DISTINCT ON (kind, hash, claim) * FROM ({_TOLD}
+        UNION ALL
+        SELECT u.kind, u.hash, r.known_on, r.claim, r.policy, r.lost_on, r.amount
+        FROM met m JOIN claim_records r USING (claim), unnest(r.kinds, r.hashes) u (kind, hash)
+        WHERE m.again
+    ) n
+    ORDER BY kind, hash, claim, {_rank("")}
+)"""
+_FACTS: Final = f"""
+INSERT INTO facts
+SELECT kind, hash, known_on, claim, policy, lost_on, amount FROM ({_counting(_FIRST)}) n
+WHERE place <= (SELECT names FROM store)
+ON CONFLICT (claim, kind, hash) DO UPDATE SET known_on = EXCLUDED.known_on,
+    policy = EXCLUDED.policy, lost_on = EXCLUDED.lost_on, amount = EXCLUDED.amount
+WHERE ({_rank("EXCLUDED.")}) < ({_rank("facts.")})
+"""
+"""What is not among the first of these is not among the first of all."""
+_TOO_MANY: Final = f"""
+DELETE FROM facts f USING ({_counting(_OF_MET)}) n
+WHERE n.place > (SELECT names FROM store)
+    AND f.claim = n.claim AND f.kind = n.kind AND f.hash = n.hash
+"""
+_COUNT_NEW: Final = f"""
+INSERT INTO changes
+SELECT u.kind, u.hash, {_EPOCH} + t.day, 1, 0, 0
+FROM told t, unnest(t.kinds, t.hashes) u (kind, hash)
+JOIN kinds k ON k.kind = u.kind AND k.likeness = 'business'
+WHERE NOT EXISTS (SELECT FROM met m WHERE m.claim = t.claim)
+"""
+_DAYS: Final = """
+INSERT INTO days
+SELECT kind, hash, day, sum(claims), sum(decided), sum(frauds) FROM changes
+GROUP BY kind, hash, day
+HAVING sum(claims) <> 0 OR sum(decided) <> 0 OR sum(frauds) <> 0
+ORDER BY kind, hash, day
+ON CONFLICT (kind, hash, day) DO UPDATE SET claims = days.claims + EXCLUDED.claims,
+    decided = days.decided + EXCLUDED.decided, frauds = days.frauds + EXCLUDED.frauds
+"""
+_DAYS_GONE: Final = """
+DELETE FROM days d USING (SELECT DISTINCT kind, hash, day FROM changes) c
+WHERE d.kind = c.kind AND d.hash = c.hash AND d.day = c.day
+    AND d.claims = 0 AND d.decided = 0 AND d.frauds = 0
+"""
+_CLAIMS_GONE: Final = """
+DELETE FROM claims c USING met m WHERE c.claim = m.claim
+    AND NOT EXISTS (SELECT FROM claim_records r WHERE r.claim = c.claim)
+    AND NOT EXISTS (SELECT FROM findings f WHERE f.claim = c.claim)
+"""
+_UNKNOWN: Final = (_RECORDS, _NEW_FACTS, _COUNT_NEW, _DAYS)
+"""If nothing was known of any claim of the batch, and one record came of each."""
+_KNOWN: Final = (
+    _SAME, _RECORDS_GONE, _BEFORE, _RECORDS, _FINDINGS_GONE, _FINDINGS, _OUTCOMES_GONE, _OUTCOMES,
+    _FACTS_GONE, _FACTS, _TOO_MANY, _AFTER, _COUNT_NEW, _DAYS, _DAYS_GONE, _CLAIMS_GONE,
+)  # fmt: skip
+
+
+_PLANS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
+"""Ways to look at many rows of a table. A batch has few, each of which an index finds; but how
+many rows there are of a claim that is sent again and again, no statistics say.
+"""
+_FEW: Final = """
+INSERT INTO told SELECT false, false, false, '', '', '', 0, 0;
+INSERT INTO met SELECT '', false;
+INSERT INTO changes SELECT '', '', date '1970-01-01', 0, 0, 0;
+ANALYZE told, met, changes;
+"""
+"""Has batches taken for small: of tables without statistics, hundreds of rows are expected."""
+
+
+def stage(connection: RowConnection) -> None:
+    """Make what a connection needs before `write`."""
+    connection.execute(STAGES.encode())
+    connection.execute(_FEW.encode())
+    for plan in _PLANS:
+        connection.execute("SELECT set_config(%s, 'off', false)", (f"enable_{plan}",))
+
+
+def write(connection: RowConnection, facts: Sequence[LogFact]) -> None:
+    """Take in records, in a transaction.
+
+    Raises:
+        ValueError: a record is not of the kind that its key says.
+    """
+    rows = list(_rows(facts))
+    if not rows:
+        return
+    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        copy.write("".join(rows))
+    met = connection.execute(_LOCK.encode()).rowcount
+    for statement in _KNOWN if met else _UNKNOWN:
+        connection.execute(statement.encode())
+
+
+def _rows(facts: Sequence[LogFact]) -> Iterable[str]:
+    """Of `told`: the last that is said under each key."""
+    last: dict[FactKey, Remembered | None] = dict(facts)
+    claims: dict[str, int] = {}
+    for key in last:
+        claims[key.claim_id] = claims.get(key.claim_id, 0) + 1
+    for key, fact in last.items():
+        is_claim = key.kind == FactKind.CLAIM
+        if fact is not None and isinstance(fact, RememberedClaim) is not is_claim:
+            raise ValueError(f"claims-memory: under the key {key} is no {key.kind}")
+        claim_id = copied(storable(key.claim_id))
+        alone = is_claim and fact is not None and claims[key.claim_id] == 1
+        place = f"{copied(storable(key.topic))}\t{key.partition}\t{key.offset}"
+        ref = claim_ref(key.claim_id).hex()
+        yield (
+            f"{_flag(is_claim)}\t{_flag(fact is None)}\t{_flag(alone)}\t\\\\x{ref}\t{claim_id}\t"
+            f"{place}\t{_said(fact)}\n"
+        )
+
+
+def _said(fact: Remembered | None) -> str:
+    """The last seven columns."""
+    if fact is None:
+        return "\\N\t" * 6 + "\\N"
+    day = fact.known_at // _DAY_MS
+    if isinstance(fact, RememberedFinding):
+        return f"{day}\t{_flag(fact.fraud)}" + "\t\\N" * 5
+    named = dict.fromkeys(fact.entities)
+    kinds = copied(texts(storable(entity.kind) for entity in named))
+    hashes = copied(blobs(entity.hash for entity in named))
+    policy = "\\N" if fact.policy is None else f"\\\\x{fact.policy.hex()}"
+    lost_on = "\\N" if fact.day is None else fact.day.isoformat()
+    amount = "\\N" if fact.amount is None else repr(fact.amount)
+    return f"{day}\t\\N\t{policy}\t{lost_on}\t{amount}\t{kinds}\t{hashes}"
+
+
+def _flag(value: bool) -> str:
+    return "t" if value else "f"
