@@ -19,7 +19,7 @@ from tests.harness.examples import QUICK
 from tests.harness.once import once
 
 if TYPE_CHECKING:
-    from tests.database.native import NativePostgres, NoPostgresError
+    from tests.database.native import NativePostgres
 
 # jsonschema would build its grammar in every process, which takes seconds, for the formats iri and
 # iri-reference: no schema here uses them.
@@ -45,11 +45,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
-def without_kafka(why: NoKafkaError) -> NoReturn:
-    """Skip, with one line; in CI a missing broker is a failure."""
+def without(what: str, why: Exception) -> NoReturn:
+    """Skip, with one line; in CI a server that is missing is a failure."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"no Kafka: {why}", pytrace=False)
-    pytest.skip(f"no Kafka: {why}")
+        pytest.fail(f"no {what}: {why}", pytrace=False)
+    pytest.skip(f"no {what}: {why}")
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +59,8 @@ def kafka() -> Iterator[str]:
         try:
             address = stack.enter_context(provide())
         except NoKafkaError as why:
-            without_kafka(why)
+            without("Kafka", why)
         yield address
-
-
-def without_postgres(why: "NoPostgresError") -> NoReturn:
-    """Skip, with one line; in CI a missing server is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"no PostgreSQL: {why}", pytrace=False)
-    pytest.skip(f"no PostgreSQL: {why}")
 
 
 @pytest.fixture(scope="session")
@@ -80,7 +73,7 @@ def postgres() -> Iterator[str]:
         try:
             url = stack.enter_context(provide_postgres())
         except NoPostgresError as why:
-            without_postgres(why)
+            without("PostgreSQL", why)
         yield url
 
 
@@ -101,7 +94,7 @@ def native_postgres() -> "type[NativePostgres]":
     try:
         programs()
     except NoPostgresError as why:
-        without_postgres(why)
+        without("PostgreSQL", why)
     return NativePostgres
 
 
@@ -131,5 +124,5 @@ def native() -> type[NativeKafka]:
     try:
         jars()
     except NoKafkaError as why:
-        without_kafka(why)
+        without("Kafka", why)
     return NativeKafka

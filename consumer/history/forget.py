@@ -88,12 +88,9 @@ def forget_outdated(settings: Settings, stop: Stop, terminal: TextIO, *, yes: bo
         sys.stdout.write(f"nothing in {settings.memory_topic} is from before {day}\n")
         return 0
     sys.stderr.write(f"{told(found)} in {settings.memory_topic}, from before {day}\n")
-    if not (yes or stop.agreed("Forget them for good?", terminal)):
-        sys.stderr.write("nothing was forgotten\n")
+    writer = _writer_if_agreed(settings, stop, terminal, yes=yes)
+    if writer is None:
         return NOT_FORGOTTEN
-    stop.gracefully()
-    writer = LogWriter(settings, "forget")
-    stop.gracefully(unknown=writer.unknown)
     done, places = 0, iter(found.places)
     while some := list(islice(places, AT_ONCE)):
         if stop.asked:
@@ -107,6 +104,19 @@ def forget_outdated(settings: Settings, stop: Stop, terminal: TextIO, *, yes: bo
 def _refuse_to_ask_nobody(terminal: TextIO, *, yes: bool) -> None:
     if not (yes or terminal.isatty()):
         raise SettingsError("what is forgotten cannot be brought back: add --yes")
+
+
+def _writer_if_agreed(
+    settings: Settings, stop: Stop, terminal: TextIO, *, yes: bool
+) -> LogWriter | None:
+    """What forgets, once somebody has agreed; None if nobody does."""
+    if not (yes or stop.agreed("Forget them for good?", terminal)):
+        sys.stderr.write("nothing was forgotten\n")
+        return None
+    stop.gracefully()
+    writer = LogWriter(settings, "forget")
+    stop.gracefully(unknown=writer.unknown)
+    return writer
 
 
 def _forget(
@@ -137,12 +147,9 @@ def _forget(
         sys.stdout.write(f"nothing is remembered of it in {settings.memory_topic}\n")
         return 0
     sys.stderr.write(f"{told(found)} in {settings.memory_topic}\n")
-    if not (yes or stop.agreed("Forget them for good?", terminal)):
-        sys.stderr.write("nothing was forgotten\n")
+    writer = _writer_if_agreed(settings, stop, terminal, yes=yes)
+    if writer is None:
         return NOT_FORGOTTEN
-    stop.gracefully()
-    writer = LogWriter(settings, "forget")
-    stop.gracefully(unknown=writer.unknown)
     writer.write(LogChange(partition, key, None) for partition, key in found.places)
     count = len(found.places)
     sys.stdout.write(f"{count:,} records forgotten in {settings.memory_topic}\n")

@@ -273,9 +273,8 @@ class MemoryStore:
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""
-        layout = self._layout
         with self._env.begin(write=True) as txn:
-            for db in (*layout[:4], self._positions):
+            for db in (*self._tables().values(), self._positions):
                 txn.drop(db, delete=False)
         self._told.forget()
         self.complete(time.time())

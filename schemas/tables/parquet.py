@@ -39,13 +39,19 @@ def read_parquet(path: Path) -> Table:
     try:
         # Columns are fetched bit by bit: by default all of a group of rows, however large, at once.
         opened = partial(pa.parquet.ParquetFile, path, pre_buffer=False, buffer_size=BUFFER)
-        schema = _flat(pa, opened().schema_arrow.empty_table()).schema
+        file = opened()
+        schema = _flat(pa, file.schema_arrow.empty_table()).schema
     except (pa.ArrowException, OSError) as error:
         raise TableError(f"{path.name}: {error}") from error
-    header = tuple(schema.names)
-    lists = frozenset(n for n, field in enumerate(schema) if pa.types.is_nested(field.type))
-    rows = partial(_rows, pa, path.name, opened, header, lists)
-    return table(path.name, header, rows(None), narrowed=rows)
+    found = _File(
+        path.name,
+        partial(opened, metadata=file.metadata),
+        _leaves(file.metadata),
+        tuple(schema.names),
+        frozenset(n for n, field in enumerate(schema) if pa.types.is_nested(field.type)),
+    )
+    rows = partial(_rows, pa, found)
+    return table(found.name, found.header, rows(None), narrowed=rows)
 
 
 def pyarrow_for(what: str) -> Any:
@@ -101,24 +107,33 @@ def _leaves(metadata: Any) -> list[_Leaf]:
     return [_leaf(metadata, number) for number in range(metadata.num_columns)]
 
 
-def _rows(
-    pa: Any, name: str, opened: Open, header: Sequence[str], lists: frozenset[int], wanted: ReadOnly
-) -> Iterator[Row]:
+class _File(NamedTuple):
+    """What is known of a file before its rows are read."""
+
+    name: str
+    opened: Open
+    leaves: Sequence[_Leaf]
+    header: tuple[str, ...]
+    lists: frozenset[int]
+    """Numbers of the columns that are no single values."""
+
+
+def _rows(pa: Any, file: _File, wanted: ReadOnly) -> Iterator[Row]:
     """Rows; cells of columns that are not wanted are None."""
-    names = None if wanted is None else [header[n] for n in sorted(wanted)]
-    leaves = [
-        leaf for leaf in _leaves(opened().metadata) if names is None or _is_in(leaf.path, names)
-    ]
+    name, _, leaves, header, _ = file
+    if wanted is not None:
+        names = [header[n] for n in sorted(wanted)]
+        leaves = [leaf for leaf in leaves if _is_in(leaf.path, names)]
     mean = sum(leaf.mean for leaf in leaves)
     number = 0
     try:
-        for batch in _batches(pa, opened, [leaf for leaf in leaves if not leaf.in_list]):
+        for batch in _batches(file.opened, [leaf for leaf in leaves if not leaf.in_list]):
             unpacked = _longest_shared(pa, batch.columns)
             some = max(1, UNPACKED_BYTES // max(unpacked, 1))
             size = mean if some >= batch.num_rows else mean + unpacked
             for start in range(0, batch.num_rows, some):
                 flat = _flat(pa, pa.Table.from_batches([batch.slice(start, some)]))
-                columns = _columns(pa, name, flat, header, lists, wanted)
+                columns = _columns(pa, file, flat, wanted)
                 torn = [n for n, column in enumerate(columns) if column.torn]
                 for cells in zip(*(column.values for column in columns), strict=True):
                     number += 1
@@ -127,7 +142,7 @@ def _rows(
         raise TableError(f"{name}, after row {number}: {error}") from error
 
 
-def _batches(pa: Any, opened: Open, leaves: Sequence[_Leaf]) -> Iterator[Any]:
+def _batches(opened: Open, leaves: Sequence[_Leaf]) -> Iterator[Any]:
     """Rows of these columns, as many at once as are not too large."""
     # A text that a million rows repeat is in the file once, and so it is in memory.
     shared = opened(read_dictionary=[leaf.path for leaf in leaves if leaf.shared])
@@ -150,10 +165,9 @@ def _longest_shared(pa: Any, columns: Iterable[Any]) -> int:
     return found
 
 
-def _columns(
-    pa: Any, name: str, flat: Any, header: Sequence[str], lists: frozenset[int], wanted: ReadOnly
-) -> Sequence[CellsRead]:
+def _columns(pa: Any, file: _File, flat: Any, wanted: ReadOnly) -> Sequence[CellsRead]:
     """The columns of some rows."""
+    header, lists = file.header, file.lists
     columns = [CellsRead([None] * flat.num_rows)] * len(header)
     if wanted is None:
         read = (n for n in range(len(header)) if n not in lists)
@@ -166,7 +180,7 @@ def _columns(
         try:
             columns[number] = column_reader(pa, column.type)(column)
         except pa.ArrowException as error:
-            where = f"{name}, column {listed([header[number]])}"
+            where = f"{file.name}, column {listed([header[number]])}"
             raise TableError(f"{where}: {column.type} cannot be read: {error}") from error
     return columns
 

@@ -80,7 +80,7 @@ def test_ci_fails_where_a_person_is_skipped(
     monkeypatch.setenv("CI", ci)
 
     def without() -> NoReturn:
-        conftest.without_kafka(NoKafkaError("install it"))
+        conftest.without("Kafka", NoKafkaError("install it"))
 
     with pytest.raises(outcome, match=r"^no Kafka: install it$"):
         without()

@@ -69,12 +69,10 @@ def alerts(stage: Stage) -> list[tuple[Place, FraudAlert]]:
     return [(place, alert) for place, alert, _ in read(stage).alerts]
 
 
-def test_one_worker_in_step_with_time_sees_what_the_replay_sees(
-    new_stage: NewStage, model: Path
-) -> None:
-    """To the last bit; also after it was killed, with a store that is lost, and with its own."""
-    stage = prepared(new_stage, model, 1)
-    find_out(stage, EVENTS)
+def check_in_step(stage: Stage) -> None:
+    """Score all claims by one worker at a time, the first of which is killed: each alert says what
+    a replay of the log says.
+    """
     rows = remembered.claims(EVENTS)
     parts = rows[:1_500], rows[1_500:2_500], rows[2_500:]
     for number, part in enumerate(parts):
@@ -95,6 +93,15 @@ def test_one_worker_in_step_with_time_sees_what_the_replay_sees(
     linked = {link.entity for _, alert in found for link in links_of(alert)}
     assert linked, "none of the referred claims has a link"
     assert linked <= {"policy", "phone", "account"}, "not through garages"
+
+
+def test_one_worker_in_step_with_time_sees_what_the_replay_sees(
+    new_stage: NewStage, model: Path
+) -> None:
+    """To the last bit; also after it was killed, with a store that is lost, and with its own."""
+    stage = prepared(new_stage, model, 1)
+    find_out(stage, EVENTS)
+    check_in_step(stage)
 
 
 def test_two_workers_that_are_killed_keep_one_record_of_each_claim(

@@ -13,13 +13,13 @@ from tests.broker.ports import free_ports
 from tests.database.native import NativePostgres
 from tests.integration import remembered
 from tests.integration.conftest import NewStage
-from tests.integration.remembered import Replay, history_of, links_of, log_of
+from tests.integration.remembered import Replay, history_of, log_of
 from tests.integration.stage import Stage, Worker
 from tests.integration.test_memory import (
     EVENTS,
-    KNOWN,
     alerts,
     answered,
+    check_in_step,
     days_ago,
     facts,
     find_out,
@@ -84,23 +84,7 @@ def test_a_worker_in_step_with_the_database_sees_what_the_replay_sees(
     filling = applier(stage).ready()
     find_out(stage, EVENTS)
     wait_applied(stage, filling)
-    parts = ROWS[:1_500], ROWS[1_500:2_500], ROWS[2_500:]
-    for number, part in enumerate(parts):
-        worker = stage.worker(f"w{number % 2}").ready()
-        remembered.send(stage, stage.claims, part)
-        stage.wait_drained()
-        if number:
-            assert worker.stop() == 0
-        else:
-            worker.kill()
-    found, log = alerts(stage), log_of(stage)
-    assert Counter(place for place, _ in found) == Counter(facts(log, FactKind.CLAIM))
-    assert len(found) == len(ROWS)
-    expected = Replay(log).histories(found)
-    assert [history_of(alert) for _, alert in found] == expected
-    assert sum(any(one.claims_365d for one in history) for history in expected) > KNOWN
-    linked = {link.entity for _, alert in found for link in links_of(alert)}
-    assert linked, "none of the referred claims has a link"
+    check_in_step(stage)
     wait_applied(stage, filling)
     assert verified(stage) == 0
     assert not (stage.folder / "stores").exists()

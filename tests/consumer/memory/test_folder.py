@@ -21,7 +21,7 @@ from consumer.memory.view import LogFact
 from model.history.plan import Bounds, EntityKind
 from tests.consumer.memory.logs import KINDS, PRINT, Log, dumped, fed, many_claims, opened
 from tests.consumer.memory.mutants import store_of
-from tests.model.history.mutants import Mutant
+from tests.harness.mutants import Mutant
 
 LONG_AGO = 1_000_000_000.0
 ANOTHER_SPAN = Bounds(days=7)
@@ -362,7 +362,7 @@ MUTANTS = [
     ),
     Mutant(
         "positions outlive what is emptied",
-        "store", "(*layout[:4], self._positions):", "layout[:4]:",
+        "store", "(*self._tables().values(), self._positions):", "self._tables().values():",
     ),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.consumer.memory.checks import CHECKS
 from tests.consumer.memory.mutants import store_of
-from tests.model.history.mutants import Mutant
+from tests.harness.mutants import Mutant
 
 LOGS = 200
 

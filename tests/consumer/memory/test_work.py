@@ -24,7 +24,7 @@ from model.history.store import EntityKey
 from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 from tests.consumer.memory.logs import DAY, KINDS, NOW, PRINT, opened
 from tests.consumer.memory.mutants import store_of
-from tests.model.history.mutants import Mutant
+from tests.harness.mutants import Mutant
 
 FEW, MANY = 400, 2_400
 MARGIN = 1.3

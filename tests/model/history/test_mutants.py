@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from tests.harness.mutants import Mutant
 from tests.model.history.histories import History, answers, drawn, filled, oracle
-from tests.model.history.mutants import Mutant, modules
+from tests.model.history.mutants import modules
 
 HISTORIES = 1_200
 

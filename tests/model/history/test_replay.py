@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from model.history import facts, features, past, plan, replay, store
+from tests.harness.mutants import Mutant
 from tests.model.history.histories import (
     KINDS,
     Asked,
@@ -17,7 +18,7 @@ from tests.model.history.histories import (
     drawn,
     expected,
 )
-from tests.model.history.mutants import ORDER, Mutant, modules
+from tests.model.history.mutants import ORDER, modules
 
 HISTORIES = 400
 

@@ -10,7 +10,7 @@ from consumer.errors import ScorerError
 from tests.consumer.memory.checks import CHECKS
 from tests.consumer.memory.postgres.mutants import store_of
 from tests.consumer.memory.postgres.stores import PostgresStores
-from tests.model.history.mutants import Mutant
+from tests.harness.mutants import Mutant
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 

@@ -24,7 +24,7 @@ from tests.consumer.memory.test_work import (
     name,
     other_names,
 )
-from tests.model.history.mutants import Mutant
+from tests.harness.mutants import Mutant
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
