@@ -102,8 +102,9 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
         log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
     metrics.state_capacity(settings.referral_capacity)
-    watchdog = Watchdog(settings.step_timeout_s)
     model, loop = Loaded(), Loop()
+    # One turn may wait for several answers of a Kafka that is away, each for half a minute.
+    watchdog = Watchdog(settings.step_timeout_s, stepped=loop.turned)
     health = health_of_worker(model, loop, watchdog.overdue)
     with operations(settings, metrics, health), traced(settings) as traces:
         models = models_of(settings, metrics)
@@ -191,7 +192,7 @@ def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
 def outcomes(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     """Report live figures from OUTCOMES_TOPIC until stopped by a signal; set bad outcomes aside."""
     metrics, loop, stopping = ProcessMetrics(), Loop(), threading.Event()
-    watchdog = Watchdog(settings.step_timeout_s)
+    watchdog = Watchdog(settings.step_timeout_s, stepped=loop.turned)
     health = Health(
         ready=(loop.without_partitions,), healthy=(overdue(watchdog.overdue), loop.stands_still)
     )

@@ -1,6 +1,5 @@
 """Input and output of a batch: records, and the part of a consumed one that is used."""
 
-from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from consumer.batch.decode import Headers
@@ -26,7 +25,7 @@ class Record(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[Header] | None
+    headers: list[Header] | None
     timestamp_ms: int = 0
     """Milliseconds since the epoch; 0 for the time of publishing."""
 

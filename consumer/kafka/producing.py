@@ -58,7 +58,7 @@ def produce(
                     topic,
                     value,
                     key,
-                    headers=list(headers or ()),
+                    headers=headers or [],
                     on_delivery=on_delivery,
                     timestamp=timestamp_ms,
                 )

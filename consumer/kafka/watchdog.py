@@ -27,9 +27,22 @@ class Watchdog:
     Steps may run in several threads at once; each is watched separately.
     """
 
-    def __init__(self, seconds: float, on_expiry: Callable[[], None] = _exit) -> None:
+    def __init__(
+        self,
+        seconds: float,
+        on_expiry: Callable[[], None] = _exit,
+        stepped: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Start watching, in a thread of its own.
+
+        Args:
+            seconds: how long a step may take.
+            on_expiry: called when one takes longer.
+            stepped: called when one begins or ends, in the thread that takes it.
+        """
         self._seconds = seconds
         self._on_expiry = on_expiry
+        self._stepped = stepped
         self._deadlines: dict[int, tuple[float, str]] = {}
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -42,11 +55,13 @@ class Watchdog:
         key = threading.get_ident()
         with self._lock:
             self._deadlines[key] = (time.monotonic() + self._seconds, name)
+        self._stepped()
         try:
             yield
         finally:
             with self._lock:
                 self._deadlines.pop(key, None)
+            self._stepped()
 
     def overdue(self) -> str | None:
         """Name of a step that has used over half its deadline; reported as unhealthy."""

@@ -89,7 +89,7 @@ class AtLeastOnce:
             self._sizes.check_delivered()
         except KafkaException as error:
             self._give_up(error)
-        self._sizes.committed(publication)
+        self._sizes.committed()
         with self._watchdog.step("commit"):
             try:
                 self._commit(partitions(publication.offsets))

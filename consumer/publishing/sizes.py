@@ -7,7 +7,7 @@ What is refused then does not fit, and it is known which claim it belongs to.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -60,6 +60,8 @@ class Sizes:
         self._settings = settings
         self._reports = DeliveryReports()
         self._passed = False
+        self._queued: Sequence[Record] = ()
+        """What is sent alone, until it is committed."""
         # The outcome of a transaction is that of all its records: no individual reports are needed.
         transactional = settings.delivery is Delivery.EXACTLY_ONCE
         self._report = None if transactional else self._reports.note
@@ -76,6 +78,7 @@ class Sizes:
             KafkaException: one is refused.
         """
         self._reports.clear()
+        self._queued = list(publication.records) if self.alone else ()
         for output in publication.outputs:
             if self.alone:
                 self._queue_alone(producer, output)
@@ -106,9 +109,9 @@ class Sizes:
         """True if nothing of the outcome was published because a record may not fit."""
         return bool(self._reports.refused) or kafka_error(error).code() in TOO_LARGE | CUT_SHORT
 
-    def committed(self, publication: Publication) -> None:
+    def committed(self) -> None:
         """The queued records are published; runs in the committing thread."""
-        records = list(publication.records) if self.alone else []
+        records, self._queued = self._queued, ()
         self._passed = bool(records)
         if any(map(_is_large, records)):
             self._alone_until = self._clock() + ALONE_S

@@ -113,19 +113,16 @@ class ExactlyOnce:
             transaction.fill(publication, self._sizes.queue)
         except KafkaException as error:
             self._give_up(error)
-        self._under_way = self._committer.submit(
-            self._commit, transaction, publication, group_metadata, done
-        )
+        self._under_way = self._committer.submit(self._commit, transaction, group_metadata, done)
 
     def _commit(
         self,
         transaction: Transaction,
-        publication: Publication,
         group_metadata: Any,
         done: Callable[[], None],
     ) -> None:
         transaction.commit(group_metadata)
-        self._sizes.committed(publication)
+        self._sizes.committed()
         done()
 
     def busy(self) -> bool:

@@ -41,6 +41,7 @@ and what is committed before it need not be sent again."""
 RENEW_MS: Final = 10_000
 """Receipts of partitions without claims are written again when they are older."""
 RENEW_EVERY_S: Final = 1.0
+_NOTHING: Final = Poll([], rebalanced=False)
 
 Tag = TypeVar("Tag")
 
@@ -136,8 +137,9 @@ class Session(Generic[Tag]):
         self._events = deque[Committed[Tag] | Aborted | Rewound]()
         self._next_offsets: dict[Place, int] = {}
         """By partition, after what this worker has committed."""
-        self._batch = Poll([], rebalanced=False)
-        self._in_flight: Publication | None = None
+        self._batch = _NOTHING
+        self._in_flight: Mapping[Place, int] | None = None
+        """Offsets that are being committed."""
         self._renew_due = 0.0
         self._running = ExitStack()
 
@@ -209,17 +211,20 @@ class Session(Generic[Tag]):
             KafkaStoppedError: Kafka refuses to go on.
         """
         made = Publication.of(outcome, self._settings)
-        batch = self._batch
+        batch, self._batch = self._batch, _NOTHING
         return self._publish(made.joined(batch.done, batch.offsets, self._stale()), tag)
 
     def _publish(self, publication: Publication, tag: Tag | None) -> bool:
+        # Of the publication nothing is kept until it is committed: its records take memory.
+        offsets = publication.offsets
+
         def done() -> None:  # in the committing thread
-            self._next_offsets.update(publication.offsets)
-            if self._in_flight is publication:
+            self._next_offsets.update(offsets)
+            if self._in_flight is offsets:
                 self._in_flight = None
             self._events.append(Committed(tag, time.time()))
 
-        self._in_flight = publication
+        self._in_flight = offsets
         try:
             self._publisher.publish(publication, self._source.group_metadata, done)
         except AbortedError as error:

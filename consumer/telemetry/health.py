@@ -54,7 +54,7 @@ class Loop:
         self.stopping = False
 
     def turned(self) -> None:
-        """The loop came round."""
+        """The loop came round, or to the next step of a transaction, which has its own limit."""
         self._turned = self._clock()
 
     def progressed(self) -> None:

@@ -131,7 +131,7 @@ def _error(reason: Untaken) -> ProblemError:
 
 def record_of(event: bytes, found: Decoded, contract: Contract, trace: Sequence[Header]) -> Record:
     """The record of a claim: its bytes as they came, under the key of its contract."""
-    return Record(key_of(contract, found.claim).encode(), event, trace)
+    return Record(key_of(contract, found.claim).encode(), event, list(trace))
 
 
 def trace_of(request: Request) -> list[Header]:

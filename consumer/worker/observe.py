@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from consumer.telemetry.metrics import Metrics
 from model.scoring.decisions import decided
 from model.scoring.scorer import Scorer
 from schemas.alert import Band, Decision
+from schemas.dead_letter import Reason
 
 
 class Seen(NamedTuple):
@@ -27,6 +28,35 @@ class Seen(NamedTuple):
     bands: Counter[Band]
     control: int
     """Claims in the random control sample."""
+
+
+class Counted(NamedTuple):
+    """What is counted of a batch that is committed. The claims themselves are not kept until then:
+    they would take memory, and the next batch could not use what is still in the processor's cache.
+    """
+
+    scored: int
+    referred: int
+    reasons: Counter[Reason]
+    """Of dead letters."""
+    unknown_fields: Sequence[tuple[str, ...]]
+    """Of each claim: names in the event that the contract does not know."""
+    probabilities: npt.NDArray[np.float64]
+    """Of fraud, shape (scored,)."""
+    remembered: bool
+    """Whether its claims are in the memory's log."""
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Of this outcome."""
+        return cls(
+            len(outcome.claims),
+            outcome.referred,
+            outcome.reasons,
+            outcome.unknown_fields,
+            outcome.probabilities,
+            bool(outcome.memories),
+        )
 
 
 class Observer:
@@ -54,7 +84,7 @@ class Observer:
 
     def committed(
         self,
-        outcome: Outcome,
+        counted: Counted,
         seen: Seen | None,
         created_ms: npt.NDArray[np.float64],
         at_s: float,
@@ -62,7 +92,7 @@ class Observer:
         """Count a batch whose outcome is committed.
 
         Args:
-            outcome: of the batch.
+            counted: of its outcome.
             seen: what was measured of it.
             created_ms: timestamps of its records, milliseconds since the epoch.
             at_s: when it was committed, seconds since the epoch.
@@ -75,14 +105,14 @@ class Observer:
         metrics = self._metrics
         metrics.transactions.labels("committed").inc()
         metrics.consumed.inc(len(created_ms))
-        metrics.scored.inc(len(outcome.claims))
-        metrics.referred.inc(outcome.referred)
-        metrics.count_unknown(outcome.unknown_fields)
-        for reason, count in outcome.reasons.items():
+        metrics.scored.inc(counted.scored)
+        metrics.referred.inc(counted.referred)
+        metrics.count_unknown(counted.unknown_fields)
+        for reason, count in counted.reasons.items():
             metrics.dead_lettered.labels(reason.value).inc(count)
         metrics.batch_size.observe(len(created_ms))
         metrics.latency.observe(np.maximum(at_s - created_ms / 1_000, 0))
-        metrics.probability.observe(outcome.probabilities)
+        metrics.probability.observe(counted.probabilities)
 
     def _count(self, seen: Seen) -> None:
         for decision, count in seen.decisions.items():

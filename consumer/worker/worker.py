@@ -20,7 +20,7 @@ from consumer.telemetry.health import Loop
 from consumer.telemetry.metrics import Metrics
 from consumer.telemetry.tracing import UNTRACED, BatchTrace, Traces
 from consumer.worker.dead_letter_budget import DeadLetterBudget
-from consumer.worker.observe import Observer, Seen, timestamps
+from consumer.worker.observe import Counted, Observer, Seen, timestamps
 from model.scoring.scorer import Scorer
 
 LAG_EVERY_S: Final = 1.0
@@ -34,7 +34,7 @@ Assess = Callable[[Sequence[Message], Scorer, dt.datetime], Outcome]
 class Batch:
     """A batch that is being committed."""
 
-    outcome: Outcome
+    counted: Counted
     created_ms: npt.NDArray[np.float64]
     trace: BatchTrace
     seen: Seen | None = None
@@ -149,7 +149,7 @@ class Worker:
             outcome = self._assess(messages, scorer, self._clock())
         trace.scored(outcome, scorer)
         self._budget.check(len(messages), len(outcome.dead_letters))
-        batch = Batch(outcome, timestamps(messages), trace)
+        batch = Batch(Counted.of(outcome), timestamps(messages), trace)
         with self._metrics.stage.labels("publish").time():
             published = self._session.publish(outcome, batch)
         if published:
@@ -168,9 +168,9 @@ class Worker:
 
     def _committed(self, event: Committed[Batch]) -> None:
         if (batch := event.tag) is not None:
-            self._observer.committed(batch.outcome, batch.seen, batch.created_ms, event.at_s)
+            self._observer.committed(batch.counted, batch.seen, batch.created_ms, event.at_s)
             batch.trace.committed(event.at_s)
-            if self._memory is not None and batch.outcome.memories:
+            if self._memory is not None and batch.counted.remembered:
                 self._memory.committed()
         self._aborts = 0
         self._loop.progressed()

@@ -49,10 +49,10 @@ def fresh_metadata() -> None:
         assigned(self, *arguments)
         over.set()
 
-    def late(self: ExactlyOnce, filled: Any, publication: Any, _: Any, done: Any) -> None:
+    def late(self: ExactlyOnce, filled: Any, _: Any, done: Any) -> None:
         time.sleep(0.2)  # a rebalance is served meanwhile, if one is due
         over.wait(REBALANCE_S)
-        commit(self, filled, publication, consumers[-1].consumer_group_metadata(), done)
+        commit(self, filled, consumers[-1].consumer_group_metadata(), done)
 
     _patch(ClaimSource, "__init__", impatient)
     _patch(ClaimSource, "_on_revoke", give_up)
@@ -191,13 +191,11 @@ def _apart(order: Callable[[Callable[[], None], Callable[[], None]], None]) -> N
     def without(self: Any, publication: Any, metadata: Any, done: Callable[[], None]) -> None:
         own = self._settings.memory_topic
         rest = publication._replace(outputs=[o for o in publication.outputs if o.topic != own])
-        kept[id(rest)] = rest, [o for o in publication.outputs if o.topic == own]
+        kept[id(done)] = done, [o for o in publication.outputs if o.topic == own]
         publish(self, rest, metadata, done)
 
-    def committing(
-        self: Any, filled: Any, publication: Any, metadata: Any, done: Callable[[], None]
-    ) -> None:
-        _, outputs = kept.pop(id(publication))
+    def committing(self: Any, filled: Any, metadata: Any, done: Callable[[], None]) -> None:
+        _, outputs = kept.pop(id(done))
         if not plain:
             plain.append(Producer(common_config(self._settings)))
 
@@ -207,7 +205,7 @@ def _apart(order: Callable[[Callable[[], None], Callable[[], None]], None]) -> N
             plain[0].flush()
 
         def publishing() -> None:
-            commit(self, filled, publication, metadata, done)
+            commit(self, filled, metadata, done)
 
         order(publishing, remember)
 

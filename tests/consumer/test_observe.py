@@ -11,7 +11,7 @@ from consumer.batch.process import Outcome
 from consumer.models.drift import DriftMonitor
 from consumer.models.shadow import Shadow
 from consumer.telemetry.metrics import Metrics
-from consumer.worker.observe import Observer
+from consumer.worker.observe import Counted, Observer
 from model.datasets.dataset import load as load_claims
 from model.scoring.decisions import decided
 from model.scoring.load import load
@@ -64,28 +64,30 @@ def test_a_batch_counts_once_it_is_committed(watched: Watched, scorer: Scorer) -
     batch = outcome(scorer, CLAIMS[:10])
     seen = watched.observer.measure(batch, scorer)
     assert watched.counted() == (0, 0)
-    watched.observer.committed(batch, seen, np.zeros(10), 1.0)
+    watched.observer.committed(Counted.of(batch), seen, np.zeros(10), 1.0)
     assert watched.counted() == (10, 10)
 
 
 def test_an_aborted_batch_that_is_read_again_counts_once(watched: Watched, scorer: Scorer) -> None:
     aborted, again = outcome(scorer, CLAIMS[:10]), outcome(scorer, CLAIMS[:10])
     watched.observer.measure(aborted, scorer)
-    watched.observer.committed(again, watched.observer.measure(again, scorer), np.zeros(10), 1.0)
+    watched.observer.committed(
+        Counted.of(again), watched.observer.measure(again, scorer), np.zeros(10), 1.0
+    )
     assert watched.counted() == (10, 10)
 
 
 def test_a_batch_without_claims_measures_nothing(watched: Watched, scorer: Scorer) -> None:
     batch = outcome(scorer, [])._replace(assessment=None)
     assert watched.observer.measure(batch, scorer) is None
-    watched.observer.committed(batch, None, np.zeros(3), 1.0)
+    watched.observer.committed(Counted.of(batch), None, np.zeros(3), 1.0)
     assert watched.counted() == (0, 0)
     assert watched.metrics.registry.get_sample_value("fraud_scorer_claims_consumed_total") == 3
 
 
 def test_latency_is_counted_up_to_the_commit(watched: Watched, scorer: Scorer) -> None:
     batch = outcome(scorer, CLAIMS[:2])
-    watched.observer.committed(batch, None, np.array([9_000.0, 11_000.0]), 10.0)
+    watched.observer.committed(Counted.of(batch), None, np.array([9_000.0, 11_000.0]), 10.0)
     name = "fraud_scorer_claim_latency_seconds_sum"
     assert watched.metrics.registry.get_sample_value(name) == 1.0
 
@@ -97,7 +99,9 @@ def test_decisions_bands_and_the_control_sample_are_counted(
     assert batch.assessment is not None
     batch = batch._replace(assessment=batch.assessment._replace(control=[True] * 7 + [False] * 53))
     assert batch.assessment is not None
-    watched.observer.committed(batch, watched.observer.measure(batch, scorer), np.zeros(60), 1.0)
+    watched.observer.committed(
+        Counted.of(batch), watched.observer.measure(batch, scorer), np.zeros(60), 1.0
+    )
 
     def value(name: str, **labels: str) -> float:
         return watched.metrics.registry.get_sample_value(f"fraud_scorer_{name}_total", labels) or 0
@@ -116,7 +120,7 @@ def test_decisions_bands_and_the_control_sample_are_counted(
 def test_unknown_fields_of_committed_claims_are_counted(scorer: Scorer, watched: Watched) -> None:
     batch = outcome(scorer, CLAIMS)
     batch = batch._replace(unknown_fields=[("odd",), *[()] * (len(CLAIMS) - 1)])
-    watched.observer.committed(batch, None, np.zeros(len(CLAIMS)), 1.0)
+    watched.observer.committed(Counted.of(batch), None, np.zeros(len(CLAIMS)), 1.0)
     found = watched.metrics.registry.get_sample_value
     assert found("fraud_scorer_unknown_fields_total", {"field": "odd"}) == 1
 

@@ -54,6 +54,17 @@ def test_steps_in_time_leave_no_trace(slow: Watchdog, expired: threading.Event) 
     assert not expired.is_set()
 
 
+def test_each_step_is_a_sign_of_life(expired: threading.Event) -> None:
+    signs: list[str] = []
+    watchdog = Watchdog(3_600, expired.set, lambda: signs.append("step"))
+    with watchdog.step("init_transactions"):
+        assert len(signs) == 1
+    with pytest.raises(KeyError), watchdog.step("commit_transaction"):
+        raise KeyError
+    assert len(signs) == 4
+    watchdog.close()
+
+
 def test_each_thread_has_a_step_of_its_own(quick: Watchdog, expired: threading.Event) -> None:
     inside, leave = threading.Event(), threading.Event()
 

@@ -26,7 +26,7 @@ from tests.integration.traffic import mixed
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
 PARTITIONS: Final = 2
-DEAD: Final = [Record(b"k", b"dead", ())]
+DEAD: Final = [Record(b"k", b"dead", [])]
 
 
 @pytest.fixture(scope="module")
