@@ -41,6 +41,8 @@ from schemas.openapi import openapi
 
 JSON: Final = "application/json"
 CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
+LONGEST_TYPE: Final = 256
+"""Characters of a Content-Type: what parsing a long one costs grows with its square."""
 BEGINNING: Final = 64
 """Bytes in which an array begins; one after more blanks counts as a claim, and is none."""
 BOOLEANS: Final = {"true": True, "false": False}
@@ -123,7 +125,13 @@ def _wants_detail(request: Request) -> bool:
 
 async def _body(request: Request) -> bytes:
     """The bytes of a claim or an array; reads no more than one may contain."""
-    media_type, parameters = falcon.parse_header(request.content_type or "")
+    stated = request.content_type or ""
+    if len(stated) > LONGEST_TYPE:
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            f"send the claim as {JSON}; a Content-Type may have at most {LONGEST_TYPE} characters",
+        )
+    media_type, parameters = falcon.parse_header(stated)
     if media_type.strip().lower() != JSON:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send the claim as {JSON}")
     charset = parameters.get("charset", "utf-8").lower()

@@ -1,5 +1,6 @@
 """The operations endpoints: health, readiness and metrics, next to the worker or the scorer."""
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -35,11 +36,14 @@ class Scrape:
 
     def __init__(self, metrics: ProcessMetrics) -> None:
         self._metrics = metrics
+        self._turn = asyncio.Lock()
 
     async def on_get(self, _: Request, response: Response) -> None:
         """Answer all metrics in the text format."""
         response.content_type = CONTENT_TYPE_LATEST
-        response.data = generate_latest(self._metrics.registry)
+        async with self._turn:
+            await asyncio.sleep(0)  # probes are answered between two of many scrapes
+            response.data = generate_latest(self._metrics.registry)
 
     on_head = on_get
 

@@ -12,7 +12,7 @@ from falcon.testing import TestClient
 
 from consumer.telemetry.health import Health, Loaded
 from consumer.telemetry.metrics import ServingMetrics
-from consumer.web.api import scoring_app
+from consumer.web.api import LONGEST_TYPE, scoring_app
 from model.history.features import ClaimHistory
 from schemas.answer import Problem
 from schemas.dead_letter import Reason
@@ -72,6 +72,15 @@ def test_another_media_type(client: httpx.Client, media_type: str) -> None:
     response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
     assert response.status_code == 415
     assert "application/json" in problem(response).detail
+
+
+def test_a_long_media_type_is_not_parsed(client: httpx.Client) -> None:
+    longest = 'application/json; x="'.ljust(LONGEST_TYPE - 1, ";") + '"'
+    for stated, status in ((longest, 200), (f"{longest};x", 415)):
+        headers = {"content-type": stated}
+        response = client.post("/fraud-detection", content=b'{"claim_id": "x"}', headers=headers)
+        assert response.status_code == status, len(stated)
+    assert str(LONGEST_TYPE) in problem(response).detail
 
 
 @pytest.mark.parametrize("charset", ["utf-16", '"UTF-16"', "latin1", '"', "utf-8-sig"])

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from itertools import pairwise
 
@@ -11,12 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from falcon.testing import ASGIConductor
+from prometheus_client import Metric
+from prometheus_client.registry import Collector
 
 from consumer.server.problem import ProblemError
 from consumer.telemetry.health import Health
 from consumer.telemetry.metrics import ServingMetrics
 from consumer.web.api import scoring_app
 from consumer.web.batches import PORTION
+from consumer.web.operations import operations_app
 from consumer.web.turns import Turns
 from model.history.features import ClaimHistory
 from schemas.claim import Claim
@@ -65,6 +68,36 @@ def test_the_loop_goes_round_between_two_portions(detail: str) -> None:
     asyncio.run(play())
     portions = [event for event in events if event != PROBE]
     assert portions == [PORTION] * (4 * MAX_CLAIMS // PORTION)
+    assert all(PROBE in pair for pair in pairwise(events))
+
+
+def test_the_loop_goes_round_between_two_scrapes() -> None:
+    events: list[object] = []
+    metrics = ServingMetrics()
+
+    class Noted(Collector):
+        def collect(self) -> Iterator[Metric]:
+            events.append("scrape")
+            yield from ()
+
+    metrics.registry.register(Noted())
+    events.clear()  # a collector is asked when it is registered
+    app = operations_app(metrics, Health())
+
+    async def look() -> None:
+        while True:
+            events.append(PROBE)
+            await asyncio.sleep(0)
+
+    async def play() -> None:
+        async with ASGIConductor(app) as client:
+            looking = asyncio.create_task(look())
+            found = await asyncio.gather(*(client.simulate_get("/metrics") for _ in range(20)))
+            assert {response.status_code for response in found} == {200}
+            looking.cancel()
+
+    asyncio.run(play())
+    assert events.count("scrape") == 20
     assert all(PROBE in pair for pair in pairwise(events))
 
 
