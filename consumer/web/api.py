@@ -25,11 +25,11 @@ from consumer.web.batches import (
     is_array,
     nothing_recalled,
     status_of,
-    told,
 )
 from consumer.web.forwarding import Forwarding, record_of, trace_of
 from consumer.web.operations import Application, operations_app
 from consumer.web.page import Page
+from consumer.web.together import Together
 from consumer.web.turns import Turns
 from schemas.claim_form import form_of
 from schemas.dead_letter import Header
@@ -69,6 +69,7 @@ class FraudDetection:
         self._unknown = unknown
         self._forwarding = forwarding
         self._arrays = Turns(MAX_ARRAYS)
+        self._together = Together(recall)
 
     async def on_post(self, request: Request, response: Response) -> None:
         """Answer whether each claim is fraudulent and with what probability."""
@@ -103,7 +104,7 @@ class FraudDetection:
             claim = self._read(body, scorer.decoder)
         except RefusedError as refused:
             raise ProblemError(status_of(refused), str(refused), refused.path) from None
-        (found,) = told([claim], scorer, self._recall, detail=detail)
+        found = await self._together.told(claim, scorer, detail=detail)
         # After the score: a claim that breaks the model would stop the workers too.
         if self._forwarding is not None:
             await self._forwarding.one(record_of(body, claim, scorer.decoder.contract, trace))
