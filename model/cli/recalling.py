@@ -13,7 +13,7 @@ from model.history.contract import histories_in
 from model.history.features import ClaimHistory
 from model.history.learning import DatasetPast, past_of, with_history
 from model.history.plan import HistoryPlan, kinds_in
-from model.leaks.history import history_signs, refuse_unless_allowed
+from model.leaks.history import found_at_once, history_signs, refuse_unless_allowed
 from model.offline.recalling import FileHistories, of_file
 from model.scoring.scorer import Scorer
 from schemas.contract.model import Contract
@@ -203,4 +203,7 @@ def file_histories(scorer: Scorer, options: argparse.Namespace) -> FileHistories
     contract = scorer.decoder.contract
     found = of_file(options.data, contract, earlier_claims(options, contract), plan.bounds)
     say_what_is_known(found.past, found.places, plan, options.data.name)
+    early = found_at_once(found.past)
+    if early is not None:
+        sys.stderr.write(f"warning: {early}\n")
     return found
