@@ -256,11 +256,13 @@ def test_a_challenger_scores_with_what_the_worker_remembers(
     rows = remembered.claims(EVENTS[:1_500])
     remembered.send(stage, stage.claims, rows)
     stage.wait_drained()
+    count = ("fraud_scorer_shadow_probability_count",)
+    wait.until(lambda: worker.metrics()[count] == len(rows), "what was committed is counted")
     counts = worker.metrics()
     assert worker.stop() == 0
     found, log = read(stage).alerts, log_of(stage)
     assert counts["fraud_scorer_shadow_failed",] == 0
-    assert counts["fraud_scorer_shadow_probability_count",] == len(rows) == len(found)
+    assert len(found) == len(rows)
     replayed = Replay(log).scores(load_model(model, remembers=True), EVENTS[:1_500], found)
     total = counts["fraud_scorer_shadow_probability_sum",]
     assert total == pytest.approx(replayed.sum(), rel=1e-9)
