@@ -17,6 +17,7 @@ from model.leaks.history import found_at_once, history_signs, refuse_unless_allo
 from model.offline.recalling import FileHistories, of_file
 from model.scoring.scorer import Scorer
 from schemas.contract.model import Contract
+from schemas.contract.places import json_path
 from schemas.printable import listed, printable
 
 
@@ -141,20 +142,25 @@ def say_what_is_known(
     contract = past.contract
     if not scored:
         raise ValueError(
-            f"{name}: none of the claims says when it was reported ({contract.event.time}), and "
+            f"{printable(name)}: none of the claims says when it was reported "
+            f"({_column(contract, contract.event.time or '')}), and "
             "history is what was known before a claim came in: state it, or take a model without "
             "history"
         )
     kinds = past.plan.kinds
     named = {number for place in scored for number, _ in past.claims[place].keys}
     fields = {
-        kind.kind: [n for n, entity in contract.entities.items() if entity.kind == kind.kind]
+        kind.kind: [
+            _column(contract, field)
+            for field, entity in contract.entities.items()
+            if entity.kind == kind.kind
+        ]
         for kind in kinds
     }
     if not named:
         every = ", ".join(f for found in fields.values() for f in found)
         raise ValueError(
-            f"{name}: none of the claims names anybody ({every}), and history is what was known of "
+            f"{printable(name)}: none of the claims names anybody ({every}), and history is what was known of "
             "the people and things in a claim: state them, or take a model without history"
         )
     for line in (history_taken(past), *notes(past)):
@@ -173,6 +179,12 @@ def say_what_is_known(
     short = too_short(days_before(past, scored), f"claims of {name}")
     if short is not None:
         sys.stderr.write(f"warning: {printable(short)}\n")
+
+
+def _column(contract: Contract, field: str) -> str:
+    """A field, and where it is read from if that is called otherwise."""
+    places = [json_path(path)[2:] for path in contract.fields[field].places]
+    return field if places == [field] else f"{field}, read from {' or '.join(places)}"
 
 
 def histories_of(scorer: Scorer, dataset: Dataset) -> list[ClaimHistory] | None:

@@ -16,6 +16,7 @@ from model.history.contract import histories_in
 from model.history.learning import past_of, with_history
 from model.metrics import Report, evaluate
 from model.scoring.load import load as load_model
+from schemas.contract.parse import shipped
 from tests.model.history.files import EVENTS, lines, train
 
 CUT = len(EVENTS) * 3 // 4
@@ -152,6 +153,17 @@ def test_claims_that_say_too_little_are_refused(
     shown = capsys.readouterr()
     assert message in shown.err
     assert shown.out == ""
+
+
+def test_a_column_is_named_as_the_file_has_it(
+    model: Path, tmp_path: Path, capsys: Captured
+) -> None:
+    contract = msgspec.json.decode(shipped("motor").to_json())
+    contract["properties"]["reported_on"]["x-from"] = ["/notice/day", "NoticeDay"]
+    (tmp_path / "c.json").write_bytes(msgspec.json.encode(contract))
+    data = lines(tmp_path / "a.jsonl", EVENTS[:50])
+    assert run(model, data, "--contract", str(tmp_path / "c.json")) == 1
+    assert "(reported_on, read from notice.day or NoticeDay)" in capsys.readouterr().err
 
 
 def test_what_falls_short_is_said(model: Path, tmp_path: Path, capsys: Captured) -> None:

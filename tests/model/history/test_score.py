@@ -62,7 +62,9 @@ def test_each_claim_sees_what_was_known_before_it(
     """Whatever the order of the rows, and with the earlier claims in a file of their own."""
     data = write(tmp_path / f"all{ENDING[write]}", shuffled(EVENTS))
     assert run(model, data, "--history", str(data)) == 0
-    found = rows(capsys)
+    shown = capsys.readouterr()
+    assert "history: 2,000 claims reported from" in shown.err, "the file is not read as others too"
+    found = [msgspec.json.decode(line) for line in shown.out.splitlines()]
     assert {row["claim_id"]: row["fraud_probability"] for row in found} == expected
     assert any("with the same" in one["text"] for row in found for one in row["reasons"])
     earlier = write(tmp_path / f"earlier{ENDING[write]}", shuffled(EVENTS[:CUT]))
