@@ -160,8 +160,9 @@ def say_what_is_known(
     if not named:
         every = ", ".join(f for found in fields.values() for f in found)
         raise ValueError(
-            f"{printable(name)}: none of the claims names anybody ({every}), and history is what was known of "
-            "the people and things in a claim: state them, or take a model without history"
+            f"{printable(name)}: none of the claims names anybody ({every}), and "
+            "history is what was known of the people and things in a claim: state them, or take a "
+            "model without history"
         )
     for line in (history_taken(past), *notes(past)):
         sys.stderr.write(f"history: {line}\n")
