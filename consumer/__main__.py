@@ -43,8 +43,8 @@ from consumer.kafka.topics import COUNTS_AND_WRITES, READS, require_topics
 from consumer.kafka.watchdog import Watchdog
 from consumer.memory.assembly import loaded, logs_of, make_memory, require_psycopg
 from consumer.memory.posted import remembered
-from consumer.models.service import Models, models_of, signature_check
-from consumer.models.shadow import Shadow
+from consumer.models.service import Models, models_of
+from consumer.models.shadow import shadow_of
 from consumer.monitoring.ownership import GroupWatch
 from consumer.outcomes.follow import follow
 from consumer.outcomes.metrics import OutcomeMetrics
@@ -97,7 +97,7 @@ def operations(
 
 
 def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
-    """Score claims from Kafka until it is stopped by a signal."""
+    """Score claims from Kafka, by history if MEMORY=on, until it is stopped by a signal."""
     for name in client.ignored(settings):
         log.warning("%s has no effect with KAFKA_GROUP_PROTOCOL=consumer: the broker decides", name)
     metrics = Metrics()
@@ -109,13 +109,13 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     with operations(settings, metrics, health), traced(settings) as traces:
         models = models_of(settings, metrics)
         model.version = models.current().version
+        shadow = shadow_of(settings, metrics, models.current())
         outputs = settings.alerts_topic, settings.dead_letter_topic
         needed = dict.fromkeys(outputs, COUNTS_AND_WRITES)
         with aloud(settings):
             require_topics(settings, {settings.claims_topic: READS, **needed, **logs_of(settings)})
-            memory = make_memory(settings, models.current(), metrics)
-        shadow_dir = settings.shadow_model_dir
-        shadow = Shadow(shadow_dir, metrics, signature_check(settings)) if shadow_dir else None
+            beside = shadow is not None and shadow.asks_for_history
+            memory = make_memory(settings, models.current(), metrics, beside=beside)
         session: Session[Batch] = Session(settings, watchdog, metrics.set_blocked)
         worker = make_worker(
             settings, session, models.current, metrics, loop, shadow, traces, memory
@@ -150,7 +150,7 @@ def _score(
 
 
 def serve(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
-    """Answer POST /fraud-detection until it is stopped by a signal."""
+    """Answer POST /fraud-detection, by history if MEMORY=on, until it is stopped by a signal."""
     metrics = ServingMetrics()
     models = models_of(settings, metrics)
     loaded = Loaded(models.current().version)

@@ -9,13 +9,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from model.artifact.store import ArtifactError
 from model.cli import commands, lifecycle
 from model.cli.arguments import (
     add_data,
     add_features,
+    add_history,
+    add_history_leak,
     add_policy,
     add_public_key,
     add_split,
@@ -37,6 +39,10 @@ from schemas.streams import Parser, written
 
 PROGRAM = "python -m model"
 FAILURE = 1
+_EARLIER: Final = (
+    "files of earlier claims, read as --data is; they are part of the history, as the claims of "
+    "--data are, and are not scored. Labels count from the day on which they became known"
+)
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
@@ -57,7 +63,7 @@ def _add_train(verbs: Verbs) -> None:
         action="store_true",
         help="also learn from what was known of the people and things in a claim (x-entity of the "
         "contract) when it came in, by replaying the data in time; compared with a model without. "
-        "Such a model needs MEMORY=on where it is served",
+        "Such a model needs MEMORY=on where it is served, and --history to score files",
     )
     train.add_argument(
         "--output",
@@ -85,7 +91,13 @@ def _add_train(verbs: Verbs) -> None:
 
 
 def _add_evaluate(verbs: Verbs) -> None:
-    evaluate = verbs.add_parser("evaluate", help="evaluate a saved model on labelled claims")
+    evaluate = verbs.add_parser(
+        "evaluate",
+        help="evaluate a saved model on labelled claims",
+        description="Evaluate a saved model on labelled claims. One that was trained with "
+        "--history is given, for each claim, what was known on the days before its report, by "
+        "replaying the data in time, as in training.",
+    )
     evaluate.add_argument("--model", type=Path, required=True, metavar="DIR", help="artifact")
     add_data(evaluate)
     evaluate.add_argument(
@@ -98,6 +110,8 @@ def _add_evaluate(verbs: Verbs) -> None:
     evaluate.add_argument(
         "--report", type=Path, metavar="FILE", help="write an HTML report with charts"
     )
+    add_history(evaluate, _EARLIER)
+    add_history_leak(evaluate)
     add_public_key(evaluate)
     evaluate.set_defaults(run=commands.evaluate)
 
@@ -153,6 +167,8 @@ def _add_lifecycle(verbs: Verbs) -> None:
     compare = verbs.add_parser("compare", help="compare the figures of several models side by side")
     compare.add_argument("models", type=Path, nargs="+", metavar="DIR", help="artifact")
     add_data(compare, required=False)
+    add_history(compare, _EARLIER)
+    add_history_leak(compare)
     compare.add_argument("--json", action="store_true", help="one JSON object per model")
     compare.set_defaults(run=lifecycle.compare)
 

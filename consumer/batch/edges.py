@@ -8,6 +8,7 @@ from consumer.batch.alerts import BatchScorer
 from consumer.batch.decode import Decoded, decode
 from consumer.batch.recalled import Recalled
 from consumer.batch.records import Message, Record
+from model.history.features import ClaimHistory
 from schemas.alert import Source
 from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
@@ -46,6 +47,8 @@ class Remembering(NamedTuple):
     """None for a model that asks for no history."""
     records: list[Record]
     """For MEMORY_TOPIC, one for each claim."""
+    histories: Sequence[ClaimHistory] | None = None
+    """Of the claims, if the model or one beside it asks for them."""
 
 
 Recall = Callable[

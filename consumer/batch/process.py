@@ -36,6 +36,8 @@ from schemas.dead_letter import (
 )
 from schemas.decoding.refusal import RefusedError
 
+Histories = Sequence[ClaimHistory] | None
+
 
 class Outcome(NamedTuple):
     """The complete result of one batch."""
@@ -61,6 +63,8 @@ class Outcome(NamedTuple):
     """What is remembered of `claims`, in their order; empty if nothing is."""
     memory_sources: Sequence[Source] = ()
     """Records that `memories` are of, in their order."""
+    histories: Histories = None
+    """Of `claims`, in their order, if the model or one beside it asks for them."""
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
@@ -69,9 +73,6 @@ class Outcome(NamedTuple):
 
 
 MisfitCounts = Mapping[Source, int]
-Histories = Sequence[ClaimHistory] | None
-
-
 MOST_HEADERS: Final = 1_000
 ADDED: Final = frozenset({ATTEMPT_HEADER, REDRIVEN_HEADER})
 """Headers that a redrive adds to a record, each once."""
@@ -154,10 +155,10 @@ def process(
             accepted.headers.append(headers)
             accepted.claims.append(claim)
             accepted.unknown_fields.append(unknown_fields)
-    recalled, memories = None, list[Record]()
+    recalled, memories, histories = None, list[Record](), None
     if recall is not None and accepted.claims:
         known = (accepted.claims, accepted.messages, accepted.sources)
-        recalled, memories = recall(*known, scorer, now)
+        recalled, memories, histories = recall(*known, scorer, now)
     assessment = _assess(accepted, scorer, recalled) if accepted.claims else None
     alerts, alert_sources, referred = [], accepted.sources, 0
     if assessment is not None:
@@ -183,6 +184,7 @@ def process(
         unknown_fields=accepted.unknown_fields,
         memories=memories,
         memory_sources=accepted.sources if memories else (),
+        histories=histories,
     )
 
 

@@ -9,7 +9,8 @@ from consumer.dead_letters.encryption import read_keys
 from consumer.doctor.findings import Diagnosis, State, ok, tried, unknown, warning, wrong
 from consumer.errors import ModelRefusedError, SettingsError
 from consumer.memory.assembly import memory_secret
-from consumer.models.service import rules_of, signature_check
+from consumer.models.service import refuse_another_memory, rules_of, signature_check
+from consumer.models.shadow import SHADOW
 from consumer.server.listen import tls
 from consumer.settings.settings import Remember, Settings
 from model.artifact.store import ArtifactError
@@ -72,10 +73,12 @@ def _signing(settings: Settings) -> str:
 def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagnosis:
     def load() -> str:
         try:
-            remembers = settings.memory is Remember.ON and setting == SERVED
-            found = load_model(
-                folder, rules_of(settings), signature_check(settings), remembers=remembers
-            )
+            remembers = settings.memory is Remember.ON
+            verify = signature_check(settings)
+            found = load_model(folder, rules_of(settings), verify, remembers=remembers)
+            if setting != SERVED and found.history is not None:
+                served = load_model(settings.model_dir, verify=verify, remembers=remembers)
+                refuse_another_memory(served, found, SHADOW)
         except ArtifactError as error:
             raise ModelRefusedError(f"{setting}={folder}: {error}") from error
         except RuleError as error:

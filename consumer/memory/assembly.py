@@ -43,15 +43,23 @@ class Opened(NamedTuple):
     counts: MemoryMetrics
 
 
-def make_memory(settings: Settings, scorer: Scorer, metrics: ProcessMetrics) -> Memory | None:
+def make_memory(
+    settings: Settings, scorer: Scorer, metrics: ProcessMetrics, *, beside: bool = False
+) -> Memory | None:
     """The memory of a worker, if MEMORY=on; nothing has been read from the log yet.
+
+    Args:
+        settings: topic, store and key.
+        scorer: the model: says what its history is computed from.
+        metrics: where counts go.
+        beside: a model beside that one asks for histories as well.
 
     Raises:
         SettingsError, KafkaStoppedError, StoreStoppedError: see `opened`.
     """
     if settings.memory is Remember.OFF:
         return None
-    return Memory(*opened(settings, scorer, metrics))
+    return Memory(*opened(settings, scorer, metrics), beside=beside)
 
 
 def opened(

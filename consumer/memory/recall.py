@@ -14,7 +14,7 @@ from consumer.memory.pending import PendingClaims
 from consumer.memory.view import Asked, Link, LogFollower, View
 from consumer.telemetry.memory_metrics import MemoryMetrics
 from model.history.features import COMMON, ClaimHistory
-from model.history.plan import EntityKind
+from model.history.plan import EntityKind, kinds_in
 from schemas.alert import Source
 
 
@@ -34,6 +34,7 @@ class Memory:
         notes: makes keys and records.
         pending: the worker's own claims that the view does not have yet.
         metrics: where counts go.
+        beside: a model beside the one in service asks for histories, whether or not that one does.
     """
 
     def __init__(
@@ -43,12 +44,15 @@ class Memory:
         notes: NoteTaker,
         pending: PendingClaims,
         metrics: MemoryMetrics,
+        *,
+        beside: bool = False,
     ) -> None:
         self._view = view
         self._metrics = metrics
         self._tail = tail
         self._notes = notes
         self._pending = pending
+        self._beside = beside
 
     def catch_up(self, wait_s: float = 0.0) -> None:
         """Take in what has come, waiting so long for it.
@@ -80,7 +84,8 @@ class Memory:
         """What is known of each claim, and what is going to be remembered of it.
 
         Claims of earlier days are seen, those of this batch included. With a model that asks for no
-        history the claims are remembered all the same.
+        history the claims are remembered all the same, and their histories are recalled only for a
+        model beside it.
 
         Args:
             claims: of a batch.
@@ -95,14 +100,16 @@ class Memory:
             noted = self._notes.note(claims, keys, sources, moments)
             self._pending.add(noted.claimed)
             plan = scorer.history
-            if plan is None:
+            if plan is None and not self._beside:
                 return Remembering(None, noted.records)
             asked = [
                 Asked(claimed.fact.claim, claimed.entities, claimed.fact.known_at)
                 for claimed in noted.claimed
             ]
             histories = self._view.histories(asked, self._pending.facts)
-            self._count(plan.kinds, histories)
+            self._count(kinds_in(scorer.decoder.contract), histories)
+            if plan is None:
+                return Remembering(None, noted.records, histories)
             recalled = Recalled(
                 kinds=plan.kinds,
                 histories=histories,
@@ -110,7 +117,7 @@ class Memory:
                 behind_ms=self._tail.behind_ms,
                 links=partial(links_of, self._view, asked),
             )
-            return Remembering(recalled, noted.records)
+            return Remembering(recalled, noted.records, histories)
 
     def _count(self, kinds: Sequence[EntityKind], histories: Sequence[ClaimHistory]) -> None:
         for number, kind in enumerate(kinds):

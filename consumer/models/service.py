@@ -236,8 +236,16 @@ def refuse_another_line(present: Contract, other: Contract) -> None:
         )
 
 
-def refuse_another_memory(present: Scorer, other: Scorer) -> None:
-    """Check that a model which appears needs nothing else to be remembered than the present one.
+RESTART: Final = "restart it with this model, and it is built again from MEMORY_TOPIC"
+
+
+def refuse_another_memory(present: Scorer, other: Scorer, remedy: str = RESTART) -> None:
+    """Check that another model needs nothing else to be remembered than the present one.
+
+    Args:
+        present: the model in service.
+        other: one that appears, or is to score beside it.
+        remedy: what to do if it does.
 
     Raises:
         ArtifactError: it does, and what this process stores is for the present one.
@@ -247,8 +255,7 @@ def refuse_another_memory(present: Scorer, other: Scorer) -> None:
     if (own.entities, own.event) != (its.entities, its.event) or before != after:
         raise ArtifactError(
             "its contract names other entities, or its history is computed within other bounds, "
-            "than what this process remembers: restart it with this model, and it is built again "
-            "from MEMORY_TOPIC"
+            f"than what this process remembers for {present.name} {present.version}: {remedy}"
         )
 
 

@@ -3,19 +3,29 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from consumer.errors import ModelRefusedError
+from consumer.models.service import refuse_another_memory, signature_check
+from consumer.settings.settings import Remember, Settings
 from consumer.telemetry.metrics import Metrics
 from model.artifact.store import ArtifactError, Verify, anything
+from model.history.features import ClaimHistory
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError
+from model.scoring.scorer import Scorer
 from schemas.claim import Claim
 
 log = logging.getLogger(__name__)
+
+SHADOW: Final = (
+    "train it on claims of the present contract, unset SHADOW_MODEL_DIR, or compare the two with "
+    "python -m model compare"
+)
+"""What to do about a challenger for which something else would have to be remembered."""
 
 
 class Comparison(NamedTuple):
@@ -29,34 +39,62 @@ class Comparison(NamedTuple):
 class Shadow:
     """A second model alongside the one in service. It never affects an alert."""
 
-    def __init__(self, folder: Path, metrics: Metrics, verify: Verify = anything) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        metrics: Metrics,
+        verify: Verify = anything,
+        present: Scorer | None = None,
+    ) -> None:
         """Load the challenger.
 
+        Args:
+            folder: the artifact, or a link to it.
+            metrics: where comparisons are counted.
+            verify: may reject it; see `consumer.models.service.signature_check`.
+            present: the model in service, if claims are remembered for it; otherwise a challenger
+                that learnt from history is rejected.
+
         Raises:
-            ModelRefusedError: it is missing, altered, created by other versions, or not signed.
+            ModelRefusedError: it is missing, altered, created by other versions, not signed, or its
+                history is not that of the model in service.
         """
         try:
-            self._scorer = load_model(folder, verify=verify)
+            self._scorer = load_model(folder, verify=verify, remembers=present is not None)
+            if present is not None and self.asks_for_history:
+                refuse_another_memory(present, self._scorer, SHADOW)
         except (ArtifactError, RuleError) as error:
             raise ModelRefusedError(f"SHADOW_MODEL_DIR={folder}: {error}") from error
         self._metrics = metrics
         self._failed = False
         log.info("shadow model: %s %s", self._scorer.name, self._scorer.version)
 
+    @property
+    def asks_for_history(self) -> bool:
+        """True if it learnt from history, and cannot score without it."""
+        return self._scorer.history is not None
+
     def compare(
         self,
         claims: Sequence[Claim],
         probabilities: npt.NDArray[np.float64],
         threshold: float,
+        histories: Sequence[ClaimHistory] | None = None,
     ) -> Comparison | None:
         """Score the claims again and compare the two models; `count` turns the result into metrics.
 
         A challenger that raises is switched off and reported: the model in service continues.
+
+        Args:
+            claims: of a batch.
+            probabilities: by the model in service, shape (n_claims,).
+            threshold: of that one.
+            histories: of the claims, if any model asks for them.
         """
         if self._failed or not claims:
             return None
         try:
-            other = self._scorer.score(claims)
+            other = self._scorer.score(claims, histories if self.asks_for_history else None)
             pairs = 2 * (probabilities >= threshold) + (other >= self._scorer.threshold)
             return Comparison(other, np.bincount(pairs, minlength=4).tolist())
         except Exception:
@@ -73,3 +111,20 @@ class Shadow:
         for index, count in enumerate(found.pairs):
             labels = str(index >= 2).lower(), str(index % 2 == 1).lower()
             self._metrics.shadow_agreement.labels(*labels).inc(count)
+
+
+def shadow_of(settings: Settings, metrics: Metrics, present: Scorer) -> Shadow | None:
+    """The challenger that SHADOW_MODEL_DIR names, if it names one; see `Shadow`.
+
+    Raises:
+        ModelRefusedError, SettingsError: see `Shadow` and `signature_check`.
+    """
+    if settings.shadow_model_dir is None:
+        return None
+    remembers = settings.memory is Remember.ON
+    return Shadow(
+        settings.shadow_model_dir,
+        metrics,
+        signature_check(settings),
+        present if remembers else None,
+    )

@@ -131,7 +131,7 @@ def prepare(console: Console, folder: Path, source: DemoData, count: int) -> Pre
         except (DatasetError, ValueError, OSError) as error:
             raise SettingsError(f"DATA={source.data} FORMAT={source.format}: {error}") from error
     with console.status(f"training {ALGORITHM.replace('_', ' ')} on the earlier claims"):
-        past = past_of(dataset) if says_when(dataset.contract) else None
+        past = past_of(dataset) if says_when(dataset) else None
         trained = train(
             dataset if past is None else with_history(dataset, past),
             ALGORITHM,

@@ -29,7 +29,6 @@ from model.scoring.scorer import Scorer
 from model.training.splits import Split
 from model.training.train import fit, pick, predict
 from schemas.alert import Source
-from schemas.contract.model import Contract
 
 AT_ONCE: Final = 4_000
 """Records of the log that are written before they are read: the embedded broker keeps 5 MB."""
@@ -70,9 +69,10 @@ class LaterFinding(NamedTuple):
     record: Record
 
 
-def says_when(contract: Contract) -> bool:
+def says_when(dataset: Dataset) -> bool:
     """Whether claims name people or things, and say when what was found about them became known."""
-    return bool(contract.entities and contract.decided_path and contract.event.time)
+    contract = dataset.contract
+    return bool(contract.entities and contract.event.time and dataset.decided is not None)
 
 
 def dated(dataset: Dataset, sides: Split, algorithm: str, count: int) -> Dated:

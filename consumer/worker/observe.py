@@ -74,7 +74,9 @@ class Observer:
         with self._metrics.stage.labels("observe").time():
             return Seen(
                 measure(scorer, outcome.assessment),
-                self._shadow.compare(outcome.claims, outcome.probabilities, scorer.threshold)
+                self._shadow.compare(
+                    outcome.claims, outcome.probabilities, scorer.threshold, outcome.histories
+                )
                 if self._shadow is not None
                 else None,
                 Counter(decided(outcome.assessment)),

@@ -79,6 +79,36 @@ def signature_check(options: argparse.Namespace) -> Verify:
     return anything if file is None else signed_by(public_key(file))
 
 
+def add_history(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the arguments for models that learnt from history.
+
+    Args:
+        parser: of the command.
+        what: is said of the files of earlier claims.
+    """
+    parser.add_argument(
+        "--history",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help=f"of a model that was trained with --history: {what}",
+    )
+
+
+def add_history_leak(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that allows history which knows too much."""
+    parser.add_argument(
+        "--allow-leak",
+        action="append",
+        default=[],
+        choices=("history",),
+        metavar="history",
+        help="evaluate even though history knows what nobody can have known, as of outcomes that "
+        "are dated on the day of the report",
+    )
+
+
 def add_split(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that split claims into training and test."""
     parser.add_argument(

@@ -15,16 +15,16 @@ from rich.progress import Progress
 from model.arrays import Indices
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan
-from model.artifact.reference import too_little_known
+from model.artifact.reference import stated_columns, too_little_known
 from model.artifact.store import ArtifactError, Contents
 from model.cli.arguments import signature_check
 from model.cli.history import (
     check_for_leaks,
     gain_of,
     named_without,
-    refuse_to_serve,
     replayed,
 )
+from model.cli.recalling import histories_of, remembering
 from model.cli.terminal import show
 from model.datasets import dataset as datasets
 from model.datasets.dataset import Dataset
@@ -101,8 +101,6 @@ def train(options: argparse.Namespace) -> None:
     places = [place(output, options.model_version) for output in outputs]  # before the work
     for where in places:
         check_folder("--output", where.output.parent)
-        if options.history:
-            refuse_to_serve(where.output, in_service=where.in_service)
     if every and any(where.in_service for where in places):
         raise ArtifactError(f"a model in {options.output} is in service: name another --output")
     if every and (options.output / artifact.MANIFEST_FILE).exists():
@@ -328,22 +326,27 @@ def evaluate(options: argparse.Namespace) -> None:
         raise ValueError("--report needs matplotlib (make setup installs it)")
     if options.report is not None:
         check_file("--report", options.report)
-    scorer = load_model(options.model, verify=signature_check(options))
-    dataset = load(options, scorer.contract)
-    rows, plan = rows_to_test(scorer.manifest, dataset, options.split)
-    seen = overlap(scorer.manifest, dataset, rows)
+    scorer = load_model(options.model, verify=signature_check(options), remembers=True)
+    remembers = scorer.history is not None
+    stated = load(options, scorer.decoder.contract, with_history=remembers)
+    rows, plan = rows_to_test(scorer.manifest, stated, options.split)
+    seen = overlap(scorer.manifest, stated, rows)
     if seen:
         sys.stderr.write(
             f"warning: the model was trained on {seen} of {len(rows)} rows: the figures are too "
             "optimistic\n"
         )
+    (dataset,) = remembering([scorer], stated, rows, options)
     tested = dataset.part(rows)
-    labels, scores = tested.labels, scorer.score(tested.claims)
+    histories = histories_of(scorer, tested)
+    labels, scores = tested.labels, scorer.score(tested.claims, histories)
     if options.report is not None:
         from model.reports.figures import Scored  # noqa: PLC0415 - matplotlib is an extra
         from model.reports.report import html  # noqa: PLC0415
 
-        unknown = too_little_known(scorer.codes(tested.claims), scorer.reference.least_known)
+        codes = scorer.codes(tested.claims, histories)
+        own = codes[:, stated_columns(scorer.features, scorer.history)]
+        unknown = too_little_known(own, scorer.reference.least_known)
         found = msgspec.structs.replace(
             details(tested, scores, scorer.threshold), too_little_known=float(unknown.mean())
         )

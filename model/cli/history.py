@@ -3,31 +3,14 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from model.arrays import Indices
-from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset
 from model.evaluation.memory import MemoryGain, memory_gain
 from model.history.learning import DatasetPast, past_of, with_history
 from model.leaks.check import LeakCheck
 from model.leaks.history import history_signs, refuse_unless_allowed
-from model.releases.versions import CURRENT
 from model.training.train import Trained
-
-
-def refuse_to_serve(output: Path, *, in_service: bool) -> None:
-    """Check that a model that nothing can serve yet is not saved where models are served from.
-
-    Raises:
-        ArtifactError: it would be.
-    """
-    if in_service or output.name == CURRENT:
-        raise ArtifactError(
-            f"--output {output} is for models that are promoted, and no model with --history can "
-            "be: promoting scores claims, and has no history of them. Name another folder, and "
-            "give it to workers as MODEL_DIR, with MEMORY=on"
-        )
 
 
 def replayed(dataset: Dataset) -> tuple[DatasetPast, Dataset]:

@@ -4,13 +4,16 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
 from model.artifact.store import ArtifactError, read_contract, read_manifest
 from model.cli.commands import load
+from model.cli.recalling import histories_of, remembering
 from model.cli.terminal import show
 from model.files.writing import check_folder
 from model.metrics import Report
@@ -95,9 +98,11 @@ def compare(options: argparse.Namespace) -> int:
     The exit code says whether all can be read; those that cannot are left out.
     """
     if options.data is not None:
-        scorers, damaged = _readable(load_model, options.models)
+        scorers, damaged = _readable(partial(load_model, remembers=True), options.models)
         manifests = [scorer.manifest for scorer in scorers]
         reports, title = _on_same_claims(scorers, options)
+    elif options.history:
+        raise ValueError("--history is for --data: figures that are stored do not change")
     else:
         manifests, damaged = _readable(read_manifest, options.models)
         reports, title = [m.metrics for m in manifests], "as stored with each model"
@@ -139,15 +144,18 @@ def _left_out(damaged: Sequence[str]) -> int:
 def _on_same_claims(
     scorers: Sequence[Scorer], options: argparse.Namespace
 ) -> tuple[list[Report], str]:
-    dataset = load(options)
+    dataset = load(options, with_history=any(scorer.history is not None for scorer in scorers))
     for scorer in scorers:
         if scorer.manifest.trained_on.sha256 == dataset.digest:
             sys.stderr.write(
                 f"warning: {scorer.name} {scorer.version} was trained on some of these claims\n"
             )
+    every = np.arange(len(dataset.claims))
     reports = [
-        evaluate_scores(dataset.labels, scorer.score(dataset.claims), scorer.threshold)
-        for scorer in scorers
+        evaluate_scores(
+            dataset.labels, scorer.score(its.claims, histories_of(scorer, its)), scorer.threshold
+        )
+        for scorer, its in zip(scorers, remembering(scorers, dataset, every, options), strict=True)
     ]
     return reports, f"{dataset.name}: every row"
 

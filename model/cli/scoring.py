@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from model.cli.arguments import add_public_key, signature_check
+from model.cli.arguments import add_history, add_public_key, signature_check
+from model.cli.recalling import file_histories
 from model.cli.terminal import counting, remark
 from model.offline.forms import form_for
 from model.offline.run import Told, Totals, score_file
@@ -62,6 +63,13 @@ def add_score(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rules", type=Path, metavar="FILE", help="rules to use instead of those of the product"
     )
+    add_history(
+        parser,
+        "files of earlier claims, with or without labels, read as FILE is. Each claim is scored "
+        "with what was known on the days before its report, from these files and from FILE: "
+        "claims, and labels from the day on which they became known (x-label, decided), or 90 "
+        "days after the report if no file says when. Required by such a model; may be FILE itself",
+    )
     add_public_key(parser)
     parser.set_defaults(run=score)
 
@@ -74,7 +82,8 @@ def score(options: argparse.Namespace) -> int:
             check_target(option, path, used)
             used |= {option: path}
     rules = shipped_rules if options.rules is None else partial(load_rules, options.rules)
-    scorer = load(options.model, rules, signature_check(options))
+    scorer = load(options.model, rules, signature_check(options), remembers=True)
+    known = file_histories(scorer, options)
     with counting() as progress:
         task = progress.add_task("reading", total=None)
         told = Told(
@@ -84,7 +93,7 @@ def score(options: argparse.Namespace) -> int:
                 task, description=f"{scored:,} claims scored, {refused:,} rows rejected"
             ),
         )
-        totals = score_file(scorer, options.data, options.output, options.rejected, told)
+        totals = score_file(scorer, options.data, options.output, options.rejected, told, known)
     sys.stderr.write(_summary(options.data, scorer, totals))
     return REJECTED if totals.rejected else 0
 

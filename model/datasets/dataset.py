@@ -47,7 +47,10 @@ from schemas.tables.claims import open_claims
 from schemas.tables.rows import TableError
 from schemas.unreadable import UNREADABLE
 
-__all__ = ["FORMATS", "LABEL", "Dataset", "DatasetError", "load", "load_by_contract", "write_jsonl"]
+__all__ = [
+    "FORMATS", "LABEL", "Dataset", "DatasetError", "load", "load_by_contract", "load_earlier",
+    "write_jsonl",
+]  # fmt: skip
 
 SYNTHETIC: Final = "synthetic"
 LABEL: Final = "fraud"
@@ -176,7 +179,26 @@ def load_by_contract(
     if data == SYNTHETIC:
         made = _sampled(contract, DEFAULT_ROWS if rows is None else rows, seed)
         return made if for_history else replace(made, others=())
-    path, unlabelled = Path(data), 0
+    found = _of_file(Path(data), contract, rows, for_history=for_history)
+    if not found.claims:
+        raise DatasetError(
+            f"{found.name}: no claim of {found.unlabelled:,} is labelled: "
+            f"{contract.label.field} has none of the words of x-label"
+        )
+    return found
+
+
+def load_earlier(path: Path, contract: Contract) -> Dataset:
+    """Read a file of claims that are only part of the history of others, with labels or without.
+
+    Raises:
+        DatasetError: it is unreadable, lacks columns or has too many rows that are no claims.
+    """
+    return _of_file(path, contract, None, for_history=True)
+
+
+def _of_file(path: Path, contract: Contract, rows: int | None, *, for_history: bool) -> Dataset:
+    unlabelled = 0
     claims: list[Any] = []
     labels: list[bool] = []
     decided: list[dt.date | None] = []
@@ -198,11 +220,6 @@ def load_by_contract(
     except (TableError, OSError) as error:
         raise DatasetError(str(error)) from error
     plausible(path.name, len(claims) + unlabelled, rejected)
-    if not claims:
-        raise DatasetError(
-            f"{path.name}: no claim of {unlabelled:,} is labelled: "
-            f"{contract.label.field} has none of the words of x-label"
-        )
     return Dataset(
         contract=contract,
         claims=claims,

@@ -4,6 +4,7 @@ The figures are those of the replay, in which each claim saw what was known when
 of the claims on what is known today promises more than any service can keep.
 """
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -23,6 +24,7 @@ SHORT: Final = 365
 """Days before a claim from which all that the features look at can have been seen."""
 FEW_FRAUDS: Final = 50
 """Frauds that became known while claims still came in: with fewer, nothing is to be learnt."""
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 RARE: Final = 0.01
 """Share of the tested claims that name somebody of whom an outcome is known."""
 
@@ -85,12 +87,10 @@ def memory_gain(
     of_row = {row: place for place, row in enumerate(past.rows.tolist())}
     places = [of_row[row] for row in rows.tolist() if row in of_row]
     kinds = tuple(_reach(past, places, len(rows)))
-    first = min((claim.fact.known_at for claim in past.claims), default=0)
-    ages = [(past.claims[place].fact.known_at - first) / DAY for place in places]
     last = max((claim.fact.known_at for claim in past.claims), default=0)
     frauds = len({o.claim for o in past.outcomes if o.fraud and o.known_at < last})
     gained = gains(y, scores, without, groups=groups)
-    days = float(np.median(ages)) if ages else 0.0
+    days = days_before(past, places)
     return MemoryGain(
         plan=past.plan,
         without=evaluate(y, without, threshold),
@@ -100,7 +100,41 @@ def memory_gain(
         days=days,
         frauds=frauds,
         doubts=tuple(_doubts(days, frauds, kinds, gained.get("average_precision"))),
-        notes=tuple(_notes(past)),
+        notes=tuple(notes(past)),
+    )
+
+
+def days_before(past: DatasetPast, places: Sequence[int]) -> float:
+    """Days of history before some claims: half of them have less.
+
+    Args:
+        past: has the claims.
+        places: of the claims in it.
+    """
+    first = min((claim.fact.known_at for claim in past.claims), default=0)
+    ages = [(past.claims[place].fact.known_at - first) / DAY for place in places]
+    return float(np.median(ages)) if ages else 0.0
+
+
+def too_short(days: float, which: str = "claims tested on") -> str | None:
+    """A doubt if there are so few days of history before some claims; see `days_before`."""
+    if days >= SHORT:
+        return None
+    return (
+        f"history is too short: half of the {which} have less than {days:.0f} days of "
+        f"it before them, and the features look at {SHORT} and more"
+    )
+
+
+def history_taken(past: DatasetPast) -> str:
+    """What is known, in words: so many claims, from when, and what was found about them."""
+    moments = sorted(claim.fact.known_at for claim in past.claims)
+    first, last = (dt.date.fromordinal(_EPOCH + at // DAY) for at in (moments[0], moments[-1]))
+    frauds = len({outcome.claim for outcome in past.outcomes if outcome.fraud})
+    known = len({outcome.claim for outcome in past.outcomes})
+    return (
+        f"{len(moments):,} claims reported from {first} to {last}, {known:,} of them decided, "
+        f"{frauds:,} as fraud; each claim sees what was known on the days before its report"
     )
 
 
@@ -132,11 +166,9 @@ def _column(values: Matrix, number: int) -> Matrix:
 def _doubts(
     days: float, frauds: int, kinds: Sequence[KindReach], gained: Interval | None
 ) -> Iterator[str]:
-    if days < SHORT:
-        yield (
-            f"history is too short: half of the claims tested on have less than {days:.0f} days of "
-            f"it before them, and the features look at {SHORT} and more"
-        )
+    short = too_short(days)
+    if short is not None:
+        yield short
     if frauds < FEW_FRAUDS:
         yield (
             f"too few outcomes: {frauds} frauds became known while claims still came in; "
@@ -153,7 +185,8 @@ def _doubts(
         yield f"what history adds to the average precision may be chance{between}"
 
 
-def _notes(past: DatasetPast) -> Iterator[str]:
+def notes(past: DatasetPast) -> Iterator[str]:
+    """What is to be known of the outcomes and the days in a history."""
     plan = past.plan
     if plan.outcomes == "assumed":
         yield (
@@ -162,7 +195,7 @@ def _notes(past: DatasetPast) -> Iterator[str]:
         )
     elif past.undecided:
         yield (
-            f"{past.undecided:,} of {len(past.rows):,} labels have no day on which they were "
+            f"{past.undecided:,} of {past.labels:,} labels have no day on which they were "
             "decided, as of claims that nobody investigated: they count for no other claim"
         )
     if past.undated:

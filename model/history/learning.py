@@ -4,7 +4,7 @@ import functools
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from model.arrays import Indices, Matrix
 from model.datasets.dataset import Dataset
 from model.features.facts import UNDATED, event_days, report_days
 from model.history.contract import remembering
-from model.history.facts import DAY, ClaimFact, OutcomeFact, at_start_of, claim_ref
+from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, at_start_of, claim_ref
 from model.history.features import ClaimHistory, names_of
 from model.history.keys import SECRET_BYTES, KeyMaker
 from model.history.plan import OUTCOME_DAYS, Bounds, HistoryPlan, kinds_in, refuse_without_entities
@@ -21,19 +21,31 @@ from schemas.contract.model import Contract
 from schemas.decoding.structs import claim_type
 
 
+class _Found(NamedTuple):
+    """A label, of a claim whose day of report is known."""
+
+    claim: ClaimRef
+    reported: int
+    decided: int
+    """Ordinal of the day on which it became known; `UNDATED` where that is not stated."""
+    fraud: bool
+
+
 @dataclass(frozen=True)
 class DatasetPast:
-    """Everything that a data set says of the past, with the time at which it became known."""
+    """Everything that claims say of the past, with the time at which it became known."""
 
     contract: Contract
     plan: HistoryPlan
     claims: Sequence[Incoming]
-    """Those with a label first, in the order of the data set; the others have none."""
+    """Of a data set those with a label first, in its order; the others have none."""
     outcomes: Sequence[OutcomeFact]
     rows: Indices
     """Row of the data set of each claim that has a label."""
     undated: int
     """Claims of unknown day of report: they have no history and are part of none."""
+    labels: int
+    """Of dated claims."""
     undecided: int
     """Labels that no history counts, as the data says when others became known, but not these."""
 
@@ -51,47 +63,112 @@ class DatasetPast:
         )
 
 
-def past_of(dataset: Dataset, bounds: Bounds | None = None) -> DatasetPast:
-    """What a data set says of the past.
+class KnownFacts:
+    """Collects what claims say of the past, as they are read.
 
     The key of the hashes is drawn anew and forgotten: nothing of it is kept, and features do not
     depend on it.
 
+    Args:
+        contract: of all the claims.
+
+    Raises:
+        ValueError: it names no entity, or not when claims are reported.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        _refuse_without(contract)
+        self._contract = contract
+        self._keys = KeyMaker(contract, secrets.token_bytes(SECRET_BYTES))
+        self._claims: list[Incoming] = []
+        self._found: list[_Found] = []
+        self._undated = 0
+        self._stated = False
+
+    def add(
+        self,
+        claims: Sequence[Any],
+        labels: Sequence[bool | None] = (),
+        decided: Sequence[int] | None = None,
+    ) -> Indices:
+        """Take in claims; returns which of them are dated, and so have a place in the past.
+
+        Args:
+            claims: the next ones.
+            labels: what was found about each, None where nothing was; empty: about none.
+            decided: ordinal of the day on which each label became known, `UNDATED` where it is not
+                stated; None: of none.
+        """
+        contract = self._contract
+        reported, lost = report_days(contract, claims), event_days(contract, claims)
+        dated: Indices = np.flatnonzero(reported != UNDATED)
+        self._undated += len(claims) - len(dated)
+        self._stated |= decided is not None and any(day != UNDATED for day in decided)
+        for row in dated.tolist():
+            day = int(reported[row])
+            one = _incoming(contract, self._keys, claims[row], day, int(lost[row]))
+            self._claims.append(one)
+            label = labels[row] if len(labels) else None
+            if label is not None:
+                known = UNDATED if decided is None else int(decided[row])
+                self._found.append(_Found(one.fact.claim, day, known, bool(label)))
+        return dated
+
+    def take(self, dataset: Dataset) -> Indices:
+        """Take in the claims of a data set; returns which of those with a label are dated."""
+        days = None if dataset.decided is None else dataset.decided.tolist()
+        dated = self.add(dataset.claims, dataset.labels.tolist(), days)
+        self.add(dataset.others)
+        return dated
+
+    def past(self, rows: Indices, bounds: Bounds | None = None) -> DatasetPast:
+        """All of it. If any label has a day, one without a day counts for no other claim.
+
+        Args:
+            rows: see `DatasetPast`.
+            bounds: how much of it is looked at; the usual ones unless given.
+        """
+        stated = self._stated
+        outcomes = [
+            OutcomeFact(claim=found.claim, known_at=at_start_of(day), fraud=found.fraud)
+            for found in self._found
+            if (day := found.decided if stated else found.reported + OUTCOME_DAYS) != UNDATED
+        ]
+        plan = HistoryPlan(
+            kinds=kinds_in(self._contract),
+            bounds=bounds or Bounds(),
+            outcomes="stated" if stated else "assumed",
+        )
+        return DatasetPast(
+            contract=self._contract,
+            plan=plan,
+            claims=self._claims,
+            outcomes=outcomes,
+            rows=rows,
+            undated=self._undated,
+            labels=len(self._found),
+            undecided=len(self._found) - len(outcomes),
+        )
+
+
+def past_of(
+    dataset: Dataset, bounds: Bounds | None = None, earlier: Sequence[Dataset] = ()
+) -> DatasetPast:
+    """What a data set says of the past, together with others: as if all were one file.
+
+    Args:
+        dataset: the claims whose history is asked for.
+        bounds: how much is looked at; the usual ones unless given.
+        earlier: claims that are only part of the history, of the same contract.
+
     Raises:
         ValueError: the contract names no entity, or not when claims are reported.
     """
-    contract = dataset.contract
-    _refuse_without(contract)
-    keys = KeyMaker(contract, secrets.token_bytes(SECRET_BYTES))
-    every = [*dataset.claims, *dataset.others]
-    reported, lost = report_days(contract, every), event_days(contract, every)
-    dated = np.flatnonzero(reported != UNDATED)
-    claims = [
-        _incoming(contract, keys, every[row], int(reported[row]), int(lost[row]))
-        for row in dated.tolist()
-    ]
-    rows = dated[dated < len(dataset.claims)]
-    outcomes = [
-        OutcomeFact(claim=claims[place].fact.claim, known_at=at_start_of(day), fraud=bool(label))
-        for place, (day, label) in enumerate(
-            zip(_decided(dataset, reported)[rows].tolist(), dataset.labels[rows], strict=True)
-        )
-        if day != UNDATED
-    ]
-    plan = HistoryPlan(
-        kinds=kinds_in(contract),
-        bounds=bounds or Bounds(),
-        outcomes="assumed" if dataset.decided is None else "stated",
-    )
-    return DatasetPast(
-        contract=contract,
-        plan=plan,
-        claims=claims,
-        outcomes=outcomes,
-        rows=rows,
-        undated=len(every) - len(dated),
-        undecided=len(rows) - len(outcomes),
-    )
+    facts = KnownFacts(dataset.contract)
+    rows = facts.take(dataset)
+    for one in earlier:
+        facts.take(one)
+    return facts.past(rows, bounds)
 
 
 def with_history(dataset: Dataset, past: DatasetPast) -> Dataset:
@@ -134,14 +211,6 @@ def _refuse_without(contract: Contract) -> None:
             f"contract {contract.about.name}: history needs the day on which a claim was reported: "
             "x-event, time"
         )
-
-
-def _decided(dataset: Dataset, reported: Indices) -> Indices:
-    """Day on which each label became known."""
-    if dataset.decided is not None:
-        return dataset.decided
-    days = reported[: len(dataset.claims)]
-    return np.where(days == UNDATED, UNDATED, days + OUTCOME_DAYS)
 
 
 def _incoming(contract: Contract, keys: KeyMaker, claim: Any, reported: int, lost: int) -> Incoming:

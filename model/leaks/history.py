@@ -83,12 +83,9 @@ def _signs(
                 f"history features are the same {LATER_DAYS} days later, though more was known "
                 "by then: they do not depend on when they are asked"
             )
-    early = _found_at_once(past)
-    if early is not None and early > _AT_ONCE:
-        yield _finding(
-            f"{early:.0%} of the frauds are said to have been found on the day of their report or "
-            "before it: that is not when they were found, and history would know outcomes early"
-        )
+    early = found_at_once(past)
+    if early is not None:
+        yield _finding(early)
 
 
 def _finding(text: str) -> LeakFinding:
@@ -162,8 +159,14 @@ def _differ(one: Matrix, other: Matrix) -> Any:
     return ~((one == other) | (np.isnan(one) & np.isnan(other))).all(axis=1)
 
 
-def _found_at_once(past: DatasetPast) -> float | None:
-    """Share of the frauds that were known by the day of their report; None if there are none."""
+def found_at_once(past: DatasetPast) -> str | None:
+    """What is wrong if most frauds were known by the day of their report; None if they were not."""
     reported = {claim.fact.claim: claim.fact.known_at for claim in past.claims}
     early = [o.known_at <= reported[o.claim] for o in past.outcomes if o.fraud]
-    return sum(early) / len(early) if early else None
+    share = sum(early) / len(early) if early else 0.0
+    if share <= _AT_ONCE:
+        return None
+    return (
+        f"{share:.0%} of the frauds are said to have been found on the day of their report or "
+        "before it: that is not when they were found, and history would know outcomes early"
+    )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from model.features.facts import column
+from model.history.features import ClaimHistory
 from model.scoring.decisions import decided
 from model.scoring.scorer import Assessment, Scorer
 from schemas.alert import Band, Decision, ReasonItem, RuleHit
@@ -44,14 +45,21 @@ class Results(NamedTuple):
     data_quality: Sequence[tuple[str, ...]]
 
 
-def results(batch: ClaimBatch, scorer: Scorer) -> Results:
+def results(
+    batch: ClaimBatch, scorer: Scorer, histories: Sequence[ClaimHistory] | None = None
+) -> Results:
     """Score a batch that has claims, as a worker does.
+
+    Args:
+        batch: of a file.
+        scorer: the model.
+        histories: of the claims, for a model that learnt from history.
 
     Raises:
         ValueError: the model raised an error on a valid claim, or answered with something else
             than a probability.
     """
-    found = _assessed(batch, scorer)
+    found = _assessed(batch, scorer, histories)
     probability = found.probability
     return Results(
         line=batch.lines,
@@ -67,11 +75,13 @@ def results(batch: ClaimBatch, scorer: Scorer) -> Results:
     )
 
 
-def _assessed(batch: ClaimBatch, scorer: Scorer) -> Assessment:
+def _assessed(
+    batch: ClaimBatch, scorer: Scorer, histories: Sequence[ClaimHistory] | None
+) -> Assessment:
     where = f"claims of lines {batch.lines[0]:,} to {batch.lines[-1]:,}"
     model = f"model {scorer.name} {scorer.version}"
     try:
-        found = scorer.assess(batch.claims)
+        found = scorer.assess(batch.claims, histories)
     except Exception as error:
         raise ValueError(
             f"{model} raised {error!r} on valid {where}; nothing was written: score with another "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from model.offline.forms import form_for
+from model.offline.recalling import FileHistories
 from model.offline.rejected import RejectedRows
 from model.offline.results import results
 from model.offline.target import opened
@@ -42,7 +43,12 @@ class Told(NamedTuple):
 
 
 def score_file(
-    scorer: Scorer, data: Path, output: Path | None, rejected: Path | None, told: Told
+    scorer: Scorer,
+    data: Path,
+    output: Path | None,
+    rejected: Path | None,
+    told: Told,
+    known: FileHistories | None = None,
 ) -> Totals:
     """Score every claim of a file.
 
@@ -52,10 +58,11 @@ def score_file(
         output: where results go, by its ending; None: JSON lines to standard output.
         rejected: where rows go that are no claims, as CSV; None: some are told.
         told: where it is said how the work goes.
+        known: the histories of its claims, for a model that learnt from history.
 
     Raises:
         TableError: the file cannot be read, or lacks a column; nothing is written then.
-        ValueError: see `model.offline.results.results`.
+        ValueError: see `model.offline.results.results` and `FileHistories.of`.
         OSError: an output cannot be written.
     """
     decisions: Counter[Decision] = Counter()
@@ -68,7 +75,8 @@ def score_file(
         form = form_for(output)(stack.enter_context(opened(output)))
         for batch in source.batches:
             if batch.lines:
-                found = results(batch, scorer)
+                histories = None if known is None else known.of(batch.lines)
+                found = results(batch, scorer, histories)
                 form.write(found)
                 decisions.update(found.decision)
             for line in refused.add(batch.rejected):

@@ -21,6 +21,7 @@ from model.artifact.store import ArtifactError
 from model.files.trusted import FileError, decode, read
 from model.files.writing import write
 from model.releases.lock import LIMIT_S, LockedError, alone
+from model.releases.remembering import memory_needed
 from model.releases.strength import compared
 from model.releases.terms import STRICT, Terms, contract_changes, narrower, refuse
 from model.scoring.load import load as load_model
@@ -160,13 +161,17 @@ def promote(
                 f"{root / own} exists: promote {own}, or train again with another --output"
             )
         log = history(root)
-        load_model(folder)
+        load_model(folder, remembers=True)  # golden examples have their histories
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts
-        changes = contract_changes(root / CURRENT, artifact.read_contract(folder, manifest))
+        contract = artifact.read_contract(folder, manifest)
+        changes = contract_changes(root / CURRENT, contract)
         weaker = compared(root / CURRENT, version, manifest)
         if weaker is not None:
             say(weaker)
+        needed = memory_needed(root / CURRENT, version, manifest, contract)
+        if needed is not None:
+            say(needed)
         refuse(version, doubts, changes, terms)
         if own != version:
             _copy(folder, root / own)
@@ -201,9 +206,14 @@ def rollback(root: Path, now: dt.datetime, say: Say = _silent) -> Promotion:
         if len(standing) < 2:
             raise ArtifactError(f"{root / LOG} records no earlier version to go back to")
         version = standing[-2]
-        changes = contract_changes(root / CURRENT, load_model(_folder(root, version)).contract)
+        scorer = load_model(_folder(root, version), remembers=True)
+        contract = scorer.decoder.contract
+        changes = contract_changes(root / CURRENT, contract)
         if changes:
             say(narrower(version, changes))
+        needed = memory_needed(root / CURRENT, version, scorer.manifest, contract)
+        if needed is not None:
+            say(needed)
         entry = Promotion(
             at=now,
             version=version,

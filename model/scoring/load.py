@@ -194,9 +194,8 @@ def _refuse_history(folder: Path, history: HistoryPlan | None) -> None:
     if history is not None:
         kinds = ", ".join(kind.kind for kind in history.kinds)
         raise ArtifactError(
-            f"{folder} was trained with --history ({kinds}), and there is no history here to "
-            "score with: workers and serve score with it if they remember claims (MEMORY=on, see "
-            "docs/memory.md); score, evaluate and promote cannot yet"
+            f"{folder} was trained with --history ({kinds}), and nothing is remembered here to "
+            "score with: set MEMORY=on (docs/memory.md), or take a model without history"
         )
 
 

@@ -77,8 +77,8 @@ class ColumnMapping(NamedTuple):
 
     @property
     def used(self) -> frozenset[int]:
-        """Those, and that of the label."""
-        return self.fields if self.label is None else self.fields | {self.label}
+        """Those, and those of the label and of the day on which it became known."""
+        return self.fields | {n for n in (self.label, self.decided) if n is not None}
 
 
 class RowReader:

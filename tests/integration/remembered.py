@@ -17,9 +17,11 @@ from consumer.batch.recalled import Recalled, entity_histories
 from consumer.memory.log import log_fact
 from consumer.memory.view import Asked
 from model.__main__ import main
-from model.history.facts import claim_ref
+from model.arrays import Scores
+from model.history.facts import claim_ref, start_of_day
 from model.history.plan import Bounds, kinds_in
 from model.samples import motor
+from model.scoring.scorer import Scorer
 from schemas.alert import EntityHistory, FraudAlert, LinkedClaim, MemoryStatus
 from schemas.contract.parse import shipped
 from schemas.memory import RememberedClaim
@@ -31,6 +33,7 @@ from tests.integration.stage import Stage
 from tests.integration.traffic import Row, produce
 
 History = tuple[EntityHistory, ...]
+Scored = tuple[Place, FraudAlert, Any]
 MOTOR: Final = shipped("motor")
 SECRET: Final = bytes(range(32))
 TRAIN: Final = (
@@ -39,9 +42,10 @@ TRAIN: Final = (
 )
 
 
-def train(folder: Path) -> Path:
-    """A model that asks for the history of motor claims."""
-    assert main([*TRAIN.split(), "--output", str(folder)]) == 0
+def train(folder: Path, *, history: bool = True) -> Path:
+    """A model of motor claims that asks for their history, or not."""
+    asked = TRAIN if history else TRAIN.replace("--history ", "")
+    assert main([*asked.split(), "--output", str(folder)]) == 0
     return folder
 
 
@@ -139,6 +143,25 @@ class Replay:
             for key, fact in self._view.facts.items()
             if isinstance(fact, RememberedClaim)
         }
+
+    def scores(
+        self, scorer: Scorer, events: Sequence[Mapping[str, Any]], records: Sequence[Scored]
+    ) -> Scores:
+        """What a model with history says of the claims of these alerts.
+
+        Args:
+            scorer: the model.
+            events: the claims.
+            records: place, alert and record of each.
+        """
+        days = {event["claim_no"]: _noon(event["reported_on"]) for event in events}
+        sent = dict(zip((event["claim_no"] for event in events), claims(events), strict=True))
+        asked, found = [], []
+        for place, alert, _ in records:
+            as_of = start_of_day(days[alert.claim_id])
+            asked.append(Asked(claim_ref(alert.claim_id), self._keys[place], as_of))
+            found.append(scorer.decoder.decode(sent[alert.claim_id].value))
+        return scorer.score(found, self._view.histories(asked, {}))
 
     def histories(self, alerts: Sequence[tuple[Place, FraudAlert]]) -> list[History]:
         """What each alert would say, had its worker known everything."""

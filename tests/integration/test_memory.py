@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from consumer.errors import KafkaStoppedError, ModelRefusedError, SettingsError
+from model.scoring.load import load as load_model
 from schemas.alert import FraudAlert
 from schemas.memory import FactKind, read_key
 from tests.broker import topics, wait
@@ -35,6 +36,12 @@ KNOWN = 600
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return remembered.train(tmp_path_factory.mktemp("remembered") / "model")
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of the same claims that asks for no history."""
+    return remembered.train(tmp_path_factory.mktemp("plain") / "model", history=False)
 
 
 def prepared(new_stage: NewStage, model: Path, partitions: int) -> Stage:
@@ -235,6 +242,42 @@ def test_a_model_without_history_is_served_as_ever_and_its_claims_are_remembered
     assert found.letters
     assert all(b'"history"' not in (row.value or b"") for *_, row in found.alerts)
     assert all(b'"memory"' not in (row.value or b"") for *_, row in found.alerts)
+
+
+@pytest.mark.parametrize("served_has_history", [False, True])
+def test_a_challenger_scores_with_what_the_worker_remembers(
+    new_stage: NewStage, model: Path, plain: Path, *, served_has_history: bool
+) -> None:
+    """Beside a model that asks for no history too; its probabilities are those of the replay."""
+    stage = prepared(new_stage, model, 1)
+    find_out(stage, EVENTS[:1_500])
+    served, challenger = (model, model) if served_has_history else (plain, model)
+    worker = stage.worker(MODEL_DIR=str(served), SHADOW_MODEL_DIR=str(challenger)).ready()
+    rows = remembered.claims(EVENTS[:1_500])
+    remembered.send(stage, stage.claims, rows)
+    stage.wait_drained()
+    count = ("fraud_scorer_shadow_probability_count",)
+    wait.until(lambda: worker.metrics()[count] == len(rows), "what was committed is counted")
+    counts = worker.metrics()
+    assert worker.stop() == 0
+    found, log = read(stage).alerts, log_of(stage)
+    assert counts["fraud_scorer_shadow_failed",] == 0
+    assert len(found) == len(rows)
+    replayed = Replay(log).scores(load_model(model, remembers=True), EVENTS[:1_500], found)
+    total = counts["fraud_scorer_shadow_probability_sum",]
+    assert total == pytest.approx(replayed.sum(), rel=1e-9)
+    assert all((b'"history"' in (row.value or b"")) == served_has_history for *_, row in found)
+
+
+def test_a_challenger_with_history_is_refused_where_nothing_is_remembered(
+    new_stage: NewStage, model: Path, plain: Path
+) -> None:
+    stage = new_stage(1)
+    settings = {"MODEL_DIR": str(plain), "SHADOW_MODEL_DIR": str(model)}
+    worker = stage.worker(**settings)
+    assert refused(worker) == ModelRefusedError.exit_code
+    assert f"SHADOW_MODEL_DIR={model}" in worker.log
+    assert "set MEMORY=on" in worker.log
 
 
 def test_a_posted_claim_is_scored_with_what_workers_remember(

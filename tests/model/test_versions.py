@@ -126,7 +126,7 @@ from model.releases import versions
 
 root, version = Path(sys.argv[1]), sys.argv[2]
 
-def meet(folder):
+def meet(folder, **_):
     # Loading takes until the other process loads as well, or so long that it never will.
     (root.parent / f"loading-{version}").touch()
     for _ in range(150):

@@ -116,6 +116,22 @@ def test_claims_without_a_label_are_part_of_the_history() -> None:
     assert seen(data(claim("b", 5), others=[claim("a", 1)]), "b")["claims_365d"] == 1.0
 
 
+def test_claims_of_other_files_are_part_of_the_history() -> None:
+    """As if all were one file: if one says when a label became known, no other is assumed."""
+    earlier = data(claim("a", 0), frauds="a", decided={"a": 2}, others=[claim("x", 1)])
+    dataset = data(claim("b", 5), claim("c", 500), frauds="b")
+    for files in ([earlier], [data(claim("y", 3)), earlier], [earlier, data(claim("y", 3))]):
+        past = past_of(dataset, earlier=files)
+        assert (past.plan.outcomes, past.labels) == ("stated", 2 + len(files))
+        assert past.undecided == 1 + len(files)
+        assert past.rows.tolist() == [0, 1]
+        first, last = with_history(dataset, past).claims
+        assert first.history_phone_claims_365d == 1.0 + len(files)
+        assert (first.history_phone_decided, first.history_phone_frauds) == (1.0, 1.0)
+        assert (last.history_phone_decided, last.history_phone_days_since) == (1.0, 495.0)
+    assert past_of(dataset, earlier=[data(claim("y", 3))]).plan.outcomes == "assumed"
+
+
 def test_claims_without_a_day_have_no_history_and_are_part_of_none() -> None:
     dataset = data(claim("a", None), claim("b", 5), frauds="a")
     assert past_of(dataset).undated == 1

@@ -1,6 +1,7 @@
-"""``train --history``: the comparison, the documents, and that nothing serves such a model."""
+"""``train --history``: the comparison, the documents, and how such a model is put into service."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,31 +82,67 @@ def test_what_was_trained_without_is_what_it_was(
     assert load_model(tmp_path / "m").features == manifest.features
 
 
-def test_nothing_serves_it(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ArtifactError, match=r"\(policy, phone, account.*MEMORY=on, see docs"):
+def test_what_remembers_nothing_refuses_it(folder: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"\(policy, phone, account.*set MEMORY=on \(docs"):
         load_model(folder)
-    data = tmp_path / "a.jsonl"
-    data.write_bytes(msgspec.json.encode(motor.generate(1, 1)[0]))
-    out = tmp_path / "scores.csv"
-    command = ["score", "--model", str(folder), "--data", str(data), "--output", str(out)]
-    assert main(command) == 1
-    assert not out.exists()
-    assert main(["promote", folder.name, "--root", str(folder.parent)]) == 1
-    assert not (folder.parent / "current").exists()
     assert main(["card", str(folder)]) == 0
     assert main(["list", "--root", str(folder.parent)]) == 0
 
 
-def test_it_is_not_trained_into_service(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Refused before anything is read."""
-    assert main([*TRAIN, "--history", "--output", str(tmp_path / "current")]) == 1
-    assert "no model with --history can be: promoting" in capsys.readouterr().err
-    assert not any(tmp_path.iterdir())
-    version = str(tmp_path / "v1")
-    assert main([*TRAIN, "--rows", str(ROWS), "--output", version]) == 0
-    assert main(["promote", "v1", "--root", str(tmp_path), "--despite", "a test"]) == 0
-    assert main([*TRAIN, "--history", "--output", version]) == 1
-    assert "no model with --history can be: promoting" in capsys.readouterr().err
+def test_it_is_promoted_and_compared_like_any_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With one without history, and then with another one; and trained into service."""
+    at = ["--root", str(tmp_path)]
+    train = [*TRAIN, "--rows", str(ROWS)]
+    for version, more in (("v1", []), ("v2", ["--history"]), ("v3", ["--history", "--seed", "7"])):
+        assert main([*train, *more, "--output", str(tmp_path / version)]) == 0
+    assert main(["promote", "v1", "--despite", "a test", *at]) == 0
+    capsys.readouterr()
+    assert main(["promote", "v2", "--despite", "a test", *at]) == 0
+    said = capsys.readouterr()
+    needs = "v2 learnt from history (policy, phone, account, garage): workers and serve take it up"
+    assert needs in said.err
+    assert "cannot be compared" not in said.err, "they were tested on the same claims"
+    assert "is now v2, which was v1" in said.out
+    metrics = [read_manifest(tmp_path / v).metrics for v in ("v1", "v2")]
+    weaker = (metrics[1].roc_auc or 0) < (metrics[0].roc_auc or 0)
+    assert ("v2 is weaker than v1" in said.err) == weaker
+    assert main(["promote", "v1", "--despite", "a test", *at]) == 0
+    assert ("v1 is weaker than v2" in capsys.readouterr().err) == (not weaker)
+    assert main(["promote", "v2", "--despite", "a test", *at]) == 0
+    assert main(["promote", "v3", "--despite", "a test", *at]) == 0
+    said = capsys.readouterr()
+    assert "v3 learnt from history" not in said.err, "it needs what v2 needs"
+    assert main(["rollback", *at]) == 0
+    assert main([*train, "--history", "--output", str(tmp_path / "current")]) == 0
+    assert "/current is now 2" in capsys.readouterr().out
+
+
+def test_one_of_other_people_needs_a_restart(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contract = json.loads(shipped("motor").to_json())
+    del contract["properties"]["account"]["x-entity"]
+    (tmp_path / "c.json").write_text(json.dumps(contract))
+    data = tmp_path / "claims.jsonl"
+    data.write_bytes(b"".join(msgspec.json.encode(e) + b"\n" for e in motor.generate(ROWS, 2)))
+    shutil.copytree(folder, tmp_path / "a")
+    command = [*TRAIN, "--history", "--output", str(tmp_path / "b")]
+    command[command.index("synthetic")] = str(data)
+    command[command.index("motor")] = str(tmp_path / "c.json")
+    assert main(command) == 0
+    at = ["--root", str(tmp_path), "--despite", "a test"]
+    assert main(["promote", "a", *at]) == 0
+    assert "when they are started again" not in capsys.readouterr().err
+    assert main(["promote", "b", *at]) == 0
+    assert "needs other people or things remembered" in capsys.readouterr().err
+
+
+def test_month_by_month_has_history_too(tmp_path: Path) -> None:
+    command = [*TRAIN, "--rows", "6000", "--history", "--prequential"]
+    assert main([*command, "--output", str(tmp_path / "m")]) == 0
+    assert "trained on what was known at the time" in (tmp_path / "m" / "report.html").read_text()
 
 
 def test_short_history_and_few_outcomes_are_said(
