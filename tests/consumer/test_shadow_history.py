@@ -21,7 +21,7 @@ from consumer.models.shadow import Shadow, shadow_of
 from consumer.settings.settings import read_settings
 from consumer.telemetry.memory_metrics import MemoryMetrics
 from consumer.telemetry.metrics import Metrics
-from consumer.worker.observe import Observer
+from consumer.worker.observe import Counted, Observer
 from model.history.features import ClaimHistory
 from model.history.plan import kinds_in
 from model.scoring.load import load
@@ -107,7 +107,7 @@ def compared(folder: Path, present: Scorer, outcome: Outcome) -> tuple[Metrics, 
     observer = Observer(metrics, shadow)
     seen = observer.measure(outcome, present)
     count = len(outcome.claims)
-    observer.committed(outcome, seen, np.zeros(count), 1.0)
+    observer.committed(Counted.of(outcome), seen, np.zeros(count), 1.0)
     return metrics, shadow
 
 
