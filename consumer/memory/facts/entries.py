@@ -45,13 +45,19 @@ CLAIM: Final = slice(4, 20)
 POLICY: Final = slice(20, 36)
 """`NO_POLICY` if there is none."""
 FOUND: Final = 36
-"""What was found: `OPEN`, `CLEARED`, `FRAUD`, or `SEVERAL`, if only the entry says."""
-OPEN, CLEARED, FRAUD, SEVERAL = range(4)
-FOUND_ON: Final = slice(37, 41)
-"""The day on which it was found, if it was once."""
+"""What was found last: `OPEN`, `CLEARED` or `FRAUD`; and `EARLIER`."""
+OPEN, CLEARED, FRAUD = range(3)
+EARLIER: Final = 4
+"""Something else was found before the days that are told: only the entry says when."""
+FOUND_ON: Final = slice(37, 39), slice(39, 41), slice(41, 43)
+"""The days on which something else was found than before, the latest first; `NO_DAY` if there are
+not so many. As fraud follows on cleared and cleared on fraud, what was found then is known."""
+NO_DAY: Final = bytes(2)
+_LAST_DAY: Final = (1 << 16) - 1
+"""A day that is not told, as it does not fit."""
 _BYTE: Final = [bytes([number]) for number in range(256)]
 NO_POLICY: Final = bytes(HASH_BYTES)
-_FACT: Final = struct.Struct(">I16s16sBI")
+_FACT: Final = struct.Struct(">I16s16sB3H")
 
 
 class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
@@ -264,13 +270,17 @@ def stored(
         policy: what it is made under.
         findings: on the claim.
     """
-    found, found_on = OPEN, 0
-    if len(findings) == 1:
-        found = FRAUD if findings[0].fraud else CLEARED
-        found_on = findings[0].known_at // DAY
-    elif findings:
-        found = SEVERAL
-    return _FACT.pack(day, claim, policy or NO_POLICY, found, found_on)
+    if not findings:
+        return _FACT.pack(day, claim, policy or NO_POLICY, OPEN, 0, 0, 0)
+    found = FRAUD if findings[-1].fraud else CLEARED
+    days = [one.known_at // DAY + 1 for one in reversed(findings[-len(FOUND_ON) :])]
+    if days[0] >= _LAST_DAY:
+        days, found = [_LAST_DAY] * len(FOUND_ON), found | EARLIER
+    elif len(findings) > len(FOUND_ON):
+        found |= EARLIER
+    return _FACT.pack(
+        day, claim, policy or NO_POLICY, found, *days, *[0] * (len(FOUND_ON) - len(days))
+    )
 
 
 @lru_cache(maxsize=1_024)
@@ -280,6 +290,12 @@ def edge(moment: int) -> bytes:
     A fact became known when its day began.
     """
     return max(0, -(-moment // DAY)).to_bytes(4, "big")
+
+
+@lru_cache(maxsize=1_024)
+def found_edge(moment: int) -> bytes:
+    """The same of the days in `FOUND_ON`."""
+    return min(_LAST_DAY, max(0, -(-moment // DAY)) + 1).to_bytes(2, "big")
 
 
 @lru_cache(maxsize=1_024)

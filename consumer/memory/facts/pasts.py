@@ -2,22 +2,25 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final, Protocol
 
 from consumer.memory.facts.entries import (
     CLAIM,
+    EARLIER,
     FOUND,
     FOUND_ON,
     FRAUD,
+    NO_DAY,
     NO_POLICY,
     POLICY,
-    SEVERAL,
     Follows,
     KeyBytes,
     StoredFact,
     edge,
     edges,
+    found_edge,
     known_at,
     stored,
 )
@@ -27,6 +30,7 @@ from consumer.memory.facts.totals import (
     FRAUDS,
     UNDECIDED,
     UNFRAUDS,
+    Rows,
     Series,
     totals,
 )
@@ -40,7 +44,7 @@ _policy: Final = itemgetter(POLICY)
 class Reads(Protocol):
     """A state of a store."""
 
-    def series(self, key: KeyBytes, series: Series) -> bytes | None:
+    def series(self, key: KeyBytes, series: Series) -> Rows | None:
         """A series of a business-like entity."""
 
     def follows(self, claim: ClaimRef) -> Follows:
@@ -56,19 +60,30 @@ class FactsPast:
     Args:
         state: of a store.
         key: of the entity.
-        facts: in order; its latest before the moment that is asked for.
+        facts: its latest, in order; some may be of the moment that is asked for, or of later ones.
         span: milliseconds after which a fact is not seen any more.
+        since: it may be asked for moments whose `edge` is later. For earlier ones there are too few
+            facts before them.
     """
 
-    __slots__ = ("facts", "key", "span", "state")
+    __slots__ = ("_policies", "facts", "key", "since", "span", "state")
     has_totals = False
     """Whether it counts facts that are not among those it has."""
 
-    def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
+    def __init__(
+        self,
+        state: Reads,
+        key: KeyBytes,
+        facts: Sequence[StoredFact],
+        span: int,
+        since: bytes = b"",
+    ) -> None:
         self.state = state
         self.key = key
         self.facts = facts
         self.span = span
+        self.since = since
+        self._policies: Sequence[bytes] | None = None
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
@@ -84,7 +99,9 @@ class FactsPast:
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
-        return recent_of(self.facts, start, end, most, but)
+        if self._policies is None:
+            self._policies = list(map(_policy, self.facts))
+        return recent_of(self.facts, self._policies, (start, end), most, but)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
@@ -93,13 +110,23 @@ class FactsPast:
         if not found:
             return 0, 0
         oldest, end = edge(moment - self.span), edge(moment)
+        oldest_day, end_day = found_edge(moment - self.span), found_edge(moment)
         for fact in found:
-            if fact[FOUND] == SEVERAL:
-                findings = self.state.follows(fact[CLAIM]).findings
-                one, fraud = outcome(known_at(fact), findings, self.span, moment)
-                decided, frauds = decided + one, frauds + fraud
-            elif oldest <= fact < end and oldest <= fact[FOUND_ON] < end:
-                decided, frauds = decided + 1, frauds + (fact[FOUND] == FRAUD)
+            if not oldest <= fact < end:
+                continue
+            fraud = bool(fact[FOUND] & FRAUD)
+            for place in FOUND_ON:
+                day = fact[place]
+                if day < end_day:
+                    if day >= oldest_day and day != NO_DAY:
+                        decided, frauds = decided + 1, frauds + fraud
+                    break
+                fraud = not fraud
+            else:
+                if fact[FOUND] & EARLIER:
+                    findings = self.state.follows(fact[CLAIM]).findings
+                    one, fraud = outcome(known_at(fact), findings, self.span, moment)
+                    decided, frauds = decided + one, frauds + fraud
         return decided, frauds
 
 
@@ -113,8 +140,7 @@ class TotalsPast(FactsPast):
 
     def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
-        days = [_day(moment) for moment in (end, *starts)]
-        last, *before = totals(self.state.series(self.key, CLAIMS), days)
+        last, *before = totals(self.state.series(self.key, CLAIMS), _days((end, *starts)))
         return [last - sum_then for sum_then in before]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
@@ -127,8 +153,8 @@ class TotalsPast(FactsPast):
             self._difference(self.state.series(self.key, FRAUDS), UNFRAUDS, moment),
         )
 
-    def _difference(self, rises: bytes | None, falls: Series, moment: int) -> int:
-        days = (_day(moment),)
+    def _difference(self, rises: Rows | None, falls: Series, moment: int) -> int:
+        days = _days((moment,))
         return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 
 
@@ -174,6 +200,11 @@ class PendingFacts:
             self._waiting.add(fact, findings, bounds.span)
         self.facts: Sequence[StoredFact] = sorted(facts)
         self.replaced: Sequence[StoredFact] = sorted(replaced)
+
+    def latest(self, end: bytes, most: int) -> Sequence[StoredFact]:
+        """The latest facts before an `edge`, at most so many."""
+        last = bisect_left(self.facts, end)
+        return self.facts[max(0, last - most) : last]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """What these facts add to `Past.outcomes`."""
@@ -226,17 +257,20 @@ class PendingPast:
     Args:
         past: what the store has, but facts that do not count.
         waiting: what it does not have.
-        end: after the moments that are asked for.
-        most: how many of the latest facts there have to be.
+        more: facts of these, the latest before the moment that is asked for.
+
+    Attributes:
+        since: see `FactsPast`.
     """
 
-    __slots__ = ("_facts", "_past", "_waiting")
+    __slots__ = ("_facts", "_past", "_policies", "_waiting", "since")
 
-    def __init__(self, past: FactsPast, waiting: PendingFacts, end: int, most: int) -> None:
+    def __init__(self, past: FactsPast, waiting: PendingFacts, more: Sequence[StoredFact]) -> None:
         self._past = past
         self._waiting = waiting
-        last = bisect_left(waiting.facts, edge(end))
-        self._facts = sorted([*past.facts, *waiting.facts[max(0, last - most) : last]])
+        self._facts = sorted([*past.facts, *more])
+        self._policies = list(map(_policy, self._facts))
+        self.since = past.since
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
@@ -246,13 +280,13 @@ class PendingPast:
         """See `Past`."""
         counts = self._past.counts(starts, end)
         _add(counts, self._waiting.facts, starts, end, 1)
-        if self._past.has_totals:
+        if self._past.has_totals and self._waiting.replaced:
             _add(counts, self._waiting.replaced, starts, end, -1)
         return counts
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
-        return recent_of(self._facts, start, end, most, but)
+        return recent_of(self._facts, self._policies, (start, end), most, but)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
@@ -275,21 +309,34 @@ def _add(
 
 
 def recent_of(
-    facts: Sequence[StoredFact], start: int, end: int, most: int, but: ClaimRef | None
+    facts: Sequence[StoredFact],
+    policies: Sequence[bytes],
+    between: tuple[int, int],
+    most: int,
+    but: ClaimRef | None,
 ) -> tuple[int, int]:
-    """Of the latest of some facts, in order; see `Past.recent`."""
-    oldest, after = edges((start, end))
+    """Of the latest of some facts, in order; see `Past.recent`.
+
+    Args:
+        facts: of an entity.
+        policies: of each.
+        between: `start` and `end`.
+        most: how many are looked at.
+        but: a claim that is not one of them.
+    """
+    oldest, after = edges(between)
     first, last = bisect_left(facts, oldest), bisect_left(facts, after)
     if but is None:
-        seen = facts[max(first, last - most) : last]
+        seen, latest = set(policies[max(first, last - most) : last]), facts[last - 1]
     else:
-        some = facts[max(first, last - most - 1) : last]
-        seen = [fact for fact in some if fact[CLAIM] != but][-most:]
-    policies = set(map(_policy, seen))
-    policies.discard(NO_POLICY)
-    return len(policies), known_at(seen[-1])
+        some = range(max(first, last - most - 1), last)
+        places = [place for place in some if facts[place][CLAIM] != but][-most:]
+        seen, latest = {policies[place] for place in places}, facts[places[-1]]
+    seen.discard(NO_POLICY)
+    return len(seen), known_at(latest)
 
 
-def _day(moment: int) -> int:
-    """The first day that begins at a moment or later: days before it began before the moment."""
-    return -(-moment // DAY)
+@lru_cache(maxsize=1_024)
+def _days(moments: tuple[int, ...]) -> list[int]:
+    """The first day that begins at each moment or later: days before it began before the moment."""
+    return [-(-moment // DAY) for moment in moments]
