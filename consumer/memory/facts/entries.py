@@ -6,7 +6,7 @@ follows from entries, so that neither order nor repetition of records leaves a t
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -146,17 +146,26 @@ def key_of(entity: EntityKey) -> KeyBytes:
     return _BYTE[entity[0]] + entity[1]
 
 
-def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]) -> KeptClaim:
+def named_by(fact: RememberedClaim, numbers: Mapping[str, bytes]) -> Collection[KeyBytes]:
+    """The keys of the entities that a record names, each once.
+
+    Args:
+        fact: its value.
+        numbers: of the kinds that are remembered, as one byte, by their names.
+    """
+    return dict.fromkeys(
+        [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
+    )
+
+
+def kept_claim(key: FactKey, fact: RememberedClaim, named: Iterable[KeyBytes]) -> KeptClaim:
     """What is kept of a record of the log.
 
     Args:
         key: its key.
         fact: its value.
-        numbers: of the kinds that are remembered, as one byte, by their names.
+        named: the entities that it names; see `named_by`.
     """
-    named = dict.fromkeys(
-        [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
-    )
     return KeptClaim(
         (key.topic, key.partition, key.offset),
         fact.known_at // DAY,
@@ -170,13 +179,13 @@ def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]
 def kept_of(
     key: FactKey, fact: Remembered, numbers: Mapping[str, bytes]
 ) -> KeptClaim | KeptFinding:
-    """What is kept of a record of the log; see `kept_claim`.
+    """What is kept of a record of the log; see `named_by` for the numbers.
 
     Raises:
         ValueError: its value is not of the kind that its key says.
     """
     if isinstance(fact, RememberedClaim) and key.kind == FactKind.CLAIM:
-        return kept_claim(key, fact, numbers)
+        return kept_claim(key, fact, named_by(fact, numbers))
     if isinstance(fact, RememberedFinding) and key.kind == FactKind.FINDING:
         source = (key.topic, key.partition, key.offset)
         return KeptFinding(source, fact.known_at // DAY, fact.fraud)

@@ -40,6 +40,10 @@ from model.history.features import (
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
+NEVER: Final = 1 << 62
+"""After all moments."""
+ONCE: Final = b"\xff" * 5
+"""Sorts after all edges: of a past that is right for one moment only."""
 MOST_KEPT: Final = 50_000
 """Entities of which is kept what claims are told."""
 
@@ -56,13 +60,8 @@ class KeptHistories:
     def __init__(self) -> None:
         self._as_of = -1
         self._known: dict[EntityKey, KnownEntity] = {}
-        self._alike: dict[Shape, KnownEntity] = {}
-
-    def alike(self) -> dict[Shape, KnownEntity]:
-        """What is told of entities that one open claim names, to be added to."""
-        if len(self._alike) > MOST_KEPT:
-            self._alike = {}
-        return self._alike
+        self.alike: dict[Shape, KnownEntity] = {}
+        """What claims of any day are told of entities that look alike to them, to be added to."""
 
     def of(self, as_of: int, earlier: dict[EntityKey, KnownEntity]) -> dict[EntityKey, KnownEntity]:
         """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
@@ -103,12 +102,15 @@ class StoreState:
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
         self._told = told
-        self._pasts: dict[KeyBytes, FactsPast | None] = {}
+        self._pasts: dict[KeyBytes, FactsPast] = {}
         """What the store has, by entity."""
         self._merged: dict[EntityKey, PendingPast] = {}
         """The same with pending facts."""
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
+        self._as_of = -1
+        """The moment of the last claim, as most claims are followed by one of the same day."""
+        self._now = self._of_day = dict[EntityKey, KnownEntity]()
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
         self._waiting: dict[EntityKey, PendingFacts] = {}
@@ -127,16 +129,22 @@ class StoreState:
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
         claim, entities, as_of = asked
-        pending, itself = self._pending, self.follows(claim).facts
+        earliest, itself = self._earliest, self.follows(claim).facts
         business = self._layout.business
-        apart = self._apart.setdefault(as_of, {})
-        told = self._told.of(as_of, apart)
+        if as_of != self._as_of:
+            self._as_of, self._now = as_of, self._apart.setdefault(as_of, {})
+            self._of_day = self._told.of(as_of, self._now)
+        apart, told = self._now, self._of_day
         named = []
         for entity in entities:
             kind, key = entity[0], key_of(entity)
-            waits = entity in pending and self._waits(entity, as_of)
+            waits = (earliest.get(entity) or self._first(entity)) < as_of
             if waits or key in itself:
-                past = self._past(entity, key, as_of)
+                past = (
+                    self._with_pending(entity, key, as_of)
+                    if waits
+                    else self._stored(kind, key, as_of)
+                )
                 own = None if past is None else past.own(claim)
                 if own is not None and own.known_at < as_of:
                     named.append((kind, self._features(kind, past, own, as_of)))
@@ -154,44 +162,57 @@ class StoreState:
         """What claims are told that no fact of the entity is about."""
         kind = entity[0]
         if waits:
-            return self._features(kind, self._past(entity, key, as_of), None, as_of)
-        past = self._stored(kind, key, as_of)
-        if past is None:
-            return NEVER_SEEN
-        if len(past.facts) > 1 or past.facts[0][FOUND]:
-            return self._features(kind, past, None, as_of)
-        # Most entities that were seen were seen once, and most of these are told the same.
-        (fact,) = past.facts
+            return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
+        if key not in self._pasts:
+            facts = self._last(key, self._layout.most[kind] + 1)
+            if not facts:
+                return NEVER_SEEN
+            if len(facts) == 1 and not facts[0][FOUND]:
+                return self._of_one(kind, key, facts, as_of)
+            self._pasts[key] = self._made(kind, key, facts)
+        return self._features(kind, self._stored(kind, key, as_of), None, as_of)
+
+    def _of_one(
+        self, kind: int, key: KeyBytes, facts: Sequence[StoredFact], as_of: int
+    ) -> KnownEntity:
+        """What is told of an entity that one claim names of which nothing was found.
+
+        Most entities that were seen at all were seen once, and many of these are told the same.
+        """
+        (fact,) = facts
         shape = (kind, as_of - known_at(fact), fact[POLICY] == NO_POLICY)
-        alike = self._told.alike()
+        alike = self._told.alike
         found = alike.get(shape)
         if found is None:
-            found = alike[shape] = self._features(kind, past, None, as_of)
+            found = self._features(kind, self._made(kind, key, facts), None, as_of)
+            if len(alike) > MOST_KEPT:
+                alike.clear()
+            alike[shape] = found
         return found
 
-    def _waits(self, entity: EntityKey, as_of: int) -> bool:
-        """Whether any pending fact of an entity is seen."""
-        earliest = self._earliest.get(entity)
-        if earliest is None:
-            known = [fact.known_at for fact in self._pending[entity].values()]
-            earliest = self._earliest[entity] = start_of_day(min(known))
-        return earliest < as_of
+    def _first(self, entity: EntityKey) -> int:
+        """When the first pending fact of an entity became known; `NEVER` if there is none."""
+        pending = self._pending.get(entity)
+        if pending is None:
+            return NEVER
+        known = [fact.known_at for fact in pending.values()]
+        earliest = self._earliest[entity] = start_of_day(min(known))
+        return earliest
 
     def is_common(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> bool:
         """Whether an entity is taken for a placeholder, as a claim sees it."""
-        past, layout = self._past(entity, key_of(entity), as_of), self._layout
+        layout, key = self._layout, key_of(entity)
+        past = (
+            self._with_pending(entity, key, as_of)
+            if self._first(entity) < as_of
+            else self._stored(entity[0], key, as_of)
+        )
         own = None if past is None else past.own(claim)
         return is_common(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 
     def _features(self, kind: int, past: Past | None, own: Own | None, as_of: int) -> KnownEntity:
         layout = self._layout
         return entity_features(past, layout.kinds[kind], own, as_of, layout.bounds)
-
-    def _past(self, entity: EntityKey, key: KeyBytes, as_of: int) -> Past | None:
-        """What is known of an entity, with pending facts if any is seen."""
-        if entity in self._pending and self._waits(entity, as_of):
-            return self._with_pending(entity, key, as_of)
-        return self._stored(entity[0], key, as_of)
 
     def _with_pending(self, entity: EntityKey, key: KeyBytes, as_of: int) -> PendingPast:
         layout, kind = self._layout, entity[0]
@@ -204,7 +225,7 @@ class StoreState:
             pending = map(_floored, self._pending[entity].values())
             waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
         past = self._stored(kind, key, as_of)
-        right_later = past is self._pasts[key]
+        right_later = past is None or past.since < end
         if past is not None and waiting.gone:
             facts: Sequence[StoredFact]
             if past.since:
@@ -212,7 +233,7 @@ class StoreState:
                 facts, right_later = self.latest(key, as_of, most, waiting.gone), False
             else:
                 facts = [fact for fact in past.facts if fact[CLAIM] not in waiting.gone]
-            past = self._made(kind, key, facts, most)
+            past = self._made(kind, key, facts) if facts else None
         past = past or FactsPast(self, key, (), layout.span)
         if not right_later:
             return PendingPast(past, waiting, waiting.latest(end, most))
@@ -226,29 +247,32 @@ class StoreState:
         are, once; then those before it.
         """
         end, pasts, most = edge(as_of), self._pasts, self._layout.most[kind] + 1
-        if key in pasts:
-            past = pasts[key]
-        else:
-            past = pasts[key] = self._made(kind, key, self._last(key, most), most)
-        if past is None or past.since < end:
+        past = pasts.get(key)
+        if past is None:
+            facts = self._last(key, most)
+            if not facts:
+                return None
+            past = pasts[key] = self._made(kind, key, facts)
+        if past.since < end:
             return past
         if len(past.facts) == most:
             more = self._last(key, most + self._layout.bounds.business)
-            past = pasts[key] = self._made(kind, key, more, most)
-            if past is None or past.since < end:
+            past = pasts[key] = self._made(kind, key, more)
+            if past.since < end:
                 return past
-        return self._made(kind, key, self.latest(key, as_of, most), most)
+        past = self._made(kind, key, self.latest(key, as_of, most))
+        past.since = ONCE
+        return past
 
-    def _made(
-        self, kind: int, key: KeyBytes, facts: Sequence[StoredFact], most: int
-    ) -> FactsPast | None:
-        """The past of an entity, of its latest facts: so many, or all that it has."""
-        if not facts:
-            return None
-        some = len(facts) >= most
-        many = some and kind in self._layout.business
-        since = facts[most - 1] if some else b""
-        return (TotalsPast if many else FactsPast)(self, key, facts, self._layout.span, since)
+    def _made(self, kind: int, key: KeyBytes, facts: Sequence[StoredFact]) -> FactsPast:
+        """The past of an entity, of its latest facts: at least so many as are looked at, or all."""
+        layout = self._layout
+        most = layout.most[kind] + 1
+        many = len(facts) >= most
+        since = facts[most - 1] if many else b""
+        if many and kind in layout.business:
+            return TotalsPast(self, key, facts, layout.span, since)
+        return FactsPast(self, key, facts, layout.span, since)
 
     def _last(self, key: KeyBytes, most: int) -> Sequence[StoredFact]:
         """The latest facts of an entity, at most so many, in order."""
