@@ -50,8 +50,9 @@ OPEN, CLEARED, FRAUD = range(3)
 EARLIER: Final = 4
 """Something else was found before the days that are told: only the entry says when."""
 FOUND_ON: Final = slice(37, 39), slice(39, 41), slice(41, 43)
-"""The days on which something else was found than before, the latest first; `NO_DAY` if there are
-not so many. As fraud follows on cleared and cleared on fraud, what was found then is known."""
+"""The days on which something else was found than before, the latest first; `NO_DAY`, which is
+before all of them, if there are not so many. What was found then follows from what was found last,
+as it is something else each time."""
 NO_DAY: Final = bytes(2)
 _LAST_DAY: Final = (1 << 16) - 1
 """A day that is not told, as it does not fit."""

@@ -12,7 +12,6 @@ from consumer.memory.facts.entries import (
     FOUND,
     FOUND_ON,
     FRAUD,
-    NO_DAY,
     NO_POLICY,
     POLICY,
     Follows,
@@ -118,7 +117,7 @@ class FactsPast:
             for place in FOUND_ON:
                 day = fact[place]
                 if day < end_day:
-                    if day >= oldest_day and day != NO_DAY:
+                    if day >= oldest_day:
                         decided, frauds = decided + 1, frauds + fraud
                     break
                 fraud = not fraud

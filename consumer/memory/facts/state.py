@@ -164,7 +164,7 @@ class StoreState:
         if waits:
             return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
         if key not in self._pasts:
-            facts = self._last(key, self._layout.most[kind] + 1)
+            facts = self._last(key, self._layout.read[kind])
             if not facts:
                 return NEVER_SEEN
             if len(facts) == 1 and not facts[0][FOUND]:
@@ -216,7 +216,7 @@ class StoreState:
 
     def _with_pending(self, entity: EntityKey, key: KeyBytes, as_of: int) -> PendingPast:
         layout, kind = self._layout, entity[0]
-        end, most = edge(as_of), layout.most[kind] + 1
+        end, most = edge(as_of), layout.read[kind]
         merged = self._merged.get(entity)
         if merged is not None and merged.since < end:
             return merged
@@ -246,7 +246,7 @@ class StoreState:
         The latest facts are read once. If they do not go back to those before the moment, some more
         are, once; then those before it.
         """
-        end, pasts, most = edge(as_of), self._pasts, self._layout.most[kind] + 1
+        end, pasts, most = edge(as_of), self._pasts, self._layout.read[kind]
         past = pasts.get(key)
         if past is None:
             facts = self._last(key, most)
@@ -267,7 +267,7 @@ class StoreState:
     def _made(self, kind: int, key: KeyBytes, facts: Sequence[StoredFact]) -> FactsPast:
         """The past of an entity, of its latest facts: at least so many as are looked at, or all."""
         layout = self._layout
-        most = layout.most[kind] + 1
+        most = layout.read[kind]
         many = len(facts) >= most
         since = facts[most - 1] if many else b""
         if many and kind in layout.business:

@@ -16,7 +16,6 @@ from consumer.memory.facts.entries import (
     KeyBytes,
     changed,
     decode,
-    edge,
     encode,
     encode_extract,
     follows,
@@ -83,14 +82,8 @@ class Writing:
 
     def changed_before(self, moment: int) -> set[KeyBytes]:
         """Business-like entities of which something changed that is seen as of a moment."""
-        end, day = edge(moment), -(-moment // DAY)
-        rows = {
-            key
-            for key, value in (*self._put, *self._gone)
-            if value < end and key[0] in self._layout.business
-        }
-        series = {key[:-1] for key, changes in self._totals.items() if min(changes) < day}
-        return rows | series
+        day = -(-moment // DAY)
+        return {key[:-1] for key, changes in self._totals.items() if min(changes) < day}
 
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
         """Take in a claim of which nothing was known, if all that it names counts; else False."""
