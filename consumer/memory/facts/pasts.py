@@ -65,7 +65,7 @@ class FactsPast:
             facts before them.
     """
 
-    __slots__ = ("_policies", "facts", "key", "since", "span", "state")
+    __slots__ = ("facts", "key", "since", "span", "state")
     has_totals = False
     """Whether it counts facts that are not among those it has."""
 
@@ -82,7 +82,6 @@ class FactsPast:
         self.facts = facts
         self.span = span
         self.since = since
-        self._policies: Sequence[bytes] | None = None
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
@@ -98,9 +97,7 @@ class FactsPast:
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
-        if self._policies is None:
-            self._policies = list(map(_policy, self.facts))
-        return recent_of(self.facts, self._policies, (start, end), most, but)
+        return recent_of(self.facts, None, (start, end), most, but)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
@@ -309,7 +306,7 @@ def _add(
 
 def recent_of(
     facts: Sequence[StoredFact],
-    policies: Sequence[bytes],
+    policies: Sequence[bytes] | None,
     between: tuple[int, int],
     most: int,
     but: ClaimRef | None,
@@ -318,7 +315,7 @@ def recent_of(
 
     Args:
         facts: of an entity.
-        policies: of each.
+        policies: of each, where it is known already.
         between: `start` and `end`.
         most: how many are looked at.
         but: a claim that is not one of them.
@@ -326,11 +323,12 @@ def recent_of(
     oldest, after = edges(between)
     first, last = bisect_left(facts, oldest), bisect_left(facts, after)
     if but is None:
-        seen, latest = set(policies[max(first, last - most) : last]), facts[last - 1]
+        some = slice(max(first, last - most), last)
+        seen = set(map(_policy, facts[some]) if policies is None else policies[some])
+        latest = facts[last - 1]
     else:
-        some = range(max(first, last - most - 1), last)
-        places = [place for place in some if facts[place][CLAIM] != but][-most:]
-        seen, latest = {policies[place] for place in places}, facts[places[-1]]
+        others = [fact for fact in facts[max(first, last - most - 1) : last] if fact[CLAIM] != but]
+        seen, latest = set(map(_policy, others[-most:])), others[-1]
     seen.discard(NO_POLICY)
     return len(seen), known_at(latest)
 

@@ -40,8 +40,6 @@ from model.history.features import (
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
-NEVER: Final = 1 << 62
-"""After all moments."""
 ONCE: Final = b"\xff" * 5
 """Sorts after all edges: of a past that is right for one moment only."""
 MOST_KEPT: Final = 50_000
@@ -129,7 +127,8 @@ class StoreState:
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
         claim, entities, as_of = asked
-        earliest, itself = self._earliest, self.follows(claim).facts
+        pending, earliest = self._pending, self._earliest
+        itself = self.follows(claim).facts
         business = self._layout.business
         if as_of != self._as_of:
             self._as_of, self._now = as_of, self._apart.setdefault(as_of, {})
@@ -138,7 +137,7 @@ class StoreState:
         named = []
         for entity in entities:
             kind, key = entity[0], key_of(entity)
-            waits = (earliest.get(entity) or self._first(entity)) < as_of
+            waits = entity in pending and (earliest.get(entity) or self._first(entity)) < as_of
             if waits or key in itself:
                 past = (
                     self._with_pending(entity, key, as_of)
@@ -164,12 +163,14 @@ class StoreState:
         if waits:
             return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
         if key not in self._pasts:
-            facts = self._last(key, self._layout.read[kind])
-            if not facts:
+            if not self._cursor.set_key(key):
                 return NEVER_SEEN
+            facts = self._back(self._layout.read[kind])
             if len(facts) == 1 and not facts[0][FOUND]:
                 return self._of_one(kind, key, facts, as_of)
-            self._pasts[key] = self._made(kind, key, facts)
+            past = self._pasts[key] = self._made(kind, key, facts)
+            if past.since < edge(as_of):
+                return self._features(kind, past, None, as_of)
         return self._features(kind, self._stored(kind, key, as_of), None, as_of)
 
     def _of_one(
@@ -191,12 +192,11 @@ class StoreState:
         return found
 
     def _first(self, entity: EntityKey) -> int:
-        """When the first pending fact of an entity became known; `NEVER` if there is none."""
-        pending = self._pending.get(entity)
-        if pending is None:
-            return NEVER
-        known = [fact.known_at for fact in pending.values()]
-        earliest = self._earliest[entity] = start_of_day(min(known))
+        """When the first pending fact of an entity became known, which has any."""
+        known = [fact.known_at for fact in self._pending[entity].values()]
+        earliest = self._earliest[entity] = start_of_day(
+            known[0] if len(known) == 1 else min(known)
+        )
         return earliest
 
     def is_common(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> bool:
@@ -204,7 +204,7 @@ class StoreState:
         layout, key = self._layout, key_of(entity)
         past = (
             self._with_pending(entity, key, as_of)
-            if self._first(entity) < as_of
+            if entity in self._pending and self._first(entity) < as_of
             else self._stored(entity[0], key, as_of)
         )
         own = None if past is None else past.own(claim)
@@ -276,9 +276,11 @@ class StoreState:
 
     def _last(self, key: KeyBytes, most: int) -> Sequence[StoredFact]:
         """The latest facts of an entity, at most so many, in order."""
+        return self._back(most) if self._cursor.set_key(key) else ()
+
+    def _back(self, most: int) -> Sequence[StoredFact]:
+        """The same of the entity at which the cursor is."""
         cursor = self._cursor
-        if not cursor.set_key(key):
-            return ()
         cursor.last_dup()
         facts: list[StoredFact] = list(islice(cursor.iterprev_dup(), most))
         facts.reverse()

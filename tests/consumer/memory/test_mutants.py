@@ -117,8 +117,7 @@ MUTANTS = [
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", "waits = (earliest.get(entity) or self._first(entity)) < as_of",
-        "waits = False",
+        "facts.state", "waits = entity in pending and (earliest", "waits = False and (earliest",
     ),
     Mutant(
         "pending facts are not among the latest",
