@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Final, Protocol
 
@@ -38,6 +38,8 @@ from model.history.past import Changes, Own, outcome, steps
 from model.history.plan import Bounds
 
 _policy: Final = itemgetter(POLICY)
+# What a NamedTuple is called by is a function in Python; this is its equal in C.
+_own: Final = partial(tuple.__new__, Own)
 
 
 class Reads(Protocol):
@@ -180,20 +182,24 @@ class PendingFacts:
         replaced = []
         facts = []
         self._waiting, self._stored = _Totals(), _Totals()
+        follows = state.follows
         for claim, fact in counts.items():
-            known, findings = state.follows(claim)
-            kept = known.get(key)
-            if kept is None and _comes_late(fact, key, known, bounds.names):
+            known, findings = follows(claim)
+            kept = known.get(key) if known else None
+            if kept is None and known and _comes_late(fact, key, known, bounds.names):
                 continue
             if kept is not None:
                 if first_of(kept, fact) == kept:
                     continue
                 self.gone.add(claim)
                 replaced.append(stored(kept.known_at // DAY, claim, kept.policy))
-                self._stored.add(kept, findings, bounds.span)
-            self.own[claim] = Own(claim, fact.known_at, findings)
-            facts.append(stored(fact.known_at // DAY, claim, fact.policy))
-            self._waiting.add(fact, findings, bounds.span)
+                if findings:
+                    self._stored.add(kept, findings, bounds.span)
+            came_at = fact.known_at
+            self.own[claim] = _own((claim, came_at, findings))
+            facts.append(stored(came_at // DAY, claim, fact.policy))
+            if findings:
+                self._waiting.add(fact, findings, bounds.span)
         self.facts: Sequence[StoredFact] = sorted(facts)
         self.replaced: Sequence[StoredFact] = sorted(replaced)
 
@@ -219,7 +225,7 @@ class _Totals:
         self._sorted = True
 
     def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact], span: int) -> None:
-        for moment, decided, fraud in steps(fact.known_at, findings, span) if findings else ():
+        for moment, decided, fraud in steps(fact.known_at, findings, span):
             self._sorted = False
             for total, step in ((self._decided, decided), (self._frauds, fraud)):
                 if step:
