@@ -6,7 +6,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
-from consumer.batch.records import Message, Record
+from consumer.batch.records import Message, Record, coordinates
 from consumer.errors import SettingsError
 from consumer.memory.pending import Claimed
 from consumer.memory.view import LogFact
@@ -121,6 +121,7 @@ class NoteTaker:
 _naming: Final = partial(tuple.__new__, Naming)
 _record: Final = partial(tuple.__new__, Record)
 _claimed: Final = partial(tuple.__new__, Claimed)
+_log_fact: Final = partial(tuple.__new__, LogFact)
 
 
 def _values(claims: Sequence[Any], name: str | None) -> Sequence[Any]:
@@ -140,19 +141,20 @@ def finding_record(claim_id: str, moment: int, source: Source, *, fraud: bool) -
     return Record(fact_key(FactKind.FINDING, claim_id, source), encoded(said), None)
 
 
-def check_key(found: LogFact, fingerprint: str, place: Source) -> None:
+def check_key(found: LogFact, fingerprint: str, message: Message) -> None:
     """Check that a record was hashed with the key at hand.
 
     Args:
         found: what it says.
         fingerprint: of the key.
-        place: where it stands in the log.
+        message: it is in this one.
 
     Raises:
         SettingsError: it was not.
     """
     said = found.fact
     if isinstance(said, RememberedClaim) and said.key != fingerprint:
+        place = coordinates(message)
         raise SettingsError(
             f"{place.topic}[{place.partition}]@{place.offset} was hashed with another key "
             f"(fingerprint {said.key}) than that in MEMORY_KEY_FILE ({fingerprint}): with this one "
@@ -171,7 +173,7 @@ def log_fact(key: bytes | None, value: bytes | None) -> LogFact:
     if value is None:
         return LogFact(place, None)
     fact = read_fact(value)
-    kind = FactKind.CLAIM if isinstance(fact, RememberedClaim) else FactKind.FINDING
-    if (kind, fact.claim_id) != (place.kind, place.claim_id):
+    is_claim = isinstance(fact, RememberedClaim)
+    if is_claim is not (place[0] is FactKind.CLAIM) or fact.claim_id != place[1]:
         raise NoFactError("its key is that of another fact")
-    return LogFact(place, fact)
+    return _log_fact((place, fact))

@@ -43,11 +43,18 @@ class PendingClaims:
 
     def add(self, batch: Sequence[Claimed]) -> None:
         """Take in a batch that is about to be published."""
+        claims, known = self._claims, self._facts
         for claimed in batch:
-            self._forget(claimed.key)
-            self._claims[claimed.key] = claimed
-            for entity in claimed.entities:
-                self._facts.setdefault(entity, {})[claimed.key] = claimed.fact
+            key, fact, entities = claimed
+            if key in claims:
+                self._forget(key)
+            claims[key] = claimed
+            for entity in entities:
+                facts = known.get(entity)
+                if facts is None:
+                    known[entity] = {key: fact}
+                else:
+                    facts[key] = fact
         self._uncommitted.append([claimed.key for claimed in batch])
         # The first of a dictionary is looked for among those that were removed: once a batch.
         for key in list(islice(self._claims, max(0, len(self._claims) - self._most))):

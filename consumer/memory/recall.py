@@ -122,9 +122,10 @@ class Memory:
     def _count(self, kinds: Sequence[EntityKind], histories: Sequence[ClaimHistory]) -> None:
         for number, kind in enumerate(kinds):
             flag = f"{COMMON}:{kind.kind}"
-            common = sum(flag in history.flags for history in histories)
-            seen = sum(history.kinds[number].days_since >= 0 for history in histories)
-            known = sum(history.kinds[number].decided >= 0 for history in histories)
+            common = sum([flag in history.flags for history in histories if history.flags])
+            told = [history.kinds[number] for history in histories]
+            seen = sum([one.days_since >= 0 for one in told])
+            known = sum([one.decided >= 0 for one in told])
             without = len(histories) - known - common
             self._metrics.recalled(number, (seen, known - seen, common, max(0, without)))
 

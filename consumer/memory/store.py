@@ -128,7 +128,7 @@ class MemoryStore:
             kinds=kinds,
             bounds=bounds,
             span=bounds.span,
-            most=tuple(bounds.most(kind.like) for kind in kinds),
+            read=tuple(bounds.most(kind.like) + 1 for kind in kinds),
             numbers={kind.kind: bytes([number]) for number, kind in enumerate(kinds)},
             business=frozenset(n for n, kind in enumerate(kinds) if kind.like == "business"),
         )

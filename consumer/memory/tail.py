@@ -224,21 +224,28 @@ class Tail:
 
     def _apply(self, messages: Sequence[Message]) -> None:
         facts: list[LogFact] = []
+        keys: list[bytes] = []
+        ends: dict[int, int] = {}
         for message in messages:
-            place = coordinates(message)
-            partition, offset = place.partition, place.offset
+            place, key = coordinates(message), message.key()
             try:
-                found = log_fact(message.key(), message.value())
+                found = log_fact(key, message.value())
             except (*UNREADABLE, NoFactError) as error:
                 self._counts.unreadable()
-                log.warning("unreadable: %s[%d]@%d: %s", self._topic, partition, offset, error)
+                where = self._topic, place.partition, place.offset
+                log.warning("unreadable: %s[%d]@%d: %s", *where, error)
             else:
-                check_key(found, self._fingerprint, place)
+                check_key(found, self._fingerprint, message)
                 facts.append(found)
+            if key is not None:
+                keys.append(key)
+            # Records of a partition are in its order.
+            ends[place.partition] = place.offset + 1
+        for partition, end in ends.items():
             # The end of the partition, past a commit, may have come with its last records.
-            self._positions[partition] = max(self._positions.get(partition, 0), offset + 1)
+            self._positions[partition] = max(self._positions.get(partition, 0), end)
         self._view.apply(facts, self._positions)
-        self._returned(key for message in messages if (key := message.key()) is not None)
+        self._returned(keys)
         self._counts.applied(len(facts))
 
     def _ask_for_topic(self) -> None:

@@ -209,5 +209,5 @@ class LogScan:
             log.warning("unreadable: %s[%d]@%d: %s", *where, error)
             return None
         if self._fingerprint is not None:
-            check_key(told, self._fingerprint, place)
+            check_key(told, self._fingerprint, message)
         return LogRecord(place.partition, key, told, message.timestamp()[1])

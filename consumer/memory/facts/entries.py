@@ -6,7 +6,7 @@ follows from entries, so that neither order nor repetition of records leaves a t
 """
 
 import struct
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -45,13 +45,20 @@ CLAIM: Final = slice(4, 20)
 POLICY: Final = slice(20, 36)
 """`NO_POLICY` if there is none."""
 FOUND: Final = 36
-"""What was found: `OPEN`, `CLEARED`, `FRAUD`, or `SEVERAL`, if only the entry says."""
-OPEN, CLEARED, FRAUD, SEVERAL = range(4)
-FOUND_ON: Final = slice(37, 41)
-"""The day on which it was found, if it was once."""
+"""What was found last: `OPEN`, `CLEARED` or `FRAUD`; and `EARLIER`."""
+OPEN, CLEARED, FRAUD = range(3)
+EARLIER: Final = 4
+"""Something else was found before the days that are told: only the entry says when."""
+FOUND_ON: Final = slice(37, 39), slice(39, 41), slice(41, 43)
+"""The days on which something else was found than before, the latest first; `NO_DAY`, which is
+before all of them, if there are not so many. What was found then follows from what was found last,
+as it is something else each time."""
+NO_DAY: Final = bytes(2)
+_LAST_DAY: Final = (1 << 16) - 1
+"""A day that is not told, as it does not fit."""
 _BYTE: Final = [bytes([number]) for number in range(256)]
 NO_POLICY: Final = bytes(HASH_BYTES)
-_FACT: Final = struct.Struct(">I16s16sBI")
+_FACT: Final = struct.Struct(">I16s16sB3H")
 
 
 class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
@@ -140,17 +147,26 @@ def key_of(entity: EntityKey) -> KeyBytes:
     return _BYTE[entity[0]] + entity[1]
 
 
-def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]) -> KeptClaim:
+def named_by(fact: RememberedClaim, numbers: Mapping[str, bytes]) -> Collection[KeyBytes]:
+    """The keys of the entities that a record names, each once.
+
+    Args:
+        fact: its value.
+        numbers: of the kinds that are remembered, as one byte, by their names.
+    """
+    return dict.fromkeys(
+        [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
+    )
+
+
+def kept_claim(key: FactKey, fact: RememberedClaim, named: Iterable[KeyBytes]) -> KeptClaim:
     """What is kept of a record of the log.
 
     Args:
         key: its key.
         fact: its value.
-        numbers: of the kinds that are remembered, as one byte, by their names.
+        named: the entities that it names; see `named_by`.
     """
-    named = dict.fromkeys(
-        [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
-    )
     return KeptClaim(
         (key.topic, key.partition, key.offset),
         fact.known_at // DAY,
@@ -164,13 +180,13 @@ def kept_claim(key: FactKey, fact: RememberedClaim, numbers: Mapping[str, bytes]
 def kept_of(
     key: FactKey, fact: Remembered, numbers: Mapping[str, bytes]
 ) -> KeptClaim | KeptFinding:
-    """What is kept of a record of the log; see `kept_claim`.
+    """What is kept of a record of the log; see `named_by` for the numbers.
 
     Raises:
         ValueError: its value is not of the kind that its key says.
     """
     if isinstance(fact, RememberedClaim) and key.kind == FactKind.CLAIM:
-        return kept_claim(key, fact, numbers)
+        return kept_claim(key, fact, named_by(fact, numbers))
     if isinstance(fact, RememberedFinding) and key.kind == FactKind.FINDING:
         source = (key.topic, key.partition, key.offset)
         return KeptFinding(source, fact.known_at // DAY, fact.fraud)
@@ -264,13 +280,17 @@ def stored(
         policy: what it is made under.
         findings: on the claim.
     """
-    found, found_on = OPEN, 0
-    if len(findings) == 1:
-        found = FRAUD if findings[0].fraud else CLEARED
-        found_on = findings[0].known_at // DAY
-    elif findings:
-        found = SEVERAL
-    return _FACT.pack(day, claim, policy or NO_POLICY, found, found_on)
+    if not findings:
+        return _FACT.pack(day, claim, policy or NO_POLICY, OPEN, 0, 0, 0)
+    found = FRAUD if findings[-1].fraud else CLEARED
+    days = [one.known_at // DAY + 1 for one in reversed(findings[-len(FOUND_ON) :])]
+    if days[0] >= _LAST_DAY:
+        days, found = [_LAST_DAY] * len(FOUND_ON), found | EARLIER
+    elif len(findings) > len(FOUND_ON):
+        found |= EARLIER
+    return _FACT.pack(
+        day, claim, policy or NO_POLICY, found, *days, *[0] * (len(FOUND_ON) - len(days))
+    )
 
 
 @lru_cache(maxsize=1_024)
@@ -280,6 +300,12 @@ def edge(moment: int) -> bytes:
     A fact became known when its day began.
     """
     return max(0, -(-moment // DAY)).to_bytes(4, "big")
+
+
+@lru_cache(maxsize=1_024)
+def found_edge(moment: int) -> bytes:
+    """The same of the days in `FOUND_ON`."""
+    return min(_LAST_DAY, max(0, -(-moment // DAY)) + 1).to_bytes(2, "big")
 
 
 @lru_cache(maxsize=1_024)

@@ -13,7 +13,7 @@ from msgspec import Struct
 from consumer.errors import SettingsError
 from model.history.plan import EntityKind
 
-FORMAT: Final = f"3 {sys.byteorder}"
+FORMAT: Final = f"4 {sys.byteorder}"
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
 OWNER: Final = "owner.json"

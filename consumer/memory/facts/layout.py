@@ -20,8 +20,9 @@ class Layout(NamedTuple):
     bounds: Bounds
     span: int
     """Milliseconds after which a fact is not seen any more."""
-    most: tuple[int, ...]
-    """How many of the latest claims are looked at, by number of the kind."""
+    read: tuple[int, ...]
+    """How many of the latest claims are read, by number of the kind: one more than are looked at,
+    as the claim that asks may be one of them."""
     numbers: dict[str, bytes]
     """Of the kinds, as one byte, by their names; facts of other kinds are not kept."""
     business: frozenset[int]

@@ -2,22 +2,24 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from operator import itemgetter
 from typing import Final, Protocol
 
 from consumer.memory.facts.entries import (
     CLAIM,
+    EARLIER,
     FOUND,
     FOUND_ON,
     FRAUD,
     NO_POLICY,
     POLICY,
-    SEVERAL,
     Follows,
     KeyBytes,
     StoredFact,
     edge,
     edges,
+    found_edge,
     known_at,
     stored,
 )
@@ -27,6 +29,7 @@ from consumer.memory.facts.totals import (
     FRAUDS,
     UNDECIDED,
     UNFRAUDS,
+    Rows,
     Series,
     totals,
 )
@@ -35,12 +38,14 @@ from model.history.past import Changes, Own, outcome, steps
 from model.history.plan import Bounds
 
 _policy: Final = itemgetter(POLICY)
+# What a NamedTuple is called by is a function in Python; this is its equal in C.
+_own: Final = partial(tuple.__new__, Own)
 
 
 class Reads(Protocol):
     """A state of a store."""
 
-    def series(self, key: KeyBytes, series: Series) -> bytes | None:
+    def series(self, key: KeyBytes, series: Series) -> Rows | None:
         """A series of a business-like entity."""
 
     def follows(self, claim: ClaimRef) -> Follows:
@@ -56,19 +61,29 @@ class FactsPast:
     Args:
         state: of a store.
         key: of the entity.
-        facts: in order; its latest before the moment that is asked for.
+        facts: its latest, in order; some may be of the moment that is asked for, or of later ones.
         span: milliseconds after which a fact is not seen any more.
+        since: it may be asked for moments whose `edge` is later. For earlier ones there are too few
+            facts before them.
     """
 
-    __slots__ = ("facts", "key", "span", "state")
+    __slots__ = ("facts", "key", "since", "span", "state")
     has_totals = False
     """Whether it counts facts that are not among those it has."""
 
-    def __init__(self, state: Reads, key: KeyBytes, facts: Sequence[StoredFact], span: int) -> None:
+    def __init__(
+        self,
+        state: Reads,
+        key: KeyBytes,
+        facts: Sequence[StoredFact],
+        span: int,
+        since: bytes = b"",
+    ) -> None:
         self.state = state
         self.key = key
         self.facts = facts
         self.span = span
+        self.since = since
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
@@ -84,7 +99,7 @@ class FactsPast:
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
-        return recent_of(self.facts, start, end, most, but)
+        return recent_of(self.facts, None, (start, end), most, but)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
@@ -93,13 +108,23 @@ class FactsPast:
         if not found:
             return 0, 0
         oldest, end = edge(moment - self.span), edge(moment)
+        oldest_day, end_day = found_edge(moment - self.span), found_edge(moment)
         for fact in found:
-            if fact[FOUND] == SEVERAL:
-                findings = self.state.follows(fact[CLAIM]).findings
-                one, fraud = outcome(known_at(fact), findings, self.span, moment)
-                decided, frauds = decided + one, frauds + fraud
-            elif oldest <= fact < end and oldest <= fact[FOUND_ON] < end:
-                decided, frauds = decided + 1, frauds + (fact[FOUND] == FRAUD)
+            if not oldest <= fact < end:
+                continue
+            fraud = bool(fact[FOUND] & FRAUD)
+            for place in FOUND_ON:
+                day = fact[place]
+                if day < end_day:
+                    if day >= oldest_day:
+                        decided, frauds = decided + 1, frauds + fraud
+                    break
+                fraud = not fraud
+            else:
+                if fact[FOUND] & EARLIER:
+                    findings = self.state.follows(fact[CLAIM]).findings
+                    one, fraud = outcome(known_at(fact), findings, self.span, moment)
+                    decided, frauds = decided + one, frauds + fraud
         return decided, frauds
 
 
@@ -113,8 +138,7 @@ class TotalsPast(FactsPast):
 
     def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
-        days = [_day(moment) for moment in (end, *starts)]
-        last, *before = totals(self.state.series(self.key, CLAIMS), days)
+        last, *before = totals(self.state.series(self.key, CLAIMS), _days((end, *starts)))
         return [last - sum_then for sum_then in before]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
@@ -127,8 +151,8 @@ class TotalsPast(FactsPast):
             self._difference(self.state.series(self.key, FRAUDS), UNFRAUDS, moment),
         )
 
-    def _difference(self, rises: bytes | None, falls: Series, moment: int) -> int:
-        days = (_day(moment),)
+    def _difference(self, rises: Rows | None, falls: Series, moment: int) -> int:
+        days = _days((moment,))
         return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 
 
@@ -158,22 +182,31 @@ class PendingFacts:
         replaced = []
         facts = []
         self._waiting, self._stored = _Totals(), _Totals()
+        follows = state.follows
         for claim, fact in counts.items():
-            known, findings = state.follows(claim)
-            kept = known.get(key)
-            if kept is None and _comes_late(fact, key, known, bounds.names):
+            known, findings = follows(claim)
+            kept = known.get(key) if known else None
+            if kept is None and known and _comes_late(fact, key, known, bounds.names):
                 continue
             if kept is not None:
                 if first_of(kept, fact) == kept:
                     continue
                 self.gone.add(claim)
                 replaced.append(stored(kept.known_at // DAY, claim, kept.policy))
-                self._stored.add(kept, findings, bounds.span)
-            self.own[claim] = Own(claim, fact.known_at, findings)
-            facts.append(stored(fact.known_at // DAY, claim, fact.policy))
-            self._waiting.add(fact, findings, bounds.span)
+                if findings:
+                    self._stored.add(kept, findings, bounds.span)
+            came_at = fact.known_at
+            self.own[claim] = _own((claim, came_at, findings))
+            facts.append(stored(came_at // DAY, claim, fact.policy))
+            if findings:
+                self._waiting.add(fact, findings, bounds.span)
         self.facts: Sequence[StoredFact] = sorted(facts)
         self.replaced: Sequence[StoredFact] = sorted(replaced)
+
+    def latest(self, end: bytes, most: int) -> Sequence[StoredFact]:
+        """The latest facts before an `edge`, at most so many."""
+        last = bisect_left(self.facts, end)
+        return self.facts[max(0, last - most) : last]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """What these facts add to `Past.outcomes`."""
@@ -192,7 +225,7 @@ class _Totals:
         self._sorted = True
 
     def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact], span: int) -> None:
-        for moment, decided, fraud in steps(fact.known_at, findings, span) if findings else ():
+        for moment, decided, fraud in steps(fact.known_at, findings, span):
             self._sorted = False
             for total, step in ((self._decided, decided), (self._frauds, fraud)):
                 if step:
@@ -226,17 +259,20 @@ class PendingPast:
     Args:
         past: what the store has, but facts that do not count.
         waiting: what it does not have.
-        end: after the moments that are asked for.
-        most: how many of the latest facts there have to be.
+        more: facts of these, the latest before the moment that is asked for.
+
+    Attributes:
+        since: see `FactsPast`.
     """
 
-    __slots__ = ("_facts", "_past", "_waiting")
+    __slots__ = ("_facts", "_past", "_policies", "_waiting", "since")
 
-    def __init__(self, past: FactsPast, waiting: PendingFacts, end: int, most: int) -> None:
+    def __init__(self, past: FactsPast, waiting: PendingFacts, more: Sequence[StoredFact]) -> None:
         self._past = past
         self._waiting = waiting
-        last = bisect_left(waiting.facts, edge(end))
-        self._facts = sorted([*past.facts, *waiting.facts[max(0, last - most) : last]])
+        self._facts = sorted([*past.facts, *more])
+        self._policies = list(map(_policy, self._facts))
+        self.since = past.since
 
     def own(self, claim: ClaimRef) -> Own | None:
         """See `Past`."""
@@ -246,13 +282,13 @@ class PendingPast:
         """See `Past`."""
         counts = self._past.counts(starts, end)
         _add(counts, self._waiting.facts, starts, end, 1)
-        if self._past.has_totals:
+        if self._past.has_totals and self._waiting.replaced:
             _add(counts, self._waiting.replaced, starts, end, -1)
         return counts
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
         """See `Past`."""
-        return recent_of(self._facts, start, end, most, but)
+        return recent_of(self._facts, self._policies, (start, end), most, but)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
@@ -275,21 +311,35 @@ def _add(
 
 
 def recent_of(
-    facts: Sequence[StoredFact], start: int, end: int, most: int, but: ClaimRef | None
+    facts: Sequence[StoredFact],
+    policies: Sequence[bytes] | None,
+    between: tuple[int, int],
+    most: int,
+    but: ClaimRef | None,
 ) -> tuple[int, int]:
-    """Of the latest of some facts, in order; see `Past.recent`."""
-    oldest, after = edges((start, end))
+    """Of the latest of some facts, in order; see `Past.recent`.
+
+    Args:
+        facts: of an entity.
+        policies: of each, where it is known already.
+        between: `start` and `end`.
+        most: how many are looked at.
+        but: a claim that is not one of them.
+    """
+    oldest, after = edges(between)
     first, last = bisect_left(facts, oldest), bisect_left(facts, after)
     if but is None:
-        seen = facts[max(first, last - most) : last]
+        some = slice(max(first, last - most), last)
+        seen = set(map(_policy, facts[some]) if policies is None else policies[some])
+        latest = facts[last - 1]
     else:
-        some = facts[max(first, last - most - 1) : last]
-        seen = [fact for fact in some if fact[CLAIM] != but][-most:]
-    policies = set(map(_policy, seen))
-    policies.discard(NO_POLICY)
-    return len(policies), known_at(seen[-1])
+        others = [fact for fact in facts[max(first, last - most - 1) : last] if fact[CLAIM] != but]
+        seen, latest = set(map(_policy, others[-most:])), others[-1]
+    seen.discard(NO_POLICY)
+    return len(seen), known_at(latest)
 
 
-def _day(moment: int) -> int:
-    """The first day that begins at a moment or later: days before it began before the moment."""
-    return -(-moment // DAY)
+@lru_cache(maxsize=1_024)
+def _days(moments: tuple[int, ...]) -> list[int]:
+    """The first day that begins at each moment or later: days before it began before the moment."""
+    return [-(-moment // DAY) for moment in moments]

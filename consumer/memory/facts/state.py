@@ -8,7 +8,10 @@ import msgspec
 
 from consumer.memory.facts.entries import (
     CLAIM,
+    FOUND,
+    NO_POLICY,
     NOTHING,
+    POLICY,
     Entry,
     Extract,
     Follows,
@@ -18,10 +21,11 @@ from consumer.memory.facts.entries import (
     edge,
     follows,
     key_of,
+    known_at,
 )
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.pasts import FactsPast, PendingFacts, PendingPast, TotalsPast
-from consumer.memory.facts.totals import Series
+from consumer.memory.facts.totals import Rows, Series, rows_of
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import ClaimFact, ClaimRef, start_of_day
@@ -36,8 +40,14 @@ from model.history.features import (
 from model.history.past import Own, Past
 from model.history.store import EntityKey
 
+ONCE: Final = b"\xff" * 5
+"""Sorts after all edges: of a past that is right for one moment only."""
 MOST_KEPT: Final = 50_000
 """Entities of which is kept what claims are told."""
+
+Shape = tuple[int, int, bool]
+"""Of an entity that one claim names of which nothing was found: the number of its kind, for how
+long that has been known, and whether its policy is not."""
 
 
 class KeptHistories:
@@ -48,6 +58,8 @@ class KeptHistories:
     def __init__(self) -> None:
         self._as_of = -1
         self._known: dict[EntityKey, KnownEntity] = {}
+        self.alike: dict[Shape, KnownEntity] = {}
+        """What claims of any day are told of entities that look alike to them, to be added to."""
 
     def of(self, as_of: int, earlier: dict[EntityKey, KnownEntity]) -> dict[EntityKey, KnownEntity]:
         """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
@@ -88,13 +100,19 @@ class StoreState:
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
         self._told = told
-        self._pasts: dict[int, dict[EntityKey, Past | None]] = {}
-        """By moment."""
+        self._pasts: dict[KeyBytes, FactsPast] = {}
+        """What the store has, by entity."""
+        self._merged: dict[EntityKey, PendingPast] = {}
+        """The same with pending facts."""
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
+        self._as_of = -1
+        """The moment of the last claim, as most claims are followed by one of the same day."""
+        self._now = self._of_day = dict[EntityKey, KnownEntity]()
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
         self._waiting: dict[EntityKey, PendingFacts] = {}
+        self._series: dict[bytes, Rows | None] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -103,86 +121,170 @@ class StoreState:
         it, has room for a hundred, and the collector of cycles comes rarely.
         """
         self._pasts.clear()
+        self._merged.clear()
         self._waiting.clear()
 
     def history(self, asked: Asked) -> ClaimHistory:
         """The history of a claim."""
         claim, entities, as_of = asked
-        pending, itself = self._pending, self.follows(claim).facts
+        pending, earliest = self._pending, self._earliest
+        itself = self.follows(claim).facts
         business = self._layout.business
-        apart = self._apart.setdefault(as_of, {})
-        told = self._told.of(as_of, apart)
+        if as_of != self._as_of:
+            self._as_of, self._now = as_of, self._apart.setdefault(as_of, {})
+            self._of_day = self._told.of(as_of, self._now)
+        apart, told = self._now, self._of_day
         named = []
         for entity in entities:
             kind, key = entity[0], key_of(entity)
-            waits = entity in pending and self._waits(entity, as_of)
+            waits = entity in pending and (earliest.get(entity) or self._first(entity)) < as_of
             if waits or key in itself:
-                past = self._past(entity, as_of)
+                past = (
+                    self._with_pending(entity, key, as_of)
+                    if waits
+                    else self._stored(kind, key, as_of)
+                )
                 own = None if past is None else past.own(claim)
-                if own is not None:
-                    named.append((kind, self._features(entity, past, own, as_of)))
+                if own is not None and own.known_at < as_of:
+                    named.append((kind, self._features(kind, past, own, as_of)))
                     continue
             kept = apart if waits or kind not in business else told
             known = kept.get(entity)
             if known is None:
-                past = self._past(entity, as_of) if waits else self._stored(kind, key, as_of)
-                known = NEVER_SEEN if past is None else self._features(entity, past, None, as_of)
-                kept[entity] = known
+                known = kept[entity] = self._strangers(entity, key, as_of, waits=waits)
             named.append((kind, known))
         return claim_history(self._layout.kinds, named)
 
-    def _waits(self, entity: EntityKey, as_of: int) -> bool:
-        """Whether any pending fact of an entity is seen."""
-        earliest = self._earliest.get(entity)
-        if earliest is None:
-            known = [fact.known_at for fact in self._pending[entity].values()]
-            earliest = self._earliest[entity] = start_of_day(min(known))
-        return earliest < as_of
+    def _strangers(
+        self, entity: EntityKey, key: KeyBytes, as_of: int, *, waits: bool
+    ) -> KnownEntity:
+        """What claims are told that no fact of the entity is about."""
+        kind = entity[0]
+        if waits:
+            return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
+        if key not in self._pasts:
+            if not self._cursor.set_key(key):
+                return NEVER_SEEN
+            facts = self._back(self._layout.read[kind])
+            if len(facts) == 1 and not facts[0][FOUND]:
+                return self._of_one(kind, key, facts, as_of)
+            past = self._pasts[key] = self._made(kind, key, facts)
+            if past.since < edge(as_of):
+                return self._features(kind, past, None, as_of)
+        return self._features(kind, self._stored(kind, key, as_of), None, as_of)
+
+    def _of_one(
+        self, kind: int, key: KeyBytes, facts: Sequence[StoredFact], as_of: int
+    ) -> KnownEntity:
+        """What is told of an entity that one claim names of which nothing was found.
+
+        Most entities that were seen at all were seen once, and many of these are told the same.
+        """
+        (fact,) = facts
+        shape = (kind, as_of - known_at(fact), fact[POLICY] == NO_POLICY)
+        alike = self._told.alike
+        found = alike.get(shape)
+        if found is None:
+            found = self._features(kind, self._made(kind, key, facts), None, as_of)
+            if len(alike) > MOST_KEPT:
+                alike.clear()
+            alike[shape] = found
+        return found
+
+    def _first(self, entity: EntityKey) -> int:
+        """When the first pending fact of an entity became known, which has any."""
+        known = [fact.known_at for fact in self._pending[entity].values()]
+        earliest = self._earliest[entity] = start_of_day(
+            known[0] if len(known) == 1 else min(known)
+        )
+        return earliest
 
     def is_common(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> bool:
         """Whether an entity is taken for a placeholder, as a claim sees it."""
-        past, layout = self._past(entity, as_of), self._layout
+        layout, key = self._layout, key_of(entity)
+        past = (
+            self._with_pending(entity, key, as_of)
+            if entity in self._pending and self._first(entity) < as_of
+            else self._stored(entity[0], key, as_of)
+        )
         own = None if past is None else past.own(claim)
         return is_common(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 
-    def _features(
-        self, entity: EntityKey, past: Past | None, own: Own | None, as_of: int
-    ) -> KnownEntity:
+    def _features(self, kind: int, past: Past | None, own: Own | None, as_of: int) -> KnownEntity:
         layout = self._layout
-        return entity_features(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
+        return entity_features(past, layout.kinds[kind], own, as_of, layout.bounds)
 
-    def _past(self, entity: EntityKey, as_of: int) -> Past | None:
-        kept = self._pasts.setdefault(as_of, {})
-        if entity not in kept:
-            kept[entity] = self._read(entity, as_of)
-        return kept[entity]
-
-    def _read(self, entity: EntityKey, as_of: int) -> Past | None:
-        layout, key = self._layout, key_of(entity)
-        waiting = None
-        if entity in self._pending and self._waits(entity, as_of):
-            waiting = self._waiting.get(entity)
-            if waiting is None:
-                pending = map(_floored, self._pending[entity].values())
-                waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
-        gone = waiting.gone if waiting else ()
-        past = self._stored(entity[0], key, as_of, gone)
-        if not waiting:
-            return past
+    def _with_pending(self, entity: EntityKey, key: KeyBytes, as_of: int) -> PendingPast:
+        layout, kind = self._layout, entity[0]
+        end, most = edge(as_of), layout.read[kind]
+        merged = self._merged.get(entity)
+        if merged is not None and merged.since < end:
+            return merged
+        waiting = self._waiting.get(entity)
+        if waiting is None:
+            pending = map(_floored, self._pending[entity].values())
+            waiting = self._waiting[entity] = PendingFacts(self, key, pending, layout.bounds)
+        past = self._stored(kind, key, as_of)
+        right_later = past is None or past.since < end
+        if past is not None and waiting.gone:
+            facts: Sequence[StoredFact]
+            if past.since:
+                # Others come in place of those that are gone.
+                facts, right_later = self.latest(key, as_of, most, waiting.gone), False
+            else:
+                facts = [fact for fact in past.facts if fact[CLAIM] not in waiting.gone]
+            past = self._made(kind, key, facts) if facts else None
         past = past or FactsPast(self, key, (), layout.span)
-        return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)
+        if not right_later:
+            return PendingPast(past, waiting, waiting.latest(end, most))
+        merged = self._merged[entity] = PendingPast(past, waiting, waiting.facts)
+        return merged
 
-    def _stored(
-        self, kind: int, key: KeyBytes, as_of: int, gone: Collection[ClaimRef] = ()
-    ) -> FactsPast | None:
-        """What the store has of an entity; see `latest`."""
+    def _stored(self, kind: int, key: KeyBytes, as_of: int) -> FactsPast | None:
+        """What the store has of an entity, right as of a moment; None if that is nothing.
+
+        The latest facts are read once. If they do not go back to those before the moment, some more
+        are, once; then those before it.
+        """
+        end, pasts, most = edge(as_of), self._pasts, self._layout.read[kind]
+        past = pasts.get(key)
+        if past is None:
+            facts = self._last(key, most)
+            if not facts:
+                return None
+            past = pasts[key] = self._made(kind, key, facts)
+        if past.since < end:
+            return past
+        if len(past.facts) == most:
+            more = self._last(key, most + self._layout.bounds.business)
+            past = pasts[key] = self._made(kind, key, more)
+            if past.since < end:
+                return past
+        past = self._made(kind, key, self.latest(key, as_of, most))
+        past.since = ONCE
+        return past
+
+    def _made(self, kind: int, key: KeyBytes, facts: Sequence[StoredFact]) -> FactsPast:
+        """The past of an entity, of its latest facts: at least so many as are looked at, or all."""
         layout = self._layout
-        most = layout.most[kind] + 1
-        facts = self.latest(key, as_of, most, gone)
-        if not facts:
-            return None
-        many = len(facts) == most and kind in layout.business
-        return (TotalsPast if many else FactsPast)(self, key, facts, layout.span)
+        most = layout.read[kind]
+        many = len(facts) >= most
+        since = facts[most - 1] if many else b""
+        if many and kind in layout.business:
+            return TotalsPast(self, key, facts, layout.span, since)
+        return FactsPast(self, key, facts, layout.span, since)
+
+    def _last(self, key: KeyBytes, most: int) -> Sequence[StoredFact]:
+        """The latest facts of an entity, at most so many, in order."""
+        return self._back(most) if self._cursor.set_key(key) else ()
+
+    def _back(self, most: int) -> Sequence[StoredFact]:
+        """The same of the entity at which the cursor is."""
+        cursor = self._cursor
+        cursor.last_dup()
+        facts: list[StoredFact] = list(islice(cursor.iterprev_dup(), most))
+        facts.reverse()
+        return facts
 
     def latest(
         self, key: KeyBytes, moment: int, most: int, gone: Collection[ClaimRef] = ()
@@ -198,25 +300,25 @@ class StoreState:
         cursor = self._cursor
         if not cursor.set_key(key):
             return ()
-        cursor.last_dup()
-        facts, end = list(islice(cursor.iterprev_dup(), most)), edge(moment)
-        if gone or facts[0] >= end:
-            if not cursor.set_range_dup(key, end):
-                cursor.set_key(key)
-                cursor.last_dup()
-            elif not cursor.prev_dup():
-                return ()
-            seen: Iterator[StoredFact] = cursor.iterprev_dup()
-            if gone:
-                seen = (fact for fact in seen if fact[CLAIM] not in gone)
-            facts = list(islice(seen, most))
+        if not cursor.set_range_dup(key, edge(moment)):
+            cursor.set_key(key)
+            cursor.last_dup()
+        elif not cursor.prev_dup():
+            return ()
+        seen: Iterator[StoredFact] = cursor.iterprev_dup()
+        if gone:
+            seen = (fact for fact in seen if fact[CLAIM] not in gone)
+        facts = list(islice(seen, most))
         facts.reverse()
         return facts
 
-    def series(self, key: KeyBytes, series: Series) -> bytes | None:
+    def series(self, key: KeyBytes, series: Series) -> Rows | None:
         """See `Reads`."""
-        found: bytes | None = self._get(key + series, db=self._layout.totals)
-        return found
+        place = key + series
+        if place not in self._series:
+            found = self._get(place, db=self._layout.totals)
+            self._series[place] = None if found is None else rows_of(found)
+        return self._series[place]
 
     def entry(self, claim: ClaimRef) -> Entry | Extract:
         """What is kept of a claim that a fact is about."""

@@ -8,8 +8,8 @@ up in the bytes as they are.
 import struct
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -38,12 +38,24 @@ FRAUDS: Final[Series] = b"\3"
 UNFRAUDS: Final[Series] = b"\4"
 
 
-def totals(series: bytes | None, days: Iterable[int]) -> list[int]:
-    """The sums of what changed before each of some days."""
-    if series is None:
-        return [0 for _ in days]
+class Rows(NamedTuple):
+    """A series as it is looked up."""
+
+    days: "memoryview[int]"
+    sums: "memoryview[int]"
+
+
+def rows_of(series: bytes) -> Rows:
+    """The rows of a series."""
     rows = memoryview(series).cast("i")
-    known, sums = rows[::2], rows[1::2]
+    return Rows(rows[::2], rows[1::2])
+
+
+def totals(rows: Rows | None, days: Sequence[int]) -> list[int]:
+    """The sums of what changed before each of some days."""
+    if rows is None:
+        return [0] * len(days)
+    known, sums = rows
     places = [bisect_left(known, day) for day in days]
     return [sums[place - 1] if place else 0 for place in places]
 

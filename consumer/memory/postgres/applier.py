@@ -244,7 +244,7 @@ class Applier:
                     "unreadable: %s[%d]@%d: %s", self._topic, place.partition, place.offset, error
                 )
             else:
-                check_key(found, self._fingerprint, place)
+                check_key(found, self._fingerprint, message)
                 facts.append(found)
         for partition, offset in ends.items():
             if offset > max(self._positions.get(partition, _OFFSETS), after.get(partition, 0)):

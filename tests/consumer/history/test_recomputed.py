@@ -20,7 +20,7 @@ from consumer.history.recomputed.check import (
     stated,
     within,
 )
-from consumer.memory.facts.entries import kept_claim
+from consumer.memory.facts.entries import kept_claim, named_by
 from consumer.memory.view import LogFact
 from model.history.facts import DAY
 from model.history.features import ClaimHistory, EntityFeatures
@@ -193,7 +193,7 @@ def test_whom_a_claim_names_is_said_by_its_record() -> None:
     fact = RememberedClaim(
         claim_id="own", known_at=AS_OF, key="k", entities=(Naming("phone", PHONE),)
     )
-    assert keys_of(kept_claim(key, fact, {"phone": b"\0"})) == KEYS
+    assert keys_of(kept_claim(key, fact, named_by(fact, {"phone": b"\0"}))) == KEYS
 
 
 def test_another_version_is_not_compared() -> None:

@@ -251,6 +251,40 @@ def tells_of_one_more_finding(rng: random.Random, of: Any = store) -> bool:
     return (before, after) == (expected(log, facts[:3]), expected(log, facts))
 
 
+def tells_what_was_found_whenever_that_was(rng: random.Random, of: Any = store) -> bool:
+    """Of claims whose findings change again and again, asked as of each of these days."""
+    late = rng.choice((0, 0, 0, 45_520, 46_000)) * DAY  # to and past the days that fit in 16 bits
+    first, facts = NOW + late, list[LogFact]()
+    for number in range(3):
+        said = RememberedClaim(
+            claim_id=f"c{number}",
+            known_at=first - rng.choice((0, 1, 9, 20)) * DAY,
+            key=PRINT,
+            entities=(Naming("phone", hashed(1)), Naming("garage", hashed(1))),
+        )
+        facts.append(LogFact(FactKey(FactKind.CLAIM, said.claim_id, "claims", 0, number), said))
+        for offset in range(rng.randrange(9)):
+            found = RememberedFinding(
+                claim_id=said.claim_id,
+                known_at=first + rng.randrange(-4, 12) * DAY,
+                fraud=rng.random() < 0.5,
+            )
+            key = FactKey(FactKind.FINDING, said.claim_id, "outcomes", number, offset)
+            facts.append(LogFact(key, found))
+    keys = ((0, hashed(1)), (1, hashed(1)))
+    days = (*range(-3, 14), 55, 65, 398, 402, 411)
+    asked = tuple(Asked(claim_ref("new"), keys, first + day * DAY) for day in days)
+    bounds = rng.choice((Bounds(), Bounds(days=60), Bounds(days=400)))
+    log = Log(bounds, tuple(facts), (), asked)
+    with folders(1) as (folder,):
+        view = opened(folder, log.bounds, of)
+        for batch in cut(rng, log.facts):
+            view.apply(batch, {})
+        told = answers(view.histories(log.asked, {}))
+        view.close()
+    return told == expected(log, facts)
+
+
 def knows_nothing_when_emptied(rng: random.Random, of: Any = store) -> bool:
     """Whatever it was given and asked."""
     log = drawn(rng)
@@ -276,5 +310,6 @@ CHECKS = (
     asks_of_the_same_day,
     answers_on_a_day_as_more_is_known,
     tells_of_one_more_finding,
+    tells_what_was_found_whenever_that_was,
     knows_nothing_when_emptied,
 )

@@ -30,6 +30,7 @@ BOUNDS = (
     Bounds(days=400, person=9, business=4, common=9),
     Bounds(days=400, person=4, business=2, common=3, names=2, findings=2),
     Bounds(days=400, person=9, business=3, common=9, names=1, findings=3),
+    Bounds(days=400, person=1, business=1, common=2),
     Bounds(),
 )
 _EDGES = (0, 1, 30, 90, 365)

@@ -81,12 +81,12 @@ MUTANTS = [
     Mutant(
         "an entity that is named twice counts twice",
         "facts.entries",
-        'named = dict.fromkeys(\n        [numbers',
-        'named = list(\n        [numbers',
+        'return dict.fromkeys(\n        [numbers',
+        'return list(\n        [numbers',
     ),
     Mutant(
         "an unknown policy is a policy",
-        "facts.pasts", 'policies.discard(NO_POLICY)', 'policies.discard(None)',
+        "facts.pasts", 'seen.discard(NO_POLICY)', 'seen.discard(None)',
     ),
     Mutant(
         "facts of earlier days are cut off by the claim",
@@ -96,13 +96,19 @@ MUTANTS = [
     ),
     Mutant(
         "cut before the time is looked at",
-        "facts.state",
-        "if gone or facts[0] >= end:",
-        "facts = [fact for fact in facts if fact < end]\n        if False:",
+        "facts.state", 'since = facts[most - 1] if many else b""', 'since = b""',
+    ),
+    Mutant(
+        "facts of one moment are right for earlier ones",
+        "facts.state", "past.since = ONCE", 'past.since = b""',
+    ),
+    Mutant(
+        "what was read again is not looked at again",
+        "facts.state", "        past = self._made(kind, key, self.latest(key, as_of, most))\n", "",
     ),
     Mutant(
         "one fact too few is read",
-        "facts.state", "most = layout.most[kind] + 1", "most = layout.most[kind] - 1",
+        "store", "bounds.most(kind.like) + 1", "bounds.most(kind.like) - 1",
     ),
     Mutant(
         "pending facts push stored ones out",
@@ -111,8 +117,11 @@ MUTANTS = [
     ),
     Mutant(
         "pending facts are not merged",
-        "facts.state", "return PendingPast(past, waiting, as_of, layout.most[entity[0]] + 1)",
-        "return past if past.facts else None",
+        "facts.state", "waits = entity in pending and (earliest", "waits = False and (earliest",
+    ),
+    Mutant(
+        "pending facts are not among the latest",
+        "facts.pasts", "sorted([*past.facts, *more])", "[*past.facts] or [*more]",
     ),
     Mutant(
         "a pending claim that is stored counts twice",
@@ -149,7 +158,7 @@ MUTANTS = [
     ),
     Mutant(
         "the earliest pending facts are looked at",
-        "facts.pasts", "waiting.facts[max(0, last - most) : last]", "waiting.facts[:most]",
+        "facts.pasts", "self.facts[max(0, last - most) : last]", "self.facts[:most]",
     ),
     Mutant(
         "all names of one record count",
@@ -223,27 +232,49 @@ MUTANTS = [
     ),
     Mutant(
         "of several findings, none is known",
-        "facts.pasts", "if fact[FOUND] == SEVERAL:", "if False:",
+        "facts.pasts", "if fact[FOUND] & EARLIER:", "if False:",
+    ),
+    Mutant(
+        "what was found before is not told",
+        "facts.entries", "found |= EARLIER", "pass",
+    ),
+    Mutant(
+        "days that do not fit are told all the same",
+        "facts.entries", "days = [one.known_at // DAY + 1 for",
+        "days = [min(_LAST_DAY - 1, one.known_at // DAY + 1) for",
+    ),
+    Mutant(
+        "days that do not fit are told as if there were none before",
+        "facts.entries", "[_LAST_DAY] * len(FOUND_ON), found | EARLIER",
+        "[_LAST_DAY] * len(FOUND_ON), found",
+    ),
+    Mutant(
+        "before it changed, the same was found",
+        "facts.pasts", "fraud = not fraud", "pass",
+    ),
+    Mutant(
+        "the first of the last changes is taken for the last",
+        "facts.entries", "reversed(findings[-len(FOUND_ON) :])", "findings[-len(FOUND_ON) :]",
     ),
     Mutant(
         "of several findings, the first counts",
-        "facts.entries", "if len(findings) == 1:", "if findings:",
+        "facts.entries", "FRAUD if findings[-1].fraud", "FRAUD if findings[0].fraud",
     ),
     Mutant(
         "claims stay decided when they are not seen any more",
-        "facts.pasts", "elif oldest <= fact < end and", "elif",
+        "facts.pasts", "if not oldest <= fact < end:", "if not fact < end:",
     ),
     Mutant(
         "outcomes never expire",
-        "facts.pasts", "and oldest <= fact[FOUND_ON] < end", "and fact[FOUND_ON] < end",
+        "facts.pasts", "if day >= oldest_day:", "if day > bytes(2):",
     ),
     Mutant(
         "a finding of the same day counts",
-        "facts.pasts", "<= fact[FOUND_ON] < end", "<= fact[FOUND_ON] <= end",
+        "facts.pasts", "if day < end_day:", "if day <= end_day:",
     ),
     Mutant(
         "whoever is decided is a fraud",
-        "facts.pasts", "frauds + (fact[FOUND] == FRAUD)", "frauds + 1",
+        "facts.pasts", "decided + 1, frauds + fraud", "decided + 1, frauds + 1",
     ),
     Mutant(
         "facts are not marked when something is found",
@@ -265,7 +296,7 @@ MUTANTS = [
     Mutant(
         "totals of new claims are not counted",
         "facts.writing",
-        "self._named[record.day] += [entity for entity in named if entity[0] in layout.business]",
+        "self._named[record.day] += [entity for entity in named if entity[0] in business]",
         "pass",
     ),
     Mutant(
@@ -294,9 +325,9 @@ MUTANTS = [
     ),
     Mutant(
         "what the claim itself is told is told to all",
-        "facts.state", "                if own is not None:",
-        "                if own is not None:\n"
-        "                    told[entity] = self._features(entity, past, own, as_of)",
+        "facts.state", "                if own is not None and own.known_at < as_of:",
+        "                if own is not None and own.known_at < as_of:\n"
+        "                    told[entity] = self._features(kind, past, own, as_of)",
     ),
     Mutant(
         "what claims are told of persons is kept",
@@ -320,8 +351,25 @@ MUTANTS = [
         "facts.state", "self._apart.setdefault(as_of, {})", "self._apart.setdefault(0, {})",
     ),
     Mutant(
-        "pasts are kept whenever they were asked for",
-        "facts.state", "self._pasts.setdefault(as_of, {})", "self._pasts.setdefault(0, {})",
+        "all claims of a batch are of the day of the first one",
+        "facts.state", "if as_of != self._as_of:", "if self._as_of < 0:",
+    ),
+    Mutant(
+        "entities that one claim names look alike whenever that was",
+        "facts.state", "shape = (kind, as_of - known_at(fact),", "shape = (kind, 0,",
+    ),
+    Mutant(
+        "entities of different kinds look alike",
+        "facts.state", "shape = (kind, as_of", "shape = (0, as_of",
+    ),
+    Mutant(
+        "entities look alike with a policy and without",
+        "facts.state", "as_of - known_at(fact), fact[POLICY] == NO_POLICY)",
+        "as_of - known_at(fact), False)",
+    ),
+    Mutant(
+        "entities look alike whatever was found",
+        "facts.state", "if len(facts) == 1 and not facts[0][FOUND]:", "if len(facts) == 1:",
     ),
     Mutant(
         "what was told of an entity stays when facts of it are applied",
@@ -338,20 +386,21 @@ MUTANTS = [
     ),
     Mutant(
         "what was told stays when the policy of a claim changes",
-        "facts.writing", "return rows | series", "return series",
+        "facts.writing", "if min(changes) < day}",
+        "if any(by and then < day for then, by in changes.items())}",
     ),
     Mutant(
-        "what was told stays when a finding is added to several",
-        "facts.writing", "return rows | series", "return rows",
+        "what was told stays when something of a later day is applied as well",
+        "facts.writing", "if min(changes) < day}", "if max(changes) < day}",
     ),
     Mutant(
         "what was told stays when something of the day before is applied",
-        "facts.writing", "end, day = edge(moment), -(-moment // DAY)",
-        "end, day = edge(moment - DAY), -(-moment // DAY) - 1",
+        "facts.writing", "        day = -(-moment // DAY)\n",
+        "        day = -(-moment // DAY) - 1\n",
     ),
     Mutant(
         "a business with more claims than are looked at is counted from these",
-        "facts.state", "many = len(facts) == most and", "many = False and",
+        "facts.state", "if many and kind in layout.business:", "if False:",
     ),
     Mutant(
         "a day of which nothing is left stays",

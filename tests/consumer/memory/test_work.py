@@ -165,8 +165,7 @@ MUTANTS = (
     (
         one_entity,
         Mutant(
-            "all facts are read", "facts.state", "most = layout.most[kind] + 1",
-            "most = 1 << 30",
+            "all facts are read", "store", "bounds.most(kind.like) + 1", "1 << 30",
         ),
     ),
 )  # fmt: skip
@@ -189,17 +188,74 @@ def test_of_days_each_is_one_look(tmp_path: Path) -> None:
     [
         Mutant(
             "pending facts are looked at for each day", "facts.state",
-            "waiting = self._waiting.get(entity)", "waiting = None",
+            "        if merged is not None and merged.since < end:\n            return merged\n"
+            "        waiting = self._waiting.get(entity)\n",
+            "        waiting = None\n",
         ),
         Mutant(
             "the first pending fact is looked for for each day", "facts.state",
-            "earliest = self._earliest.get(entity)", "earliest = None",
+            "earliest = self._earliest[entity] = start", "earliest = start",
         ),
     ],
     ids=lambda mutant: mutant.what,
 )  # fmt: skip
 def test_a_mutant_that_looks_again_is_found_out(tmp_path: Path, mutant: Mutant) -> None:
     assert grows_with_days(tmp_path, store_of(mutant))
+
+
+def findings_are_looked_up(folder: Path, of: Any = store) -> bool:
+    """Whether a person costs more whose claims were found to be something else again and again."""
+    taken = []
+    for each in (1, 9):
+        view = opened(folder / str(each), Bounds(), of)
+        facts = [sent(number, f"c{number}", 40, names=1) for number in range(200)]
+        view.apply(
+            [fact._replace(fact=replace(fact.fact, policy=None)) for fact in facts if fact.fact], {}
+        )
+        for number in range(200):
+            claim = f"c{number}"
+            view.apply(
+                [
+                    LogFact(
+                        FactKey(FactKind.FINDING, claim, "o", 0, 9 * number + n),
+                        RememberedFinding(
+                            claim_id=claim, known_at=NOW - n * DAY, fraud=bool(n % 2)
+                        ),
+                    )
+                    for n in range(each)
+                ],
+                {},
+            )
+        # As of the day on which the last was found, as well: it is not seen then.
+        asked = [Asked(claim_ref("asks"), ((0, name(0)),), NOW + day * DAY) for day in range(2)]
+        taken.append(calls(lambda view=view, asked=asked: view.histories(asked, {})))  # type: ignore[misc]
+        assert [one.kinds[0].decided for one in view.histories(asked, {})] == [
+            200.0 * (each > 1), 200.0,
+        ]  # fmt: skip
+        view.close()
+    return taken[1] > MARGIN * taken[0]
+
+
+def test_what_was_found_is_not_looked_up_claim_by_claim(tmp_path: Path) -> None:
+    assert not findings_are_looked_up(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        Mutant(
+            "the entry says what was found", "facts.pasts",
+            "for place in FOUND_ON:", "for place in () if fact[FOUND] & EARLIER else FOUND_ON:",
+        ),
+        Mutant(
+            "only the last finding is told", "facts.entries",
+            "found |= EARLIER", "days, found = [days[0], _LAST_DAY, _LAST_DAY], found | EARLIER",
+        ),
+    ],
+    ids=lambda mutant: mutant.what,
+)  # fmt: skip
+def test_a_mutant_that_looks_findings_up_is_found_out(tmp_path: Path, mutant: Mutant) -> None:
+    assert findings_are_looked_up(tmp_path, store_of(mutant))
 
 
 def reads_for_links(folder: Path, of: Any = store) -> bool:
@@ -233,9 +289,10 @@ def test_links_cost_what_they_show(tmp_path: Path) -> None:
     "mutant",
     [
         Mutant(
-            "all features are computed", "facts.linking",
+            "what was found is looked up", "facts.linking",
             "state.is_common(key, asked.claim, as_of)",
-            "state._features(key, state._past(key, as_of), None, as_of).features is None",
+            "[state.follows(one[CLAIM]) for one in state.latest(key_of(key), as_of, 300)"
+            " if one[36]] is None",
         ),
     ],
     ids=lambda mutant: mutant.what,
