@@ -44,10 +44,14 @@ def provide(
 def database(url: str) -> Iterator[str]:
     """A new database of a server, gone at the end; the value is its URL."""
     name = f"test_{uuid.uuid4().hex[:12]}"
+    _execute(url, f"CREATE DATABASE {name}")
+    try:
+        base, mark, parameters = url.partition("?")
+        yield f"{base.rpartition('/')[0]}/{name}{mark}{parameters}"
+    finally:
+        _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            base, mark, parameters = url.partition("?")
-            yield f"{base.rpartition('/')[0]}/{name}{mark}{parameters}"
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        connection.execute(statement.encode())
