@@ -226,6 +226,8 @@ class Arena:
             if held is not None:
                 for number in range(made.random.choice((1, 2))):
                     made.filling(f"a{number}")
+                # Workers would end, and start again, before anybody has begun to fill it.
+                fleet.until(lambda: all(a.up() for a in fleet.appliers), "appliers to be up")
             yield made
 
 
