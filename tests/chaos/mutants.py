@@ -332,27 +332,6 @@ def any_database() -> None:
     _patch(module, "found", believed)
 
 
-def emptied_unnoticed() -> None:
-    """A worker reads on when the database was emptied, while it is filled again."""
-    from consumer.memory.postgres.reading import EmptiedError
-    from consumer.memory.postgres.schema import found
-    from consumer.memory.postgres.store import PostgresView
-
-    read = PostgresView._read
-
-    def careless(self: Any, ask: Any) -> Any:
-        def asking(on: Any) -> Any:
-            try:
-                return ask(on)
-            except EmptiedError:
-                self._said = found(on, self._connection.schema)
-                return ask(on)
-
-        return read(self, asking)
-
-    _patch(PostgresView, "_read", careless)
-
-
 def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
     """Begin at the committed offsets, whatever the outputs hold."""
     from consumer.intake.takeover import Start
@@ -387,7 +366,6 @@ ALL: Mapping[str, Callable[[], None]] = {
     "database-uncommitted": database_uncommitted,
     "positions-first": positions_first,
     "any-database": any_database,
-    "emptied-unnoticed": emptied_unnoticed,
 }
 
 
