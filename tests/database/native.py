@@ -16,6 +16,7 @@ import psycopg
 
 from tests.broker import ports, wait
 from tests.harness.process import die_with_parent
+from tests.harness.servers import NoServerError
 
 PACKAGES: Final = Path("/usr/lib/postgresql")
 """Where Debian puts the versions."""
@@ -24,7 +25,7 @@ OTHER: Final = "nobody"
 QUICK: Final = ("fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
 
 
-class NoPostgresError(Exception):
+class NoPostgresError(NoServerError):
     """There is no way to a PostgreSQL here; the message says why."""
 
 
