@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from tests.broker.fetched import java_version, once
+from tests.harness.servers import NoServerError
 
 DEFAULT = "4.2.2"
 """Not the newest: 4.3 and 4.4 leave transactions open after the only broker was killed. Their
@@ -18,7 +19,7 @@ INSTALL = "install Docker, or Java 17+ and Maven, or set KAFKA_BOOTSTRAP_SERVERS
 LOGGING = ("org.apache.logging.log4j", "log4j-slf4j-impl", "2.25.4")
 
 
-class NoKafkaError(Exception):
+class NoKafkaError(NoServerError):
     """No way to a Kafka broker here; the message is one line that says what to install."""
 
 

@@ -1,38 +1,24 @@
-"""Which Kafka the tests run on: one given, one in Docker, or one started natively."""
+"""The Kafka that tests run on."""
 
 import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 from tests.broker.container import kafka_container
-from tests.broker.jars import NoKafkaError, jars
+from tests.broker.jars import jars
 from tests.broker.native import NativeKafka
-
-Broker = AbstractContextManager[str]
-"""Runs for the length of the block; the value is its bootstrap address."""
+from tests.harness import servers
 
 
-@contextlib.contextmanager
-def provide(
-    container: Callable[[], Broker] = kafka_container,
-    required: Callable[[], object] = jars,
-    native: Callable[[], AbstractContextManager[NativeKafka]] = NativeKafka,
-) -> Iterator[str]:
+def provide() -> servers.Server:
     """Run or find a broker for the length of the block; the value is its bootstrap address.
 
     Raises:
-        NoKafkaError: there is no way to one here.
+        NoKafkaError: on entry: there is no way to one here.
     """
-    if given := os.environ.get("KAFKA_BOOTSTRAP_SERVERS"):
-        yield given
-        return
-    with contextlib.ExitStack() as stack:
-        try:
-            address = stack.enter_context(container())
-        except NoKafkaError as why:
-            required()
-            sys.stderr.write(f"tests: {why}: starting Kafka with Java\n")
-            address = stack.enter_context(native()).bootstrap
-        yield address
+    return servers.provide("KAFKA_BOOTSTRAP_SERVERS", kafka_container, jars, _native)
+
+
+@contextlib.contextmanager
+def _native() -> Iterator[str]:
+    with NativeKafka() as kafka:
+        yield kafka.bootstrap

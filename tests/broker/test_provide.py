@@ -1,9 +1,8 @@
-"""The order in which a broker is looked for, and what is said when there is none."""
+"""A broker for the tests: given, in a container, or natively with Java."""
 
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 from docker.models.containers import Container  # type: ignore[import-untyped]
@@ -12,54 +11,21 @@ from testcontainers.core.docker_client import DockerClient
 from tests import conftest
 from tests.broker import container, jars, provide, wait
 from tests.broker.jars import NoKafkaError
+from tests.harness.servers import NoServerError
 
 
-@contextlib.contextmanager
-def no_docker() -> Iterator[str]:
-    raise NoKafkaError("no Docker engine answers")
-    yield ""
+def test_without_java_it_is_named_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(NoServerError, match=r"^Java is missing: install .*Maven.*$"):
+        jars.jars()
 
 
-class FakeNative:
-    bootstrap = "native:9092"
-
-    def __enter__(self) -> "FakeNative":
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-def test_a_given_address_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_one_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "given:9092")
     with provide.provide() as address:
         assert address == "given:9092"
-
-
-def test_docker_comes_before_java(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    with provide.provide(lambda: contextlib.nullcontext("container:9092")) as address:
-        assert address == "container:9092"
-
-
-def test_java_without_docker_and_a_line_that_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    native: Any = FakeNative
-    with provide.provide(no_docker, lambda: None, native) as address:
-        assert address == "native:9092"
-    assert capsys.readouterr().err == (
-        "tests: no Docker engine answers: starting Kafka with Java\n"
-    )
-
-
-def test_none_of_them_names_what_to_install(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.delenv("KAFKA_BOOTSTRAP_SERVERS", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(NoKafkaError, match=r"^Java is missing: install .*Maven.*$"):
-        provide.provide(no_docker).__enter__()
 
 
 def test_old_java_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

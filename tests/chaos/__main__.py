@@ -11,8 +11,10 @@ from pathlib import Path
 
 from tests.broker.jars import NoKafkaError, jars, version
 from tests.chaos import faults, mutants
+from tests.chaos.memory import STORES, StoreKind
 from tests.chaos.record import append, digest, row
 from tests.chaos.round import Arena, Case, Membership, Protocol, Result
+from tests.database.native import NoPostgresError, programs
 
 PROTOCOLS: Sequence[Protocol] = ("classic", "consumer")
 MEMBERSHIPS: Sequence[Membership] = ("static", "dynamic")
@@ -22,13 +24,23 @@ LOGS = Path("reports") / "chaos"
 
 
 def chosen(options: argparse.Namespace) -> list[faults.Fault]:
-    """The faults that were asked for; those of memory only with memory."""
+    """The faults that were asked for; those of a store only where it may be."""
     wanted = [faults.BY_NAME[name] for name in options.fault] or faults.ALL
     return [
         fault
         for fault in wanted
-        if fault.name not in options.without and (options.memory or not fault.memory)
+        if fault.name not in options.without and possible(fault, stores(options))
     ]
+
+
+def stores(options: argparse.Namespace) -> Sequence[StoreKind | None]:
+    """Where workers may remember; only None: they do not."""
+    return (options.store or STORES) if options.memory else [None]
+
+
+def possible(fault: faults.Fault, asked: Sequence[StoreKind | None]) -> Sequence[StoreKind | None]:
+    """Of the stores that were asked for, those with which there can be rounds of a fault."""
+    return [store for store in asked if not fault.stores or store in fault.stores]
 
 
 def cases(options: argparse.Namespace) -> Iterator[Case]:
@@ -49,9 +61,8 @@ def cases(options: argparse.Namespace) -> Iterator[Case]:
     for number, (fault, protocol, membership) in numbered:
         if number >= options.first:
             seed = f"{options.seed}:{number}"
-            yield Case(
-                fault, protocol, membership, seed, options.mutant, options.kafka, options.memory
-            )
+            store = random.Random(f"{seed}:store").choice(possible(fault, stores(options)))
+            yield Case(fault, protocol, membership, seed, options.mutant, options.kafka, store)
 
 
 def line(number: int, result: Result) -> str:
@@ -83,6 +94,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--membership", action="append", choices=MEMBERSHIPS)
     made.add_argument("--kafka", default=version(), help="version of Apache Kafka to play on")
     made.add_argument("--memory", action="store_true", help="the workers remember claims")
+    made.add_argument(
+        "--store", action="append", choices=STORES, help="where (by default, any by the seed)"
+    )
     made.add_argument("--mutant", choices=sorted(mutants.ALL), help="a worker with a known flaw")
     made.add_argument("--logs", type=Path, default=LOGS, help="where logs of broken rounds stay")
     made.add_argument("--record", type=Path, help="add each round to this file (JSON lines)")
@@ -96,17 +110,20 @@ def main() -> int:
         signal.signal(number, signal.default_int_handler)
     try:
         jars(options.kafka)
-    except NoKafkaError as why:
-        sys.stderr.write(f"no Kafka: {why}\n")
+        if "postgresql" in stores(options):
+            programs()
+    except (NoKafkaError, NoPostgresError) as why:
+        sys.stderr.write(f"{why}\n")
         return 2
     results: list[Result] = []
-    code = digest(memory=options.memory)  # of what the launcher is about to import
+    # Of what the launcher is about to import.
+    code = {store: digest(store) for store in stores(options)}
     arena = Arena(options.logs, keep_logs=options.keep_logs)
     try:
         for case in itertools.islice(cases(options), options.rounds):
             results.append(arena.play(case))
             if options.record:
-                append(options.record, row(results[-1], code))
+                append(options.record, row(results[-1], code[case.store]))
             sys.stdout.write(line(len(results), results[-1]) + "\n")
             sys.stdout.flush()
     except KeyboardInterrupt:

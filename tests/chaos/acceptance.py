@@ -264,8 +264,8 @@ def _shared(events: Sequence[Mapping[str, Any]]) -> tuple[str, set[str]]:
     for event in events:
         digits = "".join(filter(str.isdigit, str(event.get("phone") or "")))
         by_number.setdefault(digits.removeprefix("44").removeprefix("0"), []).append(event)
-    by_number.pop("", None)
-    found = max(by_number.values(), key=len)
+    # One digit again and again is a placeholder, which names nobody, however many claims state it.
+    found = max((of for number, of in by_number.items() if len({*number}) > 1), key=len)
     return str(found[0]["phone"]), {str(event["claim_no"]) for event in found}
 
 

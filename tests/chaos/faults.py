@@ -18,10 +18,10 @@ from schemas.memory import FactKey, FactKind, Naming, RememberedClaim
 from tests.broker import topics
 from tests.broker.proxy import END_TXN, PRODUCE, TXN_OFFSET_COMMIT, Direction
 from tests.broker.transactions import coordinator_of
-from tests.chaos import known, memory
-from tests.chaos.hooks import Action, Plan, Point
-from tests.chaos.stage import PARTITIONS, SESSION_S, TRANSACTION_S, Stage
-from tests.chaos.workers import Worker
+from tests.chaos import filling, known, memory
+from tests.chaos.hooks import Plan, Point
+from tests.chaos.memory import StoreKind
+from tests.chaos.stage import PARTITIONS, SESSION_S, TRANSACTION_S, Stage, plan
 
 Act = Callable[[Stage], None]
 
@@ -48,21 +48,8 @@ class Fault(NamedTuple):
     """Largest record of the dead-letter topic."""
     live_dead_letters: bool = True
     """True if the live reader can read dead letters: their topic stays."""
-    memory: bool = False
-    """True if it is about what workers remember: only rounds with memory have it."""
-
-
-def plan(stage: Stage, point: Point, action: Action, seconds: float = 0.0) -> Plan:
-    """A plan for a random passing of the point."""
-    most = {"produce:after": 400, "consume:after": 60}.get(point, 30)
-    return Plan(
-        point=point,
-        action=action,
-        mark=str(stage.mark),
-        nth=stage.random.randint(3, most),
-        seconds=seconds,
-        flush=stage.random.random() < 0.5,
-    )
+    stores: Sequence[StoreKind] = ()
+    """What it is about, if that is what workers remember: only rounds with such a store have it."""
 
 
 def killed_at(point: Point) -> Act:
@@ -197,15 +184,18 @@ def broker_paused(stage: Stage) -> None:
 
 
 def all_killed(stage: Stage) -> None:
-    """Workers and broker at once."""
+    """Workers, broker, and the database with those that fill it, at once."""
     stage.running()
-    for worker in stage.fleet.workers:
-        worker.signal(signal.SIGKILL)
+    for member in stage.fleet.members:
+        member.signal(signal.SIGKILL)
     stage.kafka.node.kill()
+    if stage.database is not None:
+        stage.database.server.kill()
+        stage.database.heal()
     stage.kafka.node.start()
     stage.kafka.ready()
-    for worker in stage.fleet.workers:
-        stage.back(worker)
+    for member in stage.fleet.members:
+        stage.back(member)
 
 
 def coordinator_moved(stage: Stage) -> None:
@@ -329,28 +319,13 @@ def model_replaced(stage: Stage) -> None:
         stage.back(worker, ends + 1)
 
 
-def _killed(stage: Stage, *workers: Worker) -> None:
-    """Kill workers, which are not started again for now."""
-    for worker in workers:
-        worker.keep = False
-        worker.signal(signal.SIGKILL)
-    stage.fleet.until(lambda: all(w.pid is None for w in workers), "the end of killed workers")
-
-
-def _started_again(stage: Stage, *workers: Worker) -> None:
-    for worker in workers:
-        worker.keep = True
-    for worker in workers:
-        stage.back(worker)
-
-
 def store_wiped(stage: Stage) -> None:
     """A worker is back on a new disk, when there is much that it has known for long."""
     worker = stage.running()
     stage.fleet.sleep(known.SLACK.total_seconds() + 1)
-    _killed(stage, worker)
+    stage.kill(worker)
     shutil.rmtree(stage.store_of(worker))
-    _started_again(stage, worker)
+    stage.start_again(worker)
     stage.progress(200)
 
 
@@ -359,17 +334,17 @@ def store_of_another_worker(stage: Stage) -> None:
     worker = stage.running()
     other = stage.fleet.workers[1]
     stage.fleet.sleep(stage.random.uniform(0, 3))
-    _killed(stage, worker, other)
+    stage.kill(worker, other)
     own = stage.store_of(worker)
     shutil.rmtree(own)
     shutil.copytree(stage.store_of(other), own)
-    _started_again(stage, worker, other)
+    stage.start_again(worker, other)
 
 
 def store_of_another_topic(stage: Stage) -> None:
     """A worker is back with a store of other records at the same positions."""
     worker = stage.running()
-    _killed(stage, worker)
+    stage.kill(worker)
     path = stage.store_of(worker)
     shutil.rmtree(path)
     with closing(memory.store(path, topics.fresh_name("id"))) as other:
@@ -384,7 +359,7 @@ def store_of_another_topic(stage: Stage) -> None:
         ]
         keys = [FactKey(FactKind.CLAIM, claim.claim_id, "other", 0, 0) for claim in claims]
         other.apply(list(map(LogFact, keys, claims)), dict.fromkeys(range(PARTITIONS), 5))
-    _started_again(stage, worker)
+    stage.start_again(worker)
 
 
 def abort_in_a_backlog(stage: Stage) -> None:
@@ -437,9 +412,10 @@ ALL: Sequence[Fault] = (
     Fault("topic-missing", topic_missing, bad_from_start=False, live_dead_letters=False),
     Fault("record-too-large", too_large, bad_from_start=False, dead_letter_bytes=500),
     Fault("model-replaced", model_replaced),
-    Fault("abort-in-a-backlog", abort_in_a_backlog, memory=True),
-    Fault("store-wiped", store_wiped, memory=True),
-    Fault("store-of-another-worker", store_of_another_worker, memory=True),
-    Fault("store-of-another-topic", store_of_another_topic, memory=True),
+    Fault("abort-in-a-backlog", abort_in_a_backlog, stores=memory.STORES),
+    Fault("store-wiped", store_wiped, stores=["lmdb"]),
+    Fault("store-of-another-worker", store_of_another_worker, stores=["lmdb"]),
+    Fault("store-of-another-topic", store_of_another_topic, stores=["lmdb"]),
+    *(Fault(name, act, stores=["postgresql"]) for name, act in filling.ACTS.items()),
 )
 BY_NAME = {fault.name: fault for fault in ALL}

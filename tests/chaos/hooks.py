@@ -29,6 +29,8 @@ Point = Literal[
     "commit:after",
     "revoke:before",
     "revoke:after",
+    "facts:after",
+    "applied:after",
 ]
 Action = Literal["kill", "stop", "term", "sleep"]
 
@@ -137,8 +139,10 @@ def consumer_class(trap: Trap) -> type[confluent_kafka.Consumer]:
 
 
 def install(plan: Plan | None) -> None:
-    """Wrap the clients and the scoring of this process's worker."""
+    """Wrap the clients, the scoring and the database of this process's worker."""
     from consumer.batch.process import process
+    from consumer.memory.postgres.store import PostgresStore
+    from consumer.memory.postgres.writing import write
 
     trap = Trap(plan)
     replace(confluent_kafka.Producer, producer_class(trap))
@@ -149,6 +153,18 @@ def install(plan: Plan | None) -> None:
         return process(*args, **kwargs)
 
     replace(process, trapped)
+
+    def written(*args: Any, **kwargs: Any) -> None:
+        write(*args, **kwargs)
+        trap.at("facts:after")  # in a transaction: the positions are to come
+
+    class TrappedStore(PostgresStore):
+        def apply(self, *args: Any, **kwargs: Any) -> None:
+            super().apply(*args, **kwargs)
+            trap.at("applied:after")
+
+    replace(write, written)
+    replace(PostgresStore, TrappedStore)
 
 
 def replace(old: object, new: object) -> None:

@@ -1,7 +1,7 @@
 """Starts workers quickly: one process imports everything once and forks each worker.
 
 ``python -m tests.chaos.launch`` reads a JSON request a line and writes a JSON event a line. The
-forked process runs the command line of the product, ``python -m consumer run``, with the
+forked process runs the command line of the product, such as ``python -m consumer run``, with the
 environment it was given and nothing of the harness but a plan of hooks.
 """
 
@@ -24,6 +24,8 @@ PR_SET_PDEATHSIG = 1
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Start one worker."""
 
+    arguments: tuple[str, ...]
+    """Of the command line."""
     env: dict[str, str]
     log: str
     plan: Plan | None = None
@@ -41,7 +43,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def serve() -> int:
     """Fork until instructed otherwise; in a fork, return the worker's exit code."""
-    import consumer.__main__  # noqa: F401 - imported once, for every fork
+    import consumer.__main__  # imported once, for every fork
+    import consumer.history.applying  # noqa: F401
 
     read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
@@ -107,7 +110,7 @@ def worker(request: Request) -> int:
 
     logs.SAME_MESSAGE_S = 0.0  # type: ignore[misc] # a round's log contains everything
 
-    return main(["run"])
+    return main(list(request.arguments))
 
 
 if __name__ == "__main__":

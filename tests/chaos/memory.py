@@ -4,11 +4,11 @@ what the log has, and alerts that say what was known.
 
 import base64
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -22,6 +22,7 @@ from schemas.alert import FraudAlert
 from schemas.memory import FactKind, read_fact, read_key
 from tests.broker.read import Record
 from tests.chaos import known
+from tests.chaos.database import RoundDatabase
 from tests.consumer.memory.logs import dumped
 from tests.harness.outcomes import (
     Expected,
@@ -32,20 +33,22 @@ from tests.harness.outcomes import (
     violations,
 )
 
+StoreKind = Literal["lmdb", "postgresql"]
+STORES: Final[Sequence[StoreKind]] = ("lmdb", "postgresql")
 SECRET: Final = bytes(range(32))
 Dump = dict[bytes, list[tuple[bytes, bytes]]]
 """Keys and values by table."""
 
 
-def environment(folder: Path, topic: str) -> dict[str, str]:
-    """Settings of a worker that remembers; its stores are in the folder."""
+def environment(folder: Path, topic: str, database: RoundDatabase | None) -> dict[str, str]:
+    """Settings of a worker that remembers; without a database, its stores are in the folder."""
     key = folder / "memory.key"
     if not key.exists():
         key.write_bytes(base64.b64encode(SECRET))
     return {
         "MEMORY": "on",
         "MEMORY_TOPIC": topic,
-        "MEMORY_STORE": str(folder / "stores"),
+        "MEMORY_STORE": str(folder / "stores") if database is None else database.url,
         "MEMORY_KEY_FILE": str(key),
     }
 
@@ -59,7 +62,9 @@ class Remembered(NamedTuple):
     log: Sequence[Record]
     """The committed records of the topic that remembers."""
     stores: Path
-    """The folder with the store of each worker; none is open."""
+    """The folder with the store of each worker, if they are LMDB; none is open."""
+    database: RoundDatabase | None
+    """Which all of them read, if it is PostgreSQL."""
 
 
 def check(seen: Remembered) -> list[Violation]:
@@ -76,14 +81,18 @@ def check(seen: Remembered) -> list[Violation]:
             "a claim is remembered as of another time": [
                 place for place, row in by_place.items() if known_at(row) != sent.get(place)
             ],
-            "a store differs from the log": [
-                f"{path.parent.name}: {difference}"
-                for path in sorted(seen.stores.glob("*/*"))
-                if (difference := difference_of(path, seen.log)) is not None
-            ],
+            "a store differs from the log": list(_differences(seen)),
             **known.check(alerts, seen.log),
         }
     )
+
+
+def _differences(seen: Remembered) -> Iterator[str]:
+    if seen.database is not None:
+        yield from seen.database.differences(seen.log)
+    for path in sorted(seen.stores.glob("*/*")):
+        if (difference := difference_of(path, seen.log)) is not None:
+            yield f"{path.parent.name}: {difference}"
 
 
 def scored(

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from confluent_kafka import TopicPartition
+from msgspec import structs
 
 from tests.chaos.hooks import replace
 
@@ -271,6 +272,64 @@ def any_store() -> None:
     _patch(Folder, "_outdated", believed)
 
 
+def database_uncommitted() -> None:
+    """Those that fill the database read the log uncommitted."""
+    from consumer.memory.postgres.applier import Applier
+
+    config = Applier._config
+
+    def careless(self: Any) -> Any:
+        return {**config(self), "isolation.level": "read_uncommitted"}
+
+    _patch(Applier, "_config", careless)
+
+
+def positions_first() -> None:
+    """Positions are written before the facts, in a transaction of their own."""
+    from consumer.memory.postgres import store as module
+
+    store: Any = module
+    apply = store.PostgresStore.apply
+
+    def apart(self: Any, facts: Any, positions: Any) -> None:
+        apply(self, [], positions)
+
+        def later(on: Any) -> None:
+            with on.transaction():
+                store.write(on, facts)
+
+        self._connection.run(later)
+
+    _patch(store.PostgresStore, "apply", apart)
+
+
+def any_database() -> None:
+    """The database is read and filled on, whatever topic it was filled from."""
+    from consumer.memory.postgres import store as module
+
+    store: Any = module
+
+    class Whichever(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, _: object) -> bool:
+            return True
+
+        def __ne__(self, _: object) -> bool:
+            return False
+
+    found = store.found
+
+    def believed(*of: Any) -> Any:
+        said = found(*of)
+        return said and structs.replace(
+            said, source=structs.replace(said.source, topic_id=Whichever(said.source.topic_id))
+        )
+
+    _patch(module, "found", believed)
+
+
 def _believing(self: Any, committed: Sequence[TopicPartition]) -> Any:
     """Begin at the committed offsets, whatever the outputs hold."""
     from consumer.intake.takeover import Start
@@ -302,6 +361,9 @@ ALL: Mapping[str, Callable[[], None]] = {
     "wall-clock": wall_clock,
     "from-the-end": from_the_end,
     "any-store": any_store,
+    "database-uncommitted": database_uncommitted,
+    "positions-first": positions_first,
+    "any-database": any_database,
 }
 
 

@@ -9,11 +9,14 @@ from typing import Final
 
 import msgspec
 
+from tests.chaos.memory import StoreKind
 from tests.chaos.round import Result
 
 ROOT: Final = Path(__file__).parents[2]
 BEGINNINGS: Final = frozenset({"worker.assembly", "memory.tail"})
 """What is put together from the settings; a worker is given its memory."""
+FILLING: Final = frozenset({"memory.postgres.applier", "memory.postgres.follower"})
+"""Of a memory in PostgreSQL: who fills it, and who looks how far it is."""
 ASIDE: Final = frozenset(
     {
         "batch.alerts", "batch.cut", "batch.decode", "batch.edges", "batch.records",
@@ -41,8 +44,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     broken: list[str]
     codes: dict[str, list[int]]
     """Exit codes of each worker, in order."""
-    memory: bool = False
-    """The workers remembered claims."""
+    memory: bool | StoreKind = False
+    """Where the workers remembered claims. True: in LMDB, before there was another store."""
+
+    @property
+    def store(self) -> StoreKind | None:
+        """Where the workers remembered claims; None if they did not."""
+        return ("lmdb" if self.memory else None) if isinstance(self.memory, bool) else self.memory
 
 
 def row(result: Result, code: str) -> Row:
@@ -59,7 +67,7 @@ def row(result: Result, code: str) -> Row:
         records=result.records,
         seconds=round(result.seconds, 1),
         broken=list(result.broken),
-        memory=case.memory,
+        memory=case.store or False,
         codes={worker: list(codes) for worker, codes in result.codes.items()},
     )
 
@@ -79,27 +87,33 @@ def read(file: Path) -> list[Row]:
     return [msgspec.json.decode(line, type=Row) for line in file.read_bytes().splitlines()]
 
 
-def digest(*, memory: bool = False) -> str:
+def digest(store: StoreKind | None = None) -> str:
     """Of the present code that rounds are about: what it does, not how it is documented.
 
     Args:
-        memory: of rounds whose workers remember claims; others run nothing of that room.
+        store: where the workers of these rounds remember claims; None if they do not, and run
+            nothing of that room.
     """
-    return digest_of(_source(name) for name in code() if memory or not _of_memory(name))
+    return digest_of(map(_source, code(store)))
 
 
 def _of_memory(name: str) -> bool:
     return name.startswith("memory.")
 
 
-def code() -> list[str]:
-    """Modules of the consumer that decide whether an outcome is lost or doubled."""
+def code(store: StoreKind | None = "lmdb") -> list[str]:
+    """Modules of the consumer that decide whether an outcome is lost or doubled, or remembered
+    otherwise than the log says.
+
+    Args:
+        store: where claims are remembered; None if they are not.
+    """
     found: set[str] = set()
-    due: set[str] = set(BEGINNINGS)
+    due: set[str] = set(BEGINNINGS | FILLING if store == "postgresql" else BEGINNINGS)
     while due:
         found |= due
         due = {used for name in due for used in _imported(name) if not _aside(used)} - found
-    return sorted(found)
+    return sorted(name for name in found if store or not _of_memory(name))
 
 
 def _aside(name: str) -> bool:

@@ -13,7 +13,12 @@ from typing import Literal
 
 from confluent_kafka import KafkaException
 
-from consumer.errors import STUCK_EXIT_CODE, UNKNOWN_EXIT_CODE, KafkaStoppedError
+from consumer.errors import (
+    STUCK_EXIT_CODE,
+    UNKNOWN_EXIT_CODE,
+    KafkaStoppedError,
+    StoreStoppedError,
+)
 from tests.broker import jars, ports, topics, wait
 from tests.broker.hanging import hanging
 from tests.broker.native import NativeKafka
@@ -23,7 +28,9 @@ from tests.broker.transactions import open_transactions, unstable_partitions
 from tests.broker.wait import GENEROUS
 from tests.chaos import memory
 from tests.chaos.check import Observation, check
+from tests.chaos.database import RoundDatabase
 from tests.chaos.faults import Fault
+from tests.chaos.memory import StoreKind
 from tests.chaos.stage import PARTITIONS, TRANSACTION_S, WORKER_ENV, Names, Stage
 from tests.chaos.traffic import (
     BAD,
@@ -35,6 +42,8 @@ from tests.chaos.traffic import (
     sources,
 )
 from tests.chaos.workers import Fleet, Launcher, Worker
+from tests.database.native import NativePostgres
+from tests.database.provide import database
 from tests.harness.outcomes import Expected, Outputs, Place
 
 SENT = (signal.SIGKILL, signal.SIGTERM)
@@ -59,13 +68,13 @@ class Case:
     mutant: str | None = None
     kafka: str = field(default_factory=jars.version)
     """Version of Apache Kafka."""
-    memory: bool = False
-    """The workers remember claims."""
+    store: StoreKind | None = None
+    """Where the workers remember claims; None: they do not."""
 
     def __str__(self) -> str:
         mode = f"{self.protocol} {self.membership}"
         told = f"{self.fault.name} {mode} seed {self.seed} kafka {self.kafka}"
-        return f"{told} memory" if self.memory else told
+        return told if self.store is None else f"{told} memory {self.store}"
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ class Result:
 
 
 class Arena:
-    """Brokers, launcher and claims that rounds share."""
+    """Brokers, database, launcher and claims that rounds share."""
 
     def __init__(self, logs: Path, *, keep_logs: bool = False) -> None:
         self._logs = logs
@@ -92,6 +101,7 @@ class Arena:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self._pools: dict[bool, Pool] = {}
         self.launcher = self._stack.enter_context(Launcher())
+        self._server: NativePostgres | None = None
         self._clusters: dict[Cluster, tuple[contextlib.ExitStack, NativeKafka, Proxy | None]] = {}
 
     def close(self) -> None:
@@ -120,6 +130,20 @@ class Arena:
         _, kafka, proxy = self._clusters[wanted]
         return kafka, proxy
 
+    @contextlib.contextmanager
+    def _database(self, case: Case, topic: str) -> Iterator[RoundDatabase | None]:
+        if case.store != "postgresql":
+            yield None
+            return
+        if self._server is None:
+            self._server = self._stack.enter_context(NativePostgres())
+        with database(self._server.url) as url:
+            made = RoundDatabase(self._server, url, topic)
+            try:
+                yield made
+            finally:
+                made.heal()
+
     def _drop(self, cluster: Cluster) -> None:
         self._clusters.pop(cluster)[0].close()
 
@@ -133,7 +157,7 @@ class Arena:
         kafka, proxy = self._cluster(cluster)
         with self._stage(case, kafka, proxy, folder) as stage:
             broken, records = _play(case, stage)
-            codes = {w.name: w.codes for w in stage.fleet.workers}
+            codes = {w.name: w.codes for w in stage.fleet.members}
         if broken:
             (folder / "broken.txt").write_text("\n".join(broken) + "\n")
             for node in kafka.nodes:
@@ -149,7 +173,7 @@ class Arena:
     def _stage(
         self, case: Case, kafka: NativeKafka, proxy: Proxy | None, folder: Path
     ) -> Iterator[Stage]:
-        names, pool = Names(), self._pool(memory=case.memory)
+        names, pool = Names(), self._pool(memory=case.store is not None)
         # Claims that are remembered have times of their own, which are long ago.
         topics.create(kafka.direct, names.claims, PARTITIONS, {"retention.ms": "-1"})
         topics.create(kafka.direct, names.alerts, PARTITIONS)
@@ -166,15 +190,17 @@ class Arena:
             "KAFKA_GROUP_PROTOCOL": case.protocol,
             "MEMBERSHIP": case.membership,
             "MODEL_DIR": str(model_dir),
-            **(memory.environment(folder, names.memory) if case.memory else {}),
         }
-        log = names.memory if case.memory else None
+        log = None if case.store is None else names.memory
         traffic = Traffic(kafka.direct, names.claims, pool, case.seed, log)
         if case.mutant is not None:
             traffic.aborted_share = 0.0  # it is to be caught by more than reading aborted claims
         traffic.bad = BAD if case.fault.bad_from_start else ()
         live = LiveReader(kafka.direct, _live_topics(case, names))
         with contextlib.ExitStack() as stack:
+            held = stack.enter_context(self._database(case, names.memory))
+            if case.store is not None:
+                env |= memory.environment(folder, names.memory, held)
             stack.callback(live.close)
             stack.callback(traffic.finish)
             if proxy is not None:
@@ -183,7 +209,7 @@ class Arena:
                 Fleet(self.launcher, folder, env, GENEROUS if case.mutant is None else FLAWED_S)
             )
             traffic.start()
-            yield Stage(
+            made = Stage(
                 kafka=kafka,
                 proxy=proxy,
                 fleet=fleet,
@@ -194,8 +220,15 @@ class Arena:
                 model_dir=model_dir,
                 random=random.Random(case.seed),
                 mark=folder / "mark",
+                database=held,
                 mutant=case.mutant,
             )
+            if held is not None:
+                for number in range(made.random.choice((1, 2))):
+                    made.filling(f"a{number}")
+                # Workers would end, and start again, before anybody has begun to fill it.
+                fleet.until(lambda: all(a.up() for a in fleet.appliers), "appliers to be up")
+            yield made
 
 
 def _live_topics(case: Case, names: Names) -> list[str]:
@@ -211,6 +244,8 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
     stage.traffic.finish()
     if stage.proxy is not None:
         stage.proxy.heal()
+    if stage.database is not None:
+        stage.database.heal()
     expected = sources(stage.kafka.direct, stage.names.claims, stage.pool)
     ends = next_offsets(expected)
     if not _caught_up(stage, ends):
@@ -218,17 +253,19 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         broken += ["stuck after the fault: not every offset was committed", *held]
         if case.mutant is not None and held:  # what they hold back would be waited for in vain
             return broken, len(expected)
+    if not _applied(stage):
+        broken.append("stuck after the fault: the database does not get what the log has")
     try:
         stage.fleet.stop_all()
     except TimeoutError as error:
         broken.append(f"stuck when told to stop: {error}")
-    broken += [f"{w.name} crashed: exit codes {w.codes}" for w in stage.fleet.workers if crashed(w)]
-    broken += [f"{w.name} did not stop in good order" for w in stage.fleet.workers if disorderly(w)]
+    broken += [f"{w.name} crashed: exit codes {w.codes}" for w in stage.fleet.members if crashed(w)]
+    broken += [f"{w.name} did not stop in good order" for w in stage.fleet.members if disorderly(w)]
     try:
         seen = observe(case, stage, expected, ends)
     except TimeoutError as error:
         return [*broken, f"what Kafka holds cannot be read: {error}"], len(expected)
-    if not case.memory:
+    if case.store is None:
         return [*broken, *map(str, check(seen))], len(expected)
     outputs = seen.outputs
     scored = memory.scored(outputs.expected, outputs.alerts, stage.pool.models)
@@ -238,6 +275,7 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
         alerts=outputs.alerts,
         log=read_all(stage.kafka.direct, stage.names.memory),
         stores=stage.stores,
+        database=stage.database,
     )
     broken += map(str, memory.check(remembered))
     return broken, len(expected)
@@ -246,6 +284,16 @@ def _play(case: Case, stage: Stage) -> tuple[list[str], int]:
 def _caught_up(stage: Stage, ends: Mapping[int, int]) -> bool:
     try:
         stage.fleet.until(lambda: stage.caught_up(ends), "every offset to be committed")
+    except TimeoutError:
+        return False
+    return True
+
+
+def _applied(stage: Stage) -> bool:
+    if stage.database is None:
+        return True
+    try:
+        stage.fleet.until(stage.applied, "the log in the database")
     except TimeoutError:
         return False
     return True
@@ -273,7 +321,8 @@ def disorderly(worker: Worker) -> bool:
     """
     last = worker.codes[-1] if worker.codes else None
     early = last == -signal.SIGTERM and not worker.up()
-    orderly = {0, KafkaStoppedError.exit_code, STUCK_EXIT_CODE, UNKNOWN_EXIT_CODE}
+    stopped = KafkaStoppedError.exit_code, StoreStoppedError.exit_code
+    orderly = {0, *stopped, STUCK_EXIT_CODE, UNKNOWN_EXIT_CODE}
     return not (worker.gone or early or last in orderly)
 
 

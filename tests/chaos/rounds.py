@@ -6,13 +6,19 @@ are those of workers with a known flaw.
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from tests.chaos.memory import StoreKind
 from tests.chaos.record import Row, digest, read
 
 Key = tuple[str, str]
 """Fault, version of Apache Kafka."""
+REMEMBERING: Mapping[StoreKind | None, str] = {
+    None: "",
+    "lmdb": ", memory",
+    "postgresql": ", memory in PostgreSQL",
+}
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -30,7 +36,7 @@ def table(rows: Iterable[Row]) -> str:
 
 def mode(row: Row) -> str:
     """The group membership mode of the round's workers."""
-    return f"{row.protocol}, {row.membership}{', memory' if row.memory else ''}"
+    return f"{row.protocol}, {row.membership}{REMEMBERING[row.store]}"
 
 
 def broken(rows: Iterable[Row]) -> str:
@@ -64,13 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     made.add_argument("--all", action="store_true", help="rounds of earlier code, too")
     made.add_argument("--mutant", help="rounds of workers with this flaw")
     options = made.parse_args(arguments)
-    present = {memory: digest(memory=memory) for memory in (False, True)}
+    present = {store: digest(store) for store in REMEMBERING}
     rows = [r for file in options.files for r in read(file) if r.mutant == options.mutant]
-    shown = [r for r in rows if options.all or r.code == present[r.memory]]
+    shown = [r for r in rows if options.all or r.code == present[r.store]]
     sys.stdout.write(f"{table(shown)}\n{broken(shown)}\n")
     sys.stdout.write(
-        f"{len(rows) - len(shown)} rounds of other code left out; this one is {present[False]}, "
-        f"with memory {present[True]}\n"
+        f"{len(rows) - len(shown)} rounds of other code left out; this one is {present[None]}, "
+        f"with memory {present['lmdb']}, in PostgreSQL {present['postgresql']}\n"
     )
     return 1 if any(r.broken for r in shown) else 0
 

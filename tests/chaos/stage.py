@@ -3,6 +3,7 @@
 import contextlib
 import random
 import shutil
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +14,11 @@ from confluent_kafka import KafkaException
 from tests.broker import topics
 from tests.broker.native import NativeKafka
 from tests.broker.proxy import Proxy
-from tests.broker.read import committed
-from tests.chaos.hooks import Plan
+from tests.broker.read import committed, end_offsets
+from tests.chaos.database import RoundDatabase
+from tests.chaos.hooks import Action, Plan, Point
 from tests.chaos.traffic import LiveReader, Pool, Traffic
-from tests.chaos.workers import Fleet, Worker
+from tests.chaos.workers import APPLY, Fleet, Worker
 
 PARTITIONS = 4
 SESSION_S = 2.0
@@ -71,6 +73,8 @@ class Stage:
     model_dir: Path
     random: random.Random
     mark: Path
+    database: RoundDatabase | None = None
+    """Where the workers remember, if that is PostgreSQL."""
     mutant: str | None = None
     _ask_at: float = 0.0
 
@@ -79,6 +83,10 @@ class Stage:
         first = self.fleet.add("w0", plan, mutant=self.mutant, env=env)
         self.fleet.add("w1", mutant=self.mutant, env=env)
         return first
+
+    def filling(self, name: str, plan: Plan | None = None, instance: str | None = None) -> Worker:
+        """Start a process that fills the database."""
+        return self.fleet.add(name, plan, instance=instance, mutant=self.mutant, arguments=APPLY)
 
     def running(self, env: Mapping[str, str] | None = None) -> Worker:
         """Start the two workers and wait until they publish."""
@@ -97,6 +105,20 @@ class Stage:
             lambda: len(worker.codes) >= ends and worker.up(), f"{worker.name} to be back"
         )
         self.progress()
+
+    def kill(self, *workers: Worker) -> None:
+        """Kill workers, which are not started again for now."""
+        for worker in workers:
+            worker.keep = False
+            worker.signal(signal.SIGKILL)
+        self.fleet.until(lambda: all(w.pid is None for w in workers), "the end of killed workers")
+
+    def start_again(self, *workers: Worker) -> None:
+        """Start workers that were killed, and wait until they are back."""
+        for worker in workers:
+            worker.keep = True
+        for worker in workers:
+            self.back(worker)
 
     def hit(self) -> None:
         """Wait until the planned fault has happened."""
@@ -120,6 +142,12 @@ class Stage:
         (found,) = (self.stores / worker.name).iterdir()
         return found
 
+    @property
+    def filled(self) -> RoundDatabase:
+        """The database that the workers read."""
+        assert self.database is not None
+        return self.database
+
     def network(self) -> Proxy:
         assert self.proxy is not None
         return self.proxy
@@ -132,3 +160,26 @@ class Stage:
         with contextlib.suppress(KafkaException, TimeoutError):
             return committed(self.kafka.direct, self.names.group, self.names.claims) == ends
         return False
+
+    def applied(self) -> bool:
+        """True if the database has everything that is committed in the log; both are queried
+        occasionally.
+        """
+        if time.monotonic() < self._ask_at:
+            return False
+        self._ask_at = time.monotonic() + ASK_EVERY_S
+        ends = end_offsets(self.kafka.direct, [self.names.memory])
+        return self.filled.has({partition: end for (_, partition), end in ends.items()})
+
+
+def plan(stage: Stage, point: Point, action: Action, seconds: float = 0.0) -> Plan:
+    """A plan for a random passing of the point."""
+    most = {"produce:after": 400, "consume:after": 60}.get(point, 30)
+    return Plan(
+        point=point,
+        action=action,
+        mark=str(stage.mark),
+        nth=stage.random.randint(3, most),
+        seconds=seconds,
+        flush=stage.random.random() < 0.5,
+    )

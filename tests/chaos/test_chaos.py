@@ -11,7 +11,9 @@ import pytest
 from tests.broker import jars
 from tests.broker.native import NativeKafka
 from tests.chaos.faults import BY_NAME
+from tests.chaos.memory import StoreKind
 from tests.chaos.round import Arena, Case, Membership, Protocol
+from tests.database.native import NativePostgres
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -52,6 +54,17 @@ MEMORY_FLAWS = [
     ("from-the-end", "store-wiped", "an alert did not know what had long been known"),
     ("any-store", "store-of-another-topic", "a store differs from the log"),
 ]
+DATABASE_SMOKE: list[tuple[str, Protocol, Membership]] = [
+    ("applier-kill-in-transaction", "classic", "static"),
+    ("database-kill", "consumer", "dynamic"),
+    ("database-dropped", "classic", "dynamic"),
+    ("kill-everything", "classic", "static"),
+]
+DATABASE_FLAWS = [
+    ("database-uncommitted", "applier-kill-after-commit", "a store differs from the log"),
+    ("positions-first", "applier-kill-after-commit", "a store differs from the log"),
+    ("any-database", "database-of-another-topic", "a store differs from the log"),
+]
 ATTEMPTS = 8
 """Rounds in which a flaw must show: some need a race to be lost."""
 
@@ -78,7 +91,20 @@ def test_exactly_once_outlives(
 def test_what_is_remembered_outlives(
     arena: Arena, fault: str, protocol: Protocol, membership: Membership
 ) -> None:
-    result = arena.play(Case(BY_NAME[fault], protocol, membership, "smoke", memory=True))
+    result = arena.play(Case(BY_NAME[fault], protocol, membership, "smoke", store="lmdb"))
+    assert not result.broken, "\n".join(result.broken)
+
+
+@pytest.mark.parametrize(("fault", "protocol", "membership"), DATABASE_SMOKE)
+def test_what_a_database_has_outlives(
+    arena: Arena,
+    native_postgres: type[NativePostgres],
+    fault: str,
+    protocol: Protocol,
+    membership: Membership,
+) -> None:
+    assert native_postgres is not None
+    result = arena.play(Case(BY_NAME[fault], protocol, membership, "smoke", store="postgresql"))
     assert not result.broken, "\n".join(result.broken)
 
 
@@ -106,10 +132,21 @@ def test_a_flaw_is_caught(arena: Arena, flaw: str, fault: str, promise: str, kaf
 
 @pytest.mark.parametrize(("flaw", "fault", "promise"), MEMORY_FLAWS)
 def test_a_flaw_of_memory_is_caught(arena: Arena, flaw: str, fault: str, promise: str) -> None:
-    for attempt in range(ATTEMPTS):
-        case = Case(
-            BY_NAME[fault], "classic", "dynamic", f"flaw:{attempt}", flaw, SOUND, memory=True
-        )
-        if any(promise in broken for broken in arena.play(case).broken):
-            return
-    pytest.fail(f"{flaw} went unnoticed in {ATTEMPTS} rounds of {fault}")
+    assert caught(arena, flaw, fault, promise, "lmdb")
+
+
+@pytest.mark.parametrize(("flaw", "fault", "promise"), DATABASE_FLAWS)
+def test_a_flaw_of_those_who_fill_a_database_is_caught(
+    arena: Arena, native_postgres: type[NativePostgres], flaw: str, fault: str, promise: str
+) -> None:
+    assert native_postgres is not None
+    assert caught(arena, flaw, fault, promise, "postgresql")
+
+
+def caught(arena: Arena, flaw: str, fault: str, promise: str, store: StoreKind) -> bool:
+    """Whether a flaw shows in some rounds of a fault."""
+    cases = (
+        Case(BY_NAME[fault], "classic", "dynamic", f"flaw:{attempt}", flaw, SOUND, store)
+        for attempt in range(ATTEMPTS)
+    )
+    return any(promise in broken for case in cases for broken in arena.play(case).broken)

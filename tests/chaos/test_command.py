@@ -12,7 +12,7 @@ def played(*arguments: str) -> list[Case]:
     return list(itertools.islice(cases(parser().parse_args(arguments)), 200))
 
 
-ALWAYS = {fault.name for fault in faults.ALL if not fault.memory}
+ALWAYS = {fault.name for fault in faults.ALL if not fault.stores}
 
 
 def test_every_fault_is_played_in_every_mode() -> None:
@@ -25,6 +25,18 @@ def test_every_fault_is_played_in_every_mode() -> None:
 def test_faults_of_memory_are_played_with_memory_only() -> None:
     assert {c.fault.name for c in played()} == ALWAYS
     assert set(faults.BY_NAME) > ALWAYS
+
+
+def test_the_store_is_drawn_by_the_seed_or_asked_for() -> None:
+    drawn = played("--memory")
+    assert drawn == played("--memory")
+    assert {case.store for case in drawn if not case.fault.stores} == {"lmdb", "postgresql"}
+    assert all(case.store in case.fault.stores for case in drawn if case.fault.stores)
+    asked = played("--memory", "--store", "postgresql")
+    assert {case.store for case in asked} == {"postgresql"}
+    assert {case.fault.name for case in asked} > ALWAYS
+    assert not {case.fault.name for case in asked} & {"store-wiped"}
+    assert {case.store for case in played()} == {None}
 
 
 def test_faults_can_be_left_out() -> None:

@@ -1,11 +1,14 @@
 """Rounds are kept with the code they were played with, and counted by fault, version and mode."""
 
+import dataclasses
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.chaos import rounds
 from tests.chaos.faults import BY_NAME
+from tests.chaos.memory import StoreKind
 from tests.chaos.record import ASIDE, ROOT, append, code, digest, digest_of, read, row
 from tests.chaos.round import Case, Result
 
@@ -73,7 +76,34 @@ def test_the_digest_covers_the_code_of_transactions() -> None:
 
 def test_rounds_of_workers_that_remember_are_about_more_code() -> None:
     assert {"memory.log", "memory.pending", "memory.recall", "memory.tail"} <= set(code())
-    assert digest(memory=True) != digest()
+    assert not any(name.startswith("memory.") for name in code(None))
+    assert digest("lmdb") != digest()
+
+
+def test_rounds_with_a_database_are_about_what_fills_and_reads_it() -> None:
+    more = set(code("postgresql")) - set(code("lmdb"))
+    assert more >= {
+        "memory.postgres.applier", "memory.postgres.connection", "memory.postgres.follower",
+        "memory.postgres.reading", "memory.postgres.schema", "memory.postgres.store",
+        "memory.postgres.writing",
+    }  # fmt: skip
+    assert digest("postgresql") != digest("lmdb")
+    assert set(code("lmdb")) < set(code("postgresql"))
+
+
+def test_a_row_says_where_claims_were_remembered(tmp_path: Path) -> None:
+    """In LMDB, if it only says that they were."""
+    file = tmp_path / "rounds.jsonl"
+    stores: tuple[StoreKind | None, ...] = (None, "lmdb", "postgresql")
+    for store in stores:
+        case = dataclasses.replace(played().case, store=store)
+        append(file, row(dataclasses.replace(played(), case=case), "code"))
+    append(file, msgspec.structs.replace(row(played(), "code"), memory=True))
+    assert [one.store for one in read(file)] == [*stores, "lmdb"]
+    assert rounds.table(read(file)).splitlines()[0] == (
+        "| Fault | Kafka | classic, static | classic, static, memory | "
+        "classic, static, memory in PostgreSQL | Rounds | Claims | Broken |"
+    )
 
 
 def test_the_digest_leaves_aside_only_modules_that_are_there() -> None:

@@ -19,8 +19,13 @@ from tests.chaos.launch import Event, Request
 
 ROOT = Path(__file__).parents[2]
 RESTART_AFTER = 0.3
-UP = "scoring claims-"
-"""Logged by a worker once it handles signals."""
+RUN = ("run",)
+APPLY = ("memory", "apply")
+UP: Mapping[tuple[str, ...], str] = {
+    RUN: "scoring claims-",
+    APPLY: "filling the database from ",
+}
+"""Logged by a process of a command once it handles signals and has partitions, or is about to."""
 
 
 class Worker:
@@ -42,7 +47,9 @@ class Worker:
         """True if its current process has begun to handle signals, and did not give up."""
         log = Path(self.request.log)
         told = log.read_text() if log.exists() else ""
-        return self.pid is not None and UP in told and "\nerror: " not in told
+        up = UP.get(self.request.arguments)
+        said = up is not None and up in told and "\nerror: " not in told
+        return self.pid is not None and said
 
     def signal(self, number: signal.Signals) -> None:
         if self.pid is not None:
@@ -104,7 +111,7 @@ class Launcher:
 
 
 class Fleet:
-    """The workers of one round."""
+    """The workers of one round, and the other processes of its group."""
 
     def __init__(
         self, launcher: Launcher, folder: Path, env: Mapping[str, str], patience_s: float
@@ -113,7 +120,8 @@ class Fleet:
         self._launcher = launcher
         self._folder = folder
         self._env = dict(env)
-        self.workers: list[Worker] = []
+        self.members: list[Worker] = []
+        """All of them."""
 
     def __enter__(self) -> Self:
         return self
@@ -124,10 +132,20 @@ class Fleet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for worker in self.workers:
+        for worker in self.members:
             worker.keep = False
             worker.signal(signal.SIGKILL)
-        self.until(lambda: all(w.pid is None for w in self.workers), "the end of killed workers")
+        self.until(lambda: all(w.pid is None for w in self.members), "the end of killed workers")
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Those that score claims."""
+        return [member for member in self.members if member.request.arguments == RUN]
+
+    @property
+    def appliers(self) -> list[Worker]:
+        """Those that fill the database."""
+        return [member for member in self.members if member.request.arguments == APPLY]
 
     def add(
         self,
@@ -138,19 +156,21 @@ class Fleet:
         keep: bool = True,
         mutant: str | None = None,
         env: Mapping[str, str] | None = None,
+        arguments: tuple[str, ...] = RUN,
     ) -> Worker:
-        """Start a worker. Its plan is for its first start only."""
+        """Start a worker, or another command. Its plan is for its first start only."""
         own = {**self._env, "INSTANCE_ID": instance or name, **(env or {})}
-        if "MEMORY_STORE" in own:  # two of one id are on two machines
+        if Path(own.get("MEMORY_STORE", "")).is_absolute():  # two of one id are on two machines
             own["MEMORY_STORE"] += f"/{name}"
         request = Request(
+            arguments=arguments,
             env=own,
             log="",
             plan=plan,
             mutant=mutant,
         )
         worker = Worker(name, request, keep=keep)
-        self.workers.append(worker)
+        self.members.append(worker)
         self._start(worker)
         return worker
 
@@ -164,12 +184,12 @@ class Fleet:
     def tick(self, seconds: float = 0.05) -> None:
         """Notice ends and start again what should run."""
         for event in self._launcher.ended(seconds):
-            for worker in self.workers:
+            for worker in self.members:
                 if worker.pid == event.pid:
                     worker.pid = None
                     worker.codes.append(event.code)
                     worker.restart_at = time.monotonic() + RESTART_AFTER
-        for worker in self.workers:
+        for worker in self.members:
             if worker.keep and worker.pid is None and time.monotonic() >= worker.restart_at:
                 self._start(worker)
 
@@ -200,7 +220,7 @@ class Fleet:
         worker.signal(signal.SIGTERM)
 
     def stop_all(self) -> None:
-        """End every worker in good order and wait for it."""
-        for worker in self.workers:
+        """End everything in good order and wait for it."""
+        for worker in self.members:
             self.stop(worker)
-        self.until(lambda: all(w.pid is None for w in self.workers), "workers to stop", 60)
+        self.until(lambda: all(w.pid is None for w in self.members), "workers to stop", 60)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import psycopg
 
 from tests.broker import ports, wait
 from tests.harness.process import die_with_parent
+from tests.harness.servers import NoServerError
 
 PACKAGES: Final = Path("/usr/lib/postgresql")
 """Where Debian puts the versions."""
@@ -23,7 +25,7 @@ OTHER: Final = "nobody"
 QUICK: Final = ("fsync=off", "full_page_writes=off", "listen_addresses=127.0.0.1")
 
 
-class NoPostgresError(Exception):
+class NoPostgresError(NoServerError):
     """There is no way to a PostgreSQL here; the message says why."""
 
 
@@ -77,6 +79,11 @@ class NativePostgres:
         return f"postgresql://postgres@127.0.0.1:{self._port}/postgres"
 
     @property
+    def running(self) -> bool:
+        """False once it was killed, until it is started again."""
+        return self._process is not None
+
+    @property
     def folder(self) -> Path:
         """Of its user, for files that it reads; gone on exit."""
         return self._folder
@@ -117,9 +124,15 @@ class NativePostgres:
     def kill(self) -> None:
         """End it as a power cut would; what it does not find on the disk again is lost."""
         if self._process is not None:
-            # The others end when they miss the first.
+            # The others would end when they miss the first, and until then none can be started.
+            others = _children(self._process.pid)
             self._process.kill()
             self._process.wait()
+            self._process = None
+            for pid in others:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            wait.until(lambda: not any(map(_lives, others)), "the end of PostgreSQL")
             (self._folder / "data" / "postmaster.pid").unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -141,3 +154,18 @@ class NativePostgres:
             psycopg.connect(self.url).close()
             return True
         return False
+
+
+def _children(pid: int) -> list[int]:
+    with contextlib.suppress(FileNotFoundError):
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    return []
+
+
+def _lives(pid: int) -> bool:
+    """False for a process that is gone, or that only waits to be noticed."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state not in "ZX"

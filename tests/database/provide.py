@@ -1,53 +1,44 @@
-"""Which PostgreSQL the tests run on: one given, one in Docker, or one started natively."""
+"""The PostgreSQL that tests run on, and databases of it."""
 
 import contextlib
-import os
-import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 
 import psycopg
 
 from tests.database.container import postgres_container
-from tests.database.native import NativePostgres, NoPostgresError, programs
+from tests.database.native import NativePostgres, programs
+from tests.harness import servers
 
-Server = AbstractContextManager[str]
-"""Runs for the length of the block; the value is the URL of a database of the superuser."""
+
+def provide() -> servers.Server:
+    """Run or find a server for the length of the block; the value is the URL of a database of the
+    superuser.
+
+    Raises:
+        NoPostgresError: on entry: there is no way to one here.
+    """
+    return servers.provide("POSTGRES_URL", postgres_container, programs, _native)
 
 
 @contextlib.contextmanager
-def provide(
-    container: Callable[[], Server] = postgres_container,
-    required: Callable[[], object] = programs,
-    native: Callable[[], AbstractContextManager[NativePostgres]] = NativePostgres,
-) -> Iterator[str]:
-    """Run or find a server for the length of the block.
-
-    Raises:
-        NoPostgresError: there is no way to one here.
-    """
-    if given := os.environ.get("POSTGRES_URL"):
-        yield given
-        return
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(container())
-        except NoPostgresError as why:
-            required()
-            sys.stderr.write(f"tests: {why}: starting PostgreSQL natively\n")
-            url = stack.enter_context(native()).url
-        yield url
+def _native() -> Iterator[str]:
+    with NativePostgres() as server:
+        yield server.url
 
 
 @contextlib.contextmanager
 def database(url: str) -> Iterator[str]:
     """A new database of a server, gone at the end; the value is its URL."""
     name = f"test_{uuid.uuid4().hex[:12]}"
+    _execute(url, f"CREATE DATABASE {name}")
+    try:
+        base, mark, parameters = url.partition("?")
+        yield f"{base.rpartition('/')[0]}/{name}{mark}{parameters}"
+    finally:
+        _execute(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _execute(url: str, statement: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        try:
-            base, mark, parameters = url.partition("?")
-            yield f"{base.rpartition('/')[0]}/{name}{mark}{parameters}"
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        connection.execute(statement.encode())

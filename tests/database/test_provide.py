@@ -1,54 +1,16 @@
-"""A PostgreSQL for the tests is found in the documented order."""
-
-import contextlib
-from collections.abc import Iterator
-from typing import Any, Self
+"""A PostgreSQL for the tests: given, or killed and started again; and databases of it."""
 
 import psycopg
 import pytest
 
-from tests.database.native import NativePostgres, NoPostgresError
+from tests.database.native import NativePostgres
 from tests.database.provide import database, provide
 
 
-class Native:
-    url = "native"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-
-@contextlib.contextmanager
-def docker() -> Iterator[str]:
-    yield "docker"
-
-
-@contextlib.contextmanager
-def no_docker() -> Iterator[str]:
-    raise NoPostgresError("no Docker engine")
-    yield
-
-
-def missing() -> None:
-    raise NoPostgresError("no package")
-
-
-def found(container: Any, required: Any = lambda: None) -> str:
-    native: Any = Native
-    with provide(container, required, native) as url:
-        return url
-
-
-def test_the_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_the_one_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTGRES_URL", "given")
-    assert found(docker) == "given"
-    monkeypatch.delenv("POSTGRES_URL")
-    assert found(docker) == "docker"
-    assert found(no_docker) == "native"
-    with pytest.raises(NoPostgresError, match="no package"):
-        found(no_docker, missing)
+    with provide() as url:
+        assert url == "given"
 
 
 @pytest.mark.postgres

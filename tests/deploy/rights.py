@@ -18,7 +18,7 @@ KINDS: Final = {
 OPERATIONS: Final = {operation.name.replace("_", ""): operation for operation in AclOperation}
 """By name as Kafka's tools write it, in capitals."""
 _ROW = re.compile(
-    r"^\| `(\w+)`( with memory)? \| (topic|group|transactional id|cluster) \| `([^`]+)` "
+    r"^\| `([\w -]+)`( with memory)? \| (topic|group|transactional id|cluster) \| `([^`]+)` "
     r"\| (\w+) \|",
     re.M,
 )

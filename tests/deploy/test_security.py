@@ -22,6 +22,7 @@ from tests.deploy import processes
 from tests.deploy.rights import documented, of_group
 from tests.deploy.secured import Right, Secured, secured
 from tests.deploy.tools import need
+from tests.harness import process
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -209,6 +210,13 @@ def test_claims_are_remembered_with_the_documented_rights(
             assert process.stop() == 0, process.log
 
 
+def make_log(broker: Secured) -> None:
+    """Make the topic of what is remembered, if it is not there."""
+    admin = AdminClient({"bootstrap.servers": broker.admin_address})
+    if "claims-memory" not in admin.list_topics(timeout=60).topics:
+        topics.create(broker.admin_address, "claims-memory", 2, {"cleanup.policy": "compact"})
+
+
 def noted(broker: Secured) -> int:
     return len(read_all(broker.admin_address, "claims-memory"))
 
@@ -217,14 +225,7 @@ def noted(broker: Secured) -> int:
 def test_a_missing_right_to_remember_is_named(
     filled: Secured, model: Path, tmp_path: Path, command: str, missing: Right
 ) -> None:
-    if (
-        "claims-memory"
-        not in AdminClient({"bootstrap.servers": filled.admin_address})
-        .list_topics(timeout=60)
-        .topics
-    ):
-        config = {"cleanup.policy": "compact"}
-        topics.create(filled.admin_address, "claims-memory", 2, config)
+    make_log(filled)
     name = topics.fresh_name("poor")
     (port,) = ports.free_ports(1)
     granted = [*RIGHTS[command], *RIGHTS[f"{command} with memory"]]
@@ -236,6 +237,49 @@ def test_a_missing_right_to_remember_is_named(
     assert last.startswith("error: ")
     assert "claims-memory" in last
     assert "right" in last or "may not" in last
+
+
+@pytest.mark.postgres
+def test_a_database_is_filled_with_the_documented_rights(
+    filled: Secured, model: Path, tmp_path: Path, own_database: str
+) -> None:
+    make_log(filled)
+    name = topics.fresh_name("filler")
+    (port,) = ports.free_ports(1)
+    filled.allow(name, of_group(RIGHTS["memory apply"], name))
+    env = as_filler(filled, tmp_path, name, own_database)
+    command = process.module("consumer", "memory", "apply")
+    ready = f"http://127.0.0.1:{port}/readyz"
+    env |= as_worker(name, model, port)
+    with processes.going(command, env, tmp_path / "apply.log", ready) as filling:
+        assert filling.stop() == 0, filling.log
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("missing", RIGHTS["memory apply"], ids=str)
+def test_a_missing_right_to_fill_a_database_is_named(
+    filled: Secured, model: Path, tmp_path: Path, own_database: str, missing: Right
+) -> None:
+    make_log(filled)
+    name = topics.fresh_name("poor")
+    rights = [right for right in RIGHTS["memory apply"] if right != missing]
+    filled.allow(name, of_group(rights, name))
+    env = as_filler(filled, tmp_path, name, own_database)
+    done = processes.run("memory", "apply", env={**env, **as_worker(name, model, 0)})
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert EXPECTED.get(missing.kind, missing.name) in last
+    assert "right" in last or "may not" in last
+
+
+def as_filler(broker: Secured, folder: Path, name: str, database: str) -> Env:
+    """The environment of a command that fills a database."""
+    return {
+        **by_password(broker, folder, name),
+        **remembering(folder),
+        "MEMORY_STORE": database,
+    }
 
 
 def test_the_other_commands_do_their_work_with_the_documented_rights(

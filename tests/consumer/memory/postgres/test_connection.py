@@ -1,20 +1,22 @@
 """Connections: what the URL says goes to libpq, and no statement is waited for without end."""
 
+import contextlib
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from consumer.errors import StoreStoppedError
-from consumer.memory.postgres.connection import PostgresConnection
+from consumer.errors import SettingsError, StoreStoppedError
+from consumer.memory.postgres.connection import PostgresConnection, RowConnection
 from consumer.memory.postgres.store import open_view
 from consumer.settings.database import Database
 from model.history.plan import Bounds
-from tests.broker import wait
+from tests.broker import ports, wait
 from tests.consumer.memory.logs import KINDS
 from tests.consumer.memory.postgres.stores import TOPIC_SCHEMA, filled, source
 from tests.database.native import OTHER, NativePostgres
@@ -43,6 +45,164 @@ def test_parameters_of_the_url_go_before_what_is_preset(own_database: str) -> No
     assert said(with_parameters(own_database, "application_name=mine"), asked) == "mine"
     zone = with_parameters(own_database, "options=-c%20timezone%3DAsia/Tokyo")
     assert said(zone, "SELECT current_setting('timezone')") == "Asia/Tokyo"
+
+
+@contextlib.contextmanager
+def connected(url: str, patience_s: float = 0, **others: Any) -> Iterator[PostgresConnection]:
+    """A connection with its usual limits."""
+    made = PostgresConnection(Database(url), "My Schema", patience_s, 5, **others)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def status(on: RowConnection) -> str:
+    """Whether a transaction is open."""
+    return on.info.transaction_status.name
+
+
+PRESET = {
+    "search_path": '"My Schema"',
+    "jit": "off",
+    "client_encoding": "UTF8",
+    "statement_timeout": "5s",
+    "lock_timeout": "20s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+@pytest.mark.parametrize("name", PRESET)
+def test_a_session_has_its_limits_whatever_the_url_says(own_database: str, name: str) -> None:
+    options = "options=-c%20jit%3Don%20-c%20lock_timeout%3D0&client_encoding=LATIN1"
+    with connected(with_parameters(own_database, options)) as connection:
+        row = connection.run(lambda on: on.execute(f"SHOW {name}".encode()).fetchone())
+        assert row == (PRESET[name],)
+
+
+def test_when_a_connection_counts_as_lost_is_preset(own_database: str) -> None:
+    preset = {
+        "connect_timeout": "10",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": "25000",
+    }
+    for parameters, changed in (("", {}), ("keepalives_idle=7", {"keepalives_idle": "7"})):
+        with connected(with_parameters(own_database, parameters)) as connection:
+            given = connection.run(lambda on: on.info.get_parameters())
+            assert preset | changed == {name: given.get(name) for name in preset}
+
+
+def test_work_is_done_anew_when_the_connection_is_lost_in_the_middle(own_database: str) -> None:
+    """On a connection that has what the first one had."""
+    prepared: list[int] = []
+    done: list[int] = []
+
+    def work(on: RowConnection) -> Any:
+        with on.transaction():
+            done.append(on.info.backend_pid)
+            on.execute("INSERT INTO written VALUES (%s)", (len(done),))
+            if len(done) == 1:
+                with psycopg.connect(own_database, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s)", (done[0],))
+            return on.execute("SELECT number FROM written").fetchall()
+
+    with psycopg.connect(own_database) as other:
+        other.execute('CREATE SCHEMA "My Schema" CREATE TABLE written (number int)')
+    with connected(
+        own_database, 60, prepare=lambda on: prepared.append(on.info.backend_pid)
+    ) as connection:
+        assert connection.run(work) == [(2,)]
+        assert len({*done}) == 2
+        assert prepared == done
+        assert connection.run(work) == [(2,), (3,)]
+        assert prepared == done[:2], "it is kept"
+
+
+@pytest.mark.parametrize(("patience_s", "again"), [(0, False), (0.5, True)])
+def test_a_database_that_is_away_is_tried_again_for_so_long(
+    patience_s: float, again: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    (port,) = ports.free_ports(1)
+    url = f"postgresql://u:secret-word@127.0.0.1:{port}/d"
+    with connected(url, patience_s) as connection:
+        with pytest.raises(StoreStoppedError, match=f"127.0.0.1:{port}/d: connection failed"):
+            connection.run(status)
+        assert any("trying again" in message for message in caplog.messages) == again
+        caplog.clear()
+        with pytest.raises(StoreStoppedError, match="connection failed"):
+            connection.first()
+        assert not caplog.messages
+    assert "secret-word" not in caplog.text
+
+
+def test_what_is_refused_is_not_tried_again_and_tells_no_values(own_database: str) -> None:
+    done: list[int] = []
+
+    def work(on: RowConnection) -> None:
+        done.append(on.info.backend_pid)
+        on.execute("CREATE TEMP TABLE once (name text PRIMARY KEY)")
+        on.execute("INSERT INTO once VALUES ('a-value'), ('a-value')")
+
+    with connected(own_database, 60) as connection:
+        with pytest.raises(StoreStoppedError, match="duplicate key") as refused:
+            connection.run(work)
+        assert "a-value" not in str(refused.value)
+        assert len(done) == 1
+        assert connection.run(lambda on: on.info.backend_pid) != done[0], "nothing is left of it"
+
+
+def test_no_transaction_stays_open_behind_an_error_of_ours(own_database: str) -> None:
+    def work(on: RowConnection) -> None:
+        on.execute("BEGIN")
+        raise KeyError
+
+    with connected(own_database) as connection:
+        assert connection.run(status) == "IDLE"
+        with pytest.raises(KeyError):
+            connection.run(work)
+        assert connection.run(status) == "IDLE"
+
+
+def test_what_is_no_url_of_a_database_is_a_wrong_setting() -> None:
+    with connected("postgresql://u:secret-word@h/d?nonsense=1") as connection:
+        for ask in (connection.first, lambda: connection.run(status)):
+            with pytest.raises(
+                SettingsError, match="MEMORY_STORE=postgresql://h/d is no URL"
+            ) as no:
+                ask()
+            assert "secret-word" not in str(no.value)
+            assert no.value.__cause__ is None
+            assert no.value.__suppress_context__
+
+
+def test_a_wrong_password_is_refused_and_not_shown(
+    native_postgres: type[NativePostgres], caplog: pytest.LogCaptureFixture
+) -> None:
+    with native_postgres() as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("CREATE ROLE reader LOGIN PASSWORD 'right-word'")
+            rules = server.folder / "data" / "pg_hba.conf"
+            rules.write_text(f"host all reader 127.0.0.1/32 scram-sha-256\n{rules.read_text()}")
+            connection.execute("SELECT pg_reload_conf()")
+        asked = "SELECT current_user"
+        url = server.url.replace("postgres@", "reader:right-word@")
+        wait.until(lambda: _refused(url.replace("right", "other")), "rules to be read")
+        assert said(url, asked) == "reader"
+        with connected(url.replace("right-word", "wrong-word"), 0.5) as connection_:
+            for ask in (connection_.first, lambda: connection_.run(status)):
+                with pytest.raises(StoreStoppedError, match="password authentication failed") as no:
+                    ask()
+                assert "wrong-word" not in str(no.value)
+        assert "wrong-word" not in caplog.text
+
+
+def _refused(url: str) -> bool:
+    with contextlib.suppress(psycopg.OperationalError):
+        psycopg.connect(url).close()
+        return False
+    return True
 
 
 def certified(server: NativePostgres) -> Path:

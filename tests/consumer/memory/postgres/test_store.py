@@ -208,6 +208,28 @@ def test_what_was_filled_with_anything_else_is_left_alone(
     assert not any(rows(own_database).values())
 
 
+def test_tables_of_another_release_are_left_alone(own_database: str) -> None:
+    filled(own_database).apply(LOG.facts[:10], {0: 10})
+    before = rows(own_database)
+    with psycopg.connect(own_database) as connection:
+        connection.execute(f"UPDATE {SCHEMA}.store SET format = format + 1".encode())
+    for opening in (filled, viewed):
+        with pytest.raises(SettingsError, match="filled with another format"):
+            opening(own_database)
+    assert rows(own_database) == before
+
+
+def test_a_database_that_may_only_be_read_is_read_and_not_filled(own_database: str) -> None:
+    """Such as a copy that follows another server."""
+    filled(own_database).apply(LOG.facts[:10], {0: 10})
+    with psycopg.connect(own_database, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    assert viewed(own_database).positions() == {0: 10}
+    with pytest.raises(StoreStoppedError, match="read-only transaction"):
+        filled(own_database)
+
+
 def test_topics_of_nearly_the_same_name_do_not_share_a_schema(own_database: str) -> None:
     filled(own_database)
     with pytest.raises(SettingsError, match="another topic"):
@@ -242,7 +264,7 @@ def test_a_copy_that_was_filled_from_the_topic_before_it_was_made_again_is_empti
 
 
 def test_who_reads_needs_no_right_to_write(own_database: str) -> None:
-    """As docs/memory.md grants it."""
+    """See tests/deploy/test_grants.py for each right."""
     filled(own_database).apply(LOG.facts, {0: 400})
     role = f"reader_{os.getpid()}_{own_database[-6:]}"
     with psycopg.connect(own_database, autocommit=True) as connection:
