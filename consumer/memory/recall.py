@@ -22,7 +22,8 @@ def links_of(
     view: View, asked: Sequence[Asked], rows: Sequence[int]
 ) -> Mapping[int, Sequence[Link]]:
     """Earlier claims that name the same persons, of some of the claims that were asked about."""
-    return {row: view.links(asked[row], MOST_LINKS) for row in rows}
+    links = view.links([asked[row] for row in rows], MOST_LINKS)
+    return dict(zip(rows, links, strict=True))
 
 
 class Memory:

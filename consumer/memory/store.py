@@ -181,10 +181,10 @@ class MemoryStore:
         with self._reading(pending) as state:
             return list(map(state.history, asked))
 
-    def links(self, asked: Asked, most: int) -> list[Link]:
+    def links(self, asked: Sequence[Asked], most: int) -> list[list[Link]]:
         """See `View`."""
         with self._reading({}) as state:
-            return links(self._layout, state, asked, most)
+            return [links(self._layout, state, one, most) for one in asked]
 
     @contextmanager
     def _reading(self, pending: Pending) -> Iterator[StoreState]:

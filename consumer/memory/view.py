@@ -54,8 +54,10 @@ class View(Protocol):
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """The history of each claim, as of one moment of the view."""
 
-    def links(self, asked: Asked, most: int) -> Sequence[Link]:
-        """Earlier claims that name the same persons, the latest first, so many of each kind."""
+    def links(self, asked: Sequence[Asked], most: int) -> Sequence[Sequence[Link]]:
+        """Of each claim, earlier ones that name the same persons, the latest first, so many of each
+        kind.
+        """
 
     def empty(self) -> None:
         """Forget everything: the log is to be read from its beginning."""

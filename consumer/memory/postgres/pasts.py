@@ -1,11 +1,16 @@
-"""Pasts of entities, of the rows that were read of them. Pure."""
+"""Pasts of entities, of the rows that were read of them: each serves all moments that claims of a
+batch ask about. Pure.
+"""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Final, NamedTuple
 
-from model.history.facts import ClaimFact, ClaimRef, OutcomeFact, first_of
-from model.history.past import Own, outcome
+from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of
+from model.history.past import NO_FINDINGS, Changes, Own
+
+_MANY: Final = 1 << 30
 
 
 class SeenClaim(NamedTuple):
@@ -14,150 +19,256 @@ class SeenClaim(NamedTuple):
     known_at: int
     claim: ClaimRef
     policy: bytes | None
-    decided: bool
-    """As of the moment that was asked for."""
-    fraud: bool
+    findings: tuple[OutcomeFact, ...]
+    """The latest last; of a business-like entity's, which totals have, none."""
 
 
-class DayTotals(NamedTuple):
-    """Of a business-like entity, as of the moment that was asked for."""
-
-    claims: Mapping[int, int]
-    """From each start on."""
-    decided: int
-    frauds: int
-
-
-class Correction(NamedTuple):
-    """A claim that totals lack, or have and should not."""
-
-    known_at: int
-    by: int
-    decided: bool
-    fraud: bool
-
-
-class RowsPast:
-    """What was read of an entity as of a moment, as a `model.history.past.Past`.
+class DayTotals:
+    """Of all claims of a business-like entity.
 
     Args:
-        seen: its latest claims, in order.
-        totals: of all its claims; None if those seen are all that matter.
-        corrections: of the totals.
-        own: what is known of one claim.
+        edges: days that are asked about, in order.
+        rows: of all days up to an edge and not up to the one before it: how many edges are before
+            these days; claims; and by how much the decided ones and the frauds are more after them.
     """
 
-    __slots__ = ("_corrections", "_own", "_seen", "_totals")
+    def __init__(self, edges: Sequence[int], rows: Iterable[tuple[int, int, int, int]]) -> None:
+        self._edges = edges
+        between = [(0, 0, 0) for _ in edges]
+        for place, claims, decided, frauds in rows:
+            between[place] = claims, decided, frauds
+        self._claims = list(accumulate(claims for claims, _, _ in between))
+        self._decided = list(accumulate(decided for _, decided, _ in between))
+        self._frauds = list(accumulate(frauds for _, _, frauds in between))
 
-    def __init__(
-        self,
-        seen: Sequence[SeenClaim],
-        totals: DayTotals | None,
-        corrections: Sequence[Correction],
-        own: Callable[[ClaimRef], Own | None],
-    ) -> None:
-        self._seen = seen
-        self._totals = totals
-        self._corrections = corrections
-        self._own = own
+    def claims(self, day: int) -> int:
+        """Claims of earlier days than one of the edges."""
+        return self._claims[bisect_left(self._edges, day)]
 
-    def own(self, claim: ClaimRef) -> Own | None:
-        """See `Past`."""
-        return self._own(claim)
+    def outcomes(self, day: int) -> tuple[int, int]:
+        """Those that are decided as of one of the edges, and the frauds of them."""
+        place = bisect_left(self._edges, day)
+        return self._decided[place], self._frauds[place]
 
-    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
-        """See `Past`."""
-        totals, seen = self._totals, self._seen
-        if totals is None:
-            last = bisect_left(seen, (end,))
-            return [last - bisect_left(seen, (start,)) for start in starts]
-        return [
-            totals.claims[start]
-            + sum(one.by for one in self._corrections if start <= one.known_at < end)
-            for start in starts
-        ]
 
-    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
-        """See `Past`."""
-        seen = self._seen
-        first, last = bisect_left(seen, (start,)), bisect_left(seen, (end,))
-        some = [one for one in seen[max(first, last - most - 1) : last] if one.claim != but]
-        some = some[-most:]
-        return len({one.policy for one in some} - {None}), some[-1].known_at
+class Decided:
+    """Of some claims, how many are decided, and how many as fraud, as of any moment.
 
-    def outcomes(self, moment: int) -> tuple[int, int]:
-        """See `Past`; the moment is the one that was asked for."""
-        totals = self._totals
-        if totals is None:
-            decided = [one for one in self._seen if one.decided]
-            return len(decided), sum(one.fraud for one in decided)
-        return (
-            totals.decided + sum(one.by for one in self._corrections if one.decided),
-            totals.frauds + sum(one.by for one in self._corrections if one.fraud),
-        )
+    Args:
+        claims: when each became known, and what was found about it, the latest last.
+        span: milliseconds after which a fact is not seen any more.
+    """
+
+    def __init__(self, claims: Iterable[tuple[int, Sequence[OutcomeFact]]], span: int) -> None:
+        self._decided, self._frauds = Changes(), Changes()
+        for known_at, findings in claims:
+            for rise, fall, fraud in _spans(known_at, findings, span):
+                for total in (self._decided, self._frauds) if fraud else (self._decided,):
+                    total.rises.append(rise)
+                    total.falls.append(fall)
+        for total in (self._decided, self._frauds):
+            total.rises.sort()
+            total.falls.sort()
+
+    def before(self, moment: int) -> tuple[int, int]:
+        """See `model.history.past.Past.outcomes`."""
+        return self._decided.before(moment), self._frauds.before(moment)
+
+
+def _spans(
+    known_at: int, findings: Sequence[OutcomeFact], span: int
+) -> Iterator[tuple[int, int, bool]]:
+    """After which moments a claim is decided, and no more, by each of its findings: as
+    `model.history.past.outcome`, in one pass however many there are.
+    """
+    for place, finding in enumerate(findings):
+        fall = min(known_at, finding.known_at) + span
+        if place + 1 < len(findings):
+            fall = min(fall, findings[place + 1].known_at)
+        rise = max(known_at, finding.known_at)
+        if rise < fall:
+            yield rise, fall, finding.fraud
 
 
 class KeptFacts(NamedTuple):
-    """What is read of claims besides what entities have seen."""
+    """What the database has of claims that ask, or are pending."""
 
     facts: Mapping[ClaimRef, ClaimFact]
     """About one entity, by claim."""
     findings: Mapping[ClaimRef, tuple[OutcomeFact, ...]]
-    """The latest as of the moment, by claim."""
+    """By claim, the latest last."""
     span: int
-    moment: int
-
-    def outcome(self, fact: ClaimFact) -> tuple[bool, bool]:
-        """See `model.history.past.outcome`."""
-        return outcome(fact.known_at, self.findings.get(fact.claim, ()), self.span, self.moment)
+    """Milliseconds after which a fact is not seen any more."""
 
 
-def past_of(
-    seen: Sequence[SeenClaim],
-    totals: DayTotals | None,
-    pending: Iterable[ClaimFact],
-    kept: KeptFacts,
-) -> RowsPast | None:
-    """The past of an entity with pending facts, those before the moment; of two facts about one
-    claim, the first counts. None if nothing is known.
+class WaitingFacts:
+    """Pending facts of an entity, and what they stand for in the database: of two facts about one
+    claim, the first counts. They are looked at once, whatever moments are asked about, as one that
+    is not seen takes the place of none that is.
+
+    Args:
+        pending: facts about the entity.
+        kept: what the database has of their claims.
     """
-    counting: dict[ClaimRef, ClaimFact] = {}
-    for told in pending:
-        former = counting.get(told.claim)
-        counting[told.claim] = told if former is None else first_of(former, told)
-    replaced: list[ClaimFact] = []
-    for claim, fact in list(counting.items()):
-        stored = kept.facts.get(claim)
-        if stored is None:
-            continue
-        if first_of(stored, fact) == stored:
-            del counting[claim]
-        else:
-            replaced.append(stored)
-    if not (seen or counting or kept.facts):
-        return None
-    corrections = []
-    if counting:
-        gone = {fact.claim for fact in replaced}
-        left = [one for one in seen if one.claim not in gone]
-        more = [
-            SeenClaim(f.known_at, f.claim, f.policy, *kept.outcome(f)) for f in counting.values()
-        ]
-        seen = sorted([*left, *more], key=_place)
-        corrections = [
-            Correction(fact.known_at, by, *kept.outcome(fact))
-            for facts, by in ((counting.values(), 1), (replaced, -1))
-            for fact in facts
-        ]
 
-    def own(claim: ClaimRef) -> Own | None:
-        fact = counting.get(claim) or kept.facts.get(claim)
+    def __init__(self, pending: Iterable[ClaimFact], kept: KeptFacts) -> None:
+        counting: dict[ClaimRef, ClaimFact] = {}
+        for told in pending:
+            former = counting.get(told.claim)
+            counting[told.claim] = told if former is None else first_of(former, told)
+        self.facts: dict[ClaimRef, ClaimFact] = {}
+        """Those that count, by claim."""
+        gone: list[tuple[int, ClaimRef]] = []
+        for claim, fact in counting.items():
+            stored = kept.facts.get(claim)
+            if stored is not None:
+                if first_of(stored, fact) == stored:
+                    continue
+                gone.append((stored.known_at, claim))
+            self.facts[claim] = fact
+        found = kept.findings
+        self.claims = sorted(
+            SeenClaim(fact.known_at, claim, fact.policy, found.get(claim, NO_FINDINGS))
+            for claim, fact in self.facts.items()
+        )
+        self.gone = {claim for _, claim in gone}
+        """Claims of which the database's facts do not count."""
+        self._known = [one.known_at for one in self.claims]
+        self._gone = sorted(known_at for known_at, _ in gone)
+        span = kept.span
+        self._more = Decided(((one.known_at, one.findings) for one in self.claims), span)
+        self._less = Decided(((at, found.get(claim, NO_FINDINGS)) for at, claim in gone), span)
+
+    def seen(self, start: int, end: int) -> int:
+        """How many of them became known from a moment on and before another."""
+        return bisect_left(self._known, end) - bisect_left(self._known, start)
+
+    def replaced(self, start: int, end: int) -> int:
+        """How many facts of the database, of such moments, do not count."""
+        return bisect_left(self._gone, end) - bisect_left(self._gone, start)
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """By how much totals of the database lack them."""
+        decided, frauds = self._more.before(moment)
+        less, less_frauds = self._less.before(moment)
+        return decided - less, frauds - less_frauds
+
+
+class RowsPast:
+    """A `model.history.past.Past` of a person-like entity: all its claims that are seen as of any
+    of the moments that are asked about.
+
+    Args:
+        seen: its claims.
+        kept: what the database has of it and of the claims that ask.
+        waiting: pending facts.
+    """
+
+    __slots__ = ("_decided", "_kept", "_known", "_seen", "_waiting")
+
+    def __init__(
+        self, seen: Iterable[SeenClaim], kept: KeptFacts, waiting: WaitingFacts | None
+    ) -> None:
+        if waiting is None:
+            self._seen = sorted(seen)
+        else:
+            left = [one for one in seen if one.claim not in waiting.gone]
+            self._seen = sorted([*left, *waiting.claims])
+        self._known = [one.known_at for one in self._seen]
+        self._kept = kept
+        self._waiting = waiting
+        self._decided: Decided | None = None
+
+    def own(self, claim: ClaimRef) -> Own | None:
+        """See `Past`."""
+        fact = None if self._waiting is None else self._waiting.facts.get(claim)
+        fact = fact or self._kept.facts.get(claim)
         if fact is None:
             return None
-        return Own(claim, fact.known_at, kept.findings.get(claim, ()))
+        return Own(claim, fact.known_at, self._kept.findings.get(claim, NO_FINDINGS))
 
-    return RowsPast(seen, totals, corrections, own)
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
+        """See `Past`."""
+        last = bisect_left(self._known, end)
+        return [last - bisect_left(self._known, start) for start in starts]
+
+    def latest(self, start: int, end: int, most: int, but: ClaimRef | None) -> list[SeenClaim]:
+        """The latest claims, in order; see `Past.recent`."""
+        first, last = bisect_left(self._known, start), bisect_left(self._known, end)
+        some = self._seen[max(first, last - most - 1) : last]
+        return [one for one in some if one.claim != but][-most:]
+
+    def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
+        """See `Past`."""
+        some = self.latest(start, end, most, but)
+        return len({one.policy for one in some} - {None}), some[-1].known_at
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """See `Past`."""
+        if self._decided is None:
+            claims = ((one.known_at, one.findings) for one in self._seen if one.findings)
+            self._decided = Decided(claims, self._kept.span)
+        return self._decided.before(moment)
 
 
-def _place(one: SeenClaim) -> tuple[int, ClaimRef]:
-    return one.known_at, one.claim
+class TotalledPast(RowsPast):
+    """The same of a business-like entity: its latest claims before each moment, and totals of all.
+
+    Args:
+        seen: its claims.
+        kept: see `RowsPast`.
+        waiting: pending facts.
+        totals: of the claims that the database has.
+    """
+
+    __slots__ = ("_totals",)
+
+    def __init__(
+        self,
+        seen: Iterable[SeenClaim],
+        kept: KeptFacts,
+        waiting: WaitingFacts | None,
+        totals: DayTotals,
+    ) -> None:
+        super().__init__(seen, kept, waiting)
+        self._totals = totals
+
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
+        """See `Past`."""
+        before, waiting = self._totals.claims, self._waiting
+        last = before(day_of(end))
+        counts = [last - before(day_of(start)) for start in starts]
+        if waiting is None:
+            return counts
+        return [
+            count + waiting.seen(start, end) - waiting.replaced(start, end)
+            for count, start in zip(counts, starts, strict=True)
+        ]
+
+    def outcomes(self, moment: int) -> tuple[int, int]:
+        """See `Past`."""
+        decided, frauds = self._totals.outcomes(day_of(moment))
+        if self._waiting is None:
+            return decided, frauds
+        more, more_frauds = self._waiting.outcomes(moment)
+        return decided + more, frauds + more_frauds
+
+
+class CrowdedPast(RowsPast):
+    """Of a person-like entity, as of a moment before which it has so many claims that it is taken
+    for a placeholder, whatever else is known of them.
+    """
+
+    __slots__ = ()
+
+    def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
+        """See `Past`."""
+        return [_MANY for _ in starts]
+
+
+CROWDED: Final = CrowdedPast((), KeptFacts({}, {}, 0), None)
+
+
+def day_of(moment: int) -> int:
+    """The first day that begins at a moment or later, since 1970."""
+    return -(-moment // DAY)

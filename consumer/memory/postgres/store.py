@@ -13,7 +13,8 @@ from consumer.memory.postgres.reading import (
     EmptiedError,
     HowRead,
     StoreAnswers,
-    links_in,
+    asking,
+    read_links,
     read_positions,
 )
 from consumer.memory.postgres.schema import (
@@ -78,23 +79,28 @@ class PostgresView:
             StoreStoppedError: the database does not answer, or was emptied.
         """
         answers = StoreAnswers(self._reader, asked, pending)
+
+        def ask(on: RowConnection) -> None:
+            with asking(on) as asking_it:
+                answers.ask(asking_it)
+            answers.take(self._said.generation)
+
         if asked:
-            self._read(lambda on: answers.ask(on, self._said.generation))
+            self._read(ask)
         kinds, known = self._reader.kinds, answers.known
         return [
             claim_history(kinds, [(key[0], known(key, claim, as_of)) for key in keys])
             for claim, keys, as_of in asked
         ]
 
-    def links(self, asked: Asked, most: int) -> list[Link]:
+    def links(self, asked: Sequence[Asked], most: int) -> list[list[Link]]:
         """See `View`.
 
         Raises:
             StoreStoppedError: the database does not answer, or was emptied.
         """
-        answers = StoreAnswers(self._reader, [asked], {})
-        self._read(lambda on: answers.ask(on, self._said.generation, linked=True))
-        return links_in(answers, self._reader, asked, most)
+        generation = self._said.generation
+        return self._read(lambda on: read_links(on, self._reader, asked, most, generation))
 
     def apply(self, facts: Sequence[LogFact], positions: Mapping[int, int]) -> None:
         """Fails: others fill the database."""

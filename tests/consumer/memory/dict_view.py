@@ -35,8 +35,8 @@ class DictView:
         store = self._store(pending)
         return [store.history(one.claim, one.keys, one.as_of) for one in asked]
 
-    def links(self, asked: Asked, most: int) -> Sequence[Link]:
-        return ()
+    def links(self, asked: Sequence[Asked], most: int) -> Sequence[Sequence[Link]]:
+        return [() for _ in asked]
 
     def empty(self) -> None:
         self.facts.clear()

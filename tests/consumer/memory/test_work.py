@@ -275,8 +275,8 @@ def reads_for_links(folder: Path, of: Any = store) -> bool:
             keys = [FactKey(FactKind.FINDING, claim, "o", 0, 2 * number + n) for n in range(each)]
             view.apply(list(map(LogFact, keys, said)), {})
         asked = Asked(claim_ref("asks"), ((0, name(0)), (0, name(1))), NOW + DAY)
-        taken.append(calls(lambda view=view, asked=asked: view.links(asked, 3)))  # type: ignore[misc]
-        assert len(view.links(asked, 3)) == 3
+        taken.append(calls(lambda view=view, asked=asked: view.links([asked], 3)))  # type: ignore[misc]
+        assert len(view.links([asked], 3)[0]) == 3
         view.close()
     return taken[1] > MARGIN * taken[0]
 

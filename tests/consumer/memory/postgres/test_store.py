@@ -257,7 +257,7 @@ def test_a_copy_that_was_filled_from_the_topic_before_it_was_made_again_is_empti
     for ask in (
         reading.positions,
         lambda: reading.histories([asked], {}),
-        lambda: reading.links(asked, 5),
+        lambda: reading.links([asked], 5),
     ):
         with pytest.raises(StoreStoppedError, match="was emptied"):
             ask()
