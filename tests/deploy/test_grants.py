@@ -120,7 +120,7 @@ def use(view: PostgresView) -> None:
     view.positions()
     asked = Asked(bytes(16), [(number, b"h" * 16) for number in range(len(KINDS))], 0)
     view.histories([asked], {})
-    view.links(asked, 5)
+    view.links([asked], 5)
 
 
 @pytest.mark.parametrize("schema", [True, False], ids=["made before", "made by the filler"])
