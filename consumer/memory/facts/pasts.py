@@ -29,7 +29,7 @@ from consumer.memory.facts.totals import (
     FRAUDS,
     UNDECIDED,
     UNFRAUDS,
-    Rows,
+    SeriesRows,
     Series,
     totals,
 )
@@ -45,7 +45,7 @@ _own: Final = partial(tuple.__new__, Own)
 class Reads(Protocol):
     """A state of a store."""
 
-    def series(self, key: KeyBytes, series: Series) -> Rows | None:
+    def series(self, key: KeyBytes, series: Series) -> SeriesRows | None:
         """A series of a business-like entity."""
 
     def follows(self, claim: ClaimRef) -> Follows:
@@ -151,7 +151,7 @@ class TotalsPast(FactsPast):
             self._difference(self.state.series(self.key, FRAUDS), UNFRAUDS, moment),
         )
 
-    def _difference(self, rises: Rows | None, falls: Series, moment: int) -> int:
+    def _difference(self, rises: SeriesRows | None, falls: Series, moment: int) -> int:
         days = _days((moment,))
         return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 

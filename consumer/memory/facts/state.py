@@ -25,7 +25,7 @@ from consumer.memory.facts.entries import (
 )
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.pasts import FactsPast, PendingFacts, PendingPast, TotalsPast
-from consumer.memory.facts.totals import Rows, Series, rows_of
+from consumer.memory.facts.totals import SeriesRows, Series, rows_of
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import ClaimFact, ClaimRef, start_of_day
@@ -112,7 +112,7 @@ class StoreState:
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
         self._waiting: dict[EntityKey, PendingFacts] = {}
-        self._series: dict[bytes, Rows | None] = {}
+        self._series: dict[bytes, SeriesRows | None] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -312,7 +312,7 @@ class StoreState:
         facts.reverse()
         return facts
 
-    def series(self, key: KeyBytes, series: Series) -> Rows | None:
+    def series(self, key: KeyBytes, series: Series) -> SeriesRows | None:
         """See `Reads`."""
         place = key + series
         if place not in self._series:

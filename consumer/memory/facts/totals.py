@@ -1,7 +1,7 @@
 """Totals by day, as they are stored: a business-like entity has too many claims to count. Pure.
 
 A series has a row for each day on which it changes: the day, and the sum of all changes up to and
-with it. Rows are pairs of 32-bit integers in the order of the machine, so that a total is looked
+with it. SeriesRows are pairs of 32-bit integers in the order of the machine, so that a total is looked
 up in the bytes as they are.
 """
 
@@ -38,20 +38,20 @@ FRAUDS: Final[Series] = b"\3"
 UNFRAUDS: Final[Series] = b"\4"
 
 
-class Rows(NamedTuple):
+class SeriesRows(NamedTuple):
     """A series as it is looked up."""
 
     days: "memoryview[int]"
     sums: "memoryview[int]"
 
 
-def rows_of(series: bytes) -> Rows:
+def rows_of(series: bytes) -> SeriesRows:
     """The rows of a series."""
     rows = memoryview(series).cast("i")
-    return Rows(rows[::2], rows[1::2])
+    return SeriesRows(rows[::2], rows[1::2])
 
 
-def totals(rows: Rows | None, days: Sequence[int]) -> list[int]:
+def totals(rows: SeriesRows | None, days: Sequence[int]) -> list[int]:
     """The sums of what changed before each of some days."""
     if rows is None:
         return [0] * len(days)

@@ -29,7 +29,7 @@ from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimFact, ClaimRef, claim_ref
 from schemas.memory import FactKind, RememberedClaim
 
-Row = tuple[KeyBytes, bytes]
+FactRow = tuple[KeyBytes, bytes]
 MANY: Final = 100
 """Rows from which it pays to have NumPy sort them."""
 _BEGINNING: Final = np.dtype([("begin", ">u8"), ("end", f"V{KEY_BYTES - 8}")])
@@ -157,7 +157,7 @@ class Writing:
             changes[day] = changes.get(day, 0) + by
 
 
-def in_order(rows: Sequence[Row]) -> Sequence[Row]:
+def in_order(rows: Sequence[FactRow]) -> Sequence[FactRow]:
     """Rows in about the order of the table, as it is written faster then.
 
     The order of rows of one entity makes no difference, nor does it of those that begin alike.
