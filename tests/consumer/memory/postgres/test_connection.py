@@ -153,6 +153,14 @@ def test_what_is_refused_is_not_tried_again_and_tells_no_values(own_database: st
         assert connection.run(lambda on: on.info.backend_pid) != done[0], "nothing is left of it"
 
 
+def test_a_closed_one_is_made_again_when_it_is_needed(own_database: str) -> None:
+    with connected(own_database) as connection:
+        held = connection.run(lambda on: on)
+        connection.close()
+        assert held.closed
+        assert connection.run(status) == "IDLE"
+
+
 def test_no_transaction_stays_open_behind_an_error_of_ours(own_database: str) -> None:
     def work(on: RowConnection) -> None:
         on.execute("BEGIN")
