@@ -29,8 +29,8 @@ from consumer.memory.facts.totals import (
     FRAUDS,
     UNDECIDED,
     UNFRAUDS,
-    SeriesRows,
     Series,
+    SeriesRows,
     totals,
 )
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of

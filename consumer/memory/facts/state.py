@@ -25,7 +25,7 @@ from consumer.memory.facts.entries import (
 )
 from consumer.memory.facts.layout import Layout
 from consumer.memory.facts.pasts import FactsPast, PendingFacts, PendingPast, TotalsPast
-from consumer.memory.facts.totals import SeriesRows, Series, rows_of
+from consumer.memory.facts.totals import Series, SeriesRows, rows_of
 from consumer.memory.facts.writing import Writing
 from consumer.memory.view import Asked, Pending
 from model.history.facts import ClaimFact, ClaimRef, start_of_day

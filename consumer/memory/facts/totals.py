@@ -1,7 +1,7 @@
 """Totals by day, as they are stored: a business-like entity has too many claims to count. Pure.
 
 A series has a row for each day on which it changes: the day, and the sum of all changes up to and
-with it. SeriesRows are pairs of 32-bit integers in the order of the machine, so that a total is looked
+with it. Rows are pairs of 32-bit integers in the order of the machine, so that a total is looked
 up in the bytes as they are.
 """
 
