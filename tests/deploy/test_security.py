@@ -239,6 +239,75 @@ def test_a_missing_right_to_remember_is_named(
     assert "right" in last or "may not" in last
 
 
+PHONE: Final = "+44 20 7946 0123"
+ASKING: Final[dict[str, tuple[str, ...]]] = {
+    "remember": ("--contract", "auto", "--data", "claims.jsonl"),
+    "entity": ("--phone", PHONE),
+    "memory": ("rebuild",),
+    "check-history": (),
+    "forget": ("--yes", "--claim"),
+}
+"""The other commands of what is remembered, in an order in which each has something to do."""
+
+
+@pytest.fixture(scope="module")
+def store(filled: Secured, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Env:
+    """Settings with which a worker has filled its store, and a claim was remembered."""
+    make_log(filled)
+    name, folder = topics.fresh_name("kept"), tmp_path_factory.mktemp("kept")
+    (port,) = ports.free_ports(1)
+    own = {**remembering(folder), **as_worker(name, model, port)}
+    rights = [*RIGHTS["run"], *RIGHTS["run with memory"], *RIGHTS["remember"]]
+    filled.allow(name, of_group([*dict.fromkeys(rights)], name))
+    env = {**by_password(filled, folder, name), **own}
+    with processes.scorer("run", env, folder / "worker.log", port) as worker:
+        assert worker.stop() == 0, worker.log
+    succeeds(*arguments_of("remember", folder, "kept"), env=env)
+    return {**own, "METRICS_PORT": "0"}
+
+
+def arguments_of(command: str, folder: Path, about: str) -> list[str]:
+    """The command, about this claim; with a file in the folder if it reads one."""
+    claim = {"claim_id": about, "report_date": "2024-05-06", "claimant_phone": PHONE}
+    file = folder / "claims.jsonl"
+    file.write_bytes(msgspec.json.encode(claim) + b"\n")
+    given = [str(file) if one == file.name else one for one in ASKING[command]]
+    return [command, *given, *([about] if command == "forget" else [])]
+
+
+def test_what_is_remembered_is_kept_with_the_documented_rights(
+    filled: Secured, store: Env, tmp_path: Path
+) -> None:
+    found = {}
+    for command in ASKING:
+        name = topics.fresh_name("keeper")
+        filled.allow(name, of_group(RIGHTS[command], store["CONSUMER_GROUP"]))
+        env = {**by_password(filled, tmp_path, name), **store}
+        found[command] = succeeds(*arguments_of(command, tmp_path, "old"), env=env)
+    assert "old" in found["entity"].stdout
+    assert "1 " in found["forget"].stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"),
+    [(command, right) for command in ASKING for right in RIGHTS[command]],
+    ids=str,
+)
+def test_a_missing_right_to_keep_what_is_remembered_is_named(
+    filled: Secured, store: Env, tmp_path: Path, command: str, missing: Right
+) -> None:
+    name = topics.fresh_name("poor")
+    rights = [right for right in RIGHTS[command] if right != missing]
+    filled.allow(name, of_group(rights, store["CONSUMER_GROUP"]))
+    env = {**by_password(filled, tmp_path, name), **store}
+    done = processes.run(*arguments_of(command, tmp_path, "kept"), env=env)
+    assert done.returncode == 4, done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert EXPECTED.get(missing.kind, missing.name) in last
+    assert "right" in last or "may not" in last
+
+
 @pytest.mark.postgres
 def test_a_database_is_filled_with_the_documented_rights(
     filled: Secured, model: Path, tmp_path: Path, own_database: str
