@@ -16,6 +16,8 @@ from schemas.alert import Source
 
 MAX_ID: Final = 128
 """Characters of a claim's id."""
+_Topic = Annotated[str, Meta(max_length=249, pattern=r"^(file:)?[a-zA-Z0-9._-]+\Z")]
+"""A name that a topic of Kafka can have, as no record stands in another; or it is of a file."""
 _Hash = Annotated[bytes, Meta(min_length=16, max_length=16)]
 _Moment = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 """Milliseconds since 1970 in UTC, up to the year 9999."""
@@ -68,7 +70,7 @@ class FactKey(NamedTuple):
 
     kind: FactKind
     claim_id: Annotated[str, Meta(max_length=MAX_ID)]
-    topic: str
+    topic: _Topic
     partition: Annotated[int, Meta(ge=0, le=2**31 - 1)]
     offset: Annotated[int, Meta(ge=0, le=2**63 - 1)]
     """Of the record that the fact comes from."""

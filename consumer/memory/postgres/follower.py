@@ -12,7 +12,7 @@ from consumer.errors import StoreStoppedError
 from consumer.kafka.client import TRANSIENT, UNANSWERED, kafka_error, stopped
 from consumer.kafka.outputs import Ends
 from consumer.kafka.topics import admin
-from consumer.memory.pending import Claimed, PendingClaims
+from consumer.memory.pending import MOST, Claimed, PendingClaims
 from consumer.memory.postgres.store import PostgresView
 from consumer.memory.tail import Behind, stable_ends
 from consumer.settings.settings import Settings
@@ -30,13 +30,13 @@ class CommittedClaims(PendingClaims):
     commit. Their records are not seen coming back, as others read the log.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, most: int = MOST) -> None:
+        super().__init__(most)
         self._batches: deque[list[bytes]] = deque()
         """Keys of what is not committed."""
-        self._settled: list[bytes] = []
-        """Of what was committed since the end of the log was noted."""
-        self._noted: list[bytes] = []
+        self._settled: dict[bytes, None] = {}
+        """Of what was committed since the end of the log was noted, as far as it is pending."""
+        self._noted: dict[bytes, None] = {}
         """Of what was committed before."""
 
     def add(self, batch: Sequence[Claimed]) -> None:
@@ -47,7 +47,7 @@ class CommittedClaims(PendingClaims):
     def committed(self) -> None:
         """See `PendingClaims`."""
         super().committed()
-        self._settled += self._batches.popleft()
+        self._settled |= dict.fromkeys(k for k in self._batches.popleft() if k in self._claims)
 
     def void(self) -> None:
         """See `PendingClaims`."""
@@ -56,8 +56,13 @@ class CommittedClaims(PendingClaims):
 
     def reached(self) -> None:
         """The database has reached the end that was noted, and another one has been noted."""
-        self.returned(self._noted)
-        self._noted, self._settled = self._settled, []
+        self.returned([*self._noted])
+        self._noted, self._settled = self._settled, {}
+
+    def _forget(self, key: bytes) -> None:
+        super()._forget(key)
+        self._settled.pop(key, None)
+        self._noted.pop(key, None)
 
 
 class _UnansweredError(Exception):

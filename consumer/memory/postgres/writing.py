@@ -34,10 +34,19 @@ CREATE TEMP TABLE IF NOT EXISTS changes (
     kind text COLLATE "C" NOT NULL, hash bytea NOT NULL, day date NOT NULL,
     claims int NOT NULL, decided int NOT NULL, frauds int NOT NULL
 ) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS parts (
+    claim bytea NOT NULL, kind text COLLATE "C" NOT NULL, hash bytea NOT NULL,
+    known_on date NOT NULL, sign int NOT NULL
+) ON COMMIT DELETE ROWS;
+CREATE TEMP TABLE IF NOT EXISTS spans (
+    claim bytea NOT NULL, found_on date NOT NULL, fraud boolean NOT NULL, next_on date,
+    sign int NOT NULL
+) ON COMMIT DELETE ROWS;
 """
 """Of a connection: the records of a batch (`told`); claims of which something was known, or several
-records came, and whether their facts are computed anew, from all of their records (`met`); and by
-how much `days` change.
+records came, and whether their facts are computed anew, from all of their records (`met`); by how
+much `days` change, which follows from the facts (`parts`) and findings (`spans`) that were there
+before and are not after, or the other way round.
 """
 
 _COPY: Final = "COPY told FROM STDIN"
@@ -91,33 +100,85 @@ _OF_MET: Final = """(
 """Facts of claims that were met, whose kinds are looked at afterwards: of a kind there are many."""
 
 
-def _contributions(sign: str) -> str:
-    """What the facts of claims that were met are in `days`: the claim on its day; and that it is
-    decided, from the day after it and its finding came until one of them expires or something else
-    was found.
-    """
+_BUSINESS: Final = "JOIN kinds b ON b.kind = f.kind AND b.likeness = 'business'"
+_TOUCHED: Final = """(
+    SELECT DISTINCT m.claim, u.kind, u.hash FROM met m JOIN told t USING (claim)
+    CROSS JOIN LATERAL unnest(t.kinds, t.hashes) u (kind, hash)
+    WHERE t.is_claim AND NOT t.gone AND NOT m.again
+)"""
+"""Of claims that were met, what their new records name: no other fact comes or changes."""
+
+
+def _parts(sign: int) -> str:
+    """Notes the facts that may change, as they are now."""
     return f"""
-WITH counted AS MATERIALIZED (
-    SELECT f.claim, f.kind, f.hash, f.known_on FROM {_OF_MET} f
-    JOIN kinds k ON k.kind = f.kind AND k.likeness = 'business'
-), spans AS (
-    SELECT c.kind, c.hash, o.fraud, greatest(c.known_on, o.found_on) AS rise,
-        least(c.known_on + s.span_days, o.found_on + s.span_days, o.next_on) AS fall
-    FROM counted c CROSS JOIN store s CROSS JOIN LATERAL (
-        SELECT found_on, fraud, lead(found_on) OVER (ORDER BY found_on, fraud DESC) AS next_on
-        FROM outcomes WHERE claim = c.claim
-    ) o
-)
-INSERT INTO changes
-SELECT kind, hash, known_on, {sign}1, 0, 0 FROM counted
-UNION ALL
-SELECT kind, hash, v.day, 0, {sign}v.rises, CASE WHEN fraud THEN {sign}v.rises ELSE 0 END
-FROM spans, LATERAL (VALUES (rise, 1), (fall, -1)) v (day, rises) WHERE rise < fall
+INSERT INTO parts
+SELECT f.claim, f.kind, f.hash, f.known_on, {sign} FROM (
+    SELECT f.* FROM {_TOUCHED} t CROSS JOIN LATERAL (
+        SELECT * FROM facts WHERE claim = t.claim AND kind = t.kind AND hash = t.hash OFFSET 0
+    ) f
+    UNION ALL
+    SELECT f.* FROM met m CROSS JOIN LATERAL (
+        SELECT * FROM facts WHERE m.again AND claim = m.claim OFFSET 0
+    ) f
+) f {_BUSINESS}
 """
 
 
-_BEFORE: Final = _contributions("-")
-_AFTER: Final = _contributions("+")
+def _spans(sign: int) -> str:
+    """Notes what counts of the findings of claims of which there are new ones, as it is now."""
+    return f"""
+INSERT INTO spans
+SELECT o.claim, o.found_on, o.fraud,
+    lead(o.found_on) OVER (PARTITION BY o.claim ORDER BY o.found_on, o.fraud DESC), {sign}
+FROM (SELECT DISTINCT claim FROM told WHERE NOT is_claim) t
+CROSS JOIN LATERAL (SELECT * FROM outcomes WHERE claim = t.claim OFFSET 0) o
+"""
+
+
+def _rises(pairs: str) -> str:
+    """By how much `days` change with facts and findings of their claims: a claim is decided from
+    the day after it and its finding came until one of them expires or something else was found.
+    """
+    return f"""
+INSERT INTO changes
+SELECT kind, hash, v.day, 0, sign * v.rises, CASE WHEN fraud THEN sign * v.rises ELSE 0 END
+FROM (
+    SELECT p.kind, p.hash, p.fraud, p.sign, greatest(p.known_on, p.found_on) AS rise,
+        least(p.known_on + s.span_days, p.found_on + s.span_days, p.next_on) AS fall
+    FROM ({pairs}) p CROSS JOIN store s
+) r, LATERAL (VALUES (rise, 1), (fall, -1)) v (day, rises) WHERE rise < fall
+"""
+
+
+_FOUND_BEFORE: Final = _spans(-1)
+_FOUND_AFTER: Final = _spans(1)
+_DECIDED_ANEW: Final = _rises(f"""
+    SELECT f.kind, f.hash, f.known_on, n.found_on, n.next_on, n.fraud, n.sign FROM (
+        SELECT claim, found_on, fraud, next_on, sum(sign) AS sign FROM spans
+        GROUP BY claim, found_on, fraud, next_on HAVING sum(sign) <> 0
+    ) n
+    CROSS JOIN LATERAL (SELECT * FROM facts WHERE claim = n.claim OFFSET 0) f {_BUSINESS}
+""")
+"""What changed of the findings counts for the facts as they were before. What did not, of sixteen
+findings on a claim that names sixty-four businesses, is not looked at."""
+_BEFORE: Final = _parts(-1)
+_AFTER: Final = _parts(1)
+_CHANGED: Final = """(
+    SELECT claim, kind, hash, known_on, sum(sign) AS sign FROM parts
+    GROUP BY claim, kind, hash, known_on HAVING sum(sign) <> 0
+)"""
+_COUNT_CHANGED: Final = f"""
+INSERT INTO changes SELECT kind, hash, known_on, sign, 0, 0 FROM {_CHANGED} f
+"""
+_DECIDED: Final = _rises(f"""
+    SELECT f.kind, f.hash, f.known_on, o.found_on, o.next_on, o.fraud, f.sign FROM {_CHANGED} f
+    CROSS JOIN LATERAL (
+        SELECT found_on, fraud, lead(found_on) OVER (ORDER BY found_on, fraud DESC) AS next_on
+        FROM outcomes WHERE claim = f.claim
+    ) o
+""")
+"""What changed of the facts counts with the findings as they are after."""
 _FINDINGS_GONE: Final = f"""
 DELETE FROM findings r USING told t WHERE NOT t.is_claim AND {_KEY}
 """
@@ -196,9 +257,13 @@ WHERE ({_rank("EXCLUDED.")}) < ({_rank("facts.")})
 """
 """What is not among the first of these is not among the first of all."""
 _TOO_MANY: Final = f"""
-DELETE FROM facts f USING ({_counting(_OF_MET)}) n
-WHERE n.place > (SELECT names FROM store)
-    AND f.claim = n.claim AND f.kind = n.kind AND f.hash = n.hash
+WITH gone AS (
+    DELETE FROM facts f USING ({_counting(_OF_MET)}) n
+    WHERE n.place > (SELECT names FROM store)
+        AND f.claim = n.claim AND f.kind = n.kind AND f.hash = n.hash
+    RETURNING f.*
+)
+INSERT INTO parts SELECT f.claim, f.kind, f.hash, f.known_on, -1 FROM gone f {_BUSINESS}
 """
 _COUNT_NEW: Final = f"""
 INSERT INTO changes
@@ -229,8 +294,10 @@ DELETE FROM claims c USING met m WHERE c.claim = m.claim
 _UNKNOWN: Final = (_RECORDS, _NEW_FACTS, _COUNT_NEW, _DAYS)
 """If nothing was known of any claim of the batch, and one record came of each."""
 _KNOWN: Final = (
-    _SAME, _RECORDS_GONE, _BEFORE, _RECORDS, _FINDINGS_GONE, _FINDINGS, _OUTCOMES_GONE, _OUTCOMES,
-    _FACTS_GONE, _FACTS, _TOO_MANY, _AFTER, _COUNT_NEW, _DAYS, _DAYS_GONE, _CLAIMS_GONE,
+    _SAME, _RECORDS_GONE, _RECORDS, _FINDINGS_GONE, _FINDINGS,
+    _FOUND_BEFORE, _OUTCOMES_GONE, _OUTCOMES, _FOUND_AFTER, _DECIDED_ANEW,
+    _BEFORE, _FACTS_GONE, _FACTS, _AFTER, _TOO_MANY, _COUNT_CHANGED, _DECIDED,
+    _COUNT_NEW, _DAYS, _DAYS_GONE, _CLAIMS_GONE,
 )  # fmt: skip
 
 
@@ -242,7 +309,9 @@ _FEW: Final = """
 INSERT INTO told SELECT false, false, false, '', '', '', 0, 0;
 INSERT INTO met SELECT '', false;
 INSERT INTO changes SELECT '', '', date '1970-01-01', 0, 0, 0;
-ANALYZE told, met, changes;
+INSERT INTO parts SELECT '', '', '', date '1970-01-01', 0;
+INSERT INTO spans SELECT '', date '1970-01-01', false, NULL, 0;
+ANALYZE told, met, changes, parts, spans;
 """
 """Has batches taken for small: of tables without statistics, hundreds of rows are expected."""
 

@@ -131,6 +131,21 @@ def some_claim() -> Any:
 
 
 @pytest.mark.parametrize(
+    "topic", ["", "t" * 250, "t\0", "t\N{REPLACEMENT CHARACTER}", "t\n", "a b"]
+)
+def test_a_key_with_a_topic_that_kafka_has_not_is_none(topic: str) -> None:
+    """No index of a database has room for any text, nor has it a character 0."""
+    for key in (["finding", "c", topic, 0, 1], ["claim", "c", topic, 0, 1]):
+        with pytest.raises(msgspec.ValidationError, match=r"\$\[2\]"):
+            log_fact(json.dumps(key).encode(), None)
+
+
+@pytest.mark.parametrize("topic", ["aZ9._-" + "t" * 243, "file:0123456789abcdef"])
+def test_the_longest_topic_is_one_and_a_file_as_well(topic: str) -> None:
+    assert log_fact(json.dumps(["claim", "c", topic, 0, 1]).encode(), None).key.topic == topic
+
+
+@pytest.mark.parametrize(
     ("partition", "offset"), [(0, 2**63), (0, -1), (2**31, 0), (-1, 0), (0, -(2**200))]
 )
 def test_a_key_with_numbers_that_no_record_has_is_none(partition: int, offset: int) -> None:

@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Self
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumer.memory.pending import Claimed, PendingClaims
+from consumer.memory.postgres.follower import CommittedClaims
 from model.history.facts import DAY, ClaimFact, claim_ref
 from model.history.store import EntityKey
 
@@ -120,3 +123,31 @@ def test_it_holds_what_was_added_and_neither_voided_nor_returned(steps: list[obj
 
 def by_claim(fact: ClaimFact) -> tuple[bytes, int]:
     return fact.claim, fact.known_at
+
+
+class Key(bytes):
+    """Of a record; counts how many are kept anywhere."""
+
+    kept = 0
+
+    def __new__(cls, number: int) -> Self:
+        cls.kept += 1
+        return super().__new__(cls, str(number).encode())
+
+    def __del__(self) -> None:
+        Key.kept -= 1
+
+
+@pytest.mark.parametrize("batches", [3, 30])
+def test_while_the_database_stands_still_keys_are_kept_of_pending_claims_only(batches: int) -> None:
+    """Claims that were let go, as they were too many, leave no key."""
+    pending = CommittedClaims(most=20)
+    for start in range(0, 10 * batches, 10):
+        if start == 20:
+            pending.reached()  # what was committed before is noted, and then let go
+        pending.add([claimed(n)._replace(key=Key(n)) for n in range(start, start + 10)])
+        pending.committed()
+    assert len(pending) == Key.kept == 20
+    pending.reached()
+    pending.reached()
+    assert len(pending) == Key.kept == 0
