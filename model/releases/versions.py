@@ -160,7 +160,7 @@ def promote(
                 f"{root / own} exists: promote {own}, or train again with another --output"
             )
         log = history(root)
-        load_model(folder)
+        load_model(folder, prove=True)
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts
         changes = contract_changes(root / CURRENT, artifact.read_contract(folder, manifest))

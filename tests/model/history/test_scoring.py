@@ -13,7 +13,7 @@ import pytest
 from consumer.batch.alerts import fraud_alerts
 from model.artifact.manifest import SplitPlan
 from model.artifact.reference import TOO_LITTLE_KNOWN
-from model.artifact.store import ArtifactError, dump, read_manifest, save, verified
+from model.artifact.store import ArtifactError, read_manifest, save, verified
 from model.features.facts import ClaimFacts, claim_columns
 from model.features.matrix import MatrixReader
 from model.history.contract import histories_in, remembering
@@ -56,8 +56,7 @@ def scorer(folder: Path) -> Scorer:
 
 
 def test_claims_are_scored_as_they_were_trained_on(scorer: Scorer) -> None:
-    encoder = scorer.pipeline["encode"]
-    expected = encoder.codes(claim_columns(scorer.contract, TOGETHER, scorer.features))
+    expected = scorer.encoding.codes(claim_columns(scorer.contract, TOGETHER, scorer.features))
     assert scorer.codes(STATED, HISTORIES).tobytes() == expected.tobytes()
     found = scorer.assess(STATED, HISTORIES)
     assert found.codes.tobytes() == expected.tobytes()
@@ -149,9 +148,7 @@ def test_a_golden_example_with_another_history_is_refused(
         bare = {k: v for k, v in one.claim.items() if not k.startswith("history_")}
         golden.append(msgspec.structs.replace(one, claim=bare))
     reference = msgspec.structs.replace(scorer.reference, golden=tuple(golden))
-    contents = verified(folder, manifest)._replace(
-        reference=dump(scorer.pipeline, reference, scorer.contract).reference
-    )
+    contents = verified(folder, manifest)._replace(reference=msgspec.json.encode(reference))
     digest = contents.digests().reference
     save(tmp_path / "m", contents, msgspec.structs.replace(manifest, reference_sha256=digest))
     with pytest.raises(ArtifactError, match=r"golden example \d+ scores"):
@@ -216,7 +213,6 @@ def test_alerts_contain_no_name(scorer: Scorer) -> None:
 def test_reading_histories_back(scorer: Scorer) -> None:
     """What stands in the fields is what was put there."""
     assert bits(histories_in(KINDS, TOGETHER)) == bits(HISTORIES)
-    encoder = scorer.pipeline["encode"]
-    reader = MatrixReader(scorer.contract, encoder)
+    reader = MatrixReader(scorer.contract, scorer.encoding)
     read = reader.matrix(ClaimFacts(scorer.contract, TOGETHER))
     assert read.tobytes() == scorer.codes(STATED, HISTORIES).tobytes()
