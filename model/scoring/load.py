@@ -212,7 +212,7 @@ def _refuse_open(path: Path) -> None:
         raise ArtifactError(f"cannot read {path}: {error}") from error
     if place is not None:
         raise ArtifactError(
-            f"anyone on this machine can write to {place}, and loading a model runs code: "
+            f"anyone on this machine can write to {place}, and so replace the model: "
             f"chmod o-w {place}"
         )
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from model.training.train import train, write
 from schemas.alert import Decision
 from schemas.columnar.claims import ColumnarClaims
 from tests.model.history.motor import CONTRACT, claims, replayed
+from tests.model.pickled import without_plain
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 ROWS = 1_500
@@ -63,6 +65,19 @@ def test_claims_are_scored_as_they_were_trained_on(scorer: Scorer) -> None:
     assert found.probability.tobytes() == scorer.compiled.probabilities(expected).tobytes()
     assert found.probability.tobytes() == scorer.score(STATED, HISTORIES).tobytes()
     assert scorer.score([], []).shape == (0,)
+
+
+def test_plain_data_says_what_the_pickle_says(folder: Path, scorer: Scorer, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "pickled")
+    pickled = load(without_plain(tmp_path / "pickled"), remembers=True)
+    one, other = (model.assess(STATED, HISTORIES) for model in (scorer, pickled))
+    assert one.probability.tobytes() == other.probability.tobytes()
+    assert one.reasons == other.reasons
+    contributions = [
+        model.compiled.contributions(one.codes).tobytes() for model in (scorer, pickled)
+    ]
+    assert contributions[0] == contributions[1]
+    load(folder, remembers=True, prove=True)
 
 
 def test_one_history_is_that_of_one_claim(scorer: Scorer) -> None:
