@@ -67,7 +67,6 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
     """Medians over batches of a thousand claims."""
     parts = [_part(workload, i) for i in range(batches)]
     scorer, now = workload.scorer, dt.datetime.now(dt.UTC)
-    encoder = scorer.pipeline["encode"]
 
     def median(step: Callable[[Any], object], inputs: Sequence[Any]) -> float:
         for one in inputs[: len(inputs) // 5 + 1]:
@@ -87,7 +86,7 @@ def stages(workload: Workload, batches: int) -> list[Stage]:
             parts,
         ),
         ("columns", lambda found: claim_columns(scorer.contract, found, scorer.features), claims),
-        ("encode", encoder.transform, columns),
+        ("encode", scorer.encoding.codes, columns),
         ("score (columns, encode, trees)", scorer.score, claims),
         ("assess (score, levels, flags, reasons)", scorer.assess, claims),
         (

@@ -16,6 +16,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from benchmarks.loops import stock
 from model.artifact.manifest import SplitPlan
+from model.artifact.store import MODEL_FILE, unpickled
 from model.datasets.dataset import Dataset, load
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
@@ -61,7 +62,7 @@ class Workload(NamedTuple):
     @property
     def model_described(self) -> str:
         """Size of the model."""
-        classifier = self.scorer.pipeline["classify"][-1]
+        classifier = pipeline_of(self.model)["classify"][-1]
         return (
             f"{self.scorer.name}: {classifier.n_iter_} trees of at most "
             f"{classifier.max_leaf_nodes} leaves over {len(self.scorer.features)} features, "
@@ -88,7 +89,7 @@ def prepare(folder: Path) -> Workload:
     dataset = dataclasses.replace(full, claims=kept)
     model = folder / "model"
     scorer = _train(dataset, model)
-    joblib.dump(_stock_form(scorer, kept), model / stock.MODEL_FILE)
+    joblib.dump(_stock_form(scorer, pipeline_of(model), kept), model / stock.MODEL_FILE)
     return Workload([msgspec.json.encode(claim) for claim in kept], model, scorer)
 
 
@@ -108,7 +109,12 @@ def _train(dataset: Dataset, model: Path) -> Scorer:
     return load_model(model)
 
 
-def _stock_form(scorer: Scorer, claims: Sequence[Claim]) -> Pipeline:
+def pipeline_of(model: Path) -> Any:
+    """The fitted pipeline of an artifact, which the product itself does not need to score."""
+    return unpickled((model / MODEL_FILE).read_bytes())
+
+
+def _stock_form(scorer: Scorer, fitted: Any, claims: Sequence[Claim]) -> Pipeline:
     """The same fitted trees behind scikit-learn's own transformers.
 
     Raises:
@@ -127,7 +133,7 @@ def _stock_form(scorer: Scorer, claims: Sequence[Claim]) -> Pipeline:
     prepare = ColumnTransformer(
         [("categories", encoder, categories), ("numbers", "passthrough", numbers)]
     ).fit(frame)
-    pipeline = Pipeline([("prepare", prepare), ("classify", scorer.pipeline["classify"])])
+    pipeline = Pipeline([("prepare", prepare), ("classify", fitted["classify"])])
     if not np.array_equal(pipeline.predict_proba(frame)[:, 1], scorer.score(claims)):
         raise ValueError("the stock form of the model scores differently")
     return pipeline

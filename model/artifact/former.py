@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
-FORMER_VERSION: Final = 1
 RENAMED: Final = {
     ("model.crosses", "CrossEncoder"): "model.families.crosses",
     ("model.features", "ClaimEncoder"): "model.features.encoder",

@@ -1,12 +1,12 @@
 """The description of an artifact: ``manifest.json``."""
 
 import datetime as dt
+import importlib.metadata
 import platform
 from typing import Annotated, Final, Literal
 
 import msgspec
 import numpy as np
-import sklearn
 
 from model.datasets.duplicates import Duplicates
 from model.history.plan import HistoryPlan
@@ -15,6 +15,8 @@ from model.thresholds import Levels, Policy
 from schemas.contract.declared import About
 
 FORMAT_VERSION: Final = 3
+FORMER_VERSION: Final = 1
+"""That of release 0.1.0."""
 WITHOUT_CONTRACT: Final = 2
 """The last format of artifacts that had no contract: their claims are those of *auto*."""
 MAX_NAME: Final = 200
@@ -36,7 +38,7 @@ class Versions(msgspec.Struct, frozen=True, kw_only=True):
         """The versions in this process."""
         return cls(
             python=platform.python_version(),
-            scikit_learn=sklearn.__version__,
+            scikit_learn=importlib.metadata.version("scikit-learn"),
             numpy=np.__version__,
         )
 
@@ -95,6 +97,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     contract_sha256: Sha256 = ""
     """Of the contract file's bytes."""
+    plain_sha256: Sha256 | None = None
+    """Of the bytes of the model as plain data; None of an artifact that has only the pickle."""
     contract: About = About(name="auto", version=1, line_of_business="auto")
     """What the model's claims are."""
     doubts: tuple[str, ...] = ()

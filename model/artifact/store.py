@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import joblib
 import msgspec
 
-from model.artifact.former import FORMER_VERSION
-from model.artifact.manifest import FORMAT_VERSION, WITHOUT_CONTRACT, Manifest
+from model.artifact.manifest import FORMAT_VERSION, FORMER_VERSION, WITHOUT_CONTRACT, Manifest
 from model.artifact.reference import Reference
 from model.files.permissions import open_to_all
 from model.files.trusted import MOST_BYTES, FileError, decode, read
@@ -24,12 +22,14 @@ from schemas.contract.model import Contract
 from schemas.contract.parse import from_bytes, shipped
 
 MODEL_FILE: Final = "model.joblib"
+PLAIN_FILE: Final = "model.json"
+"""The same model as plain data, from which it is scored without scikit-learn."""
 PICKLE: Final = pickle.PROTO
 """How every pickle of protocol 2 or later begins."""
 REFERENCE_FILE: Final = "reference.json"
 CONTRACT_FILE: Final = "contract.json"
 MANIFEST_FILE: Final = "manifest.json"
-FILES: Final = (MODEL_FILE, REFERENCE_FILE, CONTRACT_FILE, MANIFEST_FILE)
+FILES: Final = (MODEL_FILE, PLAIN_FILE, REFERENCE_FILE, CONTRACT_FILE, MANIFEST_FILE)
 """What loading reads."""
 MOST_MODEL_BYTES: Final = 1_000_000_000
 """Of a model file; those of the three families have about a thousandth."""
@@ -53,10 +53,17 @@ class Contents(NamedTuple):
     model: bytes
     reference: bytes
     contract: bytes
+    plain: bytes | None = None
+    """None of an artifact that has only the pickle."""
 
     def digests(self) -> "Digests":
         """The sha256 of each."""
-        return Digests(*map(_sha256, self))
+        return Digests(
+            _sha256(self.model),
+            _sha256(self.reference),
+            _sha256(self.contract),
+            None if self.plain is None else _sha256(self.plain),
+        )
 
 
 class Digests(NamedTuple):
@@ -65,15 +72,18 @@ class Digests(NamedTuple):
     model: str
     reference: str
     contract: str
+    plain: str | None
 
 
-def dump(pipeline: Any, reference: Reference, contract: Contract) -> Contents:
-    """A fitted pipeline, its reference and its contract as bytes."""
-    return Contents(pickled(pipeline), msgspec.json.encode(reference), contract.to_json())
+def dump(pipeline: Any, reference: Reference, contract: Contract, plain: bytes) -> Contents:
+    """A fitted pipeline, its reference and its contract as bytes, beside it as plain data."""
+    return Contents(pickled(pipeline), msgspec.json.encode(reference), contract.to_json(), plain)
 
 
 def pickled(pipeline: Any) -> bytes:
     """A fitted pipeline as the content of a model file."""
+    import joblib  # noqa: PLC0415 - serving a model that is plain data needs none of it
+
     buffer = io.BytesIO()
     joblib.dump(pipeline, buffer)
     return buffer.getvalue()
@@ -85,6 +95,8 @@ def unpickled(model: bytes) -> Any:
     Raises:
         ValueError: it is packed, so nothing says how large it would be; `pickled` packs nothing.
     """
+    import joblib  # noqa: PLC0415 - as above
+
     if not model.startswith(PICKLE):
         raise ValueError(f"{MODEL_FILE} is packed, or no pickle")
     return joblib.load(io.BytesIO(model))
@@ -108,6 +120,8 @@ def save(
     refuse_foreign(folder)
     with _written_aside(folder) as aside:
         write(aside / MODEL_FILE, contents.model)
+        if contents.plain is not None:
+            write(aside / PLAIN_FILE, contents.plain)
         write(aside / REFERENCE_FILE, contents.reference)
         write(aside / CONTRACT_FILE, contents.contract)
         for name, content in (documents or {}).items():
@@ -235,10 +249,12 @@ def verified(folder: Path, manifest: Manifest) -> Contents:
     Raises:
         ArtifactError: a file is missing, or not the one the manifest was written for.
     """
+    plain = manifest.plain_sha256
     return Contents(
         _verified(folder / MODEL_FILE, manifest.sha256, MOST_MODEL_BYTES),
         _verified(folder / REFERENCE_FILE, manifest.reference_sha256),
         _contract(folder, manifest),
+        None if plain is None else _verified(folder / PLAIN_FILE, plain, MOST_MODEL_BYTES),
     )
 
 
@@ -270,7 +286,12 @@ def contract_of(folder: Path, content: bytes) -> Contract:
 
 
 def _digests(manifest: Manifest) -> Digests:
-    return Digests(manifest.sha256, manifest.reference_sha256, manifest.contract_sha256)
+    return Digests(
+        manifest.sha256,
+        manifest.reference_sha256,
+        manifest.contract_sha256,
+        manifest.plain_sha256,
+    )
 
 
 def open_place(path: Path) -> Path | None:

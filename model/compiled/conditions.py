@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from model.arrays import Flags, Indices, Matrix
+from model.arrays import Flags, Indices, Matrix, Numbers
 from model.compiled.nodes import Nodes, NodeSplit
 
 MOST_CONDITIONS: Final = 7
@@ -72,6 +72,24 @@ class Conditions:
         combination: Indices = found.astype(np.int64)
         return combination
 
+    def met_by_one(self, claim: Numbers) -> Indices:
+        """`met` of one claim, shape (n_features,), in fewer and cheaper steps: shape (n_trees,)."""
+        each = self._of_one(claim)
+        found: Indices = np.packbits(each.take(self._places), axis=0, bitorder="little")[0]
+        return found
+
+    def _of_one(self, claim: Numbers) -> Flags:
+        """`_each` of one claim, shape (n_conditions + 1,)."""
+        numeric, missing = len(self._column), self._missing
+        found = np.zeros(numeric + len(self._members) + 1, dtype=bool)
+        numbers, limits = claim.take(self._column), self._limit[:, 0]
+        # A missing value is not above any limit, and not below any either.
+        np.logical_not(numbers[:missing] > limits[:missing], out=found[:missing])
+        np.less_equal(numbers[missing:], limits[missing:], out=found[missing:numeric])
+        if len(self._members):
+            found[numeric:-1] = self._among(claim[self._set_column][:, None])[:, 0]
+        return found
+
     def _each(self, X: Matrix) -> Flags:
         """Where a claim meets a condition, shape (n_conditions + 1, n_claims), the last never."""
         columns, numeric = X.T, len(self._column)
@@ -79,8 +97,13 @@ class Conditions:
         numbers = columns[self._column]
         np.less_equal(numbers, self._limit, out=found[:numeric])
         found[: self._missing] |= np.isnan(numbers[: self._missing])
-        codes, nowhere = columns[self._set_column], self._members.shape[1] - 1
+        found[numeric:-1] = self._among(columns[self._set_column])
+        return found
+
+    def _among(self, codes: Matrix) -> Flags:
+        """Whether categories are in the sets, shape (n_sets, n_claims), as the codes are."""
+        nowhere = self._members.shape[1] - 1
         known = (codes >= 0) & (codes < nowhere)
         places = np.where(known, codes, nowhere).astype(np.int64)
-        found[numeric:-1] = self._members[self._set, places]
+        found: Flags = self._members[self._set, places]
         return found

@@ -1,14 +1,11 @@
 """The crossed logistic regression as a sum of table entries."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
-from model.arrays import Matrix
-from model.compiled.trees import Unit
-from model.families.crosses import CrossEncoder
+from model.arrays import Matrix, Numbers
+from model.compiled.trees import Unit, probability
+from model.families.steps import CrossedCells
 
 
 class CompiledCrosses:
@@ -22,16 +19,22 @@ class CompiledCrosses:
     ``((c[b] - g) + (W[a, b] - r[a])) / 2`` for the second.
 
     Args:
-        encoder: fitted.
-        regression: the binary ``LogisticRegression`` fitted to the encoder's columns.
+        encoder: cells and pairs of cells.
+        intercept: log-odds.
+        weights: of the encoder's columns, shape (n_columns,).
+
+    Raises:
+        ValueError: there are not as many weights as columns.
     """
 
     unit: Unit = "log-odds"
 
-    def __init__(self, encoder: CrossEncoder, regression: Any) -> None:
+    def __init__(self, encoder: CrossedCells, intercept: float, weights: Numbers) -> None:
+        if len(weights) != encoder.starts_[-1]:
+            raise ValueError(f"{len(weights)} weights of {encoder.starts_[-1]} cells")
         self._encoder = encoder
-        self._intercept = float(regression.intercept_[0])
-        self._weights = regression.coef_[0].astype(np.float64)
+        self._intercept = intercept
+        self._weights = weights
         self._singles = len(encoder.sizes_)
         self._prepare_shares()
 
@@ -42,7 +45,7 @@ class CompiledCrosses:
 
     def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Fraud probabilities, shape (n_claims,)."""
-        return np.asarray(expit(self.raw(X)), dtype=np.float64)
+        return probability(self.raw(X))
 
     def contributions(self, X: Matrix) -> Matrix:
         """Shape (n_claims, n_features + 1); the last column is the expected log-odds."""

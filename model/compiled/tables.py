@@ -55,12 +55,22 @@ class TreeTables:
         self._shown, self._bounds = np.unique([f for f, *_ in stretches], return_index=True)
 
     def raw(self, X: Matrix) -> Numbers:
-        """Sum of the trees, shape (n_claims,), of two claims or more."""
+        """Sum of the trees, shape (n_claims,)."""
+        if len(X) == 1:
+            return self._of_one(X[0])
         places = np.repeat(self._first_leaf, len(X), axis=1)
         places[self._grown] += self._conditions.met(X)
         # One tree after another, as LightGBM and scikit-learn add them. NumPy adds in pairs, which
         # differs in the last digit, only along the axis whose values are next to each other.
         total: Numbers = np.add.reduce(self._leaves.take(places), axis=0)
+        return total
+
+    def _of_one(self, claim: Numbers) -> Numbers:
+        """Sum of the trees for one claim, shape (n_features,): of shape (1,)."""
+        places = self._first_leaf[:, 0].copy()
+        places[self._grown] += self._conditions.met_by_one(claim)
+        # Sums so far are of one tree after another, which the sum of a single row is not.
+        total: Numbers = self._leaves.take(places).cumsum()[-1:]
         return total
 
     def contributions(self, X: Matrix) -> Matrix:

@@ -1,31 +1,43 @@
-"""Fitted scikit-learn trees, evaluated and explained by LightGBM's compiled code or from tables.
+"""Fitted scikit-learn trees, evaluated and explained from tables or by LightGBM's compiled code.
 
 scikit-learn needs about half a millisecond per call before the first row and has no TreeSHAP.
-LightGBM solves both, and reads a model from text: so the fitted trees are written as such a text,
-node by node, with every number at full precision. Nothing is fitted again.
+Tables of what small trees give solve both; see `model.compiled.tables`. For larger ones LightGBM
+does, and reads a model from text: so the fitted trees are written as such a text, node by node,
+with every number at full precision. Nothing is fitted again. LightGBM is imported when it is first
+needed, as it brings a hundred megabytes of libraries along.
 
 Both compare ``value <= threshold`` in double precision and add the trees in the same order. The
 differences are bridged here: the nodes' order and the side of missing and unknown categories for
 gradient boosting, the rounding of inputs to single precision for forests.
 """
 
+import math
+import sys
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Final, Literal
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
 
-from model.arrays import Matrix
-from model.compiled import nodes as trees
+from model.arrays import Matrix, Numbers
 from model.compiled.lightgbm_text import model_text
 from model.compiled.nodes import Nodes
 from model.compiled.tables import TreeTables, are_small
 
 Unit = Literal["log-odds", "probability"]
-FEW: Final = 64
-"""Fewer claims are scored by LightGBM: looking up what trees give takes longer to begin."""
+_LEAST: Final = -math.log(sys.float_info.max)
+"""Of lower log-odds the probability is 0 in double precision."""
+
+
+def probability(log_odds: Numbers) -> Numbers:
+    """The logistic function, shape (n_claims,): to the last bit that of SciPy.
+
+    Both use the exponential function of the C library. NumPy's own differs in the last bit of one
+    value in fifty.
+    """
+    odds = np.where(log_odds < _LEAST, math.inf, -log_odds).tolist()
+    return 1.0 / (1.0 + np.fromiter(map(math.exp, odds), np.float64, len(odds)))
 
 
 class CompiledTrees:
@@ -50,19 +62,19 @@ class CompiledTrees:
         self._single = single
         self.unit: Unit = "probability" if mean else "log-odds"
         self._divisor = len(nodes) if mean else 1
-        self._booster = lightgbm.Booster(model_str=model_text(nodes, features))
+        self._nodes = nodes
         self._tables = TreeTables(nodes, features) if are_small(nodes) else None
 
     def raw(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Raw scores, shape (n_claims,), of a matrix (n_claims, n_features)."""
-        if self._tables is None or len(X) < FEW:
+        if self._tables is None:
             return self.lightgbm_raw(X)
         return self._tables.raw(self._seen(X)) / self._divisor
 
     def probabilities(self, X: Matrix) -> npt.NDArray[np.float64]:
         """Fraud probabilities, shape (n_claims,)."""
         raw = self.raw(X)
-        return raw if self.unit == "probability" else np.asarray(expit(raw), dtype=np.float64)
+        return raw if self.unit == "probability" else probability(raw)
 
     def contributions(self, X: Matrix) -> Matrix:
         """Exact TreeSHAP values, shape (n_claims, n_features + 1).
@@ -94,25 +106,12 @@ class CompiledTrees:
         with np.errstate(over="ignore"):
             return X.astype(np.float32).astype(np.float64)
 
+    @cached_property
+    def _booster(self) -> Any:
+        import lightgbm  # noqa: PLC0415 - small trees need none of it
+
+        return lightgbm.Booster(model_str=model_text(self._nodes, self.features))
+
     def _predict(self, X: Matrix, **what: bool) -> Matrix:
         found = self._booster.predict(self._seen(X), num_threads=1, **what)
         return np.asarray(found, dtype=np.float64) / self._divisor
-
-
-def compile_boosting(classifier: Any) -> CompiledTrees:
-    """A fitted binary gradient boosting; the raw score is its ``decision_function``.
-
-    Raises:
-        ValueError: it has more than two classes.
-    """
-    return CompiledTrees(trees.boosted(classifier), trees.category_offsets(classifier))
-
-
-def compile_forest(classifier: Any) -> CompiledTrees:
-    """A fitted binary random forest; the raw score is the probability of the second class.
-
-    Raises:
-        ValueError: it has more than two classes.
-    """
-    offsets = np.zeros(classifier.n_features_in_)
-    return CompiledTrees(trees.grown(classifier), offsets, mean=True, single=True)

@@ -8,7 +8,8 @@ import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from model.arrays import Indices, Labels, Matrix, Scores
-from model.compiled.classifier import Compiled, compile_classifier
+from model.compiled.classifier import Compiled
+from model.compiled.fitted import compile_classifier
 from model.features.facts import claim_columns
 from model.training.left_out import screened
 from schemas.contract.model import Contract

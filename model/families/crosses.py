@@ -16,12 +16,13 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Counts, Matrix
+from model.families.steps import CrossedCells, sizes, starts
 
 EXACT_VALUES: Final = 20
 """A number with at most this many distinct values has a cell for each."""
 
 
-class CrossEncoder(TransformerMixin, BaseEstimator):
+class CrossEncoder(CrossedCells, TransformerMixin, BaseEstimator):
     """Turns a matrix of encoded claims (form *tree*) into 0/1 columns for cells and pairs.
 
     Args:
@@ -43,8 +44,7 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
             np.arange(np.nanmax(column, initial=0)) + 0.5 if coded else _edges(column, self.ranges)
             for column, coded in zip(X.T, self.categorical, strict=True)
         ]
-        # In addition to the ranges: one cell for missing, one for categories not learnt.
-        self.sizes_ = np.array([len(edges) + 3 for edges in self.edges_])
+        self.sizes_ = sizes(self.edges_)
         cells = self.cells(X)
         self.shares_ = [
             np.bincount(c, minlength=size) / len(X)
@@ -57,28 +57,8 @@ class CrossEncoder(TransformerMixin, BaseEstimator):
         self.pairs_ = np.array(list(combinations(chosen.tolist(), 2)), dtype=np.int64).reshape(
             -1, 2
         )
-        blocks = np.concatenate([self.sizes_, self.sizes_[self.pairs_].prod(axis=1)])
-        self.starts_ = np.concatenate([[0], np.cumsum(blocks)])
+        self.starts_ = starts(self.sizes_, self.pairs_)
         return self
-
-    def cells(self, X: Matrix) -> Counts:
-        """Cell of each value within its feature, shape (n_claims, n_features)."""
-        found = np.empty(X.shape, dtype=np.int64, order="F")
-        for j, (column, edges) in enumerate(zip(X.T, self.edges_, strict=True)):
-            cell = np.searchsorted(edges, column)
-            cell[np.isnan(column)] = len(edges) + 1
-            if self.categorical[j]:
-                cell[(column < 0) | (column > len(edges) + 0.5)] = len(edges) + 2
-            found[:, j] = cell
-        return found
-
-    def columns(self, X: Matrix) -> Counts:
-        """The columns that are 1, shape (n_claims, n_features + n_pairs)."""
-        cells = self.cells(X)
-        left, right = self.pairs_.T
-        crossed = cells[:, left] * self.sizes_[right] + cells[:, right]
-        columns: Counts = np.concatenate([cells, crossed], axis=1) + self.starts_[:-1]
-        return columns
 
     def transform(self, X: Matrix) -> sparse.csr_array:
         """The 0/1 columns, shape (n_claims, n_columns)."""

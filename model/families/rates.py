@@ -19,14 +19,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.model_selection import StratifiedKFold
 
 from model.arrays import Matrix, Numbers
-from model.features.vocabulary import UNKNOWN
+from model.families.steps import Rates
 
 FOLDS: Final = 5
 WEIGHT: Final = 20.0
 """Claims that the share of all counts for; see docs/decisions/0021-many-categories.md."""
 
 
-class CategoryRates(TransformerMixin, BaseEstimator):
+class CategoryRates(Rates, TransformerMixin, BaseEstimator):
     """Turns codes of chosen columns into shares of fraud. Missing stays missing.
 
     A category that was not learnt has the share of all training claims.
@@ -62,15 +62,11 @@ class CategoryRates(TransformerMixin, BaseEstimator):
         seen: Matrix = X.copy()
         folds = min(self.folds, int(np.bincount(y, minlength=2).min()))
         if folds < 2:  # too few to leave any out: nothing can be learnt from the shares
-            return self._looked_up(seen, [np.full_like(t, y.mean()) for t in self.tables_])
+            return self.looked_up(seen, [np.full_like(t, y.mean()) for t in self.tables_])
         parts = StratifiedKFold(folds, shuffle=True, random_state=self.seed)
         for inside, outside in parts.split(X, y):
-            seen[outside] = self._looked_up(X[outside], self._tables(X[inside], y[inside]))
+            seen[outside] = self.looked_up(X[outside], self._tables(X[inside], y[inside]))
         return seen
-
-    def transform(self, X: Matrix) -> Matrix:
-        """A copy with shares in place of codes."""
-        return self._looked_up(X, self.tables_)
 
     def _tables(self, X: Matrix, y: npt.NDArray[Any]) -> list[Numbers]:
         """For each chosen column the share of each code, and last of any other."""
@@ -84,13 +80,3 @@ class CategoryRates(TransformerMixin, BaseEstimator):
         prior = float(y.mean())
         shares = (frauds + self.weight * prior) / (claims + self.weight)
         return np.append(shares, prior)
-
-    def _looked_up(self, X: Matrix, tables: Sequence[Numbers]) -> Matrix:
-        found = X.copy()
-        for column, table in zip(self.columns_, tables, strict=True):
-            codes = X[:, column]
-            last = len(table) - 1
-            known = (codes > UNKNOWN) & (codes < last)
-            at = np.where(known, codes, last).astype(np.intp)
-            found[:, column] = np.where(np.isnan(codes), codes, table[at])
-        return found

@@ -10,11 +10,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Matrix
 from model.families.crosses import CrossEncoder
+from model.families.steps import Mask
 
 RANGES: Final = 6
 
 
-class Screen(TransformerMixin, BaseEstimator):
+class Screen(Mask, TransformerMixin, BaseEstimator):
     """Sets features that do not distinguish fraud from other claims to zero in every claim.
 
     A feature is kept if Pearson's chi-squared test of its cells (see `CrossEncoder`) against the
@@ -42,14 +43,6 @@ class Screen(TransformerMixin, BaseEstimator):
             p_values = self._p_values(X, y)
             self.dropped_ = p_values > max(self.level, p_values.min())
         return self
-
-    def transform(self, X: Matrix) -> Matrix:
-        """X itself, or a copy in which the dropped columns are 0."""
-        if not self.dropped_.any():
-            return X
-        kept = X.copy()
-        kept[:, self.dropped_] = 0.0
-        return kept
 
     def _p_values(self, X: Matrix, y: npt.NDArray[Any]) -> Matrix:
         encoder = CrossEncoder(self.categorical, RANGES, crossed=0).fit(X, y)

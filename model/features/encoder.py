@@ -1,11 +1,9 @@
-"""The preprocessing shared by training and serving: one fitted transformer.
+"""The preprocessing that training and serving share, as scikit-learn fits it.
 
-The encoder only ever accesses ``X[name]``. So a pandas DataFrame (training, cross-validation) and
-a plain mapping of columns (serving) go through the same code and give the same result to the
-last bit, and a batch pays for its columns, not for a DataFrame.
+What it learns is an `Encoding`, which is all that serving needs.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
@@ -13,9 +11,9 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from model.arrays import Matrix
-from model.features.facts import Column, Columns, claim_columns
+from model.features.encoding import Encoding
+from model.features.facts import Columns, claim_columns
 from model.features.vocabulary import Vocabulary, numbers, plain_list
-from schemas.columnar.coded import Coded
 from schemas.contract.model import Contract
 from schemas.expressions.spelling import clean
 
@@ -65,7 +63,7 @@ def many_valued(
     )
 
 
-class ClaimEncoder(TransformerMixin, BaseEstimator):
+class ClaimEncoder(Encoding, TransformerMixin, BaseEstimator):
     """Turns columns of claims into a matrix of floats, one column per feature.
 
     Numbers are unchanged, flags are 0 or 1, a category is a code from 0 in alphabetical order,
@@ -93,7 +91,7 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
 
     def fit(self, X: "Columns | pd.DataFrame", y: Any = None) -> Self:
         """Learn the categories."""
-        self.vocabularies_: dict[str, Vocabulary] = {
+        self.vocabularies_ = {
             name: Vocabulary(
                 plain_list(X[name]), MAX_RATED if name in self.rated else self.max_categories
             )
@@ -110,28 +108,9 @@ class ClaimEncoder(TransformerMixin, BaseEstimator):
         """
         return self.codes(X)
 
-    def codes(self, X: "Mapping[str, Column | Coded] | pd.DataFrame") -> Matrix:
-        """`transform` without scikit-learn's wrapping of its output, for serving."""
-        columns = [self.column(name, X[name]) for name in self.features]
-        return np.array(columns, dtype=np.float64).T
-
-    def categories(self) -> dict[str, tuple[str, ...]]:
-        """Learnt categories, by feature."""
-        return {name: v.categories for name, v in self.vocabularies_.items()}
-
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:
         """Names of the columns of the matrix."""
         return np.array(self.features, dtype=object)
-
-    def column(self, name: str, column: Any) -> npt.NDArray[np.float64]:
-        """A column as the matrix has it; for a category, its codes."""
-        if isinstance(column, Coded):
-            of_values = self.column(name, column.values)
-            return of_values[np.asarray(column.at, dtype=np.intp)]
-        vocabulary = self.vocabularies_.get(name)
-        if vocabulary is None:
-            return numbers(column)
-        return vocabulary.codes(plain_list(column))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "vocabularies_")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from model.arrays import Matrix, Numbers
-from model.features.encoder import ClaimEncoder
+from model.features.encoding import Encoding
 from model.features.facts import ClaimFacts, ordinals
 from schemas.claim import Role
 from schemas.columnar.claims import ColumnarClaims
@@ -21,17 +21,15 @@ from schemas.expressions.nodes import facts_of
 
 
 class MatrixReader:
-    """Reads the matrix of a fitted encoder: to the last bit what it gives for the columns.
+    """Reads the matrix of an encoding: to the last bit what it gives for the columns.
 
     Args:
         contract: what the claims are.
-        encoder: fitted to claims of that contract.
+        encoder: learnt from claims of that contract.
         more: names of the fields that come as columns; see `ClaimFacts`.
     """
 
-    def __init__(
-        self, contract: Contract, encoder: ClaimEncoder, more: Collection[str] = ()
-    ) -> None:
+    def __init__(self, contract: Contract, encoder: Encoding, more: Collection[str] = ()) -> None:
         self._encoder = encoder
         vocabularies = encoder.vocabularies_
         plain = [

@@ -1,8 +1,9 @@
 """Codes of one categorical column, and the only place that decides what is missing."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -63,6 +64,24 @@ class Vocabulary:
         # Spellings seen in training are found without cleaning them again; so is None.
         self._codes |= {v: self._codes[v] for v in counted if isinstance(v, str)}
         self._codes[None] = MISSING
+
+    @classmethod
+    def known(cls, categories: Sequence[str], spellings: Mapping[str, float | None]) -> Self:
+        """One that was learnt before.
+
+        Args:
+            categories: in the order of their codes.
+            spellings: the code of each spelling seen in training; None if it says missing.
+        """
+        found = cls((), 0)
+        found.categories = tuple(categories)
+        found._codes |= {v: MISSING if c is None else c for v, c in spellings.items()}
+        return found
+
+    def spellings(self) -> dict[str, float | None]:
+        """The code of each spelling seen in training, and of each category; None: missing."""
+        known = ((v, c) for v, c in self._codes.items() if v is not None)
+        return {v: None if math.isnan(c) else c for v, c in known}
 
     @property
     def table(self) -> Mapping[Any, float]:

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from model.artifact.former import FORMER_VERSION, read_former
-from model.artifact.manifest import FORMAT_VERSION, WITHOUT_CONTRACT, Manifest
+from model.artifact.former import read_former
+from model.artifact.manifest import FORMAT_VERSION, FORMER_VERSION, WITHOUT_CONTRACT, Manifest
 from model.artifact.store import (
     ArtifactError,
     Contents,
     Verify,
     anything,
+    described,
     format_of,
     pickled,
     refuse_foreign,
@@ -20,9 +21,10 @@ from model.artifact.store import (
     unpickled,
     verified,
 )
-from model.features.facts import claim_columns
+from model.compiled.fitted import difference, plain_pipeline
+from model.compiled.plain import encoded
 from model.releases.signing import SIGNATURE_FILE, sign, signed_by
-from model.scoring.load import Format, load
+from model.scoring.load import PRESENT, Format, golden_codes, load
 from schemas.contract.model import Contract
 
 if TYPE_CHECKING:
@@ -41,8 +43,9 @@ def migrate(
 ) -> Path | None:
     """Write a model of the former format to another folder.
 
-    The model must score its golden examples as it did where it was trained, and the new file
-    exactly as the old one.
+    The model must score its golden examples as it did where it was trained, and both new files,
+    pickle and plain data, exactly as the old one. One of the present format that lacks plain
+    data gets it.
 
     Args:
         folder: the artifact; it is left as it is.
@@ -54,22 +57,22 @@ def migrate(
         The signature written, if any.
 
     Raises:
-        ArtifactError: it cannot be used, is not of the former format, or `output` is not suitable.
+        ArtifactError: it cannot be used, needs no migration, or `output` is not suitable.
     """
     if output.resolve() == folder.resolve():
         raise ArtifactError(f"{output} is the model itself: choose another folder, and keep it")
     refuse_foreign(output)
-    form = FORMER.get(format_of(folder), FORMER[FORMER_VERSION])
-    scorer = load(folder, verify=_signature(folder, key), form=form)
+    form = _form(folder)
+    scorer = load(folder, verify=_signature(folder, key), form=form, remembers=True)
     old = verified(folder.resolve(), scorer.manifest)
-    encoder = scorer.pipeline["encode"]
+    pipeline = form.unpickle(old.model)
+    encoder = pipeline["encode"]
     encoder.categorical = tuple(encoder.vocabularies_)  # which a former encoder found by itself
-    contents = Contents(pickled(scorer.pipeline), old.reference, old.contract)
-    golden = scorer.reference.golden_claims(scorer.contract)
-    columns = claim_columns(scorer.contract, golden, scorer.features)
-    before = scorer.pipeline.predict_proba(columns)
-    after = unpickled(contents.model).predict_proba(columns)
-    if before.tobytes() != after.tobytes():
+    plain, codes = plain_pipeline(pipeline), golden_codes(scorer)
+    contents = Contents(pickled(pipeline), old.reference, old.contract, encoded(plain))
+    again = unpickled(contents.model)["classify"]
+    scores = [one.predict_proba(codes) for one in (pipeline["classify"], again)]
+    if scores[0].tobytes() != scores[1].tobytes() or difference(plain.compiled(), again, codes):
         raise ArtifactError(f"{folder} scores differently once it is saved again: retrain it")
     digests = contents.digests()
     manifest = msgspec.structs.replace(
@@ -77,11 +80,19 @@ def migrate(
         sha256=digests.model,
         reference_sha256=digests.reference,
         contract_sha256=digests.contract,
+        plain_sha256=digests.plain,
         contract=scorer.contract.about,
         format_version=FORMAT_VERSION,
     )
     save(output, contents, manifest, documents(folder, manifest, scorer.contract))
     return None if key is None else sign(output, key)
+
+
+def _form(folder: Path) -> Format:
+    version = format_of(folder)
+    if version == FORMAT_VERSION and described(folder)[1].plain_sha256 is None:
+        return PRESENT
+    return FORMER.get(version, FORMER[FORMER_VERSION])
 
 
 def _signature(folder: Path, key: "Ed25519PrivateKey | None") -> Verify:

@@ -161,7 +161,7 @@ def promote(
                 f"{root / own} exists: promote {own}, or train again with another --output"
             )
         log = history(root)
-        load_model(folder, remembers=True)  # golden examples have their histories
+        load_model(folder, remembers=True, prove=True)  # golden examples have their histories
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts
         contract = artifact.read_contract(folder, manifest)

@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from model.arrays import Indices, Scores
 from model.artifact.manifest import Manifest
+from model.compiled.fitted import plain_pipeline
 from model.datasets.dataset import Dataset
 from model.evaluation.caught import examples
 from model.history.contract import histories_in
@@ -67,7 +68,7 @@ def scorer_of(trained: Trained, manifest: Manifest) -> Scorer:
     """
     contract = parse(trained.contract.tree)  # that of the senders: history is no part of it
     return Scorer(
-        trained.pipeline, manifest, trained.reference, ClaimDecoder(contract),
+        plain_pipeline(trained.pipeline), manifest, trained.reference, ClaimDecoder(contract),
         shipped_rules(contract),
     )  # fmt: skip
 

@@ -1,9 +1,12 @@
 """From an artifact's folder to a model that is ready to score.
 
-Unpickling runs code, so the model's bytes are read once, their digest is compared with the
-manifest's, and only those very bytes are unpickled. The digest detects a damaged or mixed-up
-file; it does not protect a folder that someone else may write to. So a world-writable folder
-is rejected, and `model.releases.signing` can require a signature as well.
+Each file is read once, its digest is compared with the manifest's, and only those very bytes are
+used. The digest detects a damaged or mixed-up file; it does not protect a folder that someone else
+may write to. So a world-writable folder is rejected, and `model.releases.signing` can require a
+signature as well.
+
+A model is made of plain data, which runs no code. Only an artifact without it is unpickled, which
+does; and one that is to be proven, which compares both.
 """
 
 import traceback
@@ -13,9 +16,12 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from model.arrays import Matrix
 from model.artifact.manifest import FORMAT_VERSION, Versions
 from model.artifact.reference import GOLDEN_TOLERANCE, Reference
 from model.artifact.store import (
+    MODEL_FILE,
+    PLAIN_FILE,
     REFERENCE_FILE,
     ArtifactError,
     Verify,
@@ -26,7 +32,8 @@ from model.artifact.store import (
     unpickled,
     verified,
 )
-from model.compiled.classifier import agrees, explains
+from model.compiled.classifier import adds_up
+from model.compiled.plain import PlainPipeline
 from model.drift import Window
 from model.files.trusted import FileError, decode
 from model.history.features import ClaimHistory
@@ -58,6 +65,7 @@ def load(
     form: Format = PRESENT,
     *,
     remembers: bool = False,
+    prove: bool = False,
 ) -> Scorer:
     """Read an artifact and make it ready to score.
 
@@ -68,15 +76,17 @@ def load(
         form: what it must have.
         remembers: histories are at hand for claims to be scored with; otherwise a model with
             history is refused.
+        prove: unpickle the model as well, and check that it is the one that scores; see
+            `model.compiled.fitted`. For where a model is put into service, not where it serves.
 
     Raises:
-        ArtifactError: it is missing, damaged, created for other versions, rejected by `verify`, or
-            world-writable; nothing was unpickled before all of it was checked. Or
-            it raised while it was unpickled and tried: a model may raise anything.
+        ArtifactError: it is missing, damaged, rejected by `verify`, or world-writable; nothing was
+            unpickled before all of it was checked. Or it is unpickled, and was created for other
+            versions, or raised while it was unpickled and tried: a model may raise anything.
         RuleError: the rules cannot be evaluated on claims of its contract.
     """
     try:
-        return _loaded(Path(path), rules, verify, form, remembers=remembers)
+        return _loaded(Path(path), rules, verify, form, remembers=remembers, prove=prove)
     except (ArtifactError, RuleError, KeyboardInterrupt):
         raise
     except BaseException as error:  # also SystemExit, which would end a thread silently
@@ -93,6 +103,7 @@ def _loaded(
     form: Format,
     *,
     remembers: bool,
+    prove: bool,
 ) -> Scorer:
     _refuse_open(path)
     folder = path.resolve()  # a link that is switched while we read must not mix two models
@@ -100,19 +111,27 @@ def _loaded(
     verify(folder, said)
     if not remembers:
         _refuse_history(folder, manifest.history)
-    _refuse_other_versions(folder, manifest.versions)
+    unpickles = prove or manifest.plain_sha256 is None
+    if unpickles:
+        _refuse_other_versions(folder, manifest.versions)
     contents = verified(folder, manifest)
     reference = _reference(folder, contents.reference)
     decoder = ClaimDecoder(contract_of(folder, contents.contract))
     found = rules(decoder.contract)
-    scorer = Scorer(form.unpickle(contents.model), manifest, reference, decoder, found)
-    golden = _Golden(
-        reference.golden_claims(decoder.contract),
-        None if scorer.history is None else reference.golden_histories(scorer.history),
-    )
+    fitted = _fitted(form.unpickle(contents.model)) if unpickles else None
+    plain = _plain(folder, contents.plain, fitted)
+    scorer = Scorer(plain, manifest, reference, decoder, found)
+    golden = _golden(scorer)
+    if fitted is not None:
+        _refuse_difference(folder, scorer, fitted, golden)
     _refuse_other_scores(folder, scorer, golden)
     _try_out(scorer, golden)
     return scorer
+
+
+def golden_codes(scorer: Scorer) -> Matrix:
+    """The golden examples encoded for trees, shape (n_claims, n_features)."""
+    return scorer.codes(*_golden(scorer))
 
 
 class _Golden(NamedTuple):
@@ -120,6 +139,44 @@ class _Golden(NamedTuple):
 
     claims: Sequence[Any]
     histories: Sequence[ClaimHistory] | None
+
+
+def _golden(scorer: Scorer) -> _Golden:
+    plan, reference = scorer.history, scorer.reference
+    return _Golden(
+        reference.golden_claims(scorer.decoder.contract),
+        None if plan is None else reference.golden_histories(plan),
+    )
+
+
+class _Fitted(NamedTuple):
+    """What was unpickled."""
+
+    plain: PlainPipeline
+    classifier: Any
+
+
+def _fitted(pipeline: Any) -> _Fitted:
+    # With scikit-learn and all that comes with it.
+    from model.compiled.fitted import plain_pipeline  # noqa: PLC0415
+
+    return _Fitted(plain_pipeline(pipeline), pipeline["classify"])
+
+
+def _plain(folder: Path, content: bytes | None, fitted: _Fitted | None) -> PlainPipeline:
+    """The model as plain data: as the file says it, or made of what was unpickled."""
+    if content is None:
+        assert fitted is not None, "it has nothing else"
+        return fitted.plain
+    try:
+        found = decode(content, PlainPipeline)
+    except FileError as error:
+        raise ArtifactError(f"{folder / PLAIN_FILE} is not a model: {error}") from error
+    if fitted is not None and found != fitted.plain:
+        raise ArtifactError(
+            f"{folder / PLAIN_FILE} is not the model in {MODEL_FILE}: retrain, or migrate it again"
+        )
+    return found
 
 
 def _in_words(error: BaseException) -> str:
@@ -155,25 +212,16 @@ def _refuse_open(path: Path) -> None:
         raise ArtifactError(f"cannot read {path}: {error}") from error
     if place is not None:
         raise ArtifactError(
-            f"anyone on this machine can write to {place}, and loading a model runs code: "
+            f"anyone on this machine can write to {place}, and so replace the model: "
             f"chmod o-w {place}"
         )
 
 
 def _refuse_other_scores(folder: Path, scorer: Scorer, golden: _Golden) -> None:
-    """Golden examples must score here as they did where the model was trained.
-
-    And scikit-learn must agree with the compiled form that does the scoring.
-    """
-    codes = scorer.codes(*golden)
-    if not agrees(scorer.compiled, scorer.pipeline["classify"], codes):
+    """Golden examples must score here as they did where the model was trained."""
+    if not adds_up(scorer.compiled, scorer.codes(*golden)):
         raise ArtifactError(
-            f"{folder}: the compiled model does not score its golden examples as scikit-learn does"
-        )
-    if not explains(scorer.compiled, codes):
-        raise ArtifactError(
-            f"{folder}: contributions to the scores of its golden examples do not add up to them, "
-            "or differ from LightGBM's"
+            f"{folder}: contributions to the scores of its golden examples do not add up to them"
         )
     found = scorer.score(*golden)
     expected = np.array([example.probability for example in scorer.reference.golden])
@@ -184,6 +232,15 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, golden: _Golden) -> None:
             f"{folder}: golden example {worst + 1} scores {found[worst]!r} here and "
             f"{expected[worst]!r} in training: this installation computes different scores"
         )
+
+
+def _refuse_difference(folder: Path, scorer: Scorer, fitted: _Fitted, golden: _Golden) -> None:
+    """What scores must agree with scikit-learn, and explain as LightGBM does."""
+    from model.compiled.fitted import difference  # noqa: PLC0415 - as above
+
+    found = difference(scorer.compiled, fitted.classifier, scorer.codes(*golden))
+    if found is not None:
+        raise ArtifactError(f"{folder}: {found}")
 
 
 def _refuse_history(folder: Path, history: HistoryPlan | None) -> None:

@@ -1,4 +1,4 @@
-"""Scoring claims with a fitted pipeline: the path every claim takes in production."""
+"""Scoring claims with a trained model: the path every claim takes in production."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from model.artifact.reference import (
     stated_columns,
     too_little_known,
 )
-from model.compiled.classifier import compile_classifier
+from model.compiled.plain import PlainPipeline
 from model.features.data_quality import DataQuality
 from model.features.facts import ClaimFacts
 from model.features.matrix import MatrixReader
@@ -52,14 +52,13 @@ class Scorer:
     """A model that is ready to score.
 
     Attributes:
-        pipeline: the fitted pipeline.
-        compiled: its classifier in the form that scores and explains; `model.scoring.load.load`
-            checks that both agree.
+        encoding: how columns of claims become numbers.
+        compiled: the classifier, which scores and explains them.
         manifest: the artifact's description of the model.
         reference: what it keeps about the training claims.
         name: name of the model.
         version: version of the model.
-        sha256: digest, hex, of the model file the pipeline came from.
+        sha256: digest, hex, of the artifact's model file.
         decoder: decodes the claims that the model scores, by the contract of those who send them.
         contract: what they are, with the fields of `history`.
         history: how the history features were computed; None of a model that has none. Claims are
@@ -73,13 +72,12 @@ class Scorer:
 
     def __init__(
         self,
-        pipeline: Any,
+        plain: PlainPipeline,
         manifest: Manifest,
         reference: Reference,
         decoder: ClaimDecoder,
         rules: Rules,
     ) -> None:
-        self.pipeline = pipeline
         self.manifest = manifest
         self.reference = reference
         self.name = manifest.name
@@ -92,8 +90,9 @@ class Scorer:
             self.contract = remembering(decoder.contract, self.history.kinds)
         self.threshold = manifest.levels.threshold
         self.threshold_policy = str(manifest.policy)
-        self.features: tuple[str, ...] = tuple(pipeline["encode"].features)
-        self.compiled = compile_classifier(pipeline["classify"])
+        self.encoding = plain.encode.encoding()
+        self.features = plain.encode.features
+        self.compiled = plain.compiled()
         self.control_share = 0.0
         self._explainer = Explainer(
             self.compiled,
@@ -103,7 +102,7 @@ class Scorer:
             reference.comparisons,
         )
         self._past = HistoryColumns(self.history, self.features)
-        self._matrix = MatrixReader(self.contract, pipeline["encode"], self._past.names)
+        self._matrix = MatrixReader(self.contract, self.encoding, self._past.names)
         self._stated = stated_columns(self.features, self.history)
         self._rules = rules
         self._rule_reasons = RuleReasons(self.contract, self._explainer, rules.looks_at())

@@ -14,7 +14,9 @@ from model.arrays import Indices, Labels
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest, SplitPlan, TrainingData, Versions
 from model.artifact.reference import Reference, describe
-from model.artifact.store import Contents
+from model.artifact.store import ArtifactError, Contents
+from model.compiled.fitted import difference, plain_pipeline
+from model.compiled.plain import PlainPipeline, encoded
 from model.datasets.dataset import Dataset
 from model.families import estimators
 from model.features.encoder import many_valued, varying
@@ -236,8 +238,13 @@ def package(
         created_at: goes into the manifest.
         name: of the model; the algorithm unless given.
         version: of the model; the time of creation unless given.
+
+    Raises:
+        ArtifactError: as plain data the model would score or explain otherwise.
     """
-    contents = artifact.dump(trained.pipeline, trained.reference, trained.contract)
+    plain = plain_pipeline(trained.pipeline)
+    _refuse_difference(plain, trained)
+    contents = artifact.dump(trained.pipeline, trained.reference, trained.contract, encoded(plain))
     digests = contents.digests()
     encoder = trained.pipeline["encode"]
     manifest = Manifest(
@@ -248,6 +255,7 @@ def package(
         sha256=digests.model,
         reference_sha256=digests.reference,
         contract_sha256=digests.contract,
+        plain_sha256=digests.plain,
         contract=trained.contract.about,
         versions=Versions.current(),
         features=tuple(encoder.features),
@@ -265,13 +273,22 @@ def package(
     return contents, manifest
 
 
+def _refuse_difference(plain: PlainPipeline, trained: Trained) -> None:
+    contract, encoder = trained.contract, trained.pipeline["encode"]
+    golden = trained.reference.golden_claims(contract)
+    codes = encoder.codes(claim_columns(contract, golden, encoder.features))
+    found = difference(plain.compiled(), trained.pipeline["classify"], codes)
+    if found is not None:
+        raise ArtifactError(f"{trained.algorithm} cannot be saved: {found}")
+
+
 def write(
     trained: Trained, folder: Path, *, created_at: dt.datetime, name: str = "", version: str = ""
 ) -> Manifest:
     """Save as an artifact without documents; see `package`.
 
     Raises:
-        ArtifactError: the folder is something else.
+        ArtifactError: the folder is something else, or as `package`.
     """
     contents, manifest = package(trained, created_at=created_at, name=name, version=version)
     artifact.save(folder, contents, manifest)

@@ -332,7 +332,8 @@ def test_a_model_that_is_copied_in_place_manifest_first_is_loaded_once_it_is_who
     models = Models(served, metrics)
     copied.mkdir()
     promote(served, copied)
-    for name in ("manifest.json", "model.joblib", "contract.json", "reference.json"):
+    names = ("manifest.json", "model.joblib", "model.json", "contract.json", "reference.json")
+    for name in names:
         content = (artifacts / "2" / name).read_bytes()
         with (copied / name).open("wb") as file:
             for part in (content[:100], content[100:]):

@@ -11,7 +11,13 @@ import msgspec
 import pytest
 
 from model.artifact.manifest import Manifest
-from model.artifact.store import CONTRACT_FILE, MANIFEST_FILE, Contents, pickled, save
+from model.artifact.store import (
+    CONTRACT_FILE,
+    MANIFEST_FILE,
+    Contents,
+    pickled,
+    save,
+)
 from model.families.crosses import CrossEncoder
 from model.families.screen import Screen
 from model.features.encoder import ClaimEncoder
@@ -55,11 +61,11 @@ def write_former(folder: Path, trained: Trained, model: bytes | None = None) -> 
     model = model or former_pickle(former_pipeline(trained.pipeline))
     contents = Contents(model, contents.reference, contents.contract)
     digest = contents.digests().model
-    manifest = msgspec.structs.replace(manifest, sha256=digest, format_version=1)
+    manifest = msgspec.structs.replace(manifest, sha256=digest, plain_sha256=None, format_version=1)
     save(folder, contents, manifest, documents(manifest, trained, [trained], dataset()))
     (folder / CONTRACT_FILE).unlink()
     written = json.loads((folder / MANIFEST_FILE).read_bytes())
-    del written["contract"], written["contract_sha256"]
+    del written["contract"], written["contract_sha256"], written["plain_sha256"]
     (folder / MANIFEST_FILE).write_text(json.dumps(written, indent=2))
     return folder
 

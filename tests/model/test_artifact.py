@@ -20,6 +20,7 @@ from model.scoring.load import load
 from model.training.train import package, train, write
 from tests.harness.audit import before
 from tests.model.examples import AUTO, dataset
+from tests.model.pickled import without_plain
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 DATA = dataset()
@@ -81,8 +82,9 @@ def test_a_changed_model_is_refused_before_it_is_unpickled(folder: Path, tmp_pat
     with pytest.raises(ArtifactError, match=r"sha256 .* its manifest says .* damaged"):
         load(folder)
     assert not trace.exists()
-    # The bomb is live: with its own digest in the manifest it goes off.
+    # The bomb is live: with its own digest, in an artifact that has nothing else, it goes off.
     change(folder, sha256=hashlib.sha256((folder / "model.joblib").read_bytes()).hexdigest())
+    without_plain(folder)
     with pytest.raises(ArtifactError, match="TypeError"):  # what came out is not a pipeline
         load(folder)
     assert trace.exists()
@@ -96,18 +98,23 @@ def test_one_flipped_bit_is_refused(folder: Path) -> None:
         load(folder)
 
 
-def test_another_version_of_scikit_learn_is_refused(folder: Path) -> None:
+def test_another_version_of_scikit_learn_is_refused_where_a_model_is_unpickled(
+    folder: Path,
+) -> None:
     found = msgspec.json.decode((folder / "manifest.json").read_bytes())["versions"]
     change(folder, versions=found | {"scikit_learn": "1.4.2"})
+    load(folder)
     with pytest.raises(ArtifactError, match=r"created with scikit-learn 1\.4\.2"):
-        load(folder)
+        load(folder, prove=True)
+    with pytest.raises(ArtifactError, match=r"created with scikit-learn 1\.4\.2"):
+        load(without_plain(folder))
 
 
 def test_a_patch_release_of_scikit_learn_is_accepted(folder: Path) -> None:
     found = msgspec.json.decode((folder / "manifest.json").read_bytes())["versions"]
     major, minor, _ = found["scikit_learn"].split(".")
     change(folder, versions=found | {"scikit_learn": f"{major}.{minor}.99"})
-    assert load(folder).name == "gradient_boosting"
+    assert load(folder, prove=True).name == "gradient_boosting"
 
 
 @pytest.mark.parametrize("missing", FILES)
@@ -226,12 +233,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_manifest_of_other_bytes_is_not_saved(folder: Path, tmp_path: Path) -> None:
     manifest: Manifest = read_manifest(folder)
     with pytest.raises(ArtifactError, match="do not match what it describes"):
-        save(tmp_path / "other", artifact.Contents(b"other", b"bytes", b"{}"), manifest)
+        save(tmp_path / "other", artifact.Contents(b"other", b"bytes", b"{}", b"{}"), manifest)
 
 
 @pytest.mark.slow
-def test_serving_does_not_need_pandas(folder: Path) -> None:
+def test_a_model_without_plain_data_does_not_need_pandas(folder: Path) -> None:
     """scikit-learn imports pandas where it is installed; nothing of ours asks for it."""
+    without_plain(folder)
     program = (
         "import sys\n"
         "class NoPandas:\n"

@@ -12,8 +12,8 @@ from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
 from model.arrays import Matrix
+from model.compiled.fitted import compile_boosting, compile_forest
 from model.compiled.nodes import Leaf, Nodes, NodeSplit, boosted, grown
-from model.compiled.trees import FEW, compile_boosting, compile_forest
 
 CATEGORICAL = [False, True, False, True, False, False]
 
@@ -192,13 +192,14 @@ def test_small_trees_add_up_to_lightgbms_raw_score_to_the_last_bit(seed: int, fo
     edges[:, 0] = edges[:, 2] = limits
     edges[1::2, 0] = np.nextafter(limits[1::2], np.inf)
     edges[:4, 0] = [np.inf, -np.inf, np.nan, -0.0]
-    for rows in (X, strange(X, seed), edges, X[:FEW]):
+    for rows in (X, strange(X, seed), edges, X[:2], X[:1]):
         found = compiled.raw(rows)
         np.testing.assert_array_equal(found, compiled.lightgbm_raw(rows))
         np.testing.assert_array_equal(
             found, compiled._tables.raw(compiled._seen(rows)) / compiled._divisor
         )
-    np.testing.assert_array_equal(compiled.raw(X[: FEW - 1]), compiled.raw(X)[: FEW - 1])
+    single = [compiled.raw(edges[row : row + 1])[0] for row in range(len(edges))]
+    np.testing.assert_array_equal(single, compiled.raw(edges))
 
 
 def test_larger_trees_are_left_to_lightgbm() -> None:

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import KBinsDiscretizer
 
 from model.arrays import Matrix
-from model.compiled.crosses import CompiledCrosses
+from model.compiled.fitted import compile_classifier
 from model.families.crosses import CrossEncoder
 
 CATEGORICAL = (False, True, False, True)
@@ -92,7 +92,7 @@ def test_a_constant_feature_is_not_crossed() -> None:
 @pytest.mark.parametrize("crossed", [0, 3, 4])
 def test_compiled_form_equals_scikit_learn(crossed: int) -> None:
     pipeline, X = fitted(crossed)
-    compiled = CompiledCrosses(pipeline["cross"], pipeline["weigh"])
+    compiled = compile_classifier(pipeline)
     X[::5, 1], X[::7, 3] = 50, -1
     np.testing.assert_allclose(compiled.raw(X), pipeline.decision_function(X), rtol=0, atol=1e-12)
     wanted = pipeline.predict_proba(X)[:, 1]
@@ -102,7 +102,7 @@ def test_compiled_form_equals_scikit_learn(crossed: int) -> None:
 def test_contributions_add_up_and_are_shapley_values_by_definition() -> None:
     pipeline, X = fitted(crossed=3)
     encoder = pipeline["cross"]
-    compiled = CompiledCrosses(encoder, pipeline["weigh"])
+    compiled = compile_classifier(pipeline)
     rows = X[:4]
     parts = compiled.contributions(rows)
     np.testing.assert_allclose(parts.sum(axis=1), compiled.raw(rows), rtol=0, atol=1e-12)

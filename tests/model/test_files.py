@@ -168,7 +168,12 @@ def test_each_file_that_is_read_whole_has_a_limit(name: str, file: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "limit"), [("model.joblib", "1,000,000,000"), ("reference.json", "10,000,000")]
+    ("name", "limit"),
+    [
+        ("model.joblib", "1,000,000,000"),
+        ("model.json", "1,000,000,000"),
+        ("reference.json", "10,000,000"),
+    ],
 )
 def test_model_and_reference_have_a_limit(name: str, limit: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"

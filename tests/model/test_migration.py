@@ -19,6 +19,7 @@ from model.artifact.store import (
     CONTRACT_FILE,
     MANIFEST_FILE,
     MODEL_FILE,
+    PLAIN_FILE,
     REFERENCE_FILE,
     ArtifactError,
     pickled,
@@ -32,6 +33,7 @@ from model.training.train import Trained, train, write
 from tests.harness.audit import before
 from tests.model.examples import dataset, linear
 from tests.model.former import former_pickle, manifest_of, write_former
+from tests.model.pickled import without_plain
 from tests.model.test_artifact import NOW
 from tests.model.test_signing import Keys, make_keys
 
@@ -77,9 +79,9 @@ def test_a_migrated_model_scores_the_same_to_the_last_bit(
     new, old = manifest_of(output), manifest_of(folder)
     assert new.format_version == FORMAT_VERSION
     assert new.sha256 == hashlib.sha256((output / MODEL_FILE).read_bytes()).hexdigest()
-    changed = {"sha256", "contract_sha256", "format_version"}
+    changed = {"sha256", "contract_sha256", "plain_sha256", "format_version"}
     assert changed == {n for n in new.__struct_fields__ if getattr(new, n) != getattr(old, n)}
-    assert {p.name for p in output.iterdir()} == {*before, CONTRACT_FILE}
+    assert {p.name for p in output.iterdir()} == {*before, CONTRACT_FILE, PLAIN_FILE}
     for name in (REFERENCE_FILE, "evaluation.json", "report.html"):
         assert (output / name).read_bytes() == before[name]
     assert main(["card", str(output)]) == 0
@@ -172,6 +174,17 @@ def test_a_present_one_needs_none(tmp_path: Path) -> None:
     write(linear(), tmp_path / "model", created_at=NOW)
     with pytest.raises(ArtifactError, match=r"artifact format 3.*needs no migration"):
         migrate(tmp_path / "model", tmp_path / "new", without_documents)
+
+
+def test_one_that_has_only_the_pickle_gets_plain_data(tmp_path: Path) -> None:
+    write(linear(), tmp_path / "model", created_at=NOW)
+    plain = (tmp_path / "model" / PLAIN_FILE).read_bytes()
+    folder = without_plain(tmp_path / "model")
+    migrate(folder, tmp_path / "new", without_documents)
+    assert (tmp_path / "new" / PLAIN_FILE).read_bytes() == plain
+    assert load(tmp_path / "new", prove=True).score(DATA.claims).tobytes() == (
+        load(folder).score(DATA.claims).tobytes()
+    )
 
 
 def signed_former(folder: Path, keys: Keys) -> Path:

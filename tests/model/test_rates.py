@@ -7,7 +7,7 @@ from sklearn.pipeline import Pipeline
 
 from model.arrays import Labels, Matrix
 from model.artifact.manifest import SplitPlan
-from model.compiled.classifier import agrees, compile_classifier, explains
+from model.compiled.fitted import agrees, compile_classifier, explains
 from model.datasets.dataset import Dataset
 from model.drift import MOST_CODES, code_bins
 from model.families.estimators import ALGORITHMS, RATED, build

@@ -6,7 +6,7 @@ import pytest
 
 from model.arrays import Matrix
 from model.artifact.comparisons import Compared, Comparisons, Spread, Tally
-from model.compiled.classifier import compile_classifier
+from model.compiled.fitted import compile_classifier
 from model.compiled.trees import Unit
 from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS, build

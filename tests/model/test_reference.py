@@ -17,7 +17,14 @@ from model.artifact.reference import (
     least_known,
     ranked,
 )
-from model.artifact.store import ArtifactError, dump, read_manifest, save, verified
+from model.artifact.store import (
+    MODEL_FILE,
+    ArtifactError,
+    read_manifest,
+    save,
+    unpickled,
+    verified,
+)
 from model.drift import SCORE, Bins, Window
 from model.features.encoder import ClaimEncoder, claim_frame
 from model.features.facts import claim_columns
@@ -80,10 +87,10 @@ def test_other_golden_scores_are_refused(folder: Path, tmp_path: Path) -> None:
     first, *rest = scorer.reference.golden
     off = Golden(first.claim, first.probability + 1e-6)
     altered = msgspec.structs.replace(scorer.reference, golden=(off, *rest))
-    contents = dump(scorer.pipeline, altered, scorer.contract)
-    digests = contents.digests()
+    reference = msgspec.json.encode(altered)
+    contents = verified(folder, scorer.manifest)._replace(reference=reference)
     manifest = msgspec.structs.replace(
-        scorer.manifest, sha256=digests.model, reference_sha256=digests.reference
+        scorer.manifest, reference_sha256=contents.digests().reference
     )
     save(tmp_path / "altered", contents, manifest)
     with pytest.raises(
@@ -122,9 +129,10 @@ def test_an_assessment_is_what_its_parts_say(scorer: Scorer) -> None:
     assert max(assessed.decisions.percentile) <= 100
 
 
-def test_the_scorer_gives_what_the_pipeline_gives(scorer: Scorer) -> None:
+def test_the_scorer_gives_what_the_pipeline_gives(folder: Path, scorer: Scorer) -> None:
     claims = DATA.claims[:50]
-    expected = scorer.pipeline.predict_proba(claim_frame(AUTO, claims, scorer.features))[:, 1]
+    pipeline = unpickled((folder / MODEL_FILE).read_bytes())
+    expected = pipeline.predict_proba(claim_frame(AUTO, claims, scorer.features))[:, 1]
     assert scorer.score(claims).tobytes() == expected.tobytes()
 
 

@@ -23,12 +23,13 @@ from model.reports.documents import documents
 from model.scoring.load import load
 from model.training.train import package, write
 from tests.model.examples import linear
+from tests.model.pickled import without_plain
 from tests.model.test_artifact import DATA, NOW
 
 pytestmark = pytest.mark.slow
 
 TRAINED = linear()
-FILES = ("manifest.json", "reference.json", "model.joblib")
+FILES = ("manifest.json", "reference.json", "model.joblib", "model.json")
 
 
 class OwnError(BaseException):
@@ -64,10 +65,16 @@ def model_bytes(model: Any) -> bytes:
 
 
 def put(folder: Path, name: str, content: bytes) -> None:
-    """Write a file of the artifact, and its digest into the manifest."""
+    """Write a file of the artifact, and its digest into the manifest.
+
+    A pickle is put into an artifact that has nothing else: otherwise it would not be looked at.
+    """
     (folder / name).write_bytes(content)
+    if name == "model.joblib" and (folder / "model.json").exists():
+        without_plain(folder)
     field = {
         "model.joblib": "sha256",
+        "model.json": "plain_sha256",
         "reference.json": "reference_sha256",
         "contract.json": "contract_sha256",
     }[name]
@@ -211,14 +218,15 @@ def test_any_byte_may_be_damaged(folder: Path, name: str) -> None:
     assert refused >= 150
 
 
-def test_any_byte_may_differ_in_a_model_with_the_right_digest(folder: Path) -> None:
-    """The manifest vouches for it: unpickling and scoring find out, or nothing does."""
-    whole = (folder / "model.joblib").read_bytes()
+@pytest.mark.parametrize("name", ["model.joblib", "model.json"])
+def test_any_byte_may_differ_in_a_model_with_the_right_digest(folder: Path, name: str) -> None:
+    """The manifest vouches for it: reading and scoring find out, or nothing does."""
+    whole = (folder / name).read_bytes()
     refused = 0
     for place in range(0, len(whole), max(1, len(whole) // 150)):
         damaged = bytearray(whole)
         damaged[place] ^= 0xFF
-        put(folder, "model.joblib", bytes(damaged))
+        put(folder, name, bytes(damaged))
         refused += not loads_or_refuses(folder)
     assert refused > 0
 

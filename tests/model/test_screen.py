@@ -3,7 +3,7 @@ import pytest
 from scipy.stats.contingency import chi2_contingency, crosstab
 from sklearn.pipeline import Pipeline
 
-from model.compiled.classifier import agrees, compile_classifier
+from model.compiled.fitted import agrees, compile_classifier
 from model.families.estimators import ALGORITHMS, build
 from model.families.screen import Screen
 

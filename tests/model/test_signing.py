@@ -83,7 +83,7 @@ def test_a_changed_manifest_is_refused(folder: Path, keys: Keys) -> None:
         load_signed(folder, keys)
 
 
-@pytest.mark.parametrize("name", ["model.joblib", "reference.json", "contract.json"])
+@pytest.mark.parametrize("name", ["model.joblib", "model.json", "reference.json", "contract.json"])
 def test_a_changed_file_is_refused(folder: Path, keys: Keys, name: str) -> None:
     sign(folder, private_key(keys.private))
     with (folder / name).open("ab") as file:

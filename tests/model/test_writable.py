@@ -15,7 +15,7 @@ from tests.model.test_artifact import NOW
 
 pytestmark = pytest.mark.skipif(not HAS_MODES, reason="modes say something on POSIX only")
 
-FILES = ("model.joblib", "reference.json", "contract.json", "manifest.json")
+FILES = ("model.joblib", "model.json", "reference.json", "contract.json", "manifest.json")
 TRAINED = linear()
 
 

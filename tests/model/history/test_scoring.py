@@ -3,6 +3,7 @@
 import datetime as dt
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from consumer.batch.alerts import fraud_alerts
 from model.artifact.manifest import SplitPlan
 from model.artifact.reference import TOO_LITTLE_KNOWN
-from model.artifact.store import ArtifactError, dump, read_manifest, save, verified
+from model.artifact.store import ArtifactError, read_manifest, save, verified
 from model.features.facts import ClaimFacts, claim_columns
 from model.features.matrix import MatrixReader
 from model.history.contract import histories_in, remembering
@@ -25,6 +26,7 @@ from model.training.train import train, write
 from schemas.alert import Decision
 from schemas.columnar.claims import ColumnarClaims
 from tests.model.history.motor import CONTRACT, claims, replayed
+from tests.model.pickled import without_plain
 
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
 ROWS = 1_500
@@ -56,14 +58,26 @@ def scorer(folder: Path) -> Scorer:
 
 
 def test_claims_are_scored_as_they_were_trained_on(scorer: Scorer) -> None:
-    encoder = scorer.pipeline["encode"]
-    expected = encoder.codes(claim_columns(scorer.contract, TOGETHER, scorer.features))
+    expected = scorer.encoding.codes(claim_columns(scorer.contract, TOGETHER, scorer.features))
     assert scorer.codes(STATED, HISTORIES).tobytes() == expected.tobytes()
     found = scorer.assess(STATED, HISTORIES)
     assert found.codes.tobytes() == expected.tobytes()
     assert found.probability.tobytes() == scorer.compiled.probabilities(expected).tobytes()
     assert found.probability.tobytes() == scorer.score(STATED, HISTORIES).tobytes()
     assert scorer.score([], []).shape == (0,)
+
+
+def test_plain_data_says_what_the_pickle_says(folder: Path, scorer: Scorer, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "pickled")
+    pickled = load(without_plain(tmp_path / "pickled"), remembers=True)
+    one, other = (model.assess(STATED, HISTORIES) for model in (scorer, pickled))
+    assert one.probability.tobytes() == other.probability.tobytes()
+    assert one.reasons == other.reasons
+    contributions = [
+        model.compiled.contributions(one.codes).tobytes() for model in (scorer, pickled)
+    ]
+    assert contributions[0] == contributions[1]
+    load(folder, remembers=True, prove=True)
 
 
 def test_one_history_is_that_of_one_claim(scorer: Scorer) -> None:
@@ -149,9 +163,7 @@ def test_a_golden_example_with_another_history_is_refused(
         bare = {k: v for k, v in one.claim.items() if not k.startswith("history_")}
         golden.append(msgspec.structs.replace(one, claim=bare))
     reference = msgspec.structs.replace(scorer.reference, golden=tuple(golden))
-    contents = verified(folder, manifest)._replace(
-        reference=dump(scorer.pipeline, reference, scorer.contract).reference
-    )
+    contents = verified(folder, manifest)._replace(reference=msgspec.json.encode(reference))
     digest = contents.digests().reference
     save(tmp_path / "m", contents, msgspec.structs.replace(manifest, reference_sha256=digest))
     with pytest.raises(ArtifactError, match=r"golden example \d+ scores"):
@@ -216,7 +228,6 @@ def test_alerts_contain_no_name(scorer: Scorer) -> None:
 def test_reading_histories_back(scorer: Scorer) -> None:
     """What stands in the fields is what was put there."""
     assert bits(histories_in(KINDS, TOGETHER)) == bits(HISTORIES)
-    encoder = scorer.pipeline["encode"]
-    reader = MatrixReader(scorer.contract, encoder)
+    reader = MatrixReader(scorer.contract, scorer.encoding)
     read = reader.matrix(ClaimFacts(scorer.contract, TOGETHER))
     assert read.tobytes() == scorer.codes(STATED, HISTORIES).tobytes()
