@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +12,7 @@ from consumer.memory.view import Asked, LogFact
 from model.history.facts import ClaimFact, claim_ref
 from model.history.plan import Bounds
 from model.history.store import EntityKey
-from schemas.memory import FactKey, FactKind, Naming, RememberedClaim
+from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 from tests.consumer.memory.checks import CHECKS
 from tests.consumer.memory.logs import (
     DAY,
@@ -83,6 +83,39 @@ def replaced_are_looked_past(url: str, kind: int, earlier: int, of: Any = None) 
     told = answers(view.histories(asked, {entity: facts}))
     view.close()
     return told == expected(Log(CROWD, (), (), asked), [*stored, *again])
+
+
+FEW: Final = Bounds(days=400, person=4, business=3, common=9, findings=2)
+
+
+def later_changes_do_not_count(url: str, of: Any = None) -> bool:
+    """Whether of what was found about a claim, to and fro, the first changes alone are seen."""
+    found = [
+        LogFact(
+            FactKey(FactKind.FINDING, "c1", "outcomes", 0, number),
+            RememberedFinding(claim_id="c1", known_at=NOW - days * DAY, fraud=number % 2 == 0),
+        )
+        for number, days in enumerate((90, 70, 50, 30, 10))
+    ]
+    facts = [sent(1, 0, 100), *found]
+    asked = [
+        Asked(claim_ref("new"), ((0, hashed(1)),), NOW - days * DAY) for days in range(0, 100, 20)
+    ]
+    view = filled(url, FEW, of)
+    view.apply(facts, {})
+    told = answers(view.histories(asked, {}))
+    view.close()
+    return told == expected(Log(FEW, (), (), tuple(asked)), facts)
+
+
+def test_later_changes_of_what_was_found_do_not_count(own_database: str) -> None:
+    assert later_changes_do_not_count(own_database)
+
+
+def test_all_changes_are_found_out(own_database: str) -> None:
+    all_count = Mutant("all findings count", "writing",
+                       "WHERE c.place < (SELECT findings FROM store)", "")  # fmt: skip
+    assert not later_changes_do_not_count(own_database, store_of(all_count))
 
 
 @pytest.mark.parametrize("earlier", [200, 450])

@@ -62,8 +62,6 @@ MUTANTS = [
            "WHERE n.place > (SELECT names FROM store)", "WHERE false"),
     Mutant("names of a day count in another order", "writing",
            "ORDER BY known_on, number, hash)", "ORDER BY known_on, number DESC, hash)"),
-    Mutant("all findings count", "writing",
-           "WHERE c.place < (SELECT findings FROM store)", ""),
     Mutant("the latest findings count", "writing",
            "ORDER BY f.found_on, v.fraud DESC LIMIT 1",
            "ORDER BY f.found_on DESC, v.fraud DESC LIMIT 1"),
