@@ -240,6 +240,9 @@ def follows(entry: Entry | Extract | None, claim: ClaimRef, bounds: Bounds) -> F
             day=record.lost,
             amount=record.amount,
         )
+        if not facts:
+            facts = dict.fromkeys(keys_in(record.named), fact)
+            continue
         for key in keys_in(record.named):
             former = facts.get(key)
             facts[key] = fact if former is None else first_of(former, fact)

@@ -1,6 +1,6 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -87,16 +87,24 @@ class StoreState:
         layout: of the store.
         txn: of LMDB.
         cursor: of the facts.
+        totals: a cursor of the series.
         pending: facts that are not in the store yet.
         told: what earlier batches were told.
     """
 
     def __init__(
-        self, layout: Layout, txn: Any, cursor: Any, pending: Pending, told: "KeptHistories"
+        self,
+        layout: Layout,
+        txn: Any,
+        cursor: Any,
+        totals: Any,
+        pending: Pending,
+        told: "KeptHistories",
     ) -> None:
         self._layout = layout
         self._get = txn.get
         self._cursor = cursor
+        self._totals = totals
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
         self._told = told
@@ -112,7 +120,7 @@ class StoreState:
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
         self._waiting: dict[EntityKey, PendingFacts] = {}
-        self._series: dict[bytes, SeriesRows | None] = {}
+        self._series: dict[KeyBytes, dict[Series, SeriesRows]] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -136,9 +144,10 @@ class StoreState:
         apart, told = self._now, self._of_day
         named = []
         for entity in entities:
-            kind, key = entity[0], key_of(entity)
+            kind = entity[0]
             waits = entity in pending and (earliest.get(entity) or self._first(entity)) < as_of
-            if waits or key in itself:
+            if waits or (itself and key_of(entity) in itself):
+                key = key_of(entity)
                 past = (
                     self._with_pending(entity, key, as_of)
                     if waits
@@ -151,15 +160,13 @@ class StoreState:
             kept = apart if waits or kind not in business else told
             known = kept.get(entity)
             if known is None:
-                known = kept[entity] = self._strangers(entity, key, as_of, waits=waits)
+                known = kept[entity] = self._strangers(entity, as_of, waits=waits)
             named.append((kind, known))
         return claim_history(self._layout.kinds, named)
 
-    def _strangers(
-        self, entity: EntityKey, key: KeyBytes, as_of: int, *, waits: bool
-    ) -> KnownEntity:
+    def _strangers(self, entity: EntityKey, as_of: int, *, waits: bool) -> KnownEntity:
         """What claims are told that no fact of the entity is about."""
-        kind = entity[0]
+        kind, key = entity[0], key_of(entity)
         if waits:
             return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
         if key not in self._pasts:
@@ -312,13 +319,18 @@ class StoreState:
         facts.reverse()
         return facts
 
-    def series(self, key: KeyBytes, series: Series) -> SeriesRows | None:
+    def series(self, key: KeyBytes) -> Mapping[Series, SeriesRows]:
         """See `Reads`."""
-        place = key + series
-        if place not in self._series:
-            found = self._get(place, db=self._layout.totals)
-            self._series[place] = None if found is None else rows_of(found)
-        return self._series[place]
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = {}
+            # They stand one after the other.
+            if self._totals.set_range(key):
+                for place, rows in self._totals.iternext():
+                    if place[:-1] != key:
+                        break
+                    found[place[-1:]] = rows_of(rows)
+        return found
 
     def entry(self, claim: ClaimRef) -> Entry | Extract:
         """What is kept of a claim that a fact is about."""
