@@ -180,7 +180,7 @@ class MemoryStore:
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
         with self._reading(pending) as state:
-            return list(map(state.history, asked))
+            return state.histories(asked)
 
     def links(self, asked: Sequence[Asked], most: int) -> list[list[Link]]:
         """See `View`."""

@@ -114,6 +114,9 @@ class StoreState:
         """The same with pending facts."""
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
+        self._several = True
+        """Whether claims ask as of several moments. Else strangers are told of an entity once, and
+        its facts are not kept: thousands of them would not be in the processor's caches by then."""
         self._as_of = -1
         """The moment of the last claim, as most claims are followed by one of the same day."""
         self._now = self._of_day = dict[EntityKey, KnownEntity]()
@@ -132,8 +135,12 @@ class StoreState:
         self._merged.clear()
         self._waiting.clear()
 
-    def history(self, asked: Asked) -> ClaimHistory:
-        """The history of a claim."""
+    def histories(self, asked: Sequence[Asked]) -> list[ClaimHistory]:
+        """The history of each claim."""
+        self._several = len({one.as_of for one in asked}) > 1
+        return list(map(self._history, asked))
+
+    def _history(self, asked: Asked) -> ClaimHistory:
         claim, entities, as_of = asked
         pending, earliest = self._pending, self._earliest
         itself = self.follows(claim).facts
@@ -175,7 +182,9 @@ class StoreState:
             facts = self._back(self._layout.read[kind])
             if len(facts) == 1 and not facts[0][FOUND]:
                 return self._of_one(kind, key, facts, as_of)
-            past = self._pasts[key] = self._made(kind, key, facts)
+            past = self._made(kind, key, facts)
+            if self._several:
+                self._pasts[key] = past
             if past.since < edge(as_of):
                 return self._features(kind, past, None, as_of)
         return self._features(kind, self._stored(kind, key, as_of), None, as_of)
