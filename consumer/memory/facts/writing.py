@@ -1,7 +1,7 @@
 """Records of the log taken into a store, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -16,11 +16,13 @@ from consumer.memory.facts.entries import (
     Extract,
     Follows,
     KeyBytes,
+    StoredFact,
     changed,
     decode,
     encode,
     encode_extract,
     follows,
+    found_in,
     kept_claim,
     known_at,
     named_by,
@@ -32,7 +34,7 @@ from consumer.memory.view import LogFact
 from model.history.facts import DAY, ClaimRef, OutcomeFact, claim_ref
 from schemas.memory import FactKind, RememberedClaim
 
-FactRow = tuple[KeyBytes, bytes]
+FactRow = tuple[KeyBytes, StoredFact]
 _Found = tuple[int, tuple[OutcomeFact, ...], int]
 """When a claim came in, what was found about it, and by how much to count it."""
 MANY: Final = 100
@@ -47,9 +49,9 @@ class Writing:
     def __init__(self, layout: Layout, txn: Any) -> None:
         self._layout = layout
         self._txn = txn
-        self._new: list[FactRow] = []
-        """Facts of claims of which nothing was known."""
-        self._put: list[FactRow] = []
+        self._keys: list[KeyBytes] = []
+        """Of the rows to put, with as many values."""
+        self._values: list[StoredFact] = []
         self._gone: list[FactRow] = []
         self._named: dict[int, list[KeyBytes]] = defaultdict(list)
         """Business-like entities of new claims, by day, as often as they are named."""
@@ -70,7 +72,7 @@ class Writing:
             for entity, claims in Counter(named).items():
                 self._count(entity, day, claims)
         with txn.cursor(layout.facts) as cursor:
-            cursor.putmulti(in_order(self._new + self._put))
+            cursor.putmulti(in_order(self._keys, self._values))
             series = sorted(self._series(cursor))
         with txn.cursor(layout.totals) as cursor:
             cursor.putmulti(series)
@@ -152,7 +154,8 @@ class Writing:
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
         value = stored(record.day, claim, record.policy)
-        self._new += [(entity, value) for entity in named]
+        self._keys += named
+        self._values += [value] * len(named)
         business = layout.business
         self._named[record.day] += [entity for entity in named if entity[0] in business]
         return True
@@ -174,12 +177,18 @@ class Writing:
             txn.put(claim, kept, db=layout.claims)
         elif former is not None:
             txn.delete(claim, db=layout.claims)
-        was, follow = follows(entry, claim, layout.bounds), follows(now, claim, layout.bounds)
+        was = follows(entry, claim, layout.bounds)
+        if isinstance(entry, Entry) and isinstance(now, Entry) and entry.claims == now.claims:
+            follow = Follows(was.facts, found_in(now, claim, layout.bounds))
+        else:
+            follow = follows(now, claim, layout.bounds)
         if was == follow:
             return
         gone, put = dict(_rows(was, claim)), dict(_rows(follow, claim))
         self._gone += [(key, value) for key, value in gone.items() if put.get(key) != value]
-        self._put += [(key, value) for key, value in put.items() if gone.get(key) != value]
+        new = {key: value for key, value in put.items() if gone.get(key) != value}
+        self._keys += new.keys()
+        self._values += new.values()
         self._move(was, follow, -1)
         self._move(follow, was, 1)
 
@@ -210,12 +219,13 @@ def _rows(follow: Follows, claim: ClaimRef) -> Iterator[FactRow]:
         yield key, value
 
 
-def in_order(rows: Sequence[FactRow]) -> Sequence[FactRow]:
+def in_order(keys: Sequence[KeyBytes], values: Sequence[StoredFact]) -> Iterable[FactRow]:
     """Rows in about the order of the table, as it is written faster then.
 
     The order of rows of one entity makes no difference, nor does it of those that begin alike.
     """
-    if len(rows) < MANY:
-        return sorted(rows, key=_key)
-    keys = np.frombuffer(b"".join([key for key, _ in rows]), _BEGINNING)["begin"]
-    return [rows[place] for place in np.argsort(keys).tolist()]
+    if len(keys) < MANY:
+        return sorted(zip(keys, values, strict=True), key=_key)
+    begin = np.frombuffer(b"".join(keys), _BEGINNING)["begin"]
+    order = np.argsort(begin).tolist()
+    return zip(map(keys.__getitem__, order), map(values.__getitem__, order), strict=True)

@@ -282,6 +282,11 @@ MUTANTS = [
         "facts.writing", "claim, fact.policy, follow.findings)", "claim, fact.policy)",
     ),
     Mutant(
+        "a claim that changes and of which something is found does not change",
+        "facts.writing", "isinstance(now, Entry) and entry.claims == now.claims:",
+        "isinstance(now, Entry):",
+    ),
+    Mutant(
         "former facts stay",
         "facts.writing",
         "self._gone += [(key, value) for key, value in gone.items() if put.get(key) != value]",
@@ -364,6 +369,12 @@ MUTANTS = [
     Mutant(
         "totals of one business are those of another, which has none of its own",
         "facts.state", "if place[:-1] != key:", "if False:",
+    ),
+    Mutant(
+        "what is read of an entity for a claim of one day is right for all",
+        "facts.state",
+        "            if past.since < edge(as_of):\n                return self._",
+        "            if True:\n                return self._",
     ),
     Mutant(
         "what the claim itself is told is told to all",
