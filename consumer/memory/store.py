@@ -71,6 +71,7 @@ def open_store(
         fingerprint=fingerprint,
         kinds=tuple(kinds),
         span_days=bounds.days,
+        business=bounds.business,
         names=bounds.names,
         findings=bounds.findings,
         topic_id=topic_id,
@@ -179,7 +180,7 @@ class MemoryStore:
     def histories(self, asked: Sequence[Asked], pending: Pending) -> list[ClaimHistory]:
         """See `View`."""
         with self._reading(pending) as state:
-            return list(map(state.history, asked))
+            return state.histories(asked)
 
     def links(self, asked: Sequence[Asked], most: int) -> list[list[Link]]:
         """See `View`."""
@@ -189,8 +190,12 @@ class MemoryStore:
     @contextmanager
     def _reading(self, pending: Pending) -> Iterator[StoreState]:
         try:
-            with self._env.begin() as txn, txn.cursor(self._layout.facts) as cursor:
-                state = StoreState(self._layout, txn, cursor, pending, self._told)
+            with (
+                self._env.begin() as txn,
+                txn.cursor(self._layout.facts) as cursor,
+                txn.cursor(self._layout.totals) as totals,
+            ):
+                state = StoreState(self._layout, txn, cursor, totals, pending, self._told)
                 try:
                     yield state
                 finally:

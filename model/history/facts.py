@@ -21,6 +21,7 @@ EVER: Final = -(1 << 62)
 """Before all moments."""
 _EPOCH: Final = 719_163
 """Ordinal of 1970-01-01."""
+_copy: Final = hashlib.blake2b(digest_size=16, person=b"claim").copy
 
 
 class ClaimFact(Struct, frozen=True, gc=False, kw_only=True):
@@ -47,7 +48,9 @@ class OutcomeFact(Struct, frozen=True, gc=False, kw_only=True):
 
 def claim_ref(claim_id: str) -> ClaimRef:
     """What stands for the claim of an id."""
-    return hashlib.blake2b(claim_id.encode(), digest_size=16, person=b"claim").digest()
+    digest = _copy()
+    digest.update(claim_id.encode())
+    return digest.digest()
 
 
 def at_start_of(day: int) -> int:

@@ -240,14 +240,24 @@ def follows(entry: Entry | Extract | None, claim: ClaimRef, bounds: Bounds) -> F
             day=record.lost,
             amount=record.amount,
         )
+        if not facts:
+            facts = dict.fromkeys(keys_in(record.named), fact)
+            continue
         for key in keys_in(record.named):
             former = facts.get(key)
             facts[key] = fact if former is None else first_of(former, fact)
+    return Follows(counting(facts, bounds.names), found_in(entry, claim, bounds))
+
+
+def found_in(entry: Entry, claim: ClaimRef, bounds: Bounds) -> tuple[OutcomeFact, ...]:
+    """The findings of an entry that count, the latest last."""
+    if not entry.findings:
+        return ()
     days: tuple[list[int], list[int]] = [], []
     for one in entry.findings:
         days[one.fraud].append(one.day)
     found = changes_in(sorted(days[False]), sorted(days[True]), bounds.findings)
-    return Follows(counting(facts, bounds.names), _outcomes(found, claim))
+    return _outcomes(found, claim)
 
 
 def _fact_of(name: KeptName, claim: ClaimRef) -> ClaimFact:

@@ -13,7 +13,7 @@ from msgspec import Struct
 from consumer.errors import SettingsError
 from model.history.plan import EntityKind
 
-FORMAT: Final = f"4 {sys.byteorder}"
+FORMAT: Final = f"5 {sys.byteorder}"
 DATA: Final = "data.mdb"
 LOCK: Final = "lock.mdb"
 OWNER: Final = "owner.json"
@@ -28,8 +28,10 @@ class Filled(Struct, frozen=True, kw_only=True):
     """Of the key of the hashes."""
     kinds: tuple[EntityKind, ...]
     span_days: int
+    business: int
+    """Of a business, how many facts are looked at; those with more have totals. See `Bounds`."""
     names: int
-    """Of a claim, how many count; see `Bounds`."""
+    """Of a claim, how many count."""
     findings: int
     topic_id: str
     format: str = FORMAT

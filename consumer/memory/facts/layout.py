@@ -15,7 +15,7 @@ class Layout(NamedTuple):
     facts: Any
     """Facts by entity, sorted by day and claim."""
     totals: Any
-    """Series by business-like entity and what is counted."""
+    """Series by business-like entity that has as many facts as are read, and what is counted."""
     kinds: tuple[EntityKind, ...]
     bounds: Bounds
     span: int

@@ -31,7 +31,7 @@ from consumer.memory.facts.totals import (
     UNFRAUDS,
     Series,
     SeriesRows,
-    totals,
+    total,
 )
 from model.history.facts import DAY, ClaimFact, ClaimRef, OutcomeFact, first_of
 from model.history.past import Changes, Own, outcome, steps
@@ -45,8 +45,8 @@ _own: Final = partial(tuple.__new__, Own)
 class Reads(Protocol):
     """A state of a store."""
 
-    def series(self, key: KeyBytes, series: Series) -> SeriesRows | None:
-        """A series of a business-like entity."""
+    def series(self, key: KeyBytes) -> Mapping[Series, SeriesRows]:
+        """The series of an entity that have rows."""
 
     def follows(self, claim: ClaimRef) -> Follows:
         """What follows from the entry of a claim."""
@@ -138,22 +138,21 @@ class TotalsPast(FactsPast):
 
     def counts(self, starts: tuple[int, ...], end: int) -> list[int]:
         """See `Past`."""
-        last, *before = totals(self.state.series(self.key, CLAIMS), _days((end, *starts)))
+        rows = self.state.series(self.key).get(CLAIMS)
+        last, *before = [total(rows, day) for day in _days((end, *starts))]
         return [last - sum_then for sum_then in before]
 
     def outcomes(self, moment: int) -> tuple[int, int]:
         """See `Past`."""
-        rises = self.state.series(self.key, DECIDED)
+        series = self.state.series(self.key)
+        rises = series.get(DECIDED)
         if rises is None:
             return 0, 0
+        day = -(-moment // DAY)
         return (
-            self._difference(rises, UNDECIDED, moment),
-            self._difference(self.state.series(self.key, FRAUDS), UNFRAUDS, moment),
+            total(rises, day) - total(series.get(UNDECIDED), day),
+            total(series.get(FRAUDS), day) - total(series.get(UNFRAUDS), day),
         )
-
-    def _difference(self, rises: SeriesRows | None, falls: Series, moment: int) -> int:
-        days = _days((moment,))
-        return totals(rises, days)[0] - totals(self.state.series(self.key, falls), days)[0]
 
 
 class PendingFacts:
@@ -227,15 +226,15 @@ class _Totals:
     def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact], span: int) -> None:
         for moment, decided, fraud in steps(fact.known_at, findings, span):
             self._sorted = False
-            for total, step in ((self._decided, decided), (self._frauds, fraud)):
+            for changes, step in ((self._decided, decided), (self._frauds, fraud)):
                 if step:
-                    (total.rises if step > 0 else total.falls).append(moment)
+                    (changes.rises if step > 0 else changes.falls).append(moment)
 
     def before(self, moment: int) -> tuple[int, int]:
         if not self._sorted:
-            for total in (self._decided, self._frauds):
-                total.rises.sort()
-                total.falls.sort()
+            for changes in (self._decided, self._frauds):
+                changes.rises.sort()
+                changes.falls.sort()
             self._sorted = True
         return self._decided.before(moment), self._frauds.before(moment)
 

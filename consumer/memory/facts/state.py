@@ -1,6 +1,6 @@
 """A state of a store: what is read of it in one transaction."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -87,16 +87,24 @@ class StoreState:
         layout: of the store.
         txn: of LMDB.
         cursor: of the facts.
+        totals: a cursor of the series.
         pending: facts that are not in the store yet.
         told: what earlier batches were told.
     """
 
     def __init__(
-        self, layout: Layout, txn: Any, cursor: Any, pending: Pending, told: "KeptHistories"
+        self,
+        layout: Layout,
+        txn: Any,
+        cursor: Any,
+        totals: Any,
+        pending: Pending,
+        told: "KeptHistories",
     ) -> None:
         self._layout = layout
         self._get = txn.get
         self._cursor = cursor
+        self._totals = totals
         self._pending = pending
         self._follows: dict[ClaimRef, Follows] = {}
         self._told = told
@@ -106,13 +114,16 @@ class StoreState:
         """The same with pending facts."""
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
+        self._several = True
+        """Whether claims ask as of several moments. Else strangers are told of an entity once, and
+        its facts are not kept: thousands of them would not be in the processor's caches by then."""
         self._as_of = -1
         """The moment of the last claim, as most claims are followed by one of the same day."""
         self._now = self._of_day = dict[EntityKey, KnownEntity]()
         self._earliest: dict[EntityKey, int] = {}
         """When the first pending fact became known, by entities that have any."""
         self._waiting: dict[EntityKey, PendingFacts] = {}
-        self._series: dict[bytes, SeriesRows | None] = {}
+        self._series: dict[KeyBytes, dict[Series, SeriesRows]] = {}
 
     def end(self) -> None:
         """Let go of what was read.
@@ -124,8 +135,12 @@ class StoreState:
         self._merged.clear()
         self._waiting.clear()
 
-    def history(self, asked: Asked) -> ClaimHistory:
-        """The history of a claim."""
+    def histories(self, asked: Sequence[Asked]) -> list[ClaimHistory]:
+        """The history of each claim."""
+        self._several = len({one.as_of for one in asked}) > 1
+        return list(map(self._history, asked))
+
+    def _history(self, asked: Asked) -> ClaimHistory:
         claim, entities, as_of = asked
         pending, earliest = self._pending, self._earliest
         itself = self.follows(claim).facts
@@ -136,9 +151,10 @@ class StoreState:
         apart, told = self._now, self._of_day
         named = []
         for entity in entities:
-            kind, key = entity[0], key_of(entity)
+            kind = entity[0]
             waits = entity in pending and (earliest.get(entity) or self._first(entity)) < as_of
-            if waits or key in itself:
+            if waits or (itself and key_of(entity) in itself):
+                key = key_of(entity)
                 past = (
                     self._with_pending(entity, key, as_of)
                     if waits
@@ -151,15 +167,13 @@ class StoreState:
             kept = apart if waits or kind not in business else told
             known = kept.get(entity)
             if known is None:
-                known = kept[entity] = self._strangers(entity, key, as_of, waits=waits)
+                known = kept[entity] = self._strangers(entity, as_of, waits=waits)
             named.append((kind, known))
         return claim_history(self._layout.kinds, named)
 
-    def _strangers(
-        self, entity: EntityKey, key: KeyBytes, as_of: int, *, waits: bool
-    ) -> KnownEntity:
+    def _strangers(self, entity: EntityKey, as_of: int, *, waits: bool) -> KnownEntity:
         """What claims are told that no fact of the entity is about."""
-        kind = entity[0]
+        kind, key = entity[0], key_of(entity)
         if waits:
             return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
         if key not in self._pasts:
@@ -168,7 +182,9 @@ class StoreState:
             facts = self._back(self._layout.read[kind])
             if len(facts) == 1 and not facts[0][FOUND]:
                 return self._of_one(kind, key, facts, as_of)
-            past = self._pasts[key] = self._made(kind, key, facts)
+            past = self._made(kind, key, facts)
+            if self._several:
+                self._pasts[key] = past
             if past.since < edge(as_of):
                 return self._features(kind, past, None, as_of)
         return self._features(kind, self._stored(kind, key, as_of), None, as_of)
@@ -312,13 +328,18 @@ class StoreState:
         facts.reverse()
         return facts
 
-    def series(self, key: KeyBytes, series: Series) -> SeriesRows | None:
+    def series(self, key: KeyBytes) -> Mapping[Series, SeriesRows]:
         """See `Reads`."""
-        place = key + series
-        if place not in self._series:
-            found = self._get(place, db=self._layout.totals)
-            self._series[place] = None if found is None else rows_of(found)
-        return self._series[place]
+        found = self._series.get(key)
+        if found is None:
+            found = self._series[key] = {}
+            # They stand one after the other.
+            if self._totals.set_range(key):
+                for place, rows in self._totals.iternext():
+                    if place[:-1] != key:
+                        break
+                    found[place[-1:]] = rows_of(rows)
+        return found
 
     def entry(self, claim: ClaimRef) -> Entry | Extract:
         """What is kept of a claim that a fact is about."""

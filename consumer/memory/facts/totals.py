@@ -1,8 +1,7 @@
-"""Totals by day, as they are stored: a business-like entity has too many claims to count. Pure.
+"""Totals by day, as they are stored, of business-like entities with too many claims to count. Pure.
 
 A series has a row for each day on which it changes: the day, and the sum of all changes up to and
-with it. Rows are pairs of 32-bit integers in the order of the machine, so that a total is looked
-up in the bytes as they are.
+with it. Rows are pairs of 32-bit integers in the order of the machine.
 """
 
 import struct
@@ -13,7 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from model.history.facts import DAY, ClaimFact, OutcomeFact
+from model.history.facts import DAY, OutcomeFact
 from model.history.past import steps
 
 ByDay = Mapping[int, int]
@@ -36,28 +35,28 @@ UNDECIDED: Final[Series] = b"\2"
 """Claims of which the outcome is not seen any more."""
 FRAUDS: Final[Series] = b"\3"
 UNFRAUDS: Final[Series] = b"\4"
+ALL: Final = (CLAIMS, DECIDED, UNDECIDED, FRAUDS, UNFRAUDS)
 
 
 class SeriesRows(NamedTuple):
     """A series as it is looked up."""
 
-    days: "memoryview[int]"
-    sums: "memoryview[int]"
+    days: Sequence[int]
+    sums: Sequence[int]
 
 
 def rows_of(series: bytes) -> SeriesRows:
     """The rows of a series."""
-    rows = memoryview(series).cast("i")
+    rows = array("i", series)
     return SeriesRows(rows[::2], rows[1::2])
 
 
-def totals(rows: SeriesRows | None, days: Sequence[int]) -> list[int]:
-    """The sums of what changed before each of some days."""
+def total(rows: SeriesRows | None, day: int) -> int:
+    """The sum of what changed before a day."""
     if rows is None:
-        return [0] * len(days)
-    known, sums = rows
-    places = [bisect_left(known, day) for day in days]
-    return [sums[place - 1] if place else 0 for place in places]
+        return 0
+    place = bisect_left(rows.days, day)
+    return rows.sums[place - 1] if place else 0
 
 
 def added(series: bytes | None, changes: ByDay, many: int = MANY) -> bytes | None:
@@ -121,10 +120,16 @@ def _many_added(rows: "memoryview[int]", before: int, changes: ByDay) -> bytes:
 
 
 def outcome_changes(
-    fact: ClaimFact, findings: tuple[OutcomeFact, ...], span: int
+    known_at: int, findings: tuple[OutcomeFact, ...], span: int
 ) -> Iterable[tuple[Series, int]]:
-    """Days just after which a claim is decided, or no more, and as fraud, with the series."""
-    for moment, decided, fraud in steps(fact.known_at, findings, span) if findings else ():
+    """Days just after which a claim is decided, or no more, and as fraud, with the series.
+
+    Args:
+        known_at: when it came in.
+        findings: on it, the latest last.
+        span: milliseconds after which a fact is not seen any more.
+    """
+    for moment, decided, fraud in steps(known_at, findings, span) if findings else ():
         if decided:
             yield (DECIDED if decided > 0 else UNDECIDED), moment // DAY
         if fraud:

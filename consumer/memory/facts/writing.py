@@ -1,7 +1,7 @@
 """Records of the log taken into a store, in one transaction."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -9,27 +9,34 @@ import numpy as np
 
 from consumer.memory.facts.apart import Apart
 from consumer.memory.facts.entries import (
+    CLAIM,
+    FOUND,
     KEY_BYTES,
     Entry,
     Extract,
     Follows,
     KeyBytes,
+    StoredFact,
     changed,
     decode,
     encode,
     encode_extract,
     follows,
+    found_in,
     kept_claim,
+    known_at,
     named_by,
     stored,
 )
 from consumer.memory.facts.layout import Layout
-from consumer.memory.facts.totals import CLAIMS, Series, added, outcome_changes
+from consumer.memory.facts.totals import ALL, CLAIMS, ByDay, Series, added, outcome_changes
 from consumer.memory.view import LogFact
-from model.history.facts import DAY, ClaimFact, ClaimRef, claim_ref
+from model.history.facts import DAY, ClaimRef, OutcomeFact, claim_ref
 from schemas.memory import FactKind, RememberedClaim
 
-FactRow = tuple[KeyBytes, bytes]
+FactRow = tuple[KeyBytes, StoredFact]
+_Found = tuple[int, tuple[OutcomeFact, ...], int]
+"""When a claim came in, what was found about it, and by how much to count it."""
 MANY: Final = 100
 """Rows from which it pays to have NumPy sort them."""
 _BEGINNING: Final = np.dtype([("begin", ">u8"), ("end", f"V{KEY_BYTES - 8}")])
@@ -42,14 +49,16 @@ class Writing:
     def __init__(self, layout: Layout, txn: Any) -> None:
         self._layout = layout
         self._txn = txn
-        self._new: list[tuple[KeyBytes, bytes]] = []
-        """Facts of claims of which nothing was known."""
-        self._put: list[tuple[KeyBytes, bytes]] = []
-        self._gone: list[tuple[KeyBytes, bytes]] = []
+        self._keys: list[KeyBytes] = []
+        """Of the rows to put, with as many values."""
+        self._values: list[StoredFact] = []
+        self._gone: list[FactRow] = []
         self._named: dict[int, list[KeyBytes]] = defaultdict(list)
         """Business-like entities of new claims, by day, as often as they are named."""
-        self._totals: dict[bytes, dict[int, int]] = {}
-        """Changes of series by day."""
+        self._counts: dict[KeyBytes, dict[int, int]] = {}
+        """By business-like entity, how many facts more it has of a day; 0 if others instead."""
+        self._outcomes: dict[KeyBytes, list[_Found]] = defaultdict(list)
+        """The same of claims of which something was found."""
 
     def write(self, by_claim: Mapping[str, Sequence[LogFact]]) -> None:
         """Take in records by the ids of their claims."""
@@ -59,31 +68,77 @@ class Writing:
                 self._changed(claim_id, told)
         for key, value in self._gone:
             txn.delete(key, value, db=layout.facts)
-        with txn.cursor(layout.facts) as cursor:
-            cursor.putmulti(in_order(self._new + self._put))
         for day, named in self._named.items():
             for entity, claims in Counter(named).items():
-                self._count(entity + CLAIMS, day, claims)
+                self._count(entity, day, claims)
+        with txn.cursor(layout.facts) as cursor:
+            cursor.putmulti(in_order(self._keys, self._values))
+            series = sorted(self._series(cursor))
         with txn.cursor(layout.totals) as cursor:
-            cursor.putmulti(list(self._series()))
+            cursor.putmulti(series)
 
-    def _series(self) -> Iterator[tuple[bytes, bytes]]:
-        """Series that are changed, in order; those of which nothing is left are deleted."""
-        get, db = self._txn.get, self._layout.totals
-        for key, every in sorted(self._totals.items(), key=_key):
-            changes = every if all(every.values()) else {d: by for d, by in every.items() if by}
-            if not changes:
+    def _series(self, cursor: Any) -> Iterator[tuple[bytes, bytes]]:
+        """Series that are changed; those of which nothing is left are deleted.
+
+        An entity has some if it has as many facts as are read of it: few have, but most claims name
+        one of these. Others are counted from their facts, and what is found of them costs nothing
+        here. Whether an entity has some follows from its facts alone.
+
+        Args:
+            cursor: of the facts, with all that is new.
+        """
+        get, delete, db = self._txn.get, self._txn.delete, self._layout.totals
+        read = self._layout.read
+        for key, changes in self._counts.items():
+            facts, many = cursor.count() if cursor.set_key(key) else 0, read[key[0]]
+            former = facts - sum(changes.values())
+            if facts < many:
+                for series in ALL if former >= many else ():
+                    delete(key + series, db=db)
                 continue
-            series = added(get(key, db=db), changes)
-            if series is None:
-                self._txn.delete(key, db=db)
-            else:
-                yield key, series
+            counted = self._changes(key) if former >= many else self._all(cursor)
+            for series, by_day in counted.items():
+                every = {day: by for day, by in by_day.items() if by}
+                if not every:
+                    continue
+                place = key + series
+                rows = added(get(place, db=db), every)
+                if rows is None:
+                    delete(place, db=db)
+                else:
+                    yield place, rows
+
+    def _changes(self, key: KeyBytes) -> Mapping[Series, ByDay]:
+        """What changes the series of an entity."""
+        found = self._outcomes.get(key)
+        if found is None:
+            return {CLAIMS: self._counts[key]}
+        counted: dict[Series, Counter[int]] = defaultdict(Counter)
+        counted[CLAIMS].update(self._counts[key])
+        for moment, findings, by in found:
+            for series, day in outcome_changes(moment, findings, self._layout.span):
+                counted[series][day] += by
+        return counted
+
+    def _all(self, cursor: Any) -> Mapping[Series, ByDay]:
+        """What the series of the entity are at which the cursor is."""
+        layout = self._layout
+        counted: dict[Series, Counter[int]] = defaultdict(Counter)
+        for fact in cursor.iternext_dup():
+            moment = known_at(fact)
+            counted[CLAIMS][moment // DAY] += 1
+            if fact[FOUND]:
+                claim = fact[CLAIM]
+                entry = decode(self._txn.get(claim, db=layout.claims))
+                findings = follows(entry, claim, layout.bounds).findings
+                for series, day in outcome_changes(moment, findings, layout.span):
+                    counted[series][day] += 1
+        return counted
 
     def changed_before(self, moment: int) -> set[KeyBytes]:
         """Business-like entities of which something changed that is seen as of a moment."""
         day = -(-moment // DAY)
-        return {key[:-1] for key, changes in self._totals.items() if min(changes) < day}
+        return {key for key, changes in self._counts.items() if min(changes) < day}
 
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
         """Take in a claim of which nothing was known, if all that it names counts; else False."""
@@ -99,7 +154,8 @@ class Writing:
         if not self._txn.put(claim, entry, overwrite=False, db=layout.claims):
             return False
         value = stored(record.day, claim, record.policy)
-        self._new += [(entity, value) for entity in named]
+        self._keys += named
+        self._values += [value] * len(named)
         business = layout.business
         self._named[record.day] += [entity for entity in named if entity[0] in business]
         return True
@@ -121,48 +177,55 @@ class Writing:
             txn.put(claim, kept, db=layout.claims)
         elif former is not None:
             txn.delete(claim, db=layout.claims)
-        was, follow = follows(entry, claim, layout.bounds), follows(now, claim, layout.bounds)
+        was = follows(entry, claim, layout.bounds)
+        if isinstance(entry, Entry) and isinstance(now, Entry) and entry.claims == now.claims:
+            follow = Follows(was.facts, found_in(now, claim, layout.bounds))
+        else:
+            follow = follows(now, claim, layout.bounds)
         if was == follow:
             return
-        gone, put = self._rows(was, follow, claim, -1), self._rows(follow, was, claim, 1)
-        self._gone += gone - put
-        self._put += put - gone
+        gone, put = dict(_rows(was, claim)), dict(_rows(follow, claim))
+        self._gone += [(key, value) for key, value in gone.items() if put.get(key) != value]
+        new = {key: value for key, value in put.items() if gone.get(key) != value}
+        self._keys += new.keys()
+        self._values += new.values()
+        self._move(was, follow, -1)
+        self._move(follow, was, 1)
 
-    def _rows(
-        self, follow: Follows, other: Follows, claim: ClaimRef, by: int
-    ) -> set[tuple[KeyBytes, bytes]]:
-        """The facts of a claim, but those that are the same before and after."""
-        layout, same = self._layout, follow.findings == other.findings
-        rows = set()
-        seen: ClaimFact | None = None
-        value, counted = b"", list[tuple[Series, int]]()
-        for key, fact in follow.facts.items():
-            if same and other.facts.get(key) == fact:
+    def _move(self, one: Follows, other: Follows, by: int) -> None:
+        """Count what follows for business-like entities, but not what does either way."""
+        business, same = self._layout.business, one.findings == other.findings
+        for key, fact in one.facts.items():
+            if key[0] not in business or (same and other.facts.get(key) == fact):
                 continue
-            if fact is not seen:  # one record names all of them, as a rule
-                seen, day = fact, fact.known_at // DAY
-                value = stored(day, claim, fact.policy, follow.findings)
-                counted = [(CLAIMS, day), *outcome_changes(fact, follow.findings, layout.span)]
-            rows.add((key, value))
-            if key[0] in layout.business:
-                for series, day in counted:
-                    self._count(key + series, day, by)
-        return rows
+            self._count(key, fact.known_at // DAY, by)
+            if one.findings:
+                self._outcomes[key].append((fact.known_at, one.findings, by))
 
-    def _count(self, place: bytes, day: int, by: int) -> None:
-        changes = self._totals.get(place)
+    def _count(self, entity: KeyBytes, day: int, by: int) -> None:
+        changes = self._counts.get(entity)
         if changes is None:
-            self._totals[place] = {day: by}
+            self._counts[entity] = {day: by}
         else:
             changes[day] = changes.get(day, 0) + by
 
 
-def in_order(rows: Sequence[FactRow]) -> Sequence[FactRow]:
+def _rows(follow: Follows, claim: ClaimRef) -> Iterator[FactRow]:
+    """The facts of a claim."""
+    seen, value = None, b""
+    for key, fact in follow.facts.items():
+        if fact is not seen:  # one record names all of them, as a rule
+            seen, value = fact, stored(fact.known_at // DAY, claim, fact.policy, follow.findings)
+        yield key, value
+
+
+def in_order(keys: Sequence[KeyBytes], values: Sequence[StoredFact]) -> Iterable[FactRow]:
     """Rows in about the order of the table, as it is written faster then.
 
     The order of rows of one entity makes no difference, nor does it of those that begin alike.
     """
-    if len(rows) < MANY:
-        return sorted(rows, key=_key)
-    keys = np.frombuffer(b"".join([key for key, _ in rows]), _BEGINNING)["begin"]
-    return [rows[place] for place in np.argsort(keys).tolist()]
+    if len(keys) < MANY:
+        return sorted(zip(keys, values, strict=True), key=_key)
+    begin = np.frombuffer(b"".join(keys), _BEGINNING)["begin"]
+    order = np.argsort(begin).tolist()
+    return zip(map(keys.__getitem__, order), map(values.__getitem__, order), strict=True)

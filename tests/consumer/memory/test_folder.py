@@ -25,6 +25,7 @@ from tests.harness.mutants import Mutant
 
 LONG_AGO = 1_000_000_000.0
 ANOTHER_SPAN = Bounds(days=7)
+ANOTHER_NUMBER = Bounds(business=7)
 PEOPLE = tuple(EntityKind(kind=kind.kind, like="person") for kind in KINDS)
 
 
@@ -183,7 +184,8 @@ def test_of_a_folder(check: Callable[..., bool], tmp_path: Path) -> None:
 
 
 OTHERS: tuple[dict[str, Any], ...] = (
-    {"topic_id": "t2"}, {"bounds": ANOTHER_SPAN}, {"kinds": PEOPLE}, {"kinds": KINDS[::-1]},
+    {"topic_id": "t2"}, {"bounds": ANOTHER_SPAN}, {"bounds": ANOTHER_NUMBER},
+    {"kinds": PEOPLE}, {"kinds": KINDS[::-1]},
 )  # fmt: skip
 
 
@@ -211,7 +213,7 @@ def test_another_format_or_none_is_read_again(tmp_path: Path) -> None:
 
 
 def test_bounds_of_reading_are_not_part_of_what_it_was_filled_with(tmp_path: Path) -> None:
-    assert is_kept(tmp_path, bounds=Bounds(person=9, business=9, common=9))
+    assert is_kept(tmp_path, bounds=Bounds(person=9, common=9))
 
 
 def test_where_no_run_of_the_machine_is_known_it_is_read_again(tmp_path: Path) -> None:

@@ -154,7 +154,8 @@ MUTANTS = [
     ),
     Mutant(
         "pending facts are counted whenever they became known",
-        "facts.pasts", "            total.rises.sort()\n", "            total.rises.clear()\n",
+        "facts.pasts", "                changes.rises.sort()\n",
+        "                changes.rises.clear()\n",
     ),
     Mutant(
         "the earliest pending facts are looked at",
@@ -281,17 +282,58 @@ MUTANTS = [
         "facts.writing", "claim, fact.policy, follow.findings)", "claim, fact.policy)",
     ),
     Mutant(
+        "a claim that changes and of which something is found does not change",
+        "facts.writing", "isinstance(now, Entry) and entry.claims == now.claims:",
+        "isinstance(now, Entry):",
+    ),
+    Mutant(
         "former facts stay",
-        "facts.writing", "self._gone += gone - put", "pass",
+        "facts.writing",
+        "self._gone += [(key, value) for key, value in gone.items() if put.get(key) != value]",
+        "pass",
     ),
     Mutant(
         "day totals are not lowered when a claim goes",
-        "facts.writing", "self._rows(was, follow, claim, -1)",
-        "self._rows(was, follow, claim, 0)",
+        "facts.writing", "self._move(was, follow, -1)", "self._move(was, follow, 0)",
     ),
     Mutant(
         "persons have totals",
-        "facts.writing", "            if key[0] in layout.business:", "            if True:",
+        "facts.writing", "if key[0] not in business or (same", "if (same",
+    ),
+    Mutant(
+        "totals of a business stay when it has few claims again",
+        "facts.writing", "for series in ALL if former >= many else ():", "for series in ():",
+    ),
+    Mutant(
+        "of a business that has few claims again, totals of what was found stay",
+        "facts.writing", "for series in ALL if former >= many else ():",
+        "for series in (CLAIMS,) if former >= many else ():",
+    ),
+    Mutant(
+        "totals of a business begin with the claim with which it has many",
+        "facts.writing", "self._changes(key) if former >= many else self._all(cursor)",
+        "self._changes(key)",
+    ),
+    Mutant(
+        "totals of a business begin one claim too late",
+        "facts.writing", "if facts < many:", "if facts <= many:",
+    ),
+    Mutant(
+        "all claims of a business are added to its totals again",
+        "facts.writing", "self._changes(key) if former >= many else self._all(cursor)",
+        "self._all(cursor)",
+    ),
+    Mutant(
+        "what was found before there were totals is not in them",
+        "facts.writing", "            if fact[FOUND]:\n", "            if False:\n",
+    ),
+    Mutant(
+        "what was found since there are totals is not in them",
+        "facts.writing", "        if found is None:\n", "        if found:\n",
+    ),
+    Mutant(
+        "what is not found any more stays in totals",
+        "facts.writing", "counted[series][day] += by", "counted[series][day] += max(0, by)",
     ),
     Mutant(
         "totals of new claims are not counted",
@@ -317,11 +359,22 @@ MUTANTS = [
     ),
     Mutant(
         "what other claims are told is told to the claim itself",
-        "facts.state", "if waits or key in itself:", "if waits:",
+        "facts.state", "if waits or (itself and key_of(entity) in itself):", "if waits:",
     ),
     Mutant(
         "what other claims are told is told to a claim that is pending",
-        "facts.state", "if waits or key in itself:", "if key in itself:",
+        "facts.state", "if waits or (itself and key_of(entity) in itself):",
+        "if itself and key_of(entity) in itself:",
+    ),
+    Mutant(
+        "totals of one business are those of another, which has none of its own",
+        "facts.state", "if place[:-1] != key:", "if False:",
+    ),
+    Mutant(
+        "what is read of an entity for a claim of one day is right for all",
+        "facts.state",
+        "            if past.since < edge(as_of):\n                return self._",
+        "            if True:\n                return self._",
     ),
     Mutant(
         "what the claim itself is told is told to all",
@@ -418,8 +471,8 @@ MUTANTS = [
     Mutant(
         "totals of the same day count",
         "facts.totals",
-        'bisect_left(known, day) for day in days',
-        'bisect_left(known, day + 1) for day in days',
+        "bisect_left(rows.days, day)",
+        "bisect_left(rows.days, day + 1)",
     ),
     Mutant(
         "claims stay decided",

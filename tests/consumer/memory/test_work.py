@@ -203,6 +203,28 @@ def test_a_mutant_that_looks_again_is_found_out(tmp_path: Path, mutant: Mutant) 
     assert grows_with_days(tmp_path, store_of(mutant))
 
 
+def few_have_totals(folder: Path, of: Any = store) -> bool:
+    """Whether businesses have totals if, and only if, they have more claims than are looked at."""
+    bounds, found = Bounds(business=5), []
+    view = opened(folder, bounds, of)
+    for number in range(bounds.business + 1):
+        view.apply([sent(number, f"c{number}", names=2)], {})
+        found.append(any(table == "totals" for table, _, _ in view.rows()))
+    view.apply([LogFact(sent(0, "c0").key, None)], {})
+    found.append(any(table == "totals" for table, _, _ in view.rows()))
+    view.close()
+    return found == [*[False] * bounds.business, True, False]
+
+
+def test_few_businesses_have_totals(tmp_path: Path) -> None:
+    assert few_have_totals(tmp_path)
+
+
+def test_a_mutant_with_totals_of_all_is_found_out(tmp_path: Path) -> None:
+    mutant = Mutant("all have totals", "facts.writing", "if facts < many:", "if not facts:")
+    assert not few_have_totals(tmp_path, store_of(mutant))
+
+
 def findings_are_looked_up(folder: Path, of: Any = store) -> bool:
     """Whether a person costs more whose claims were found to be something else again and again."""
     taken = []
