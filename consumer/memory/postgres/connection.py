@@ -7,6 +7,8 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg import sql
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 
 from consumer.errors import SettingsError, StoreStoppedError
 from consumer.settings.database import Database
@@ -15,6 +17,7 @@ log = logging.getLogger(__name__)
 
 WorkAnswer = TypeVar("WorkAnswer")
 RowConnection = psycopg.Connection[tuple[Any, ...]]
+_Result = TypeVar("_Result")
 
 FIRST_WAIT_S: Final = 0.1
 LONGEST_WAIT_S: Final = 2.0
@@ -27,9 +30,29 @@ LOST: Final = {
 }
 """When a connection counts as lost, unless the URL says something else."""
 LOCK_MS: Final = 20_000
+ANSWER_S: Final = 2.0
+"""For the answer that a statement has taken too long: a server that hangs gives none."""
 IDLE_MS: Final = 30_000
 """A transaction whose client says nothing for so long is ended by the server: a process that was
 stopped in the middle of one holds up nobody for longer."""
+
+
+class _Waiting(psycopg.Connection[tuple[Any, ...]]):
+    """Closes itself if the server does not answer: its own limit is of no use while it hangs."""
+
+    longest_s = float("inf")
+
+    def wait(
+        self, gen: PQGen[_Result], interval: float = 0.1, timeout: float | None = None
+    ) -> _Result:
+        try:
+            return super().wait(gen, interval, self.longest_s if timeout is None else timeout)
+        except psycopg.OperationalError as error:
+            if self.info.transaction_status is TransactionStatus.ACTIVE:
+                # Not ended in good order, for which it would be waited again.
+                self.pgconn.finish()
+                raise psycopg.OperationalError(f"no answer within {self.longest_s:g} s") from error
+            raise
 
 
 class PostgresConnection:
@@ -39,7 +62,7 @@ class PostgresConnection:
         database: where it is.
         schema: whose tables are meant.
         patience_s: seconds for which a lost connection is made again.
-        statement_s: seconds after which the server ends a statement.
+        statement_s: seconds after which the server ends a statement, and this side soon after.
         prepare: what a new connection has to have.
     """
 
@@ -120,7 +143,11 @@ class PostgresConnection:
                 "postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full"
             ) from None
         preset: dict[str, Any] = {**LOST, "application_name": "fraud-scorer"}
-        connection = psycopg.connect(**(preset | given), autocommit=True)
+        if self._patience_s:
+            within_s = min(float(LOST["connect_timeout"]), max(2.0, self._patience_s))
+            preset["connect_timeout"] = str(round(within_s))
+        connection = _Waiting.connect(**(preset | given), autocommit=True)
+        connection.longest_s = self._statement_s + ANSWER_S
         with connection.transaction():
             for name, value in (
                 ("search_path", sql.Identifier(self.schema).as_string(connection)),

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,15 @@ def test_when_a_connection_counts_as_lost_is_preset(own_database: str) -> None:
             assert preset | changed == {name: given.get(name) for name in preset}
 
 
+@pytest.mark.parametrize(("patience_s", "within"), [(0, "10"), (1, "2"), (3, "3"), (30, "10")])
+def test_a_connection_is_not_waited_for_longer_than_for_the_database(
+    own_database: str, patience_s: float, within: str
+) -> None:
+    with connected(own_database, patience_s) as connection:
+        given = connection.run(lambda on: on.info.get_parameters())
+        assert given["connect_timeout"] == within
+
+
 def test_work_is_done_anew_when_the_connection_is_lost_in_the_middle(own_database: str) -> None:
     """On a connection that has what the first one had."""
     prepared: list[int] = []
@@ -135,6 +146,32 @@ def test_a_database_that_is_away_is_tried_again_for_so_long(
             connection.first()
         assert not caplog.messages
     assert "secret-word" not in caplog.text
+
+
+def test_a_server_that_hangs_is_not_waited_for_without_end(
+    native_postgres: type[NativePostgres],
+) -> None:
+    """Its own limit on statements is of no use then; the kernel still takes what is sent to it."""
+    with native_postgres() as server:
+        connection = PostgresConnection(Database(server.url), "public", 0, 0.5)
+        try:
+            pid = connection.run(lambda on: on.info.backend_pid)
+            os.kill(pid, signal.SIGSTOP)
+            going_on = threading.Timer(wait.GENEROUS, os.kill, (pid, signal.SIGCONT))
+            going_on.start()
+            with pytest.raises(StoreStoppedError, match=r"no answer within 2\.5 s"):
+                connection.run(ask_in_a_transaction)
+            assert going_on.is_alive()
+            going_on.cancel()
+            os.kill(pid, signal.SIGCONT)
+            assert connection.run(ask_in_a_transaction) == (1,)
+        finally:
+            connection.close()
+
+
+def ask_in_a_transaction(on: RowConnection) -> Any:
+    with on.transaction():
+        return on.execute("SELECT 1").fetchone()
 
 
 def test_what_is_refused_is_not_tried_again_and_tells_no_values(own_database: str) -> None:
