@@ -88,14 +88,20 @@ def replaced_are_looked_past(url: str, kind: int, earlier: int, of: Any = None) 
 FEW: Final = Bounds(days=400, person=4, business=3, common=9, findings=2)
 
 
-def later_changes_do_not_count(url: str, of: Any = None) -> bool:
-    """Whether of what was found about a claim, to and fro, the first changes alone are seen."""
+TO_AND_FRO: Final = ((90, True), (70, False), (50, True), (30, False), (10, True))
+DOUBTED_AT_ONCE: Final = ((90, True), (90, False), (50, True))
+"""Days before now, and whether it was fraud."""
+Found = tuple[tuple[int, bool], ...]
+
+
+def later_changes_do_not_count(url: str, what: Found, of: Any = None) -> bool:
+    """Whether of what was found about a claim the first changes alone are seen."""
     found = [
         LogFact(
             FactKey(FactKind.FINDING, "c1", "outcomes", 0, number),
-            RememberedFinding(claim_id="c1", known_at=NOW - days * DAY, fraud=number % 2 == 0),
+            RememberedFinding(claim_id="c1", known_at=NOW - days * DAY, fraud=fraud),
         )
-        for number, days in enumerate((90, 70, 50, 30, 10))
+        for number, (days, fraud) in enumerate(what)
     ]
     facts = [sent(1, 0, 100), *found]
     asked = [
@@ -108,14 +114,30 @@ def later_changes_do_not_count(url: str, of: Any = None) -> bool:
     return told == expected(Log(FEW, (), (), tuple(asked)), facts)
 
 
-def test_later_changes_of_what_was_found_do_not_count(own_database: str) -> None:
-    assert later_changes_do_not_count(own_database)
+@pytest.mark.parametrize("what", [TO_AND_FRO, DOUBTED_AT_ONCE])
+def test_later_changes_of_what_was_found_do_not_count(what: Found, own_database: str) -> None:
+    assert later_changes_do_not_count(own_database, what)
 
 
-def test_all_changes_are_found_out(own_database: str) -> None:
-    all_count = Mutant("all findings count", "writing",
-                       "WHERE c.place < (SELECT findings FROM store)", "")  # fmt: skip
-    assert not later_changes_do_not_count(own_database, store_of(all_count))
+@pytest.mark.parametrize(
+    ("what", "mutant"),
+    [
+        (
+            TO_AND_FRO,
+            Mutant("all findings count", "writing",
+                   "WHERE c.place < (SELECT findings FROM store)", ""),
+        ),
+        (
+            DOUBTED_AT_ONCE,
+            Mutant("a doubt comes first", "writing",
+                   "ORDER BY f.found_on, v.fraud DESC LIMIT 1",
+                   "ORDER BY f.found_on, v.fraud LIMIT 1"),
+        ),
+    ],
+    ids=lambda one: one.what if isinstance(one, Mutant) else "",
+)  # fmt: skip
+def test_more_changes_are_found_out(what: Found, mutant: Mutant, own_database: str) -> None:
+    assert not later_changes_do_not_count(own_database, what, store_of(mutant))
 
 
 @pytest.mark.parametrize("earlier", [200, 450])

@@ -65,8 +65,6 @@ MUTANTS = [
     Mutant("the latest findings count", "writing",
            "ORDER BY f.found_on, v.fraud DESC LIMIT 1",
            "ORDER BY f.found_on DESC, v.fraud DESC LIMIT 1"),
-    Mutant("a doubt comes first", "writing",
-           "ORDER BY f.found_on, v.fraud DESC LIMIT 1", "ORDER BY f.found_on, v.fraud LIMIT 1"),
     Mutant("fraud after a doubt of one day counts", "writing",
            "c.found_on + c.other::int", "c.found_on"),
     Mutant("former outcomes stay", "writing",
