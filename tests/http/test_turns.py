@@ -44,6 +44,13 @@ class Noting(FakeScorer):
         return super().score(claims, histories)
 
 
+async def look(events: list[object]) -> None:
+    """Note each time that the loop comes round, as it does for a probe."""
+    while True:
+        events.append(PROBE)
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("detail", ["false", "true"])
 def test_the_loop_goes_round_between_two_portions(detail: str) -> None:
     body = json.dumps([{"claim_id": str(n)} for n in range(MAX_CLAIMS)])
@@ -51,15 +58,10 @@ def test_the_loop_goes_round_between_two_portions(detail: str) -> None:
     scorer = Noting(events)
     app = scoring_app(lambda: scorer, ServingMetrics(), Health())
 
-    async def look() -> None:
-        while True:
-            events.append(PROBE)
-            await asyncio.sleep(0)
-
     async def play() -> None:
         async with ASGIConductor(app) as client:
             path = f"/fraud-detection?detail={detail}"
-            looking = asyncio.create_task(look())
+            looking = asyncio.create_task(look(events))
             posts = [client.simulate_post(path, body=body, headers=JSON) for _ in range(4)]
             for found in await asyncio.gather(*posts):
                 assert [found.status_code, len(found.json)] == [200, MAX_CLAIMS]
@@ -84,14 +86,9 @@ def test_the_loop_goes_round_between_two_scrapes() -> None:
     events.clear()  # a collector is asked when it is registered
     app = operations_app(metrics, Health())
 
-    async def look() -> None:
-        while True:
-            events.append(PROBE)
-            await asyncio.sleep(0)
-
     async def play() -> None:
         async with ASGIConductor(app) as client:
-            looking = asyncio.create_task(look())
+            looking = asyncio.create_task(look(events))
             found = await asyncio.gather(*(client.simulate_get("/metrics") for _ in range(20)))
             assert {response.status_code for response in found} == {200}
             looking.cancel()

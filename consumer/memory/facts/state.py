@@ -216,13 +216,9 @@ class StoreState:
         return earliest
 
     def is_common(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> bool:
-        """Whether an entity is taken for a placeholder, as a claim sees it."""
-        layout, key = self._layout, key_of(entity)
-        past = (
-            self._with_pending(entity, key, as_of)
-            if entity in self._pending and self._first(entity) < as_of
-            else self._stored(entity[0], key, as_of)
-        )
+        """Whether an entity is taken for a placeholder, as a claim sees it in the store alone."""
+        layout = self._layout
+        past = self._stored(entity[0], key_of(entity), as_of)
         own = None if past is None else past.own(claim)
         return is_common(past, layout.kinds[entity[0]], own, as_of, layout.bounds)
 
