@@ -38,6 +38,13 @@ def test_every_link_leads_somewhere(document: Path) -> None:
             assert anchor in anchors(file), target
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_document_has_a_title_and_says_something(document: Path) -> None:
+    title, *rest = document.read_text(encoding="utf-8").strip().splitlines()
+    assert title.startswith("# ")
+    assert any(line and not line.startswith("#") for line in rest)
+
+
 def test_every_document_is_in_the_index() -> None:
     index = ROOT / "docs" / "README.md"
     listed = {(index.parent / target.partition("#")[0]).resolve() for target in links(index)}
