@@ -50,7 +50,7 @@ class Bench(NamedTuple):
 
 
 def say(text: str) -> None:
-    """Tell how far it is."""
+    """Report progress."""
     sys.stderr.write(f"bench: {text}\n")
 
 
@@ -270,9 +270,9 @@ def _earlier(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the sections asked for, write what was found after each."""
+    """Run the sections asked for, and write the results after each."""
     asked = options(arguments)
-    # Ended from outside, it still ends what it started.
+    # If terminated, it still stops what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         place = cores.plan()

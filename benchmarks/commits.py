@@ -47,7 +47,7 @@ def _side(name: str, tree: Path, folder: Path) -> Contender:
 
 
 def _ratio(then: Contender, now: Contender, field: Field, number: int) -> float:
-    """Speed now to speed then; who begins alternates."""
+    """Ratio of the speed now to the speed then; they take turns to go first."""
     found = {
         side: _speed(side, field, number) for side in ((then, now) if number % 2 else (now, then))
     }
@@ -63,7 +63,7 @@ EXPLAINED_NOW: Final = 0.15
 def _reasons(
     then: Contender, now: Contender, claims: Path, rounds: int
 ) -> list[tuple[float, float]]:
-    """Cost of reasons now in that of then, each round: of claims not seen before, and again."""
+    """Cost of reasons now relative to then, each round: for claims not seen before, and again."""
     ratios = []
     for number in range(rounds):
         order = ((now, EXPLAINED_NOW), (then, EXPLAINED_THEN))
@@ -81,7 +81,7 @@ def _reasons(
 
 
 def _explained(side: Contender, claims: Path, share: float) -> tuple[float, float]:
-    """µs of CPU for a claim: not seen before, and again; see `benchmarks.explaining`."""
+    """µs of CPU per claim: not seen before, and again; see `benchmarks.explaining`."""
     done = subprocess.run(
         [side.python, "-P", str(EXPLAINING), str(side.model), str(claims), str(share)],
         env={**os.environ, **ONE_THREAD, "PYTHONPATH": str(side.tree)},
@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--reasons", action="store_true", help="the cost of reasons instead of the worker's speed"
     )
     asked = parser.parse_args(arguments)
-    # Ended from outside, it still ends what it started, and gives the checkout back.
+    # If terminated, it still stops what it started, and removes the checkout.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     place = cores.plan()
     with tempfile.TemporaryDirectory(prefix="bench-") as name:

@@ -1,4 +1,4 @@
-"""Under what conditions figures were taken."""
+"""The conditions under which figures were taken."""
 
 import os
 import platform

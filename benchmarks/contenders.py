@@ -29,9 +29,9 @@ class Contender(NamedTuple):
     tree: Path = ROOT
     """Where its code is."""
     model: Path | None = None
-    """That its code has trained; None: the model of all."""
+    """Trained by its own code; None for the model that all share."""
     settings: tuple[tuple[str, str], ...] = ()
-    """Of the product, where they are not its defaults."""
+    """Of the product, where they differ from its defaults."""
 
     def command(self) -> list[str]:
         """The command that starts it."""

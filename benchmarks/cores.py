@@ -10,9 +10,9 @@ class Cores(NamedTuple):
     """Cores by their numbers."""
 
     broker: frozenset[int]
-    """The broker, and what measures."""
+    """The broker, and whatever does the measuring."""
     client: frozenset[int]
-    """One core for what is measured."""
+    """One core, for whatever is measured."""
     workers: frozenset[int]
     """Every core that several workers share."""
 

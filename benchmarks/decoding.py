@@ -1,4 +1,4 @@
-"""Decoding through a compiled contract against decoding into the class: CPU µs per claim.
+"""Decoding through a compiled contract compared with decoding into the class: CPU µs per claim.
 
     python -m benchmarks.decoding [--rounds N]
 
@@ -34,9 +34,9 @@ class Timing(NamedTuple):
 
 
 def measure(contenders: dict[str, tuple[Decode, Sequence[bytes]]], rounds: int) -> list[Timing]:
-    """Decode every contender's claims once a round, in portions and in an order that turns.
+    """Decode every contender's claims once a round, in portions and in changing order.
 
-    What slows the machine for a while, or fills its caches, so slows all of them alike.
+    So whatever slows the machine for a while, or fills its caches, slows all of them alike.
     """
     spent: dict[str, list[float]] = {name: [] for name in contenders}
     order = list(contenders)
@@ -52,7 +52,7 @@ def measure(contenders: dict[str, tuple[Decode, Sequence[bytes]]], rounds: int) 
 
 
 def _timed(decoded: Decode, values: Sequence[bytes], start: int) -> float:
-    """CPU seconds of one portion; another before it warms the caches."""
+    """CPU seconds of one portion; a tenth of it, run before, warms the caches."""
     for value in values[start : start + PORTION // 10]:
         decoded(value)
     started = time.process_time()

@@ -1,4 +1,4 @@
-"""Another commit beside the present one: its files, a model that its code trained, its worker."""
+"""Another commit beside the present one: its files, a model trained by its code, its worker."""
 
 import contextlib
 import os
@@ -13,8 +13,8 @@ from benchmarks.workload import DISTINCT, REFERRED, SEED
 from tests.harness.process import ROOT
 
 YARDSTICK: Final = "0929c49"
-"""The commit whose decoding and scoring the product is measured against, so that what is measured
-against does not move with the product."""
+"""The commit whose decoding and scoring the product is measured against: a yardstick that does not
+move with the product."""
 _TRAIN: Final = (
     *("-P", "-m", "model", "train", "--data", "synthetic", "--rows", str(DISTINCT)),
     *("--seed", str(SEED), "--algorithm", "gradient_boosting", "--alert-share", str(REFERRED)),
@@ -22,12 +22,12 @@ _TRAIN: Final = (
 
 
 class NoSuchCommitError(Exception):
-    """Its files cannot be had; says why in one line."""
+    """Its files are not available; says why in one line."""
 
 
 @contextlib.contextmanager
 def checkout(commit: str, folder: Path) -> Iterator[Path]:
-    """The files of a commit, in a subfolder named after it, for the length of the block.
+    """The files of a commit, in a subfolder named after it, for the duration of the block.
 
     Raises:
         NoSuchCommitError: this is no clone with that commit.
@@ -59,7 +59,7 @@ def trained(tree: Path, folder: Path, python: str) -> Path:
 
 
 class Earlier(NamedTuple):
-    """A tree of files, a model that its code trained, and an interpreter with its libraries."""
+    """A tree of files, a model trained by its code, and an interpreter with its libraries."""
 
     tree: Path
     model: Path
@@ -70,7 +70,7 @@ def made(tree: Path, folder: Path) -> Earlier:
     """Train a model in a folder with the code of a tree.
 
     Raises:
-        NotInstallableError: its libraries cannot be had.
+        NotInstallableError: its libraries cannot be installed.
     """
     python = python_of_tree(tree)
     return Earlier(tree, trained(tree, folder, python), python)

@@ -26,7 +26,7 @@ class Http(msgspec.Struct, frozen=True):
 
     server: str
     median_ms: float
-    """Of one connection, as the client sees it: the server's time and two ways of the loopback."""
+    """For one connection, as the client sees it: the server's time and the loopback both ways."""
     p99_ms: float
     server_ms: float
     """CPU time of the server for one request."""
@@ -35,18 +35,18 @@ class Http(msgspec.Struct, frozen=True):
     requests_per_s: float
     connections: int
     array_claims_per_s: float
-    """In arrays of `ARRAY` claims; not a number of earlier commits, which may refuse them."""
+    """In arrays of `ARRAY` claims; NaN for earlier commits, which may refuse them."""
 
 
 class Server(NamedTuple):
-    """Whose endpoint."""
+    """A server whose endpoint is measured."""
 
     name: str
     tree: Path
     model: Path
     python: str
     arrays: bool = False
-    """It is asked with arrays as well."""
+    """It is also sent arrays."""
 
 
 class _Round(NamedTuple):
@@ -67,7 +67,7 @@ def measure(
     requests: int,
     rounds: int,
 ) -> list[Http]:
-    """Ask each server in turns, round after round, while the others are idle."""
+    """Ask each server in turn, round after round, while the others are idle."""
     with contextlib.ExitStack() as stack:
         running = [stack.enter_context(_running(server, cores)) for server in servers]
         found: list[list[_Round]] = [[] for _ in servers]

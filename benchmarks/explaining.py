@@ -1,7 +1,7 @@
 """CPU time of reasons for the claims with the highest scores, with the code of any commit.
 
 ``python -P benchmarks/explaining.py MODEL CLAIMS SHARE`` with that code on PYTHONPATH. Prints µs
-for a claim of the stream: of claims that were not seen before, then of the same claims again.
+per claim of the stream: for claims not seen before, then for the same claims again.
 """
 
 import importlib
@@ -15,11 +15,11 @@ import numpy as np
 BATCH: Final = 1_000
 REPEATS: Final = 5
 WARM_UP: Final = 2
-"""Batches, of which nothing is measured."""
+"""Batches that are not measured."""
 
 
 def _either(name: str, *modules: str) -> Any:
-    """What is called so, by the first of the modules that this commit has."""
+    """The object of this name in the first of the modules that this commit has."""
     for module in modules[:-1]:
         try:
             return getattr(importlib.import_module(module), name)

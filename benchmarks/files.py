@@ -1,11 +1,11 @@
-"""Scoring a file against a worker's batches: claims per second, and memory by length of the file.
+"""Scoring a file compared with a worker's batches: claims per second, and memory by file length.
 
     python -m benchmarks.files [--claims N] [--rounds N] [--model DIR]
 
 The worker's part is `consumer.batch.process.process` on records in memory, with encoded alerts and
-without Kafka; of a file everything counts, from opening it to the renamed output. Rounds are
+without Kafka; for a file everything counts, from opening it to the renamed output. Rounds are
 interleaved in one process, in CPU time, and the ratio is of the medians. Memory is the peak of a
-process of its own, for the file and for one that is eight times as long.
+separate process, for the file and for one eight times as long.
 """
 
 import argparse
@@ -47,7 +47,7 @@ class Place(NamedTuple):
     values: Sequence[bytes]
 
     def file(self, ending: str, times: int = 1) -> Path:
-        """A file of the claims, so many times after one another."""
+        """A file of the claims, repeated this many times."""
         path = self.folder / f"claims-{times}.{ending}"
         if not path.exists():
             write = {"csv": _write_csv, "jsonl": _write_lines}[ending]
@@ -111,7 +111,7 @@ def measure(place: Place, rounds: int) -> dict[str, float]:
 
 
 def peak_mib(model: Path, file: Path, output: Path) -> float:
-    """Peak resident memory of the command, as far as looking every 20 ms shows it."""
+    """Peak resident memory of the command, sampled every 20 ms."""
     command = ("score", "--model", model, "--data", file, "--output", output)
     peak = 0
     with subprocess.Popen(

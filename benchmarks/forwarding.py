@@ -1,7 +1,7 @@
-"""What API_FORWARD=claims adds to a POST: two endpoints, asked in turns, one on a real Kafka.
+"""What API_FORWARD=claims adds to a POST: two endpoints, asked alternately, one with a real Kafka.
 
-`python -m benchmarks.forwarding`: one connection to each, so one request at a time; both are in the
-same state of the machine, whatever that is, and the ratio is more stable than the times.
+`python -m benchmarks.forwarding`: one connection to each, so one request at a time; both see the
+machine in the same state, so the ratio is more stable than the times.
 """
 
 import statistics
@@ -28,7 +28,7 @@ WARM_UP: Final = 50
 
 
 def post(client: httpx.Client, body: bytes) -> float:
-    """Milliseconds until the answer is there."""
+    """Milliseconds until the answer arrives."""
     begin = time.perf_counter()
     answer = client.post("/fraud-detection", content=body)
     taken = (time.perf_counter() - begin) * 1e3

@@ -23,14 +23,14 @@ class Goal(msgspec.Struct, frozen=True):
 
     what: str
     wanted: str
-    """Empty: it is reported beside the goals, and is none."""
+    """Empty if it is only reported, and is not a goal."""
     found: str
     met: bool | None = None
-    """None: it is no goal, or the run is too small to tell."""
+    """None if it is not a goal, or the run is too small to tell."""
 
 
 def goals(results: "Results") -> list[Goal]:
-    """Those of which the run measured something."""
+    """The goals for which the run measured something."""
     return [
         *_throughput(results),
         *_latency(results),
@@ -49,7 +49,7 @@ def _at_most(what: str, found: float, most: float) -> Goal:
 
 
 def ratio(runs: Sequence[Run], one: str, other: str) -> float | None:
-    """Speed of one contender in that of another, the median over rounds that both finished."""
+    """Speed of one contender relative to another, the median over rounds that both finished."""
     speeds = {(r.contender, r.round): r.claims_per_s for r in runs if not r.failed}
     found = [
         speed / speeds[other, number]
@@ -77,7 +77,7 @@ def _latency(results: "Results") -> Iterator[Goal]:
             ("p50", one.p50, one.p50_interval),
             ("p99", one.p99, one.p99_interval),
         ):
-            # An interval with the limit inside does not tell.
+            # An interval that contains the limit is inconclusive.
             tells = not low <= MOST_LATENCY < high and claims[one.rate] >= LEAST_SAMPLES
             yield Goal(
                 f"latency at {one.rate:,} claims/s in that of the echo, {name}",

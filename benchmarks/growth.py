@@ -1,11 +1,11 @@
-"""One store of very many claims: its size, what a claim costs, and the memory that is the process's
-own, part by part.
+"""One store of very many claims: its size, the cost of a claim, and the process's own memory, part
+by part.
 
     python -m benchmarks.growth [--claims N] [--parts N] [--folder PATH]
 
-Claims are those of `benchmarks.memory`, spread over three years, of half as many persons of each of
-four kinds as there are claims. They are taken in as a worker does that fills its store, and each
-tenth batch asks for the histories of its claims before. Times are CPU, µs a claim.
+Claims are those of `benchmarks.memory`, spread over three years, with half as many persons of each
+of four kinds as there are claims. They are taken in as by a worker that fills its store, and every
+tenth batch first asks for the histories of its claims. Times are CPU, µs a claim.
 """
 
 import argparse
@@ -38,13 +38,13 @@ READ_EVERY: Final = 10
 
 
 class Part(NamedTuple):
-    """What was found after so many claims."""
+    """The figures after this many claims."""
 
     claims: int
     own_mb: float
-    """Memory of the process that is of no file."""
+    """Memory of the process that is not backed by a file."""
     used_gb: float
-    """What the store takes on the disk."""
+    """What the store takes up on disk."""
     apply_us: float
     histories_us: float
 

@@ -1,8 +1,8 @@
-"""History: what it adds on synthetic motor claims, with rings and with links at random; its cost.
+"""History: what it adds on synthetic motor claims, with rings and with random links; its cost.
 
     python -m benchmarks.history [--rows N] [--seeds N] [--claims N]
 
-Figures are those of the latest fifth of the claims, gradient boosting, with the 95 % interval of
+Figures are for the latest fifth of the claims, gradient boosting, with the 95 % interval of
 the difference. The cost is CPU µs a claim with six kinds, five of them person-like, and a finding
 for one claim in eight; the ratio is to reading and writing the same keys in a plain dictionary.
 """
@@ -34,13 +34,13 @@ PERSONS: Final = 40_000
 GARAGES: Final = 300
 BATCH: Final = 1_000
 OUTCOME_AFTER: Final = 5_000
-"""Claims between one and its finding."""
+"""Claims between a claim and its finding."""
 ALGORITHM: Final = "gradient_boosting"
 EVERY: Final[tuple[Links, ...]] = ("rings", "random")
 
 
 class HistoryFigures(NamedTuple):
-    """Of one data set."""
+    """Figures of one data set."""
 
     seed: int
     links: Links
@@ -81,7 +81,7 @@ class HistoryCosts(NamedTuple):
     read: float
     """The function: features of one claim as of a moment."""
     apply: float
-    """The store takes the claim in, and findings."""
+    """Taking the claim, and findings, into the store."""
     bare: float
     """The same keys read and written in a dictionary of lists."""
 

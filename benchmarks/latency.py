@@ -1,7 +1,8 @@
 """Latency at a steady rate: from producing a claim to its alert at a read_committed reader.
 
 The product and the echo run at the same time, each with topics of its own, and are sent claims in
-turns, on the same timetable: a slice for one, the same slice for the other, who begins alternates.
+turn, on the same timetable: a slice for one, the same slice for the other; they take turns to go
+first.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class Paired(msgspec.Struct, frozen=True):
-    """The product's latency in that of the echo, at one rate; intervals are of 95 %."""
+    """The product's latency relative to the echo's, at one rate; intervals are of 95 %."""
 
     rate: int
     pairs: int
@@ -63,7 +64,7 @@ class Slice(NamedTuple):
     """What became of the claims of one slice."""
 
     taken_ms: Numbers
-    """By claim, as far as they arrived."""
+    """By claim, for those that arrived."""
     late_ms: Numbers
     lost: int
     seconds: float
@@ -81,7 +82,7 @@ class Lane(NamedTuple):
 
 
 class Sender(threading.Thread):
-    """Produces one claim at a time, each at its moment."""
+    """Produces one claim at a time, each when it is due."""
 
     def __init__(
         self, bootstrap: str, topic: str, workload: Workload, rate: int, count: int, start: int
@@ -153,7 +154,7 @@ def summed(name: str, rate: int, slices: Sequence[Slice]) -> Latency:
 
 
 def paired(rate: int, ours: Sequence[Slice], echoes: Sequence[Slice]) -> Paired:
-    """Ratios of the percentiles, with intervals by drawing pairs of slices again."""
+    """Ratios of the percentiles, with intervals from resampled pairs of slices."""
     rng = np.random.default_rng(0)
     drawn = rng.integers(0, len(ours), (DRAWS, len(ours)))
 
@@ -173,7 +174,7 @@ def paired(rate: int, ours: Sequence[Slice], echoes: Sequence[Slice]) -> Paired:
 
 
 def idle_share(program: Program, seconds: float) -> float:
-    """Share of a core it uses while no claim comes."""
+    """Share of a core it uses while no claims come in."""
     before, begin = program.usage().cpu_s, time.perf_counter()
     time.sleep(seconds)
     return (program.usage().cpu_s - before) / (time.perf_counter() - begin)
@@ -195,7 +196,7 @@ def curve(
         cores: of both programs.
         rates: claims/s.
         samples: fewest claims of each program at each rate.
-        warm_s: seconds for which untimed claims are sent to each before.
+        warm_s: seconds for which untimed claims are sent to each first.
     """
     found: list[Latency] = []
     pairs: list[Paired] = []
@@ -239,7 +240,7 @@ def _lane(name: str, bootstrap: str, workload: Workload, cores: frozenset[int]) 
 def _warmed(bootstrap: str, lane: Lane, workload: Workload, start: int, seconds: float) -> int:
     """Send untimed claims first; returns the number of the next.
 
-    For the broker's sake: for its first minute at such a rate its just-in-time compiler takes most
+    This is for the broker: for its first minute at such a rate its just-in-time compiler takes most
     of its core, and every transaction waits for it.
     """
     count = int(WARM_RATE * seconds)

@@ -1,15 +1,15 @@
-"""The store of what is remembered, next to LMDB with nothing around it; its memory.
+"""The store of what is remembered, compared with bare LMDB; its memory.
 
     python -m benchmarks.memory [--claims N] [--parts N] [--a-day N] [--store postgresql://…]
 
 Claims name four persons and two businesses each, of a million; one in eight is decided 60 batches
-later. Each batch of a thousand, of which a day has one or so many, is first read and written in an
-LMDB file of its own: the latest facts of the entities of each claim, its facts and its entries.
-Then it takes the whole path: keys from claims, histories, facts into the store. Figures are µs a
-claim: of the fastest batch, and of the one in the middle, of the last part; and the memory that is
-the process's own. *bare_once* is the bare reading of each entity of a batch once, which is no part
-of the ratio. With `--store`, the whole path is that of a PostgreSQL database, in a schema that is
-emptied first; what the server does meanwhile is in the times.
+later. Each batch of a thousand, one or `--a-day` of them a day, is first read and written in a
+separate LMDB file: the latest facts of each claim's entities, its facts and its entries. Then it
+takes the whole path: keys from claims, histories, facts into the store. Figures are µs a claim, for
+the fastest and the median batch of the last part, and the process's own memory. *bare_once* reads
+each entity of a batch once from the bare file, and is not part of the ratio. With `--store`, the
+whole path uses a PostgreSQL database, in a schema that is emptied first; the times include what the
+server does meanwhile.
 """
 
 import argparse
@@ -40,7 +40,7 @@ from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, Remembere
 PERSONS: Final = 240_000
 """Of each of four kinds."""
 BUSINESSES: Final = 20_000
-"""Of each of two kinds; of which a few are in most claims."""
+"""Of each of two kinds; a few of them are in most claims."""
 BATCH: Final = 1_000
 FIRST_DAY: Final = 20_000
 FOUND_AFTER: Final = 60
@@ -94,7 +94,7 @@ class Day(NamedTuple):
 
 
 def days(count: int, of: Any, a_day: int = 1, persons: int = PERSONS) -> Iterator[Day]:
-    """So many batches, the same each time, so many of them a day.
+    """This many batches, the same each time, `a_day` of them a day.
 
     Args:
         count: how many batches.
@@ -149,7 +149,7 @@ class BareStore:
         self._facts = self._env.open_db(b"facts", dupsort=True, dupfixed=True)
 
     def read(self, keys: Sequence[bytes], most: Sequence[int], day: int) -> int:
-        """How many facts of earlier days are read, so many of each key at most."""
+        """Read facts of earlier days, a limited number of each key; returns how many."""
         end, read = edge(day * DAY), 0
         with self._env.begin() as txn, txn.cursor(self._facts) as cursor:
             for key, limit in zip(keys, most, strict=True):
@@ -165,7 +165,7 @@ class BareStore:
     def write(
         self, facts: Sequence[tuple[bytes, bytes]], entries: Sequence[tuple[bytes, bytes]]
     ) -> None:
-        """Add facts, and write entries anew."""
+        """Add facts, and overwrite entries."""
         with self._env.begin(write=True) as txn:
             with txn.cursor(self._facts) as cursor:
                 cursor.putmulti(facts)
@@ -289,14 +289,14 @@ def bare_facts(
 
 
 def bare_entries(day: Day, refs: Sequence[bytes], kinds: int) -> list[tuple[bytes, bytes]]:
-    """Bytes as long as the entries of the claims of a batch, and of those that are decided."""
+    """Bytes as long as the entries of a batch's claims, and of those that are decided."""
     entry = bytes(60 + KEY_BYTES * kinds)
     entries = [(ref, entry) for ref in refs]
     return entries + [(claim_ref(f"c{number}"), entry + bytes(20)) for number, _ in day.found]
 
 
 def refs_of(day: Day) -> list[bytes]:
-    """What stands for the claims of a batch."""
+    """The references of the claims of a batch."""
     return [claim_ref(claim.claim_no) for claim in day.claims]
 
 
@@ -307,7 +307,7 @@ def asked_of(day: Day, refs: Sequence[bytes], keys: Sequence[ClaimKeys]) -> list
 
 
 def log_facts(day: Day, keys: Sequence[ClaimKeys], kinds: Sequence[str]) -> list[LogFact]:
-    """The records of a batch as they come back from the log."""
+    """The records of a batch as they are read from the log."""
     found = [
         LogFact(
             FactKey(FactKind.CLAIM, claim.claim_no, "claims", 0, day.first + row),
@@ -333,7 +333,7 @@ def log_facts(day: Day, keys: Sequence[ClaimKeys], kinds: Sequence[str]) -> list
 
 
 def own_memory() -> float:
-    """Megabytes of memory that are of no file."""
+    """Megabytes of memory that are not backed by a file."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     (line,) = [one for one in status.splitlines() if one.startswith("RssAnon")]
     return int(line.split()[1]) / 1_024

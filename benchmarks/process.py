@@ -26,7 +26,7 @@ class Usage(NamedTuple):
 
 
 class Program(Process):
-    """A process that is measured; its output goes to a file that is deleted in the end."""
+    """A process that is measured; its output goes to a file that is deleted at the end."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ def started(
     cores: frozenset[int],
     cwd: Path = ROOT,
 ) -> Iterator[Program]:
-    """The program for the length of the block."""
+    """The program, for the duration of the block."""
     program = Program(command, environment, cores, cwd)
     try:
         yield program

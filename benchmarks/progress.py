@@ -57,8 +57,8 @@ class Progress:
         }
         self._sign, self._seen = sign, 0
         self._admin = AdminClient(servers)
-        # A member's view without being one. The admin client's crashes on a coordinator that is
-        # still loading, which a new group meets.
+        # A member's view without being one. The admin client crashes on a coordinator that is
+        # still loading, as it is for a new group.
         self._member = Consumer({**servers, "group.id": group, **WITHOUT_WAITING})
         self._claims = [TopicPartition(claims, p) for p in range(partitions)]
         self._alerts = [TopicPartition(alerts, p) for p in range(partitions)]
@@ -123,7 +123,7 @@ def follow(
 
 
 def pace(samples: Sequence[Sample], total: int) -> Pace:
-    """Speed of a run, its start left out: a tenth of the claims, or two seconds.
+    """Speed of a run without its start: a tenth of the claims, or two seconds.
 
     Raises:
         ValueError: the run is too short to tell.

@@ -1,12 +1,12 @@
-"""A store filled from its topic, next to the same facts written into LMDB with nothing around it.
+"""A store filled from its topic, compared with the same facts written into bare LMDB.
 
     python -m benchmarks.rebuild [--claims N] [--rounds N]
 
 The topic is on a real broker and has the records of the claims of `benchmarks.memory`, with six
-names each, one in eight decided. Each round fills a new store from it, as a worker does that lost
-its own, and writes the facts of the claims and an entry of each into a bare file, as many in one
-transaction. Figures are claims a second, and µs of CPU a claim: of the process, with the threads of
-the Kafka client, and of the thread that fills.
+names each, one in eight decided. Each round fills a new store from it, like a worker that lost its
+own, and writes the facts of the claims and an entry of each into a bare file, as many in one
+transaction. Figures are claims a second, and µs of CPU a claim: of the process, with the Kafka
+client's threads, and of the thread that fills the store.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def hashed(count: int) -> Iterator[tuple[Day, list[ClaimKeys]]]:
 
 
 def fill(bootstrap: str, topic: str, count: int) -> None:
-    """Put so many claims, and what is found about them, into the topic."""
+    """Put this many claims, and what is found about them, into the topic."""
     producer = Producer({"bootstrap.servers": bootstrap, "linger.ms": 20})
     names = [kind.kind for kind in kinds_in(contract())]
     for day, keys in hashed(count):
@@ -120,7 +120,7 @@ def rebuild(settings: Settings, folder: Path) -> Cost:
 
 
 def bare(count: int, folder: Path) -> Cost:
-    """Write the same facts, as many at once, into a bare file."""
+    """Write the same facts, as many at a time, into a bare file."""
     store = BareStore(folder)
     spent = Cost(0.0, 0.0, 0.0)
     facts: list[tuple[bytes, bytes]] = []

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tries", type=int, default=10, help="tries per fault and mode (10)")
     parser.add_argument("--give-up", type=float, default=40.0, metavar="SECONDS", help="(40)")
     options = parser.parse_args(arguments)
-    # Ended from outside, it still ends what it started.
+    # If terminated, it still stops what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     CONTEXT.set_forkserver_preload(["confluent_kafka"])
     rows = []

@@ -2,14 +2,14 @@
 
     python -m benchmarks.remembering [--claims N] [--rounds N] [--rate N] [--latency-claims N]
 
-Claims are synthetic ones of the contract `motor`, of three years, which name four persons and
-things each. The worker without memory has a model that was trained without history, the other one
-a model that was trained with it, on the same claims. Rounds are pairs in alternating order, each
-with a topic of its own for what is remembered, empty at first.
+Claims are synthetic, of the contract `motor`, over three years, and name four persons and things
+each. The worker without memory has a model trained without history, the other one a model trained
+with it, on the same claims. Rounds are pairs in alternating order, each with its own topic for what
+is remembered, empty at first.
 
-For latency both run at the same time. Claims are sent to one and the other in turns, at so many a
-second each, on a schedule that waits for neither; the one that remembers has loaded what the last
-round left. A claim's time ends with its alert at a reader of what is committed.
+For latency both run at the same time. Claims are sent to them alternately, at the given rate to
+each, on a schedule that waits for neither; the one that remembers has loaded what the last round
+left. A claim's time ends when a read_committed reader gets its alert.
 """
 
 import argparse
@@ -52,7 +52,7 @@ TRAIN: Final = (
 SEED: Final = 1
 SETTLE_S: Final = 5.0
 WARM_SHARE: Final = 0.1
-"""Of the claims sent for latency, which come first and do not count."""
+"""Of the claims sent for latency: these come first and do not count."""
 LOST_S: Final = 20.0
 FOREVER: Final = {"retention.ms": "-1"}
 
@@ -82,7 +82,7 @@ class Place(NamedTuple):
 
 
 def made(count: int) -> list[Timed]:
-    """So many claims in the order of their reports, without what was found later."""
+    """This many claims in the order of their reports, without what was found later."""
     events = sorted(motor.generate(count, SEED), key=lambda event: str(event["reported_on"]))
     return [
         Timed(
@@ -122,7 +122,7 @@ def sent(bootstrap: str, claims: Sequence[Timed]) -> str:
 
 
 def worker(side: Side, place: Place, log: str) -> Contender:
-    """How a worker is started that remembers in this topic, if it remembers."""
+    """How to start a worker, which remembers in this topic if it remembers at all."""
     key = place.folder / "memory.key"
     key.write_bytes(base64.b64encode(SECRET))
     settings = {
@@ -143,7 +143,7 @@ def worker(side: Side, place: Place, log: str) -> Contender:
 def pair(
     sides: tuple[Side, Side], place: Place, field: Field, log: str, number: int
 ) -> tuple[Run, Run]:
-    """A run of each; who begins alternates.
+    """A run of each; they take turns to go first.
 
     Raises:
         RuntimeError: one failed.
@@ -169,7 +169,7 @@ class Way(NamedTuple):
 def latency(
     sides: tuple[Side, Side], place: Place, log: str, claims: Sequence[Timed], rate: int
 ) -> tuple[list[float], list[float]]:
-    """Milliseconds from claim to alert, of each of the two, in the order in which they were sent.
+    """Milliseconds from claim to alert, for each of the two, in the order of sending.
 
     Raises:
         RuntimeError: alerts are missing.
@@ -217,7 +217,7 @@ def _started(side: Side, place: Place, log: str, stack: contextlib.ExitStack, cl
 def _exchange(
     place: Place, reader: Consumer, ways: Sequence[Way], claims: Sequence[Timed], rate: int
 ) -> tuple[list[float], ...]:
-    """Send claims in turns, and read their alerts meanwhile."""
+    """Send claims alternately, and read their alerts meanwhile."""
     producer = Producer({"bootstrap.servers": place.bootstrap, "linger.ms": 0})
     sent_at: dict[bytes, float] = {}
     took: dict[bytes, float] = {}
@@ -249,7 +249,7 @@ def _exchange(
 
 
 def interval(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """95 % interval of the ratio of medians, from samples of pairs drawn anew."""
+    """95 % interval of the ratio of medians, from resampled pairs."""
     rng, rows = np.random.default_rng(0), np.array(pairs)
     drawn = rows[rng.integers(0, len(rows), (1_000, len(rows)))]
     ratios = np.divide(*np.median(drawn, axis=1).T[::-1])
@@ -266,7 +266,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=int, default=10, help="claims a second, of each")
     parser.add_argument("--latency-claims", type=int, default=1_000, help="to each")
     asked = parser.parse_args(arguments)
-    # Ended from outside, it still ends what it started.
+    # If terminated, it still stops what it started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cut = cores.plan()
     say = sys.stdout.write

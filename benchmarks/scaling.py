@@ -20,7 +20,7 @@ LIMIT_S: Final = 600.0
 
 
 class Workers(msgspec.Struct, frozen=True):
-    """So many workers of one group on a topic of eight partitions."""
+    """This many workers of one group on a topic of eight partitions."""
 
     workers: int
     claims_per_s: float
@@ -88,7 +88,7 @@ def _stretch(start: Sample, end: Sample, resident_mib: float) -> Stretch:
 def _group(
     bootstrap: str, topic: str, workload: Workload, cores: frozenset[int], count: int
 ) -> Iterator[tuple[Progress, list[Program]]]:
-    """So many workers of one new group."""
+    """This many workers of one new group."""
     alerts, letters = output(bootstrap, PARTITIONS), output(bootstrap, 1)
     job = Job(bootstrap, topic, alerts, topics.fresh_name("group"), workload.model, 0, "")
     product = next(c for c in OURS if c.name == PRODUCT)

@@ -17,13 +17,13 @@ from tests.broker.native import NativeKafka
 
 PARTITIONS: Final = 4
 AHEAD: Final = 400_000
-"""Claims that wait at any time: the worker never waits for them."""
+"""Claims waiting at any time: the worker never waits for them."""
 CHUNK: Final = 100_000
 FROZEN_S: Final = 10.0
 """Shorter than sessions and transactions last: a fenced worker would end and restart."""
 EVERY_S: Final = 2.5
 SHORT: Final = {"retention.bytes": "134217728", "segment.bytes": "67108864"}
-"""Of each partition: what has been worked off need not be kept."""
+"""For each partition: what has been processed need not be kept."""
 
 
 class Moment(msgspec.Struct, frozen=True):

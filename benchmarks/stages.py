@@ -52,7 +52,7 @@ class FromMemory:
         return self._value
 
     def set_headers(self, headers: object) -> None:
-        """Nobody does: they can be read."""
+        """Nobody calls this: headers are only read."""
         raise NotImplementedError
 
     def headers(self) -> None:

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.sweep``: what a start pays for open transactions, by output partitions.
+"""``python -m benchmarks.sweep``: what open transactions cost a start, by output partitions.
 
 Each row: a look at a broker with nothing open, and a sweep, medians of `TRIES` in milliseconds.
 """
@@ -45,7 +45,7 @@ def _measure(settings: Settings, producer: Producer) -> tuple[float, float]:
 
 
 def _swept(settings: Settings, leftovers: Leftovers) -> None:
-    """With the second producer, as the one that swept is not used for anything else."""
+    """With a second producer, as the one that swept is not used for anything else."""
     leftovers.sweep(_initialised(settings), TIMEOUT_S)
     _initialised(settings)
 

@@ -14,7 +14,7 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Sum of the alerts of a run."""
+    """Summary of the alerts of a run."""
 
     alerts: int
     claims: int

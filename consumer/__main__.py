@@ -76,7 +76,7 @@ log = logging.getLogger("consumer")
 
 PROGRAM: Final = "python -m consumer"
 NOT_ALL_SENT: Final = 1
-"""Exit code of `send` if some rows are no claims."""
+"""Exit code of `send` if some rows are not claims."""
 LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -103,7 +103,7 @@ def run(settings: Settings, _: argparse.Namespace, stop: Stop) -> None:
     metrics = Metrics()
     metrics.state_capacity(settings.referral_capacity)
     model, loop = Loaded(), Loop()
-    # One turn may wait for several answers of a Kafka that is away, each for half a minute.
+    # One turn may wait for several answers from a Kafka that is down, each for half a minute.
     watchdog = Watchdog(settings.step_timeout_s, stepped=loop.turned)
     health = health_of_worker(model, loop, watchdog.overdue)
     with operations(settings, metrics, health), traced(settings) as traces:

@@ -11,7 +11,7 @@ def in_background(run: Callable[[], object], name: str, stopped: threading.Event
 
     Args:
         run: returns soon after `stopped` is set.
-        name: of the thread.
+        name: the thread's name.
         stopped: set when the body ends.
     """
     thread = threading.Thread(target=run, name=name, daemon=True)

@@ -1,8 +1,8 @@
 """The end of the process, without the exit handlers of C libraries.
 
-OpenSSL frees what its connections share in such a handler. A Kafka client that nobody has closed,
-because its start was refused or its answer never came, still uses that from threads of its own, and
-the process would at times end by SIGSEGV instead of with its exit code.
+OpenSSL frees what its connections share in such a handler. A Kafka client that was never closed,
+because its start was refused or its answer never came, still uses that from its own threads, and
+the process would sometimes end with SIGSEGV instead of its exit code.
 """
 
 import atexit
@@ -17,7 +17,7 @@ FAILURE = 1
 class Ending:
     """Ends the process after everything else that Python does at its end.
 
-    Python joins its threads, then calls what was registered with `atexit`, the last one first. So
+    Python joins its threads, then calls what was registered with `atexit`, last one first. So
     create this before anything else registers.
     """
 
@@ -26,10 +26,10 @@ class Ending:
         atexit.register(self._end)
 
     def of(self, main: Callable[[], int]) -> int:
-        """The result of `main`, with which the process is going to end.
+        """The result of `main`, which becomes the exit code of the process.
 
         Raises:
-            SystemExit: as `main` did; its code is the process's too.
+            SystemExit: as `main` did; its code becomes the process's too.
         """
         try:
             self._code = main()

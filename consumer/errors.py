@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 from schemas.alert import Source
 
 INSTALL_EXTRAS: Final = "pip install --require-hashes -r requirements/extras.lock"
-"""What provides optional packages in a checkout; this project is not published anywhere."""
+"""Installs optional packages in a checkout; this project is not published anywhere."""
 
 
 class AbortedError(Exception):
@@ -20,7 +20,7 @@ class TooLargeError(AbortedError):
 
         Args:
             message: the reason, and how to fix it.
-            sources: the claims' records; empty as long as they are unknown.
+            sources: the claims' records; empty while they are unknown.
         """
         super().__init__(message)
         self.sources = sources
@@ -45,7 +45,7 @@ class ModelRefusedError(ScorerError):
 
 
 class UnopenedError(Exception):
-    """An encrypted dead letter that the available keys do not open: it is kept."""
+    """An encrypted dead letter that the available keys cannot open: it is kept."""
 
 
 class KafkaStoppedError(ScorerError):
@@ -75,7 +75,7 @@ class RegistryStoppedError(ScorerError):
 
 
 class StoreStoppedError(ScorerError):
-    """The database of what is remembered does not answer, refuses, or is not what it was."""
+    """The database of remembered claims does not answer, refuses, or is not what it was."""
 
     exit_code = 10
 

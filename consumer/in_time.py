@@ -1,4 +1,4 @@
-"""A limit for the whole of a call whose library limits only each of its reads."""
+"""A limit for a whole call whose library limits only each of its reads."""
 
 import threading
 from collections.abc import Callable

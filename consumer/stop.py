@@ -30,7 +30,7 @@ SAME_S: Final = 0.5
 
 
 def obeyed() -> tuple[signal.Signals, ...]:
-    """The signals that end this process: those that whoever started it did not have ignored."""
+    """The signals that end this process: all but those it was started to ignore."""
     return tuple(
         number
         for number in SIGNALS
@@ -50,7 +50,7 @@ def end_at_once() -> None:
 
 class Stop:
     """A request to stop. Until a command defines how it is asked, a signal ends the process
-    immediately: nothing is in flight by then.
+    immediately: nothing is in flight until then.
     """
 
     def __init__(
@@ -64,8 +64,8 @@ class Stop:
         """Start without a request.
 
         Args:
-            service: stopping is how the command ends, so the exit code is 0. Other commands have
-                not finished what they were started for: 128 plus the signal number.
+            service: stopping is how the command ends, so the exit code is 0. Other commands
+                have not finished their work: 128 plus the signal number.
             end: ends the process with an exit code.
             same_s: seconds for which another signal is the same request.
             within_s: seconds from the signal to the end.
@@ -110,7 +110,7 @@ class Stop:
         self.gracefully()
 
     def agreed(self, question: str, terminal: TextIO) -> bool:
-        """Ask for a yes. Nothing is in flight: until something else is said, a signal ends the
+        """Ask for a yes. Nothing is in flight: until told otherwise, a signal ends the
         process at once.
         """
         self.gracefully(ask=lambda: os._exit(self.code))

@@ -1,6 +1,6 @@
-"""What a command says while nobody answers it: the client keeps its reasons to itself until then.
+"""Says why a command waits for Kafka: the client itself stays silent until it gives up.
 
-A request to Kafka is repeated for `TIMEOUT_S`, during which a command would look as if it hung.
+A request to Kafka is retried for `TIMEOUT_S`, during which a command would seem to hang.
 """
 
 import logging

@@ -36,7 +36,7 @@ TRACE_HEADERS: Final = ("traceparent", "tracestate")
 """Passed on from the claim to its alert (W3C Trace Context)."""
 
 _encode: Final = msgspec.json.Encoder().encode
-# What a NamedTuple is called by is a function in Python; this is its equal in C.
+# Calling a NamedTuple runs a Python function; this is its equivalent in C.
 _record: Final = partial(tuple.__new__, Record)
 _CONSTANT_HEADERS: Final[tuple[Header, ...]] = (
     ("content-type", "application/json"),
@@ -55,13 +55,13 @@ _IN_COMMON: Final = (
     "currency",
     "scored_at",
 )
-"""Fields that are equal in all alerts of a batch."""
+"""Fields with the same value in every alert of a batch."""
 _OF_MEMORY: Final = ("history", "links", "memory")
-"""Fields of alerts of models with history only."""
+"""Fields only in alerts of models with history."""
 
 
 def _part(name: str, fields: Sequence[str]) -> Any:
-    """A struct of some of the fields of an alert, with their types; none has a default."""
+    """A struct with some of an alert's fields and their types; none has a default."""
     types = get_type_hints(FraudAlert, include_extras=True)
     return msgspec.defstruct(name, [(f, types[f]) for f in fields], frozen=True, gc=False)
 
@@ -96,7 +96,7 @@ class BatchScorer(Protocol):
 
 
 Wanted = Callable[[Sequence[Any], Assessment, BatchScorer], Sequence[bool] | None]
-"""Says of each scored claim whether its alert is published; None: all are."""
+"""Decides for each scored claim whether its alert is published; None: all are."""
 
 
 def all_alerts(claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer) -> None:
@@ -112,7 +112,7 @@ def referrals(claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer
 def actionable(
     claims: Sequence[Any], assessment: Assessment, scorer: BatchScorer
 ) -> Sequence[bool]:
-    """Publish alerts that a person is to act on: referred, to be reviewed, or drawn at random."""
+    """Publish alerts that a person must act on: referred, due for review, or drawn at random."""
     acted = [decision is not Decision.PASS for decision in decided(assessment)]
     if not assessment.control:
         return acted
@@ -136,8 +136,8 @@ def fraud_alerts(
         assessment: the model's results for them, in the same order.
         scorer: the model.
         now: becomes ``scored_at``.
-        unknown_fields: of each claim; see `consumer.batch.decode.Decoded`.
-        recalled: the histories that the claims were scored with, if they were.
+        unknown_fields: for each claim; see `consumer.batch.decode.Decoded`.
+        recalled: the histories that the claims were scored with, if any.
     """
     shared = asdict(_shared(scorer, now))
     nothing: list[tuple[()]] = [()] * len(claims)
@@ -171,7 +171,7 @@ def _own_parts(
     scorer: BatchScorer,
     recalled: Recalled | None,
 ) -> Iterator[Any]:
-    """What is not equal for all alerts of the batch; column by column, as this is the hot path."""
+    """What differs between the batch's alerts; built by column, as this is the hot path."""
     nothing = [None] * len(claims)
     band, _, percentile = assessment.decisions
     probability, decision = assessment.probability, decided(assessment)
@@ -244,14 +244,14 @@ def _of_memory(recalled: Recalled, looked_at: Sequence[int]) -> dict[str, Iterab
 
 @lru_cache(maxsize=4)
 def _case_facts(decoder: ClaimDecoder) -> CaseFacts:
-    """Those of the decoder's contract, with what they remember from batch to batch."""
+    """The case facts of the decoder's contract; what they cache lasts from batch to batch."""
     return CaseFacts(decoder.contract)
 
 
 def _values(claims: Sequence[Any], fields: Sequence[str | None]) -> Iterator[Sequence[Any]]:
-    """The fields that the contract names for parts of the event; None of each if it names none.
+    """The fields that the contract names for parts of the event; None where it names none.
 
-    They are read in one pass: values of one claim are next to each other in memory.
+    They are read in one pass, as the values of one claim are adjacent in memory.
     """
     named = [field for field in fields if field is not None]
     rows = map(attrgetter(*named), claims)

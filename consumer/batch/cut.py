@@ -11,20 +11,20 @@ from schemas.dead_letter import VALUE_HEADER, DeadLetter, Form
 from schemas.decoding.decoder import ClaimDecoder
 
 HEAD_BYTES: Final = 1_000
-"""Bytes a cut dead letter keeps of the value, of the key and of the headers."""
+"""Bytes that a cut dead letter keeps of the value, the key and the headers."""
 
 
 def cut(record: Record, seal: Seal, decoder: ClaimDecoder) -> Record:
-    """A dead letter that fits although the whole one does not: the last resort.
+    """A dead letter cut to fit where the whole one does not: the last resort.
 
-    Key and value are cut to `HEAD_BYTES` if they are longer; sha256 and length of a cut value are
-    kept. The record's own headers are omitted if they are longer in total. So the result is a few
-    kilobytes at most. The head of a value is cut from what the seal leaves of it.
+    Key and value are cut to `HEAD_BYTES` if they are longer; the sha256 and length of a cut value
+    are kept. The record's own headers are omitted if they exceed that in total. So the result is a
+    few kilobytes at most. The head of a value is taken from what the seal leaves of it.
 
     Args:
         record: the dead letter before it is sealed.
-        seal: of DEAD_LETTER_VALUE.
-        decoder: of the contract that the record should have met.
+        seal: the one for DEAD_LETTER_VALUE.
+        decoder: for the contract that the record should have met.
     """
     letter = DeadLetter.from_headers(record.headers or ())
     own = list(record.headers or ())[: -len(letter.headers())]

@@ -1,4 +1,4 @@
-"""From one record's bytes to a claim, or to the reason why it is not one. Pure."""
+"""Turns a record's bytes into a claim, or into the reason why it is not one. Pure."""
 
 import operator
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,14 +29,14 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 _UNREADABLE: Final[list[Header]] = [("\udcff", None)]
-"""Stands for headers that cannot be read: no name from Kafka looks like this."""
+"""Marks headers that cannot be read: no name from Kafka looks like this."""
 
-# For a name that is not UTF-8 the client returns a list with holes in it and an exception besides.
-# Calls from C are checked for that and raise SystemError. A call in Python is not, once the
-# interpreter has specialised it: the exception comes up somewhere later, or a hole is touched.
+# For a name that is not UTF-8 the client returns a list with holes and also sets an exception.
+# Calls from C are checked for that and raise SystemError. A call from Python is not, once the
+# interpreter has specialised it: the exception surfaces somewhere later, or a hole is touched.
 _asked: Final = operator.methodcaller("headers")
 
-# A member is looked up in the class each time it is named.
+# An enum member is looked up in its class each time it is named.
 _IGNORE: Final = UnknownFields.IGNORE
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
@@ -71,7 +71,7 @@ def headers_of(message: HasHeaders) -> list[Header]:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it comes from; the client wraps it once for each name it cannot read."""
+    """The error and its causes; the client wraps it once for each name it cannot read."""
     found: BaseException | None = error
     while found is not None:
         yield found
@@ -87,7 +87,7 @@ class Decoded(NamedTuple):
     """Names in the event that the contract does not know, unless they are ignored."""
 
 
-# What a NamedTuple is called by is a function in Python; this is its equal in C.
+# Calling a NamedTuple runs a Python function; this is its equivalent in C.
 _decoded: Final = partial(tuple.__new__, Decoded)
 
 
@@ -102,8 +102,8 @@ def decode(
     Args:
         value: the claim as JSON, or a structured-mode CloudEvent around it.
         headers: the record's headers; ``content-type`` identifies a CloudEvent.
-        decoder: of the contract.
-        unknown: what becomes of fields that the contract does not know.
+        decoder: for the contract.
+        unknown: what to do with fields that the contract does not know.
 
     Raises:
         RefusedError: with the reason and the JSON path of the fault.

@@ -14,18 +14,18 @@ from schemas.dead_letter import Header
 from schemas.decoding.decoder import ClaimDecoder
 
 Seal = Callable[[Record, ClaimDecoder], Record]
-"""Transforms a dead letter's record, of what should be a claim of that contract, before it is
+"""Transforms a dead letter's record, which should have been a claim of that contract, before it is
 published."""
 ReadClaim = Callable[[bytes | None, Iterable[Header], ClaimDecoder], Decoded]
 """Reads one claim from a record's value and headers; see `consumer.batch.decode.decode`."""
 Frame = Callable[[Record], Record]
 """Transforms an alert's record before it is published."""
 Prepare = Callable[[Sequence[Message]], object]
-"""Told all records of a batch before any of them is read."""
+"""Receives all records of a batch before any of them is read."""
 
 
 def as_it_is(record: Record, _: Any = None) -> Record:
-    """The seal, and the frame, that change nothing."""
+    """The seal and the frame that change nothing."""
     return record
 
 
@@ -41,18 +41,18 @@ PLAIN: Final = Wire()
 
 
 class Remembering(NamedTuple):
-    """What is known of a batch of claims, and what is going to be."""
+    """What is known about a batch of claims, and what will be remembered of it."""
 
     recalled: Recalled | None
     """None for a model that asks for no history."""
     records: list[Record]
     """For MEMORY_TOPIC, one for each claim."""
     histories: Sequence[ClaimHistory] | None = None
-    """Of the claims, if the model or one beside it asks for them."""
+    """Of the claims, if the model or the shadow model asks for them."""
 
 
 Recall = Callable[
     [Sequence[Any], Sequence[Message], Sequence[Source], BatchScorer, dt.datetime], Remembering
 ]
-"""Recalls, given claims, the records that they came in, coordinates of these, the model and the
+"""Recalls what is known about claims, given these, their records and coordinates, the model and the
 time of the batch; see `consumer.memory.recall.Memory.recall`."""

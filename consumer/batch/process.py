@@ -52,19 +52,19 @@ class Outcome(NamedTuple):
     referred: int
     claims: list[Any]
     assessment: Assessment | None
-    """Of `claims`, in their order; None if there are none."""
+    """In the order of `claims`; None if there are none."""
     alert_sources: Sequence[Source] = ()
-    """Records of the claims that `alerts` are about, in their order."""
+    """Records of the claims that `alerts` are about, in the same order."""
     letter_sources: Sequence[Source] = ()
-    """Records that `dead_letters` are of, in their order."""
+    """Records that became `dead_letters`, in the same order."""
     unknown_fields: Sequence[tuple[str, ...]] = ()
-    """Of `claims`, in their order: names in the event that the contract does not know."""
+    """For each of `claims`: names in the event that the contract does not know."""
     memories: Sequence[Record] = ()
-    """What is remembered of `claims`, in their order; empty if nothing is."""
+    """What is remembered of `claims`, in the same order; empty if nothing is."""
     memory_sources: Sequence[Source] = ()
-    """Records that `memories` are of, in their order."""
+    """Records of the claims that `memories` are about, in the same order."""
     histories: Histories = None
-    """Of `claims`, in their order, if the model or one beside it asks for them."""
+    """In the order of `claims`, if the model or the shadow model asks for them."""
 
     @property
     def probabilities(self) -> npt.NDArray[np.float64]:
@@ -110,18 +110,18 @@ def process(
     misfits: MisfitCounts = MappingProxyType({}),
     recall: Recall | None = None,
 ) -> Outcome:
-    """Decode, score and turn one batch into what is to be published.
+    """Decode and score one batch, and return what to publish.
 
     Args:
         messages: consumed records, in the order of each partition.
         scorer: the model; called once for the whole batch.
         now: becomes ``scored_at`` and ``failed_at``.
-        wanted: which of the scored claims an alert is published for.
+        wanted: selects the scored claims for which an alert is published.
         seal: decides what a dead letter keeps of the record; see `consumer.dead_letters.sealing`.
         wire: the form of claims and alerts; see `consumer.registry.wire`.
         misfits: records whose outcome did not fit its topic, and how often: a dead letter
             replaces an alert, and a cut one replaces a dead letter.
-        recall: what is known of earlier claims, and notes these; None: nothing is remembered.
+        recall: looks up earlier claims, and notes these; None: nothing is remembered.
 
     Raises:
         ScoringBugError: the model raised an error on a valid claim, which the message names.
@@ -202,7 +202,7 @@ def _few_headers(message: Message) -> list[Header]:
     Raises:
         RefusedError: see `headers_of`; or the sender set more than `MOST_HEADERS`. The Kafka client
             reads no headers at all from a record with more than 100,000, so the origin of a dead
-            letter with these and its own could not be determined; and they take memory.
+            letter with both these and its own could not be determined; they also take memory.
     """
     headers = headers_of(message)
     if len(headers) <= MOST_HEADERS:
@@ -268,9 +268,9 @@ def checked_assessment(
     """The model's assessment of the claims.
 
     Args:
-        claims: not none.
+        claims: at least one.
         scorer: the model.
-        histories: of each claim, for a model that asks for them.
+        histories: one per claim, for a model that asks for them.
 
     Raises:
         ValueError: its answer is not one probability for each claim, or a contribution to one

@@ -1,4 +1,4 @@
-"""What is known of a batch of claims, and how alerts say it.
+"""What is known about a batch of claims, and how alerts report it.
 
 History informs: nothing here changes a decision.
 """
@@ -15,9 +15,9 @@ from model.history.plan import EntityKind
 from schemas.alert import EntityHistory, LinkedClaim, LinkFinding, MemoryStatus
 
 MOST_LINKS: Final = 5
-"""Of each kind of entity."""
+"""Per kind of entity."""
 VERSION: Final = 1
-"""Of how history is computed; alerts carry it."""
+"""Version of how history is computed; alerts carry it."""
 
 
 class EarlierClaim(Protocol):
@@ -25,11 +25,11 @@ class EarlierClaim(Protocol):
 
     @property
     def kind(self) -> int:
-        """Number of the entity's kind, among those of the model."""
+        """Index of the entity's kind among the model's."""
 
     @property
     def claim_id(self) -> str:
-        """Which claim."""
+        """The claim's id."""
 
     @property
     def known_at(self) -> int:
@@ -37,7 +37,7 @@ class EarlierClaim(Protocol):
 
     @property
     def finding(self) -> bool | None:
-        """Whether it was found to be fraud, as far as that was known; None if it was not."""
+        """Whether it was found to be fraud; None if that was not known."""
 
     @property
     def amount(self) -> float | None:
@@ -45,22 +45,22 @@ class EarlierClaim(Protocol):
 
 
 class Recalled(NamedTuple):
-    """What is known of a batch of claims; each part is in their order."""
+    """What is known about a batch of claims; each part is in the claims' order."""
 
     kinds: tuple[EntityKind, ...]
-    """Those of the model."""
+    """The model's kinds."""
     histories: Sequence[ClaimHistory]
     as_of: Sequence[int]
-    """What became known before it was seen: milliseconds since 1970, of each claim."""
+    """For each claim, milliseconds since 1970: what became known before then was seen."""
     behind_ms: int
-    """For how long the log may have had what is not seen yet."""
+    """How long the log may already have held records that are not seen yet."""
     links: Callable[[Sequence[int]], Mapping[int, Sequence[EarlierClaim]]]
-    """Earlier claims by row of the batch, the latest first, given the rows that a person is to look
-    at; asked once."""
+    """Earlier claims by row of the batch, latest first, given the rows that a person will look at;
+    called once."""
 
 
 def entity_histories(recalled: Recalled) -> list[tuple[EntityHistory, ...]]:
-    """The history values of each claim, of the kinds of which it has any."""
+    """The history values of each claim, for each kind of entity that has any."""
     kinds = [kind.kind for kind in recalled.kinds]
     return [
         tuple(
@@ -91,11 +91,11 @@ def _entity(kind: str, found: EntityFeatures, *, at_least: bool) -> EntityHistor
 
 
 def linked_claims(recalled: Recalled, rows: Sequence[int]) -> dict[int, tuple[LinkedClaim, ...]]:
-    """Earlier claims that an investigator can open, by row; none through businesses.
+    """Earlier claims that an investigator can open, by row; none are linked through businesses.
 
     Args:
         recalled: of the batch.
-        rows: the claims that a person is to look at.
+        rows: the claims that a person will look at.
     """
     if not rows:
         return {}
@@ -125,7 +125,7 @@ _FINDINGS: Final[Mapping[bool | None, LinkFinding | None]] = {
 
 
 def memory_statuses(recalled: Recalled) -> list[MemoryStatus]:
-    """What the history of each claim is as of."""
+    """How current the history of each claim is."""
     made = {
         moment: MemoryStatus(as_of=_moment(moment), behind_ms=recalled.behind_ms, version=VERSION)
         for moment in {*recalled.as_of}

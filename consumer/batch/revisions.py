@@ -1,7 +1,7 @@
-"""A claim scored again: which alert its new one replaces. Pure.
+"""A claim scored again: which alert the new one replaces. Pure.
 
-Nothing is looked up: the sender of the repeated record knows the alert it is about, and says so in
-headers of the record (`headers_after`). The worker copies them into the new alert. See the
+Nothing is looked up: the sender of the repeated record knows which alert it is about, and says so
+in the record's headers (`headers_after`). The worker copies them into the new alert. See the
 decision record on revisions.
 """
 
@@ -13,7 +13,7 @@ from schemas.alert import FraudAlert
 from schemas.dead_letter import Header
 
 REVISION_HEADER: Final = "scorer.revision"
-"""Revision of the alert to be made, from 2."""
+"""Revision of the new alert, from 2."""
 SUPERSEDES_HEADER: Final = "scorer.supersedes"
 """alert_id of the alert it replaces."""
 PREVIOUS_HEADER: Final = "scorer.previous_probability"
@@ -36,13 +36,13 @@ class Succession(NamedTuple):
 
 
 class HeaderError(ValueError):
-    """A header of a claim scored again is missing or wrong; `args` is its name."""
+    """A header of a claim scored again is missing or wrong; `args` holds its name."""
 
 
 def succession_or_flag(
     headers: Sequence[Header], flags: tuple[str, ...]
 ) -> tuple[int, str | None, float | None, tuple[str, ...]]:
-    """What an alert says of the one it replaces, and the data-quality flags of its record.
+    """What an alert says about the one it replaces, and the data-quality flags of its record.
 
     Invalid headers do not prevent a claim from being scored: the alert stands alone, with the
     flag `INVALID_FLAG` and the header's name.
@@ -82,7 +82,7 @@ def succession(headers: Sequence[Header]) -> Succession | None:
 
 
 def headers_after(alert: FraudAlert) -> list[Header]:
-    """The headers with which a claim is sent again to replace this alert."""
+    """The headers to send a claim with again, to replace this alert."""
     return [
         (REVISION_HEADER, str(alert.revision + 1).encode()),
         (SUPERSEDES_HEADER, alert.alert_id.encode()),
@@ -115,7 +115,7 @@ def _alert_id(text: str) -> str:
 
 
 def _probability(text: str) -> float:
-    """Of a form that every language reads alike, and from 0 to 1."""
+    """In a form that every language reads alike, and from 0 to 1."""
     if len(text) > MAX_DECIMAL or not _DECIMAL.fullmatch(text) or not 0 <= float(text) <= 1:
         raise HeaderError(PREVIOUS_HEADER)
     return float(text)

@@ -9,12 +9,12 @@ from schemas.alert import Source
 from schemas.dead_letter import REDRIVEN_HEADER, VALUE_HEADER, DeadLetter, Form
 
 _FREE: Final = frozenset({VALUE_HEADER, REDRIVEN_HEADER})
-"""Headers that are not bound by themselves: the form is bound once, as what it is, and a redrive
-replaces its mark each time it keeps the dead letter."""
+"""Headers that are not bound as such: the form is bound separately, and a redrive replaces its mark
+each time it keeps the dead letter."""
 
 
 def joined(parts: Iterable[bytes | None]) -> bytes:
-    """Parts as one value from which no other parts could have resulted."""
+    """Parts joined into one value that no other parts can produce."""
     return b"".join(b"-" if p is None else b"%d:%s" % (len(p), p) for p in parts)
 
 
@@ -26,9 +26,9 @@ def bound_to(record: Record, form: Form) -> bytes:
 
 
 def place_of(record: DeadLetter | Source) -> str:
-    """A place as messages state it: of a record, or of the one that a dead letter is about.
+    """A place as messages state it: a record's, or that of the record a dead letter is about.
 
-    Anyone may have written the dead letter, so what no topic can be called is not repeated.
+    Anyone may have written the dead letter, so what no topic name may contain is not repeated.
     """
     topic = ILLEGAL_IN_TOPIC.sub("?", record.topic)[:LONGEST_TOPIC]
     return f"{topic}[{record.partition}]@{record.offset}"

@@ -123,7 +123,7 @@ def is_compressed(sealed: bytes) -> bool:
 
 
 def _associated(record: Record, letter: DeadLetter) -> bytes:
-    """Associated data of a value, by its version; that of the first did not include the version."""
+    """Associated data of a value, by its version; version 1 did not include the version."""
     version = (record.value or b"")[: len(VERSION)]
     if version == OF_PLACE:
         return place_of(letter).encode()

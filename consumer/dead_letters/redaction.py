@@ -2,9 +2,9 @@
 
 What remains of a claim are the values that fit a field whose role is neither personal nor
 protected. A value that does not fit its field is masked as well: if columns have shifted, a
-name may be in the field of an amount. So is every field that the contract does not know. Of an
-event whose contract says where its fields are and how they are read, only a digest remains: what
-fits a text that is yet to be read may be anything.
+name may be in the field of an amount. So is every field that the contract does not know. If
+the contract says where its fields are and how they are read, only a digest of the event remains:
+text that is yet to be parsed may hold anything.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ _envelope: Final[Decoders] = {
     name: msgspec.json.Decoder(str)
     for name in ("specversion", "id", "source", "type", "time", "datacontenttype", "dataschema")
 }
-"""Attributes of a CloudEvent (1.0, section 3.1) but `subject`, which may name a person."""
+"""Attributes of a CloudEvent (1.0, section 3.1) except `subject`, which may name a person."""
 
 
 def redacted(value: bytes, decoder: ClaimDecoder, *, structured: bool = False) -> bytes:
@@ -40,8 +40,8 @@ def redacted(value: bytes, decoder: ClaimDecoder, *, structured: bool = False) -
 
     Args:
         value: of the refused record.
-        decoder: of the contract that it should have met.
-        structured: it is a structured-mode CloudEvent, the claim is its `data`.
+        decoder: for the contract that it should have met.
+        structured: it is a structured-mode CloudEvent, whose `data` is the claim.
 
     Returns:
         JSON: the remaining fields, or the sha256 and the length of a value that cannot be

@@ -14,7 +14,7 @@ from schemas.dead_letter import GONE, VALUE_HEADER, DeadLetter, Form
 from schemas.decoding.decoder import ClaimDecoder
 
 Opener = Callable[[Record, DeadLetter], bytes | None]
-"""Returns the value that was refused, from the record of a dead letter and what it says."""
+"""Returns the refused value, given the record of a dead letter and what it says."""
 
 
 def make_seal(settings: Settings) -> Seal:
@@ -33,7 +33,7 @@ def make_seal(settings: Settings) -> Seal:
     def encrypt(record: Record, _: ClaimDecoder) -> Record:
         if not record.value:
             return record
-        # The head of a cut one must not pass for a claim, so it stays bound to that form.
+        # The head of a cut value must not pass for a claim, so it stays bound to that form.
         is_cut = DeadLetter.from_headers(record.headers or ()).value is Form.CUT
         sealed = keys.seal(record, Form.CUT if is_cut else Form.ENCRYPTED)
         return _with(record, sealed, Form.ENCRYPTED)

@@ -139,7 +139,7 @@ class Newest(NamedTuple):
 def judge_clock(first: Newest, second: Newest, now_ms: int) -> Diagnosis:
     """Compare this machine's clock with those of the outcomes, as Kafka does not report its own.
 
-    No outcome can be from the future. And one that was written between two looks cannot be older
+    No outcome can be from the future, and one that was written between two checks cannot be older
     than the first of them.
 
     Args:

@@ -12,7 +12,7 @@ from consumer.server.listen import HostError, everywhere, listen
 from consumer.settings.settings import Settings
 
 ANSWER_S: Final = 2.0
-"""For the whole answer of /healthz."""
+"""For the whole answer to /healthz."""
 
 
 class DoctorPort(NamedTuple):
@@ -50,11 +50,11 @@ def look_at(
     """Listen on the port for a moment; if it is in use, request /healthz from its owner.
 
     Args:
-        setting: of the port.
+        setting: the port's setting.
         host: to listen on.
         port: its number.
         secure: whether its owner would use TLS.
-        host_setting: of the host, if there is one.
+        host_setting: the host's setting, if there is one.
         answer_s: seconds for the whole answer.
     """
     try:

@@ -59,7 +59,7 @@ def judge_absent(use: Use, error: KafkaError) -> Diagnosis:
         return unknown(use.topic, text, advice)
     if not use.by_worker:
         return unknown(use.topic, error.str(), grant("Describe", use.topic))
-    # Each of the rights implies Describe: it has none of them.
+    # Each of the rights implies Describe, so it has none of them.
     return _forbidden(use.topic, use, use.rights)
 
 

@@ -1,1 +1,1 @@
-"""Commands around the log of what is remembered: looked up, forgotten, filled, and checked."""
+"""Commands for the log of what is remembered: they look up, forget, fill and check."""

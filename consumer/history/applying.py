@@ -1,4 +1,4 @@
-"""The command `memory` where MEMORY_STORE is a database: filled from the log, compared with it."""
+"""The command `memory` if MEMORY_STORE is a database: fills it from the log, compares the two."""
 
 import sys
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from consumer.telemetry.memory_metrics import MemoryMetrics
 from consumer.telemetry.metrics import ProcessMetrics
 
 ASIDE: Final = "_verify"
-"""Ends the name of a schema that is filled anew, to be compared with."""
+"""Suffix of a schema that is filled from scratch, to compare with."""
 COMPARING_S: Final = 86_400.0
 
 
@@ -32,7 +32,7 @@ def applying(settings: Settings, metrics: ProcessMetrics, loop: Loop, stop: Stop
     """Fill the database until it is stopped.
 
     Raises:
-        SettingsError: MEMORY_STORE is no database, the database is filled for something else, or
+        SettingsError: MEMORY_STORE is not a database, the database is filled for something else, or
             there is no key or model.
         StoreStoppedError: the database does not answer.
         KafkaStoppedError: the log cannot be read.
@@ -61,8 +61,8 @@ def database_of(settings: Settings) -> Database:
 
 
 def verify_database(settings: Settings, stop: Stop, *, as_json: bool) -> int:
-    """Compare the database with the log; returns the exit code. Those who fill it may go on: they
-    wait for a moment.
+    """Compare the database with the log; returns the exit code. Those who fill it may go on,
+    with a short wait.
 
     Raises:
         SettingsError, StoreStoppedError, KafkaStoppedError: see `applying`.
@@ -78,7 +78,7 @@ def verify_database(settings: Settings, stop: Stop, *, as_json: bool) -> int:
         _aside(database, source, kept, schema + ASIDE) as expected,
     ):
         scan = scan_of(settings, kept, stop)
-        for _ in range(2):  # much, and what came meanwhile
+        for _ in range(2):  # most of it, then what came meanwhile
             fill(expected, scan, view.positions())
         found = live.run(lambda on: _compared(on, database, schema, expected, scan))
     if as_json:
@@ -89,8 +89,8 @@ def verify_database(settings: Settings, stop: Stop, *, as_json: bool) -> int:
 
 
 def rebuild_database(settings: Settings, _: Stop, *, as_json: bool) -> int:
-    """Empty the database, whatever it was filled from; returns the exit code. It is filled by
-    ``memory apply``.
+    """Empty the database, whatever it was filled from; returns the exit code.
+    ``memory apply`` fills it.
 
     Raises:
         SettingsError, StoreStoppedError, KafkaStoppedError: see `applying`.
@@ -108,7 +108,7 @@ def rebuild_database(settings: Settings, _: Stop, *, as_json: bool) -> int:
 
 
 def compact_database(settings: Settings, _: Stop, *, as_json: bool) -> int:
-    """Refuse: PostgreSQL does it.
+    """Refuse: PostgreSQL does this itself.
 
     Raises:
         SettingsError: always.
@@ -127,7 +127,7 @@ def _source(settings: Settings, kept: Kept) -> FilledFrom:
 def _aside(
     database: Database, source: FilledFrom, kept: Kept, schema: str
 ) -> Iterator[PostgresStore]:
-    """An empty store in a schema that is gone afterwards."""
+    """An empty store in a schema that is dropped afterwards."""
     store = open_store(database, source, kept.bounds, schema=schema, rebuild=True)
     try:
         yield store
@@ -139,7 +139,7 @@ def _aside(
 def _compared(
     on: RowConnection, database: Database, schema: str, expected: PostgresStore, scan: LogScan
 ) -> Verified:
-    """Compare a schema with another that is filled up to where it is."""
+    """Compare a schema with another that is filled up to the same positions."""
     holding = PostgresConnection(database, schema, 0, COMPARING_S)
     with closing(holding), on.transaction():
         on.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -150,7 +150,7 @@ def _compared(
                     "SELECT partition, next_offset FROM positions FOR SHARE"
                 ).fetchall()
                 fill(expected, scan, {p: offset for p, offset in positions if offset})
-                on.execute("SELECT FROM store").fetchall()  # the state that is compared
+                on.execute("SELECT FROM store").fetchall()  # takes the snapshot to compare
 
         holding.run(caught_up)
         more = {table: _count(on, schema, schema + ASIDE, table) for table in TABLES}
@@ -179,7 +179,7 @@ def _all(on: RowConnection, schema: str, table: str) -> int:
 
 
 def _claims(on: RowConnection, of: str, ending: str) -> list[str]:
-    """Ids of claims of which a schema has records that the other does not have."""
+    """Ids of claims for which a schema has records that the other lacks."""
     but = of + ending if ending else of.removesuffix(ASIDE)
     query = sql.SQL(
         "SELECT DISTINCT claim_id FROM {} JOIN ("

@@ -14,9 +14,9 @@ from schemas.entities.normal import normaliser
 from schemas.memory import Naming
 
 SPELLED: Final = frozenset({"entity", "forget"})
-"""Commands in which ``--KIND VALUE`` stands for ``--entity KIND=VALUE``."""
+"""Commands in which ``--KIND VALUE`` means ``--entity KIND=VALUE``."""
 OWN: Final = frozenset({"claim", "contract", "entity", "help", "json", "outdated", "yes"})
-"""Their own options: a kind of one of these names needs ``--entity``."""
+"""Their own options: a kind with one of these names needs ``--entity``."""
 
 
 class Named(NamedTuple):
@@ -26,7 +26,7 @@ class Named(NamedTuple):
     name: str
 
     def __repr__(self) -> str:
-        """Without the name, for whatever shows it by accident."""
+        """Without the name, in case it is shown by accident."""
         return f"Named(kind={self.kind!r})"
 
 
@@ -57,7 +57,7 @@ def spelled_out(arguments: Sequence[str]) -> list[str]:
 
 
 def hashed(contract: Contract, secret: bytes, named: Named) -> Naming | None:
-    """What claims of a contract are remembered by that state this name; None if it names nobody.
+    """What claims that state this name are remembered by; None if it names nobody.
 
     Raises:
         SettingsError: the contract has no such kind.
@@ -69,7 +69,7 @@ def hashed(contract: Contract, secret: bytes, named: Named) -> Naming | None:
             f"contract {contract.about.name} names no kind of entity {named.kind!r}: {has}"
         )
     of_kind = [found for found in contract.entities.values() if found.kind == named.kind]
-    # Fields of one kind have one form of names; they may stop at other texts.
+    # Fields of one kind normalise names alike, but may have different stop texts.
     normal = next(filter(None, (normaliser(found)(named.name) for found in of_kind)), None)
     return None if normal is None else Naming(named.kind, hasher(secret, named.kind)(normal))
 

@@ -1,4 +1,4 @@
-"""What the commands around the log do with their options; returns exit codes."""
+"""What the log commands do with their options; returns exit codes."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ from model.history.plan import OUTCOME_DAYS
 from schemas.contract.model import Contract
 
 NOT_ALL_REMEMBERED = 1
-"""Exit code of `remember` if some rows are no claims."""
+"""Exit code of `remember` if some rows are not claims."""
 
 
 def look_up(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
@@ -51,7 +51,7 @@ def forget(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
 
 
 def remember_file(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Write the history of old claims of a file to the log."""
+    """Write the history of old claims in a file to the log."""
     contract = contract_of(options.contract, options.model)
     done = remember(settings, contract, options.data, stop)
     sys.stdout.write(
@@ -78,7 +78,7 @@ def remember_file(settings: Settings, options: argparse.Namespace, stop: Stop) -
 
 
 def check(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
-    """Compute the histories of the latest alerts again."""
+    """Recompute the histories of the latest alerts."""
     as_json: bool = options.json
     return unless_stopped(
         stop, lambda: check_history(settings, options.alerts, stop, as_json=as_json)
@@ -107,7 +107,7 @@ def _contract(settings: Settings, options: argparse.Namespace) -> Contract:
 
 
 def unless_stopped(stop: Stop, act: Callable[[], int]) -> int:
-    """The exit code of what is done, or that of the signal that stopped it."""
+    """The exit code of an action, or that of the signal that stopped it."""
     try:
         return act()
     except StoppedError:

@@ -25,7 +25,7 @@ def claims_of_entity(
     """Print the claims that name someone; returns the exit code.
 
     Raises:
-        SettingsError: no key, another key than that of the log, or no such kind in the contract.
+        SettingsError: no key, a key other than the log's, or no such kind in the contract.
         KafkaStoppedError: the log cannot be read.
         StoppedError: a signal asked to stop.
     """

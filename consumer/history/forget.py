@@ -1,8 +1,10 @@
-"""The command `forget`: null under every key of some claims, in one transaction, and looked after.
+"""The command `forget`: a tombstone for every key of some claims, then a check.
+
+The tombstones of named claims go out in one transaction, those of `--outdated` in several.
 
 Kafka deletes what was written under a key once the log is compacted, and every view drops it when
-it comes to the null. Each null goes into the partition in which its record is, whatever the number
-of partitions was when that was written: in another it would leave the record where it is.
+it reaches the tombstone. Each tombstone goes to the partition of its record, whatever the number of
+partitions was when that was written: in another, it would leave the record where it is.
 """
 
 import datetime as dt
@@ -31,7 +33,7 @@ from schemas.contract.model import Contract
 from schemas.memory import FactKind
 
 AT_ONCE: Final = 10_000
-"""Records of one transaction, of what is outdated: it does not matter if some of it stays."""
+"""Outdated records per transaction: it does not matter if some of them stay."""
 NOT_FORGOTTEN: Final = 1
 """Exit code if the question was not answered with yes, or if something is in the log again."""
 
@@ -58,16 +60,16 @@ def forget_entity(
 
 
 def forget_outdated(settings: Settings, stop: Stop, terminal: TextIO, *, yes: bool) -> int:
-    """Forget what no claim of the latest day in the log, or of a later one, sees any more: what
-    came in more than MEMORY_DAYS before.
+    """Forget what no claim of the latest day in the log, or a later one, sees any more: what came
+    in more than MEMORY_DAYS before that day.
 
     Returns:
         The exit code.
 
     Raises:
-        SettingsError: there is nobody to ask, no model, or the model looks back for longer.
+        SettingsError: there is nobody to ask, no model, or the model looks back further.
         KafkaStoppedError: the log cannot be read or written.
-        StoppedError: a signal asked to stop; what was forgotten until then stays so.
+        StoppedError: a signal asked to stop; what was forgotten by then stays forgotten.
     """
     _refuse_to_ask_nobody(terminal, yes=yes)
     manifest, _ = model_in(settings)
@@ -109,7 +111,7 @@ def _refuse_to_ask_nobody(terminal: TextIO, *, yes: bool) -> None:
 def _writer_if_agreed(
     settings: Settings, stop: Stop, terminal: TextIO, *, yes: bool
 ) -> LogWriter | None:
-    """What forgets, once somebody has agreed; None if nobody does."""
+    """The writer to forget with, once somebody has agreed; None if nobody does."""
     if not (yes or stop.agreed("Forget them for good?", terminal)):
         sys.stderr.write("nothing was forgotten\n")
         return None
@@ -140,7 +142,7 @@ def _forget(
         require_topics(settings, {settings.memory_topic: COUNTS_AND_WRITES})
     stop.gracefully()
     scan = LogScan(settings, stop, own)
-    # What an open transaction holds back would be missed, be it of another worker.
+    # What an open transaction holds back would be missed, even if it is another worker's.
     end = scan.settled()
     found = gathered(scan, end, wanted)
     if not found.places:
@@ -188,16 +190,16 @@ def told(found: Gathered) -> str:
 def _left(
     scan: LogScan, end: LogState, written: LogState, wanted: Sought, found: Gathered
 ) -> Gathered:
-    """What of it is in the log after the nulls: nothing, unless it was written meanwhile.
+    """What is left in the log after the tombstones: nothing, unless it was written meanwhile.
 
     Args:
         scan: of the log.
         end: up to where it was read.
-        written: after the nulls, by partition.
-        wanted: what was to be forgotten.
+        written: next offset after the tombstones, by partition.
+        wanted: what to forget.
         found: what was found of it.
     """
-    # A transaction of somebody else that is still open holds the end back.
+    # Somebody else's transaction that is still open holds the end back.
     now = scan.reached(written)
     gather(scan, end, now, Sought(wanted.claims | found.claim_ids, wanted.named), found)
     return found

@@ -1,4 +1,4 @@
-"""The command `memory`: the store of one worker compared with the log, filled again, compacted."""
+"""The command `memory`: compares one worker's store with the log, refills it, compacts it."""
 
 import sys
 import time
@@ -22,30 +22,30 @@ DIFFERENT: Final = 1
 SHOWN: Final = 20
 
 StoredRow = tuple[str, bytes, bytes]
-"""Of a store: table, key and value."""
+"""A row of a store: table, key and value."""
 
 
 class Verified(Struct, frozen=True, kw_only=True):
-    """How a store compares with the log; what is the same is not counted."""
+    """How a store compares with the log."""
 
     equal: bool
     rows: int
-    """Of both, each counted once."""
+    """Of both stores, each counted once."""
     more: dict[str, int]
     """Rows by table that the log does not account for."""
     fewer: dict[str, int]
     """Rows by table that the store lacks."""
     claims: tuple[str, ...]
-    """Ids of the first claims of which something else is stored than the log says."""
+    """Ids of the first claims for which the store differs from the log."""
 
 
 def verify(settings: Settings, stop: Stop, *, as_json: bool) -> int:
     """Compare the store of this INSTANCE_ID with the log; returns the exit code.
 
-    The store first reads on to where the log ends now, as at every start.
+    The store first reads up to the current end of the log, as at every start.
 
     Raises:
-        SettingsError: there is none, a process has it, or another key.
+        SettingsError: there is none, a process has it, or it has another key.
         KafkaStoppedError: the log cannot be read.
         StoppedError: a signal asked to stop.
     """
@@ -148,7 +148,7 @@ def rebuild(settings: Settings, stop: Stop, *, as_json: bool) -> int:
 
 
 def compact(settings: Settings, _: Stop, *, as_json: bool) -> int:
-    """Make the file of this INSTANCE_ID as small as what is in it; returns the exit code.
+    """Shrink the file of this INSTANCE_ID to what is in it; returns the exit code.
 
     Raises:
         SettingsError, KafkaStoppedError: see `verify`.

@@ -43,12 +43,12 @@ class EntityListing(Struct, frozen=True, kw_only=True):
 
 
 def listing(kind: str, facts: Iterable[LogFact], named: Namings) -> EntityListing:
-    """List the claims that name one of these.
+    """List the claims that name one of some entities.
 
     Args:
         kind: what they are.
-        facts: of the log, all that there are about these claims.
-        named: whom.
+        facts: all that the log has about these claims.
+        named: the entities.
     """
     claims: dict[str, list[RememberedClaim]] = defaultdict(list)
     findings: dict[str, list[RememberedFinding]] = defaultdict(list)
@@ -121,7 +121,7 @@ _FINDINGS = {None: "-", True: "fraud", False: "not fraud"}
 
 
 def summary(found: EntityListing, which: str = "") -> str:
-    """How many there are of what; `which` goes before the word *claims*."""
+    """The counts in one sentence; `which` goes before the word *claims*."""
     count = len(found.claims)
     return (
         f"{count:,} {which}{'claim' if count == 1 else 'claims'} with this {found.kind}, on "

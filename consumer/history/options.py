@@ -1,4 +1,4 @@
-"""The options of the commands around the log; nothing here is imported that a worker lacks."""
+"""The options of the log commands; nothing is imported here that a worker lacks."""
 
 import argparse
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from consumer.history.asked import entity
 from model.cli.argument_types import whole
 
 ALERTS: Final = 1_000
-"""Checked by `check-history`."""
+"""How many `check-history` checks."""
 CONTRACT: Final = "contract of the claims (that of the model in MODEL_DIR)"
 
 
 def add_entity_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
-    """Whom `entity` and `forget` are about; returns the group of which one has to be given."""
+    """Whom `entity` and `forget` are about; returns the group, one of which must be given."""
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument(
         "--entity",
@@ -58,7 +58,7 @@ def add_remember_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_check_options(parser: argparse.ArgumentParser) -> None:
-    """How much `check-history` computes again."""
+    """How much `check-history` recomputes."""
     parser.add_argument(
         "--alerts", type=whole, default=ALERTS, metavar="N", help="the latest so many (%(default)s)"
     )
@@ -70,7 +70,7 @@ def add_store_options(parser: argparse.ArgumentParser, apply: Callable[..., int 
 
     Args:
         parser: of the command.
-        apply: what is done until it is stopped.
+        apply: what `memory apply` does until it is stopped.
     """
     commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
     for name, said in (

@@ -1,6 +1,6 @@
-"""The command `remember`: the history of old claims, from a file into the log.
+"""The command `remember`: writes the history of old claims from a file to the log.
 
-A row of a file always has the same keys, so that a file can be remembered again: nothing changes.
+A row of a file always has the same keys, so remembering a file again changes nothing.
 """
 
 import datetime as dt
@@ -37,7 +37,7 @@ from schemas.tables.claims import ReadRow, open_claims
 from schemas.tables.rows import TableError
 
 ROWS: Final = 4_000
-"""Of one transaction."""
+"""Per transaction."""
 
 
 class RememberedFile(NamedTuple):
@@ -46,17 +46,17 @@ class RememberedFile(NamedTuple):
     claims: int
     findings: int
     undated: int
-    """Claims of unknown day of report: they have no history and are part of none."""
+    """Claims with no known report date: they have no history and are part of none."""
     undecided: int
-    """Labels of which it is not known when they were found, though of others it is."""
+    """Labels with no known decision date, in a file where others have one."""
     assumed: bool
-    """Whether findings are dated by the report of their claims, as the file says nothing."""
+    """Whether findings are dated by the report of their claims, as the file does not date them."""
     rejected: int
     stopped: bool
 
 
 def source_of(data: Path, row: int) -> Source:
-    """Where a fact comes from that a row of a file states: no topic has a colon in its name."""
+    """The source of a fact stated in a row of a file: no topic has a colon in its name."""
     return Source(f"file:{blake2b(data.name.encode(), digest_size=8).hexdigest()}", 0, row)
 
 
@@ -65,13 +65,13 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
 
     Args:
         settings: topic, connection and key.
-        contract: what the claims are.
+        contract: of the claims.
         data: the file; see `schemas.tables.opening.open_table`.
         stop: ends it between two transactions.
 
     Raises:
         SettingsError: no key; the file cannot be read, or lacks a column; or the contract names
-            nobody, or not when claims are reported.
+            nobody, or does not say when claims are reported.
         KafkaStoppedError: Kafka does not answer or refuses; it says how many are remembered.
     """
     _refuse_without(contract)
@@ -120,7 +120,7 @@ def _refuse_without(contract: Contract) -> None:
 
 
 def _states_when(data: Path, contract: Contract, stop: Stop) -> bool:
-    """Whether any row says when its label was decided; whatever it is, if it was asked to stop."""
+    """Whether any row says when its label was decided; meaningless if it was asked to stop."""
     if not contract.decided_path:
         return False
     with open_claims(data, contract) as file:
@@ -136,7 +136,7 @@ def _good(
     tell: Callable[[str], object],
     today: dt.date,
 ) -> list[ReadRow]:
-    """The rows that can be remembered; lines about the others are told."""
+    """The rows that can be remembered; the others are reported."""
     good = []
     for row in rows:
         fault = row.fault or _time_fault(row, contract, today)
@@ -149,8 +149,8 @@ def _good(
 
 
 def _time_fault(row: ReadRow, contract: Contract, today: dt.date) -> CellFault | None:
-    """What is wrong with a day on which something became known: the log begins in 1970, and what
-    has not happened yet would be hidden until then.
+    """What is wrong with a day on which something became known: the log begins in 1970, and a fact
+    from the future would be hidden until then.
     """
     name = contract.event.time or ""
     for where, day in (
@@ -172,7 +172,7 @@ def _records(
     data: Path,
     done: RememberedFile,
 ) -> tuple[list[Record], RememberedFile]:
-    """The records of some rows, and what has become of the file with them."""
+    """The records of some rows, and the file's counts including them."""
     claims = [row.claim for row in rows]
     days = report_days(contract, claims)
     dated = np.flatnonzero(days != UNDATED).tolist()

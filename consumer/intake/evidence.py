@@ -20,7 +20,7 @@ from schemas.decoding.refusal import RefusedError
 log = logging.getLogger(__name__)
 
 CLOCK_MARGIN_MS: Final = 5_000
-"""Limit for a worker's clock stepping back or differing from a broker that sets timestamps."""
+"""Margin for a worker's clock stepping back, or differing from the timestamping broker's."""
 TIMEOUT_S: Final = 5.0
 READING: Final[dict[str, Any]] = {
     "fetch.queue.backoff.ms": 10,

@@ -1,4 +1,4 @@
-"""Posted claims on their way to the claims topic: each request waits until Kafka has its own."""
+"""Posted claims on their way to the claims topic: each request waits until Kafka has its claims."""
 
 import asyncio
 import contextlib
@@ -21,12 +21,12 @@ from consumer.web.forwarding import Untaken
 log = logging.getLogger(__name__)
 
 WITHIN_S: Final = 4.0
-"""After which the client gives a record up; less than a stopping server waits for requests."""
+"""After this the client gives up on a record; less than a stopping server waits for requests."""
 MARGIN_S: Final = 1.5
 """The client looks for such records once a second."""
 TICK_S: Final = 0.1
 QUIET_S: Final = 1.0
-"""For which the same error is not logged again: an outage has one for each claim."""
+"""For this long the same error is not logged again: an outage causes one per claim."""
 
 _UNTAKEN: Final = {
     KafkaError.MSG_SIZE_TOO_LARGE: Untaken.TOO_LARGE,
@@ -36,10 +36,10 @@ _UNTAKEN: Final = {
 
 @dataclass(frozen=True)
 class ForwardingLimits:
-    """How long a request waits, and how much of all requests together may wait at once.
+    """How long a request waits, and how much may wait at once over all requests.
 
     Attributes:
-        records: not acknowledged yet; requests beyond them are refused.
+        records: not acknowledged yet; requests beyond this are refused.
         size: bytes of those records; likewise.
         answer_s: seconds after which a record without a report has timed out.
     """
@@ -50,10 +50,10 @@ class ForwardingLimits:
 
 
 class Waiting:
-    """What has become of the records of one request."""
+    """What has become of one request's records."""
 
     def __init__(self, count: int) -> None:
-        """Expect so many reports. On the event loop."""
+        """Expect `count` reports. Called on the event loop."""
         self._found: list[Untaken | None] = [Untaken.TIMEOUT] * count
         self._left = count
         self._loop = asyncio.get_running_loop()
@@ -62,7 +62,7 @@ class Waiting:
         self._ended = False
 
     def report(self, number: int, found: Untaken | None) -> None:
-        """What has become of a record; once for each, from any thread."""
+        """Note what has become of a record; called once for each, from any thread."""
         with self._lock:
             self._found[number] = found
             self._left -= 1
@@ -71,7 +71,7 @@ class Waiting:
                 self._loop.call_soon_threadsafe(self._wake)
 
     async def answer(self, seconds: float) -> list[Untaken | None]:
-        """Wait for every report, or so long; a record without one has timed out."""
+        """Wait for every report, at most this long; a record without one has timed out."""
         try:
             await asyncio.wait([self._all], timeout=seconds)
         finally:
@@ -94,7 +94,7 @@ class Forwarder:
         clock: Callable[[], float] = time.monotonic,
         limits: ForwardingLimits = ForwardingLimits(),
     ) -> None:
-        """Produce to the topic; the clock, in seconds, is that of the log."""
+        """Produce to the topic; the clock, in seconds, limits repeated warnings."""
         self._producer = producer
         self._topic = topic
         self._clock = clock
@@ -106,7 +106,7 @@ class Forwarder:
         self._logged: dict[int, float] = {}
 
     async def take(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
-        """Produce records and wait until all are acknowledged, at most `answer_s` of the limits.
+        """Produce records and wait until all are acknowledged, at most the limits' `answer_s`.
 
         Returns:
             For each, None if it is in the topic, otherwise why that is not known.
@@ -133,7 +133,7 @@ class Forwarder:
                 )
 
     def broken(self) -> str | None:
-        """A check of health: the producer can be used."""
+        """A health check: the producer can be used."""
         return self._fatal
 
     def unknown(self) -> str | None:
@@ -215,6 +215,6 @@ class Forwarder:
 
 
 def _size(record: Record) -> int:
-    """Bytes of what a client sends: an array's headers are those of each of its claims."""
+    """Bytes that a client sends: an array's headers are repeated for each of its claims."""
     headers = sum(len(name) + len(value or b"") for name, value in record.headers or ())
     return len(record.key or b"") + len(record.value or b"") + headers

@@ -14,7 +14,7 @@ def snapshot(consumer: Consumer) -> bytes | None:
     """Current group metadata of the consumer; None if it has no generation.
 
     A member that was expelled but not yet notified has none (-1; 0 while joining under the
-    consumer protocol). Nobody fences offsets sent with it once the group is empty.
+    consumer protocol). Offsets sent with it are not fenced once the group is empty.
     """
     metadata: bytes = consumer.consumer_group_metadata()
     return metadata if generation(metadata) > 0 else None

@@ -1,4 +1,4 @@
-"""Start offsets of partitions: what the group has committed, else where reading was started."""
+"""Start offsets of partitions: what the group has committed, or else where reading started."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Offsets:
 
         Under read_committed the broker returns nothing while the outcome of a transaction that
         contains offsets of these partitions is unknown (KIP-447). A partition without a committed
-        offset is read from where it was started before: applying auto.offset.reset again after an
+        offset is read from where it started before: applying auto.offset.reset again after an
         abort would skip what has arrived since.
 
         Raises:
@@ -134,8 +134,8 @@ class Offsets:
     def keep(self, partitions: Sequence[TopicPartition]) -> None:
         """These form a new assignment; all others belong to other workers.
 
-        An eager rebalance takes all partitions away first. Nobody read those that come back in
-        between, so their start offsets are still valid.
+        An eager rebalance takes all partitions away first. Nobody has read those that come
+        back meanwhile, so their start offsets are still valid.
         """
         kept = {(place.topic, place.partition) for place in partitions}
         self.begun = {place: offset for place, offset in self.begun.items() if place in kept}

@@ -1,4 +1,4 @@
-"""The intake of posted claims that API_FORWARD enables, put together."""
+"""Assembles the intake of posted claims that API_FORWARD enables."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ IMPOSED: Final = {
     "delivery.timeout.ms": str(int(WITHIN_S * 1_000)),
     "message.timeout.ms": "",  # another name of the one above
 }
-"""What the environment does not decide."""
+"""Properties that the environment cannot change."""
 
 
 class Intake(NamedTuple):
-    """What becomes of posted claims, in the terms of the server: by default, nothing."""
+    """What becomes of posted claims, in the server's terms: by default, nothing."""
 
     take: Take | None = None
     """Produces them."""
@@ -34,10 +34,10 @@ class Intake(NamedTuple):
 
 
 def producer_settings(settings: Settings) -> Settings:
-    """Settings of a producer that sends at once and gives a record up in time.
+    """Settings of a producer that sends at once and gives up on a record in time.
 
-    A batch holds more than one record only up to 64 kB: Kafka refuses a batch that does not fit the
-    topic as a whole, and the sender of a claim that is refused as too large does not try again.
+    A batch of several records has at most 64 kB: Kafka refuses a batch that does not fit the topic
+    as a whole, and the sender of a claim refused as too large does not try again.
     """
     own = {name: value for name, value in settings.librdkafka.items() if name not in IMPOSED}
     librdkafka = {"linger.ms": "0", **own, **{n: v for n, v in IMPOSED.items() if v}}
@@ -46,7 +46,7 @@ def producer_settings(settings: Settings) -> Settings:
 
 @contextlib.contextmanager
 def intake(settings: Settings) -> Iterator[Intake]:
-    """The intake that API_FORWARD enables, while the body runs; what is in flight is waited for.
+    """The intake that API_FORWARD enables, while the body runs; then waits for what is in flight.
 
     Raises:
         KafkaStoppedError: the claims topic or the right to write to it is missing.

@@ -1,4 +1,4 @@
-"""Whether the claims topic can be written to, asked in the background for a check of readiness."""
+"""Whether the claims topic can be written to, asked in the background for a readiness check."""
 
 import logging
 import threading
@@ -24,7 +24,7 @@ class AsksForTopics(Protocol):
 
 
 class Reachable:
-    """What Kafka last said of a topic."""
+    """What Kafka last said about a topic."""
 
     def __init__(self, client: AsksForTopics, topic: str) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class Reachable:
         self._stopping = threading.Event()
 
     def fault(self) -> str | None:
-        """A check of readiness: Kafka answers, and the topic has a leader."""
+        """A readiness check: Kafka answers, and the topic has a leader."""
         return self._fault
 
     def watched(self) -> AbstractContextManager[None]:

@@ -69,7 +69,7 @@ class Poll(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """What is in the way now."""
+    """What is blocking now."""
 
     waited_s: float
     unstable: Sequence[Place]
@@ -106,13 +106,13 @@ class ClaimSource:
         Args:
             settings: topic, group and waiting time.
             settle: called before partitions are given up; returns when no transaction with
-                offsets of theirs is in flight.
+                their offsets is in flight.
             busy: returns True if a batch could not be published yet anyway.
             take_over: determines where to start.
             stalled: called repeatedly while an open transaction prevents partitions from being
                 taken over.
             connect: makes the client, with this configuration.
-            clock: seconds, by which every wait is measured.
+            clock: in seconds; measures every wait.
         """
         self._settings = settings
         self._clock = clock
@@ -164,7 +164,7 @@ class ClaimSource:
         return self._sorted(messages) if self._first or self._done else Poll(messages, False)
 
     def _sorted(self, messages: list[Message]) -> Poll:
-        """Skip claims that have an outcome; only the first time after a takeover."""
+        """Skip claims that already have an outcome; only the first time after a takeover."""
         first, done, offsets, rest = {}, Counter[Place](), {}, []
         for message in messages:
             place, offset = _place(message)
@@ -237,7 +237,7 @@ class ClaimSource:
             self._void_since = self._clock()
 
     def _rewound(self) -> bool:
-        """Rewind, if that is due; False while the broker does not report where to.
+        """Rewind, if due; False while the broker does not report where to.
 
         Callbacks are served in between: under the consumer protocol a fenced member gets no
         offsets before it has given up its partitions in a callback. So a snapshot taken before
@@ -305,11 +305,11 @@ class ClaimSource:
         self._refresh = False
         if self._settings.group_protocol == "classic":
             self._offsets.keep(partitions)
-        # If the broker does not answer yet, the following rewind finds the place: waiting here
-        # could block the very callback that is the reason. Until then the partitions stand at
-        # their ends, as what is read before the rewind is void. Left without a place, the client
-        # asks for the committed offsets itself, once: refused as a whole, for instance by a broker
-        # that is not the coordinator yet, it never starts to read, now or later
+        # If the broker does not answer yet, the rewind that follows finds the offset: waiting here
+        # could block the very callback that is the cause. Until then the partitions stand at
+        # their ends, as what is read before the rewind is void. Without an offset, the client
+        # asks for the committed ones itself, once: if that is refused as a whole, for instance by
+        # a broker that is not the coordinator yet, it never starts to read, now or later
         # (rd_kafka_assignment_apply_offsets in librdkafka 2.16).
         start = self._offsets.find(partitions, OFFSETS_TIMEOUT_S)
         if start is None:
@@ -346,7 +346,7 @@ class ClaimSource:
         """Records that can be read but are not committed, by partition, from the last fetch.
 
         Deleted records and those held back by an open transaction cannot be read. If nothing is
-        in flight the position counts: unlike the committed offset it is also past the markers
+        in flight the position counts: unlike the committed offset, it is also past the markers
         that producers' transactions leave at the end of a partition.
 
         Args:

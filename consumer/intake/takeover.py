@@ -135,7 +135,7 @@ class TakeOver:
         return starts
 
     def _receipt(self, place: Place, text: str | None) -> Receipt | None:
-        """The receipt to be checked, None if that is not needed."""
+        """The receipt to check, None if there is no need."""
         if not self._distrust and self._receipts.is_last(place, text):
             return None
         return Receipt.parse(text)

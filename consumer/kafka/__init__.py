@@ -1,1 +1,1 @@
-"""Access to Kafka: clients, topics, and everything shared by rooms that read or write."""
+"""Access to Kafka: clients, topics, and everything shared by packages that read or write."""

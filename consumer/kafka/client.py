@@ -100,7 +100,7 @@ TRANSIENT: Final = frozenset(
 """Errors that the client recovers from by itself."""
 
 NEVER_S: Final = 3_600.0
-"""For a request to a coordinator. If the client itself gives up while it looks for the coordinator,
+"""For a request to a coordinator. If the client itself gives up while looking for the coordinator,
 it aborts the process when it finds it (librdkafka 2.16 drops its reference to the request twice). A
 caller that stops waiting has to discard the client instead."""
 REASON_S: Final = 120.0
@@ -176,7 +176,7 @@ def onlooker_config(settings: Settings, isolation: str) -> Config:
 def _fetched_at_most(settings: Settings) -> Config:
     """A fetch that fits KAFKA_RECEIVE_MESSAGE_MAX_BYTES, if that is less than the client's 50 MB.
 
-    The client demands 512 bytes more for a response than for what is fetched.
+    The client requires 512 bytes more for a response than for the data fetched.
     """
     limit = settings.librdkafka.get("receive.message.max.bytes", "")
     if not limit.isdecimal() or int(limit) >= FETCH_MAX_BYTES + RESPONSE_BYTES:

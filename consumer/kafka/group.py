@@ -33,7 +33,7 @@ Wait = Callable[[Iterable[Future[Any]]], None]
 
 
 def limit_s(timeout_s: float = TIMEOUT_S) -> float:
-    """How long to wait for all of the answers of one round of requests, in seconds.
+    """How long to wait for all answers to one round of requests, in seconds.
 
     Args:
         timeout_s: maximum duration of one request.
@@ -73,7 +73,7 @@ class Group(NamedTuple):
 
     partitions: Mapping[int, Partition]
     owned: frozenset[int]
-    """Those assigned to a member; none of a classic group while it rebalances."""
+    """Those assigned to a member; none while a classic group rebalances."""
 
     @property
     def unowned(self) -> frozenset[int]:
@@ -85,7 +85,7 @@ def reader(settings: Settings) -> Consumer:
     """A consumer that reads a group's offsets without being a member of the group.
 
     An AdminClient can be asked for them too, but crashes if the coordinator of the group has moved
-    (librdkafka 2.16 looks for it again by way of a membership that an AdminClient does not have).
+    (librdkafka 2.16 looks for it again through a membership that an AdminClient does not have).
     """
     return make_onlooker(settings, "read_uncommitted")
 
@@ -105,7 +105,7 @@ def ask(
         reader: of the group's offsets; see `reader`.
         group: `group.id`.
         topic: the topic the group reads.
-        wait: returns when all of the futures are done; else raises, within a few `timeout_s`.
+        wait: returns when all futures are done; otherwise raises, within a few `timeout_s`.
         timeout_s: maximum duration of a request, in seconds.
 
     Raises:

@@ -35,7 +35,7 @@ class Ends:
         return self._ask(self.places(), IsolationLevel.READ_UNCOMMITTED)
 
     def stable(self) -> dict[Place, int]:
-        """Where reading of committed records ends now, of each partition.
+        """Where reading of committed records ends now, for each partition.
 
         Raises:
             KafkaException: Kafka does not answer.

@@ -57,8 +57,8 @@ def wanted(settings: Settings, partitions: int, replication: int) -> list[NewTop
         topic(settings.outcomes_topic, MONTH_MS, CLAIM_BYTES),
     ]
     if settings.memory is Remember.ON:
-        # What is forgotten is gone from the disks within a week, and every view has heard of it
-        # that follows the log at least once a month.
+        # What is forgotten is gone from the disks within a week, and every view that follows the
+        # log at least once a month hears of it.
         kept = {
             "cleanup.policy": "compact",
             "max.compaction.lag.ms": WEEK_MS,
@@ -148,16 +148,16 @@ class KeptLog(NamedTuple):
     """A topic that keeps the latest record of each key."""
 
     topic_id: str
-    """Changes if the topic is deleted and made again."""
+    """Changes if the topic is deleted and recreated."""
     tombstones_s: float
-    """Seconds for which it tells that a key was forgotten (``delete.retention.ms``)."""
+    """Seconds for which it shows that a key was forgotten (``delete.retention.ms``)."""
 
 
 def require_log(settings: Settings) -> KeptLog:
     """Refuse to remember in a topic that does not keep what is remembered.
 
     Raises:
-        KafkaStoppedError: there is no such topic, records of it are deleted with time, or Kafka
+        KafkaStoppedError: there is no such topic, its records are deleted over time, or Kafka
             does not answer.
     """
     client, name = admin(settings), settings.memory_topic

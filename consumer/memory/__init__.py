@@ -1,1 +1,1 @@
-"""What is remembered of the people and things in claims: the log, its local view, and recalling."""
+"""What is remembered about people and things in claims: the log, its local view, and recall."""

@@ -1,4 +1,4 @@
-"""A worker's memory put together from the settings."""
+"""A worker's memory, assembled from the settings."""
 
 import logging
 import time
@@ -50,9 +50,9 @@ def make_memory(
 
     Args:
         settings: topic, store and key.
-        scorer: the model: says what its history is computed from.
+        scorer: the model; it says what its history is computed from.
         metrics: where counts go.
-        beside: a model beside that one asks for histories as well.
+        beside: a model beside that one uses histories as well.
 
     Raises:
         SettingsError, KafkaStoppedError, StoreStoppedError: see `opened`.
@@ -74,15 +74,15 @@ def opened(
 
     Args:
         settings: topic, store and key.
-        scorer: the model: says what its history is computed from.
+        scorer: the model; it says what its history is computed from.
         metrics: where counts go.
-        suffix: of the store's name, for processes that are no workers.
-        kept_by: checks how the topic keeps what is remembered, and says what it found.
-        patience_s: seconds for which a database that does not answer is waited for.
+        suffix: of the store's name, for processes that are not workers.
+        kept_by: checks how the topic keeps what is remembered, and returns what it found.
+        patience_s: seconds to wait for a database that does not answer.
 
     Raises:
-        SettingsError: the key cannot be read, the store is of another key or in use, the contract
-            names nobody to remember, or the model looks back for longer than MEMORY_DAYS.
+        SettingsError: the key cannot be read, the store has another key or is in use, the contract
+            names nobody to remember, or the model looks back further than MEMORY_DAYS.
         KafkaStoppedError: there is no topic that keeps what is remembered, or no answer.
         StoreStoppedError: the database does not answer, or nobody fills it.
     """
@@ -118,7 +118,7 @@ def _in_database(
     kept: KeptLog,
     patience_s: float,
 ) -> tuple[View, LogFollower, PendingClaims]:
-    """A database that others fill, what says how far it is, and claims that it may not have."""
+    """A database that others fill, what tracks how far it is, and claims it may not have yet."""
     require_psycopg()
     # psycopg is optional
     from consumer.memory.postgres.applier import source_of  # noqa: PLC0415
@@ -131,7 +131,7 @@ def _in_database(
 
 
 def require_psycopg() -> None:
-    """Check that the client of PostgreSQL is installed.
+    """Check that the PostgreSQL client is installed.
 
     Raises:
         SettingsError: it is not, or its library is missing.
@@ -148,7 +148,7 @@ def require_psycopg() -> None:
 def current_store(
     path: Path, kinds: Sequence[EntityKind], bounds: Bounds, fingerprint: str, kept: KeptLog
 ) -> MemoryStore:
-    """The store in a folder; an empty one if the log may not tell any more what it missed.
+    """The store in a folder; an empty one if the log may no longer say what it missed.
 
     Raises:
         SettingsError: see `open_store`.
@@ -167,7 +167,7 @@ def current_store(
 
 
 def refuse_short_memory(settings: Settings, bounds: Bounds) -> None:
-    """Refuse a model that sees what MEMORY_DAYS allows to forget: its scores would change.
+    """Refuse a model that sees what MEMORY_DAYS lets be forgotten: its scores would change.
 
     Raises:
         SettingsError: it does.
@@ -180,13 +180,13 @@ def refuse_short_memory(settings: Settings, bounds: Bounds) -> None:
 
 
 def logs_of(settings: Settings) -> dict[str, frozenset[str]]:
-    """What a worker reads and writes besides claims and outcomes, with the rights for that."""
+    """What a worker reads and writes besides claims and outcomes, with the rights it needs."""
     return {settings.memory_topic: READS_AND_WRITES} if settings.memory is Remember.ON else {}
 
 
 @contextmanager
 def loaded(memory: Memory | None, topic: str, loop: Loop, stop: Stop) -> Iterator[bool]:
-    """Close the memory after the body, and have it read the log before.
+    """Have the memory read the log before the body, and close it afterwards.
 
     Args:
         memory: None if nothing is remembered.
@@ -215,13 +215,13 @@ class Loads(Protocol):
 def read_first(
     reader: Loads, topic: str, stop: Stop, turned: Callable[[], object] = lambda: None
 ) -> bool:
-    """Read the log, and tell how far it is; False if it was asked to stop before the end.
+    """Read the log and report progress; False if it was asked to stop before the end.
 
     Args:
         reader: of the log.
         topic: the log.
         stop: obeyed meanwhile.
-        turned: called again and again, as a sign of life.
+        turned: called repeatedly, as a sign of life.
     """
     stop.gracefully()
     log.info("reading %s: no claim is scored before it has been read", topic)
@@ -236,7 +236,7 @@ def store_path(settings: Settings, suffix: str = "") -> Path:
 
 
 def _aloud(topic: str, turned: Callable[[], object]) -> Callable[[int, int], None]:
-    """Reports progress, every few seconds; and each time that the process is alive."""
+    """Logs progress every few seconds, and reports on each call that the process is alive."""
     due = time.monotonic() + TELL_EVERY_S
 
     def progress(done: int, all_of_it: int) -> None:

@@ -1,4 +1,4 @@
-"""From claims to records of the log, and from records of the log to facts. Pure."""
+"""Turns claims into log records, and log records into facts. Pure."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ class Noted(NamedTuple):
 
 
 class NoFactError(ValueError):
-    """A record of the log is none of this release; the message says why."""
+    """Not a record that this release writes; the message says why."""
 
 
 def known_at(message: Message, now: dt.datetime) -> int:
     """When a claim came in, in milliseconds since 1970.
 
-    That is the timestamp of its record; but now if it has none, or one in the future, with which
-    its fact would be hidden until then.
+    That is the timestamp of its record, or now if it has none or one in the future, which would
+    hide its fact until then.
     """
     _, stated = message.timestamp()
     present = int(now.timestamp() * 1_000)
@@ -52,7 +52,7 @@ def known_at(message: Message, now: dt.datetime) -> int:
 
 
 def claim_fact(said: RememberedClaim) -> ClaimFact:
-    """The fact in a record of the log, as a history in days has it."""
+    """The fact in a log record, dated to the day, as histories use it."""
     return ClaimFact(
         claim=claim_ref(said.claim_id),
         known_at=start_of_day(said.known_at),
@@ -63,11 +63,11 @@ def claim_fact(said: RememberedClaim) -> ClaimFact:
 
 
 class NoteTaker:
-    """Notes what a contract's claims are remembered by.
+    """Makes the keys and records that a contract's claims are remembered by.
 
     Args:
-        contract: what the claims are.
-        secret: key of the hashes, as `model.history.keys.read_secret` gives it.
+        contract: of the claims.
+        secret: key of the hashes, as returned by `model.history.keys.read_secret`.
     """
 
     def __init__(self, contract: Contract, secret: bytes) -> None:
@@ -87,13 +87,13 @@ class NoteTaker:
         sources: Sequence[Source],
         moments: Sequence[int],
     ) -> Noted:
-        """The records of some claims, and the facts as the view is going to have them.
+        """The records of some claims, and their facts as the view will have them.
 
         Args:
             claims: of the contract.
-            keys: of each.
+            keys: of each claim.
             sources: the record that each came in.
-            moments: when, see `known_at`.
+            moments: when each came in; see `known_at`.
         """
         noted = Noted([], [])
         event, kinds = self._event, self._kinds
@@ -117,7 +117,7 @@ class NoteTaker:
         return noted
 
 
-# What a NamedTuple is called by is a function in Python; these are its equals in C.
+# A NamedTuple's constructor is a Python function; these are its equivalents in C.
 _naming: Final = partial(tuple.__new__, Naming)
 _record: Final = partial(tuple.__new__, Record)
 _claimed: Final = partial(tuple.__new__, Claimed)
@@ -142,12 +142,12 @@ def finding_record(claim_id: str, moment: int, source: Source, *, fraud: bool) -
 
 
 def check_key(found: LogFact, fingerprint: str, message: Message) -> None:
-    """Check that a record was hashed with the key at hand.
+    """Check that a record was hashed with the configured key.
 
     Args:
-        found: what it says.
+        found: what the record says.
         fingerprint: of the key.
-        message: it is in this one.
+        message: the record.
 
     Raises:
         SettingsError: it was not.
@@ -163,10 +163,10 @@ def check_key(found: LogFact, fingerprint: str, message: Message) -> None:
 
 
 def log_fact(key: bytes | None, value: bytes | None) -> LogFact:
-    """What a record of the log says.
+    """What a log record says.
 
     Raises:
-        NoFactError: it is no record that this release writes.
+        NoFactError: it is not a record that this release writes.
         msgspec.MsgspecError, UnicodeDecodeError, RecursionError: see `schemas.unreadable`.
     """
     place = read_key(key)

@@ -1,4 +1,4 @@
-"""Claims of this process that have not come back from the log yet, so no view has them."""
+"""This process's claims that it has not read back from the log yet, so no view has them."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -10,8 +10,8 @@ from model.history.facts import ClaimFact
 from model.history.store import EntityKey
 
 MOST: Final = 50_000
-"""Claims that are kept. More are pending only while something holds back all readers of the log;
-then scoring goes on without the oldest, and claims know less, and say for how long."""
+"""How many claims are kept. More are pending only while something holds up all readers of the log;
+scoring then goes on without the oldest, so claims know less, and say how far behind they are."""
 
 
 class Claimed(NamedTuple):
@@ -24,7 +24,7 @@ class Claimed(NamedTuple):
 
 
 class PendingClaims:
-    """Batches in the order in which they were scored; what is aborted never happened."""
+    """Batches in the order in which they were scored; an aborted one leaves no trace."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -56,16 +56,16 @@ class PendingClaims:
                 else:
                     facts[key] = fact
         self._uncommitted.append([claimed.key for claimed in batch])
-        # The first of a dictionary is looked for among those that were removed: once a batch.
+        # Finding a dictionary's first keys scans past removed ones: done once per batch.
         for key in list(islice(self._claims, max(0, len(self._claims) - self._most))):
             self._forget(key)
 
     def committed(self) -> None:
-        """The earliest batch that is not committed is now: the view will bring it."""
+        """The earliest uncommitted batch has been committed: the view will bring it."""
         self._uncommitted.popleft()
 
     def void(self) -> None:
-        """What is not committed is going to be read and scored again."""
+        """What is not committed will be read and scored again."""
         for batch in self._uncommitted:
             for key in batch:
                 self._forget(key)

@@ -1,4 +1,4 @@
-"""What the HTTP endpoint knows of earlier claims: it reads the log, and writes nothing to it."""
+"""What the HTTP endpoint knows about earlier claims: it reads the log but never writes to it."""
 
 import datetime as dt
 import logging
@@ -25,14 +25,14 @@ from model.scoring.scorer import Scorer
 log = logging.getLogger(__name__)
 
 WAIT_S: Final = 0.2
-"""For records of the log, again and again, in a thread of its own."""
+"""Between reads of the log, in a thread of its own."""
 SUFFIX: Final = "-serve"
 PATIENCE_S: Final = 3.0
 """For a database that does not answer: whoever posts a claim waits meanwhile."""
 
 
 class KnownToServe(NamedTuple):
-    """What is known of posted claims, in the terms of the server: by default, nothing."""
+    """What is known about posted claims, in the server's terms: by default, nothing."""
 
     recall: Callable[[Sequence[Any], BatchScorer], Recalled | None] = lambda *_: None
     healthy: tuple[Check, ...] = ()
@@ -41,7 +41,7 @@ class KnownToServe(NamedTuple):
 
 
 class Following:
-    """Follows the log in a thread while claims are asked about in another."""
+    """Follows the log in one thread while claims are looked up in another."""
 
     def __init__(self, made: Opened) -> None:
         self._made = made
@@ -50,7 +50,7 @@ class Following:
         self._fault: str | None = None
 
     def recall(self, claims: Sequence[Any], scorer: BatchScorer) -> Recalled | None:
-        """What is known of claims that came in today; None for a model without history."""
+        """What is known about claims that came in today; None for a model without history."""
         plan, event = scorer.history, scorer.decoder.contract.event
         if plan is None:
             return None
@@ -74,7 +74,7 @@ class Following:
             return links_of(self._made.view, asked, rows)
 
     def broken(self) -> str | None:
-        """A check of health: the log is followed."""
+        """A health check: the log is being followed."""
         return self._fault
 
     @contextmanager
@@ -92,7 +92,7 @@ class Following:
             log.exception("the log is not followed any more")
 
     def _step(self) -> None:
-        # The wait is not under the lock: claims are asked about meanwhile.
+        # Wait outside the lock: claims are looked up meanwhile.
         self._stopping.wait(WAIT_S)
         with self._lock, self._made.counts.seconds.labels("apply").time():
             self._made.tail.step()

@@ -1,4 +1,4 @@
-"""Recalls what is known of the people and things in a batch, and notes the batch for later ones."""
+"""Recalls what is known about people and things in a batch, and notes the batch for later ones."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +21,13 @@ from schemas.alert import Source
 def links_of(
     view: View, asked: Sequence[Asked], rows: Sequence[int]
 ) -> Mapping[int, Sequence[Link]]:
-    """Earlier claims that name the same persons, of some of the claims that were asked about."""
+    """For some of the claims asked about, earlier claims that name the same people."""
     links = view.links([asked[row] for row in rows], MOST_LINKS)
     return dict(zip(rows, links, strict=True))
 
 
 class Memory:
-    """What a worker knows of earlier claims; used from one thread.
+    """What a worker knows about earlier claims; used from one thread.
 
     Args:
         view: of the log.
@@ -35,7 +35,7 @@ class Memory:
         notes: makes keys and records.
         pending: the worker's own claims that the view does not have yet.
         metrics: where counts go.
-        beside: a model beside the one in service asks for histories, whether or not that one does.
+        beside: a model beside the one in service uses histories, whether or not that one does.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Memory:
         self._beside = beside
 
     def catch_up(self, wait_s: float = 0.0) -> None:
-        """Take in what has come, waiting so long for it.
+        """Take in new records, waiting up to this long for them.
 
         Raises:
             KafkaStoppedError: the log cannot be read.
@@ -68,9 +68,9 @@ class Memory:
         self._metrics.pending.set(len(self._pending))
 
     def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
-        """Read the log up to where it ends now; see `consumer.memory.tail.Tail.load`.
+        """Read the log up to its current end; see `consumer.memory.tail.Tail.load`.
 
-        No claim may be scored before: missing history would be taken for no earlier claims.
+        No claim may be scored before that: missing history would look like no earlier claims.
         """
         return self._tail.load(going_on, progress)
 
@@ -82,18 +82,18 @@ class Memory:
         scorer: BatchScorer,
         now: dt.datetime,
     ) -> Remembering:
-        """What is known of each claim, and what is going to be remembered of it.
+        """What is known about each claim, and what will be remembered about it.
 
-        Claims of earlier days are seen, those of this batch included. With a model that asks for no
-        history the claims are remembered all the same, and their histories are recalled only for a
-        model beside it.
+        Claims of earlier days are seen, including those in this batch. If the model uses no
+        history, claims are still remembered, and their histories are recalled only for a model
+        beside it.
 
         Args:
             claims: of a batch.
             messages: the records that they came in.
-            sources: coordinates of these.
+            sources: coordinates of those records.
             scorer: the model.
-            now: the time of the batch, for records without a time of their own.
+            now: the time of the batch, for records without a timestamp.
         """
         with self._metrics.seconds.labels("recall").time():
             keys = self._notes.keys(claims)
@@ -131,11 +131,11 @@ class Memory:
             self._metrics.recalled(number, (seen, known - seen, common, max(0, without)))
 
     def committed(self) -> None:
-        """The earliest batch that was not committed is now."""
+        """The earliest uncommitted batch has been committed."""
         self._pending.committed()
 
     def void(self) -> None:
-        """What was scored and is not committed is going to be read again."""
+        """What was scored but not committed will be read again."""
         self._pending.void()
 
     def close(self) -> None:

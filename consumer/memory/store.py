@@ -1,8 +1,8 @@
-"""A view of the log in a folder of this machine: LMDB, one process a folder.
+"""A view of the log in a local folder: LMDB, one process per folder.
 
-What it was given is in it, and how far the log was read, or neither: one transaction has both.
-Nothing waits for the disk. What a process wrote outlives it, however it ends; not so a machine
-that stops. A store that was open when the machine stopped is made again from the log.
+One transaction writes both the facts and how far the log was read: the store has both or neither.
+Nothing waits for the disk. What a process wrote survives the process, however it ends, but not the
+machine: a store that was open when the machine stopped is rebuilt from the log.
 """
 
 import logging
@@ -32,13 +32,13 @@ from schemas.memory import FactKind, RememberedClaim
 log = logging.getLogger(__name__)
 
 MAP_BYTES: Final = 256 << 20
-"""Room on the disk at first; it grows by half of what it is."""
+"""Initial disk space; it grows by half its size."""
 COPIED_AT_ONCE: Final = 100_000
-"""Rows of a store, in one transaction of LMDB."""
+"""Rows of a store copied in one LMDB transaction."""
 DUPLICATES: Final = frozenset({"dupsort", "dupfixed"})
-"""Flags that a table of LMDB is made with."""
+"""Flags that an LMDB table is created with."""
 ASIDE: Final = "compacted"
-"""Folder of a copy that is being made."""
+"""Folder of a copy in progress."""
 _PARTITION: Final = struct.Struct(">i")
 _OFFSET: Final = struct.Struct(">q")
 
@@ -51,15 +51,15 @@ def open_store(
     topic_id: str,
     map_bytes: int = MAP_BYTES,
 ) -> "MemoryStore":
-    """The store in a folder; an empty one if what is there is of anything else.
+    """The store in a folder; an empty one if what is there was filled from anything else.
 
     Args:
-        path: of this process alone; made if it is not there.
+        path: used by this process alone; created if missing.
         kinds: of entities, in the order of the plan; facts of other kinds are not kept.
         bounds: how much is looked at.
         fingerprint: of the key of the hashes.
-        topic_id: of the log: a topic that was made again has another.
-        map_bytes: room that is taken on the disk at first.
+        topic_id: of the log: a recreated topic has another.
+        map_bytes: initial disk space.
 
     Raises:
         SettingsError: the package lmdb is missing, another process has the folder, it cannot be
@@ -204,9 +204,9 @@ class MemoryStore:
             raise _damaged(self._folder.path, error) from error
 
     def rows(self) -> Iterator[tuple[str, bytes, bytes]]:
-        """All that is stored but the positions: table, key and value, in order.
+        """Everything stored except the positions: table, key and value, in order.
 
-        Stores of the same records are the same rows, in whatever order these came.
+        Stores of the same records have the same rows, whatever order the records came in.
         """
         with self._env.begin() as txn:
             for name, db in self._tables().items():
@@ -224,10 +224,10 @@ class MemoryStore:
         }
 
     def record(self, claim: ClaimRef, source: FactSource) -> KeptClaim | None:
-        """What one record says of a claim; None if it is not remembered.
+        """What one record says about a claim; None if it is not remembered.
 
         Args:
-            claim: which it is.
+            claim: the claim.
             source: of the record: topic, partition and offset.
         """
         with self._env.begin() as txn:
@@ -239,7 +239,7 @@ class MemoryStore:
             return found if isinstance(found, KeptClaim) else None
 
     def compact(self) -> None:
-        """Put a copy in place of the file that has no room between what is stored, and close.
+        """Replace the file with a copy that has no gaps, and close.
 
         Raises:
             SettingsError: the disk is full, or cannot be written.
@@ -260,7 +260,7 @@ class MemoryStore:
             self.close()
 
     def _copy_to(self, path: Path) -> None:
-        # LMDB's own copy without gaps (0.9.36) crashes on some stores of which much was deleted.
+        # LMDB's own compacting copy (0.9.36) crashes on some stores with many deletions.
         size = self._env.info()["map_size"]
         tables = {**self._tables(), "positions": self._positions}
         with (
@@ -277,7 +277,7 @@ class MemoryStore:
                             written.putmulti(some, append=True)
 
     def empty(self) -> None:
-        """Forget everything: the log is to be read from its beginning."""
+        """Forget everything: the log will be read from its beginning."""
         with self._env.begin(write=True) as txn:
             for db in (*self._tables().values(), self._positions):
                 txn.drop(db, delete=False)
@@ -294,7 +294,7 @@ class MemoryStore:
         self._folder.complete(self._filled, at_s)
 
     def close(self) -> None:
-        """See `View`; once is enough."""
+        """See `View`; closing it again does nothing."""
         if self._closed:
             return
         self._closed = True

@@ -1,4 +1,4 @@
-"""Follows the log: what is committed there goes into the local view, and nothing else does."""
+"""Follows the log: what is committed there, and nothing else, goes into the local view."""
 
 import logging
 import math
@@ -37,13 +37,13 @@ from schemas.unreadable import UNREADABLE
 log = logging.getLogger(__name__)
 
 AT_ONCE: Final = 5_000
-"""Records taken and applied at once."""
+"""Records read and applied at a time."""
 LOADING_WAIT_S: Final = 0.2
 OUT_OF_RANGE: Final = frozenset({KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._AUTO_OFFSET_RESET})
 LOOK_EVERY_S: Final = 10.0
-"""How often new partitions are looked for."""
+"""How often to look for new partitions."""
 COMPLETE_EVERY_S: Final = 600.0
-"""How often it is noted of which moment the view has everything: that waits for the disk."""
+"""How often to note the moment up to which the view is complete: this waits for the disk."""
 TIMEOUT_S: Final = 30.0
 READING: Final[dict[str, Any]] = {
     "enable.partition.eof": True,
@@ -64,8 +64,8 @@ class LogCounts(Protocol):
 class Behind:
     """How far a view is behind the log, in time.
 
-    A view is behind by the age of the latest moment of which it has everything. So the end of the
-    log is noted, and once the view has reached it, the next.
+    A view is behind by the age of the latest moment up to which it is complete. So the end of the
+    log is noted and, once the view has reached it, the next one.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -75,11 +75,11 @@ class Behind:
         self._noted: Mapping[int, int] = {}
 
     def look(self, positions: Mapping[int, int], ends: Callable[[], Mapping[int, int]]) -> None:
-        """Compare with the end that was noted, and note the next one if it was reached.
+        """Compare with the noted end, and note the next one if it has been reached.
 
         Args:
             positions: next offset by partition.
-            ends: the present end of each partition.
+            ends: the current end of each partition.
         """
         if all(positions.get(partition, 0) >= end for partition, end in self._noted.items()):
             self._reached_s = self._noted_s
@@ -89,7 +89,7 @@ class Behind:
 
     @property
     def ms(self) -> int:
-        """Milliseconds since the moment of which the view has everything."""
+        """Milliseconds since the moment up to which the view is complete."""
         return max(0, round(1_000 * (self._clock() - self._reached_s)))
 
 
@@ -110,10 +110,10 @@ class Tail:
         Args:
             settings: topic and connection.
             view: takes in what is read.
-            fingerprint: of the key that hashes of the log have to be made with.
-            topic_id: of the topic that the view is of; see `consumer.kafka.topics.KeptLog`.
+            fingerprint: of the key that hashes in the log must be made with.
+            topic_id: of the topic that the view was read from; see `consumer.kafka.topics.KeptLog`.
             counts: where counts go.
-            returned: told the keys of records that are in the view now.
+            returned: called with the keys of records that are now in the view.
         """
         self._settings = settings
         self._topic = settings.memory_topic
@@ -132,18 +132,18 @@ class Tail:
         self._consumer: Consumer | None = None
 
     def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
-        """Read up to where the log ends now.
+        """Read up to the current end of the log.
 
         Args:
-            going_on: False once it is to stop.
-            progress: told how many records have been read, and about how many there are.
+            going_on: False once it should stop.
+            progress: called with how many records have been read, and about how many there are.
 
         Returns:
             False if it was stopped before the end.
 
         Raises:
             KafkaStoppedError: the log cannot be read.
-            SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
+            SettingsError: its hashes were made with a key other than MEMORY_KEY_FILE.
         """
         began_s = time.time()
         self._consumer = consumer = make_onlooker(self._settings, "read_committed", READING)
@@ -178,7 +178,7 @@ class Tail:
         return all(self._positions.get(partition, 0) >= end for partition, end in ends.items())
 
     def step(self, wait_s: float = 0.0) -> int:
-        """Take in what has come; returns the number of records.
+        """Take in new records; returns how many.
 
         Args:
             wait_s: how long to wait for the first ones.
@@ -207,7 +207,7 @@ class Tail:
         return self._behind.ms
 
     def _split(self, found: Sequence[Message]) -> list[Message]:
-        """The records; the ends of partitions move positions past what is no record."""
+        """The records; partition ends move positions past what is not a record."""
         messages, ends = without_ends(found)
         for partition, offset in ends.items():
             self._positions[partition] = max(self._positions.get(partition, 0), offset)
@@ -239,30 +239,30 @@ class Tail:
                 facts.append(found)
             if key is not None:
                 keys.append(key)
-            # Records of a partition are in its order.
+            # Records of a partition come in order.
             ends[place.partition] = place.offset + 1
         for partition, end in ends.items():
-            # The end of the partition, past a commit, may have come with its last records.
+            # The partition's end, past a commit marker, may have come with its last records.
             self._positions[partition] = max(self._positions.get(partition, 0), end)
         self._view.apply(facts, self._positions)
         self._returned(keys)
         self._counts.applied(len(facts))
 
     def _ask_for_topic(self) -> None:
-        """Have the topic looked up, in the background.
+        """Look up the topic in the background.
 
-        Brokers that do not answer must not hold up scoring. The consumer is not asked: its question
-        would wait behind what it fetches, for as long as nothing comes.
+        Brokers that do not answer must not hold up scoring. The consumer is not used: its request
+        would wait behind its fetches for as long as nothing arrives.
         """
         if self._asked is None:
             topics = TopicCollection([self._topic])
             (self._asked,) = self._admin.describe_topics(topics, request_timeout=TIMEOUT_S).values()
 
     def _look(self, consumer: Consumer) -> None:
-        """Read partitions that are new, once the answer is there.
+        """Start reading new partitions once the answer is there.
 
         Raises:
-            KafkaStoppedError: the topic is not there, or was made again, so that offsets mean other
+            KafkaStoppedError: the topic does not exist, or was recreated, so offsets mean other
                 records.
         """
         name, asked = self._topic, self._asked
@@ -285,7 +285,7 @@ class Tail:
         self._assign(consumer, {partition.id for partition in found.partitions})
 
     def _assign(self, consumer: Consumer, partitions: Collection[int]) -> None:
-        """Read partitions, those that are new from where the view ends."""
+        """Read partitions; new ones start where the view ends."""
         new = sorted(set(partitions) - self._assigned)
         if new:
             consumer.incremental_assign(
@@ -297,7 +297,7 @@ class Tail:
             self._assigned.update(new)
 
     def _ends(self) -> dict[int, int]:
-        """The end of each partition as the client has heard of it, open transactions included."""
+        """The end of each partition as the client last heard it, open transactions included."""
         consumer = self._consumer
         assert consumer is not None
         found = {}
@@ -317,7 +317,7 @@ class Tail:
 
 
 def stable_ends(settings: Settings, topic: str) -> dict[int, int]:
-    """Up to where everything is decided in a topic; what is open now is not waited for.
+    """Where reading of committed records ends now; open transactions are not waited for.
 
     Raises:
         KafkaStoppedError: Kafka does not answer.
@@ -330,7 +330,7 @@ def stable_ends(settings: Settings, topic: str) -> dict[int, int]:
 
 
 def without_ends(found: Sequence[Message]) -> tuple[list[Message], dict[int, int]]:
-    """Messages but those that say where a partition ends, and these ends, with `READING`."""
+    """The messages without partition-end events, and those ends; for a consumer with `READING`."""
     others: list[Message] = []
     ends: dict[int, int] = {}
     for message in found:

@@ -1,4 +1,4 @@
-"""What a store of remembered facts offers, whatever it is made of."""
+"""What a store of remembered facts offers, however it is implemented."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
@@ -9,8 +9,8 @@ from model.history.store import EntityKey
 from schemas.memory import FactKey, Remembered
 
 Pending = Mapping[EntityKey, Mapping[bytes, ClaimFact]]
-"""Facts of this process that may not be in the view yet, by the entities that they are about, each
-by the key of its record in the log."""
+"""This process's facts that may not be in the view yet, by the entities they are about, then by the
+key of their record in the log."""
 
 
 class Asked(NamedTuple):
@@ -23,7 +23,7 @@ class Asked(NamedTuple):
 
 
 class LogFact(NamedTuple):
-    """A record of the log."""
+    """A log record."""
 
     key: FactKey
     fact: Remembered | None
@@ -38,12 +38,12 @@ class Link(NamedTuple):
     claim_id: str
     known_at: int
     finding: bool | None
-    """Whether it was found to be fraud, as far as that was known; None if it was not."""
+    """Whether it was found to be fraud; None if that was not known."""
     amount: float | None
 
 
 class View(Protocol):
-    """Facts of the log up to some positions; used from one thread."""
+    """Facts from the log up to some positions; used from one thread."""
 
     def positions(self) -> dict[int, int]:
         """Next offset to apply, by partition of the log; partitions without any are left out."""
@@ -55,38 +55,38 @@ class View(Protocol):
         """The history of each claim, as of one moment of the view."""
 
     def links(self, asked: Sequence[Asked], most: int) -> Sequence[Sequence[Link]]:
-        """Of each claim, earlier ones that name the same persons, the latest first, so many of each
-        kind.
+        """For each claim, earlier ones that name the same people, latest first, at most `most` of
+        each kind.
         """
 
     def empty(self) -> None:
-        """Forget everything: the log is to be read from its beginning."""
+        """Forget everything: the log will be read from its beginning."""
 
     def complete(self, at_s: float) -> None:
-        """Note that it has everything that the log had at a moment, in seconds since 1970: what was
-        forgotten before is forgotten here.
+        """Note that it has everything the log had at a moment, in seconds since 1970: what was
+        forgotten before then is forgotten here too.
         """
 
     def close(self) -> None:
-        """Let go of what is open."""
+        """Release what is open."""
 
 
 class LogFollower(Protocol):
-    """Keeps a view, or what is known of one, in step with the log; used from one thread."""
+    """Keeps a view, or what is known about one, in step with the log; used from one thread."""
 
     def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
-        """Have the view reach where the log ends now.
+        """Bring the view up to the current end of the log.
 
         Args:
-            going_on: False once it is to stop.
-            progress: told how many records have been read, and about how many there are.
+            going_on: False once it should stop.
+            progress: called with how many records have been read, and about how many there are.
 
         Returns:
             False if it was stopped before the end.
         """
 
     def step(self, wait_s: float = 0.0) -> int:
-        """Take in what has come; returns the number of records.
+        """Take in new records; returns how many.
 
         Args:
             wait_s: how long to wait for the first ones.
@@ -97,4 +97,4 @@ class LogFollower(Protocol):
         """How far the view is behind the log, in time."""
 
     def close(self) -> None:
-        """Let go of the log and of the view."""
+        """Release the log and the view."""

@@ -56,11 +56,11 @@ def signature_check(settings: Settings) -> Verify:
 
 
 def rules_of(settings: Settings) -> Callable[[Contract], Rules]:
-    """The rules of RULES_FILE for claims of a contract, or else those that are shipped for it.
+    """The rules of RULES_FILE for claims of a contract, or else those shipped for it.
 
     Raises:
-        SettingsError: the file is missing. What it says is known when there is a contract: the
-            result raises `RuleError` if it is wrong.
+        SettingsError: the file is missing. Its rules can only be checked against a contract: the
+            result raises `RuleError` if they are wrong.
     """
     file = settings.rules_file
     if file is None:
@@ -106,10 +106,10 @@ class Models:
 
         Args:
             folder: the artifact, or a link to it.
-            metrics: record which model is in service.
+            metrics: where the model in service is recorded.
             rules: those to evaluate in addition to a model of that contract.
             verify: may reject a model, now or when promoted later; see `signature_check`.
-            control_share: of all claims, 0 to 1, the share in the random control sample.
+            control_share: share of all claims in the random control sample, 0 to 1.
             remembers: claims are scored with their histories if the model has history features;
                 otherwise such a model is rejected.
 
@@ -140,14 +140,14 @@ class Models:
 
     @contextlib.contextmanager
     def watched(self, every_s: float = LOOK_EVERY_S) -> Iterator[None]:
-        """Watch for another model while the body runs, looking every so many seconds."""
+        """Watch for another model while the body runs, looking every `every_s` seconds."""
         with in_background(partial(self._watch, every_s), "models", self._stopped):
             yield
 
     def look(self) -> None:
         """Load the model that is in the folder now, unless it is the one seen last.
 
-        A rejected model is reported, and the current one keeps serving. One of a contract with
+        A rejected model is reported, and the current one keeps serving. One whose contract has
         another name is rejected: see `refuse_another_line`.
         """
         found = self._identity()
@@ -205,7 +205,7 @@ class Models:
             return folder, folder.stat().st_ctime_ns, stamps, artifact.open_place(self._folder)
         except PermissionError:  # loading reports what cannot be read
             return self._folder, 0, (), None
-        except (OSError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
+        except (OSError, RuntimeError):  # RuntimeError: a loop of links, before Python 3.13
             return None
 
     def _report(self) -> None:
@@ -223,7 +223,7 @@ class Models:
 
 
 def refuse_another_line(present: Contract, other: Contract) -> None:
-    """Check that a model which appears is for the claims that arrive here.
+    """Check that a new model is for the claims that arrive here.
 
     Raises:
         ArtifactError: its contract has another name, so every claim might be refused from now on.
@@ -240,15 +240,15 @@ RESTART: Final = "restart it with this model, and it is built again from MEMORY_
 
 
 def refuse_another_memory(present: Scorer, other: Scorer, remedy: str = RESTART) -> None:
-    """Check that another model needs nothing else to be remembered than the present one.
+    """Check that another model needs the same things remembered as the present one.
 
     Args:
         present: the model in service.
-        other: one that appears, or is to score beside it.
-        remedy: what to do if it does.
+        other: a new one, or one that scores beside it.
+        remedy: what to do if it does not.
 
     Raises:
-        ArtifactError: it does, and what this process stores is for the present one.
+        ArtifactError: it does not, and what this process stores is for the present one.
     """
     own, its = present.decoder.contract, other.decoder.contract
     before, after = bounds_of(present.history), bounds_of(other.history)

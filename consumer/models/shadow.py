@@ -25,7 +25,7 @@ SHADOW: Final = (
     "train it on claims of the present contract, unset SHADOW_MODEL_DIR, or compare the two with "
     "python -m model compare"
 )
-"""What to do about a challenger for which something else would have to be remembered."""
+"""What to do about a challenger that needs something else remembered."""
 
 
 class Comparison(NamedTuple):
@@ -88,7 +88,7 @@ class Shadow:
         Args:
             claims: of a batch.
             probabilities: by the model in service, shape (n_claims,).
-            threshold: of that one.
+            threshold: that model's.
             histories: of the claims, if any model asks for them.
         """
         if self._failed or not claims:
@@ -114,7 +114,7 @@ class Shadow:
 
 
 def shadow_of(settings: Settings, metrics: Metrics, present: Scorer) -> Shadow | None:
-    """The challenger that SHADOW_MODEL_DIR names, if it names one; see `Shadow`.
+    """The challenger that SHADOW_MODEL_DIR names, if any; see `Shadow`.
 
     Raises:
         ModelRefusedError, SettingsError: see `Shadow` and `signature_check`.

@@ -124,7 +124,7 @@ class GroupWatch:
             )
         except _StoppedError:
             return
-        except Exception as error:  # noqa: BLE001 - a watch that ended would report forever
+        except Exception as error:  # noqa: BLE001 - a dead watch would show its last answer forever
             log.warning("group %s: its state is unknown: %s", self._group, error)
             self._metrics.unknown()
             self._client = admin(self._settings)

@@ -43,11 +43,11 @@ LONGEST_ID: Final = 128
 BATCH: Final = 2_000
 IDLE_S: Final = 0.2
 SCREEN_EVERY_S: Final = 1.0
-"""At the latest, while there is much to read."""
+"""The longest interval, while there is much to read."""
 
 
 class _AlertView(msgspec.Struct, frozen=True):
-    """The fields of an alert that are needed."""
+    """The fields of an alert that are needed here."""
 
     claim_id: Annotated[str, msgspec.Meta(max_length=LONGEST_ID)]
     """Bounded, since half a million are remembered: a longer one is counted as unreadable."""
@@ -68,7 +68,7 @@ def follow(
         settings: topics and connection.
         instruments: where figures go.
         loop: updated on every iteration.
-        stopping: set when it is to stop.
+        stopping: set to make it stop.
         screening: its session has been entered.
 
     Raises:

@@ -57,14 +57,14 @@ class LiveQuality:
         self._claims: OrderedDict[str, _Known] = OrderedDict()
         self.cells: Counter[Cell] = Counter()
         self.findings: Counter[tuple[Finding, Occasion | None]] = Counter()
-        """Claims by their latest finding, with an alert or without."""
+        """Claims by their latest finding, with or without an alert."""
         self.saved = 0.0
         """Amount saved according to the latest outcome of each claim."""
         self._latest: OrderedDict[str, None] = OrderedDict()
         """Versions in the order of their last alerts."""
 
     def alert(self, claim_id: str, model_version: str, *, referred: bool) -> None:
-        """A claim was scored; a later scoring of it replaces an earlier one."""
+        """A claim was scored; a later score replaces an earlier one."""
         known = self._claim(claim_id)
         self._count(known, -1)
         known.version, known.referred = model_version, referred

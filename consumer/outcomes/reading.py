@@ -1,4 +1,4 @@
-"""From a record's bytes to an outcome, or to why it is not one; and when it counts. Pure."""
+"""Turns a record's bytes into an outcome, or into why it is not one; and when it counts. Pure."""
 
 import datetime as dt
 from typing import Final, Protocol

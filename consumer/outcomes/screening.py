@@ -2,8 +2,8 @@
 remembered, exactly once as well, if MEMORY=on.
 
 They go to OUTCOMES_DEAD_LETTER_TOPIC, in one transaction with the offsets of the group
-``CONSUMER_GROUP-outcomes``, by the same session that publishes a worker's alerts: what that
-promises, across kills and rebalances, holds here as well. A redrive never sees these records.
+``CONSUMER_GROUP-outcomes``, by the same session that publishes a worker's alerts: its promises
+across kills and rebalances hold here too. A redrive never sees these records.
 """
 
 import datetime as dt
@@ -41,7 +41,7 @@ Reasons = Counter[Reason]
 
 
 def own_settings(settings: Settings) -> Settings:
-    """Settings of the session: the outcomes are what it reads, bad ones are all that it writes."""
+    """Settings of the session: it reads the outcomes, and writes only the bad ones."""
     shared = {n: v for n, v in settings.librdkafka.items() if not n.startswith(CONSUMER_ONLY)}
     return structs.replace(
         settings,
@@ -70,10 +70,10 @@ def screened(
         messages: consumed records, in the order of each partition.
         now: becomes ``failed_at``.
         seal: decides what a dead letter keeps of the record; see `consumer.dead_letters.sealing`.
-        decoder: of the claims' contract; redacting keeps what is neither personal nor protected
-            in it, so of an outcome little more than the claim's id.
+        decoder: for the claims' contract; redacting keeps what is neither personal nor protected
+            in it, so little more of an outcome than the claim's id.
         misfits: records whose dead letter did not fit its topic: it is cut.
-        remember: note what was found in MEMORY_TOPIC. One that is inconclusive finds nothing.
+        remember: note findings in MEMORY_TOPIC; an inconclusive outcome has none.
     """
     letters: list[Record] = []
     refused_at: list[Source] = []

@@ -1,4 +1,4 @@
-"""Creates every topic of the product, that of bad outcomes included."""
+"""Creates every topic of the product, including that of bad outcomes."""
 
 from msgspec import structs
 
@@ -9,7 +9,7 @@ from consumer.settings.settings import Settings
 def create_every_topic(settings: Settings, partitions: int, replication: int) -> dict[str, bool]:
     """Create missing topics; existing ones are left unchanged.
 
-    The topic of bad outcomes is made as that of bad claims is: they are kept as long, and may be
+    The topic of bad outcomes is created like that of bad claims: they are kept as long, and may be
     as large.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Transactions, begun and committed alike by the worker and the redrive."""
+"""Transactions, begun and committed the same way by the worker and the redrive."""
 
 import time
 from collections.abc import Callable
@@ -19,7 +19,7 @@ WatchStep = Callable[[str], AbstractContextManager[None]]
 
 
 def unwatched(_: str) -> AbstractContextManager[None]:
-    """A step that nobody watches: the caller has a limit of its own."""
+    """A step that nobody watches: the caller has its own limit."""
     return nullcontext()
 
 
@@ -30,18 +30,18 @@ def ready_producer(
     step: WatchStep = unwatched,
     make: MakeProducer = make_producer,
 ) -> Producer:
-    """A producer that nothing is open behind and that has aborted nothing.
+    """A producer that has aborted nothing, with no transaction left open before it.
 
     Args:
         settings: of the producer.
         leftovers: ended first.
-        timeout_s: of each request.
+        timeout_s: for each request.
         step: watches each call that may exceed its own timeout.
         make: makes the producer, and another one in its place if it had to end something.
 
     Raises:
         KafkaException: Kafka refuses, or does not answer.
-        KafkaStoppedError: it lacks a right.
+        KafkaStoppedError: a right is missing.
     """
     producer = _initialised(make(settings), timeout_s, step)
     try:
@@ -73,7 +73,7 @@ class Transaction:
         Args:
             producer: initialised, and in no transaction.
             receipts: committed with the offsets.
-            timeout_s: of each request.
+            timeout_s: for each request.
             step: watches each call that may exceed its own timeout.
         """
         self._producer = producer
@@ -84,10 +84,10 @@ class Transaction:
     def fill(
         self, publication: Publication, queue: Callable[[Producer, Publication], None]
     ) -> None:
-        """Begin, and add what is published and which offsets go with it.
+        """Begin, and add what is published and the offsets that go with it.
 
         Args:
-            publication: of any source partitions of which the receipts know.
+            publication: from any source partitions that the receipts know.
             queue: queues its records in the producer.
 
         Raises:
@@ -107,7 +107,7 @@ class Transaction:
             group_metadata: of the consumer that read the records.
 
         Raises:
-            KafkaException: it is not committed, or that is not known.
+            KafkaException: it is not committed, or that is unknown.
         """
         with self._step("send_offsets_to_transaction"):
             self._producer.send_offsets_to_transaction(

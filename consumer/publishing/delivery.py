@@ -1,4 +1,4 @@
-"""Publishing of outcomes: the promise of DELIVERY, and the choice between its two modes."""
+"""Publishes outcomes: what DELIVERY promises, and the choice between its two modes."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from consumer.settings.settings import Delivery, Settings
 
 
 class Publisher(Protocol):
-    """Publishes what batches result in, in order."""
+    """Publishes the outcomes of batches, in order."""
 
     def publish(
         self, publication: Publication, group_metadata: Any, done: Callable[[], None]
@@ -118,7 +118,7 @@ class AtLeastOnce:
         """Nothing is ever in flight between two batches."""
 
     def sweep(self) -> None:
-        """Leftovers of the time when DELIVERY was exactly-once; see `Publisher.sweep`."""
+        """Leftovers from when DELIVERY was exactly-once; see `Publisher.sweep`."""
         try:
             self._leftovers.sweep_as(transactional_id(self._settings))
         except KafkaException as error:

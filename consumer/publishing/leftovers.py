@@ -1,9 +1,9 @@
 """Transactions that earlier processes with a transactional id left open, and how they are ended.
 
-A broker that dies and comes back can hold a transaction open forever although its coordinator
+A broker that dies and comes back can hold a transaction open forever even though its coordinator
 has recorded its end, and the next commit of the same producer then commits the dead one
 (docs/exactly-once.md). A *sweep* ends it in every partition it may have touched: a transaction
-that writes to all of them and is aborted. What should have been committed is not lost by this:
+that writes to all of them and is aborted. Nothing that should have been committed is lost:
 the worker that takes over the partitions checks what is there (`consumer.intake.takeover`).
 """
 
@@ -35,7 +35,7 @@ ANSWERS: Final = frozenset({KafkaError.GROUP_ID_NOT_FOUND, KafkaError._UNSUPPORT
 
 
 class Leftovers:
-    """Open transactions around one group: its offsets of one topic, and its output topics."""
+    """Open transactions around one group: its offsets for one topic, and its output topics."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class Leftovers:
             probe.close()
 
     def sweep(self, producer: Producer, timeout_s: float) -> None:
-        """End it unconditionally. As after `clear`, the producer must not be used again."""
+        """End what is open, unconditionally. As after `clear`, never use the producer again."""
         probe = self._probe()
         try:
             self._await_coordinator(timeout_s)
@@ -94,7 +94,7 @@ class Leftovers:
             probe.close()
 
     def sweep_as(self, transactional_id: str) -> None:
-        """End what this id left open, which fences the worker that has it, if it is still running.
+        """End what this id left open, fencing the worker that has it if still running.
 
         Raises:
             KafkaException: Kafka refuses, or does not answer.
@@ -123,7 +123,7 @@ class Leftovers:
         return False
 
     def _stable(self, probe: Consumer) -> bool:
-        """True if no transaction contains offsets of the group; False also without an answer."""
+        """True if no transaction contains offsets of the group; False if there is no answer."""
         places = [TopicPartition(*place) for place in self._source.places()]
         try:
             probe.committed(places, timeout=ASK_S)
@@ -142,7 +142,7 @@ class Leftovers:
         with self._step("flush of a sweep"):
             producer.flush(timeout_s)
         try:
-            # A group with members refuses offsets without a member, but by then the partition with
+            # A group with members refuses offsets sent without one, but by then the partition with
             # the group's offsets is part of the transaction, and gets its marker.
             with self._step("send_offsets_to_transaction of a sweep"):
                 producer.send_offsets_to_transaction(
@@ -163,8 +163,8 @@ class Leftovers:
         group = self._settings.consumer_group
         deadline = time.monotonic() + min(COORDINATOR_S, timeout_s)
         while True:
-            # A client that has lost its connection may look for a coordinator in vain forever, so
-            # each attempt has a client of its own, which is discarded: see `NEVER_S`.
+            # A client that has lost its connection may look for a coordinator forever, so each
+            # attempt has its own client, which is discarded: see `NEVER_S`.
             client = admin(self._settings)
             asked = client.describe_consumer_groups([group], request_timeout=NEVER_S)
             try:

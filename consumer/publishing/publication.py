@@ -18,7 +18,7 @@ class Output(NamedTuple):
     topic: str
     records: Sequence[Record]
     sources: Sequence[Source]
-    """Consumed records that `records` come from, in their order."""
+    """Consumed records that `records` come from, in the same order."""
 
 
 class Publication(NamedTuple):
@@ -53,11 +53,11 @@ class Publication(NamedTuple):
     def joined(
         self, skipped: Mapping[Place, int], offsets: Mapping[Place, int], stale: Mapping[Place, int]
     ) -> Self:
-        """The same, with claims of the batch that had an outcome, and with stale receipts.
+        """The same, with the batch's claims that already had an outcome, and with stale receipts.
 
         Args:
             skipped: number of claims that were left out, by partition.
-            offsets: next offsets of partitions of which claims were left out.
+            offsets: next offsets of the partitions with claims left out.
             stale: offsets whose receipts have to be written again.
         """
         if not offsets and not stale:

@@ -27,17 +27,17 @@ OnDelivery = Callable[[KafkaError | None, Message | None], None]
 
 
 def is_too_large(error: KafkaError) -> bool:
-    """True if one or several records were refused because of their size."""
+    """True if one or more records were refused because of their size."""
     return error.code() in TOO_LARGE
 
 
 class DeliveryReports:
-    """Of the records queued since the last `clear`.
+    """Reports on the records queued since the last `clear`.
 
     Attributes:
-        failed: why a record was not delivered: a size that is refused comes before other reasons,
-            and any reason before what only follows from one.
-        refused: where the records come from that were refused because of their size.
+        failed: why a record was not delivered: a refused size takes precedence over other reasons,
+            and any reason over its consequences.
+        refused: sources of the records that were refused because of their size.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class DeliveryReports:
     def wait(self, producer: Producer, limit_s: float = math.inf) -> None:
         """Wait until all are delivered or one is refused.
 
-        The others behind a refused one are not sent: a commit would wait for them until the
+        The records behind a refused one are not sent: a commit would wait for them until the
         transaction has timed out.
 
         Raises:
@@ -80,7 +80,7 @@ class DeliveryReports:
         self.check()
 
     def find_cause(self, producer: Producer) -> None:
-        """Wait for the report that says why, if only its consequences were reported so far."""
+        """Wait for the report that says why, if only its consequences have been reported so far."""
         if self.failed is not None:
             self._wait(producer, CAUSE_S, lambda: not self._is_open())
 
@@ -90,7 +90,7 @@ class DeliveryReports:
             producer.poll(POLL_S)
 
     def check(self) -> None:
-        """Raise for a record that was not delivered, as far as that is known.
+        """Raise for a record that was not delivered, as far as is known.
 
         Raises:
             KafkaException: one was not.

@@ -22,7 +22,7 @@ from consumer.publishing.reports import CUT_SHORT, TOO_LARGE, DeliveryReports
 from consumer.settings.settings import Delivery, Settings
 
 ALONE_S: Final = 30.0
-"""Large records come in series: each change of the producer and back costs seconds."""
+"""Large records come in runs: switching the producer and back costs seconds."""
 LARGE_BYTES: Final = 200_000
 """Uncompressed; smaller records fit any topic."""
 MANY_HEADERS: Final = 100
@@ -117,7 +117,7 @@ class Sizes:
             self._alone_until = self._clock() + ALONE_S
 
     def relax(self) -> bool:
-        """True if it is time to return to a producer with the normal settings, from now on."""
+        """True if it is time to go back to a producer with the normal settings."""
         if self._clock() < self._alone_until:
             return False
         relaxed, self._passed = self._passed, False

@@ -55,14 +55,14 @@ class ExactlyOnce:
         leftovers: Leftovers,
         make: MakeProducer = make_producer,
     ) -> None:
-        """Start, which waits for Kafka, and end what an earlier process left open.
+        """Start, waiting for Kafka, and end what an earlier process left open.
 
         Args:
             settings: topics, ids and timeouts.
             watchdog: ends the process if a step is stuck.
             receipts: committed with the offsets.
             leftovers: of this worker's group and topics.
-            make: makes a producer, at the start and after each that must not be used again.
+            make: makes a producer, at the start and after each one that must not be used again.
         """
         self._settings = settings
         self._watchdog = watchdog
@@ -153,7 +153,7 @@ class ExactlyOnce:
 
         Raises:
             AbortedError: always, unless the error is fatal (KafkaStoppedError).
-            TooLargeError: of records that do not fit.
+            TooLargeError: records do not fit.
         """
         self._receipts.aborted()
         inner = kafka_error(error)

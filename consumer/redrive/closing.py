@@ -1,4 +1,4 @@
-"""Closes dead letters that can never become good: nothing is sent, a record of it remains. Pure."""
+"""Closes dead letters that can never become good: nothing is sent, a record remains. Pure."""
 
 import datetime as dt
 from collections.abc import Container, Sequence
@@ -82,7 +82,7 @@ class Close(NamedTuple):
         return step
 
     def smaller(self, message: Message, tried: Step, mark: RedriveMark) -> Step | None:
-        """See `Task`. Without its key a record of a closed dead letter is smaller than that was."""
+        """See `Task`. Without its key, the record of a closed dead letter is smaller than it."""
         if tried.closed and tried.closed[0].key is not None:
             record = self._closed(message, tried.letters[0], None, mark)
             return tried._replace(closed=[record])

@@ -19,7 +19,7 @@ from schemas.dead_letter import Reason
 
 MOST_ATTEMPTS = 3
 NOT_CLOSED = 1
-"""Exit code if the question whether to close dead letters was not answered with yes."""
+"""Exit code if closing dead letters was not confirmed."""
 
 
 def add_redrive_options(parser: argparse.ArgumentParser) -> None:
@@ -71,12 +71,12 @@ def send_back(settings: Settings, options: argparse.Namespace, stop: Stop) -> in
 def send_back_asking(
     terminal: TextIO, settings: Settings, options: argparse.Namespace, stop: Stop
 ) -> int:
-    """The same; what cannot be undone is asked about on that terminal."""
+    """The same; asks on that terminal before doing what cannot be undone."""
     now = dt.datetime.now(dt.UTC)
     closure = _closure(options, now, terminal)
     wanted = _wanted(options)
     if closure is not None:
-        # What is refused from now on is not among what is listed before the question.
+        # What is refused from now on is not in the list shown before the question.
         wanted = wanted._replace(until=min(wanted.until or now, now))
 
     def run(closure: Closure | None, *, dry_run: bool) -> Redriven:
@@ -106,7 +106,7 @@ def send_back_asking(
 
 
 def _wanted(options: argparse.Namespace) -> Filter:
-    """The filter that is asked for.
+    """The requested filter.
 
     Raises:
         SettingsError: no dead letter can pass it.
@@ -122,7 +122,7 @@ def _wanted(options: argparse.Namespace) -> Filter:
 
 
 def _closure(options: argparse.Namespace, now: dt.datetime, terminal: TextIO) -> Closure | None:
-    """The closure that is asked for.
+    """The requested closure.
 
     Raises:
         SettingsError: options are missing, or have no effect.

@@ -9,7 +9,7 @@ from schemas.alert import Source
 from schemas.dead_letter import NOT_OF_THE_RECORD, DeadLetter, Form
 
 Fingerprint = bytes
-"""Stands for a refused record: two dead letters of the same one have the same identity."""
+"""Identifies a refused record: all dead letters of the same record have the same one."""
 
 
 class Copy(NamedTuple):
@@ -27,7 +27,7 @@ class Copy(NamedTuple):
 def fingerprint(letter: DeadLetter, claim: Record) -> Fingerprint:
     """The identity of the record that a dead letter is about.
 
-    The place alone would not do: a topic that was deleted and created again has other records at
+    The place alone is not enough: a topic that was deleted and recreated has other records at
     the same places, and anyone may have written a plain dead letter. So the value counts as well,
     and for a plain one also key and headers.
 

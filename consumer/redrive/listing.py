@@ -1,7 +1,7 @@
 """Dead letters as lines of JSON, for people and programs. Pure.
 
 Anyone may have written what is in the topic, and the lines are read in terminals: texts are cut,
-and what cannot be printed is escaped.
+and unprintable characters are escaped.
 """
 
 import json
@@ -48,7 +48,7 @@ def listed(step: Step, opener: Opener) -> Iterator[str]:
 
     Args:
         step: what is planned.
-        opener: reads what is to be closed, where it can.
+        opener: reads what would be closed, where it can.
     """
     taken = zip(step.letters, step.claims or step.originals, strict=True)
     for letter, record in taken:
@@ -59,7 +59,7 @@ def listed(step: Step, opener: Opener) -> Iterator[str]:
 
 
 def line(letter: DeadLetter, record: Record, then: str) -> str:
-    """What is known of a dead letter, with its key and the claim's id, null where unknown.
+    """What is known about a dead letter, with its key and the claim's id, null where unknown.
 
     Args:
         letter: its headers.
@@ -95,7 +95,7 @@ def _cut(fact: object) -> object:
 
 
 def _readable(record: Record, letter: DeadLetter, opener: Opener) -> Record:
-    """The record with the refused value; as it is if that is gone or cannot be decrypted."""
+    """The record with the refused value; unchanged if that is gone or cannot be decrypted."""
     if letter.value in GONE:
         return record
     try:

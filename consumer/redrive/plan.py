@@ -43,7 +43,7 @@ class Filter(NamedTuple):
     """Dead letters are encrypted: anyone may have written a plain one, so it is not trusted."""
 
     def matches(self, letter: DeadLetter) -> bool:
-        """True if this dead letter is to be sent back: it is selected, and its claim is there."""
+        """True if this dead letter should be sent back: it is selected, and its claim is there."""
         return self.asks_for(letter) and letter.value not in GONE
 
     def asks_for(self, letter: DeadLetter) -> bool:
@@ -73,13 +73,13 @@ class Step(NamedTuple):
     letters: list[DeadLetter]
     """Those sent back or closed, in the order of `claims` or `closed`."""
     gone: list[DeadLetter]
-    """Of those kept: selected, but cannot be scored: redacted, cut, or too large for a claim."""
+    """Among those kept: selected, but cannot be scored: redacted, cut, or too large for a claim."""
     forged: list[DeadLetter]
-    """Of those kept: selected, but not encrypted although dead letters are."""
+    """Among those kept: selected, but not encrypted although dead letters are."""
     unread: list[Source]
     """Neither sent nor kept, but left in place: the client cannot copy them."""
     unopened: list[Unopened]
-    """Of those kept: they could not be decrypted."""
+    """Among those kept: they could not be decrypted."""
     oversize: list[Source]
     """Neither sent nor kept, but left in place: with the mark of a redrive they fit no topic."""
     copies: list[Copy]
@@ -89,7 +89,7 @@ class Step(NamedTuple):
     closed: list[Record]
     """Records that state that a dead letter is closed."""
     originals: list[Record]
-    """The dead letters that `closed` are about, in their order."""
+    """The dead letters that `closed` are about, in the same order."""
     places: list[Source]
     """Where those are."""
     over: list[Source]
@@ -118,13 +118,13 @@ class Redriven(NamedTuple):
     sent: int
     kept: int
     gone: int = 0
-    """Of those kept: selected, but redacted, cut, or too large for a claim."""
+    """Among those kept: selected, but redacted, cut, or too large for a claim."""
     unread: tuple[Source, ...] = ()
     """Left in place: a header's name is not UTF-8, so they cannot be copied."""
     forged: int = 0
-    """Of those kept: selected, but not encrypted although dead letters are."""
+    """Among those kept: selected, but not encrypted although dead letters are."""
     unopened: int = 0
-    """Of those kept: selected, but cannot be decrypted with the available keys."""
+    """Among those kept: selected, but cannot be decrypted with the available keys."""
     why_unopened: str = ""
     """The reason for the first of them."""
     oversize: tuple[Source, ...] = ()
@@ -250,7 +250,7 @@ def plan(
 def examined(
     messages: Sequence[Message], step: Step
 ) -> Iterator[tuple[Message, list[Header], DeadLetter | None]]:
-    """Those that are sent, closed or kept, with their headers and what they say.
+    """Those that are sent, closed or kept, with their headers and what these say.
 
     The others are left in place, and noted in the step: those that cannot be copied, and records of
     dead letters that were closed earlier.
@@ -283,7 +283,7 @@ def _send_once(
 def smaller(message: Message, tried: Step, mark: RedriveMark) -> Step | None:
     """What to do with one dead letter instead, when its record is too large for the topic; pure.
 
-    A claim that is too large with the count of its attempts stays a dead letter; a dead letter that
+    A claim that is too large with its attempt count stays a dead letter; a dead letter that
     is too large with its mark is left in place.
 
     Args:
@@ -303,7 +303,7 @@ def smaller(message: Message, tried: Step, mark: RedriveMark) -> Step | None:
 
 
 def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
-    """True if this dead letter is to be sent back, and can be."""
+    """True if this dead letter should be sent back, and can be."""
     return (
         wanted.matches(letter)
         and not _too_large(message.value(), letter)
@@ -312,7 +312,7 @@ def goes_back(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
 
 
 def _believed(message: Message, letter: DeadLetter, wanted: Filter) -> bool:
-    """True if the worker can have written it; it encrypts everything that has a value."""
+    """True if the worker could have written it; it encrypts everything that has a value."""
     return not (wanted.encrypted_only and letter.value is Form.ORIGINAL and message.value())
 
 

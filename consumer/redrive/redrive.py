@@ -1,4 +1,4 @@
-"""Dead letters back to the claims topic, exactly once and without loops.
+"""Sends dead letters back to the claims topic, exactly once and without loops.
 
 The original record (key, value, its own headers) is produced to the claims topic with its attempt
 count in a header; the worker scores it like any other claim, and if it is refused
@@ -7,7 +7,7 @@ with its offsets, in a separate group (``CONSUMER_GROUP-redrive``), so that none
 A dead letter that a filter excludes, that was tried too often or is redacted, is appended to
 the dead-letter topic again in the same transaction: it waits there for the next redrive.
 One that is closed (``--discard``) is not sent: a record that states who closed it, when and why is
-appended instead, which later redrives pass over.
+appended instead, which later redrives skip.
 """
 
 import logging
@@ -96,7 +96,7 @@ COORDINATOR_MOVES: Final = frozenset(
 """The group's coordinator is not there yet: asking again finds it."""
 
 MakeTransaction = Callable[[Producer, Receipts, float], Transaction]
-"""Makes a transaction that is not begun: of a producer, with receipts and a timeout in seconds."""
+"""Makes a transaction that has not begun, given a producer, receipts and a timeout in seconds."""
 
 
 def redrive(
@@ -125,7 +125,7 @@ def redrive(
         dry_run: print them as JSON lines and change nothing.
         progress: called with the number of records examined.
         stop: ends it between two transactions.
-        batch: the most dead letters of one transaction.
+        batch: at most this many dead letters per transaction.
         patience_s: how long Kafka may make no progress, in seconds.
         make: makes each transaction.
 
@@ -252,7 +252,7 @@ def _committed(consumer: Consumer, places: list[TopicPartition]) -> list[TopicPa
 
 
 def _assign(consumer: Consumer, starts: Mapping[Place, Start]) -> dict[int, int]:
-    """Start reading there; returns the ends, by partition."""
+    """Start reading at these starts; returns the ends, by partition."""
     assigned, ends = [], {}
     for (topic, partition), (offset, _) in starts.items():
         place = TopicPartition(topic, partition)
@@ -278,7 +278,7 @@ def _batches(
     most: int,
     patience_s: float,
 ) -> Iterable[list[Message]]:
-    """Batches up to the given ends. Aborted records leave gaps, so the position is decisive."""
+    """Batches up to the given ends. Aborted records leave gaps, so the position decides."""
     done = {partition: start.done for (_, partition), start in starts.items()}
     left, at = dict(ends), dict[int, int]()
     topic = ", ".join({topic for topic, _ in starts})
@@ -430,7 +430,7 @@ class _Sending:
         self.in_flight = False
 
     def _queue(self, producer: Producer, publication: Publication) -> None:
-        """Queue all records, and wait: so it is known which one is refused."""
+        """Queue all records and wait, so that it is known which one is refused."""
         self.reports.clear()
         for output in publication.outputs:
             produce(producer, output.topic, output.records, self.reports.note)
@@ -440,7 +440,7 @@ class _Sending:
 def _portions(batches: Iterable[list[Message]], task: Task, sent: _Sent) -> Iterator[list[Message]]:
     """Parts of batches, in order, that contain no more than there is room for, until there is none.
 
-    The rest of a batch is examined as well if some of its first part were not sent: whatever is
+    The rest of a batch is examined too if some of its first part were not sent: whatever is
     committed after it covers it.
     """
     for messages in batches:

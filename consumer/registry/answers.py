@@ -7,28 +7,28 @@ import httpx2
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
 MOST_BYTES: Final = 1024 * 1024
-"""Of one answer: a schema is refused from half a megabyte on, and several are asked for at once.
+"""Per answer: a schema above half a megabyte is refused, and several are requested at once.
 The client takes up to fourteen times as much memory for one."""
 
 
 class AnswerError(ValueError):
-    """An answer is larger than any registry's, or packed although nobody asked for that."""
+    """An answer is larger than any registry's, or compressed although nobody asked for that."""
 
 
 class OversizedError(AnswerError):
-    """An answer that says what was asked for is larger than any that is used."""
+    """A successful answer is larger than any that is used."""
 
 
 def bound(client: SchemaRegistryClient, most: int = MOST_BYTES) -> None:
-    """Have the client give up an answer that is too large, as it arrives.
+    """Make the client give up on an answer that is too large, as it arrives.
 
     Args:
-        client: of confluent-kafka, which has no setting for this. What sends its requests is
-            private to it, so a release without it is an AttributeError at the start.
+        client: confluent-kafka's, which has no setting for this. What sends its requests is
+            private, so a release without it raises an AttributeError at startup.
         most: bytes.
     """
     session: httpx2.Client = client._rest_client.session
-    # A packed answer of a megabyte may unpack to a gigabyte.
+    # A compressed answer of a megabyte may expand to a gigabyte.
     session.headers["Accept-Encoding"] = "identity"
 
     def check(answer: httpx2.Response) -> None:

@@ -1,6 +1,6 @@
 """Bounds on what a payload can expand to under an Avro schema, computed before reading. Pure.
 
-A few bytes can stand for any number of values at any depth, and the schema is the producer's. A
+A few bytes can encode any number of values at any depth, and the schema is the producer's. A
 schema is safe if no payload can produce more than `VALUES_PER_BYTE` values per byte plus
 `FREE_VALUES`, or nest deeper than `MAX_DEPTH`.
 """
@@ -17,7 +17,7 @@ FREE_VALUES: Final = 10_000
 
 MOST_BYTES: Final = 100_000
 """Of a payload whose schema has a collection anywhere: a value may take a single byte, and reading
-one a microsecond. A batch of claims must be read in less time than Kafka gives its worker.
+it a microsecond. A batch of claims must be read in less time than Kafka gives its worker.
 """
 
 LEAST_BYTES: Final = {
@@ -38,7 +38,7 @@ class TooManyError(ValueError):
 
 
 class TooDeepError(SchemaError):
-    """A schema nests too deeply, or without end."""
+    """A schema nests too deeply, or endlessly."""
 
 
 def check_bounds(schema: AvroSchema, named: dict[str, AvroSchema]) -> bool:
@@ -89,7 +89,7 @@ class _Bounds:
         self.has_collection = False
 
     def measure(self, schema: AvroSchema, level: int) -> tuple[int, int]:
-        """Excess and depth of a type that stands at this level."""
+        """Excess and depth of a type at this level."""
         name = name_of(schema)
         if name is None:
             return self._measure_unnamed(schema, level)

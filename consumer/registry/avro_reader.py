@@ -42,7 +42,7 @@ def avro_reader(
         SchemaError: it is not a schema, or not one that is safe to read with.
 
     The function raises ValueError, such as `PayloadError`, or OverflowError on bytes that do not
-    match the schema, and `TooManyError` on those that could take long to read.
+    match the schema, and `TooManyError` on those that could take too long to read.
     """
     named: dict[str, AvroSchema] = {}
     try:
@@ -67,7 +67,7 @@ def avro_reader(
                 "arrays or maps"
             )
         found, end = decode(payload, 0)
-        if left := len(payload) - end:  # of another schema than its frame says
+        if left := len(payload) - end:  # not of the schema that its frame names
             raise PayloadError(f"{left} bytes follow the value")
         return found
 
@@ -75,9 +75,9 @@ def avro_reader(
 
 
 def field_names(text: str) -> list[str]:
-    """Names of the fields of a schema that can be read; none if it is no record.
+    """Names of the fields of a schema that can be read; none if it is not a record.
 
-    Other types may have an attribute of the name `fields`, which means nothing.
+    Other types may have an attribute named `fields`, which means nothing.
     """
     schema = json.loads(text)
     if not isinstance(schema, dict) or kind_of(schema) not in RECORDS:
@@ -86,10 +86,10 @@ def field_names(text: str) -> list[str]:
 
 
 def _tree(text: str) -> AvroSchema:
-    """A schema as JSON has it.
+    """A schema, parsed from JSON.
 
     Raises:
-        ValueError: it is no JSON; or it contains half of a surrogate pair, which no alert can.
+        ValueError: it is not JSON, or contains half of a surrogate pair, which no alert can.
     """
     tree = json.loads(text, object_hook=_plain)
     json.dumps(tree, ensure_ascii=False).encode()
@@ -115,7 +115,7 @@ def _decoder(
 
 
 def _plain(schema: AvroSchema) -> AvroSchema:
-    """The schema with the logical types removed that are not read as the library reads them.
+    """The schema without the logical types that are not read the way the library reads them.
 
     Decimals become numbers: the library takes minutes for a long one. UUIDs stay strings.
 
@@ -139,7 +139,7 @@ def _check_single(schema: AvroSchema, named: dict[str, AvroSchema]) -> None:
     """Check that a field of a claim is a single value.
 
     Raises:
-        SchemaError: it may contain others.
+        SchemaError: it may contain other values.
     """
     branches = schema if isinstance(schema, list) else [schema]
     kinds = {kind_of(named.get(name_of(branch) or "", branch)) for branch in branches}

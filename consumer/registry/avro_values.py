@@ -18,7 +18,7 @@ from fastavro.read import LOGICAL_READERS
 from consumer.registry.avro_bounds import MANY, RECORDS, AvroSchema, SchemaError, kind_of, name_of
 
 Decode = Callable[[bytes, int], tuple[Any, int]]
-"""From a payload and a position in it to the value there and the position that follows it."""
+"""Maps a payload and a position in it to the value there and the position after it."""
 
 DECIMAL: Final = "decimal"
 """Attribute that replaces the logical type in a schema."""
@@ -30,7 +30,7 @@ _FLOATS: Final = {"float": struct.Struct("<f"), "double": struct.Struct("<d")}
 
 
 class PayloadError(ValueError):
-    """A payload does not match its schema; says why, without parts of it."""
+    """A payload does not match its schema; says why, without quoting it."""
 
 
 class AvroDecoders:
@@ -51,7 +51,7 @@ class AvroDecoders:
 
         Args:
             schema: parsed.
-            keep: build the value; otherwise the payload is checked and what is in it forgotten.
+            keep: build the value; otherwise the payload is only checked.
 
         Raises:
             SchemaError: a decimal that is kept has a scale beyond `MAX_SCALE`.
@@ -78,7 +78,7 @@ class AvroDecoders:
 
 
 def record(fields: list[tuple[str, Decode]], kept: frozenset[str]) -> Decode:
-    """A decoder of a record as a dict of the fields that are kept; of the others it is checked."""
+    """A decoder of a record as a dict of the fields that are kept; the others are only checked."""
     parts = [(name if name in kept else None, decode) for name, decode in fields]
 
     def decode(data: bytes, at: int) -> tuple[dict[str, Any], int]:
@@ -103,7 +103,7 @@ def _simple(schema: AvroSchema, kind: str) -> Decode:
 
 
 def _logical(schema: dict[str, Any], kind: str, simple: Decode) -> Decode:
-    """With the logical type read, if there is one that is known."""
+    """A decoder that also reads the logical type, if that is known."""
     read: Callable[..., Any] | None = LOGICAL_READERS.get(f"{kind}-{schema.get('logicalType')}")
     if DECIMAL in schema and kind in {"bytes", "fixed"}:
         read = partial(_decimal, scale=_scale(schema))
@@ -255,7 +255,7 @@ def _map(part: Decode, *, keep: bool) -> Decode:
 
 
 def _blocks(data: bytes, at: int, item: Callable[[int], int]) -> int:
-    """Read the items of a collection; returns the position that follows it.
+    """Read the items of a collection; returns the position after it.
 
     A block begins with the number of its items; if that is negative, a length in bytes follows.
     An empty block is the last one.

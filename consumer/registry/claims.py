@@ -1,7 +1,7 @@
 """Claims framed by a Schema Registry: JSON Schema and Avro.
 
 Source: Confluent wire format, version 0: a zero byte, the schema's id in four bytes (big-endian),
-the payload. No JSON text begins with a zero byte, so plain claims are recognised by it and handled
+the payload. No JSON text begins with a zero byte, so plain claims are told apart by it and handled
 as usual. The writer's schema decides how the payload is read; `Claim` decides whether it is a valid
 claim, as for any other.
 """
@@ -27,16 +27,16 @@ from schemas.decoding.unknown import UnknownFields
 MAGIC: Final = 0
 PREFIX_BYTES: Final = 5
 KEPT_SIZE: Final = 4_000_000
-"""Of the readers that are kept: those of other schemas are made again when they are used. Readers
-take about 25 bytes for each character, and the schemas are the producers'."""
+"""Total of the readers that are kept: those of other schemas are rebuilt when used. Readers take
+about 25 bytes per character, and the schemas are the producers'."""
 EACH: Final = 1_000
-"""Of any reader, however short its schema."""
+"""Base size of any reader, however short its schema."""
 MOST_IDS: Final = 2**31
 """Schema ids are Java integers; a registry treats a larger one as if its URL were wrong."""
 
 
 class HasValue(Protocol):
-    """A record, as far as it is looked at here."""
+    """The part of a record that is used here."""
 
     def value(self) -> bytes | None: ...  # noqa: D102
 
@@ -54,8 +54,8 @@ class FramedClaims:
 
     Args:
         registry: knows the schemas.
-        unknown: what becomes of fields that the contract does not know. Those of an Avro record
-            are the ones that its writer's schema has.
+        unknown: what to do with fields that the contract does not know; for an Avro record, those
+            of its writer's schema.
     """
 
     def __init__(self, registry: Registry, unknown: UnknownFields = UnknownFields.FLAG) -> None:
@@ -95,7 +95,7 @@ class FramedClaims:
         return Decoded(claim, names)
 
     def _frames_of(self, decoder: ClaimDecoder) -> "Frames":
-        """What builds the fields of that contract; another model may have another."""
+        """The frames for the fields of that contract; another model may have another."""
         if self._opened is None or self._opened[0] is not decoder:
             names = {field.encode_name for field in msgspec.structs.fields(decoder.wire)}
             self._opened = decoder, Frames(self._registry, names, decoder.unknown_names)
@@ -117,7 +117,7 @@ class Frames:
     Args:
         registry: knows the schemas.
         fields: build only these fields of an Avro record; None builds all.
-        unknown: chooses those that are unknown of the names of a record's fields.
+        unknown: picks the unknown ones from the names of a record's fields.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class Frames:
         self._fields = fields
         self._choose = unknown
         self._readers: OrderedDict[int, Reader] = OrderedDict()
-        """The latest used last."""
+        """The most recently used last."""
         self._kept = 0
 
     def opened(self, value: bytes) -> Content:
@@ -167,7 +167,7 @@ class Frames:
         return msgspec.json.encode(content.built) if content.json is None else content.json
 
     def _reader_of(self, schema_id: int) -> "Reader":
-        """Reads payloads of a schema, which is examined once as long as it is in use.
+        """The reader of a schema, which is examined only once while it is in use.
 
         Raises:
             RefusedError: there was no time for it in this batch.
@@ -199,12 +199,12 @@ class Frames:
 
 
 class Reader(NamedTuple):
-    """What reads payloads of a schema."""
+    """Reads payloads of a schema."""
 
     size: int
-    """Characters of the schema and of those that it refers to, and `EACH`."""
+    """Characters of the schema and of those that it refers to, plus `EACH`."""
     read: Callable[[bytes], Any] | RefusedError
-    """Or the reason why none is read."""
+    """Reads one, or is the reason why none can be read."""
     unknown: tuple[str, ...] = ()
     """Names of its fields that the contract does not know."""
 

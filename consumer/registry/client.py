@@ -27,31 +27,31 @@ TIMEOUT_S: Final = 5.0
 """To connect, and between two pieces of an answer."""
 RETRIES: Final = 3
 LIMIT_S: Final = 30.0
-"""For everything that one schema takes: its requests and their repetitions, and those it refers
-to. A registry that is silent at each of four tries takes less."""
+"""For everything that one schema needs: its requests and their retries, and those it refers to.
+A registry that is silent on each of four tries takes less."""
 LONGEST_WAIT_MS: Final = 2_000
 SCHEMA_NOT_FOUND: Final = 40403
 """Error code of the registry's API; any other 404 for an id means a wrong URL."""
 REFERENCE_NOT_FOUND: Final = frozenset({40401, 40402, SCHEMA_NOT_FOUND})
 """Subject, version or schema: something that a schema refers to was deleted."""
 TOO_LARGE: Final = "too large"
-"""Stands for the kind of a schema that the registry has and nobody reads."""
+"""The kind of a schema that the registry has but nobody reads."""
 FORGET_S: Final = 10.0
 """Seconds for which an id that the registry does not know is not requested again."""
 MOST_UNKNOWN: Final = 1_000
 AT_ONCE: Final = 8
-"""Schemas of a batch that are asked for at once."""
+"""Schemas of a batch that are requested at once."""
 LEARN_S: Final = 20.0
-"""For all schemas of a batch. Whoever may produce can name as many that are not registered as there
-are records, and a worker whose loop stands still for longer is started again: it would stand before
-the same batch for ever."""
+"""For all schemas of a batch. Anyone who may produce can name as many unregistered ones as there
+are records, and a worker whose loop stands still for longer is restarted: it would face the same
+batch for ever."""
 SILENT_S: Final = 10.0
-"""A registry that has not answered for so long by then has stopped."""
+"""A registry that has not answered for this long by then has stopped."""
 MOST_REFERENCES: Final = 100
-"""Schemas that one refers to, and those that they refer to: each is a request, and who may register
-schemas could otherwise name so many that none of the workers gets past a record of that schema."""
+"""Schemas that one refers to, and those that they refer to: each is a request, and anyone who may
+register schemas could otherwise name so many that no worker gets past a record of that schema."""
 MOST_TEXT: Final = 500_000
-"""Characters of a schema and of those that it refers to: what reads it takes fifty times as much
+"""Characters of a schema and of those that it refers to: its reader takes fifty times as much
 memory, and half a second for a megabyte."""
 KEPT_TEXT: Final = 4_000_000
 """Characters of answers that the client keeps, with all that they say besides the schema; it has no
@@ -64,7 +64,7 @@ FAILURES: Final = (
     SchemaRegistryError, httpx2.HTTPError, TimeoutError, ValueError, TypeError, AttributeError,
     LookupError, RecursionError,
 )  # fmt: skip
-"""Of a request: what the client raises where the answer is not a registry's is of any type."""
+"""Of a request: if the answer is not a registry's, the client may raise any type of error."""
 
 T = TypeVar("T")
 
@@ -74,8 +74,8 @@ def connect(settings: Settings, retries: int = RETRIES, limit_s: float = LIMIT_S
 
     Args:
         settings: address and credentials.
-        retries: how often a request that fails is repeated.
-        limit_s: seconds until an answer must be complete, repetitions included.
+        retries: how often a failed request is retried.
+        limit_s: seconds until an answer must be complete, retries included.
 
     Raises:
         SettingsError: the client rejects a SCHEMA_REGISTRY_* setting.
@@ -115,7 +115,7 @@ class _Answered:
 
     @property
     def silent_s(self) -> float:
-        """Seconds for which it has not."""
+        """Seconds since then."""
         return time.monotonic() - self.at
 
 
@@ -135,7 +135,7 @@ class Registry:
         self._limit_s = limit_s
         self._learn_s = learn_s
         self._not_there: set[int] = set()
-        """Of the present batch; no more than it has records."""
+        """Unregistered ids of the present batch; no more than it has records."""
         self._forget_s = forget_s
         self._kinds: dict[int, str] = {}
         self._unknown: dict[int, float] = {}
@@ -153,7 +153,7 @@ class Registry:
             raise LateError
 
     def ask(self, question: Callable[[], T]) -> T:
-        """The result of a call of the client, which limits only each read of an answer.
+        """The result of a call to the client, which limits only each read of an answer.
 
         Raises:
             TimeoutError: the answer is not complete within the limit.
@@ -204,7 +204,7 @@ class Registry:
         Args:
             references: to them.
             found: where they go.
-            answered: told of each answer.
+            answered: notified of each answer.
             others: characters of the schemas that refer to these.
         """
         if sum(map(len, found.values())) + others > MOST_TEXT:
@@ -229,7 +229,7 @@ class Registry:
         return schema
 
     def _keep(self, schema: Schema) -> None:
-        """Count what the client keeps, and have it forget everything when that is too much."""
+        """Count what the client keeps, and make it forget everything when that is too much."""
         size = len(schema.schema_str or "")
         size += sum(
             len(repr(e)) for e in (schema.references, schema.metadata, schema.rule_set) if e
@@ -261,7 +261,7 @@ class Registry:
         return found
 
     def learn(self, ids: Iterable[int]) -> None:
-        """Ask for the schemas of a batch, many at once; the next batch forgets who was late.
+        """Ask for the schemas of a batch, many at once; the next batch forgets which were late.
 
         Raises:
             RegistryStoppedError: the registry does not answer.
@@ -310,7 +310,7 @@ Answers = queue.SimpleQueue[tuple[int, str | Exception]]
 
 
 def _answers(schema: Callable[[int], Schema], ids: Iterable[int]) -> tuple[Answers, deque[int]]:
-    """Kinds of schemas, or what the client raised, as they come; and the ids not asked for yet."""
+    """Kinds of schemas, or what the client raised, as they come; and the ids not requested yet."""
     answers, left = Answers(), deque(ids)
 
     def ask() -> None:

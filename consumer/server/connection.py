@@ -15,7 +15,7 @@ from consumer.server.limits import PROBES, BodyBudget, Limits, RefusalError, Unr
 from consumer.server.parsing import Head, RequestParser
 
 UNREAD_BYTES: Final = 65_536
-"""Bytes of unread responses above which nothing more is read from the client, nor answered."""
+"""Bytes of unread responses above which nothing more is read from the client, or answered."""
 
 
 class PortRules(NamedTuple):
@@ -128,7 +128,7 @@ class Connection(asyncio.BufferedProtocol):
             self._open.resume_reading()
             self._proceed()
 
-    # The parser calls these; what they raise comes out of its `feed`.
+    # The parser calls these; what they raise is raised by its `feed`.
 
     def begin(self) -> None:
         """A request starts to arrive."""

@@ -21,7 +21,7 @@ class Limits(NamedTuple):
     pipelined: int = 16
     """Requests of one connection that are not answered yet."""
     connections: int = 512
-    """Open connections that are served; above it 503, except for probes."""
+    """Open connections that are served; beyond that 503, except for probes."""
     spare: int = 64
     """Open beyond that, for probes and refusals; the next one displaces the oldest."""
     body_bytes: int = 67_108_864
@@ -74,7 +74,7 @@ class SlowReader(Protocol):
     """A connection whose client does not read its responses."""
 
     def unread(self) -> int:
-        """Bytes that wait for it."""
+        """Bytes waiting for it."""
 
     def drop(self) -> None:
         """Close it immediately, whatever its state."""
@@ -88,7 +88,7 @@ class UnreadBudget:
         self._slow: dict[SlowReader, None] = {}
 
     def stalls(self, reader: SlowReader) -> None:
-        """Its client has stopped to read."""
+        """Its client has stopped reading."""
         self._slow[reader] = None
 
     def reads(self, reader: SlowReader) -> None:

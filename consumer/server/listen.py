@@ -27,7 +27,7 @@ def listen(host: str, port: int, setting: str, host_setting: str = "") -> socket
         host_setting: the name of the host's, if it has one.
 
     Raises:
-        HostError: it is the host that is at fault.
+        HostError: the host is at fault.
         SettingsError: the address cannot be listened on.
     """
     try:
@@ -55,7 +55,7 @@ def _is_of_host(error: OSError | UnicodeError) -> bool:
 
 
 def everywhere() -> str:
-    """The host that stands for every address: IPv6 and IPv4 if both exist, else IPv4."""
+    """The host that means every address: IPv6 and IPv4 if both exist, else IPv4."""
     return EVERYWHERE if socket.has_dualstack_ipv6() else "0.0.0.0"  # noqa: S104 - scraped, probed
 
 
@@ -63,7 +63,7 @@ def _resolved(host: str, port: int) -> tuple[socket.AddressFamily, tuple[str, in
     """The family and address of a host; IPv4 if a name has both."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-    return family, address  # type: ignore[return-value]  # of an IPv6 address two more numbers
+    return family, address  # type: ignore[return-value]  # an IPv6 address has two more numbers
 
 
 def tls(

@@ -1,4 +1,4 @@
-"""From bytes to HTTP/1.1 requests, within limits. Knows neither sockets nor the app.
+"""Turns bytes into HTTP/1.1 requests, within limits. Knows neither sockets nor the app.
 
 httptools does the parsing (llhttp, the parser of Node.js, in its strict mode).
 """

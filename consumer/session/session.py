@@ -1,9 +1,9 @@
 """A worker's membership of its group: batches of claims in, their outcomes and offsets out.
 
 The session owns the consumer and the producer, and with them the protocol that exactly-once rests
-on: what a rebalance or an aborted transaction makes void is read again, receipts go out with the
-offsets, and what an earlier process left open is ended. What was committed or aborted is reported
-by `Session.events`, to the thread that polls.
+on: what a rebalance or an aborted transaction voids is read again, receipts go out with the
+offsets, and what an earlier process left open is ended. `Session.events` tells the polling thread
+what was committed or aborted.
 """
 
 import time
@@ -36,10 +36,10 @@ from consumer.settings.settings import Delivery, Settings
 OPEN_LIMIT_S: Final = 3.0
 """A transaction in the outputs that is open for longer may be one that a broker left open."""
 FEW_ALONE: Final = 20
-"""Claims of a batch while records are sent separately: each that does not fit is found by an abort,
-and what is committed before it need not be sent again."""
+"""Claims per batch while records are sent separately: each that does not fit is found by an abort,
+and what was committed before it need not be sent again."""
 RENEW_MS: Final = 10_000
-"""Receipts of partitions without claims are written again when they are older."""
+"""Receipts of partitions without claims are rewritten when older than this."""
 RENEW_EVERY_S: Final = 1.0
 _NOTHING: Final = Poll([], rebalanced=False)
 
@@ -56,13 +56,13 @@ class Committed(NamedTuple, Generic[Tag]):
 
 
 class Aborted(NamedTuple):
-    """What was published is not committed, and is going to be read again."""
+    """What was published is not committed, and will be read again."""
 
     error: AbortedError
 
 
 class Rewound(NamedTuple):
-    """What was polled and is not committed is void, and is going to be read again."""
+    """What was polled but not committed is void, and will be read again."""
 
 
 class Callbacks(NamedTuple):
@@ -93,7 +93,7 @@ def to_kafka(
     """Connect: the producer first, then the consumer, which joins the group.
 
     In that order, as the producer may have to wait for Kafka or be refused, and a consumer that has
-    joined must be polled and cannot be let go of without closing it.
+    joined must be polled and can only be dropped by closing it.
 
     Raises:
         KafkaStoppedError: Kafka does not answer, or refuses.
@@ -110,7 +110,7 @@ def to_kafka(
 
 
 class Session(Generic[Tag]):
-    """Used from one thread, but for `unknown`, which a signal handler may call."""
+    """Used from one thread, except for `unknown`, which a signal handler may call."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Session(Generic[Tag]):
         Args:
             settings: topics, group, connection and delivery.
             watchdog: ends the process when a step of a transaction is stuck.
-            show_blocked: given what open transactions block, and for how many seconds.
+            show_blocked: receives what open transactions block, and for how many seconds.
             make: makes the clients.
         """
         self._settings = settings
@@ -136,7 +136,7 @@ class Session(Generic[Tag]):
         self._receipts = Receipts(transactional_id(settings))
         self._events = deque[Committed[Tag] | Aborted | Rewound]()
         self._next_offsets: dict[Place, int] = {}
-        """By partition, after what this worker has committed."""
+        """Next offset after what this worker has committed, by partition."""
         self._batch = _NOTHING
         self._in_flight: Mapping[Place, int] | None = None
         """Offsets that are being committed."""
@@ -168,7 +168,7 @@ class Session(Generic[Tag]):
             self._source.close()
 
     def poll(self) -> Poll:
-        """The next batch, empty when there is none yet; its claims have no outcome.
+        """The next batch, empty when there is none yet; its claims have no outcome yet.
 
         Raises:
             KafkaStoppedError: Kafka refuses to go on.
@@ -180,14 +180,14 @@ class Session(Generic[Tag]):
         elif batch.messages or batch.offsets:
             return self._begun(batch)
         elif not self.settle():
-            # Nothing new comes in that would show that the last batch was not committed.
+            # No new batch arrives that would reveal that the last one was not committed.
             self._rewind(aborted=True)
         elif stale := self._stale():
             self._publish(Publication.of_offsets(stale), None)
         return batch
 
     def _begun(self, batch: Poll) -> Poll:
-        """The batch, after what has to be committed before it."""
+        """The batch, after committing what must come before it."""
         if batch.first and self._exactly_once:
             first = Publication.of_offsets(batch.first)
             if not self._publish(first, None):
@@ -202,7 +202,7 @@ class Session(Generic[Tag]):
 
         Args:
             outcome: of the records that `poll` returned last.
-            tag: comes back with `Committed`.
+            tag: returned with `Committed`.
 
         Returns:
             False when a transaction was given up: what is not committed is read again.
@@ -215,7 +215,7 @@ class Session(Generic[Tag]):
         return self._publish(made.joined(batch.done, batch.offsets, self._stale()), tag)
 
     def _publish(self, publication: Publication, tag: Tag | None) -> bool:
-        # Of the publication nothing is kept until it is committed: its records take memory.
+        # Nothing of the publication is kept until it is committed: its records take memory.
         offsets = publication.offsets
 
         def done() -> None:  # in the committing thread
@@ -250,7 +250,7 @@ class Session(Generic[Tag]):
         return found
 
     def unknown(self) -> str | None:
-        """What Kafka has not answered, for the operator; None for nothing."""
+        """What Kafka has not answered, for the operator; None if there is nothing."""
         if self._in_flight is None:
             return None
         if self._exactly_once:
@@ -261,7 +261,7 @@ class Session(Generic[Tag]):
         return "the batch in flight was not committed; the next start may repeat its alerts"
 
     def watch(self) -> None:
-        """Notice transactions that stay open, and end them where that is possible.
+        """Notice transactions that stay open, and end them where possible.
 
         Raises:
             KafkaStoppedError: nothing helped for minutes.
@@ -272,7 +272,7 @@ class Session(Generic[Tag]):
             self._stalls.over()
 
     def lag(self) -> Mapping[Place, int]:
-        """Records that can be read and are not committed, by partition of this worker."""
+        """Records that can be read but are not committed, by partition of this worker."""
         return self._source.lag(dict(self._next_offsets))
 
     @property
@@ -281,9 +281,9 @@ class Session(Generic[Tag]):
         return self._source.assigned
 
     def _stale(self) -> dict[Place, int]:
-        """Offsets whose receipts have to be written again; asked for once a second.
+        """Offsets whose receipts must be rewritten; looked up at most once a second.
 
-        Nothing while partitions are taken over: another worker may have read them meanwhile.
+        None while partitions are being taken over: another worker may have read them meanwhile.
         """
         if not self._exactly_once or self._source.void or time.monotonic() < self._renew_due:
             return {}
@@ -298,7 +298,7 @@ class Session(Generic[Tag]):
         return self._publisher.busy()
 
     def _sweep(self) -> None:
-        """End what this worker's id left open, and look at everything again."""
+        """End what this worker's id left open, and check everything again."""
         try:
             self._publisher.sweep()
         except AbortedError as error:

@@ -46,7 +46,7 @@ class Blocked(NamedTuple):
 
 
 class Stalls:
-    """Ends stalls: sweeps its own leftovers first, later those of workers that are gone."""
+    """Ends stalls: sweeps its own leftovers first, then those of workers that are gone."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Stalls:
             sweep: ends what this worker's own id left open.
             leftovers: of this group.
             show: receives what is blocked and for how many seconds; empty when a stall is over.
-            clock: seconds, by which the next action is due.
+            clock: in seconds, to time the next action.
         """
         self._settings = settings
         self._sweep = sweep
@@ -98,7 +98,7 @@ class Stalls:
             self._sweep_others(stall)
 
     def over(self) -> None:
-        """Called when partitions were taken over, or nothing is open any more."""
+        """Called when partitions have been taken over, or nothing is open any more."""
         self._own_due = self._others_due = 0.0
         self._show([], 0.0)
 

@@ -1,1 +1,1 @@
-"""The checked environment: every setting once, in the types the rooms use."""
+"""The checked environment: every setting once, in the types the packages use."""

@@ -1,4 +1,4 @@
-"""The address of a database, which may contain a password: it is never shown whole."""
+"""The address of a database, which may contain a password: it is never shown in full."""
 
 from typing import Final
 from urllib.parse import urlsplit

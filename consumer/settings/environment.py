@@ -47,7 +47,7 @@ FILES: Final = frozenset(
 )
 """librdkafka properties that name a file (or a folder, for the CA) that decides whom to trust."""
 LIBRARIES: Final = "plugin.library.paths"
-"""The property that names code to load; the client adds the ending of the name if it is missing."""
+"""The property that names code to load; the client adds a missing file extension."""
 
 OWNED: Final = {
     "group.id": "derived from CONSUMER_GROUP",
@@ -120,7 +120,7 @@ def read_optional_file(environ: Mapping[str, str], name: str) -> Path | None:
 
 
 def read_url(environ: Mapping[str, str], name: str) -> str | None:
-    """A URL with http:// or https://, and without a password: those come from files."""
+    """A URL with http:// or https:// and without a password: passwords come from files."""
     if name not in environ:
         return None
     value = read_text(environ, name, "")
@@ -328,7 +328,7 @@ def read_secret(name: str, path: str) -> str:
 
 
 def check_file(name: str, path: Path) -> None:
-    """Check a file that a library is going to open; a missing file is left to the library.
+    """Check a file that a library will open; a missing file is left to the library.
 
     Raises:
         SettingsError: anyone can replace it, or opening it would block forever.

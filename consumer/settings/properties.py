@@ -13,7 +13,7 @@ LARGEST: Final = 2_147_483_647
 TRANSACTION_MS: Final = 15_000
 """How long a transaction may last if KAFKA_TRANSACTION_TIMEOUT_MS does not say."""
 FORWARDED_MS: Final = 4_000
-"""After which API_FORWARD=claims gives a posted claim up."""
+"""After this, API_FORWARD=claims gives up on a posted claim."""
 LEAST_RECEIVED: Final = 1_000_512
 """The client fetches at least a million bytes at once, and a response is 512 bytes larger."""
 
@@ -26,7 +26,7 @@ WORDS: Final = {
     "request.required.acks": _ACKNOWLEDGED,
     "compression.type": (("none", "gzip", "snappy", "lz4", "zstd"), "the client has no other"),
 }
-"""Words that a property may be, and why; upper and lower case are the same."""
+"""Words that a property may be set to, and why; case is ignored."""
 _TRIED_AGAIN: Final = (1, LARGEST, "an idempotent producer has to try again")
 NUMBERS: Final = {
     "retries": _TRIED_AGAIN,
@@ -35,11 +35,11 @@ NUMBERS: Final = {
     "delivery.timeout.ms": (0, LARGEST, "milliseconds"),
     "max.partition.fetch.bytes": (1, 1_000_000_000, "bytes"),
 }
-"""Least and most of a property, and why."""
+"""Minimum and maximum of a property, and why."""
 
 
 class OrderedPair(NamedTuple):
-    """Two properties of which one must not exceed the other; with what they are if not set."""
+    """Two properties, one of which must not exceed the other, with their defaults."""
 
     lower: str
     lower_default: int
@@ -127,7 +127,7 @@ def _transaction_ms(found: Mapping[str, str]) -> float:
 
 
 def _number(text: str) -> float | None:
-    """None if it is none in plain digits."""
+    """None if it is not a number in plain digits."""
     bare = text.strip().removeprefix("+")
     digits = bare.removeprefix("-").replace(".", "", 1)
     return float(bare) if digits.isascii() and digits.isdecimal() else None

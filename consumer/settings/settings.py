@@ -46,7 +46,7 @@ class Publish(enum.StrEnum):
 
     ALL = "all"
     ACTIONABLE = "actionable"
-    """Those that a person is to act on: referred, to be reviewed, or in the control sample."""
+    """Those that a person must act on: referred, due for review, or in the control sample."""
     REFERRALS = "referrals"
 
 
@@ -86,7 +86,7 @@ class Remember(enum.StrEnum):
 
 
 class Membership(enum.StrEnum):
-    """Static members are remembered by the group across a restart, dynamic ones are not."""
+    """Static members are remembered by the group across a restart; dynamic ones are not."""
 
     STATIC = "static"
     DYNAMIC = "dynamic"
@@ -139,7 +139,7 @@ Credential = Annotated[str | None, _optional(read_credential)]
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """Everything the environment may decide. Field NAME is the variable's name in lower case.
+    """Everything the environment may decide. A field's name is the variable's in lower case.
 
     A field's annotation says how it is read and within what bounds; its default is the variable's.
     """
@@ -226,7 +226,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def _readers() -> dict[str, SettingReader]:
-    """How each field is read, in their order."""
+    """How each field is read, in the order of the fields."""
     hints = get_type_hints(Settings, include_extras=True)
     return {name: hints[name].__metadata__[0] for name in Settings.__struct_fields__}
 

@@ -1,7 +1,7 @@
 """Readiness and health, judged by what the process does, not by whether the port answers.
 
-A process is made of checks; each returns what is wrong, or None. A process has the checks of what
-it does: the HTTP endpoint has no loop and no partitions, the one that reads outcomes no model.
+Health is made of checks; each returns what is wrong, or None. A process has the checks for what it
+does: the HTTP endpoint has no loop and no partitions, the process that reads outcomes no model.
 """
 
 import time
@@ -12,7 +12,7 @@ LOOP_LIMIT_S: Final = 45.0
 PROGRESS_LIMIT_S: Final = 120.0
 
 Check = Callable[[], str | None]
-"""What is wrong, None for nothing."""
+"""Returns what is wrong, or None."""
 
 
 class Health:
@@ -54,7 +54,7 @@ class Loop:
         self.stopping = False
 
     def turned(self) -> None:
-        """The loop came round, or to the next step of a transaction, which has its own limit."""
+        """The loop began a turn, or the next step of a transaction, which has its own limit."""
         self._turned = self._clock()
 
     def progressed(self) -> None:
@@ -62,20 +62,20 @@ class Loop:
         self._progressed = self._clock()
 
     def leaving(self) -> str | None:
-        """A check of readiness: the loop is not about to end."""
+        """A readiness check: the loop is not about to end."""
         return "stopping" if self.stopping else None
 
     def without_partitions(self) -> str | None:
-        """A check of readiness: there is something to read."""
+        """A readiness check: there is something to read."""
         return None if self.assigned else "no partitions assigned"
 
     def stands_still(self) -> str | None:
-        """A check of health: the loop turns."""
+        """A health check: the loop turns."""
         still = self._clock() - self._turned
         return f"the loop has not turned for {still:.0f} s" if still > LOOP_LIMIT_S else None
 
     def falls_behind(self) -> str | None:
-        """A check of health: there is progress, or nothing to do."""
+        """A health check: there is progress, or nothing to do."""
         idle = self._clock() - self._progressed
         if self.lag and idle > PROGRESS_LIMIT_S:
             return f"lag of {self.lag} and no commit for {idle:.0f} s"
@@ -83,18 +83,18 @@ class Loop:
 
 
 class Loaded:
-    """The model in service, for a check of readiness."""
+    """The model in service, for a readiness check."""
 
     def __init__(self, version: str | None = None) -> None:
         self.version = version
 
     def missing(self) -> str | None:
-        """A check of readiness: there is a model."""
+        """A readiness check: there is a model."""
         return None if self.version else "no model loaded"
 
 
 def overdue(step: Callable[[], str | None]) -> Check:
-    """A check of health: no step takes too long.
+    """A health check: no step takes too long.
 
     Args:
         step: names one that does.

@@ -47,7 +47,7 @@ class Sparse(logging.Filter):
         self._due: dict[tuple[str, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """True if it is to be logged: warnings that differ only in digits count as the same."""
+        """True if it should be logged: warnings that differ only in digits count as the same."""
         if record.levelno < logging.WARNING:
             return True
         message = record.getMessage().translate(_NO_DIGITS)

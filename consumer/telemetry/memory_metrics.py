@@ -13,14 +13,14 @@ placeholders; it names none."""
 
 
 class MemoryMetrics:
-    """How far the view is, and what it finds. Updated once per batch."""
+    """How current the view is, and what it finds. Updated once per batch."""
 
     def __init__(self, metrics: ProcessMetrics, kinds: Sequence[str]) -> None:
         """Register.
 
         Args:
             metrics: of the process.
-            kinds: of entities, those of the contract.
+            kinds: the contract's kinds of entity.
         """
         registry = metrics.registry
         self.behind = Gauge(
@@ -64,15 +64,15 @@ class MemoryMetrics:
         self._facts.inc(facts)
 
     def unreadable(self) -> None:
-        """Count a record that is no fact."""
+        """Count a record that is not a fact."""
         self._unreadable.inc()
 
     def recalled(self, kind: int, counts: Sequence[int]) -> None:
         """Count claims of a batch.
 
         Args:
-            kind: number of the kind.
-            counts: of claims, by state, in the order of `STATES`.
+            kind: index of the kind.
+            counts: claims by state, in the order of `STATES`.
         """
         for child, count in zip(self._claims[kind], counts, strict=True):
             child.inc(count)

@@ -21,7 +21,7 @@ class BatchTrace(Protocol):
         """The batch was scored."""
 
     def committed(self, at_s: float) -> None:
-        """Its outcome and offsets are committed since then, seconds since the epoch."""
+        """Its outcome and offsets were committed then, in seconds since the epoch."""
 
 
 class Traces(Protocol):

@@ -46,11 +46,11 @@ log = logging.getLogger(__name__)
 OUTSTANDING: Final = 4_000
 """The embedded broker keeps 5 MB per partition and drops the oldest: never run that far ahead."""
 OUTSTANDING_DAYS_APART: Final = 1_000
-"""The same of claims that came in over many days: less, so that findings come when they came."""
+"""The same for claims that came in over many days: fewer, so that findings come at their time."""
 BY_KEY: Final = -1
-"""For a producer: the partition that the key of a record chooses."""
+"""For a producer: the partition that a record's key selects."""
 IN_ORDER: Final = 0
-"""The partition of such claims: all of them are in one, as only there are they in order."""
+"""The partition of such claims: all are in one, as records are in order only within one."""
 
 
 def run_demo(settings: Settings, source: DemoData, count: int) -> None:

@@ -1,4 +1,4 @@
-"""The claims of the demo: a model is trained on the earlier ones, the later ones are sent."""
+"""The demo's claims: a model is trained on the earlier ones, and the later ones are sent."""
 
 import datetime as dt
 import random
@@ -28,10 +28,10 @@ from schemas.drafting.draft import draft
 SEED: Final = 42
 ALGORITHM: Final = "gradient_boosting"
 NOW: Final = 0
-"""Of a record: produced without a time of its own, it is given the present one."""
+"""Of a record: produced without a time of its own, it gets the present one."""
 BAD_SHARE: Final = 0.01
 ALERT_SHARE: Final = 0.05
-"""Alert budget of the demo's model: claims to refer."""
+"""Alert budget of the demo's model: the share of claims to refer."""
 
 BAD_RECORDS: Final = (
     b"",
@@ -57,7 +57,7 @@ class DemoData(NamedTuple):
 
 
 class History(NamedTuple):
-    """Labelled claims, and each as the event that it came in."""
+    """Labelled claims, and the event that each came in."""
 
     dataset: Dataset
     event_of: Callable[[Any], bytes]
@@ -76,10 +76,10 @@ class Sent:
     """The records that the demo produces, to compare with what comes back.
 
     Args:
-        events: by the id of their claim.
+        events: each with the id of its claim.
         labels: of the claims, in the same order.
-        seed: of the choice of bad records among them.
-        moments: when each claim came in, in milliseconds since 1970; all of them now, if empty.
+        seed: for choosing bad records among them.
+        moments: when each claim came in, in milliseconds since 1970; if empty, now.
         findings: what is found about them meanwhile, in order.
         without: fraud probabilities by a model without history, in the order of the events.
     """
@@ -113,7 +113,7 @@ class Prepared(NamedTuple):
     scorer: Scorer
     sent: Sent
     known: Dated | None
-    """What is remembered from before; None of claims that do not say when things became known."""
+    """What is remembered from before; None if claims do not say when things became known."""
 
 
 def prepare(console: Console, folder: Path, source: DemoData, count: int) -> Prepared:
@@ -180,7 +180,7 @@ def _history(console: Console, folder: Path, source: DemoData, count: int) -> Hi
 
 
 def _events(console: Console, file: Path, name: str, count: int) -> History:
-    """Events in a file, drafted and checked like those of any user."""
+    """Events in a file, drafted and checked like any user's."""
     contract = shipped(name)
     events = GENERATORS[name](count, SEED)
     file.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))

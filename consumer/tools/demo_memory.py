@@ -1,4 +1,4 @@
-"""The memory of the demo: the log has the earlier claims, and findings come in on their days."""
+"""The demo's memory: the log has the earlier claims, and findings come in on their days."""
 
 import base64
 import contextlib
@@ -33,12 +33,12 @@ from schemas.alert import Source
 AT_ONCE: Final = 4_000
 """Records of the log that are written before they are read: the embedded broker keeps 5 MB."""
 WAIT_MS: Final = 10
-"""The embedded broker answers a fetch at once only if there is something to read already; by
+"""The embedded broker answers a fetch at once only if there is already something to read; by
 default it would be asked twice a second."""
 EARLIER: Final = "earlier-claims"
-"""Stands for the topic that the claims came in which were there before."""
+"""Stands in for the topic of the earlier claims."""
 FOUND: Final = "findings"
-"""Stands for the topic that findings come in."""
+"""Stands in for the topic of findings."""
 
 
 class Dated(NamedTuple):
@@ -46,11 +46,11 @@ class Dated(NamedTuple):
 
     dataset: Dataset
     earlier: Indices
-    """Rows that are trained on: the log has them before the first claim is sent."""
+    """Rows that the model is trained on: the log has them before the first claim is sent."""
     later: Indices
     """Rows that are sent, in the order of their reports."""
     without: Scores
-    """Fraud probabilities of the later ones by a model without history, in that order."""
+    """Fraud probabilities of the later ones by a model without history, in the same order."""
 
     def reported(self, row: int) -> int:
         """When a claim came in, in milliseconds since 1970."""
@@ -76,13 +76,13 @@ def says_when(dataset: Dataset) -> bool:
 
 
 def dated(dataset: Dataset, sides: Split, algorithm: str, count: int) -> Dated:
-    """What the demo remembers and sends, and what a model without history says of the latter.
+    """What the demo remembers and sends, and what a model without history says about the latter.
 
     Args:
-        dataset: as it was read, without history.
+        dataset: as read, without history.
         sides: which claims are trained on.
         algorithm: of both models.
-        count: of claims to send at most.
+        count: send at most this many claims.
     """
     contract = dataset.contract
     chosen = sides.test[:count]
@@ -97,7 +97,7 @@ def findings(known: Dated, rows: Indices) -> list[LaterFinding]:
     """What was found about some claims, in the order in which it became known.
 
     Args:
-        known: has them.
+        known: the claims.
         rows: which ones.
     """
     decided, labels = known.dataset.decided, known.dataset.labels
@@ -111,7 +111,7 @@ def findings(known: Dated, rows: Indices) -> list[LaterFinding]:
 
 
 def with_memory(settings: Settings, folder: Path) -> Settings:
-    """The settings with MEMORY=on, and with a key that is drawn anew.
+    """The settings with MEMORY=on and a new random key.
 
     Args:
         settings: of the embedded broker.
@@ -136,7 +136,7 @@ def remembering(
     """A memory that has read the earlier claims, and what was found about them, from the log.
 
     Args:
-        console: is told how many.
+        console: shows how many.
         settings: see `with_memory`.
         scorer: the model.
         metrics: where counts go.
@@ -184,5 +184,5 @@ def _claims(known: Dated, notes: NoteTaker) -> list[Record]:
 
 
 def _kept_by_the_embedded_broker(_: Settings) -> KeptLog:
-    """It cannot be asked for the settings of a topic; this one ends with the demo."""
+    """It cannot be asked for a topic's settings; this one ends with the demo."""
     return KeptLog(topic_id="embedded", tombstones_s=0.0)

@@ -18,7 +18,7 @@ REASONS: Final = 3
 
 
 SHARES: Final = (ALERT_SHARE, 0.10)
-"""Of the claims, those with the highest scores: what history adds is shown for each."""
+"""Shares of claims with the highest scores: what history adds is shown for each."""
 
 
 class Received:
@@ -49,7 +49,7 @@ def table(seen: Received) -> TextTable:
 
 
 def links(alert: FraudAlert) -> str:
-    """The earlier claims that name the same people, one kind of these a line."""
+    """The earlier claims that name the same people, one kind per line."""
     claims: dict[str, list[LinkedClaim]] = {}
     for link in alert.links or ():
         claims.setdefault(link.entity, []).append(link)
@@ -68,7 +68,7 @@ def _linked(kind: str, found: Sequence[LinkedClaim], frauds: int) -> str:
 
 
 def reasons(alert: FraudAlert) -> str:
-    """Why the claim was referred, one reason a line."""
+    """Why the claim was referred, one reason per line."""
     return "\n".join(
         f"{r.text} ({r.contribution:+.2f})" if r.contribution else r.text
         for r in alert.reasons[:REASONS]

@@ -74,7 +74,7 @@ def generate(
         rate: claims per second; 0 for as fast as Kafka accepts them.
         claims: stop after this many, None for no limit.
         broken_every: make every Nth record invalid; 0 disables it.
-        seed: of the claims; their ids are new in each run.
+        seed: for the claims; their ids are new in each run.
         contract: what the claims are: one of `model.samples.lines.NAMES`.
         stop: ends it.
 

@@ -1,4 +1,4 @@
-"""Own claims from a file to the claims topic, as events of their contract."""
+"""Sends claims from a file to the claims topic, as events of their contract."""
 
 import sys
 import threading
@@ -35,13 +35,13 @@ class SentFile(NamedTuple):
     sent: int
     """Claims that Kafka has acknowledged."""
     rejected: int
-    """Rows that are no claims."""
+    """Rows that are not claims."""
     stopped: bool
     """Whether a signal ended it before the end of the file."""
 
 
 def contract_of(contract: str | None, model: Path | None) -> Contract:
-    """The contract in a file, of a name that is shipped, or of a model.
+    """The contract in a file, a shipped one by name, or a model's.
 
     Raises:
         SettingsError: there is none.
@@ -65,7 +65,7 @@ def send(
         contract: what the claims are.
         data: the file; see `schemas.tables.opening.open_table`.
         rate: claims per second; 0 for as fast as Kafka accepts them.
-        stop: ends it; what was sent is waited for.
+        stop: ends it, after waiting for what was sent.
 
     Raises:
         SettingsError: the file cannot be read, or lacks a column.
@@ -78,7 +78,7 @@ def send(
 
 
 def send_by(sender: Sender, contract: Contract, data: Path, *, rate: float, stop: Stop) -> SentFile:
-    """The same by a sender whose topic is there.
+    """The same, with a sender whose topic exists.
 
     Raises:
         SettingsError: the file cannot be read, or lacks a column.
@@ -120,7 +120,7 @@ def _records(
     tell: Callable[[str], object],
 ) -> Iterator[ClaimRecord]:
     for row in file.rows:
-        if ended.is_set():  # no row of the file may be a claim
+        if ended.is_set():  # perhaps no row of the file is a claim
             return
         fault = row.fault or _too_large(row)
         if fault is None:

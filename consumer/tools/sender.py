@@ -1,4 +1,4 @@
-"""Sending records to the claims topic at a rate, and knowing what Kafka has acknowledged."""
+"""Sends records to the claims topic at a rate, and tracks what Kafka has acknowledged."""
 
 import itertools
 import threading
@@ -27,7 +27,7 @@ class Sender:
     """Produces rows and remembers the first one that Kafka refused.
 
     Attributes:
-        acknowledged: rows that are in the topic for sure.
+        acknowledged: number of rows known to be in the topic.
         topic: where they are sent.
     """
 
@@ -102,7 +102,7 @@ def paced(
     """Send at a rate until the source or the event ends it; returns the number of rows.
 
     Args:
-        sender: is left to be finished.
+        sender: left for the caller to finish.
         source: of the rows.
         rate: rows per second; 0 for as fast as Kafka accepts them.
         ended: stops it before the next block.

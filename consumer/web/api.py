@@ -42,9 +42,9 @@ from schemas.openapi import openapi
 JSON: Final = "application/json"
 CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 LONGEST_TYPE: Final = 256
-"""Characters of a Content-Type: what parsing a long one costs grows with its square."""
+"""Characters of a Content-Type: the cost of parsing it grows with the square of its length."""
 BEGINNING: Final = 64
-"""Bytes in which an array begins; one after more blanks counts as a claim, and is none."""
+"""Bytes within which an array must begin; after more blanks it counts as an invalid claim."""
 BOOLEANS: Final = {"true": True, "false": False}
 FREE: Final = ("/", *PROBES)
 """Paths that need no token: the page contains no data."""
@@ -93,7 +93,7 @@ class FraudDetection:
 
         async with self._arrays.one():
             found = await answers(body, self._scorer(), read, self._recall, detail=detail)
-        # Not in turn: an array that waits for Kafka does not hold up the others.
+        # Outside the turn: an array that waits for Kafka does not hold up the others.
         if self._forwarding is not None:
             found = await self._forwarding.each(records, found)
         return _encoder.encode(found)
@@ -171,7 +171,7 @@ class OpenApiDocument:
         self._document = b""
 
     async def on_get(self, _: Request, response: Response) -> None:
-        """Answer the generated document."""
+        """Answer with the generated document."""
         decoder = self._scorer().decoder
         if self._of is not decoder:
             found = openapi(form_of(decoder), page=self._page)
@@ -201,10 +201,10 @@ def scoring_app(
         health: what the probes answer.
         token: required in each request; None requires nothing.
         before: additional middleware, run before the token is checked.
-        unknown: what becomes of fields that the contract does not know.
-        forwarding: produces what is posted to Kafka. There is no page then: what it tries would
-            become claims.
-        recall: what is known of the people and things in what is posted.
+        unknown: what to do with fields that the contract does not know.
+        forwarding: produces posted claims to Kafka. There is no page then: whatever is tried there
+            would become a claim.
+        recall: looks up what is known about the people and things in posted claims.
     """
     access = [BearerToken(token, FREE)] if token else []
     app = operations_app(metrics, health, *before, *access)

@@ -1,4 +1,4 @@
-"""Arrays of claims over HTTP: an answer for each in their order; a fault of one is only its own."""
+"""Arrays of claims over HTTP: one answer each, in order; a fault in one affects no other."""
 
 import asyncio
 import datetime as dt
@@ -22,9 +22,9 @@ from schemas.openapi import MAX_CLAIMS
 
 MAX_ARRAY_BYTES: Final = 16_000_000
 MAX_ARRAYS: Final = 16
-"""Answered or waiting at a time; above it 503."""
+"""Answered or waiting at once; beyond that, 503."""
 PORTION: Final = 100
-"""Claims that are evaluated before the event loop looks at other requests, such as probes."""
+"""Claims evaluated before the event loop turns to other requests, such as probes."""
 STATUS_OF: Final = {
     Reason.INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
     Reason.TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -32,9 +32,9 @@ STATUS_OF: Final = {
 """Every other reason is a bad request."""
 
 ReadJson = Callable[[bytes, ClaimDecoder], Decoded]
-"""Reads one claim by a contract."""
+"""Reads one claim, given a contract."""
 RecallPosted = Callable[[Sequence[Any], BatchScorer], Recalled | None]
-"""What is known of claims that were posted; None for a model that asks for no history."""
+"""What is known about posted claims; None for a model that asks for no history."""
 
 _NO_ITEM: Final = msgspec.Raw(b"")
 _array: Final = msgspec.json.Decoder(
@@ -46,8 +46,8 @@ _array: Final = msgspec.json.Decoder(
         gc=False,
     )
 )
-"""Stops at the first item too many: an array of items of two bytes has millions, and each would be
-an object."""
+"""Stops at the first item too many: an array of two-byte items may have millions, and each would
+be an object."""
 
 
 def nothing_recalled(claims: Sequence[Any], scorer: BatchScorer) -> None:
@@ -80,11 +80,11 @@ async def answers(
         body: the array.
         scorer: the model.
         read: reads one claim.
-        recall: what is known of them.
+        recall: looks up what is known about them.
         detail: answer with alerts.
 
     Raises:
-        ProblemError: it is no array, or has no claim or more than `MAX_CLAIMS`.
+        ProblemError: it is not an array, or has no claims or more than `MAX_CLAIMS`.
     """
     items = items_of(body)
     found: list[Any] = []
@@ -113,12 +113,12 @@ def items_of(body: bytes) -> Sequence[msgspec.Raw]:
     """The items of an array; the memory for them is bounded.
 
     Raises:
-        ProblemError: it is not an array, or has no item or more than `MAX_CLAIMS`.
+        ProblemError: it is not an array, or has no items or more than `MAX_CLAIMS`.
     """
     try:
         slots = msgspec.structs.astuple(parse(_array, body, "$"))
     except RefusedError as refused:
-        if refused.reason is Reason.INVALID:  # of an array, only for its length
+        if refused.reason is Reason.INVALID:  # for an array, only its length can be
             raise _not_so_many(f"{MAX_CLAIMS + 1:,} or more") from None
         raise ProblemError(status_of(refused), str(refused), refused.path) from None
     if slots[0] == _NO_ITEM:
@@ -132,7 +132,7 @@ def _not_so_many(count: str) -> ProblemError:
 
 
 def _claim(item: msgspec.Raw, decoder: ClaimDecoder, read: ReadJson) -> Decoded | Problem:
-    """The claim, or the problem with it; its path is that in the claim, as of a claim alone."""
+    """The claim, or the problem with it; its path is within the claim, as for a single one."""
     try:
         return read(bytes(item), decoder)
     except RefusedError as refused:
@@ -147,10 +147,10 @@ def told(
     *,
     detail: bool,
 ) -> Iterator[FraudAlert] | Iterator[Verdict]:
-    """An alert, or else a verdict, for each claim; one evaluation for all.
+    """An alert if `detail`, otherwise a verdict, for each claim; one evaluation for all.
 
     Raises:
-        ValueError: the model does not answer one probability for each claim.
+        ValueError: the model does not return one probability for each claim.
     """
     claims = [one.claim for one in found]
     recalled = recall(claims, scorer)

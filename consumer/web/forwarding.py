@@ -59,7 +59,7 @@ _ANSWERS: Final = {
 
 
 class Forwarding:
-    """Answers scores only of claims that are in the topic."""
+    """Answers with scores only for claims that are in the topic."""
 
     def __init__(self, take: Take, metrics: ForwardingMetrics) -> None:
         """Forward with `take`; counts go to `metrics`, by reason from the start."""
@@ -84,7 +84,7 @@ class Forwarding:
 
         Args:
             records: the valid claims.
-            answers: to each item; a `Problem` to one that is not a valid claim.
+            answers: one per item; a `Problem` for one that is not a valid claim.
 
         Raises:
             ProblemError: 503; none is known to be in the topic.
@@ -92,7 +92,7 @@ class Forwarding:
         reasons = await self._taken(records)
         unavailable = [r for r in reasons if r is not None and r is not Untaken.TOO_LARGE]
         if unavailable and None not in reasons:
-            # Only one that may be in the topic says so; then nobody reads that none was sent.
+            # If any may be in the topic, say so: nobody should read that none was sent.
             raise _error(Untaken.TIMEOUT if Untaken.TIMEOUT in unavailable else unavailable[0])
         due = iter(reasons)
         return [a if isinstance(a, Problem) else _unless(next(due), a) for a in answers]
@@ -100,7 +100,7 @@ class Forwarding:
     async def _taken(self, records: Sequence[Record]) -> Sequence[Untaken | None]:
         if not records:
             return ()
-        # A client that gives up cancels its request, and in an outage most do: they count as well.
+        # A client that gives up cancels its request, and in an outage most do: they count too.
         task = asyncio.ensure_future(self._counted(records))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -130,11 +130,11 @@ def _error(reason: Untaken) -> ProblemError:
 
 
 def record_of(event: bytes, found: Decoded, contract: Contract, trace: Sequence[Header]) -> Record:
-    """The record of a claim: its bytes as they came, under the key of its contract."""
+    """The record of a claim: its bytes as received, under its contract's key."""
     return Record(key_of(contract, found.claim).encode(), event, list(trace))
 
 
 def trace_of(request: Request) -> list[Header]:
-    """W3C Trace Context of a request, as it is, as headers of records."""
+    """A request's W3C Trace Context, unchanged, as record headers."""
     found = ((name, request.get_header(name)) for name in TRACE_HEADERS)
     return [(name, value.encode("latin-1")) for name, value in found if value is not None]

@@ -22,7 +22,7 @@ class Probe:
         self._fault = fault
 
     async def on_get(self, _: Request, response: Response) -> None:
-        """Answer the state."""
+        """Answer with the state."""
         fault = self._fault()
         response.status = HTTPStatus.SERVICE_UNAVAILABLE if fault else HTTPStatus.OK
         response.content_type = "text/plain; charset=utf-8"
@@ -39,7 +39,7 @@ class Scrape:
         self._turn = asyncio.Lock()
 
     async def on_get(self, _: Request, response: Response) -> None:
-        """Answer all metrics in the text format."""
+        """Answer with all metrics in the text format."""
         response.content_type = CONTENT_TYPE_LATEST
         async with self._turn:
             await asyncio.sleep(0)  # probes are answered between two of many scrapes

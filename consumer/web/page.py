@@ -33,7 +33,7 @@ def form_fields(decoder: ClaimDecoder, features: Collection[str]) -> list[dict[s
 
     Args:
         decoder: of the contract.
-        features: those that the model uses; its fields are marked.
+        features: those that the model uses; their fields are marked.
     """
     (_,), components = msgspec.json.schema_components([decoder.type])
     (schemas,) = (c["properties"] for c in components.values())
@@ -62,7 +62,7 @@ def _section(field: Field) -> int:
 
 
 def _used(contract: Contract, features: Collection[str]) -> set[str]:
-    """Fields that the features are, or are derived from."""
+    """Fields that are features, or that features are derived from."""
     found: set[str] = set()
     due = list(features)
     while due:
@@ -77,7 +77,7 @@ def _used(contract: Contract, features: Collection[str]) -> set[str]:
 
 
 def examples_of(contract: Contract) -> dict[str, Any]:
-    """The contract's examples, by a name for each."""
+    """The contract's examples, by name."""
     return {f"Example {n}": claim for n, claim in enumerate(contract.examples, start=1)} or {
         "Empty": {}
     }
@@ -132,7 +132,7 @@ class Page:
         self._headers: dict[str, str] = {}
 
     async def on_get(self, _: Request, response: Response) -> None:
-        """Answer the page."""
+        """Answer with the page."""
         self._renew(self._scorer())
         response.content_type = "text/html; charset=utf-8"
         response.set_headers(self._headers)
@@ -141,7 +141,7 @@ class Page:
     on_head = on_get
 
     def _renew(self, scorer: BatchScorer) -> None:
-        """Make the page anew if it is another model's."""
+        """Rebuild the page if the model has changed."""
         if self._of is scorer:
             return
         text = page(scorer.decoder, scorer.features)

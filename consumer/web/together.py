@@ -1,8 +1,8 @@
-"""Claims that are posted one by one at the same time are scored together.
+"""Claims posted one by one at the same time are scored together.
 
 A model costs about as much for one claim as for twenty, so an endpoint under load answers several
-times as many. Nobody waits for others: what has arrived by the next turn of the event loop is one
-evaluation, also if that is a single claim.
+times as many. No claim waits for others: whatever has arrived by the next turn of the event loop is
+one evaluation, even if that is a single claim.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from schemas.alert import FraudAlert
 from schemas.answer import Verdict
 
 MOST: Final = PORTION
-"""Claims of one evaluation."""
+"""Claims per evaluation."""
 
 Answer = FraudAlert | Verdict
 
 
 class _Waiting(NamedTuple):
-    """A claim, and who waits for the answer."""
+    """A claim, and the future of its answer."""
 
     found: Decoded
     answer: asyncio.Future[Answer]
@@ -36,17 +36,17 @@ class Together:
         """Nothing is waiting yet.
 
         Args:
-            recall: what is known of claims; asked once for each evaluation.
+            recall: looks up what is known about claims; called once per evaluation.
         """
         self._recall = recall
         self._open: dict[tuple[int, bool], list[_Waiting]] = {}
-        """By model and kind of answer, what the next evaluation has room to take in."""
+        """By model and kind of answer, the next evaluation while it has room."""
 
     async def told(self, found: Decoded, scorer: BatchScorer, *, detail: bool) -> Answer:
-        """The alert of a claim if `detail`, or else the verdict.
+        """The claim's alert if `detail`, otherwise its verdict.
 
         Raises:
-            ScorerError: what is known of claims cannot be read.
+            ScorerError: what is known about claims cannot be read.
             Exception: whatever the model raises on this claim; others are answered.
         """
         loop = asyncio.get_running_loop()
@@ -66,7 +66,7 @@ class Together:
     ) -> None:
         if self._open.get(which) is group:
             del self._open[which]
-        # Who has hung up meanwhile has cancelled its future.
+        # A client that has hung up meanwhile has cancelled its future.
         waiting = [one for one in group if not one.answer.done()]
         if waiting:
             self._answer(waiting, scorer, detail=which[1])
@@ -79,7 +79,7 @@ class Together:
             if len(waiting) == 1 or isinstance(error, ScorerError):
                 for one in waiting:
                     one.answer.set_exception(error)
-            else:  # of one claim: the others have an answer
+            else:  # one claim's: the others get an answer
                 for one in waiting:
                     self._answer([one], scorer, detail=detail)
         else:

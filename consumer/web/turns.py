@@ -1,4 +1,4 @@
-"""Turns at work that takes the event loop for long."""
+"""Turns at work that occupies the event loop for long."""
 
 import asyncio
 import contextlib
@@ -9,17 +9,17 @@ from consumer.server.problem import ProblemError
 
 
 class Turns:
-    """One at a time; a few may wait, and the rest is refused."""
+    """One at a time; a few may wait, and the rest are refused."""
 
     def __init__(self, most: int) -> None:
-        """Allow that many to work or wait."""
+        """Allow `most` to work or wait."""
         self._most = most
         self._present = 0
         self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it inside the block.
+        """Wait for a turn, and hold it inside the block.
 
         Raises:
             ProblemError: 503; too many are waiting.

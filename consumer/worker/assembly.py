@@ -33,7 +33,7 @@ def make_worker(
     """The worker that the settings ask for.
 
     Args:
-        settings: what is published, in what form, and how many dead letters may be.
+        settings: what is published, in what form, and how many dead letters are allowed.
         session: where claims come from and outcomes go.
         scorer: the model to use for the next batch.
         metrics: where counts go.

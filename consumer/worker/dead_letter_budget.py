@@ -42,7 +42,7 @@ class DeadLetterBudget:
             )
 
     def void(self) -> None:
-        """Forget what was counted: the records in flight are going to be read again."""
+        """Forget what was counted: the records in flight will be read again."""
         self._batches.clear()
         self._consecutive = 0
 

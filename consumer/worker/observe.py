@@ -31,7 +31,7 @@ class Seen(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What is counted of a batch that is committed. The claims themselves are not kept until then:
+    """What is counted of a committed batch. The claims themselves are not kept until then:
     they would take memory, and the next batch could not use what is still in the processor's cache.
     """
 
@@ -48,7 +48,7 @@ class Counted(NamedTuple):
 
     @classmethod
     def of(cls, outcome: Outcome) -> Self:
-        """Of this outcome."""
+        """The counts of this outcome."""
         return cls(
             len(outcome.claims),
             outcome.referred,
@@ -94,8 +94,8 @@ class Observer:
         """Count a batch whose outcome is committed.
 
         Args:
-            counted: of its outcome.
-            seen: what was measured of it.
+            counted: the counts of its outcome.
+            seen: its measurements.
             created_ms: timestamps of its records, milliseconds since the epoch.
             at_s: when it was committed, seconds since the epoch.
         """

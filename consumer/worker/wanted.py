@@ -14,5 +14,5 @@ _WANTED: Final[Mapping[Publish, Wanted]] = {
 
 
 def wanted_by(settings: Settings) -> Wanted:
-    """The choice that PUBLISH requires."""
+    """The choice that PUBLISH makes."""
     return _WANTED[settings.publish]

@@ -27,7 +27,7 @@ LAG_EVERY_S: Final = 1.0
 MAX_ABORTS_IN_A_ROW: Final = 20
 
 Assess = Callable[[Sequence[Message], Scorer, dt.datetime], Outcome]
-"""Turns a batch into what is to be published; see `consumer.batch.process.process`."""
+"""Turns a batch into what to publish; see `consumer.batch.process.process`."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Remembers(Protocol):
 
 
 def utc_now() -> dt.datetime:
-    """The time by the system's clock."""
+    """The system clock's time."""
     return dt.datetime.now(dt.UTC)
 
 
@@ -96,7 +96,7 @@ class Worker:
             loop: updated on every iteration and commit.
             misfits: records whose outcome does not fit its topic; `assess` looks at them.
             traces: receives every batch.
-            memory: of earlier claims, which `assess` asks; None: nothing is remembered.
+            memory: of earlier claims, which `assess` consults; None: nothing is remembered.
             clock: becomes ``scored_at`` and ``failed_at``.
         """
         self._session = session
@@ -122,7 +122,7 @@ class Worker:
         """Score until `stop`.
 
         Raises:
-            ScorerError: the reason why the worker stopped; nothing is lost by it.
+            ScorerError: why the worker stopped; nothing is lost.
         """
         while not self._stopping:
             self._turn()

@@ -10,7 +10,7 @@ from model.arrays import Matrix
 from model.compiled.trees import Unit
 
 CONTRIBUTION_TOLERANCE: Final = 1e-9
-"""Largest difference of the sum of contributions from the raw score, and from LightGBM's."""
+"""Largest difference of summed contributions from the raw score, and of each from LightGBM's."""
 
 
 class Compiled(Protocol):
@@ -33,14 +33,14 @@ class Compiled(Protocol):
 
 
 class MatrixStep(Protocol):
-    """What changes encoded claims before they are scored."""
+    """A step that changes encoded claims before they are scored."""
 
     def transform(self, X: Matrix) -> Matrix:
         """Another matrix of the same shape, (n_claims, n_features), or X itself."""
 
 
 class AfterSteps:
-    """Sees the claims through the steps before it."""
+    """A classifier that sees the claims through the steps before it."""
 
     def __init__(self, steps: Sequence[MatrixStep], seen: Compiled) -> None:
         self.unit: Unit = seen.unit

@@ -10,7 +10,7 @@ from model.arrays import Flags, Indices, Matrix, Numbers
 from model.compiled.nodes import Nodes, NodeSplit
 
 MOST_CONDITIONS: Final = 7
-"""Of a tree that is tabulated: its tables have ``2 ** conditions`` rows."""
+"""In a tabulated tree: its tables have ``2 ** conditions`` rows."""
 _LARGEST: Final = sys.float_info.max
 
 Condition = tuple[int, float, bool, tuple[int, ...] | None]
@@ -18,7 +18,7 @@ Condition = tuple[int, float, bool, tuple[int, ...] | None]
 
 
 def condition(split: NodeSplit) -> Condition:
-    """What a claim meets that is sent left."""
+    """The condition met by claims that go left."""
     return split.feature, split.threshold, split.missing_left, split.categories
 
 
@@ -29,7 +29,7 @@ def conditions(nodes: Nodes) -> list[Condition]:
 
 
 class Conditions:
-    """Distinct conditions of some trees, of which none has more than `MOST_CONDITIONS`."""
+    """Distinct conditions of some trees, none of which has more than `MOST_CONDITIONS`."""
 
     def __init__(self, trees: Sequence[Nodes]) -> None:
         every = {c for nodes in trees for c in conditions(nodes)}
@@ -49,7 +49,7 @@ class Conditions:
         for i, (*_, members) in enumerate(categorical):
             self._members[i, list(members or ())] = True
         self._set = np.arange(len(categorical))[:, None]
-        # Of each tree, where its conditions stand among all; trees with fewer have one that no
+        # For each tree, where its conditions are among all; trees with fewer have one that no
         # claim meets.
         self._places = np.full((MOST_CONDITIONS, len(trees)), len(order), dtype=np.int64)
         for tree, nodes in enumerate(trees):
@@ -57,7 +57,7 @@ class Conditions:
             self._places[: len(own), tree] = [order[c] for c in own]
 
     def met(self, X: Matrix) -> Indices:
-        """By tree, which combination of its conditions a claim meets: bit i says if condition i is.
+        """By tree, the combination of its conditions that a claim meets: bit i is for condition i.
 
         Args:
             X: encoded claims, shape (n_claims, n_features).
@@ -91,7 +91,7 @@ class Conditions:
         return found
 
     def _each(self, X: Matrix) -> Flags:
-        """Where a claim meets a condition, shape (n_conditions + 1, n_claims), the last never."""
+        """Where a claim meets a condition, shape (n_conditions + 1, n_claims); never the last."""
         columns, numeric = X.T, len(self._column)
         found = np.zeros((numeric + len(self._members) + 1, len(X)), dtype=bool)
         numbers = columns[self._column]

@@ -1,7 +1,7 @@
-"""Pipelines that scikit-learn fitted: as plain data, and compared with what is made of it.
+"""Pipelines fitted by scikit-learn: as plain data, and compared with what is made from it.
 
-The only module of this room that needs scikit-learn: a model is turned into plain data where it is
-trained or migrated, and compared where it is trained, migrated or promoted.
+The only module of this package that needs scikit-learn: a model is turned into plain data where it
+is trained or migrated, and compared where it is trained, migrated or promoted.
 """
 
 import sys
@@ -51,7 +51,7 @@ def plain_pipeline(pipeline: Any) -> PlainPipeline:
 
 
 def plain_classifier(classifier: Any) -> PlainClassifier:
-    """The last step of such a pipeline.
+    """The last step of such a pipeline as plain data.
 
     Raises:
         TypeError: as `plain_pipeline`.
@@ -105,7 +105,7 @@ def difference(compiled: Compiled, classifier: Any, X: Matrix) -> str | None:
 
     Args:
         compiled: what scores.
-        classifier: what it was made of.
+        classifier: what it was made from.
         X: encoded claims to compare them with, shape (n_claims, n_features).
     """
     if not agrees(compiled, classifier, X):
@@ -132,7 +132,7 @@ def agrees(compiled: Compiled, classifier: Any, X: Matrix) -> bool:
 def explains(compiled: Compiled, X: Matrix) -> bool:
     """True if contributions for X, shape (n_claims, n_features), add up to the raw scores.
 
-    Those of trees that are looked up must be LightGBM's own as well.
+    Contributions of trees must also be those that LightGBM computes.
     """
     if isinstance(compiled, AfterSteps):
         return explains(compiled.seen, compiled.prepared(X))
@@ -189,7 +189,7 @@ def _tree(nodes: Nodes) -> PlainTree:
     return PlainTree(
         feature=tuple(LEAF if isinstance(node, Leaf) else node.feature for node in nodes),
         value=tuple(
-            # Larger than any number is the largest one, as LightGBM reads it; JSON has no infinity.
+            # Infinity becomes the largest number, as LightGBM reads it: JSON has no infinity.
             node.value if isinstance(node, Leaf) else min(max(node.threshold, -_LARGEST), _LARGEST)
             for node in nodes
         ),

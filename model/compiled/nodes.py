@@ -21,7 +21,7 @@ class NodeSplit(NamedTuple):
     missing_left: bool
     threshold: float = 0.0
     categories: tuple[int, ...] | None = None
-    """Categories that go left, everything else goes right; None for a split by number."""
+    """Categories that go left, while everything else goes right; None for a split by number."""
 
 
 class Leaf(NamedTuple):

@@ -1,7 +1,7 @@
 """A fitted pipeline as plain data: what an artifact's ``model.json`` contains.
 
-Numbers and texts only, every number at full precision. To read it is to parse JSON and check its
-form: no code of the file's runs, and none of the libraries that trained the model is imported.
+Numbers and texts only, every number at full precision. Reading it means parsing JSON and checking
+its form: no code from the file runs, and no library that trained the model is imported.
 """
 
 from collections.abc import Mapping
@@ -29,17 +29,17 @@ class PlainVocabulary(Struct, frozen=True, kw_only=True):
     categories: tuple[str, ...]
     """In the order of their codes."""
     spellings: dict[str, float | None]
-    """The code of each spelling seen in training; None if it says missing."""
+    """The code of each spelling seen in training; None if it means missing."""
 
 
 class PlainEncoder(Struct, frozen=True, kw_only=True):
-    """What was learnt of the columns; see `Encoding`."""
+    """What was learnt about the columns; see `Encoding`."""
 
     features: tuple[str, ...]
     vocabularies: dict[str, PlainVocabulary]
 
     def encoding(self) -> Encoding:
-        """It as it encodes claims."""
+        """The encoding, ready for claims."""
         known = {
             name: Vocabulary.known(one.categories, one.spellings)
             for name, one in self.vocabularies.items()
@@ -54,34 +54,34 @@ class PlainRates(Struct, frozen=True, kw_only=True):
     tables: tuple[tuple[float, ...], ...]
 
     def step(self) -> Rates:
-        """It as it changes a matrix."""
+        """The step, ready for a matrix."""
         return Rates(self.columns, [np.array(table, dtype=np.float64) for table in self.tables])
 
 
 class PlainTree(Struct, frozen=True, kw_only=True):
-    """The nodes of one tree, the root first, every other one after its parent.
+    """The nodes of one tree, the root first, every other node after its parent.
 
-    Each field but the last has one entry for each node.
+    Every field but the last has one entry per node.
     """
 
     feature: tuple[int, ...]
-    """`LEAF` of a leaf."""
+    """`LEAF` for a leaf."""
     value: tuple[float, ...]
-    """Of a leaf; of a split by number, the threshold."""
+    """The value of a leaf, or the threshold of a split by number."""
     left: tuple[int, ...]
-    """The node of rows with at most the threshold; 0 of a leaf."""
+    """The node for rows at or below the threshold; 0 for a leaf."""
     right: tuple[int, ...]
     rows: tuple[int, ...]
     """Training rows that reached it."""
     missing_left: tuple[bool, ...]
     categories: dict[int, tuple[int, ...]]
-    """By node that splits by category: those that go left."""
+    """The categories that go left, by node that splits by category."""
 
     def nodes(self, features: int) -> Nodes:
-        """The same as nodes.
+        """The same as `Nodes`.
 
         Raises:
-            ValueError: they are no tree over that many features.
+            ValueError: they do not form a tree over that many features.
         """
         columns = zip(
             self.feature, self.left, self.right, self.rows, self.missing_left, self.value,
@@ -113,10 +113,10 @@ class PlainTrees(Struct, frozen=True, kw_only=True, tag="trees"):
         return len(self.offsets)
 
     def compiled(self) -> CompiledTrees:
-        """It as it scores.
+        """The trees, ready to score.
 
         Raises:
-            ValueError: there is no tree, or one is none.
+            ValueError: there is no tree, or one of them is not a tree.
         """
         if not self.trees:
             raise ValueError("a model of trees has no tree")
@@ -141,10 +141,10 @@ class PlainCrosses(Struct, frozen=True, kw_only=True, tag="crosses"):
         return len(self.edges)
 
     def compiled(self) -> CompiledCrosses:
-        """It as it scores.
+        """The regression, ready to score.
 
         Raises:
-            ValueError: parts of it are not of one length.
+            ValueError: its parts differ in length.
         """
         cells = CrossedCells(
             self.categorical,
@@ -156,7 +156,7 @@ class PlainCrosses(Struct, frozen=True, kw_only=True, tag="crosses"):
 
 
 class PlainClassifier(Struct, frozen=True, kw_only=True):
-    """What makes probabilities of encoded claims."""
+    """Turns encoded claims into probabilities."""
 
     scores: PlainTrees | PlainCrosses
     rates: PlainRates | None = None
@@ -165,7 +165,7 @@ class PlainClassifier(Struct, frozen=True, kw_only=True):
     """Columns that are zero in every claim."""
 
     def compiled(self) -> Compiled:
-        """It as it scores.
+        """The classifier, ready to score.
 
         Raises:
             ValueError: its parts do not fit together.
@@ -186,7 +186,7 @@ class PlainPipeline(Struct, frozen=True, kw_only=True):
     classify: PlainClassifier
 
     def compiled(self) -> Compiled:
-        """Its classifier as it scores.
+        """Its classifier, ready to score.
 
         Raises:
             ValueError: its parts do not fit together.
@@ -201,7 +201,7 @@ def encoded(plain: PlainPipeline) -> bytes:
     """The file's content.
 
     Raises:
-        msgspec.ValidationError: it contains a number that is not finite, which JSON cannot say.
+        msgspec.ValidationError: it contains a number that is not finite, which JSON cannot express.
     """
     content = msgspec.json.encode(plain)
     msgspec.json.decode(content, type=PlainPipeline)

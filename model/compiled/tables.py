@@ -1,4 +1,4 @@
-"""Small trees from tables: the conditions that hold for a claim select what each tree gives it.
+"""Small trees as tables: the conditions that a claim meets select what each tree gives it.
 
 A tree with at most `MOST_CONDITIONS` distinct conditions gives all claims that meet the same ones
 the same leaf and the same contributions. So both are computed once for every combination: the leaf,
@@ -31,7 +31,7 @@ class TreeTables:
         """Compute the tables.
 
         Args:
-            trees: their sum is the raw score; there is one at least.
+            trees: at least one; their sum is the raw score.
             features: number of columns of the matrix of claims.
         """
         grown = [nodes for nodes in trees if len(nodes) > 1]
@@ -69,7 +69,7 @@ class TreeTables:
         """Sum of the trees for one claim, shape (n_features,): of shape (1,)."""
         places = self._first_leaf[:, 0].copy()
         places[self._grown] += self._conditions.met_by_one(claim)
-        # Sums so far are of one tree after another, which the sum of a single row is not.
+        # A cumulative sum adds one tree after another; the sum of a single row does not.
         total: Numbers = self._leaves.take(places).cumsum()[-1:]
         return total
 
@@ -134,15 +134,15 @@ def _table(nodes: Nodes, own: list[Condition], features: list[int]) -> Matrix:
         return np.where(known[node.feature], chosen, mean)
 
     found = np.broadcast_to(values(0), (rows.size, sets.size))
-    # A product of matrices would add in the order that suits the processor, and alerts of the same
-    # claim would differ in the last digit of a contribution.
+    # A matrix product would add in whatever order suits the processor, and alerts of the same claim
+    # would differ in the last digit of a contribution.
     table: Matrix = np.add.reduce(found[:, :, None] * _weights(len(features)), axis=1)
     return table
 
 
 @cache
 def _weights(features: int) -> Matrix:
-    """Shapley's weights, shape (2 ** n_features, n_features): of each set's value for a feature."""
+    """Shapley weights, shape (2 ** n_features, n_features): of each set's value for a feature."""
     sets = np.arange(2**features)
     sizes: Counts = np.array([int(s).bit_count() for s in sets], dtype=np.int64)
     weights = np.zeros((len(sets), features))

@@ -2,9 +2,9 @@
 
 scikit-learn needs about half a millisecond per call before the first row and has no TreeSHAP.
 Tables of what small trees give solve both; see `model.compiled.tables`. For larger ones LightGBM
-does, and reads a model from text: so the fitted trees are written as such a text, node by node,
-with every number at full precision. Nothing is fitted again. LightGBM is imported when it is first
-needed, as it brings a hundred megabytes of libraries along.
+does: it reads models from text, so the fitted trees are written as text, node by node, with every
+number at full precision. Nothing is fitted again. LightGBM is imported only when first needed, as
+it brings a hundred megabytes of libraries along.
 
 Both compare ``value <= threshold`` in double precision and add the trees in the same order. The
 differences are bridged here: the nodes' order and the side of missing and unknown categories for
@@ -27,11 +27,11 @@ from model.compiled.tables import TreeTables, are_small
 
 Unit = Literal["log-odds", "probability"]
 _LEAST: Final = -math.log(sys.float_info.max)
-"""Of lower log-odds the probability is 0 in double precision."""
+"""For lower log-odds the probability is 0 in double precision."""
 
 
 def probability(log_odds: Numbers) -> Numbers:
-    """The logistic function, shape (n_claims,): to the last bit that of SciPy.
+    """The logistic function, shape (n_claims,), equal to SciPy's to the last bit.
 
     Both use the exponential function of the C library. NumPy's own differs in the last bit of one
     value in fifty.

@@ -134,7 +134,7 @@ def figures(y: Labels, p: Scores, weights: Numbers) -> dict[str, Scores]:
 
 
 def _recall_at(share: float, drawn: Numbers, fraud: Numbers, above: Numbers) -> Scores:
-    """Frauds within the budget; of a level that is cut, the expected share."""
+    """Frauds within the budget; for a level that is cut, the expected share."""
     budget = share * above[:, -1:]
     taken = np.clip(budget - (above - drawn), 0, drawn) / np.maximum(drawn, 1)
     found: Scores = (fraud * taken).sum(axis=1)

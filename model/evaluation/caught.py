@@ -24,7 +24,7 @@ class Amounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caught(msgspec.Struct, frozen=True, kw_only=True):
-    """Numbers of claims, of frauds among those referred and those not, and what they amount to."""
+    """Numbers of claims, of frauds among those referred and those not, and their amounts."""
 
     claims: int
     referred: int

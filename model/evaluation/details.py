@@ -65,11 +65,11 @@ class Details(msgspec.Struct, frozen=True, kw_only=True):
     importance: tuple[Importance, ...] = ()
     """Of the features in use, on these claims; empty if it was not measured."""
     too_little_known: float | None = None
-    """Share of these claims that are flagged so, 0 to 1; None where it was not measured."""
+    """Share of these claims with that flag, 0 to 1; None where it was not measured."""
     caught: Caught | None = None
     """At the threshold; None in evaluations of earlier releases."""
     memory: MemoryGain | None = None
-    """What history adds; None of a model without it."""
+    """What history adds; None for a model without it."""
 
 
 def details(dataset: Dataset, p: Scores, threshold: float, *, seed: int = 42) -> Details:

@@ -38,8 +38,8 @@ def importance(
 ) -> tuple[Importance, ...]:
     """Permutation importance of each feature in use (Breiman, "Random forests", 2001), by ROC AUC.
 
-    On at most `MOST_CLAIMS` claims, drawn at random. Features that say the same share their
-    importance: each loses little as long as the others are there.
+    On at most `MOST_CLAIMS` claims, drawn at random. Features that say the same thing share
+    their importance: each loses little as long as the others are there.
 
     Args:
         contract: what the claims are.

@@ -1,7 +1,7 @@
-"""What history adds to a model: the same claims, split and family with it and without it.
+"""What history adds to a model: the same claims, split and family, with it and without it.
 
-The figures are those of the replay, in which each claim saw what was known when it came in. A join
-of the claims on what is known today promises more than any service can keep.
+The figures are those of the replay, in which each claim sees what was known when it came in. A join
+of the claims with what is known today promises more than any service can deliver.
 """
 
 import datetime as dt
@@ -21,12 +21,12 @@ from model.history.plan import HistoryPlan
 from model.metrics import Report, evaluate
 
 SHORT: Final = 365
-"""Days before a claim from which all that the features look at can have been seen."""
+"""Days of history before a claim that the features need to see all they look at."""
 FEW_FRAUDS: Final = 50
-"""Frauds that became known while claims still came in: with fewer, nothing is to be learnt."""
+"""Frauds that became known while claims still came in: with fewer, nothing can be learnt."""
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 RARE: Final = 0.01
-"""Share of the tested claims that name somebody of whom an outcome is known."""
+"""Share of the tested claims that name somebody with a known outcome."""
 
 
 class KindReach(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class KindReach(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: str
     named: float
-    """They name one."""
+    """They name one of the kind."""
     seen: float
     """They name one that an earlier claim named."""
     decided: float
@@ -54,12 +54,12 @@ class MemoryGain(msgspec.Struct, frozen=True, kw_only=True):
     intervals: dict[str, Interval]
     """Of its figures."""
     gains: dict[str, Interval]
-    """Of the figures with history less those without, by bootstrap on the same draws."""
+    """Of the figures with history minus those without, by bootstrap on the same draws."""
     kinds: tuple[KindReach, ...]
     days: float
-    """Of history before the tested claims: half of them have less."""
+    """Days of history before the tested claims: half of them have less."""
     frauds: int
-    """That became known while claims still came in."""
+    """Frauds that became known while claims still came in."""
     doubts: tuple[str, ...] = ()
     """Why history cannot help, or why the figures do not show whether it does."""
     notes: tuple[str, ...] = ()
@@ -76,7 +76,7 @@ def memory_gain(
     """Compare a model with history with one without.
 
     Args:
-        past: what the whole data set says of the past.
+        past: what the whole data set says about the past.
         tested: the claims that both were tested on.
         rows: of the data set, shape (n_claims,): these claims.
         scores: by the model with history, shape (n_claims,).
@@ -108,7 +108,7 @@ def days_before(past: DatasetPast, places: Sequence[int]) -> float:
     """Days of history before some claims: half of them have less.
 
     Args:
-        past: has the claims.
+        past: contains the claims.
         places: of the claims in it.
     """
     first = min((claim.fact.known_at for claim in past.claims), default=0)
@@ -117,7 +117,7 @@ def days_before(past: DatasetPast, places: Sequence[int]) -> float:
 
 
 def too_short(days: float, which: str = "claims tested on") -> str | None:
-    """A doubt if there are so few days of history before some claims; see `days_before`."""
+    """A doubt if there are too few days of history before some claims; see `days_before`."""
     if days >= SHORT:
         return None
     return (
@@ -127,7 +127,7 @@ def too_short(days: float, which: str = "claims tested on") -> str | None:
 
 
 def history_taken(past: DatasetPast) -> str:
-    """What is known, in words: so many claims, from when, and what was found about them."""
+    """What is known, in words: how many claims, from when, and what was found about them."""
     moments = sorted(claim.fact.known_at for claim in past.claims)
     first, last = (dt.date.fromordinal(_EPOCH + at // DAY) for at in (moments[0], moments[-1]))
     frauds = len({outcome.claim for outcome in past.outcomes if outcome.fraud})
@@ -186,7 +186,7 @@ def _doubts(
 
 
 def notes(past: DatasetPast) -> Iterator[str]:
-    """What is to be known of the outcomes and the days in a history."""
+    """What to know about the outcomes and the days in a history."""
     plan = past.plan
     if plan.outcomes == "assumed":
         yield (

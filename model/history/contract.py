@@ -1,7 +1,7 @@
-"""The contract of claims whose history is known: that of the claims, with a field a feature.
+"""The contract of claims with history: their own contract, plus a field for each feature.
 
-What senders send does not change: the document of the contract (`Contract.to_json`) stays as it is,
-and the fields are filled from what is remembered.
+What senders send does not change: the contract's document (`Contract.to_json`) stays as it is, and
+the fields are filled from what is remembered.
 """
 
 import math
@@ -34,20 +34,20 @@ _PHRASES: Final[Mapping[str, Phrase]] = {
     "frauds": "{} earlier {claim|claims} with the same KIND {was|were} found to be fraud",
     "fraud_rate": "{:.0%} of the decided claims with the same KIND were fraud",
 }
-"""By the end of a feature's name; all of `model.history.features.SUFFIXES`."""
+"""By the suffix of a feature's name; covers `model.history.features.SUFFIXES`."""
 _COUNTED: Final = "earlier claims with the same KIND"
 _TITLES: Final[Mapping[str, str]] = {
     "days_since": "latest claim with the same KIND",
     "fraud_rate": "outcome of earlier claims with the same KIND",
 }
-"""What is said not to be known; of the others, `_COUNTED`."""
+"""What is called not known when a value is missing; `_COUNTED` for the others."""
 
 
 def remembering(contract: Contract, kinds: tuple[EntityKind, ...]) -> Contract:
     """The contract with the history features of these kinds as fields of role *feature*.
 
     Raises:
-        ValueError: a field or a derived fact has such a name already.
+        ValueError: a field or a derived fact already has one of these names.
     """
     more = {field.name: field for kind in kinds for field in _fields(kind)}
     taken = [name for name in (*contract.fields, *contract.derived) if name in more]
@@ -60,11 +60,11 @@ def remembering(contract: Contract, kinds: tuple[EntityKind, ...]) -> Contract:
 
 
 def histories_in(kinds: tuple[EntityKind, ...], claims: Sequence[Any]) -> list[ClaimHistory]:
-    """The histories that stand in the fields of claims, without their flags; None is missing.
+    """The histories held in the fields of claims, without their flags; None means missing.
 
     Args:
-        kinds: one or more, whose features the claims have as fields.
-        claims: such as those of a contract that was made by `remembering`.
+        kinds: one or more; the claims have their features as fields.
+        claims: such as those of a contract made by `remembering`.
     """
     rows = (iter(_numbers(values)) for values in map(attrgetter(*names_of(kinds)), claims))
     return [

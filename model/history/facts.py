@@ -1,7 +1,7 @@
-"""What is remembered: facts with the time at which each became known.
+"""What is remembered: facts, each with the time at which it became known.
 
-A set of facts has no order and no repetition: any two stores that were given the same facts, in
-whatever order and however often, hold the same. Times are milliseconds since 1970 in UTC.
+A set of facts has no order and no duplicates: two stores given the same facts, in whatever order
+and however often, hold the same. Times are milliseconds since 1970 in UTC.
 """
 
 import hashlib
@@ -12,26 +12,26 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 ClaimRef = bytes
-"""Stands for a claim: a digest of its id, 16 bytes. Facts of one moment are in the order of it,
-which is the same in every store."""
+"""Identifies a claim: a 16-byte digest of its id. Facts of the same moment are ordered by it, which
+gives the same order in every store."""
 DAY: Final = 86_400_000
 """Milliseconds."""
 _Key = TypeVar("_Key", bound=Any)
 EVER: Final = -(1 << 62)
-"""Before all moments."""
+"""Before any moment."""
 _EPOCH: Final = 719_163
 """Ordinal of 1970-01-01."""
 _copy: Final = hashlib.blake2b(digest_size=16, person=b"claim").copy
 
 
 class ClaimFact(Struct, frozen=True, gc=False, kw_only=True):
-    """That a claim was made: the same for every entity that it names."""
+    """A claim was made: the same fact for every entity that it names."""
 
     claim: ClaimRef
     known_at: int
     """When it came in."""
     policy: bytes | None = None
-    """Keyed hash of what it is made under."""
+    """Keyed hash of the policy it is made under."""
     day: int | None = None
     """Ordinal of the day of the loss."""
     amount: float | None = None
@@ -47,26 +47,26 @@ class OutcomeFact(Struct, frozen=True, gc=False, kw_only=True):
 
 
 def claim_ref(claim_id: str) -> ClaimRef:
-    """What stands for the claim of an id."""
+    """The reference of the claim with this id."""
     digest = _copy()
     digest.update(claim_id.encode())
     return digest.digest()
 
 
 def at_start_of(day: int) -> int:
-    """The time at which a day begins, of its ordinal."""
+    """The time at which the day with this ordinal begins."""
     return (day - _EPOCH) * DAY
 
 
 def start_of_day(moment: int) -> int:
-    """The time at which the day of a moment begins, in UTC: what a history in days sees."""
+    """The start of a moment's day, in UTC: all that a history in days sees of the moment."""
     return moment - moment % DAY
 
 
 def first_of(one: ClaimFact, other: ClaimFact) -> ClaimFact:
-    """The fact that counts of two about one claim: the earlier.
+    """Of two facts about one claim, the one that counts: the earlier.
 
-    Of two that came in at the same time, the choice depends on their content only.
+    If both came in at the same time, the choice depends on their content only.
     """
     return min(one, other, key=_rank)
 
@@ -79,7 +79,7 @@ def _rank(fact: ClaimFact) -> tuple[int, bytes, int, float, bool]:
 
 
 def counting(named: Mapping[_Key, ClaimFact], most: int) -> Mapping[_Key, ClaimFact]:
-    """The entities that count of those that a claim names: so many, those that it named first.
+    """The entities that count among those a claim names: the first ones named, up to a limit.
 
     Which of them counted at a moment follows from what was known then: what comes later is named
     later.
@@ -95,14 +95,14 @@ def counting(named: Mapping[_Key, ClaimFact], most: int) -> Mapping[_Key, ClaimF
 
 
 def changes(first: Callable[[bool, int], int | None], most: int) -> list[tuple[int, bool]]:
-    """When what was found about a claim changed, and to what: so many times, the first ones.
+    """When the finding on a claim changed, and to what: the first changes, up to a limit.
 
     A finding that repeats the one before it changes nothing. Of two at the same time, the one that
-    clears the claim is the later: a doubt is no finding of fraud. Whatever the number of findings,
-    each change is one search.
+    clears the claim counts as the later: when in doubt, it is not fraud. However many findings
+    there are, each change takes one search.
 
     Args:
-        first: the first moment, from one on, at which fraud was found, or that there was none.
+        first: the first moment, from a given one on, at which fraud was found or ruled out.
         most: see `Bounds.findings`.
     """
     fraud_at, cleared_at = first(True, EVER), first(False, EVER)
@@ -117,7 +117,7 @@ def changes(first: Callable[[bool, int], int | None], most: int) -> list[tuple[i
 
 
 def changes_in(cleared: Sequence[int], frauds: Sequence[int], most: int) -> list[tuple[int, bool]]:
-    """The same of sorted moments at which a claim was cleared, and at which fraud was found."""
+    """The same, from the sorted moments at which a claim was cleared and fraud was found."""
 
     def first(fraud: bool, moment: int) -> int | None:
         moments = frauds if fraud else cleared

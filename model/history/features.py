@@ -1,9 +1,9 @@
-"""The one function from what was known at a moment to the history features of a claim: of each
-entity that it names, and of all of them.
+"""The one function that computes a claim's history features from what was known at a moment: of
+each entity that it names, and of all of them.
 
 Training replays it, and serving calls it: there is no second way to compute a feature. It sees
-facts that became known strictly before the moment, none older than `Bounds.days`, and nothing of
-the claim itself. Whoever computes a feature differently has computed another feature.
+only facts that became known strictly before the moment, none older than `Bounds.days`, and nothing
+of the claim itself. A feature computed in any other way is a different feature.
 """
 
 import math
@@ -18,7 +18,7 @@ from model.history.plan import Bounds, EntityKind
 WINDOWS: Final = (30, 90, 365)
 """Days over which claims are counted."""
 COMMON: Final = "common_entity"
-"""Start of the flag of a claim that names an entity which is taken for a placeholder."""
+"""Prefix of the flag of a claim that names an entity taken for a placeholder."""
 _WINDOWS: Final = tuple(days * DAY for days in WINDOWS)
 _NAN: Final = float("nan")
 
@@ -27,25 +27,25 @@ class EntityFeatures(NamedTuple):
     """What was known of one entity, or of all entities of a kind that a claim names."""
 
     claims_30d: float = _NAN
-    """Other claims in so many days; 0 for an entity that was never seen before."""
+    """Other claims in that many days; 0 for an entity never seen before."""
     claims_90d: float = _NAN
     claims_365d: float = _NAN
     policies: float = _NAN
-    """On how many policies, among the latest claims."""
+    """Number of different policies among the latest claims."""
     days_since: float = _NAN
     """Since the latest claim; missing if there is none."""
     decided: float = _NAN
-    """Claims of which the outcome was known."""
+    """Claims whose outcome was known."""
     frauds: float = _NAN
     """Of those, how many were found to be fraud."""
     fraud_rate: float = _NAN
     """The same as a share; missing if no outcome was known."""
 
 
-# What a NamedTuple is called by is a function in Python; this is its equal in C.
+# A NamedTuple is made by a function in Python; this is its equivalent in C.
 _features: Final = partial(tuple.__new__, EntityFeatures)
 MISSING: Final = EntityFeatures()
-"""Of a claim that names no entity of the kind. It is not the same as having no history."""
+"""For a claim that names no entity of the kind, which is not the same as having no history."""
 SUFFIXES: Final = EntityFeatures._fields
 
 
@@ -56,7 +56,7 @@ class ClaimHistory(NamedTuple):
     """In the order of the kinds."""
     flags: tuple[str, ...] = ()
     bounded: tuple[int, ...] = ()
-    """Numbers of the kinds of which there are more claims than are looked at for their policies."""
+    """Numbers of the kinds with more claims than are looked at for their policies."""
 
     def values(self) -> list[float]:
         """All of them, in the order of `names_of`."""
@@ -74,7 +74,7 @@ def feature_name(kind: str, suffix: str) -> str:
 
 
 class Within(NamedTuple):
-    """What a feature counts that counts claims over some days."""
+    """The entity and window of a feature that counts claims over some days."""
 
     entity: str
     """The feature's name without the days."""
@@ -92,7 +92,7 @@ def window_of(name: str) -> Within | None:
 
 
 class KnownEntity(NamedTuple):
-    """What a claim is told of one entity."""
+    """What a claim sees of one entity's past."""
 
     features: EntityFeatures | None
     """None if the entity is taken for a placeholder."""
@@ -136,9 +136,9 @@ def entity_features(
     """What was known of one entity.
 
     Args:
-        past: of it; None for an entity that was never seen.
+        past: of the entity; None if it was never seen.
         kind: of the entity.
-        own: what the past has of the claim that asks, which does not count: `Past.own`.
+        own: what the past holds about the asking claim, which does not count: `Past.own`.
         as_of: the moment, in milliseconds; what became known then or later is not seen.
         bounds: how much is looked at.
     """
@@ -169,20 +169,20 @@ def entity_features(
 def is_common(
     past: Past | None, kind: EntityKind, own: Own | None, as_of: int, bounds: Bounds
 ) -> bool:
-    """Whether an entity is taken for a placeholder, without what was found about its claims.
+    """Whether an entity is taken for a placeholder, without reading the findings on its claims.
 
-    To read that costs more; see `entity_features`.
+    Reading them costs more; see `entity_features`.
     """
     return _found(past, kind, own, as_of, bounds) is _COMMON
 
 
 class _Found(NamedTuple):
-    """What is known of the claims of an entity, besides what was found about them."""
+    """What is known of an entity's claims, apart from the findings on them."""
 
     own: Own | None
-    """Of the claim that asks, if it is among those that are counted."""
+    """Of the asking claim, if it is among those counted."""
     counts: Sequence[int]
-    """Other claims that are seen, and those of each window."""
+    """Number of other claims seen, and of those in each window."""
     policies: int
     latest: int
     more: bool
@@ -216,7 +216,7 @@ def _found(
 
 @lru_cache(maxsize=1_024)
 def _starts(as_of: int, span: int) -> tuple[int, ...]:
-    """When what is seen begins, and each window."""
+    """Starts of the span that is seen, and of each window."""
     oldest = as_of - span
     return oldest, *(max(oldest, as_of - window) for window in _WINDOWS)
 
@@ -227,7 +227,7 @@ _COMMON: Final = KnownEntity(None)
 
 
 def _together(one: EntityFeatures, other: EntityFeatures) -> EntityFeatures:
-    """Of two entities of a kind, what says most: the shortest time, the largest of the rest."""
+    """Two entities of a kind as one: the shorter time, and the larger of every other value."""
     found = []
     for suffix, values in zip(SUFFIXES, zip(one, other, strict=True), strict=True):
         known = [value for value in values if not math.isnan(value)] or [_NAN]

@@ -1,8 +1,8 @@
 """Keyed hashes of the entities of claims: what history is stored and looked up by.
 
-A plain hash of a telephone number is found by trying all numbers, in minutes. A keyed one cannot
-be tried without the key, so the key is a file of its own, which is never stored with what is
-remembered; only its fingerprint is.
+A plain hash of a telephone number is broken in minutes by trying all numbers. A keyed one cannot be
+broken without the key, so the key is a separate file that is never stored with what is remembered;
+only its fingerprint is.
 """
 
 import base64
@@ -23,12 +23,12 @@ from schemas.entities.normal import normaliser
 
 SECRET_BYTES: Final = 32
 HASH_BYTES: Final = 16
-"""Of 2**64 names, two are expected to have the same hash."""
+"""Among 2**64 names, two are expected to share a hash."""
 POLICY: Final = ""
-"""Stands for the kind of what claims are made under; no entity's kind is empty."""
+"""In place of a kind, for the policy of a claim; no entity's kind is empty."""
 
 KEPT_NAMES: Final = 16_384
-"""Of each field that names businesses, as they stand in many claims."""
+"""For each field that names businesses, as they recur in many claims."""
 
 Hash = bytes
 Hasher = Callable[[str], Hash]
@@ -44,7 +44,7 @@ class ClaimKeys(NamedTuple):
     policy: Hash | None
     """Of the ``key`` of the contract's event."""
     entities: tuple[tuple[int, Hash], ...]
-    """The number of the kind, in the order of `kinds_in`, and the hash; each once."""
+    """The number of the kind, in the order of `kinds_in`, and the hash; no pair twice."""
 
 
 def read_secret(path: Path) -> bytes:
@@ -77,7 +77,7 @@ def fingerprint(secret: bytes) -> str:
 def hasher(secret: bytes, kind: str) -> Hasher:
     """The keyed hash (BLAKE2b as a MAC, RFC 7693) of the normal forms of one kind.
 
-    The same name of another kind has another hash.
+    The same name under another kind has another hash.
     """
     copy = hashlib.blake2b(
         kind.encode() + b"\0", key=secret, digest_size=HASH_BYTES, person=b"history"

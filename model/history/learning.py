@@ -22,7 +22,7 @@ from schemas.decoding.structs import claim_type
 
 
 class _Found(NamedTuple):
-    """A label, of a claim whose day of report is known."""
+    """The label of a claim whose day of report is known."""
 
     claim: ClaimRef
     reported: int
@@ -33,29 +33,29 @@ class _Found(NamedTuple):
 
 @dataclass(frozen=True)
 class DatasetPast:
-    """Everything that claims say of the past, with the time at which it became known."""
+    """Everything that claims say about the past, with the time at which it became known."""
 
     contract: Contract
     plan: HistoryPlan
     claims: Sequence[Incoming]
-    """Of a data set those with a label first, in its order; the others have none."""
+    """Of a data set, those with a label first, in its order, then those without."""
     outcomes: Sequence[OutcomeFact]
     rows: Indices
-    """Row of the data set of each claim that has a label."""
+    """For each claim with a label, its row in the data set."""
     undated: int
-    """Claims of unknown day of report: they have no history and are part of none."""
+    """Claims whose day of report is unknown: they have no history and are part of none."""
     labels: int
     """Of dated claims."""
     undecided: int
-    """Labels that no history counts, as the data says when others became known, but not these."""
+    """Labels that no history counts: the data says when others became known, but not these."""
 
     @functools.cached_property
     def histories(self) -> list[ClaimHistory]:
-        """By replay, of all claims."""
+        """Of all claims, by replay."""
         return replay(self.plan.kinds, self.plan.bounds, self.claims, self.outcomes)
 
     def later(self, rows: Sequence[int], days: int) -> Matrix:
-        """History features of some claims (places among `rows`) asked so many days later."""
+        """History features of some claims (places among `rows`), asked this many days later."""
         return matrix_of(
             as_of_later(
                 self.plan.kinds, self.plan.bounds, self.claims, self.outcomes, rows, days * DAY
@@ -64,16 +64,15 @@ class DatasetPast:
 
 
 class KnownFacts:
-    """Collects what claims say of the past, as they are read.
+    """Collects what claims say about the past, as they are read.
 
-    The key of the hashes is drawn anew and forgotten: nothing of it is kept, and features do not
-    depend on it.
+    The hash key is drawn at random and never kept; features do not depend on it.
 
     Args:
         contract: of all the claims.
 
     Raises:
-        ValueError: it names no entity, or not when claims are reported.
+        ValueError: it names no entity, or does not say when claims are reported.
     """
 
     def __init__(self, contract: Contract) -> None:
@@ -95,9 +94,9 @@ class KnownFacts:
 
         Args:
             claims: the next ones.
-            labels: what was found about each, None where nothing was; empty: about none.
+            labels: what was found about each, None where nothing was; empty if about none.
             decided: ordinal of the day on which each label became known, `UNDATED` where it is not
-                stated; None: of none.
+                stated; None if no day is stated.
         """
         contract = self._contract
         reported, lost = report_days(contract, claims), event_days(contract, claims)
@@ -122,11 +121,11 @@ class KnownFacts:
         return dated
 
     def past(self, rows: Indices, bounds: Bounds | None = None) -> DatasetPast:
-        """All of it. If any label has a day, one without a day counts for no other claim.
+        """Everything so far. If any label has a day, one without a day counts for no other claim.
 
         Args:
             rows: see `DatasetPast`.
-            bounds: how much of it is looked at; the usual ones unless given.
+            bounds: how much of it is looked at; the defaults unless given.
         """
         stated = self._stated
         outcomes = [
@@ -154,15 +153,15 @@ class KnownFacts:
 def past_of(
     dataset: Dataset, bounds: Bounds | None = None, earlier: Sequence[Dataset] = ()
 ) -> DatasetPast:
-    """What a data set says of the past, together with others: as if all were one file.
+    """What a data set says about the past, together with others, as if all were one file.
 
     Args:
         dataset: the claims whose history is asked for.
-        bounds: how much is looked at; the usual ones unless given.
-        earlier: claims that are only part of the history, of the same contract.
+        bounds: how much is looked at; the defaults unless given.
+        earlier: claims of the same contract that are only part of the history.
 
     Raises:
-        ValueError: the contract names no entity, or not when claims are reported.
+        ValueError: the contract names no entity, or does not say when claims are reported.
     """
     facts = KnownFacts(dataset.contract)
     rows = facts.take(dataset)
@@ -172,7 +171,7 @@ def past_of(
 
 
 def with_history(dataset: Dataset, past: DatasetPast) -> Dataset:
-    """The data set, each claim with its history features; copies are those that were there."""
+    """The data set, each claim with its history features; copies are the same as before."""
     return replace(
         dataset,
         contract=remembering(dataset.contract, past.plan.kinds),

@@ -1,7 +1,7 @@
-"""The past of one entity: what is asked of it, and one in memory: its facts, and sorted times from
-which totals at any moment are counted.
+"""The past of one entity: what can be asked of it, and a version in memory: its facts, and sorted
+times from which totals at any moment are counted.
 
-Nothing here is a counter that was incremented. Each list is a function of the facts alone, so the
+Nothing here is an incremented counter. Each list is a function of the facts alone, so the
 order in which they arrived leaves no trace, and what was known at any moment can still be asked.
 A total at a moment is the number of times before it: two bisections, however many facts there are.
 """
@@ -19,7 +19,7 @@ NO_FINDINGS: tuple[OutcomeFact, ...] = ()
 
 
 class Own(NamedTuple):
-    """What the past of an entity has of one claim."""
+    """What the past of an entity holds about one claim."""
 
     claim: ClaimRef
     known_at: int
@@ -37,20 +37,20 @@ class Past(Protocol):
         """How many claims became known from each start on, and before `end`."""
 
     def recent(self, start: int, end: int, most: int, but: ClaimRef | None) -> tuple[int, int]:
-        """Of the latest claims, at most so many, that became known from `start` on and before
-        `end`: on how many different policies they are, and when the last of them became known. They
-        are in the order of time, then of the claim.
+        """Of the latest claims that became known from `start` on and before `end`, up to a limit:
+        how many different policies they are on, and when the last one became known. They are
+        ordered by time, then by claim.
 
         Args:
             start: there is a claim from it on.
             end: after the last of them.
             most: how many are looked at.
-            but: a claim that is not one of them.
+            but: a claim to leave out.
         """
 
     def outcomes(self, moment: int) -> tuple[int, int]:
-        """Of how many claims the outcome was known as of a moment, and how many of these were found
-        to be fraud; see `outcome`.
+        """How many claims had a known outcome as of a moment, and how many of these were found to
+        be fraud; see `outcome`.
         """
 
 
@@ -69,7 +69,7 @@ class EntityPast(Struct, gc=False):
     """Claims that name one entity, and what was found about them.
 
     Args:
-        span: milliseconds after which a fact is not seen any more.
+        span: milliseconds after which a fact is no longer seen.
     """
 
     span: int
@@ -78,7 +78,7 @@ class EntityPast(Struct, gc=False):
     claims: list[ClaimRef] = msgspec.field(default_factory=list)
     policies: list[bytes | None] = msgspec.field(default_factory=list)
     of_decided: Changes = msgspec.field(default_factory=Changes)
-    """Of the number of claims of which the outcome is known."""
+    """Of the number of claims whose outcome is known."""
     of_frauds: Changes = msgspec.field(default_factory=Changes)
     facts: dict[ClaimRef, ClaimFact] = msgspec.field(default_factory=dict)
     findings: dict[ClaimRef, tuple[OutcomeFact, ...]] = msgspec.field(default_factory=dict)
@@ -115,11 +115,11 @@ class EntityPast(Struct, gc=False):
         return self.of_decided.before(moment), self.of_frauds.before(moment)
 
     def add(self, fact: ClaimFact, findings: Sequence[OutcomeFact] = NO_FINDINGS) -> None:
-        """Take in a claim; one that is known already counts from the earlier time.
+        """Take in a claim; one known already counts from the earlier time.
 
         Args:
             fact: the claim.
-            findings: all that count of those known on it, the latest last.
+            findings: all findings on it that count, the latest last.
         """
         former = self.facts.get(fact.claim)
         if former is not None:
@@ -135,7 +135,7 @@ class EntityPast(Struct, gc=False):
         self.found(fact.claim, tuple(findings))
 
     def found(self, claim: ClaimRef, findings: tuple[OutcomeFact, ...]) -> None:
-        """Take in what was found on a claim of this entity: all of it, the latest last."""
+        """Take in all findings on a claim of this entity, the latest last."""
         fact = self.facts[claim]
         former = self.findings.get(claim, NO_FINDINGS)
         if former:
@@ -164,7 +164,7 @@ class EntityPast(Struct, gc=False):
 
 
 def _place(known: Sequence[int], claims: Sequence[ClaimRef], fact: ClaimFact) -> int:
-    """Where a claim stands, or belongs, among those of the entity: by time, then by claim."""
+    """Where a claim is, or belongs, among those of the entity: by time, then by claim."""
     first = bisect_left(known, fact.known_at)
     return bisect_left(claims, fact.claim, first, bisect_right(known, fact.known_at, first))
 
@@ -174,7 +174,7 @@ def _remove(moments: list[int], moment: int) -> None:
 
 
 def steps(known_at: int, findings: Sequence[OutcomeFact], span: int) -> list[tuple[int, int, int]]:
-    """Moments just after which it changes whether a claim is decided, and whether as fraud."""
+    """Moments just after which a claim becomes or stops being decided, or fraud, with the steps."""
     moments = {known_at, known_at + span}
     for finding in findings:
         moments |= {finding.known_at, finding.known_at + span}
@@ -190,16 +190,16 @@ def steps(known_at: int, findings: Sequence[OutcomeFact], span: int) -> list[tup
 def outcome(
     known_at: int, findings: Sequence[OutcomeFact], span: int, moment: int
 ) -> tuple[bool, bool]:
-    """Whether a claim was decided as of a moment, and whether it was decided to be fraud.
+    """Whether a claim was decided as of a moment, and whether as fraud.
 
-    Both the claim and its latest finding must have become known strictly before the moment, and not
+    Both the claim and its latest finding must have become known strictly before the moment, and no
     longer before it than the span.
 
     Args:
         known_at: when the claim became known.
         findings: on it, the latest last.
-        span: milliseconds after which a fact is not seen any more.
-        moment: as of which it is asked.
+        span: milliseconds after which a fact is no longer seen.
+        moment: as of which to answer.
     """
     if not moment - span <= known_at < moment:
         return False, False

@@ -1,4 +1,4 @@
-"""How much of the past is looked at, of what, and how: what a model was trained with."""
+"""What history a model was trained with: how much of the past, of what, and how."""
 
 from typing import Final, Literal
 
@@ -9,8 +9,8 @@ from schemas.contract.model import Contract
 from schemas.entities.declared import Kindred
 
 OUTCOME_DAYS: Final = 90
-"""Days after the report from which an outcome counts, where the data does not say when it was
-known."""
+"""Days after the report at which an outcome starts to count, where the data does not say when it
+became known."""
 
 
 class Bounds(Struct, frozen=True, kw_only=True):
@@ -19,17 +19,17 @@ class Bounds(Struct, frozen=True, kw_only=True):
     days: int = 1_095
     """Facts older than this are not seen, whether or not they are still stored."""
     person: int = 256
-    """A person-like entity that so many claims name is taken for a placeholder; it is also how many
-    are looked at for their policies."""
+    """A person-like entity named by this many claims is taken for a placeholder; also how many
+    claims are looked at for their policies."""
     business: int = 64
     """How many of the latest claims of a business-like entity are looked at for their policies."""
     common: int = 20
-    """A person-like entity that stands on so many policies is taken for a placeholder, too."""
+    """A person-like entity on this many policies is taken for a placeholder, too."""
     names: int = 64
-    """How many entities count of one claim id, those that it named first: whoever sends an id again
-    and again, with other names each time, makes no work that grows."""
+    """How many entities count for one claim id, the first ones it named: sending an id again and
+    again, with other names each time, does not create ever more work."""
     findings: int = 16
-    """How many changes of what was found about one claim id count, the first ones."""
+    """How many changes of the finding on one claim id count: the first ones."""
 
     @property
     def span(self) -> int:
@@ -49,21 +49,21 @@ class EntityKind(Struct, frozen=True, kw_only=True):
 
 
 class HistoryPlan(Struct, frozen=True, kw_only=True):
-    """How history features were computed; whoever serves the model has to do the same."""
+    """How history features were computed; whoever serves the model must do the same."""
 
     kinds: tuple[EntityKind, ...]
     """In the order of the contract."""
     bounds: Bounds = Bounds()
     clock: Literal["day"] = "day"
-    """Claims and outcomes have the time at which their day begins, and so has the moment as of
-    which a claim is scored: it sees earlier days only."""
+    """Claims and outcomes are dated at the start of their day, and a claim is scored as of the
+    start of its own: it sees earlier days only."""
     outcomes: Literal["stated", "assumed"]
     """When outcomes became known: as the data says, or `outcome_days` after the report."""
     outcome_days: int = OUTCOME_DAYS
 
 
 def bounds_of(plan: HistoryPlan | None) -> Bounds:
-    """The bounds of a model's plan; for claims that are remembered for later models, the usual."""
+    """The bounds of a model's plan; the defaults where claims are only kept for later models."""
     return Bounds() if plan is None else plan.bounds
 
 

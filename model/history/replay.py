@@ -1,7 +1,7 @@
-"""History features of claims of the past, each as of the moment at which it came in.
+"""History features of past claims, each as of the moment at which it came in.
 
-The same function as in service, over a store that is given each fact when it became known. A claim
-is asked for before anything else of the same moment, or of a later one, is in the store.
+The same function as in service, over a store that is given each fact when it became known. A
+claim's history is asked for before anything else of the same or a later moment is in the store.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def replay(
     claims: Sequence[Incoming],
     outcomes: Sequence[OutcomeFact],
 ) -> list[ClaimHistory]:
-    """The history features of each claim, in the order of the claims, which may be any."""
+    """The history features of each claim, in the order given, which may be any."""
     store = DictStore(kinds, bounds)
     found: list[ClaimHistory | None] = [None] * len(claims)
     order = sorted(range(len(claims)), key=lambda row: claims[row].fact.known_at)
@@ -52,7 +52,7 @@ def as_of_later(
     rows: Sequence[int],
     later: int,
 ) -> list[ClaimHistory]:
-    """The same of some rows, asked so many milliseconds after they came in."""
+    """The same for some rows, asked this many milliseconds after they came in."""
     store = DictStore(kinds, bounds)
     for claim in claims:
         store.remember(*claim)

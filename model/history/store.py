@@ -21,10 +21,10 @@ EntityKey = tuple[int, Hash]
 
 
 class DictStore:
-    """Holds facts; says nothing that does not follow from the set of them.
+    """Holds facts; its answers follow from the set of them alone.
 
     Args:
-        kinds: of entities, those of a contract.
+        kinds: the contract's kinds of entities.
         bounds: how much is looked at.
     """
 
@@ -33,10 +33,10 @@ class DictStore:
         self._bounds = bounds
         self._pasts: dict[EntityKey, EntityPast] = {}
         self._named_by: dict[ClaimRef, dict[EntityKey, ClaimFact]] = {}
-        """Facts that count, by the entities that a claim names, by the claim."""
+        """Facts that count, by claim and by the entity that it names."""
         self._found: dict[ClaimRef, tuple[list[int], list[int]]] = {}
-        """Moments at which a claim was cleared, and at which fraud was found, each sorted; also if
-        the claim itself has not come yet."""
+        """Moments at which a claim was cleared, and at which fraud was found, each sorted; even
+        if the claim itself has not come in yet."""
 
     def remember(self, fact: ClaimFact, keys: Iterable[EntityKey]) -> None:
         """Take in a claim and the entities that it names."""
@@ -56,7 +56,7 @@ class DictStore:
                 self._pasts[key].drop(claim)
 
     def learn(self, finding: OutcomeFact) -> None:
-        """Take in what was found about a claim, whether or not the claim has come yet."""
+        """Take in what was found about a claim, whether or not the claim has come in yet."""
         claim = finding.claim
         moments = self._found.setdefault(claim, ([], []))[finding.fraud]
         place = bisect_left(moments, finding.known_at)

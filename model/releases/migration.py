@@ -35,7 +35,7 @@ FORMER: Final = {
     WITHOUT_CONTRACT: Format(WITHOUT_CONTRACT, unpickled),
 }
 Documents = Callable[[Path, Manifest, Contract], Mapping[str, bytes]]
-"""Returns the files for people of a migrated artifact, from the former folder and the manifest."""
+"""Returns a migrated artifact's files for people, from the former folder and the manifest."""
 
 
 def migrate(
@@ -44,8 +44,8 @@ def migrate(
     """Write a model of the former format to another folder.
 
     The model must score its golden examples as it did where it was trained, and both new files,
-    pickle and plain data, exactly as the old one. One of the present format that lacks plain
-    data gets it.
+    pickle and plain data, must score exactly as the old one. A model of the present format that
+    lacks plain data gets it.
 
     Args:
         folder: the artifact; it is left as it is.

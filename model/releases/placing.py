@@ -1,4 +1,4 @@
-"""Where a new model is saved: never over the one in service, or over one to go back to."""
+"""Where a new model is saved: never over the one in service, or over one to roll back to."""
 
 import datetime as dt
 from pathlib import Path
@@ -28,11 +28,11 @@ def place(output: Path, version: str = "") -> NamedFolder:
 
     Args:
         output: the folder named for it.
-        version: that the model will have, if that is known.
+        version: that the model will have, if known.
 
     Raises:
         ArtifactError: the folder is something else, a link to a model elsewhere, or a version that
-            was in service and can be gone back to; or the version exists.
+            was in service and can be rolled back to; or the version exists.
     """
     root = output.parent
     if _serves(output):
@@ -55,11 +55,11 @@ def version_of(output: Path, *, one_of_several: bool = False) -> str:
     """The version of a new model in that folder: the name that it is promoted by.
 
     Empty where that name cannot be one: ``current``, and the name of a folder that has a model or
-    was in service, as no version may stand for two models.
+    was in service, as no version may denote two models.
 
     Args:
         output: folder named for the model.
-        one_of_several: it is one of those of ``--algorithm all``, in a folder of their own.
+        one_of_several: it is one of the models of ``--algorithm all``, which share a folder.
     """
     own, root = output.absolute(), output.absolute().parent
     name = own.name
@@ -83,7 +83,7 @@ def refuse_existing(folder: Path) -> None:
     """Check that a new version has a folder to itself.
 
     Raises:
-        ArtifactError: there is something of that name.
+        ArtifactError: something has that name already.
     """
     if folder.exists():
         raise ArtifactError(f"{folder} exists: give the new model another --model-version")
@@ -95,11 +95,11 @@ def put_into_service(folder: Path, now: dt.datetime, say: Say) -> Promotion:
     Args:
         folder: of the version.
         now: time of the promotion.
-        say: gets what is to be known before the model is put into service.
+        say: gets what a person should know before the model is put into service.
 
     Raises:
-        ArtifactError: it is not promoted, as `versions.promote`, or because the model in service is
-            signed and this one is not; it stays where it was saved.
+        ArtifactError: it is not promoted, as in `versions.promote`, or because the model in service
+            is signed and this one is not; it stays where it was saved.
     """
     root = folder.parent
     if (root / CURRENT / SIGNATURE_FILE).exists():

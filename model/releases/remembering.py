@@ -1,4 +1,4 @@
-"""What processes have to remember before they can take up a model that learnt from history."""
+"""What processes must remember before they can take up a model that learnt from history."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from schemas.contract.model import Contract
 
 
 def memory_needed(current: Path, version: str, new: Manifest, contract: Contract) -> str | None:
-    """What to say before a model is put into service that is scored with history.
+    """What to say before a model that is scored with history is put into service.
 
     Args:
         current: the folder in service, or the link to it.
@@ -35,7 +35,7 @@ def memory_needed(current: Path, version: str, new: Manifest, contract: Contract
         _, present = described(folder, format_of(folder))
         its = read_contract(folder, present)
     except ArtifactError:
-        return needs  # what it is, is said where the two are compared
+        return needs  # the reason is given where the two are compared
     other = (its.entities, its.event) != (contract.entities, contract.event)
     if other or bounds_of(present.history) != bounds_of(new.history):
         return (

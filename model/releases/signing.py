@@ -1,7 +1,7 @@
 """A detached signature of an artifact's manifest, which contains the digests of what is loaded.
 
 ``manifest.sig`` next to ``manifest.json``: 64 bytes, Ed25519 (RFC 8032) over the manifest's bytes
-as they are, so that OpenSSL can create and verify the same. It shows who vouches for a model, not
+as they are, so that OpenSSL can create and verify it too. It shows who vouches for a model, not
 that the model is the newest: an older signed one may be put back.
 """
 

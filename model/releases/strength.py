@@ -1,4 +1,4 @@
-"""Whether a model ranks claims worse than the one that it is to replace."""
+"""Whether a model ranks claims worse than the one that it would replace."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ _FIGURES: Final = {"roc_auc": "ROC AUC", "average_precision": "average precision
 
 
 def compared(current: Path, version: str, new: Manifest) -> str | None:
-    """What to say before a promotion: the model is weaker, or that cannot be known.
+    """What to say before a promotion: the model is weaker, or this cannot be known.
 
     Args:
         current: the folder in service, or the link to it.
@@ -43,7 +43,7 @@ def compared(current: Path, version: str, new: Manifest) -> str | None:
 
 
 def _on_same_claims(one: Manifest, other: Manifest) -> bool:
-    """True if their figures are of the same test claims, as far as their descriptions tell."""
+    """True if their figures are from the same test claims, as far as their descriptions tell."""
     if "none" in (one.split.kind, other.split.kind) or one.split != other.split:
         return False
     data, others = one.trained_on, other.trained_on

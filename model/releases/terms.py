@@ -25,18 +25,18 @@ class Terms(NamedTuple):
     contract_change: bool = False
     """The new model may refuse claims that the present one takes."""
     despite: str | None = None
-    """Why the model is put into service although its training had doubts."""
+    """Why the model is put into service despite the doubts from its training."""
 
 
 STRICT: Final = Terms()
 
 
 def contract_changes(current: Path, new: Contract) -> tuple[str, ...]:
-    """What the model in service takes and a model of this contract may refuse; see `narrowing`.
+    """What the model in service takes and a model with this contract may refuse; see `narrowing`.
 
     Args:
         current: the folder in service, or the link to it.
-        new: the contract of the model that is to follow.
+        new: the contract of the model to follow it.
     """
     if not os.path.lexists(current):
         return ()
@@ -65,7 +65,7 @@ def refuse(version: str, doubts: Sequence[str], changes: Sequence[str], terms: T
 
 
 def narrower(version: str, changes: Sequence[str]) -> str:
-    """What it means to put a version back into service whose contract takes less."""
+    """What it means to put back into service a version whose contract takes less."""
     return f"{version} may refuse claims that the present model takes:{_lines(changes)}\n{_WAITING}"
 
 

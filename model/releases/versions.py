@@ -32,7 +32,7 @@ _LONGEST_NAME: Final = 200
 """Bytes; file systems allow 255, and a name gets a prefix while it is being written."""
 
 Say = Callable[[str], None]
-"""Gets what a person is to know."""
+"""Gets what a person should know."""
 
 
 def _silent(_: str) -> None:
@@ -67,11 +67,11 @@ class Promotion(msgspec.Struct, frozen=True, kw_only=True):
     rollback: bool = False
     approver: str | None = None
     despite: str | None = None
-    """Why it was put into service although its manifest has doubts."""
+    """Why it was put into service despite the doubts in its manifest."""
     doubts: tuple[str, ...] = ()
     """Those doubts."""
     contract_changes: tuple[str, ...] = ()
-    """What it may refuse that the version before it took, if that was accepted."""
+    """What it may refuse that the version before it took, if a person accepted that."""
 
 
 def listed(root: Path) -> Listing:
@@ -145,7 +145,7 @@ def promote(
         approver: the person who decided it.
         limit_s: see above.
         terms: what that person accepts.
-        say: gets what is to be known before the model is put into service.
+        say: gets what a person should know before the model is put into service.
 
     Raises:
         ArtifactError: no such version, it cannot be loaded, or the terms do not cover its doubts or
@@ -273,7 +273,7 @@ def _folder(root: Path, version: str) -> Path:
 
 
 def _copy(folder: Path, to: Path) -> None:
-    """The artifact under another name, whole or not at all."""
+    """Copy the artifact to another name, whole or not at all."""
     made = to.parent / f".{to.name}-{os.getpid()}"
     shutil.rmtree(made, ignore_errors=True)  # of a process with this id that was killed
     shutil.copytree(folder, made)

@@ -29,8 +29,8 @@ def severest(decision: Decision, hits: Iterable[RuleHit]) -> Decision:
 def control_sample(claim_ids: Iterable[str], share: float) -> list[bool]:
     """Whether each claim is in the sample, which is investigated whatever the score.
 
-    It is the same in every process and at every time: it depends on the id and on nothing else, so
-    a claim that is scored again stays in the sample, and a larger sample contains the smaller one.
+    It is the same in every process and at any time: it depends on the id and nothing else, so a
+    claim that is scored again stays in the sample, and a larger sample contains the smaller one.
 
     Args:
         claim_ids: of the claims.

@@ -1,4 +1,4 @@
-"""The reasons of decisions: rules and flags that made them, then what raises the score."""
+"""The reasons for decisions: the rules and flags that made them, then what raises the score."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
@@ -17,14 +17,14 @@ from schemas.contract.model import Contract
 DECIDING: Final[Mapping[str, str]] = {
     TOO_LITTLE_KNOWN: "too little is known of the claim for the model to judge it",
 }
-"""What data-quality flags that make a decision say, by flag."""
+"""The text of each data-quality flag that makes a decision."""
 
 
 class RuleReasons:
-    """Reasons of the rules that claims meet: what a rule says, and the facts that it looked at.
+    """Reasons from the rules that claims meet: what a rule says, and the facts it looks at.
 
     Args:
-        contract: what the claims are. Personal and protected facts are not shown, nor identifiers.
+        contract: what the claims are. Personal and protected facts and identifiers are not shown.
         explainer: of the model, which compares the facts that are features.
         looks_at: names of the facts that each rule uses, by its id.
     """
@@ -47,14 +47,14 @@ class RuleReasons:
     def reason(
         self, hit: RuleHit, facts: ClaimFacts, codes: Matrix, row: int, told: Collection[str]
     ) -> ReasonItem:
-        """The reason of a rule that a claim meets.
+        """The reason from a rule that a claim meets.
 
         Args:
             hit: the rule.
             facts: of the batch.
             codes: its claims encoded for trees.
             row: the claim.
-            told: features that other reasons of the claim tell.
+            told: features that other reasons for the claim give.
         """
         names = [name for name in self._shown[hit.id] if name not in told]
         texts = [text for name in names if (text := self._text(name, facts, codes, row))]
@@ -80,9 +80,9 @@ def explained(
     hits: Sequence[Sequence[RuleHit]],
     flags: Sequence[Sequence[str]],
 ) -> tuple[list[tuple[ReasonItem, ...]], dict[int, Remainder]]:
-    """Reasons of each claim whose decision is not pass, and by row what they leave out.
+    """Reasons for each claim whose decision is not pass, and by row what they leave out.
 
-    The score is explained where the model itself does not advise to pass. Where only a rule or a
+    The score is explained where the model's own advice is not pass. Where only a rule or a
     flag made the decision, that is the reason.
 
     Args:

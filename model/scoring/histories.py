@@ -20,11 +20,11 @@ class HistoryColumns:
     """The history features of one model.
 
     Args:
-        plan: how they were computed; None of a model that has none.
+        plan: how they were computed; None for a model without any.
         features: names of the model's columns, in order.
 
     Attributes:
-        names: of the history features, in the order in which histories have them.
+        names: of the history features, in the order of a history's values.
     """
 
     def __init__(self, plan: HistoryPlan | None, features: Sequence[str]) -> None:
@@ -40,7 +40,7 @@ class HistoryColumns:
         }
 
     def flagged(self, expected: frozenset[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-        """Names of the model's columns as flags say them, and those whose absence is flagged.
+        """Names of the model's columns as used in flags, and those whose absence is flagged.
 
         The history of a kind is missing as a whole: it has one flag, ``missing:history_KIND``.
 
@@ -69,7 +69,7 @@ class HistoryColumns:
 
         Raises:
             ValueError: there are histories and the model has no plan, or the other way round, or
-                they are not those of as many claims and kinds.
+                their claims or kinds differ in number.
         """
         if self._plan is None:
             if histories is not None:
@@ -99,8 +99,8 @@ class HistoryColumns:
 def marked(
     flags: Sequence[tuple[str, ...]], histories: Iterable[ClaimHistory]
 ) -> list[tuple[str, ...]]:
-    """Flags on data quality with those of the histories behind them."""
-    # Most histories have no flag, and claims of one sender have one object as their flags.
+    """Flags on data quality, followed by those of the histories."""
+    # Most histories have no flag, and claims of one sender share one object as their flags.
     return [
         (*own, *history.flags) if history.flags else own
         for own, history in zip(flags, histories, strict=True)

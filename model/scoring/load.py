@@ -5,8 +5,8 @@ used. The digest detects a damaged or mixed-up file; it does not protect a folde
 may write to. So a world-writable folder is rejected, and `model.releases.signing` can require a
 signature as well.
 
-A model is made of plain data, which runs no code. Only an artifact without it is unpickled, which
-does; and one that is to be proven, which compares both.
+A model is built from plain data, which runs no code. Unpickling does run code: it is done only for
+an artifact without plain data, and to prove one, which compares both.
 """
 
 import traceback
@@ -48,7 +48,7 @@ _LONGEST_REASON: Final = 500
 
 
 class Format(NamedTuple):
-    """A form of artifacts."""
+    """An artifact format."""
 
     version: int
     unpickle: Callable[[bytes], Any]
@@ -73,16 +73,16 @@ def load(
         path: its folder, or a link to it.
         rules: those to evaluate in addition to a model of that contract.
         verify: called before any other file is read.
-        form: what it must have.
-        remembers: histories are at hand for claims to be scored with; otherwise a model with
-            history is refused.
+        form: the format that it must have.
+        remembers: claims can be scored with their histories; otherwise a model with history is
+            refused.
         prove: unpickle the model as well, and check that it is the one that scores; see
             `model.compiled.fitted`. For where a model is put into service, not where it serves.
 
     Raises:
         ArtifactError: it is missing, damaged, rejected by `verify`, or world-writable; nothing was
-            unpickled before all of it was checked. Or it is unpickled, and was created for other
-            versions, or raised while it was unpickled and tried: a model may raise anything.
+            unpickled before all of it was checked. Or it had to be unpickled, and was created
+            with other versions, or raised while unpickled or tried out: a model may raise anything.
         RuleError: the rules cannot be evaluated on claims of its contract.
     """
     try:
@@ -157,14 +157,14 @@ class _Fitted(NamedTuple):
 
 
 def _fitted(pipeline: Any) -> _Fitted:
-    # With scikit-learn and all that comes with it.
+    # Imports scikit-learn and all that comes with it.
     from model.compiled.fitted import plain_pipeline  # noqa: PLC0415
 
     return _Fitted(plain_pipeline(pipeline), pipeline["classify"])
 
 
 def _plain(folder: Path, content: bytes | None, fitted: _Fitted | None) -> PlainPipeline:
-    """The model as plain data: as the file says it, or made of what was unpickled."""
+    """The model as plain data: from the file, or made from what was unpickled."""
     if content is None:
         assert fitted is not None, "it has nothing else"
         return fitted.plain
@@ -235,7 +235,7 @@ def _refuse_other_scores(folder: Path, scorer: Scorer, golden: _Golden) -> None:
 
 
 def _refuse_difference(folder: Path, scorer: Scorer, fitted: _Fitted, golden: _Golden) -> None:
-    """What scores must agree with scikit-learn, and explain as LightGBM does."""
+    """The compiled model must agree with scikit-learn, and explain as LightGBM does."""
     from model.compiled.fitted import difference  # noqa: PLC0415 - as above
 
     found = difference(scorer.compiled, fitted.classifier, scorer.codes(*golden))

@@ -15,13 +15,13 @@ from schemas.contract.phrases import MONEY, render, shown
 FeatureValue = str | float | bool | None
 
 _REMEMBERED: Final = 2_000
-"""Most facts of one name that are remembered; then they are forgotten, and made again."""
+"""Most facts remembered of one name; beyond that, all are dropped and made again."""
 
 
 def phrase(contract: Contract, feature: str, value: FeatureValue) -> str:
     """Describe the claim's value of the feature; None is missing. Personal facts are withheld.
 
-    A number that stands for a band is told in the band's words; any other is rounded.
+    A number that denotes a band is given in the band's words; any other is rounded.
     """
     label = contract.called(feature)
     if contract.is_withheld(feature):
@@ -47,10 +47,10 @@ class CaseFacts:
         self._known = {name: _Known(contract, name) for name in contract.case_fields}
 
     def of(self, claims: Sequence[Any]) -> list[tuple[CaseFact, ...]]:
-        """Of each claim, in the order of the contract, without those that are missing.
+        """The facts of each claim, in the order of the contract, without missing ones.
 
         Args:
-            claims: those that a person is to look at.
+            claims: those that a person will look at.
         """
         if not claims or not self._known:
             return [()] * len(claims)
@@ -82,7 +82,7 @@ class _Known(dict[Any, CaseFact | None]):
 
 
 def stated(facts: ClaimFacts, name: str) -> list[Any]:
-    """A derived fact, or a field, of each claim, as people are told it; None is missing."""
+    """A derived fact, or a field, of each claim, as shown to people; None is missing."""
     if name not in facts.contract.derived:
         return facts.raw(name)
     found: list[FeatureValue] = np.asarray(facts.features([name])[name], dtype=object).tolist()
@@ -91,7 +91,7 @@ def stated(facts: ClaimFacts, name: str) -> list[Any]:
 
 
 def stated_in(facts: ClaimFacts, name: str, row: int) -> Any:
-    """`stated` of one claim, without a column of all."""
+    """`stated` for one claim, without making the whole column."""
     contract = facts.contract
     if name not in contract.derived:
         return getattr(facts.claims[row], name)

@@ -1,17 +1,17 @@
-"""Why a claim is to be looked at: what raises its score, as facts of the claim.
+"""Why a claim should be looked at: what raises its score, as facts of the claim.
 
 Contributions are exact Shapley values of the raw score: path-dependent TreeSHAP for trees,
 interventional for the logistic regression (see `model.compiled.trees`, `model.compiled.crosses`).
 They are in log-odds for the logistic regression and for boosting, in probability for a forest,
-whose trees add up in probability. Features that the contract puts under one topic are one reason,
-whose contribution is their sum. With the remainder and the expected raw score, the reasons add up
-to the claim's raw score within `TOLERANCE`.
+whose trees add up in probability. Features that the contract puts under one topic form one
+reason, whose contribution is their sum. With the remainder and the expected raw score, the reasons
+add up to the claim's raw score within `TOLERANCE`.
 
 A reason raises the score by `LEAST` or more, or is the only one. Facts that are common, or were
-hardly more often fraud in training than all claims, are left out as long as there are others; where
-there are none, that is said first. Of more than the limit,
-those are told whose contribution times surprise is largest; surprise is ``-log2`` of the share of
-the training claims that had such a fact. The rarest fact comes first: it sets the claim apart.
+hardly more often fraud in training than claims in general, are left out as long as there are
+others; if there are none, that is said first. If there are more than the limit, those with the
+largest contribution times surprise are given; surprise is ``-log2`` of the share of the training
+claims that had such a fact. The rarest fact comes first: it sets the claim apart.
 
 A contribution says what influenced the score, not what is true: it is not evidence of fraud.
 """
@@ -36,7 +36,7 @@ LIMIT: Final = 5
 LEAST: Final[Mapping[Unit, float]] = {"log-odds": 0.05, "probability": 0.005}
 """Smallest contribution of a reason: the odds rise by 5 %, or the probability by half a point."""
 _MINOR: Final = 0.3
-"""A member of a topic is told if it contributes at least this share of the largest."""
+"""A member of a topic is mentioned if it contributes at least this share of the largest."""
 _MOST_MEMBERS: Final = 3
 ORDINARY: Final = ReasonItem(
     code="score.ordinary",
@@ -67,11 +67,11 @@ class _Topic(NamedTuple):
 
     columns: tuple[int, ...]
     names: tuple[str, ...]
-    """Of the features, if they are several."""
+    """Of the features, if there are several."""
 
 
 _Raising = tuple[float, float, int, WordedFact]
-"""A reason of one claim: minus its surprise, minus its contribution, its topic, what is told."""
+"""A reason for one claim: minus its surprise, minus its contribution, its topic, its wording."""
 
 
 class Explainer:
@@ -143,7 +143,7 @@ class Explainer:
         return [self._explained(limit, *row) for row in rows]
 
     def told(self, claim: Any, name: str, codes: Numbers) -> str | None:
-        """A fact of a claim with what it is compared with; None if it is no feature.
+        """A fact of a claim and what it is compared with; None if it is not a feature.
 
         Args:
             claim: as decoded.
@@ -208,7 +208,7 @@ class Explainer:
 
 
 def _leading(columns: Sequence[int], parts: Sequence[float]) -> Sequence[int]:
-    """The columns of a topic that are told, the largest contribution first."""
+    """The columns of a topic that are mentioned, the largest contribution first."""
     first, *others = columns
     if not others[1:]:  # most are pairs
         (second,) = others

@@ -89,7 +89,7 @@ class Rules:
 
 
 def shipped_rules(contract: Contract) -> Rules:
-    """The rules that come with the product for claims of a contract of that name; maybe none."""
+    """The rules that come with the product for contracts of that name; there may be none."""
     file = SHIPPED / f"{contract.about.name}.toml"
     if not file.is_file():
         return Rules([])
@@ -128,7 +128,7 @@ def parse(text: str, contract: Contract, name: str = "rules") -> Rules:
 
     Raises:
         RuleError: not TOML, not in the format that `rules/auto.toml` describes, an id used twice, a
-            condition that is no expression or not true or false; or one on a personal or
+            condition that is not an expression or not true or false; or one on a personal or
             protected field that the rule does not list in `sensitive`, or whose value its text
             would reveal.
     """

@@ -59,15 +59,15 @@ class Scorer:
         name: name of the model.
         version: version of the model.
         sha256: digest, hex, of the artifact's model file.
-        decoder: decodes the claims that the model scores, by the contract of those who send them.
-        contract: what they are, with the fields of `history`.
-        history: how the history features were computed; None of a model that has none. Claims are
+        decoder: decodes the claims that the model scores, by the contract of their senders.
+        contract: what those claims are, with the fields of `history`.
+        history: how the history features were computed; None for a model without any. Claims are
             scored with their histories or without them, as the model was trained; anything else is
             a ValueError, as missing history must never be read as no earlier claims.
-        threshold: probabilities at or above it are a referral.
+        threshold: probabilities at or above it mean a referral.
         threshold_policy: how the threshold was chosen, in words.
         features: columns the model uses.
-        control_share: of all claims, 0 to 1, the share in the random control sample.
+        control_share: share of all claims in the random control sample, 0 to 1.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Scorer:
 
         Raises:
             ValueError: the model has a plan and there are no histories, or the other way round, or
-                they are not those of as many claims and kinds.
+                their claims or kinds differ in number.
         """
         facts = self._facts(claims, histories)
         codes = self._matrix.matrix(facts)
@@ -156,7 +156,7 @@ class Scorer:
     def reasons(
         self, claims: Sequence[Any], histories: Sequence[ClaimHistory] | None = None
     ) -> list[tuple[ReasonItem, ...]]:
-        """What alerts of these claims, at least one, say as reasons if each is referred."""
+        """The reasons in the alerts of these claims, at least one, if each were referred."""
         facts = self._facts(claims, histories)
         codes = self._matrix.matrix(facts)
         referred = self.decide(np.ones(len(claims)))
@@ -186,7 +186,7 @@ class Scorer:
 def reviewed(
     decisions: Decisions, flags: Sequence[tuple[str, ...]], unknown: Flags
 ) -> tuple[Decisions, list[tuple[str, ...]]]:
-    """Flag the claims of which too little is known, shape (n_claims,), and let none of them pass.
+    """Flag the claims about which too little is known, shape (n_claims,), and let none pass.
 
     Their probability is that of a claim without facts: it is no reason to let it pass.
     """

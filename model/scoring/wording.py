@@ -1,4 +1,4 @@
-"""Facts of claims as reasons tell them: code, text and value, each made once."""
+"""Facts of claims as reasons give them: code, text and value, each made once."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ from model.scoring.phrases import FeatureValue, phrase
 from schemas.contract.model import Contract
 
 MISSING: Final = -1.7e308
-"""Stands for a missing value among codes: NaN is not equal to itself."""
+"""In place of a missing value among codes: NaN is not equal to itself."""
 _REMEMBERED: Final = 20_000
-"""Most facts that are remembered; then they are forgotten, and made again."""
+"""Most facts remembered; beyond that, all are dropped and made again."""
 
 
 class WordedFact(NamedTuple):
@@ -31,7 +31,7 @@ class WordedFact(NamedTuple):
 
 
 class Wording:
-    """Tells the facts of claims.
+    """Puts the facts of claims into words.
 
     Args:
         features: names of the model's columns, in order.
@@ -77,7 +77,7 @@ class Wording:
         return found
 
     def tell_all(self, claim: Any, columns: Sequence[int], codes: Sequence[float]) -> WordedFact:
-        """Facts that are one reason, the leading one first.
+        """Facts that form one reason, the leading one first.
 
         Args:
             claim: as decoded.
@@ -99,7 +99,7 @@ class Wording:
     def _together(
         self, told: Sequence[WordedFact], columns: Sequence[int], codes: Sequence[float]
     ) -> WordedFact:
-        """Several facts as one; weak ones only if there are no others, or with what they make
+        """Several facts as one; weak ones only if there are no others, or if they are compared
         together.
         """
         if len(told) == 1:
@@ -114,7 +114,7 @@ class Wording:
                     text=text, surprise=_surprise(found.share), weak=found.weak, plain=plain
                 )
         kept = [one for one in told if not one.weak] or told
-        # What is missing together is told once.
+        # Facts that are missing together are given once.
         kept = list({one.plain: one for one in reversed(kept)}.values())[::-1]
         first, *others = kept
         if not others:
@@ -131,12 +131,12 @@ class Wording:
         self._remembered += 1
 
     def _is_number(self, feature: str) -> bool:
-        """True of what is neither a text nor a flag: it is told as it is encoded."""
+        """True for what is neither a text nor a flag: it is given as it is encoded."""
         contract = self._contract
         return not contract.is_category(feature) and contract.kind_of(feature) != "flag"
 
     def _is_stated(self, feature: str) -> bool:
-        """True of fields that are told as the claim has them, not as they are encoded."""
+        """True for fields that are given as the claim has them, not as they are encoded."""
         contract = self._contract
         if contract.is_withheld(feature) or feature in contract.derived:
             return False
@@ -185,8 +185,8 @@ class Wording:
 
 
 def _said_once(told: Sequence[WordedFact]) -> list[WordedFact]:
-    """The facts without counts that say nothing more: of the same number over several windows, that
-    of the shortest stays, as it is within the others; of none at all, that of the longest.
+    """The facts without counts that add nothing: of the same number over several windows, the
+    shortest window stays, as it lies within the others; of a count of none, the longest.
     """
     found: dict[object, WordedFact] = {}
     for one in told:

@@ -1,4 +1,4 @@
-"""Decoders: from an event's bytes to a claim, or to the reason why it is none."""
+"""Decoders: from an event's bytes to a claim, or to the reason why it is not one."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,8 +18,8 @@ from schemas.unreadable import UNREADABLE
 class ClaimDecoder:
     """Decodes events of one contract.
 
-    A contract that names no other places and no ways to read is decoded at once, straight into the
-    claim. Otherwise the event is decoded as it was sent, and its fields are then read.
+    With a contract that names no other places and no ways to read, an event is decoded straight
+    into the claim. Otherwise the event is decoded as it was sent, and its fields are then read.
 
     Attributes:
         contract: what the claims are.
@@ -49,7 +49,7 @@ class ClaimDecoder:
 
         Args:
             value: the event.
-            root: its path in what it came in, for refusals.
+            root: its path in what it arrived in, for refusals.
 
         Raises:
             RefusedError: with the reason and the JSON path of the fault.
@@ -62,7 +62,7 @@ class ClaimDecoder:
     def read(self, value: bytes, root: str = "$") -> tuple[Any, tuple[str, ...]]:
         """The claim of an event in JSON, and the names in it that the contract does not know.
 
-        The same claims are accepted as by `decode`. Only an event with unknown fields costs more:
+        It accepts the same claims as `decode`. Only an event with unknown fields costs more:
         it is decoded again, and its names are looked at.
 
         Raises:
@@ -77,11 +77,11 @@ class ClaimDecoder:
         return self._slots.claim(self._flatten(event), root=root), ()
 
     def unknown_names(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Those members of an event that the contract does not know, as far as they fit a flag."""
+        """The members of an event that the contract does not know, as far as they fit a flag."""
         return tuple(shown(name) for name in names if name not in self._known)[:MOST_NAMES]
 
     def convert(self, tree: Any, root: str = "$") -> Any:
-        """The claim of an event that another format, such as Avro, was decoded to.
+        """The claim of an event that was decoded from another format, such as Avro.
 
         It must have no unknown members; see `unknown_names`.
 

@@ -24,7 +24,7 @@ def members_of(value: msgspec.Raw) -> Members:
 
 
 def member_at(value: msgspec.Raw, path: MemberPath) -> msgspec.Raw | None:
-    """What stands in a place of an event, null included; None if nothing does."""
+    """What an event holds in a place, null included; None if nothing."""
     for name in path:
         if not _is_object(value) or (found := members_of(value).get(name)) is None:
             return None
@@ -33,7 +33,7 @@ def member_at(value: msgspec.Raw, path: MemberPath) -> msgspec.Raw | None:
 
 
 def without(value: msgspec.Raw, path: MemberPath) -> bytes:
-    """An event without what stands in a place, which must be there."""
+    """An event without what it holds in a place, which must be there."""
     members = members_of(value)
     if len(path) > 1:
         members[path[0]] = msgspec.Raw(without(members[path[0]], path[1:]))

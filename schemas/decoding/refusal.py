@@ -1,4 +1,4 @@
-"""Refusals: why something is no claim, and where. No message contains a value."""
+"""Refusals: why something is not a claim, and where. No message contains a value."""
 
 import json
 from typing import Any
@@ -42,7 +42,7 @@ def invalid(error: msgspec.ValidationError, root: str, kind: Any = None) -> Refu
     Args:
         error: what msgspec says.
         root: path of what was decoded.
-        kind: what it was to be.
+        kind: the type that it should have.
     """
     message, path = broken_rule(error, kind)
     return RefusedError(Reason.INVALID, message, root + path)

@@ -21,7 +21,7 @@ class ColumnError(ValueError):
 
 
 class CellFault(NamedTuple):
-    """Why a row is no claim: the column, its value if it may be shown, and the rule it breaks."""
+    """Why a row is not a claim: the column, its value if it may be shown, and the broken rule."""
 
     column: str
     value: str
@@ -62,13 +62,13 @@ class ColumnMapping(NamedTuple):
     """Which columns of a table are read."""
 
     slots: tuple[int | None, ...]
-    """Column of each slot; None: there is none."""
+    """Column of each slot; None if there is none."""
     label: int | None
     decided: int | None
     unused: tuple[str, ...]
     """Columns that no field is read from."""
     absent: tuple[str, ...]
-    """Fields that no column is there for."""
+    """Fields that have no column."""
 
     @property
     def fields(self) -> frozenset[int]:
@@ -77,16 +77,16 @@ class ColumnMapping(NamedTuple):
 
     @property
     def used(self) -> frozenset[int]:
-        """Those, and those of the label and of the day on which it became known."""
+        """Those, and the columns of the label and of the day on which it became known."""
         return self.fields | {n for n in (self.label, self.decided) if n is not None}
 
 
 class RowReader:
-    """Makes claims of the rows of one table.
+    """Makes claims from the rows of one table.
 
     Attributes:
         columns: which of its columns are read.
-        slots: what is made of them.
+        slots: makes claims from their cells.
     """
 
     def __init__(self, contract: Contract, header: Sequence[str]) -> None:
@@ -110,7 +110,7 @@ class RowReader:
             number: of the row, from 1.
 
         Raises:
-            RefusedError: it is none; see `fault`.
+            RefusedError: it is not a claim; see `fault`.
         """
         found = [None if n is None else present(cells[n]) for n in self.columns.slots]
         return self.slots.claim(found, number)
@@ -126,7 +126,7 @@ class RowReader:
         return None if at is None else self._labels.decided(cells[at])
 
     def fault(self, refused: RefusedError, cells: Sequence[Any]) -> CellFault:
-        """Where in the row a refusal is."""
+        """Where in the row the fault is."""
         for path, at in self._by_path.items():
             if json_path(path) == refused.path:
                 if at is None:
@@ -170,7 +170,7 @@ class _Names:
             self._alike.setdefault(_letters(name), []).append(number)
 
     def find(self, path: MemberPath) -> int | None:
-        """The column of a place: called as it is, or alike in letters and digits.
+        """The column of a place: of the same name, or the same in letters and digits.
 
         Raises:
             ColumnError: there are several.
@@ -203,7 +203,7 @@ def _text(written: Any) -> str:
 
 
 def at(tree: Any, path: MemberPath) -> Any:
-    """What stands in a place of a JSON tree; None if nothing does."""
+    """What a JSON tree holds in a place; None if nothing."""
     for name in path:
         if not isinstance(tree, Mapping):
             return None

@@ -1,4 +1,4 @@
-"""Slots: the places that a contract reads, and the fields made of what was found in them.
+"""Slots: the places that a contract reads, and the fields made from what was found in them.
 
 An event and a row of a file both become a list of what each slot holds; the rest is the same.
 """
@@ -21,7 +21,7 @@ from schemas.reading.value import PLAIN, ReadValue, Value, as_text, value_reader
 from schemas.reading.words import ReadingError, alike
 
 Found = Sequence[Any]
-"""What each slot holds; None: nothing."""
+"""What each slot holds; None if nothing."""
 
 
 class _Week(NamedTuple):
@@ -33,7 +33,7 @@ class _Week(NamedTuple):
 
 
 class _Reader(NamedTuple):
-    """How one field is made of slots."""
+    """How one field is made from slots."""
 
     field: Field
     slots: tuple[int, ...]
@@ -47,7 +47,7 @@ class _Reader(NamedTuple):
 
 
 class Slots:
-    """Makes claims of what the places of a contract hold.
+    """Makes claims from what the places of a contract hold.
 
     Args:
         contract: says what is read from where.
@@ -80,11 +80,11 @@ class Slots:
 
         Args:
             found: what each slot holds.
-            number: of the row, from 1; 0 of an event.
-            root: path of the event in what it came in.
+            number: of the row, from 1; 0 for an event.
+            root: path of the event in what it arrived in.
 
         Raises:
-            RefusedError: it is none; the path is the place of the fault.
+            RefusedError: it is not a claim; the path is the place of the fault.
         """
         values: dict[str, Any] = {}
         path = ""
@@ -124,7 +124,7 @@ class Slots:
         Args:
             name: of the field.
             found: what each slot holds; those that the field does not depend on are not looked at.
-            number: of the row, from 1; 0 leaves the number out of account.
+            number: of the row, from 1; 0 for no number.
 
         Raises:
             RefusedError: it is not valid.

@@ -1,4 +1,4 @@
-"""The type of a claim, made of a contract."""
+"""The type of a claim, made from a contract."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ def claim_type(contract: Contract) -> type[Struct]:
 
 
 def strict_type(claim: type[Struct]) -> type[Struct]:
-    """A kind of these claims for events without unknown fields: with others it is not decoded."""
+    """A variant of these claims that only an event without unknown fields is decoded to."""
     return msgspec.defstruct(
         "Claim", [], bases=(claim,), module=__name__, forbid_unknown_fields=True, gc=False
     )
@@ -60,7 +60,7 @@ def value_type(field: Field) -> Any:
 
 
 def bounds(field: Field) -> Meta:
-    """What a field's values are held to."""
+    """The bounds of a field's values."""
     said = field.said
     if field.kind == "number":
         return Meta(ge=said.minimum, le=said.maximum, multiple_of=said.multiple_of)
@@ -73,7 +73,7 @@ def described(field: Field) -> Meta:
 
 
 def annotations(field: Field) -> Meta:
-    """What else documents say of a field: its role, its unit, what it names, how it is read."""
+    """What else documents say about a field: its role, its unit, what it names, how it is read."""
     said = field.said
     extra = {
         "x-role": said.role.value,

@@ -12,7 +12,7 @@ from schemas.contract.places import places_of
 from schemas.decoding.members import members_of
 
 MOST_NAMES: Final = 20
-"""Named of one event; a sender may add any number."""
+"""Named for one event; a sender may add any number."""
 LONGEST_NAME: Final = 64
 
 Known = Mapping[str, "Known"]
@@ -20,7 +20,7 @@ Known = Mapping[str, "Known"]
 
 
 class UnknownFields(enum.StrEnum):
-    """What becomes of an event with fields that the contract does not know."""
+    """What happens to an event with fields that the contract does not know."""
 
     IGNORE = "ignore"
     FLAG = "flag"
@@ -30,7 +30,7 @@ class UnknownFields(enum.StrEnum):
 
 
 def known_fields(contract: Contract) -> Known:
-    """Everything that the contract reads of an event, and what only training reads: the label and
+    """Everything that the contract reads from an event, and what only training reads: the label and
     when it was decided.
     """
     root: dict[str, Any] = {}

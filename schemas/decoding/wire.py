@@ -102,7 +102,7 @@ def _is_required(path: MemberPath, contract: Contract) -> bool:
 
 
 def _leaf(path: MemberPath, contract: Contract) -> Any:
-    """What may stand in a place: the value itself, or what it is read from."""
+    """What a place may hold: the value itself, or what it is read from."""
     readers = _readers(path, contract)
     if len(readers) > 1 or path not in readers[0].places:
         return ANY
@@ -114,7 +114,7 @@ def _leaf(path: MemberPath, contract: Contract) -> Any:
 
 
 def _read_type(field: Field, reading: Reading) -> Any:
-    """A text, and what JSON has for the value where that is something else."""
+    """A text, or JSON's own type for the value where that is another."""
     if field.kind == "number":
         strict = reading.out_of_range == "refuse" and reading.sign == "keep"
         number: Any = Annotated[float, bounds(field)] if strict else float
@@ -129,7 +129,7 @@ def _read_type(field: Field, reading: Reading) -> Any:
 
 
 def flattener(contract: Contract, paths: Sequence[MemberPath]) -> Flatten:
-    """A function from an event to what each of these places holds; None: nothing."""
+    """A function from an event to what each of these places holds; None if nothing."""
     order: list[MemberPath] = []
     flatten = _flattener((), _tree(contract), order)
     if len(order) == 1:
@@ -141,7 +141,7 @@ def flattener(contract: Contract, paths: Sequence[MemberPath]) -> Flatten:
 def _flattener(
     at: MemberPath, branch: Branch, order: list[MemberPath]
 ) -> Callable[[Any], list[Any]]:
-    """A function from an object to the values in it and below, whose paths are put into order."""
+    """A function from an object to the values in it and below; appends their paths to `order`."""
     values = [(f"f{n}", name) for n, (name, below) in enumerate(branch.items()) if _is_leaf(below)]
     order += [(*at, name) for _, name in values]
     take = _getter([attribute for attribute, _ in values])

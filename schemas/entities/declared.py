@@ -22,16 +22,16 @@ class Entity(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     """
 
     kind: Annotated[str, Meta(pattern=KIND_FORM)]
-    """What it is: `phone`, `garage`. The contract's to name; part of the names of features."""
+    """What it is: `phone`, `garage`. The contract chooses it; part of the names of features."""
     like: Kindred = "person"
     form: NameForm = "text"
     country: Annotated[str, Meta(pattern="^[1-9][0-9]{0,2}\\Z")] | None = None
-    """Calling code that a telephone number has which is written without one."""
+    """Calling code of telephone numbers that are written without one."""
     stop: Annotated[tuple[StopWord, ...], Meta(max_length=MAX_STOPS)] = ()
     """Texts that name nobody: placeholders, the insurer's own telephone."""
 
     def agrees(self, other: "Entity") -> bool:
-        """True if the same text names the same entity by both; they may stop at other texts."""
+        """True if the same text names the same entity under both; their stop texts may differ."""
         return (self.kind, self.like, self.form, self.country) == (
             other.kind,
             other.like,

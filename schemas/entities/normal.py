@@ -1,8 +1,8 @@
-"""The normal form of the name of an entity: two texts have the same one if they name the same.
+"""The normal form of an entity's name: two texts have the same form if they name the same entity.
 
-What names nobody has none: a text that is too short, repeats one character, is a placeholder that
-people write to get past a required field, or is among the contract's stop texts. Names are never
-made alike beyond their spelling: no two people are merged because their names are similar.
+A text that names nobody has none: it is too short, repeats one character, is a placeholder that
+people write to get past a required field, or is among the contract's stop texts. Only spelling is
+normalised: no two people are merged because their names are similar.
 """
 
 import re
@@ -14,8 +14,7 @@ from schemas.entities.declared import Entity, NameForm
 from schemas.expressions.spelling import compatible
 
 LEAST: Final[Mapping[NameForm, int]] = {"text": 3, "code": 3, "phone": 6, "email": 6}
-"""Characters of the shortest name of a person; of a telephone number, without the code of the
-country."""
+"""Characters of the shortest name of a person; of a telephone number, without the country code."""
 PLACEHOLDERS: Final = frozenset(
     {
         *("unknown", "none", "null", "nil", "not known", "not available", "not applicable"),
@@ -29,7 +28,7 @@ _CODED: Final = frozenset(text.replace(" ", "") for text in PLACEHOLDERS)
 """The same in the form of *code*."""
 _TYPED: Final = ("0123456789" * 2, "9876543210" * 2)
 _RUN: Final = 6
-"""Digits in a row that are typed, not given."""
+"""Digits in sequence that were just typed in, not given."""
 _RUNS: Final = frozenset(
     text[start:end]
     for text in _TYPED
@@ -39,7 +38,7 @@ _RUNS: Final = frozenset(
 _NUMBERED: Final = 2
 _INTERNATIONAL: Final = re.compile(r"[\s(]*(?:\+|00)")
 _OTHERS: Final = re.compile(r"[\W_]+")
-# What most names consist of is translated, character by character, in a fifth of the time.
+# Most names are ASCII: they are translated character by character, in a fifth of the time.
 _ASCII: Final = [chr(number) for number in range(128)]
 _WORDS: Final = str.maketrans({c: c.lower() if c.isalnum() else " " for c in _ASCII})
 _NO_OTHERS: Final = str.maketrans({c: c.lower() if c.isalnum() else None for c in _ASCII})
@@ -68,7 +67,7 @@ def normaliser(entity: Entity) -> Normal:
             own = own.replace(" ", "")
         if len(own) < least or found in stops or (len(own) > filled and _is_filler(own)):
             return None
-        # A placeholder is one as a code, too: what is not is not looked at word by word.
+        # A placeholder is also one as a code: what is not needs no look word by word.
         if as_code and as_code(found) in _CODED and _text(text) in PLACEHOLDERS:
             return None
         return found
@@ -81,7 +80,7 @@ def _is_filler(own: str) -> bool:
 
 
 def _text(text: str) -> str:
-    """Words without case and punctuation, parted by single blanks."""
+    """Words without case and punctuation, separated by single spaces."""
     if text.isascii():
         return " ".join(text.translate(_WORDS).split())
     return _OTHERS.sub(" ", compatible(text).casefold()).strip()
@@ -95,7 +94,7 @@ def _code(text: str) -> str:
 
 
 def _email(text: str) -> str:
-    """Without case and outer blanks; "" for what is no address."""
+    """Without case and surrounding spaces; "" for what is not an address."""
     found = compatible(text).casefold().strip()
     name, at, host = found.rpartition("@")
     whole = name and at and "." in host and found.isprintable() and " " not in found
@@ -104,11 +103,11 @@ def _email(text: str) -> str:
 
 def _phone(country: str | None) -> Callable[[str], str]:
     def phone(text: str) -> str:
-        """Digits with the code of the country, as far as it is known."""
+        """Digits with the country code, if it is known."""
         plain = compatible(text)
         stated = _INTERNATIONAL.match(plain)
         if stated is not None:
-            # In "+44 (0)20 …" the bracket is for those who call from inside the country.
+            # In "+44 (0)20 …" the bracket is for callers from inside the country.
             return _digits(plain[stated.end() :].replace("(0)", ""))
         digits = _digits(plain)
         if country is None:

@@ -1,4 +1,4 @@
-"""Stores as a worker has them, filled with the log up to a state of it."""
+"""Stores like a worker's, filled from the log up to a given state."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -27,7 +27,7 @@ from schemas.contract.model import Contract
 
 
 class Kept(NamedTuple):
-    """What a worker of these settings keeps of the log."""
+    """What a worker with these settings keeps of the log."""
 
     manifest: Manifest
     """Of the model in MODEL_DIR."""
@@ -42,7 +42,7 @@ class Kept(NamedTuple):
 
 
 def kept_by(settings: Settings) -> Kept:
-    """What a worker of these settings keeps.
+    """What a worker with these settings keeps.
 
     Raises:
         SettingsError: no key, or no model.
@@ -57,7 +57,7 @@ def kept_by(settings: Settings) -> Kept:
 
 
 def model_in(settings: Settings) -> tuple[Manifest, Contract]:
-    """What the model in MODEL_DIR says of itself, and its contract.
+    """What the model in MODEL_DIR says about itself, and its contract.
 
     Raises:
         SettingsError: there is none.
@@ -89,14 +89,14 @@ def own_store(settings: Settings, kept: Kept) -> Iterator[MemoryStore]:
 
 @contextmanager
 def new_store(kept: Kept, scan: LogScan, end: LogState) -> Iterator[MemoryStore]:
-    """A store in a temporary folder, filled with the log up to a state of it."""
+    """A store in a temporary folder, filled from the log up to a given state."""
     with TemporaryDirectory(prefix="memory-") as folder, closing(kept.open(Path(folder))) as store:
         fill(store, scan, end)
         yield store
 
 
 def caught_up(store: View, scan: LogScan, end: LogState, at_s: float) -> None:
-    """Have a store read on up to the state of the log at a moment, in seconds since 1970.
+    """Bring a store up to the state of the log at a moment, in seconds since 1970.
 
     Raises:
         KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
@@ -106,14 +106,14 @@ def caught_up(store: View, scan: LogScan, end: LogState, at_s: float) -> None:
 
 
 def fill(store: View, scan: LogScan, end: LogState) -> None:
-    """Have a store read on up to a state of the log.
+    """Bring a store up to a state of the log.
 
     Raises:
         KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
     """
     start = store.positions()
-    # Records and the positions after them are taken in together; those in between are known of the
-    # last records only, so a fill that is stopped is done again from where it began.
+    # Records and the positions after them are taken in together; those in between are known for the
+    # last records only, so a fill that is stopped is repeated from where it began.
     with progress() as tell:
         for records in scan.read(start, end, tell):
             store.apply([record.told for record in records], start)
@@ -121,6 +121,6 @@ def fill(store: View, scan: LogScan, end: LogState) -> None:
 
 
 def scan_of(settings: Settings, kept: Kept, stop: Stop) -> LogScan:
-    """A read of the log whose hashes are of the key."""
+    """A read of the log that checks that its hashes were made with the key."""
     stop.gracefully()
     return LogScan(settings, stop, kept.fingerprint)

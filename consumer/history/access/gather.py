@@ -1,4 +1,4 @@
-"""What the log says of some claims, as far as it still counts."""
+"""What the log says about some claims, as far as it still counts."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ NOBODY: Final[Namings] = frozenset()
 
 
 class Sought(NamedTuple):
-    """Which claims are asked about: those of these ids, and those that name one of these."""
+    """Which claims are asked about: those with these ids, and those that name one of these."""
 
     claims: frozenset[str] = frozenset()
     named: Namings = NOBODY
@@ -26,7 +26,7 @@ class Sought(NamedTuple):
 
 
 class Gathered:
-    """The latest record of each key of what is wanted; what was forgotten is not among them."""
+    """The latest record of each wanted key, except what was forgotten."""
 
     def __init__(self) -> None:
         self._latest: dict[tuple[int, bytes], LogRecord] = {}
@@ -41,7 +41,7 @@ class Gathered:
         if record.told.fact is None:
             self._latest.pop(place, None)
         elif place not in self._latest or self._latest[place].told != record.told:
-            # Of what is said again, the first time counts.
+            # If something is repeated, the first time counts.
             self._latest[place] = record
 
     @property
@@ -60,7 +60,7 @@ class Gathered:
         return list(self._latest.values())
 
     def of(self, claims: frozenset[str]) -> "Gathered":
-        """The same of some claims only."""
+        """The same for some claims only."""
         found = Gathered()
         found._latest = {
             place: record
@@ -82,14 +82,14 @@ def gather(scan: LogScan, start: LogState, end: LogState, wanted: Sought, into: 
         KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
     """
     for record in each(scan, start, end):
-        # A record replaces the one before it, also if it says no more what is asked about.
+        # A record replaces the one before it, even if it no longer says what is asked about.
         if wanted.takes(record.told) or into.has(record):
             into.add(record)
 
 
 def gathered(scan: LogScan, end: LogState, wanted: Sought) -> Gathered:
-    """Everything that the log says of some claims, up to a state of it; it is read twice if they
-    are looked up by whom they name.
+    """Everything the log says about some claims, up to a given state; it is read twice if they are
+    looked up by whom they name.
 
     Raises:
         KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.
@@ -118,7 +118,7 @@ def named_by(facts: Iterable[LogFact]) -> Namings:
 
 
 def each(scan: LogScan, start: LogState, end: LogState) -> Iterator[LogRecord]:
-    """The records between two states of the log, one by one; how far it is is shown.
+    """The records between two states of the log, one by one; progress is shown.
 
     Raises:
         KafkaStoppedError, SettingsError, StoppedError: see `LogScan.read`.

@@ -1,9 +1,9 @@
-"""What no claim of the latest day in the log, or of a later one, sees any more. Pure.
+"""What no claim of the latest day in the log, or a later one, sees any more. Pure.
 
 A claim counts from the first record that names someone, so all its records go, or none: without the
-first, it would count from a later one. What was found about it goes with it, and not before: a
-finding that only repeats an earlier one would count without that. Findings about a claim that has
-never come go when all of them are old.
+first, it would count from a later one. Findings on it go with it, not before: one that only repeats
+an earlier one would count without that. Findings on a claim that never came in go when all of them
+are old.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ def oldest_kept(records: Iterable[LogRecord], days: int, now: int) -> int:
 
 
 def outdated(read: ReadLog, oldest: int) -> Gathered:
-    """The records that can go; the log is read three times, as no more is kept of it than goes.
+    """The records that can go; the log is read three times, so that only these are held.
 
     Args:
         read: the log.

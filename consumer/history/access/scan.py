@@ -29,7 +29,7 @@ LOOK_S: Final = 0.2
 LogState = Mapping[int, int]
 """Next offset by partition: a state of the log."""
 Tell = Callable[[int, int], object]
-"""Told how many records have been read, and about how many there are."""
+"""Called with how many records have been read, and about how many there are."""
 BEGINNING: Final[LogState] = {}
 
 
@@ -38,7 +38,7 @@ class StoppedError(Exception):
 
 
 class LogRecord(NamedTuple):
-    """A record of the log, where it stands."""
+    """A log record, and where it is."""
 
     partition: int
     key: bytes
@@ -54,7 +54,7 @@ class CommittedReader:
         settings: connection.
         topic: its name.
         stop: ends a read.
-        reset: where to read on if a record is not there any more: ``error``, or ``earliest``.
+        reset: where to continue if a record is no longer there: ``error``, or ``earliest``.
     """
 
     def __init__(self, settings: Settings, topic: str, stop: Stop, reset: str) -> None:
@@ -64,7 +64,7 @@ class CommittedReader:
         self._reset = reset
 
     def ends(self) -> dict[int, int]:
-        """The present state: up to where every transaction has ended.
+        """The current state: up to where every transaction has ended.
 
         Raises:
             KafkaStoppedError: Kafka does not answer.
@@ -72,7 +72,7 @@ class CommittedReader:
         return stable_ends(self._settings, self._topic)
 
     def written(self) -> dict[int, int]:
-        """Up to where records are written, by partition, those of open transactions included.
+        """The end of what is written, by partition, open transactions included.
 
         Raises:
             KafkaStoppedError: Kafka does not answer.
@@ -86,7 +86,7 @@ class CommittedReader:
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
     ) -> Iterator[list[Message]]:
-        """The records from one state on and before another, of each partition in its order.
+        """The records from one state up to another, in order within each partition.
 
         Raises:
             KafkaStoppedError: the topic cannot be read.
@@ -146,8 +146,8 @@ class LogScan:
     Args:
         settings: topic and connection.
         stop: ends a read.
-        fingerprint: of the key that the hashes of the log have to be made with; None for a read
-            that compares no hash with one made here.
+        fingerprint: of the key that hashes in the log must be made with; None for a read that
+            compares no hash with one made here.
     """
 
     def __init__(self, settings: Settings, stop: Stop, fingerprint: str | None = None) -> None:
@@ -161,7 +161,7 @@ class LogScan:
         return self._reader.ends()
 
     def settled(self) -> LogState:
-        """The state in which everything that is written now is decided; it is waited for.
+        """The state in which everything written so far is committed or aborted; waits for it.
 
         Raises:
             KafkaStoppedError: a transaction stays open for long, or Kafka does not answer.
@@ -170,7 +170,7 @@ class LogScan:
         return self.reached(self._reader.written())
 
     def reached(self, written: LogState) -> LogState:
-        """A state at or after some offsets; that no open transaction holds them back is waited for.
+        """A state at or after some offsets; waits until no open transaction holds it back.
 
         Raises:
             KafkaStoppedError, StoppedError: see `settled`.
@@ -191,11 +191,11 @@ class LogScan:
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
     ) -> Iterator[list[LogRecord]]:
-        """The facts between two states; what is none of this release is logged and left out.
+        """The facts between two states; what this release does not write is logged and left out.
 
         Raises:
             KafkaStoppedError, StoppedError: see `CommittedReader.read`.
-            SettingsError: its hashes were made with another key than MEMORY_KEY_FILE.
+            SettingsError: its hashes were made with a key other than MEMORY_KEY_FILE.
         """
         for messages in self._reader.read(start, end, tell):
             yield [found for found in map(self._record, messages) if found is not None]

@@ -1,4 +1,4 @@
-"""Writes to the log in transactions of a command of its own."""
+"""Writes to the log in a command's own transactions."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -16,7 +16,7 @@ from consumer.settings.settings import Delivery, Settings
 TIMEOUT_S: Final = 30.0
 TICK_S: Final = 0.1
 BY_KEY: Final = -1
-"""Instead of a partition: that to which the key belongs."""
+"""Instead of a partition: the one that the key belongs to."""
 
 
 class LogChange(NamedTuple):
@@ -66,7 +66,7 @@ class LogWriter:
         """Write records in one transaction.
 
         Raises:
-            KafkaStoppedError: none is written; or that is unknown, as the message then says.
+            KafkaStoppedError: none is written; or it is unknown, and the message says so.
         """
         try:
             self._producer.begin_transaction()

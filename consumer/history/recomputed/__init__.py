@@ -1,1 +1,1 @@
-"""Histories that alerts state, computed again from the log."""
+"""Histories stated in alerts, recomputed from the log."""

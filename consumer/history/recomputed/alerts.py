@@ -22,11 +22,11 @@ from schemas.unreadable import UNREADABLE
 log = logging.getLogger(__name__)
 
 FURTHER: Final = 8
-"""Times as far back each time that too few alerts were found."""
+"""Factor by which to look further back each time too few alerts are found."""
 
 
 class StatedHistory(msgspec.Struct, frozen=True):
-    """The fields of an alert that say what was known, and of whom and when."""
+    """The fields of an alert that say what was known, about whom and when."""
 
     alert_id: str
     claim_id: str
@@ -44,7 +44,7 @@ class LatestAlerts(NamedTuple):
     alerts: list[StatedHistory]
     """Of one model, the earliest first."""
     others: int
-    """As recent, of other models: their history may be of other kinds."""
+    """As recent, but of other models: their history may be of other kinds."""
 
 
 def latest_alerts(settings: Settings, most: int, model_sha256: str, stop: Stop) -> LatestAlerts:

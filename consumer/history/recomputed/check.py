@@ -19,8 +19,8 @@ from schemas.alert import EntityHistory
 from schemas.memory import RememberedClaim, RememberedFinding
 
 SLACK_MS: Final = 10_000
-"""Clocks of workers differ, and a transaction takes a while: what was written so shortly before an
-alert may not have been seen by it."""
+"""Workers' clocks differ, and a transaction takes a while: an alert may not have seen what was
+written this shortly before it."""
 _COUNTS: Final = ("claims_30d", "claims_90d", "claims_365d", "policies", "decided", "frauds")
 
 
@@ -29,7 +29,7 @@ class HistoryVerdict(enum.StrEnum):
 
     EQUAL = "equal"
     FEWER = "fewer"
-    """It did not know yet what came into the log about when it was scored, or later."""
+    """It did not know yet what came into the log around the time it was scored, or later."""
     WRONG = "wrong"
     GONE = "gone"
     """Its claim is not in the log any more: it was forgotten."""
@@ -40,7 +40,7 @@ HistoryByKind = Mapping[str, EntityHistory]
 
 
 class KnownHistory(NamedTuple):
-    """What is known of a claim's people and things."""
+    """What is known about a claim's people and things."""
 
     histories: HistoryByKind
     common: frozenset[str]
@@ -60,18 +60,18 @@ def known(kinds: Sequence[EntityKind], history: ClaimHistory) -> KnownHistory:
 
 
 def keys_of(record: KeptClaim) -> list[EntityKey]:
-    """Whom a claim names by one of its records."""
+    """Whom a claim names in one of its records."""
     return [(key[0], key[1:]) for key in keys_in(record.named)]
 
 
 def as_of(alert: StatedHistory) -> int:
-    """The moment that an alert says its history is as of, in milliseconds."""
+    """The moment as of which an alert states its history, in milliseconds."""
     assert alert.memory is not None
     return round(alert.memory.as_of.timestamp() * 1_000)
 
 
 def differences(own: KnownHistory, log: KnownHistory) -> Iterator[str]:
-    """What an alert says otherwise than the log, in words; nothing if all values are equal."""
+    """Where an alert differs from the log, in words; nothing if all values are equal."""
     for kind in sorted({*own.histories, *log.histories}):
         said, found = own.histories.get(kind), log.histories.get(kind)
         if said is None or found is None:
@@ -98,12 +98,12 @@ def late(alert: StatedHistory, records: Sequence[LogRecord]) -> list[LogRecord]:
 
 
 class ReplayedFacts:
-    """Facts of the log in the store that training replays, added one after the other.
+    """Facts of the log in the store that training's replay uses, added one by one.
 
     Args:
         kinds: of entities, as the alert's model has them.
         bounds: how much is looked at.
-        moment: only what became known before it is taken.
+        moment: only what became known before it is taken in.
     """
 
     def __init__(self, kinds: Sequence[EntityKind], bounds: Bounds, moment: int) -> None:
@@ -124,7 +124,7 @@ class ReplayedFacts:
         return True
 
     def history(self, claim: ClaimRef, keys: Sequence[EntityKey]) -> ClaimHistory:
-        """What is known of whom a claim names."""
+        """What is known about those whom a claim names."""
         return self._store.history(claim, keys, self._moment)
 
     def _keys(self, fact: RememberedClaim) -> list[EntityKey]:
@@ -139,10 +139,10 @@ def explained(
     kinds: Sequence[EntityKind],
     bounds: Bounds,
 ) -> bool:
-    """Whether the alert says what was known without what it may not have seen, or a part of that.
+    """Whether the alert is right without what it may not have seen, or without part of that.
 
     Args:
-        alert: says otherwise than the whole log.
+        alert: differs from the whole log.
         keys: whom its claim names.
         records: of all claims that name one of these.
         kinds: of entities, as the alert's model has them.
@@ -166,7 +166,7 @@ def explained(
             now = known(kinds, facts.history(claim, keys))
             if now == own:
                 return True
-    # Workers see each other's facts in any order, so no row of states need have been its own.
+    # Workers see each other's facts in any order, so the alert's need not be any of these.
     return now != low and within(own, low, now)
 
 
@@ -175,7 +175,7 @@ def within(own: KnownHistory, low: KnownHistory, high: KnownHistory) -> bool:
     for kind in {*own.histories, *low.histories, *high.histories}:
         said, less, more = (one.histories.get(kind) for one in (own, low, high))
         if less is None or more is None:
-            # Taken for a placeholder by one side: nothing but that can be compared.
+            # Taken for a placeholder by one side: only that can be compared.
             if said is None and less is None and more is None:
                 continue
             return False

@@ -1,4 +1,4 @@
-"""The command `check-history`: histories in alerts, computed again from the log."""
+"""The command `check-history`: recomputes the histories in alerts from the log."""
 
 import sys
 from collections import Counter
@@ -34,11 +34,11 @@ from schemas.memory import Naming
 WRONG: Final = 1
 """Exit code if an alert says what the log does not."""
 SHOWN: Final = 10
-"""Wrong alerts that are described."""
+"""How many wrong alerts are described."""
 
 
 class Checked(NamedTuple):
-    """An alert, compared."""
+    """A compared alert."""
 
     alert: StatedHistory
     verdict: HistoryVerdict
@@ -69,7 +69,7 @@ def check_history(settings: Settings, most: int, stop: Stop, *, as_json: bool) -
         as_json: print one JSON object.
 
     Raises:
-        SettingsError: no key, another key than that of the log, or no model.
+        SettingsError: no key, a key other than the log's, or no model.
         KafkaStoppedError: a topic cannot be read.
         StoppedError: a signal asked to stop.
     """
@@ -114,7 +114,7 @@ def _checked(store: MemoryStore, kept: Kept, alert: StatedHistory) -> Checked:
 def _explained(
     checked: Sequence[Checked], kept: Kept, scan: LogScan, end: LogState
 ) -> list[Checked]:
-    """The same; what differs because the alert could not know it yet is no longer wrong."""
+    """The same, but alerts that differ only in what they could not know yet are no longer wrong."""
     doubtful = [one for one in checked if one.verdict is HistoryVerdict.WRONG and one.keys]
     if not doubtful:
         return list(checked)

@@ -1,1 +1,1 @@
-"""What is kept of claims, and what follows from it for the entities that they name."""
+"""What is kept of claims, and what follows from it for the entities they name."""

@@ -1,8 +1,8 @@
-"""Claims of which many records are remembered: each record is a row of its own.
+"""Claims with many remembered records: each record is a row of its own.
 
-What a record changes is looked up in order, so it costs what it adds, however many there are: the
-first record that names an entity, the entities that were named first, and the next change of what
-was found. What counts of all of them is an extract of bounded size, in place of the entry.
+What a record changes is looked up in order, so it costs only what it adds, however many there are:
+the first record that names an entity, the entities named first, and the next change of finding.
+What counts of them all is an extract of bounded size, in place of the entry.
 """
 
 import struct
@@ -31,16 +31,16 @@ from model.history.facts import ClaimRef, changes
 from schemas.memory import FactKind
 
 RECORDS: Final = {FactKind.CLAIM: b"\0", FactKind.FINDING: b"\1"}
-"""Of a claim and a source, the record; so each begins after the reference of its claim."""
+"""By claim and source: the record. Each key has this byte after the reference of its claim."""
 NAMED: Final = b"\2"
-"""Of a claim, an entity, a rank and a source: that this record names the entity."""
+"""By claim, entity, rank and source: this record names the entity."""
 FIRST: Final = b"\3"
-"""Of a claim, a day and an entity: that this was named first then."""
+"""By claim, day and entity: the entity was first named on that day."""
 FOUND: Final = (b"\4", b"\5")
-"""Of a claim, a day and a source: that it was cleared, that it was found to be fraud."""
+"""By claim, day and source: the claim was cleared; the claim was found to be fraud."""
 _DAY: Final = struct.Struct(">I")
 _RANK: Final = struct.Struct(">I?16sIQ?")
-"""As `model.history.facts.first_of` ranks: day, policy, day of the loss, amount."""
+"""As `model.history.facts.first_of` ranks: day, policy, date of loss, amount."""
 _NONE: Final = bytes(16)
 _SIGN: Final = 1 << 63
 _ALL: Final = (1 << 64) - 1
@@ -54,7 +54,7 @@ class Apart:
     Args:
         layout: of the store.
         txn: of LMDB.
-        claim: whose they are.
+        claim: whose rows they are.
     """
 
     def __init__(self, layout: Layout, txn: Any, claim: ClaimRef) -> None:
@@ -64,7 +64,7 @@ class Apart:
         self._claim = claim
         self._records = 0
         self._named: dict[KeyBytes, int | None] = {}
-        """On which day entities of which something changed had been named first."""
+        """For entities that changed, the day on which they had first been named."""
         self._found = False
 
     def record(self, kind: FactKind, source: FactSource) -> KeptClaim | KeptFinding | None:
@@ -73,7 +73,7 @@ class Apart:
         return None if kept is None else _decoded(kind, kept)
 
     def begun(self, entry: Entry) -> Extract:
-        """Put the records of an entry apart."""
+        """Move the records of an entry to rows of their own."""
         for kind, records in (
             (FactKind.CLAIM, entry.claims),
             (FactKind.FINDING, entry.findings),
@@ -142,7 +142,7 @@ class Apart:
                 self._named[key] = None if name is None else name.day
 
     def _follow(self, record: KeptClaim | KeptFinding) -> Iterator[bytes]:
-        """The rows that a record has besides itself."""
+        """The rows that index a record."""
         end = _digest(record.source)
         if isinstance(record, KeptFinding):
             yield self._claim + FOUND[record.fraud] + _DAY.pack(record.day) + end
@@ -181,7 +181,7 @@ class Apart:
         return tuple(found)
 
     def _first(self, key: KeyBytes) -> KeptName | None:
-        """The entity by the record that names it first."""
+        """The entity, from the record that names it first."""
         begin = self._claim + NAMED + key
         row = self._next(begin, begin)
         if row is None:
@@ -202,7 +202,7 @@ class Apart:
         return None if row is None else int(_DAY.unpack_from(row, len(begin))[0])
 
     def _next(self, place: bytes, begin: bytes) -> bytes | None:
-        """The first row from a place on that begins so."""
+        """The first row at or after a place, if it begins with `begin`."""
         with self._txn.cursor(self._db) as cursor:
             row: bytes = cursor.key() if cursor.set_range(place) else b""
         return row if row.startswith(begin) else None
@@ -241,8 +241,8 @@ def _rank(record: KeptClaim) -> bytes:
 
 
 def _sortable(number: float) -> int:
-    """An integer that is in the same order."""
-    (bits,) = struct.unpack(">Q", struct.pack(">d", number + 0.0))  # of the two zeros, one
+    """An integer that sorts in the same order."""
+    (bits,) = struct.unpack(">Q", struct.pack(">d", number + 0.0))  # -0.0 becomes 0.0
     return int(bits) ^ (_ALL if bits & _SIGN else _SIGN)
 
 

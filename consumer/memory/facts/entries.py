@@ -1,8 +1,8 @@
-"""What is kept of a claim, and what follows from it for the entities that it names. Pure.
+"""What is kept of a claim, and what follows from it for the entities it names. Pure.
 
-An entry has everything that the log says of one claim, by the record that says it; or, of a claim
-with many records, what counts of them (see `consumer.memory.facts.apart`). All else in a store
-follows from entries, so that neither order nor repetition of records leaves a trace.
+An entry has everything the log says about one claim, by the record that says it; or, for a claim
+with many records, what counts of them (see `consumer.memory.facts.apart`). Everything else in a
+store follows from entries, so neither order nor repetition of records leaves a trace.
 """
 
 import struct
@@ -36,42 +36,41 @@ from schemas.memory import (
 
 KEY_BYTES: Final = 1 + HASH_BYTES
 KeyBytes = bytes
-"""Of an entity: the number of its kind, one byte, and its hash."""
+"""The key of an entity: the number of its kind, as one byte, and its hash."""
 FactSource = tuple[str, int, int]
 """Topic, partition and offset of the record that a fact comes from."""
 StoredFact = bytes
-"""What an entity has of a claim: `CLAIM`, `POLICY`, `FOUND`. They sort by day, then by claim."""
+"""What an entity has of a claim: `CLAIM`, `POLICY`, `FOUND`. Facts sort by day, then by claim."""
 CLAIM: Final = slice(4, 20)
 POLICY: Final = slice(20, 36)
 """`NO_POLICY` if there is none."""
 FOUND: Final = 36
-"""What was found last: `OPEN`, `CLEARED` or `FRAUD`; and `EARLIER`."""
+"""The latest finding: `OPEN`, `CLEARED` or `FRAUD`; and `EARLIER`."""
 OPEN, CLEARED, FRAUD = range(3)
 EARLIER: Final = 4
-"""Something else was found before the days that are told: only the entry says when."""
+"""Something else was found before the stored days: only the entry says when."""
 FOUND_ON: Final = slice(37, 39), slice(39, 41), slice(41, 43)
-"""The days on which something else was found than before, the latest first; `NO_DAY`, which is
-before all of them, if there are not so many. What was found then follows from what was found last,
-as it is something else each time."""
+"""The days on which the finding changed, latest first, padded with `NO_DAY`, which is before all of
+them. What was found on each day follows from the latest finding, as they alternate."""
 NO_DAY: Final = bytes(2)
 _LAST_DAY: Final = (1 << 16) - 1
-"""A day that is not told, as it does not fit."""
+"""In place of a day that does not fit."""
 _BYTE: Final = [bytes([number]) for number in range(256)]
 NO_POLICY: Final = bytes(HASH_BYTES)
 _FACT: Final = struct.Struct(">I16s16sB3H")
 
 
 class KeptClaim(Struct, frozen=True, gc=False, array_like=True):
-    """What one record says of the claim."""
+    """What one record says about the claim."""
 
     source: FactSource
     day: int
-    """On which it came in, since 1970."""
+    """The day it came in, since 1970."""
     named: bytes
     """Keys of the entities, each once."""
     policy: bytes | None
     lost: int | None
-    """Ordinal of the day of the loss."""
+    """Ordinal of the date of loss."""
     amount: float | None
 
 
@@ -80,12 +79,12 @@ class KeptFinding(Struct, frozen=True, gc=False, array_like=True):
 
     source: FactSource
     day: int
-    """On which it was found, since 1970."""
+    """The day it was found, since 1970."""
     fraud: bool
 
 
 class Entry(Struct, frozen=True, gc=False, array_like=True):
-    """All that is remembered of a claim; records in the order of their sources."""
+    """Everything remembered about a claim; records are in the order of their sources."""
 
     claim_id: str
     claims: tuple[KeptClaim, ...] = ()
@@ -93,33 +92,33 @@ class Entry(Struct, frozen=True, gc=False, array_like=True):
 
 
 class KeptName(Struct, frozen=True, gc=False, array_like=True):
-    """An entity that counts, by the record that names it first."""
+    """An entity that counts, from the record that names it first."""
 
     key: KeyBytes
     day: int
-    """On which that came in, since 1970."""
+    """The day that record came in, since 1970."""
     policy: bytes | None
     lost: int | None
     amount: float | None
 
 
 class Extract(Struct, frozen=True, gc=False, array_like=True):
-    """What counts of a claim with more records than an entry has."""
+    """What counts of a claim with more records than an entry can hold."""
 
     claim_id: str
     records: int
     """How many there are."""
     names: tuple[KeptName, ...]
-    """The first first."""
+    """The earliest first."""
     found: tuple[tuple[int, bool], ...]
-    """Days since 1970 on which something else was found than before, and whether it was fraud."""
+    """Days since 1970 on which the finding changed, and whether it was fraud."""
 
 
 class Follows(NamedTuple):
     """What follows from an entry."""
 
     facts: Mapping[KeyBytes, ClaimFact]
-    """By entity that counts, the first of the records that name it."""
+    """For each entity that counts, the first record that names it."""
     findings: tuple[OutcomeFact, ...]
     """Those that count, the latest last."""
 
@@ -128,7 +127,7 @@ encode: Final = msgspec.msgpack.Encoder().encode
 _entries: Final = msgspec.msgpack.Decoder(Entry)
 _extracts: Final = msgspec.msgpack.Decoder(Extract)
 _EXTRACT: Final = b"\xc1"
-"""What an extract begins with, and nothing in MessagePack."""
+"""The first byte of an extract; nothing in MessagePack begins with it."""
 NOTHING: Final = Follows({}, ())
 
 
@@ -151,8 +150,8 @@ def named_by(fact: RememberedClaim, numbers: Mapping[str, bytes]) -> Collection[
     """The keys of the entities that a record names, each once.
 
     Args:
-        fact: its value.
-        numbers: of the kinds that are remembered, as one byte, by their names.
+        fact: the record's value.
+        numbers: of the kinds that are remembered, as one byte, by kind name.
     """
     return dict.fromkeys(
         [numbers[kind] + hashed for kind, hashed in fact.entities if kind in numbers]
@@ -160,12 +159,12 @@ def named_by(fact: RememberedClaim, numbers: Mapping[str, bytes]) -> Collection[
 
 
 def kept_claim(key: FactKey, fact: RememberedClaim, named: Iterable[KeyBytes]) -> KeptClaim:
-    """What is kept of a record of the log.
+    """What is kept of a log record.
 
     Args:
         key: its key.
         fact: its value.
-        named: the entities that it names; see `named_by`.
+        named: the entities it names; see `named_by`.
     """
     return KeptClaim(
         (key.topic, key.partition, key.offset),
@@ -180,7 +179,7 @@ def kept_claim(key: FactKey, fact: RememberedClaim, named: Iterable[KeyBytes]) -
 def kept_of(
     key: FactKey, fact: Remembered, numbers: Mapping[str, bytes]
 ) -> KeptClaim | KeptFinding:
-    """What is kept of a record of the log; see `named_by` for the numbers.
+    """What is kept of a log record; see `named_by` for the numbers.
 
     Raises:
         ValueError: its value is not of the kind that its key says.
@@ -224,7 +223,7 @@ def changed(
 
 
 def follows(entry: Entry | Extract | None, claim: ClaimRef, bounds: Bounds) -> Follows:
-    """What follows from an entry of a claim."""
+    """What follows from a claim's entry."""
     if entry is None:
         return NOTHING
     if isinstance(entry, Extract):
@@ -286,8 +285,8 @@ def stored(
 
     Args:
         day: on which the claim came in, since 1970.
-        claim: which it is.
-        policy: what it is made under.
+        claim: the claim.
+        policy: the policy it was made under.
         findings: on the claim.
     """
     if not findings:
@@ -305,16 +304,16 @@ def stored(
 
 @lru_cache(maxsize=1_024)
 def edge(moment: int) -> bytes:
-    """What sorts before the stored facts of a moment or later, and after those of earlier ones.
+    """Sorts before the stored facts of a moment or later, and after earlier ones.
 
-    A fact became known when its day began.
+    A fact counts as known from the start of its day.
     """
     return max(0, -(-moment // DAY)).to_bytes(4, "big")
 
 
 @lru_cache(maxsize=1_024)
 def found_edge(moment: int) -> bytes:
-    """The same of the days in `FOUND_ON`."""
+    """The same for the days in `FOUND_ON`."""
     return min(_LAST_DAY, max(0, -(-moment // DAY)) + 1).to_bytes(2, "big")
 
 

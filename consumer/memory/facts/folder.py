@@ -1,4 +1,4 @@
-"""The folder of a store: of one process, what it was filled with, and room on the disk."""
+"""The folder of a store: its one process, what it was filled with, and its disk space."""
 
 import fcntl
 import os
@@ -22,36 +22,36 @@ _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Filled(Struct, frozen=True, kw_only=True):
-    """What a store is filled with: one that was filled with anything else is made again."""
+    """What a store is filled with: one that was filled with anything else is rebuilt."""
 
     fingerprint: str
     """Of the key of the hashes."""
     kinds: tuple[EntityKind, ...]
     span_days: int
     business: int
-    """Of a business, how many facts are looked at; those with more have totals. See `Bounds`."""
+    """How many facts of a business are looked at; one with more has totals. See `Bounds`."""
     names: int
-    """Of a claim, how many count."""
+    """How many names of a claim count."""
     findings: int
     topic_id: str
     format: str = FORMAT
 
 
 class _Owner(Struct, frozen=True, kw_only=True):
-    """What the file of the owner contains."""
+    """Contents of the owner file."""
 
     filled: Filled
     opened: str | None
-    """The run of the machine in which the store was opened; None if it was closed since."""
+    """The boot of the machine in which the store was opened; None if it has been closed since."""
     complete_s: float = 0.0
     """See `Folder.complete_s`."""
 
 
 class Folder:
-    """A folder that this process has for itself until it closes it.
+    """A folder that this process has to itself until it closes it.
 
     Args:
-        path: made if it is not there.
+        path: created if missing.
 
     Raises:
         SettingsError: another process has it, or it cannot be written.
@@ -60,8 +60,8 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.complete_s = 0.0
-        """The latest moment, in seconds since 1970, of which the store has everything that the log
-        had; until it has read that, when it began. To open it without reading changes nothing.
+        """The latest moment, in seconds since 1970, up to which the store has all that the log had;
+        until it has read the log, when it began. Opening it without reading changes nothing.
         """
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,11 +78,11 @@ class Folder:
             ) from None
 
     def opened(self, filled: Filled) -> str | None:
-        """Make it ready for a store that is filled with this.
+        """Prepare it for a store that is filled with this.
 
         Returns:
-            Why nothing is left of what was there, as the log has to be read again; None if it is
-            as it was.
+            Why the contents were deleted, so that the log must be read again; None if they are as
+            they were.
 
         Raises:
             SettingsError: it was filled with another key.
@@ -96,24 +96,24 @@ class Folder:
         return why
 
     def complete(self, filled: Filled, at_s: float) -> None:
-        """Say that the store has everything that the log had at a moment; see `complete_s`."""
+        """Record that the store has everything the log had at a moment; see `complete_s`."""
         self.complete_s = at_s
         self._say(filled, boot())
 
     def closed(self, filled: Filled) -> None:
-        """Say that the disk has everything, and leave the folder to others."""
+        """Record that everything is on disk, and release the folder."""
         self._say(filled, None)
         self.leave()
 
     def leave(self) -> None:
-        """Leave the folder to others."""
+        """Release the folder."""
         os.close(self._file)
 
     def take(self, size: int) -> None:
-        """Have room on the disk: where a mapped file has none, writing would kill the process.
+        """Reserve disk space: without it, writing to a mapped file would kill the process.
 
         Raises:
-            SettingsError: there is not so much.
+            SettingsError: there is not enough.
         """
         try:
             file = os.open(self.path / DATA, os.O_RDWR | os.O_CLOEXEC)
@@ -156,15 +156,15 @@ class Folder:
 
 
 def boot() -> str:
-    """Tells this run of the machine from others, where that can be known.
+    """Identifies this boot of the machine, where that can be known.
 
-    What a process wrote outlives it, but not the machine's end, as nothing waits for the disk.
+    What a process wrote survives the process but not the machine, as nothing waits for the disk.
     """
     return _BOOT.read_text(encoding="ascii").strip() if _BOOT.exists() else UNKNOWN
 
 
 def on_disk(path: Path) -> None:
-    """Wait until the disk has a file, or what a folder lists."""
+    """Wait until a file, or the listing of a folder, is on disk."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(file)

@@ -1,4 +1,4 @@
-"""Earlier claims that name the same persons."""
+"""Earlier claims that name the same people."""
 
 from collections.abc import Iterator
 
@@ -14,8 +14,8 @@ from model.history.store import EntityKey
 def links(layout: Layout, state: StoreState, asked: Asked, most: int) -> list[Link]:
     """Links of a claim; see `View`.
 
-    Only claims that become links are read: an entity may stand in hundreds, and whoever sends them
-    says how much each of them names.
+    Only claims that become links are read: an entity may be in hundreds, and their sender decides
+    how much each of them names.
     """
     by_kind: dict[int, dict[ClaimRef, tuple[int, KeyBytes]]] = {}
     for key in asked.keys:

@@ -38,12 +38,12 @@ from model.history.past import Changes, Own, outcome, steps
 from model.history.plan import Bounds
 
 _policy: Final = itemgetter(POLICY)
-# What a NamedTuple is called by is a function in Python; this is its equal in C.
+# A NamedTuple's constructor is a Python function; this is its equivalent in C.
 _own: Final = partial(tuple.__new__, Own)
 
 
 class Reads(Protocol):
-    """A state of a store."""
+    """A snapshot of a store."""
 
     def series(self, key: KeyBytes) -> Mapping[Series, SeriesRows]:
         """The series of an entity that have rows."""
@@ -53,23 +53,23 @@ class Reads(Protocol):
 
 
 class FactsPast:
-    """Counted from the latest facts of an entity.
+    """A past counted from the latest facts of an entity.
 
-    They are all that are in the span, or so many that a person-like entity is taken for a
+    These are all the facts in the span, or enough for a person-like entity to be taken for a
     placeholder.
 
     Args:
         state: of a store.
         key: of the entity.
-        facts: its latest, in order; some may be of the moment that is asked for, or of later ones.
-        span: milliseconds after which a fact is not seen any more.
-        since: it may be asked for moments whose `edge` is later. For earlier ones there are too few
-            facts before them.
+        facts: its latest, in order; some may be from the moment asked about or later.
+        span: milliseconds after which a fact is no longer seen.
+        since: it can be asked about moments whose `edge` is later. Before earlier ones it has too
+            few facts.
     """
 
     __slots__ = ("facts", "key", "since", "span", "state")
     has_totals = False
-    """Whether it counts facts that are not among those it has."""
+    """Whether it counts facts other than those it has."""
 
     def __init__(
         self,
@@ -129,8 +129,8 @@ class FactsPast:
 
 
 class TotalsPast(FactsPast):
-    """Of a business-like entity with many claims: the latest are known one by one, and totals of
-    all by day.
+    """The past of a business-like entity with many claims: the latest are known one by one, and all
+    of them as daily totals.
     """
 
     __slots__ = ()
@@ -156,9 +156,9 @@ class TotalsPast(FactsPast):
 
 
 class PendingFacts:
-    """Facts of one entity that are not in the store yet, and what they stand for there: of two
-    facts about one claim, the first counts. They are looked at once, whatever moments are asked
-    for, as those of later moments take the place of none.
+    """Facts of one entity that are not in the store yet, and what they replace there: of two facts
+    about one claim, the first counts. They are compared once, whatever moments are asked about, as
+    facts from later moments replace none.
 
     Args:
         state: of a store.
@@ -175,9 +175,9 @@ class PendingFacts:
             former = counts.get(told.claim)
             counts[told.claim] = told if former is None else first_of(former, told)
         self.own: dict[ClaimRef, Own] = {}
-        """What is known of the claims of facts that count."""
+        """What is known about the claims of facts that count."""
         self.gone: set[ClaimRef] = set()
-        """Claims of which the store's facts do not count."""
+        """Claims whose facts in the store do not count."""
         replaced = []
         facts = []
         self._waiting, self._stored = _Totals(), _Totals()
@@ -203,7 +203,7 @@ class PendingFacts:
         self.replaced: Sequence[StoredFact] = sorted(replaced)
 
     def latest(self, end: bytes, most: int) -> Sequence[StoredFact]:
-        """The latest facts before an `edge`, at most so many."""
+        """The latest facts before an `edge`, at most `most`."""
         last = bisect_left(self.facts, end)
         return self.facts[max(0, last - most) : last]
 
@@ -212,12 +212,12 @@ class PendingFacts:
         return self._waiting.before(moment)
 
     def stored_outcomes(self, moment: int) -> tuple[int, int]:
-        """What the store's facts that do not count have of it."""
+        """What the store's facts that do not count add to it."""
         return self._stored.before(moment)
 
 
 class _Totals:
-    """Of claims: how many are decided, and as frauds."""
+    """How many claims are decided, and how many as frauds."""
 
     def __init__(self) -> None:
         self._decided, self._frauds = Changes(), Changes()
@@ -242,10 +242,10 @@ class _Totals:
 def _comes_late(
     fact: ClaimFact, key: KeyBytes, known: Mapping[KeyBytes, ClaimFact], most: int
 ) -> bool:
-    """Whether a claim that names an entity names so many before it that this one does not count.
+    """Whether a claim names so many entities before this one that it does not count.
 
-    Other pending records of the claim are not looked at: names of theirs count until these come
-    back, though there may be too many.
+    Other pending records of the claim are not looked at: their names count until the records are
+    read back, even if there are too many.
     """
     if len(known) < most:
         return False
@@ -256,9 +256,9 @@ class PendingPast:
     """A past with facts that are not in the store yet.
 
     Args:
-        past: what the store has, but facts that do not count.
-        waiting: what it does not have.
-        more: facts of these, the latest before the moment that is asked for.
+        past: what the store has, without facts that do not count.
+        waiting: what the store does not have.
+        more: the latest facts of those before the moment asked about.
 
     Attributes:
         since: see `FactsPast`.
@@ -303,7 +303,7 @@ class PendingPast:
 def _add(
     counts: list[int], facts: Sequence[StoredFact], starts: tuple[int, ...], end: int, by: int
 ) -> None:
-    """Count facts from each start on and before an end."""
+    """Add to each count the facts at or after its start and before an end."""
     last = bisect_left(facts, edge(end))
     for place, start in enumerate(edges(starts)):
         counts[place] += by * (last - bisect_left(facts, start))
@@ -316,14 +316,14 @@ def recent_of(
     most: int,
     but: ClaimRef | None,
 ) -> tuple[int, int]:
-    """Of the latest of some facts, in order; see `Past.recent`.
+    """`Past.recent` for facts that are in order.
 
     Args:
         facts: of an entity.
-        policies: of each, where it is known already.
+        policies: of each fact, if known already.
         between: `start` and `end`.
         most: how many are looked at.
-        but: a claim that is not one of them.
+        but: a claim to leave out.
     """
     oldest, after = edges(between)
     first, last = bisect_left(facts, oldest), bisect_left(facts, after)
@@ -340,5 +340,5 @@ def recent_of(
 
 @lru_cache(maxsize=1_024)
 def _days(moments: tuple[int, ...]) -> list[int]:
-    """The first day that begins at each moment or later: days before it began before the moment."""
+    """The first day that begins at or after each moment: earlier days began before the moment."""
     return [-(-moment // DAY) for moment in moments]

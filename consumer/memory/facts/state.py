@@ -1,4 +1,4 @@
-"""A state of a store: what is read of it in one transaction."""
+"""A snapshot of a store: what is read from it in one transaction."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
@@ -41,28 +41,28 @@ from model.history.past import Own, Past
 from model.history.store import EntityKey
 
 ONCE: Final = b"\xff" * 5
-"""Sorts after all edges: of a past that is right for one moment only."""
+"""Sorts after all edges: for a past that is right for one moment only."""
 MOST_KEPT: Final = 50_000
-"""Entities of which is kept what claims are told."""
+"""How many entities answers are kept for."""
 
 Shape = tuple[int, int, bool]
-"""Of an entity that one claim names of which nothing was found: the number of its kind, for how
-long that has been known, and whether its policy is not."""
+"""Of an entity named by one claim, on which nothing was found: the number of its kind, how long the
+claim has been known, and whether it states no policy."""
 
 
 class KeptHistories:
-    """What claims of the latest day are told of business-like entities that have no fact about
-    them: as they see earlier days only, it stays the same until something of these is applied.
+    """What claims of the latest day are told about business-like entities that have no fact about
+    them: as they see only earlier days, it stays the same until a fact from those is applied.
     """
 
     def __init__(self) -> None:
         self._as_of = -1
         self._known: dict[EntityKey, KnownEntity] = {}
         self.alike: dict[Shape, KnownEntity] = {}
-        """What claims of any day are told of entities that look alike to them, to be added to."""
+        """What claims of any day are told about entities that look alike; callers add to it."""
 
     def of(self, as_of: int, earlier: dict[EntityKey, KnownEntity]) -> dict[EntityKey, KnownEntity]:
-        """What claims of a moment are told, to be added to; `earlier` if later ones were told."""
+        """What claims of a moment are told, to add to; `earlier` if later ones were told."""
         if as_of < self._as_of:
             return earlier
         if as_of > self._as_of or len(self._known) > MOST_KEPT:
@@ -70,24 +70,24 @@ class KeptHistories:
         return self._known
 
     def applied(self, writing: Writing) -> None:
-        """Forget what was told of entities of which something has changed."""
+        """Forget what was told about entities that have changed."""
         for key in writing.changed_before(self._as_of):
             self._known.pop((key[0], key[1:]), None)
 
     def forget(self) -> None:
-        """Forget all."""
+        """Forget everything."""
         self._as_of, self._known = -1, {}
 
 
 class StoreState:
-    """What is read as of one moment of the store. What was read is kept, as claims of a batch name
-    the same entities.
+    """What is read from one snapshot of the store. It is kept, as claims in a batch name the same
+    entities.
 
     Args:
         layout: of the store.
-        txn: of LMDB.
-        cursor: of the facts.
-        totals: a cursor of the series.
+        txn: an LMDB transaction.
+        cursor: over the facts.
+        totals: a cursor over the series.
         pending: facts that are not in the store yet.
         told: what earlier batches were told.
     """
@@ -115,21 +115,21 @@ class StoreState:
         self._apart: dict[int, dict[EntityKey, KnownEntity]] = {}
         """By moment, what strangers are told in this transaction only."""
         self._several = True
-        """Whether claims ask as of several moments. Else strangers are told of an entity once, and
-        its facts are not kept: thousands of them would not be in the processor's caches by then."""
+        """Whether claims ask as of several moments. If not, strangers are told about an entity only
+        once, and its facts are not kept: of thousands, few would still be in the CPU caches."""
         self._as_of = -1
-        """The moment of the last claim, as most claims are followed by one of the same day."""
+        """The moment of the previous claim: most claims are followed by one of the same day."""
         self._now = self._of_day = dict[EntityKey, KnownEntity]()
         self._earliest: dict[EntityKey, int] = {}
-        """When the first pending fact became known, by entities that have any."""
+        """When the first pending fact became known, by entity that has any."""
         self._waiting: dict[EntityKey, PendingFacts] = {}
         self._series: dict[KeyBytes, dict[Series, SeriesRows]] = {}
 
     def end(self) -> None:
-        """Let go of what was read.
+        """Release what was read.
 
-        It refers back to the state. LMDB takes a transaction for open as long as anything refers to
-        it, has room for a hundred, and the collector of cycles comes rarely.
+        It refers back to the state. LMDB keeps a transaction open as long as anything refers to it,
+        and has room for a hundred; the cyclic garbage collector runs rarely.
         """
         self._pasts.clear()
         self._merged.clear()
@@ -172,7 +172,7 @@ class StoreState:
         return claim_history(self._layout.kinds, named)
 
     def _strangers(self, entity: EntityKey, as_of: int, *, waits: bool) -> KnownEntity:
-        """What claims are told that no fact of the entity is about."""
+        """What is told to claims that no fact of the entity is about."""
         kind, key = entity[0], key_of(entity)
         if waits:
             return self._features(kind, self._with_pending(entity, key, as_of), None, as_of)
@@ -192,9 +192,9 @@ class StoreState:
     def _of_one(
         self, kind: int, key: KeyBytes, facts: Sequence[StoredFact], as_of: int
     ) -> KnownEntity:
-        """What is told of an entity that one claim names of which nothing was found.
+        """What is told about an entity named by one claim, on which nothing was found.
 
-        Most entities that were seen at all were seen once, and many of these are told the same.
+        Most entities seen at all were seen once, and for many of these the answer is the same.
         """
         (fact,) = facts
         shape = (kind, as_of - known_at(fact), fact[POLICY] == NO_POLICY)
@@ -208,7 +208,7 @@ class StoreState:
         return found
 
     def _first(self, entity: EntityKey) -> int:
-        """When the first pending fact of an entity became known, which has any."""
+        """When the first pending fact of an entity became known; it has at least one."""
         known = [fact.known_at for fact in self._pending[entity].values()]
         earliest = self._earliest[entity] = start_of_day(
             known[0] if len(known) == 1 else min(known)
@@ -216,7 +216,7 @@ class StoreState:
         return earliest
 
     def is_common(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> bool:
-        """Whether an entity is taken for a placeholder, as a claim sees it in the store alone."""
+        """Whether a claim that sees only the store takes an entity for a placeholder."""
         layout = self._layout
         past = self._stored(entity[0], key_of(entity), as_of)
         own = None if past is None else past.own(claim)
@@ -241,7 +241,7 @@ class StoreState:
         if past is not None and waiting.gone:
             facts: Sequence[StoredFact]
             if past.since:
-                # Others come in place of those that are gone.
+                # Others take the place of those that are gone.
                 facts, right_later = self.latest(key, as_of, most, waiting.gone), False
             else:
                 facts = [fact for fact in past.facts if fact[CLAIM] not in waiting.gone]
@@ -253,10 +253,10 @@ class StoreState:
         return merged
 
     def _stored(self, kind: int, key: KeyBytes, as_of: int) -> FactsPast | None:
-        """What the store has of an entity, right as of a moment; None if that is nothing.
+        """What the store has on an entity, right as of a moment; None if that is nothing.
 
-        The latest facts are read once. If they do not go back to those before the moment, some more
-        are, once; then those before it.
+        The latest facts are read once. If they do not go back to before the moment, some more are
+        read, once; if that is not enough, those before the moment.
         """
         end, pasts, most = edge(as_of), self._pasts, self._layout.read[kind]
         past = pasts.get(key)
@@ -277,7 +277,7 @@ class StoreState:
         return past
 
     def _made(self, kind: int, key: KeyBytes, facts: Sequence[StoredFact]) -> FactsPast:
-        """The past of an entity, of its latest facts: at least so many as are looked at, or all."""
+        """An entity's past, from its latest facts: at least as many as are looked at, or all."""
         layout = self._layout
         most = layout.read[kind]
         many = len(facts) >= most
@@ -287,11 +287,11 @@ class StoreState:
         return FactsPast(self, key, facts, layout.span, since)
 
     def _last(self, key: KeyBytes, most: int) -> Sequence[StoredFact]:
-        """The latest facts of an entity, at most so many, in order."""
+        """The latest facts of an entity, at most `most`, in order."""
         return self._back(most) if self._cursor.set_key(key) else ()
 
     def _back(self, most: int) -> Sequence[StoredFact]:
-        """The same of the entity at which the cursor is."""
+        """The same for the entity at the cursor."""
         cursor = self._cursor
         cursor.last_dup()
         facts: list[StoredFact] = list(islice(cursor.iterprev_dup(), most))
@@ -301,12 +301,12 @@ class StoreState:
     def latest(
         self, key: KeyBytes, moment: int, most: int, gone: Collection[ClaimRef] = ()
     ) -> Sequence[StoredFact]:
-        """The latest facts of an entity before a moment, at most so many, in order.
+        """The latest facts of an entity before a moment, in order.
 
         Args:
             key: of the entity.
-            moment: facts of it or of later ones are left out.
-            most: how many.
+            moment: facts from then on are left out.
+            most: how many at most.
             gone: facts about these claims are left out.
         """
         cursor = self._cursor
@@ -329,7 +329,7 @@ class StoreState:
         found = self._series.get(key)
         if found is None:
             found = self._series[key] = {}
-            # They stand one after the other.
+            # They are stored one after the other.
             if self._totals.set_range(key):
                 for place, rows in self._totals.iternext():
                     if place[:-1] != key:

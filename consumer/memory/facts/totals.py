@@ -1,7 +1,7 @@
-"""Totals by day, as they are stored, of business-like entities with too many claims to count. Pure.
+"""Stored daily totals of business-like entities with too many claims to count. Pure.
 
 A series has a row for each day on which it changes: the day, and the sum of all changes up to and
-with it. Rows are pairs of 32-bit integers in the order of the machine.
+including it. Rows are pairs of 32-bit integers in the machine's byte order.
 """
 
 import struct
@@ -20,19 +20,19 @@ ByDay = Mapping[int, int]
 _ROWS: Final = struct.Struct("ii")
 _ROW: Final = _ROWS.size
 MANY: Final = 256
-"""Rows from which it pays to change them all at once."""
+"""Number of rows from which it pays to change them all at once."""
 
 
 Series = bytes
-"""What is counted: the end of the key of its rows.
+"""What is counted: the last byte of its key.
 
-Rises and falls are apart because claims rise today and fall when they expire, years later: in one
-series, each rise would change all that is to fall.
+Rises and falls are separate because claims rise today and fall when they expire, years later: in
+one series, each rise would change all later falls.
 """
 CLAIMS: Final[Series] = b"\0"
 DECIDED: Final[Series] = b"\1"
 UNDECIDED: Final[Series] = b"\2"
-"""Claims of which the outcome is not seen any more."""
+"""Claims whose outcome is no longer seen."""
 FRAUDS: Final[Series] = b"\3"
 UNFRAUDS: Final[Series] = b"\4"
 ALL: Final = (CLAIMS, DECIDED, UNDECIDED, FRAUDS, UNFRAUDS)
@@ -62,12 +62,12 @@ def total(rows: SeriesRows | None, day: int) -> int:
 def added(series: bytes | None, changes: ByDay, many: int = MANY) -> bytes | None:
     """A series with more changes; None if it has no row.
 
-    A row without a change does not stay: the same changes give the same bytes in any order.
+    A row without a change is dropped: the same changes give the same bytes in any order.
 
     Args:
         series: None if it has no row yet.
         changes: by day.
-        many: rows after the first change from which they are changed all at once.
+        many: if there are more rows after the first change, they are changed all at once.
     """
     former = series or b""
     if len(changes) == 1:
@@ -97,7 +97,7 @@ def added(series: bytes | None, changes: ByDay, many: int = MANY) -> bytes | Non
 
 
 def _many_added(rows: "memoryview[int]", before: int, changes: ByDay) -> bytes:
-    """The same of many rows, none of which is of a day before the first change.
+    """The same for many rows, none of them from a day before the first change.
 
     Args:
         rows: days and sums.
@@ -122,12 +122,12 @@ def _many_added(rows: "memoryview[int]", before: int, changes: ByDay) -> bytes:
 def outcome_changes(
     known_at: int, findings: tuple[OutcomeFact, ...], span: int
 ) -> Iterable[tuple[Series, int]]:
-    """Days just after which a claim is decided, or no more, and as fraud, with the series.
+    """The series that a claim's findings change, with the days just after which they do.
 
     Args:
         known_at: when it came in.
         findings: on it, the latest last.
-        span: milliseconds after which a fact is not seen any more.
+        span: milliseconds after which a fact is no longer seen.
     """
     for moment, decided, fraud in steps(known_at, findings, span) if findings else ():
         if decided:

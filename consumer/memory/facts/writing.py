@@ -1,4 +1,4 @@
-"""Records of the log taken into a store, in one transaction."""
+"""Takes log records into a store, in one transaction."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +38,7 @@ FactRow = tuple[KeyBytes, StoredFact]
 _Found = tuple[int, tuple[OutcomeFact, ...], int]
 """When a claim came in, what was found about it, and by how much to count it."""
 MANY: Final = 100
-"""Rows from which it pays to have NumPy sort them."""
+"""Number of rows from which it pays to sort with NumPy."""
 _BEGINNING: Final = np.dtype([("begin", ">u8"), ("end", f"V{KEY_BYTES - 8}")])
 _key: Final = itemgetter(0)
 
@@ -50,18 +50,18 @@ class Writing:
         self._layout = layout
         self._txn = txn
         self._keys: list[KeyBytes] = []
-        """Of the rows to put, with as many values."""
+        """Of the rows to put, with as many `_values`."""
         self._values: list[StoredFact] = []
         self._gone: list[FactRow] = []
         self._named: dict[int, list[KeyBytes]] = defaultdict(list)
         """Business-like entities of new claims, by day, as often as they are named."""
         self._counts: dict[KeyBytes, dict[int, int]] = {}
-        """By business-like entity, how many facts more it has of a day; 0 if others instead."""
+        """By business-like entity, how many more facts it has on a day; 0 if others instead."""
         self._outcomes: dict[KeyBytes, list[_Found]] = defaultdict(list)
-        """The same of claims of which something was found."""
+        """The same for claims on which something was found."""
 
     def write(self, by_claim: Mapping[str, Sequence[LogFact]]) -> None:
-        """Take in records by the ids of their claims."""
+        """Take in records, by claim id."""
         txn, layout = self._txn, self._layout
         for claim_id, told in by_claim.items():
             if len(told) > 1 or not self._is_new(claim_id, told[0]):
@@ -78,14 +78,14 @@ class Writing:
             cursor.putmulti(series)
 
     def _series(self, cursor: Any) -> Iterator[tuple[bytes, bytes]]:
-        """Series that are changed; those of which nothing is left are deleted.
+        """Series that have changed; empty ones are deleted.
 
-        An entity has some if it has as many facts as are read of it: few have, but most claims name
-        one of these. Others are counted from their facts, and what is found of them costs nothing
-        here. Whether an entity has some follows from its facts alone.
+        An entity has series if it has as many facts as are read: few do, but most claims name one
+        of these. Others are counted from their facts, and findings on them cost nothing here.
+        Whether an entity has series follows from its facts alone.
 
         Args:
-            cursor: of the facts, with all that is new.
+            cursor: over the facts, including all new ones.
         """
         get, delete, db = self._txn.get, self._txn.delete, self._layout.totals
         read = self._layout.read
@@ -109,7 +109,7 @@ class Writing:
                     yield place, rows
 
     def _changes(self, key: KeyBytes) -> Mapping[Series, ByDay]:
-        """What changes the series of an entity."""
+        """The changes to an entity's series."""
         found = self._outcomes.get(key)
         if found is None:
             return {CLAIMS: self._counts[key]}
@@ -121,7 +121,7 @@ class Writing:
         return counted
 
     def _all(self, cursor: Any) -> Mapping[Series, ByDay]:
-        """What the series of the entity are at which the cursor is."""
+        """The complete series of the entity at the cursor."""
         layout = self._layout
         counted: dict[Series, Counter[int]] = defaultdict(Counter)
         for fact in cursor.iternext_dup():
@@ -136,12 +136,12 @@ class Writing:
         return counted
 
     def changed_before(self, moment: int) -> set[KeyBytes]:
-        """Business-like entities of which something changed that is seen as of a moment."""
+        """Business-like entities with changes that are seen as of a moment."""
         day = -(-moment // DAY)
         return {key for key, changes in self._counts.items() if min(changes) < day}
 
     def _is_new(self, claim_id: str, told: LogFact) -> bool:
-        """Take in a claim of which nothing was known, if all that it names counts; else False."""
+        """Take in a claim that was not known yet, if everything it names counts; else False."""
         key, fact = told
         if not isinstance(fact, RememberedClaim) or key.kind != FactKind.CLAIM:
             return False
@@ -161,7 +161,7 @@ class Writing:
         return True
 
     def _changed(self, claim_id: str, told: Sequence[LogFact]) -> None:
-        """Replace what followed from a claim by what follows now."""
+        """Replace what followed from a claim with what follows now."""
         txn, layout, claim = self._txn, self._layout, claim_ref(claim_id)
         former = txn.get(claim, db=layout.claims)
         entry = None if former is None else decode(former)
@@ -193,7 +193,7 @@ class Writing:
         self._move(follow, was, 1)
 
     def _move(self, one: Follows, other: Follows, by: int) -> None:
-        """Count what follows for business-like entities, but not what does either way."""
+        """Count what follows for business-like entities, except what follows either way."""
         business, same = self._layout.business, one.findings == other.findings
         for key, fact in one.facts.items():
             if key[0] not in business or (same and other.facts.get(key) == fact):
@@ -214,15 +214,15 @@ def _rows(follow: Follows, claim: ClaimRef) -> Iterator[FactRow]:
     """The facts of a claim."""
     seen, value = None, b""
     for key, fact in follow.facts.items():
-        if fact is not seen:  # one record names all of them, as a rule
+        if fact is not seen:  # usually one record names them all
             seen, value = fact, stored(fact.known_at // DAY, claim, fact.policy, follow.findings)
         yield key, value
 
 
 def in_order(keys: Sequence[KeyBytes], values: Sequence[StoredFact]) -> Iterable[FactRow]:
-    """Rows in about the order of the table, as it is written faster then.
+    """Rows roughly in the order of the table, which is faster to write.
 
-    The order of rows of one entity makes no difference, nor does it of those that begin alike.
+    The order of rows of one entity makes no difference, nor does that of keys that begin alike.
     """
     if len(keys) < MANY:
         return sorted(zip(keys, values, strict=True), key=_key)

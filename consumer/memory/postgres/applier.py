@@ -1,6 +1,6 @@
-"""Fills the database: a member of a consumer group, which shares the partitions of the log.
+"""Fills the database, as a member of a consumer group that shares the partitions of the log.
 
-The positions are in the database, in the transactions that have the facts. The group only says
+Positions are in the database, written in the same transactions as the facts. The group only says
 who reads what; it has no offsets.
 """
 
@@ -32,10 +32,10 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 5_000
 WAIT_S: Final = 0.2
 COMPLETE_S: Final = 10.0
-"""How often it is written down of which moment everything is in the database: so it is seen, too,
-that this was emptied, though nothing comes."""
+"""How often to write down the moment up to which the database is complete. This also reveals that
+it was emptied, even if no records arrive."""
 LOOK_EVERY_S: Final = 10.0
-"""How often it is asked whether the topic is still the same."""
+"""How often to check whether the topic is still the same."""
 TIMEOUT_S: Final = 30.0
 DAY_S: Final = 86_400
 _PARTITIONS: Final = 2**31
@@ -43,7 +43,7 @@ _OFFSETS: Final = 2**63
 
 
 class ApplierLoop(Protocol):
-    """What is told of the loop; see `consumer.telemetry.health.Loop`."""
+    """What is reported about the loop; see `consumer.telemetry.health.Loop`."""
 
     assigned: int
     lag: int
@@ -59,7 +59,7 @@ def source_of(
 
     Args:
         settings: topic and connection.
-        kept: what is known of the topic.
+        kept: what is known about the topic.
         kinds: of entities, in the order of the plan.
         bounds: how much is looked at.
         own: fingerprint of the key of the hashes.
@@ -84,8 +84,8 @@ class Applier:
     Args:
         settings: topic and connection.
         store: the database.
-        kept: what was known of the topic when the database was opened.
-        fingerprint: of the key that hashes of the log have to be made with.
+        kept: what was known about the topic when the database was opened.
+        fingerprint: of the key that hashes in the log must be made with.
         counts: where counts go.
         loop: told what it does.
     """
@@ -123,11 +123,11 @@ class Applier:
         """Fill the database until it is stopped.
 
         Args:
-            going_on: False once it is to stop.
-            turned: called each time round.
+            going_on: False once it should stop.
+            turned: called on each turn.
 
         Raises:
-            KafkaStoppedError: the log cannot be read, or was made again.
+            KafkaStoppedError: the log cannot be read, or was recreated.
             StoreStoppedError: the database does not answer, or is filled from another topic.
             SettingsError: a hash was made with another key, or the database is for something else.
         """
@@ -178,7 +178,7 @@ class Applier:
         self._note_complete(consumer)
 
     def _note_complete(self, consumer: Consumer) -> None:
-        """Write down the latest moment of which everything in the log is in the database."""
+        """Write down the latest moment up to which everything in the log is in the database."""
         if self._noted is None:
             if not self._positions or time.monotonic() < self._complete_due:
                 return
@@ -215,7 +215,7 @@ class Applier:
             consumer.seek(place)
 
     def _read(self, messages: Sequence[Message]) -> tuple[list[LogFact], dict[int, int]]:
-        """The facts in what was read, and the positions that are other after them."""
+        """The facts in what was read, and the positions that they change."""
         others, ends = without_ends(messages)
         for message in others:
             error = message.error()
@@ -231,7 +231,7 @@ class Applier:
         facts: list[LogFact] = []
         for message in records(others, self._topic):
             place = coordinates(message)
-            # What was read before the partition went to another process, or was gone back in.
+            # Read before the partition went to another process, or before a seek in it.
             if place.offset < self._positions.get(place.partition, _OFFSETS):
                 continue
             after[place.partition] = place.offset + 1
@@ -252,10 +252,10 @@ class Applier:
         return facts, after
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Read partitions on from where they are in the database."""
+        """Continue partitions from their positions in the database."""
         found = self._store.reload(place.partition for place in partitions)
         self._positions.update(found)
-        self._noted = None  # it may be of fewer partitions
+        self._noted = None  # it may cover fewer partitions
         self._loop.assigned = len(self._positions)
         if self._settings.group_protocol == "consumer":
             consumer.incremental_assign(self._places(found))
@@ -264,7 +264,7 @@ class Applier:
         log.info("filling the database from %s: partitions %s", self._topic, sorted(found))
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Leave partitions to others; what was read of them and not applied is forgotten."""
+        """Leave partitions to others; what was read of them but not applied is dropped."""
         for place in partitions:
             self._positions.pop(place.partition, None)
         self._store.leave(place.partition for place in partitions)
@@ -281,7 +281,7 @@ class Applier:
         ]
 
     def _ends(self, consumer: Consumer) -> dict[int, int]:
-        """The end of each partition as the client has heard of it, open transactions included."""
+        """The end of each partition as the client last heard it, open transactions included."""
         found = {}
         for partition in self._positions:
             place = TopicPartition(self._topic, partition)
@@ -295,7 +295,7 @@ def _check_place(found: LogFact) -> None:
     """Check that the database has room for the coordinates of a fact's source.
 
     Raises:
-        NoFactError: it has none; no record stands there.
+        NoFactError: it has none; no record can be there.
     """
     key = found.key
     if not (0 <= key.partition < _PARTITIONS and 0 <= key.offset < _OFFSETS):

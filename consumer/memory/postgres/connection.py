@@ -1,4 +1,4 @@
-"""A connection to the database: made again when it is lost, for so long and no longer."""
+"""A connection to the database that reconnects when it is lost, for a limited time."""
 
 import logging
 import time
@@ -28,17 +28,17 @@ LOST: Final = {
     "keepalives_count": "3",
     "tcp_user_timeout": "25000",
 }
-"""When a connection counts as lost, unless the URL says something else."""
+"""When a connection counts as lost, unless the URL says otherwise."""
 LOCK_MS: Final = 20_000
 ANSWER_S: Final = 2.0
-"""For the answer that a statement has taken too long: a server that hangs gives none."""
+"""For the answer that a statement has timed out: a server that hangs gives none."""
 IDLE_MS: Final = 30_000
-"""A transaction whose client says nothing for so long is ended by the server: a process that was
-stopped in the middle of one holds up nobody for longer."""
+"""The server ends a transaction whose client is silent for this long: a process that was stopped
+in the middle of one holds up nobody for longer."""
 
 
 class _Waiting(psycopg.Connection[tuple[Any, ...]]):
-    """Closes itself if the server does not answer: its own limit is of no use while it hangs."""
+    """Closes itself if the server does not answer: a server that hangs enforces no timeout."""
 
     longest_s = float("inf")
 
@@ -49,7 +49,7 @@ class _Waiting(psycopg.Connection[tuple[Any, ...]]):
             return super().wait(gen, interval, self.longest_s if timeout is None else timeout)
         except psycopg.OperationalError as error:
             if self.info.transaction_status is TransactionStatus.ACTIVE:
-                # Not ended in good order, for which it would be waited again.
+                # Not closed gracefully, which would mean waiting again.
                 self.pgconn.finish()
                 raise psycopg.OperationalError(f"no answer within {self.longest_s:g} s") from error
             raise
@@ -60,10 +60,10 @@ class PostgresConnection:
 
     Args:
         database: where it is.
-        schema: whose tables are meant.
-        patience_s: seconds for which a lost connection is made again.
+        schema: whose tables are used.
+        patience_s: seconds for which to retry a lost connection.
         statement_s: seconds after which the server ends a statement, and this side soon after.
-        prepare: what a new connection has to have.
+        prepare: sets up a new connection.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class PostgresConnection:
         self._connection: RowConnection | None = None
 
     def run(self, work: Callable[[RowConnection], WorkAnswer]) -> WorkAnswer:
-        """What some work on the connection gives; done again from its beginning if the database
-        goes away, so it has to be a transaction.
+        """Do some work on the connection and return its result; if the database goes away, it is
+        done again from its beginning, so it must be a transaction.
 
         Raises:
             StoreStoppedError: the database does not answer, or refuses.
-            SettingsError: MEMORY_STORE is no address of a database.
+            SettingsError: MEMORY_STORE is not the URL of a database.
         """
         until = time.monotonic() + self._patience_s
         wait_s = FIRST_WAIT_S
@@ -110,7 +110,7 @@ class PostgresConnection:
                 raise
 
     def first(self) -> None:
-        """Connect now, without patience.
+        """Connect now, without retrying.
 
         Raises:
             StoreStoppedError, SettingsError: see `run`.
@@ -122,7 +122,7 @@ class PostgresConnection:
             raise self._stopped(error) from None
 
     def close(self) -> None:
-        """Close it; it is made again when it is needed."""
+        """Close it; it reconnects when it is needed."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
@@ -165,5 +165,5 @@ class PostgresConnection:
 
 
 def _said(error: psycopg.Error) -> str:
-    """The message without details, which may have what is stored."""
+    """The message without details, which may contain stored data."""
     return " ".join((error.diag.message_primary or str(error)).split()) or type(error).__name__

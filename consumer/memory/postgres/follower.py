@@ -1,4 +1,4 @@
-"""How far the database is, for a process that only reads it: others apply what is in the log."""
+"""How far the database is, for a process that only reads it: others apply the log to it."""
 
 import logging
 import time
@@ -20,24 +20,24 @@ from consumer.settings.settings import Settings
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 0.5
-"""How often positions are compared with the ends of the log."""
+"""How often to compare positions with the ends of the log."""
 PATIENCE_S: Final = 60.0
-"""For a database that nobody fills, while it is waited for."""
+"""How long to wait for a database that nobody fills."""
 
 
 class CommittedClaims(PendingClaims):
-    """Claims of this process that leave once the database is past where the log ended after their
-    commit. Their records are not seen coming back, as others read the log.
+    """Claims of this process, dropped once the database is past where the log ended after their
+    commit. Their records are not read back here, as others read the log.
     """
 
     def __init__(self, most: int = MOST) -> None:
         super().__init__(most)
         self._batches: deque[list[bytes]] = deque()
-        """Keys of what is not committed."""
+        """Keys of what is not committed yet."""
         self._settled: dict[bytes, None] = {}
-        """Of what was committed since the end of the log was noted, as far as it is pending."""
+        """Of what was committed since the end of the log was noted, if it is still pending."""
         self._noted: dict[bytes, None] = {}
-        """Of what was committed before."""
+        """Of what was committed before that."""
 
     def add(self, batch: Sequence[Claimed]) -> None:
         """See `PendingClaims`."""
@@ -55,7 +55,7 @@ class CommittedClaims(PendingClaims):
         self._batches.clear()
 
     def reached(self) -> None:
-        """The database has reached the end that was noted, and another one has been noted."""
+        """The database has reached the noted end, and a new one has been noted."""
         self.returned([*self._noted])
         self._noted, self._settled = self._settled, {}
 
@@ -96,11 +96,11 @@ class Follower:
         self._log: Ends | None = None
 
     def load(self, going_on: Callable[[], bool], progress: Callable[[int, int], object]) -> bool:
-        """Wait until the database is where the log ends now.
+        """Wait until the database reaches the current end of the log.
 
         Args:
-            going_on: False once it is to stop.
-            progress: told how many records were applied meanwhile, and about how many there are.
+            going_on: False once it should stop.
+            progress: called with how many records were applied since, and about how many there are.
 
         Returns:
             False if it was stopped before the end.
@@ -108,7 +108,7 @@ class Follower:
         Raises:
             StoreStoppedError: nobody fills the database, it is ahead of the log, or it does not
                 answer.
-            KafkaStoppedError: the end of the log is not known.
+            KafkaStoppedError: the end of the log is unknown.
         """
         positions = first = self._view.positions()
         ends = stable_ends(self._settings, self._topic)
@@ -138,14 +138,14 @@ class Follower:
         return True
 
     def step(self, wait_s: float = 0.0) -> int:
-        """Look how far the database is, now and then; 0, as nothing is taken in here.
+        """Check now and then how far the database is; 0, as nothing is taken in here.
 
         Args:
-            wait_s: not waited: others do the work.
+            wait_s: ignored: others do the work.
 
         Raises:
             StoreStoppedError: the database was emptied, or does not answer.
-            KafkaStoppedError: the end of the log may not be known.
+            KafkaStoppedError: Kafka refuses to say where the log ends.
         """
         if self._clock() >= self._due:
             self._due = self._clock() + LOOK_EVERY_S
@@ -161,7 +161,7 @@ class Follower:
         return self._behind.ms
 
     def _ends(self) -> Mapping[int, int]:
-        """Where the log ends, open transactions included; asked when it was reached before."""
+        """Where the log ends, open transactions included; asked once the last end was reached."""
         assert self._log is not None
         try:
             found = self._log.written()

@@ -1,4 +1,4 @@
-"""Arrays as PostgreSQL writes them: one text a column is sent, not one value a row. Pure."""
+"""Arrays in PostgreSQL's text form: one text per column is sent, not one value per row. Pure."""
 
 from collections.abc import Iterable
 
@@ -21,12 +21,12 @@ def texts(values: Iterable[str]) -> str:
 
 
 def copied(value: str) -> str:
-    """A text in a row of COPY."""
+    """A text in a COPY row."""
     return (
         value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     )
 
 
 def storable(value: str) -> str:
-    """A text that PostgreSQL can store: it has no character 0."""
+    """A text that PostgreSQL can store: without NUL characters."""
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,5 +1,5 @@
-"""Pasts of entities, of the rows that were read of them: each serves all moments that claims of a
-batch ask about. Pure.
+"""Pasts of entities, from the rows read for them: each serves all moments that claims of a batch
+ask about. Pure.
 """
 
 from bisect import bisect_left
@@ -14,22 +14,22 @@ _MANY: Final = 1 << 30
 
 
 class SeenClaim(NamedTuple):
-    """A claim that an entity is named by; they sort by time, then by claim."""
+    """A claim that names an entity; they sort by time, then by claim."""
 
     known_at: int
     claim: ClaimRef
     policy: bytes | None
     findings: tuple[OutcomeFact, ...]
-    """The latest last; of a business-like entity's, which totals have, none."""
+    """The latest last; none for a business-like entity, whose totals have them."""
 
 
 class DayTotals:
-    """Of all claims of a business-like entity.
+    """Totals of all claims of a business-like entity.
 
     Args:
         edges: days that are asked about, in order.
-        rows: of all days up to an edge and not up to the one before it: how many edges are before
-            these days; claims; and by how much the decided ones and the frauds are more after them.
+        rows: one for all days between two edges: how many edges are before these days; claims; and
+            how many more are decided, and decided as fraud, after them.
     """
 
     def __init__(self, edges: Sequence[int], rows: Iterable[tuple[int, int, int, int]]) -> None:
@@ -42,21 +42,21 @@ class DayTotals:
         self._frauds = list(accumulate(frauds for _, _, frauds in between))
 
     def claims(self, day: int) -> int:
-        """Claims of earlier days than one of the edges."""
+        """Claims from days before one of the edges."""
         return self._claims[bisect_left(self._edges, day)]
 
     def outcomes(self, day: int) -> tuple[int, int]:
-        """Those that are decided as of one of the edges, and the frauds of them."""
+        """How many are decided as of one of the edges, and how many as fraud."""
         place = bisect_left(self._edges, day)
         return self._decided[place], self._frauds[place]
 
 
 class Decided:
-    """Of some claims, how many are decided, and how many as fraud, as of any moment.
+    """How many of some claims are decided, and how many as fraud, as of any moment.
 
     Args:
         claims: when each became known, and what was found about it, the latest last.
-        span: milliseconds after which a fact is not seen any more.
+        span: milliseconds after which a fact is no longer seen.
     """
 
     def __init__(self, claims: Iterable[tuple[int, Sequence[OutcomeFact]]], span: int) -> None:
@@ -78,7 +78,7 @@ class Decided:
 def _spans(
     known_at: int, findings: Sequence[OutcomeFact], span: int
 ) -> Iterator[tuple[int, int, bool]]:
-    """After which moments a claim is decided, and no more, by each of its findings: as
+    """The moments after which each finding decides a claim, and stops doing so: as
     `model.history.past.outcome`, in one pass however many there are.
     """
     for place, finding in enumerate(findings):
@@ -91,24 +91,24 @@ def _spans(
 
 
 class KeptFacts(NamedTuple):
-    """What the database has of claims that ask, or are pending."""
+    """What the database has on claims that ask or are pending."""
 
     facts: Mapping[ClaimRef, ClaimFact]
     """About one entity, by claim."""
     findings: Mapping[ClaimRef, tuple[OutcomeFact, ...]]
     """By claim, the latest last."""
     span: int
-    """Milliseconds after which a fact is not seen any more."""
+    """Milliseconds after which a fact is no longer seen."""
 
 
 class WaitingFacts:
-    """Pending facts of an entity, and what they stand for in the database: of two facts about one
-    claim, the first counts. They are looked at once, whatever moments are asked about, as one that
-    is not seen takes the place of none that is.
+    """Pending facts of an entity, and what they replace in the database: of two facts about one
+    claim, the first counts. They are compared once, whatever moments are asked about, as a fact
+    that is not seen replaces none that is.
 
     Args:
         pending: facts about the entity.
-        kept: what the database has of their claims.
+        kept: what the database has on their claims.
     """
 
     def __init__(self, pending: Iterable[ClaimFact], kept: KeptFacts) -> None:
@@ -132,7 +132,7 @@ class WaitingFacts:
             for claim, fact in self.facts.items()
         )
         self.gone = {claim for _, claim in gone}
-        """Claims of which the database's facts do not count."""
+        """Claims whose facts in the database do not count."""
         self._known = [one.known_at for one in self.claims]
         self._gone = sorted(known_at for known_at, _ in gone)
         span = kept.span
@@ -140,15 +140,15 @@ class WaitingFacts:
         self._less = Decided(((at, found.get(claim, NO_FINDINGS)) for at, claim in gone), span)
 
     def seen(self, start: int, end: int) -> int:
-        """How many of them became known from a moment on and before another."""
+        """How many of them became known at or after one moment and before another."""
         return bisect_left(self._known, end) - bisect_left(self._known, start)
 
     def replaced(self, start: int, end: int) -> int:
-        """How many facts of the database, of such moments, do not count."""
+        """How many of the database's facts from that time do not count."""
         return bisect_left(self._gone, end) - bisect_left(self._gone, start)
 
     def outcomes(self, moment: int) -> tuple[int, int]:
-        """By how much totals of the database lack them."""
+        """What they add to the database's totals."""
         decided, frauds = self._more.before(moment)
         less, less_frauds = self._less.before(moment)
         return decided - less, frauds - less_frauds
@@ -156,11 +156,11 @@ class WaitingFacts:
 
 class RowsPast:
     """A `model.history.past.Past` of a person-like entity: all its claims that are seen as of any
-    of the moments that are asked about.
+    moment asked about.
 
     Args:
         seen: its claims.
-        kept: what the database has of it and of the claims that ask.
+        kept: what the database has on it and on the claims that ask.
         waiting: pending facts.
     """
 
@@ -212,7 +212,7 @@ class RowsPast:
 
 
 class TotalledPast(RowsPast):
-    """The same of a business-like entity: its latest claims before each moment, and totals of all.
+    """The same for a business-like entity: its latest claims before each moment, and totals of all.
 
     Args:
         seen: its claims.
@@ -255,8 +255,8 @@ class TotalledPast(RowsPast):
 
 
 class CrowdedPast(RowsPast):
-    """Of a person-like entity, as of a moment before which it has so many claims that it is taken
-    for a placeholder, whatever else is known of them.
+    """The past of a person-like entity as of a moment before which it has so many claims that it is
+    taken for a placeholder, whatever else is known about them.
     """
 
     __slots__ = ()
@@ -270,5 +270,5 @@ CROWDED: Final = CrowdedPast((), KeptFacts({}, {}, 0), None)
 
 
 def day_of(moment: int) -> int:
-    """The first day that begins at a moment or later, since 1970."""
+    """The first day, since 1970, that begins at or after a moment."""
     return -(-moment // DAY)

@@ -1,5 +1,5 @@
-"""What is asked of the tables, for all claims of a batch at once: in one state, and in one round
-trip, or two if facts are pending. An entity is read once, whatever moments claims ask about.
+"""Queries the tables for all claims of a batch at once: in one snapshot and one round trip, or two
+if facts are pending. An entity is read once, whatever moments claims ask about.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +32,7 @@ from model.history.store import EntityKey
 
 _EPOCH: Final = "date '1970-01-01'"
 _LOCK: Final = f"LOCK TABLE store, {', '.join(TABLES)} IN ACCESS SHARE MODE"
-"""Before the first look: whoever empties the tables does so before it, or after the last."""
+"""Before the first query: the tables are emptied either before it or after the last."""
 _STATE: Final = "SELECT generation FROM store"
 _POSITIONS: Final = "SELECT partition, next_offset FROM positions"
 _NAME: Final = 17
@@ -50,7 +50,7 @@ CROSS JOIN LATERAL (
     OFFSET 0
 ) f
 """
-"""Of claims that ask or are pending, facts about some of the entities that they name."""
+"""For claims that ask or are pending, facts about some of the entities they name."""
 _FINDINGS: Final = f"""
 SELECT a.claim, o.found_on - {_EPOCH}, o.fraud FROM unnest(%s::bytea[]) a (claim)
 CROSS JOIN LATERAL (SELECT found_on, fraud FROM outcomes WHERE claim = a.claim OFFSET 0) o
@@ -93,9 +93,9 @@ LEFT JOIN LATERAL (
 UNION ALL
 SELECT entity, day, NULL, NULL, NULL, NULL FROM asked WHERE crowded
 """
-"""Claims that entities are named by, each once: of a day that is asked about, those since the one
-before it. Of a person-like entity they are all that any of the days sees; days that see so many
-that it is a placeholder are said instead. Of a business-like one, each day has its latest.
+"""Claims that name entities, each once: for a day that is asked about, those since the one before
+it. For a person-like entity, these are all that any of the days sees; days that see so many that it
+is a placeholder are returned instead. For a business-like one, each day has its latest.
 """
 _TOTALS: Final = f"""
 SELECT a.entity, t.* FROM (
@@ -128,12 +128,12 @@ class HowRead(NamedTuple):
 
 
 class Asking(Protocol):
-    """Asks the database."""
+    """Queries the database."""
 
     def __call__(
         self, statement: str, values: tuple[str, ...] = ()
     ) -> "psycopg.Cursor[tuple[Any, ...]]":
-        """The answer, to be read when it is needed; that waits for it."""
+        """The answer, to read when it is needed; reading waits for it."""
 
 
 class StoreAnswers:
@@ -148,7 +148,7 @@ class StoreAnswers:
     def __init__(self, reader: HowRead, asked: Sequence[Asked], pending: Pending) -> None:
         self._reader = reader
         self._named: dict[ClaimRef, dict[EntityKey, None]] = {}
-        """Entities of claims that ask, and those of pending ones that they ask about."""
+        """Entities of claims that ask, and those of pending claims that are asked about."""
         days: dict[EntityKey, set[int]] = {}
         for claim, keys, as_of in asked:
             day, named = day_of(as_of), self._named.setdefault(claim, {})
@@ -171,7 +171,7 @@ class StoreAnswers:
         self._asked: Sequence[psycopg.Cursor[tuple[Any, ...]]] = ()
 
     def _wait(self, entity: EntityKey, facts: Iterable[ClaimFact], end: int) -> None:
-        """Note the pending facts that a claim may see. One that is not seen takes the place of none
+        """Note the pending facts that a claim may see. One that is not seen replaces none
         that is.
         """
         for fact in facts:
@@ -180,7 +180,7 @@ class StoreAnswers:
                 self._named.setdefault(fact.claim, {})[entity] = None
 
     def ask(self, ask: Asking) -> None:
-        """Ask everything, in a transaction that sees one state."""
+        """Send all queries, in a transaction that sees one snapshot."""
         claims = blobs(self._named)
         names = blobs(
             b"".join([bytes([kind]) + hashed for kind, hashed in named])
@@ -192,7 +192,7 @@ class StoreAnswers:
             ask(_FINDINGS, (claims,)),
         )
         if self._pending:
-            self._take_kept()  # how much else has to be read follows from it
+            self._take_kept()  # it decides how much else is read
         self._asked = (*self._asked, ask(_FACTS, self._asked_facts()))
         self._asked = (*self._asked, ask(_TOTALS, self._asked_totals()))
 
@@ -266,8 +266,8 @@ class StoreAnswers:
         )
 
     def _bounded(self, entity: EntityKey, days: Sequence[int]) -> Iterator[tuple[int, int]]:
-        """How many of the latest facts of an entity are read for each day; 0 if those which are
-        pending are enough to say that it is a placeholder.
+        """How many of the latest facts of an entity are read for each day; 0 if the pending ones
+        are enough to tell that it is a placeholder.
         """
         bounds, waiting = self._reader.bounds, self._waiting.get(entity)
         most = bounds.most(self._reader.kinds[entity[0]].like) + 1
@@ -278,7 +278,7 @@ class StoreAnswers:
         for day in days:
             oldest, end = (day - bounds.days) * DAY, day * DAY
             if not self._is_person(entity):
-                # Those of earlier days are read for these.
+                # Facts of earlier days are read for those days.
                 yield day, most + waiting.replaced(max(oldest, former), end)
                 former = end
             elif (more := most - waiting.seen(oldest, end)) > 0:
@@ -315,7 +315,7 @@ class StoreAnswers:
         )
 
     def _edges(self, entity: EntityKey) -> list[int]:
-        """Days as of which claims of an entity are counted, or from which on."""
+        """Days at which counts of an entity's claims start or end."""
         span = self._reader.bounds.days
         back = {0, span, *(min(span, window) for window in WINDOWS)}
         return sorted({day - some for day in self._days[entity] for some in back})
@@ -331,7 +331,7 @@ class StoreAnswers:
         }
 
     def known(self, entity: EntityKey, claim: ClaimRef, as_of: int) -> KnownEntity:
-        """What a claim is told of an entity."""
+        """What a claim is told about an entity."""
         past = self.past(entity, as_of)
         own = past.own(claim)
         if own is not None and own.known_at >= as_of:
@@ -346,7 +346,7 @@ class StoreAnswers:
         return told
 
     def past(self, entity: EntityKey, as_of: int) -> RowsPast:
-        """What is known of an entity, as of a moment that was asked about."""
+        """What is known about an entity, as of a moment that was asked about."""
         if self._crowded and (entity, day_of(as_of)) in self._crowded:
             return CROWDED
         past = self._pasts.get(entity)
@@ -371,7 +371,7 @@ class EmptiedError(Exception):
 
 
 class _Linked(NamedTuple):
-    """An earlier claim, through the entity by which it is linked."""
+    """An earlier claim, and the entity that links it."""
 
     known_at: int
     claim: ClaimRef
@@ -418,7 +418,7 @@ def read_links(
 
 
 def _linked(answers: StoreAnswers, reader: HowRead, asked: Asked, most: int) -> list[_Linked]:
-    """What becomes a link of a claim: only that is read as a whole."""
+    """What becomes a link of a claim: only those claims are read in full."""
     claim, keys, as_of = asked
     bounds = reader.bounds
     by_kind: dict[int, dict[ClaimRef, _Linked]] = {}
@@ -478,7 +478,7 @@ def check_state(rows: Sequence[tuple[Any, ...]], generation: UUID) -> None:
 
 @contextmanager
 def asking(connection: RowConnection) -> Iterator[Asking]:
-    """Has what is asked in the body answered of one state: in one round trip, unless an answer is
+    """Answers the queries in the body from one snapshot: in one round trip, unless an answer is
     read in the body.
     """
 

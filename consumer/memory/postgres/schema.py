@@ -13,9 +13,9 @@ from model.history.plan import Bounds, EntityKind
 
 FORMAT: Final = 1
 TABLES: Final = ("claims", "claim_records", "findings", "facts", "outcomes", "days")
-"""Those that are filled from the log."""
+"""Tables that are filled from the log."""
 _LOCK: Final = 7_312_004_001_927
-"""Of the database, while tables are made."""
+"""Advisory lock on the database while tables are created."""
 
 DDL: Final = """
 CREATE TABLE IF NOT EXISTS store (
@@ -112,7 +112,7 @@ ones and the frauds of them are on the days after it.';
 
 
 class FilledFrom(Struct, frozen=True, kw_only=True):
-    """What a database is filled from: with anything else it is another one."""
+    """What a database is filled from: with anything else, it is a different database."""
 
     cluster: str
     """Id of the Kafka cluster."""
@@ -127,30 +127,30 @@ class FilledFrom(Struct, frozen=True, kw_only=True):
 
 
 class FoundSource(Struct, frozen=True, kw_only=True):
-    """What the database says of itself."""
+    """What the database says about itself."""
 
     format: int
     generation: uuid.UUID
-    """Another one each time that it is emptied."""
+    """A new one each time it is emptied."""
     source: FilledFrom
 
 
 def schema_of(topic: str) -> str:
-    """The schema for a topic; of topics that differ in punctuation only, it is the same."""
+    """The schema for a topic; topics that differ only in punctuation share one."""
     return re.sub("[^a-z0-9]", "_", topic.lower())[:60]
 
 
 def create(connection: RowConnection, schema: str) -> None:
-    """Make the tables that are missing; in a transaction."""
+    """Create missing tables; call it in a transaction."""
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
     there = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,))
-    if there.fetchone() is None:  # the right to make it is needed only then
+    if there.fetchone() is None:  # the right to create it is needed only then
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     connection.execute(DDL.encode())
 
 
 def found(connection: RowConnection, schema: str) -> FoundSource | None:
-    """What the database says of itself; None if it has not been filled yet."""
+    """What the database says about itself; None if it has not been filled yet."""
     there = connection.execute("SELECT to_regclass(%s)", (f'"{schema}".store',)).fetchone()
     assert there is not None
     if there[0] is None:
@@ -177,7 +177,7 @@ def found(connection: RowConnection, schema: str) -> FoundSource | None:
 
 
 def refuse_another(said: FoundSource, asked: FilledFrom, where: object) -> None:
-    """Check that a database is filled as it has to be, but for the id of the topic.
+    """Check that a database is filled as it must be, except for the id of the topic.
 
     Raises:
         SettingsError: it was filled with another key, from another topic, or for a model with
@@ -198,7 +198,7 @@ def refuse_another(said: FoundSource, asked: FilledFrom, where: object) -> None:
         "number of names": one.names == other.names,
         "number of findings": one.findings == other.findings,
         "format": said.format == FORMAT,
-        # Their order decides which of the entities count that a claim names on one day.
+        # Their order decides which of the entities that a claim names on one day count.
         "list of kinds": source.kinds == asked.kinds,
     }
     others = [name for name, is_same in same.items() if not is_same]
@@ -214,7 +214,7 @@ def refuse_made_again(said: FoundSource, asked: FilledFrom, where: object) -> No
     """Check that a database is filled from the topic as it is now.
 
     Raises:
-        StoreStoppedError: the topic was deleted and made again.
+        StoreStoppedError: the topic was deleted and recreated.
     """
     if said.source.topic_id != asked.topic_id:
         raise StoreStoppedError(
@@ -224,9 +224,9 @@ def refuse_made_again(said: FoundSource, asked: FilledFrom, where: object) -> No
 
 
 def empty(connection: RowConnection, source: FilledFrom) -> FoundSource:
-    """Forget everything; what is filled in from now on is from this; in a transaction."""
+    """Forget everything, and set what it is filled from now on; call it in a transaction."""
     generation = uuid.uuid4()
-    # Whoever applies holds this row, and waits for it: none of what was read before comes after.
+    # Appliers lock this table's row, so they wait: nothing read before this is written after it.
     connection.execute("LOCK TABLE store IN ACCESS EXCLUSIVE MODE")
     connection.execute(f"TRUNCATE store, kinds, positions, {', '.join(TABLES)}".encode())
     connection.execute(

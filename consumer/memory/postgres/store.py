@@ -1,4 +1,4 @@
-"""A view of the log in a PostgreSQL database: of those who read it, and of those who fill it."""
+"""A view of the log in a PostgreSQL database, for those who read it and those who fill it."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,11 +43,11 @@ APPLYING_S: Final = 300.0
 
 
 class OvertakenError(Exception):
-    """Another process has written the positions since: nothing of this one was written."""
+    """Another process has written the positions since: this one has written nothing."""
 
 
 class PostgresView:
-    """A `View` that is read only; see `open_view`, which makes it."""
+    """A read-only `View`; see `open_view`, which makes it."""
 
     def __init__(self, connection: PostgresConnection, said: FoundSource, bounds: Bounds) -> None:
         self._connection = connection
@@ -56,7 +56,7 @@ class PostgresView:
         self._reader = HowRead((), bounds)
 
     def reads(self, source: FilledFrom) -> None:
-        """Have entities known by the numbers that kinds have in a plan."""
+        """Identify entities by the numbers that kinds have in a plan."""
         self._reader = HowRead(source.kinds, self._bounds)
 
     @property
@@ -131,8 +131,8 @@ class PostgresView:
 class PostgresStore(PostgresView):
     """A `View` that takes in records; see `open_store`, which makes it.
 
-    Several processes may fill one database. Each writes only where it goes on from the positions
-    that it has seen, so that one which was overtaken, however late it wakes up, writes nothing.
+    Several processes may fill one database. Each writes only where it continues from the positions
+    it has seen, so one that was overtaken writes nothing, however late it wakes up.
     """
 
     def __init__(
@@ -144,8 +144,8 @@ class PostgresStore(PostgresView):
         self.reads(source)
 
     def reload(self, partitions: Iterable[int]) -> dict[int, int]:
-        """Positions of some partitions as they are now, 0 where there is none; what is applied
-        next goes on from there. Waits for whoever is about to write them.
+        """The current positions of some partitions, 0 where there is none; the next `apply`
+        continues from there. Waits for whoever is about to write them.
 
         Raises:
             StoreStoppedError: the database does not answer, or is filled from another topic.
@@ -168,7 +168,7 @@ class PostgresStore(PostgresView):
             self._expected.pop(partition, None)
 
     def positions(self) -> dict[int, int]:
-        """See `View`; what is applied next goes on from there."""
+        """See `View`; the next `apply` continues from there."""
         self._expected = super().positions()
         return dict(self._expected)
 
@@ -176,7 +176,7 @@ class PostgresStore(PostgresView):
         """See `View`.
 
         Raises:
-            OvertakenError: the positions are not those which this process has seen.
+            OvertakenError: the positions are not those this process has seen.
             SettingsError: a claim was remembered with another key.
             StoreStoppedError: the database does not answer.
             ValueError: a record is not of the kind that its key says.
@@ -214,7 +214,7 @@ class PostgresStore(PostgresView):
         return after
 
     def complete(self, at_s: float) -> None:
-        """See `View`; of the partitions that this process fills.
+        """See `View`; for the partitions that this process fills.
 
         Raises:
             OvertakenError: the database was emptied since.
@@ -234,7 +234,7 @@ class PostgresStore(PostgresView):
             )
 
     def incomplete_s(self) -> float:
-        """Seconds since the moment of which all of it is there that the log had then."""
+        """Seconds since the moment up to which everything in the log is there."""
 
         def ask(on: RowConnection) -> float:
             row = on.execute(
@@ -246,7 +246,7 @@ class PostgresStore(PostgresView):
         return self._connection.run(ask)
 
     def empty(self) -> None:
-        """Forget everything: the log is to be read from its beginning.
+        """Forget everything: the log will be read from its beginning.
 
         Raises:
             StoreStoppedError: the database does not answer.
@@ -260,7 +260,7 @@ class PostgresStore(PostgresView):
         self._said = self._connection.run(emptied)
 
     def drop(self) -> None:
-        """Have the whole schema gone.
+        """Drop the whole schema.
 
         Raises:
             StoreStoppedError: the database does not answer.
@@ -284,9 +284,9 @@ def open_view(
 
     Args:
         database: where it is.
-        source: what it has to be filled from; the kinds in the order of the plan.
+        source: what it must be filled from; the kinds in the order of the plan.
         bounds: how much is looked at.
-        patience_s: seconds for which an answer is waited for, and a lost database.
+        patience_s: seconds to wait for an answer, or for a lost database.
 
     Raises:
         StoreStoppedError: it does not answer, or nobody has begun to fill it from this topic.
@@ -316,12 +316,12 @@ def open_store(
     schema: str | None = None,
     rebuild: bool = False,
 ) -> PostgresStore:
-    """The database for a process that fills it; made if it is not there, emptied if it was filled
-    from the same topic before that was made again.
+    """The database for a process that fills it; created if missing, emptied if it was filled from
+    the same topic before that was recreated.
 
     Args:
         database: where it is.
-        source: what it has to be filled from; the kinds in the order of the plan.
+        source: what it must be filled from; the kinds in the order of the plan.
         bounds: how much is looked at.
         schema: that of the topic, by default.
         rebuild: empty it, whatever it was filled from.

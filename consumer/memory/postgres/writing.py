@@ -1,9 +1,9 @@
-"""Records of the log taken into the tables, in one transaction.
+"""Takes log records into the tables, in one transaction.
 
-Everything but the rows of `claim_records` and `findings` follows from these. Of each claim, `facts`
-and `outcomes` have what counts (`model.history.facts.counting` and `changes`), so a claim that was
-sent before costs the same however often that was. Only if a record is forgotten from which one of
-its facts comes, all records of a claim are read.
+Everything except the rows of `claim_records` and `findings` follows from these. For each claim,
+`facts` and `outcomes` have what counts (`model.history.facts.counting` and `changes`), so a claim
+that was sent before costs the same, however often. All records of a claim are read only if a record
+that one of its facts comes from is forgotten.
 Processes that take in records of the same claims at once wait for each other in the first
 statement, in the order of the claims, so that each sees what the other has written.
 """
@@ -43,10 +43,10 @@ CREATE TEMP TABLE IF NOT EXISTS spans (
     sign int NOT NULL
 ) ON COMMIT DELETE ROWS;
 """
-"""Of a connection: the records of a batch (`told`); claims of which something was known, or several
-records came, and whether their facts are computed anew, from all of their records (`met`); by how
-much `days` change, which follows from the facts (`parts`) and findings (`spans`) that were there
-before and are not after, or the other way round.
+"""Per connection: the records of a batch (`told`); claims that were known or have several records
+in it, and whether their facts are recomputed from all their records (`met`); by how much `days`
+change, which follows from the facts (`parts`) and findings (`spans`) that were there before but not
+after, or the other way round.
 """
 
 _COPY: Final = "COPY told FROM STDIN"
@@ -63,7 +63,7 @@ UNION
 SELECT claim, false FROM told
 WHERE NOT alone OR cardinality(kinds) > (SELECT names FROM store)
 """
-"""A row that was inserted has no xmax; one that was there was locked, and has."""
+"""An inserted row has no xmax; one that was already there was locked, and has one."""
 _KEY: Final = """
     r.claim = t.claim AND r.topic = t.topic AND r.partition = t.partition
     AND r."offset" = t."offset"
@@ -85,7 +85,7 @@ JOIN facts f ON f.claim = g.claim AND f.kind = u.kind AND f.hash = u.hash
     IS NOT DISTINCT FROM (g.known_on, g.policy, g.lost_on, g.amount)
 WHERE m.claim = g.claim
 """
-"""The facts of a claim change only if a record is gone from which one of those that count comes."""
+"""A claim's facts change only if a record that one of them comes from is gone."""
 _RECORDS: Final = f"""
 INSERT INTO claim_records
 SELECT claim, topic, partition, "offset", {_EPOCH} + day, policy, lost_on, amount, kinds, hashes
@@ -97,7 +97,7 @@ _OF_MET: Final = """(
     SELECT f.* FROM met m
     CROSS JOIN LATERAL (SELECT * FROM facts WHERE claim = m.claim OFFSET 0) f
 )"""
-"""Facts of claims that were met, whose kinds are looked at afterwards: of a kind there are many."""
+"""Facts of claims in `met`; their kinds are looked at afterwards, as a kind has many facts."""
 
 
 _BUSINESS: Final = "JOIN kinds b ON b.kind = f.kind AND b.likeness = 'business'"
@@ -106,7 +106,7 @@ _TOUCHED: Final = """(
     CROSS JOIN LATERAL unnest(t.kinds, t.hashes) u (kind, hash)
     WHERE t.is_claim AND NOT t.gone AND NOT m.again
 )"""
-"""Of claims that were met, what their new records name: no other fact comes or changes."""
+"""What the new records of claims in `met` name: no other fact is added or changes."""
 
 
 def _parts(sign: int) -> str:
@@ -126,7 +126,7 @@ SELECT f.claim, f.kind, f.hash, f.known_on, {sign} FROM (
 
 
 def _spans(sign: int) -> str:
-    """Notes what counts of the findings of claims of which there are new ones, as it is now."""
+    """Notes the findings that count, as they are now, for claims with new findings."""
     return f"""
 INSERT INTO spans
 SELECT o.claim, o.found_on, o.fraud,
@@ -138,7 +138,7 @@ CROSS JOIN LATERAL (SELECT * FROM outcomes WHERE claim = t.claim OFFSET 0) o
 
 def _rises(pairs: str) -> str:
     """By how much `days` change with facts and findings of their claims: a claim is decided from
-    the day after it and its finding came until one of them expires or something else was found.
+    the day after it and its finding came in until one of them expires or the finding changes.
     """
     return f"""
 INSERT INTO changes
@@ -160,8 +160,8 @@ _DECIDED_ANEW: Final = _rises(f"""
     ) n
     CROSS JOIN LATERAL (SELECT * FROM facts WHERE claim = n.claim OFFSET 0) f {_BUSINESS}
 """)
-"""What changed of the findings counts for the facts as they were before. What did not, of sixteen
-findings on a claim that names sixty-four businesses, is not looked at."""
+"""Changed findings count for the facts as they were before. Unchanged ones, of sixteen findings on
+a claim that names sixty-four businesses, are not looked at."""
 _BEFORE: Final = _parts(-1)
 _AFTER: Final = _parts(1)
 _CHANGED: Final = """(
@@ -178,7 +178,7 @@ _DECIDED: Final = _rises(f"""
         FROM outcomes WHERE claim = f.claim
     ) o
 """)
-"""What changed of the facts counts with the findings as they are after."""
+"""Changed facts count with the findings as they are afterwards."""
 _FINDINGS_GONE: Final = f"""
 DELETE FROM findings r USING told t WHERE NOT t.is_claim AND {_KEY}
 """
@@ -292,7 +292,7 @@ DELETE FROM claims c USING met m WHERE c.claim = m.claim
     AND NOT EXISTS (SELECT FROM findings f WHERE f.claim = c.claim)
 """
 _UNKNOWN: Final = (_RECORDS, _NEW_FACTS, _COUNT_NEW, _DAYS)
-"""If nothing was known of any claim of the batch, and one record came of each."""
+"""If no claim of the batch was known, and each has one record."""
 _KNOWN: Final = (
     _SAME, _RECORDS_GONE, _RECORDS, _FINDINGS_GONE, _FINDINGS,
     _FOUND_BEFORE, _OUTCOMES_GONE, _OUTCOMES, _FOUND_AFTER, _DECIDED_ANEW,
@@ -302,8 +302,8 @@ _KNOWN: Final = (
 
 
 _PLANS: Final = ("hashjoin", "mergejoin", "seqscan", "bitmapscan")
-"""Ways to look at many rows of a table. A batch has few, each of which an index finds; but how
-many rows there are of a claim that is sent again and again, no statistics say.
+"""Plans for reading many rows of a table. A batch has few, and an index finds each of them; but no
+statistics say how many rows a claim that is sent again and again has.
 """
 _FEW: Final = """
 INSERT INTO told SELECT false, false, false, '', '', '', 0, 0;
@@ -313,11 +313,11 @@ INSERT INTO parts SELECT '', '', '', date '1970-01-01', 0;
 INSERT INTO spans SELECT '', date '1970-01-01', false, NULL, 0;
 ANALYZE told, met, changes, parts, spans;
 """
-"""Has batches taken for small: of tables without statistics, hundreds of rows are expected."""
+"""Makes the planner expect small batches: without statistics, it expects hundreds of rows."""
 
 
 def stage(connection: RowConnection) -> None:
-    """Make what a connection needs before `write`."""
+    """Set up what a connection needs before `write`."""
     connection.execute(STAGES.encode())
     connection.execute(_FEW.encode())
     for plan in _PLANS:
@@ -341,7 +341,7 @@ def write(connection: RowConnection, facts: Sequence[LogFact]) -> None:
 
 
 def _rows(facts: Sequence[LogFact]) -> Iterable[str]:
-    """Of `told`: the last that is said under each key."""
+    """Rows of `told`: the last value under each key."""
     last: dict[FactKey, Remembered | None] = dict(facts)
     claims: dict[str, int] = {}
     for key in last:
