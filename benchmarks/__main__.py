@@ -133,7 +133,12 @@ def run_scaling(bench: Bench) -> None:
     """Cost per claim by workers and along a backlog."""
     claims = bench.options.claims
     bench.results.workers = scaling.by_workers(
-        bench.bootstrap, bench.workload, bench.cores.workers, (1, 2, 4), claims
+        bench.bootstrap,
+        bench.workload,
+        bench.cores.workers,
+        (1, 2, 4),
+        claims,
+        bench.options.rounds,
     )
     backlog = int(bench.options.backlog * 1_000_000)
     bench.results.backlog = scaling.by_backlog(

@@ -11,7 +11,7 @@ from benchmarks.endpoint import ARRAY, Http
 from benchmarks.goals import goals
 from benchmarks.latency import Latency, Paired
 from benchmarks.markdown import table
-from benchmarks.scaling import Stretch, Workers
+from benchmarks.scaling import Backlog, Workers
 from benchmarks.soak import Moment
 from benchmarks.stages import Stage
 from benchmarks.startup import StartUp
@@ -32,7 +32,7 @@ class Results(msgspec.Struct):
     stages: list[Stage] = []
     one_claim_us: float | None = None
     workers: list[Workers] = []
-    backlog: list[Stretch] = []
+    backlog: Backlog | None = None
     soak: list[Moment] = []
     http: list[Http] = []
     start_up: StartUp | None = None
@@ -156,13 +156,14 @@ def _workers(results: Results) -> Iterable[str]:
     if results.workers:
         yield "## Workers on a topic of 8 partitions\n"
         yield table(
-            ("workers", "claims/s", "CPU µs per claim", "cost against one worker"),
+            ("workers", "claims/s", "CPU µs per claim", "cost against one worker", "spread"),
             [
                 (
                     str(one.workers),
                     f"{one.claims_per_s:,.0f}",
                     _figure(one.cpu_us, 1),
                     _figure(one.ratio_of_cost, 2),
+                    f"{one.lowest:.2f} to {one.highest:.2f}",
                 )
                 for one in results.workers
             ],
@@ -170,18 +171,22 @@ def _workers(results: Results) -> Iterable[str]:
 
 
 def _backlog(results: Results) -> Iterable[str]:
-    if results.backlog:
+    if (backlog := results.backlog) is not None:
+        again = backlog.first_again
         yield "## A long backlog\n"
         yield table(
             ("claims", "claims/s", "CPU µs per claim", "MiB"),
             [
                 (
-                    f"{part.from_claim:,} to {part.to_claim:,}",
+                    f"{part.from_claim:,} to {part.to_claim:,}{more}",
                     f"{part.claims_per_s:,.0f}",
                     _figure(part.cpu_us, 1),
                     f"{part.resident_mib:.0f}",
                 )
-                for part in results.backlog
+                for part, more in [
+                    *((part, "") for part in backlog.parts),
+                    (again, ", once more by a new worker"),
+                ]
             ],
         )
 

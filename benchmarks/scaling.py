@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 from typing import Final
 
 import msgspec
@@ -11,7 +12,7 @@ from benchmarks.broker import dropped, filled, output
 from benchmarks.contenders import OURS, PRODUCT, product_environment
 from benchmarks.loops.job import Job
 from benchmarks.process import Program, started
-from benchmarks.progress import Progress, Sample, first, follow, pace
+from benchmarks.progress import Pace, Progress, Sample, first, follow, pace
 from benchmarks.workload import Workload
 from tests.broker import topics
 
@@ -20,13 +21,16 @@ LIMIT_S: Final = 600.0
 
 
 class Workers(msgspec.Struct, frozen=True):
-    """This many workers of one group on a topic of eight partitions."""
+    """A number of workers in one group on a topic of eight partitions; medians over rounds."""
 
     workers: int
     claims_per_s: float
     cpu_us: float
     ratio_of_cost: float
-    """Cost per claim, compared with one worker's."""
+    """Cost per claim, compared with one worker's in the same round."""
+    lowest: float
+    """Of these ratios."""
+    highest: float
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -39,38 +43,73 @@ class Stretch(msgspec.Struct, frozen=True):
     resident_mib: float
 
 
+class Backlog(msgspec.Struct, frozen=True):
+    """One worker through a long backlog."""
+
+    parts: list[Stretch]
+    first_again: Stretch
+    """The first part once more, by a new worker right after the last one: the machine itself may be
+    slower by then than it was at the start."""
+
+
 def by_workers(
-    bootstrap: str, workload: Workload, cores: frozenset[int], counts: Sequence[int], claims: int
+    bootstrap: str,
+    workload: Workload,
+    cores: frozenset[int],
+    counts: Sequence[int],
+    claims: int,
+    rounds: int,
 ) -> list[Workers]:
-    """The same claims with each number of workers, which share the cores."""
+    """The same claims with each number of workers, which share the cores, round after round."""
     topic = filled(bootstrap, workload, claims, PARTITIONS)
-    found: list[Workers] = []
-    for count in counts:
-        with _group(bootstrap, topic, workload, cores, count) as (progress, programs):
-            first(progress, programs, 90.0)
-            measured = pace(follow(progress, programs, claims, LIMIT_S), claims)
-        base = found[0].cpu_us if found else measured.cpu_us
-        ratio = measured.cpu_us / base
-        found.append(Workers(count, measured.per_s, measured.cpu_us, ratio))
+    runs: dict[int, list[Pace]] = {count: [] for count in counts}
+    for _ in range(rounds):
+        for count, found in runs.items():
+            with _group(bootstrap, topic, workload, cores, count) as (progress, programs):
+                first(progress, programs, 90.0)
+                found.append(pace(follow(progress, programs, claims, LIMIT_S), claims))
     dropped(bootstrap, topic)
-    return found
+    alone = [run.cpu_us for run in runs[counts[0]]]
+    return [_workers(count, found, alone) for count, found in runs.items()]
+
+
+def _workers(count: int, runs: Sequence[Pace], alone: Sequence[float]) -> Workers:
+    ratios = [run.cpu_us / one for run, one in zip(runs, alone, strict=True)]
+    return Workers(
+        count,
+        median(run.per_s for run in runs),
+        median(run.cpu_us for run in runs),
+        median(ratios),
+        min(ratios),
+        max(ratios),
+    )
 
 
 def by_backlog(
     bootstrap: str, workload: Workload, cores: frozenset[int], claims: int, parts: int
-) -> list[Stretch]:
+) -> Backlog:
     """One worker through a long backlog, in equal parts."""
     topic = filled(bootstrap, workload, claims, PARTITIONS)
+    ends = [claims * part // parts for part in range(1, parts + 1)]
+    found = _followed(bootstrap, topic, workload, cores, ends)
+    (again,) = _followed(bootstrap, topic, workload, cores, ends[:1])
+    dropped(bootstrap, topic)
+    return Backlog(found, again)
+
+
+def _followed(
+    bootstrap: str, topic: str, workload: Workload, cores: frozenset[int], ends: Sequence[int]
+) -> list[Stretch]:
+    """A new worker up to each number of claims."""
     with _group(bootstrap, topic, workload, cores, 1) as (progress, programs):
         first(progress, programs, 90.0)
-        ends: list[tuple[Sample, float]] = []
-        for part in range(1, parts + 1):
-            samples = follow(progress, programs, claims * part // parts, LIMIT_S)
-            if not ends:
-                ends.append((samples[0], 0.0))
-            ends.append((samples[-1], programs[0].usage().resident_mib))
-    dropped(bootstrap, topic)
-    return [_stretch(a, b, memory) for (a, _), (b, memory) in pairwise(ends)]
+        seen: list[tuple[Sample, float]] = []
+        for end in ends:
+            samples = follow(progress, programs, end, LIMIT_S)
+            if not seen:
+                seen.append((samples[0], 0.0))
+            seen.append((samples[-1], programs[0].usage().resident_mib))
+    return [_stretch(a, b, memory) for (a, _), (b, memory) in pairwise(seen)]
 
 
 def _stretch(start: Sample, end: Sample, resident_mib: float) -> Stretch:
