@@ -188,6 +188,39 @@ def test_a_value_is_between_what_was_known_and_what_came_in_late(
     assert within(of(own), of(low), of(high)) is expected
 
 
+def garage(number: int, written_ms: int, day: int, policy: bytes) -> LogRecord:
+    """A claim that names a garage, which has the hash of the telephone."""
+    record = claim(number, written_ms, day)
+    assert isinstance(record.told.fact, RememberedClaim)
+    named = (Naming("garage", PHONE),)
+    said = msgspec.structs.replace(record.told.fact, entities=named, policy=policy * 16)
+    return record._replace(told=record.told._replace(fact=said))
+
+
+@pytest.mark.parametrize(("policies", "expected"), [(0, True), (2, True), (3, True), (4, False)])
+def test_policies_among_the_latest_claims_are_not_between(policies: int, expected: bool) -> None:
+    """Two of the latest claims are looked at: of A, A, B and B only the last was seen."""
+    kinds, bounds = (EntityKind(kind="garage", like="business"),), Bounds(business=2)
+    before = [garage(1, LONG_BEFORE, 5, b"A"), garage(2, LONG_BEFORE, 4, b"A")]
+    late = [garage(3, SCORED_MS, 3, b"B"), garage(4, SCORED_MS + 1, 2, b"B")]
+    seen = phone(
+        entity="garage",
+        claims_30d=3,
+        claims_90d=3,
+        claims_365d=3,
+        policies=policies,
+        policies_at_least=True,
+        days_since=2.0,
+        decided=0,
+        frauds=0,
+        fraud_rate=None,
+    )
+    assert explained(alert(of(seen)), KEYS, [*before, *late], kinds, bounds) is expected
+    # Of a garage with no more claims than are looked at, each late claim adds what it adds.
+    all_seen = Bounds(business=4)
+    assert explained(alert(of(seen)), KEYS, [*before, *late], kinds, all_seen) is (policies == 2)
+
+
 def test_whom_a_claim_names_is_said_by_its_record() -> None:
     key = FactKey(FactKind.CLAIM, "own", SOURCE.topic, SOURCE.partition, SOURCE.offset)
     fact = RememberedClaim(
