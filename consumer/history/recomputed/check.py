@@ -2,7 +2,6 @@
 
 import enum
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from msgspec.structs import asdict
@@ -159,29 +158,21 @@ def explained(
     for record in records:
         if id(record) not in not_yet:
             facts.add(record)
-    history = facts.history(claim, keys)
-    low = now = known(kinds, history)
+    low = now = known(kinds, facts.history(claim, keys))
     if low == own:
         return True
     added = 0
     for record in unseen:
         if facts.add(record):
             added += 1
-            history = facts.history(claim, keys)
-            now = known(kinds, history)
+            now = known(kinds, facts.history(claim, keys))
             if now == own:
                 return True
     # Workers see each other's facts in any order, so the alert's need not be any of these.
-    bounded = {kinds[number].kind: added for number in history.bounded}
-    return now != low and within(own, low, now, bounded)
+    return now != low and within(own, low, now, added)
 
 
-def within(
-    own: KnownHistory,
-    low: KnownHistory,
-    high: KnownHistory,
-    bounded: Mapping[str, int] = MappingProxyType({}),
-) -> bool:
+def within(own: KnownHistory, low: KnownHistory, high: KnownHistory, added: int = 0) -> bool:
     """Whether every value is between those without late facts and those with all of them.
 
     Policies are counted among the latest claims only. If there are more claims, one more claim
@@ -192,8 +183,7 @@ def within(
         own: what the alert says.
         low: what is known without late facts.
         high: what is known with all of them.
-        bounded: kinds with more claims than are looked at for their policies, and how many facts
-            are late.
+        added: how many facts are late.
     """
     for kind in {*own.histories, *low.histories, *high.histories}:
         said, less, more = (one.histories.get(kind) for one in (own, low, high))
@@ -202,18 +192,18 @@ def within(
             if said is None and less is None and more is None:
                 continue
             return False
-        if said is None or not _between(said, less, more, bounded.get(kind, 0)):
+        if said is None or not _between(said, less, more, added):
             return False
     return own.common >= (low.common & high.common) and own.common <= (low.common | high.common)
 
 
-def _between(said: EntityHistory, less: EntityHistory, more: EntityHistory, apart: int) -> bool:
+def _between(said: EntityHistory, less: EntityHistory, more: EntityHistory, added: int) -> bool:
     rate = said.frauds / said.decided if said.decided else None
     if said.fraud_rate != rate:
         return False
     for name in _COUNTS:
         sides = getattr(less, name), getattr(more, name)
-        room = apart if name == "policies" else 0
+        room = added if name == "policies" and more.policies_at_least else 0
         if not min(sides) - room <= getattr(said, name) <= max(sides) + room:
             return False
     if more.days_since is None:

@@ -43,7 +43,7 @@ from model.history.store import EntityKey
 ONCE: Final = b"\xff" * 5
 """Sorts after all edges: for a past that is right for one moment only."""
 MOST_KEPT: Final = 50_000
-"""How many entities answers are kept for."""
+"""Entities for which answers are kept, at most."""
 
 Shape = tuple[int, int, bool]
 """Of an entity named by one claim, on which nothing was found: the number of its kind, how long the
