@@ -12,23 +12,22 @@ from consumer.history.access.gather import Sought, gathered
 from consumer.history.access.scan import LogScan, LogState
 from consumer.history.listing import json_line
 from consumer.history.recomputed.alerts import StatedHistory, latest_alerts
-from consumer.history.recomputed.check import (
+from consumer.history.recomputed.comparing import (
     HistoryVerdict,
     as_of,
     differences,
-    explained,
     keys_of,
     known,
     of_another_version,
     stated,
 )
+from consumer.history.recomputed.unseen import Differing, explained
 from consumer.kafka.topics import READS, require_topics
 from consumer.memory.store import MemoryStore
 from consumer.memory.view import Asked
 from consumer.settings.settings import Settings
 from consumer.stop import Stop
 from model.history.facts import DAY, claim_ref
-from model.history.store import EntityKey
 from schemas.memory import Naming
 
 WRONG: Final = 1
@@ -43,7 +42,8 @@ class Checked(NamedTuple):
     alert: StatedHistory
     verdict: HistoryVerdict
     why: Sequence[str] = ()
-    keys: Sequence[EntityKey] = ()
+    differing: Differing | None = None
+    """Unless what it says could not be compared, or is the same."""
 
 
 class CheckReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,38 +107,28 @@ def _checked(store: MemoryStore, kept: Kept, alert: StatedHistory) -> Checked:
             ["its history is not as of the day on which the claim came in"],
         )
     (history,) = store.histories([Asked(claim, keys, moment)], {})
-    why = list(differences(stated(alert), known(kept.kinds, history)))
-    return Checked(alert, HistoryVerdict.WRONG if why else HistoryVerdict.EQUAL, why, keys)
+    by_log = known(kept.kinds, history)
+    why = list(differences(stated(alert), by_log))
+    if not why:
+        return Checked(alert, HistoryVerdict.EQUAL)
+    return Checked(alert, HistoryVerdict.WRONG, why, Differing(alert, keys, by_log))
 
 
 def _explained(
     checked: Sequence[Checked], kept: Kept, scan: LogScan, end: LogState
 ) -> list[Checked]:
     """The same, but alerts that differ only in what they could not know yet are no longer wrong."""
-    doubtful = [one for one in checked if one.verdict is HistoryVerdict.WRONG and one.keys]
-    if not doubtful:
+    differing = [one.differing for one in checked if one.differing]
+    if not differing:
         return list(checked)
     kinds = kept.kinds
-    named = frozenset(Naming(kinds[n].kind, name) for one in doubtful for n, name in one.keys)
+    named = frozenset(Naming(kinds[n].kind, name) for one in differing for n, name in one.keys)
     records = gathered(scan, end, Sought(named=named)).records
-    by_claim: dict[str, list[int]] = {}
-    by_name: dict[Naming, set[str]] = {}
-    for place, record in enumerate(records):
-        by_claim.setdefault(record.told.key.claim_id, []).append(place)
-        for naming in getattr(record.told.fact, "entities", ()):
-            if naming in named:
-                by_name.setdefault(naming, set()).add(record.told.key.claim_id)
-    found = []
-    for one in checked:
-        if one in doubtful:
-            own = {Naming(kinds[number].kind, name) for number, name in one.keys}
-            ids = set().union(*(by_name.get(naming, set()) for naming in own))
-            about = [records[place] for claim_id in sorted(ids) for place in by_claim[claim_id]]
-            if explained(one.alert, one.keys, about, kinds, kept.bounds):
-                found.append(one._replace(verdict=HistoryVerdict.FEWER))
-                continue
-        found.append(one)
-    return found
+    right = iter(explained(differing, records, kinds, kept.bounds))
+    return [
+        one._replace(verdict=HistoryVerdict.FEWER) if one.differing and next(right) else one
+        for one in checked
+    ]
 
 
 def _report(checked: Sequence[Checked], others: int) -> CheckReport:

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import math
+import random
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,28 +11,29 @@ import pytest
 
 from consumer.history.access.scan import LogRecord
 from consumer.history.recomputed.alerts import StatedHistory
-from consumer.history.recomputed.check import (
-    SLACK_MS,
+from consumer.history.recomputed.comparing import (
     KnownHistory,
     differences,
-    explained,
     keys_of,
     known,
     of_another_version,
     stated,
-    within,
 )
+from consumer.history.recomputed.unseen import SLACK_MS, Differing, explained, within
 from consumer.memory.facts.entries import kept_claim, named_by
+from consumer.memory.log import claim_fact
 from consumer.memory.view import LogFact
-from model.history.facts import DAY
+from model.history.facts import DAY, OutcomeFact, claim_ref, start_of_day
 from model.history.features import ClaimHistory, EntityFeatures
 from model.history.plan import Bounds, EntityKind
+from model.history.store import DictStore
 from schemas.alert import EntityHistory, MemoryStatus, Source
 from schemas.memory import FactKey, FactKind, Naming, RememberedClaim, RememberedFinding
 
 KINDS = (EntityKind(kind="phone", like="person"),)
 PHONE = b"p" * 16
 KEYS = [(0, PHONE)]
+BOUNDS = Bounds()
 SCORED = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 SCORED_MS = int(SCORED.timestamp() * 1_000)
 AS_OF = SCORED_MS // DAY * DAY
@@ -92,6 +95,32 @@ def of(history: EntityHistory | None, *common: str) -> KnownHistory:
     return KnownHistory({} if history is None else {history.entity: history}, frozenset(common))
 
 
+def by_replay(
+    said: StatedHistory, records: Sequence[LogRecord], kinds: Sequence[EntityKind], bounds: Bounds
+) -> KnownHistory:
+    """What is known on the alert's day by the store that training's replay uses."""
+    store = DictStore(kinds, bounds)
+    for record in records:
+        fact = record.told.fact
+        if isinstance(fact, RememberedFinding):
+            ref, day = claim_ref(fact.claim_id), start_of_day(fact.known_at)
+            store.learn(OutcomeFact(claim=ref, known_at=day, fraud=fact.fraud))
+        elif fact is not None:
+            store.remember(claim_fact(fact), [(0, name) for _, name in fact.entities])
+    return known(kinds, store.history(claim_ref(said.claim_id), KEYS, AS_OF))
+
+
+def is_explained(
+    said: StatedHistory,
+    records: Sequence[LogRecord],
+    kinds: Sequence[EntityKind] = KINDS,
+    bounds: Bounds = BOUNDS,
+) -> bool:
+    by_log = by_replay(said, records, kinds, bounds)
+    (found,) = explained([Differing(said, KEYS, by_log)], records, kinds, bounds)
+    return found
+
+
 LONG_BEFORE, JUST_BEFORE = SCORED_MS - SLACK_MS - 1, SCORED_MS - SLACK_MS
 LOG = [claim(1, LONG_BEFORE), claim(2, LONG_BEFORE), finding(1, LONG_BEFORE, fraud=True)]
 
@@ -125,7 +154,7 @@ def test_no_value_may_differ(change: dict[str, Any]) -> None:
     ((name, value),) = change.items()
     assert f"phone: {name} is {value}, by the log" in why
     # Nothing came in late, so nothing explains it.
-    assert not explained(alert(of(phone(**change))), KEYS, LOG, KINDS, Bounds())
+    assert not is_explained(alert(of(phone(**change))), LOG)
 
 
 def test_a_history_and_a_flag_may_not_be_missing_or_too_many() -> None:
@@ -137,30 +166,30 @@ def test_a_history_and_a_flag_may_not_be_missing_or_too_many() -> None:
 
 def test_what_came_in_late_explains_what_was_not_known() -> None:
     said = alert(of(phone()))
-    assert explained(said, KEYS, [*LOG, claim(3, JUST_BEFORE)], KINDS, Bounds())
-    assert explained(said, KEYS, [*LOG, finding(2, JUST_BEFORE, fraud=True)], KINDS, Bounds())
+    assert is_explained(said, [*LOG, claim(3, JUST_BEFORE)])
+    assert is_explained(said, [*LOG, finding(2, JUST_BEFORE, fraud=True)])
     both = [*LOG, claim(3, JUST_BEFORE), claim(4, SCORED_MS)]
-    assert explained(said, KEYS, both, KINDS, Bounds())
+    assert is_explained(said, both)
 
 
 def test_what_was_there_long_before_explains_nothing() -> None:
-    assert not explained(alert(of(phone())), KEYS, [*LOG, claim(3, LONG_BEFORE)], KINDS, Bounds())
+    assert not is_explained(alert(of(phone())), [*LOG, claim(3, LONG_BEFORE)])
     memory = alert(of(phone())).memory
     assert memory is not None
     behind = alert(of(phone()), memory=msgspec.structs.replace(memory, behind_ms=1))
-    assert explained(behind, KEYS, [*LOG, claim(3, LONG_BEFORE)], KINDS, Bounds())
+    assert is_explained(behind, [*LOG, claim(3, LONG_BEFORE)])
 
 
 def test_more_than_the_log_says_is_explained_by_nothing() -> None:
     late = [*LOG, claim(3, JUST_BEFORE)]
     more = phone(claims_30d=4, claims_90d=4, claims_365d=4, policies=4)
-    assert not explained(alert(of(more)), KEYS, late, KINDS, Bounds())
+    assert not is_explained(alert(of(more)), late)
 
 
 def test_what_came_in_late_may_have_been_seen_in_any_order() -> None:
     late = [*LOG, claim(3, SCORED_MS, day=2), claim(4, SCORED_MS + 1, day=1)]
     second = phone(claims_30d=3, claims_90d=3, claims_365d=3, policies=3, days_since=1.0)
-    assert explained(alert(of(second)), KEYS, late, KINDS, Bounds())
+    assert is_explained(alert(of(second)), late)
 
 
 @pytest.mark.parametrize(
@@ -188,13 +217,17 @@ def test_a_value_is_between_what_was_known_and_what_came_in_late(
     assert within(of(own), of(low), of(high)) is expected
 
 
-def garage(number: int, written_ms: int, day: int, policy: bytes) -> LogRecord:
-    """A claim that names a garage, which has the hash of the telephone."""
-    record = claim(number, written_ms, day)
+def naming(record: LogRecord, kind: str, policy: bytes) -> LogRecord:
+    """The same claim, naming someone else with the same hash."""
     assert isinstance(record.told.fact, RememberedClaim)
-    named = (Naming("garage", PHONE),)
+    named = (Naming(kind, PHONE),)
     said = msgspec.structs.replace(record.told.fact, entities=named, policy=policy * 16)
     return record._replace(told=record.told._replace(fact=said))
+
+
+def garage(number: int, written_ms: int, day: int, policy: bytes) -> LogRecord:
+    """A claim that names a garage, which has the hash of the telephone."""
+    return naming(claim(number, written_ms, day), "garage", policy)
 
 
 @pytest.mark.parametrize(("policies", "expected"), [(0, True), (2, True), (3, True), (4, False)])
@@ -215,10 +248,76 @@ def test_policies_among_the_latest_claims_are_not_between(policies: int, expecte
         frauds=0,
         fraud_rate=None,
     )
-    assert explained(alert(of(seen)), KEYS, [*before, *late], kinds, bounds) is expected
+    assert is_explained(alert(of(seen)), [*before, *late], kinds, bounds) is expected
     # Of a garage with no more claims than are looked at, each late claim adds what it adds.
     all_seen = Bounds(business=4)
-    assert explained(alert(of(seen)), KEYS, [*before, *late], kinds, all_seen) is (policies == 2)
+    assert is_explained(alert(of(seen)), [*before, *late], kinds, all_seen) is (policies == 2)
+
+
+def test_a_placeholder_at_first_or_only_later_is_found_fact_by_fact() -> None:
+    """No value lies between a history and none: only what came in late, one by one, tells."""
+    kinds, bounds = KINDS, Bounds(person=4)
+    late = [claim(number, SCORED_MS + number) for number in range(3, 7)]
+    three = phone(claims_30d=3, claims_90d=3, claims_365d=3, policies=3)
+    assert is_explained(alert(of(phone())), [*LOG, *late], kinds, bounds)
+    assert is_explained(alert(of(three)), [*LOG, *late], kinds, bounds)
+    assert is_explained(alert(of(None, "common_entity:phone")), [*LOG, *late[:3]], kinds, bounds)
+    five = phone(claims_30d=5, claims_90d=5, claims_365d=5, policies=5)
+    assert not is_explained(alert(of(five)), [*LOG, *late], kinds, bounds)
+
+
+def test_alerts_looked_at_together_get_the_verdict_that_each_gets_alone() -> None:
+    chance = random.Random(7)
+    records = [claim(n, SCORED_MS + n + chance.randrange(-9, 9) * SLACK_MS) for n in range(40)]
+    records += [
+        finding(n, SCORED_MS - 1 - n + chance.randrange(-9, 9) * SLACK_MS, fraud=n % 3 == 0)
+        for n in range(0, 40, 2)
+    ]
+    alerts = []
+    for _ in range(200):
+        after = dt.timedelta(milliseconds=chance.randrange(-9, 9) * SLACK_MS)
+        early = SCORED_MS + after // dt.timedelta(milliseconds=1) - SLACK_MS * chance.choice((1, 3))
+        seen = [one for one in records if one.written_ms < early or chance.random() < 0.3]
+        made = alert(by_replay(alert(of(None)), seen, KINDS, BOUNDS), scored_at=SCORED + after)
+        alerts.append(made)
+    alone = [is_explained(one, records) for one in alerts]
+    assert min(alone.count(True), alone.count(False)) > 20
+    by_log = by_replay(alerts[0], records, KINDS, BOUNDS)
+    together = [Differing(one, KEYS, by_log) for one in alerts]
+    chance.shuffle(records)
+    assert explained(together, records, KINDS, BOUNDS) == alone
+
+
+def test_what_came_in_late_and_changes_nothing_explains_nothing() -> None:
+    """Of policies among the latest claims, each late fact of an earlier day may change one."""
+    kinds, bounds = (EntityKind(kind="garage", like="business"),), Bounds(business=2)
+    before = [garage(n, LONG_BEFORE, 9 - n, b"A") for n in range(1, 4)]
+    of_today, forgotten = garage(4, SCORED_MS, 0, b"B"), garage(5, SCORED_MS, 1_200, b"C")
+    (by_log,) = by_replay(alert(of(None)), before, kinds, bounds).histories.values()
+
+    def may_be(policies: int, late: Sequence[LogRecord]) -> bool:
+        said = msgspec.structs.replace(by_log, policies=policies)
+        return is_explained(alert(of(said)), [*before, *late], kinds, bounds)
+
+    assert may_be(2, [garage(6, SCORED_MS, 1, b"A")])
+    assert not may_be(3, [garage(6, SCORED_MS, 1, b"A"), of_today])
+    assert not may_be(2, [of_today])
+    assert not may_be(2, [forgotten])
+
+
+def test_facts_about_several_are_taken_in_the_order_in_which_they_were_written() -> None:
+    """The telephone became a placeholder before the address of e-mail had a claim."""
+    kinds = (EntityKind(kind="email", like="person"), *KINDS)
+    late = [naming(claim(2, SCORED_MS + 1), "email", b"B"), claim(1, SCORED_MS)]
+    nothing = {"claims_30d": 0, "claims_90d": 0, "claims_365d": 0, "policies": 0}
+    undecided = {"decided": 0, "frauds": 0, "fraud_rate": None}
+    new = phone(entity="email", **nothing, days_since=None, **undecided)
+    said, by_log = (
+        of(email, "common_entity:phone")
+        for email in (new, msgspec.structs.replace(new, claims_30d=1))
+    )
+    about = Differing(alert(said), [(0, PHONE), (1, PHONE)], by_log)
+    assert explained([about], [claim(3, LONG_BEFORE), *late], kinds, Bounds(person=2)) == [True]
 
 
 def test_whom_a_claim_names_is_said_by_its_record() -> None:
