@@ -1,13 +1,14 @@
 """``python -m tests.chaos.acceptance``: two workers that remember, killed and started again.
 
 They, and the process of the outcomes, are killed while motor claims and late outcomes flow in the
-order of their days. When all is scored: each claim has one alert and one record in the log, each
-outcome one finding; each store is what the log says; no alert knew what could not be known, or did
-not know what had long been known; `check-history` finds none that is wrong; and `entity` lists the
-claims of a telephone.
+order of their days; with ``--store postgresql`` so are two that fill the database. When all is
+scored: each claim has one alert and one record in the log, each outcome one finding; each store is
+what the log says; no alert knew what could not be known, or did not know what had long been known;
+`check-history` finds none that is wrong; and `entity` lists the claims of a telephone.
 """
 
 import argparse
+import contextlib
 import heapq
 import json
 import operator
@@ -18,7 +19,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -29,8 +30,11 @@ from tests.broker import wait
 from tests.broker.native import NativeKafka
 from tests.broker.read import QUIET, Record, end_offsets, read_all
 from tests.chaos import known
-from tests.chaos.memory import read_alerts, source_of
+from tests.chaos.database import RoundDatabase
+from tests.chaos.memory import STORES, read_alerts, source_of
 from tests.chaos.traffic import MOTOR, train
+from tests.database.native import NativePostgres
+from tests.database.provide import database
 from tests.harness import process
 from tests.integration import remembered
 from tests.integration.stage import Stage, Worker
@@ -43,6 +47,8 @@ PAUSE_S: Final = 0.3
 """Between two of them, at least."""
 BETWEEN_KILLS_S: Final = 2.0, 5.0
 WORKERS: Final = "w0", "w1"
+APPLIERS: Final = "a0", "a1"
+"""They fill a database."""
 OUTCOMES: Final = "outcomes"
 CHECKED: Final = 10_000
 """Alerts that `check-history` computes again; all are compared with a replay here."""
@@ -58,7 +64,7 @@ class Accepted(NamedTuple):
     seconds: float
     """From the first claim to the last commit."""
     rows: Mapping[str, int]
-    """Of each store; all are what the log says."""
+    """Of each store, or of the database; all are what the log says."""
     checked: Mapping[str, Any]
     """By `check-history`."""
     of_a_telephone: int
@@ -129,15 +135,15 @@ class Flow:
 class Members:
     """The processes, each of which can be killed and is started again at once."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, names: Sequence[str]) -> None:
         self._stage = stage
         self.kills = Counter[str]()
-        self._running = {name: self._started(name) for name in (*WORKERS, OUTCOMES)}
+        self._running = {name: self._started(name) for name in names}
 
     def ready(self) -> None:
         """Wait until all handle what comes."""
-        for member in self._running.values():
-            member.ready()
+        for name in (*WORKERS, OUTCOMES):
+            self._running[name].ready()
 
     def kill(self, name: str) -> None:
         """Kill one and start it again."""
@@ -161,11 +167,21 @@ class Members:
     def _started(self, name: str) -> Worker:
         if name == OUTCOMES:
             return self._stage.command("outcomes", INSTANCE_ID=name)
+        if name in APPLIERS:
+            return self._stage.command("memory", "apply", INSTANCE_ID=name)
         return self._stage.worker(name)
 
 
 def play(
-    stage: Stage, model: Path, claims: int, findings: int, *, kills: int, seed: int
+    stage: Stage,
+    model: Path,
+    claims: int,
+    findings: int,
+    *,
+    kills: int,
+    seed: int,
+    filled: RoundDatabase | None = None,
+    tell: Callable[[str], object] = lambda _: None,
 ) -> Accepted:
     """Let claims and outcomes flow, kill, and look at what is there in the end.
 
@@ -176,22 +192,26 @@ def play(
         findings: how many outcomes of them.
         kills: at least so many, and as long as anything flows.
         seed: of claims and of all draws.
+        filled: a database to remember in, empty; by default, each worker has a store.
+        tell: called with what is being done.
     """
     chance = random.Random(seed)
-    _prepare(stage, model)
+    _prepare(stage, model, filled)
     events = remembered.events(claims, seed)
     late = remembered.findings(events)
     outcomes = sorted(chance.sample(late, findings), key=lambda row: row.at_ms)
-    members = Members(stage)
+    names = (*WORKERS, OUTCOMES, *(APPLIERS if filled else ()))
+    members = Members(stage, names)
     members.ready()
     flow, started = Flow(stage, remembered.claims(events), outcomes), time.monotonic()
     flow.start()
+    tell("claims and outcomes flow, processes are killed")
     while not flow.over or members.kills.total() < kills:
         end = time.monotonic() + chance.uniform(*BETWEEN_KILLS_S)
         while time.monotonic() < end:
             members.check()
             time.sleep(0.1)
-        members.kill(chance.choice((*WORKERS, OUTCOMES)))
+        members.kill(chance.choice(names))
     memory = stage.environ["MEMORY_TOPIC"]
     wait.until(
         lambda: members.check() and stage.drained() and _findings(stage, memory) >= findings,
@@ -199,9 +219,17 @@ def play(
         1_800,
     )
     took = time.monotonic() - started
+    if filled:
+        tell("the database catches up")
+        ends = {
+            partition: end for (_, partition), end in end_offsets(stage.bootstrap, [memory]).items()
+        }
+        wait.until(lambda: members.check() and filled.has(ends), "the last record in it", 1_800)
     broken = [*flow.failed, *members.stop()]
+    tell("alerts and log are compared with what was sent")
     log = read_all(stage.bootstrap, memory)
     broken += _once(stage, log, claims, findings)
+    tell("histories in alerts are compared with a replay")
     alerts = read_alerts(read_all(stage.bootstrap, stage.alerts))
     broken += [
         f"{promise}: {len(found)} ({found[0]})"
@@ -209,10 +237,12 @@ def play(
         if found
     ]
     rows = {}
-    for name in WORKERS:
+    for name in APPLIERS[:1] if filled else WORKERS:
+        tell(f"the store of {name} is compared with the log")
         verified = _asked(stage, "memory", "verify", INSTANCE_ID=name)
         rows[name] = verified["rows"]
         broken += [] if verified["equal"] else [f"the store of {name}: {verified}"]
+    tell("check-history")
     checked = _asked(stage, "check-history", "--alerts", str(min(CHECKED, claims)))
     broken += [f"check-history: {checked['first_wrong']}"] if checked["wrong"] else []
     telephone, ids = _shared(events)
@@ -223,8 +253,10 @@ def play(
     )
 
 
-def _prepare(stage: Stage, model: Path) -> None:
+def _prepare(stage: Stage, model: Path, filled: RoundDatabase | None) -> None:
     remembered.remembering(stage, model)
+    if filled:
+        stage.environ["MEMORY_STORE"] = filled.url
     made = stage.command("topics", "--partitions", str(PARTITIONS))
     assert made.wait() == 0
     end_offsets(stage.bootstrap, [stage.environ["MEMORY_TOPIC"]])  # waits for its leaders
@@ -292,22 +324,34 @@ def main() -> int:
     made.add_argument("--findings", type=int, default=2_000)
     made.add_argument("--kills", type=int, default=20, help="at least (%(default)s)")
     made.add_argument("--seed", type=int, default=1)
+    made.add_argument("--store", choices=STORES, default="lmdb", help="(%(default)s)")
     options = made.parse_args()
-    with tempfile.TemporaryDirectory() as name, NativeKafka() as kafka:
-        folder = Path(name)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        kafka = stack.enter_context(NativeKafka())
         model = train(folder / "model", options.seed, MOTOR)
         stage = Stage(kafka.bootstrap, folder, model, PARTITIONS)
-        try:
-            found = play(
-                stage,
-                model,
-                options.claims,
-                options.findings,
-                kills=options.kills,
-                seed=options.seed,
-            )
-        finally:
-            stage.close()
+        stack.callback(stage.close)
+        used = None
+        if options.store == "postgresql":
+            server = stack.enter_context(NativePostgres())
+            url = stack.enter_context(database(server.url))
+            used = RoundDatabase(server, url, f"{stage.claims}.memory")
+        started = time.monotonic()
+
+        def tell(what: str) -> None:
+            sys.stderr.write(f"{time.monotonic() - started:6.0f} s  {what}\n")
+
+        found = play(
+            stage,
+            model,
+            options.claims,
+            options.findings,
+            kills=options.kills,
+            seed=options.seed,
+            filled=used,
+            tell=tell,
+        )
     sys.stdout.write(f"{found}\n")
     return 1 if found.broken else 0
 
