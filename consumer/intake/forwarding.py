@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from consumer.background import in_background
 from consumer.batch.records import Record
 from consumer.kafka.client import kafka_error
+from consumer.publishing.reports import TOO_LARGE
 from consumer.web.forwarding import Untaken
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ QUIET_S: Final = 1.0
 """For this long the same error is not logged again: an outage causes one per claim."""
 
 _UNTAKEN: Final = {
-    KafkaError.MSG_SIZE_TOO_LARGE: Untaken.TOO_LARGE,
+    **dict.fromkeys(TOO_LARGE, Untaken.TOO_LARGE),
     KafkaError._MSG_TIMED_OUT: Untaken.TIMEOUT,
 }
 
@@ -84,18 +85,44 @@ class Waiting:
             self._all.set_result(None)
 
 
+class Posted(NamedTuple):
+    """A record of a request, which waits for it."""
+
+    record: Record
+    size: int
+    waiting: Waiting
+    number: int
+    """Of the record in its request."""
+
+
 class Forwarder:
-    """Produces records for requests. Called on the event loop, which it never blocks."""
+    """Produces records for requests. Called on the event loop, which it never blocks.
+
+    Kafka refuses a batch that does not fit the topic as a whole, and the client does not say whose
+    fault it was. So each record of such a batch is sent once more, alone: what is refused then does
+    not fit.
+    """
 
     def __init__(
         self,
         producer: Producer,
+        alone: Callable[[], Producer],
         topic: str,
         clock: Callable[[], float] = time.monotonic,
         limits: ForwardingLimits = ForwardingLimits(),
     ) -> None:
-        """Produce to the topic; the clock, in seconds, limits repeated warnings."""
+        """Forward nothing yet.
+
+        Args:
+            producer: sends records together.
+            alone: makes one that sends each separately; called once it is needed.
+            topic: of the claims.
+            clock: in seconds; limits repeated warnings.
+            limits: of what waits.
+        """
         self._producer = producer
+        self._make_alone = alone
+        self._alone: Producer | None = None
         self._topic = topic
         self._clock = clock
         self._limits = limits
@@ -116,7 +143,8 @@ class Forwarder:
             return [Untaken.FULL] * len(sizes)
         waiting = Waiting(len(sizes))
         for number, (record, size) in enumerate(zip(records, sizes, strict=True)):
-            self._produce(record, partial(self._reported, waiting, number, size))
+            posted = Posted(record, size, waiting, number)
+            self._produce(self._producer, record, partial(self._reported, posted))
         return await waiting.answer(self._limits.answer_s)
 
     @contextlib.contextmanager
@@ -126,7 +154,8 @@ class Forwarder:
             with in_background(self._serve, "forwarding", self._stopping):
                 yield
         finally:
-            left = self._polled(partial(self._producer.flush, self._limits.answer_s))
+            # Together first: what they refuse is sent alone.
+            left = sum(self._polled(one, one.flush, self._limits.answer_s) for one in self._all())
             if left:
                 log.warning(
                     "%d posted claims, none answered with a score, were not acknowledged", left
@@ -138,7 +167,7 @@ class Forwarder:
 
     def unknown(self) -> str | None:
         """Describe for the operator what Kafka has not answered."""
-        left = len(self._producer)
+        left = sum(map(len, self._all()))
         what = f"it is unknown whether the last {left} posted claims are in {self._topic}"
         return what if left else None
 
@@ -151,9 +180,14 @@ class Forwarder:
             self._bytes += size
             return True
 
-    def _produce(self, record: Record, report: "partial[None]") -> None:
+    def _all(self) -> Iterator[Producer]:
+        yield self._producer
+        if self._alone is not None:
+            yield self._alone
+
+    def _produce(self, producer: Producer, record: Record, report: "partial[None]") -> None:
         try:
-            self._producer.produce(
+            producer.produce(
                 self._topic,
                 record.value,
                 record.key,
@@ -165,19 +199,25 @@ class Forwarder:
         except KafkaException as error:
             report(kafka_error(error), None)
 
-    def _reported(
-        self,
-        waiting: Waiting,
-        number: int,
-        size: int,
-        error: KafkaError | None,
-        _: Message | None,
-    ) -> None:
-        """A record was delivered, or not; called in any thread."""
+    def _reported(self, posted: Posted, error: KafkaError | None, _: Message | None) -> None:
+        """A record that was sent together with others was delivered, or not; in any thread."""
+        if error is not None and error.code() in TOO_LARGE:
+            self._again(posted)
+        else:
+            self._done(posted, error)
+
+    def _again(self, posted: Posted) -> None:
+        with self._lock:
+            if self._alone is None:
+                self._alone = self._make_alone()
+        self._produce(self._alone, posted.record, partial(self._done, posted))
+
+    def _done(self, posted: Posted, error: KafkaError | None, _: Message | None = None) -> None:
+        """A record was delivered, or was not; called in any thread."""
         with self._lock:
             self._records -= 1
-            self._bytes -= size
-        waiting.report(number, None if error is None else self._why(error))
+            self._bytes -= posted.size
+        posted.waiting.report(posted.number, None if error is None else self._why(error))
 
     def _why(self, error: KafkaError) -> Untaken:
         if error.code() == KafkaError._QUEUE_FULL:
@@ -202,16 +242,17 @@ class Forwarder:
 
     def _serve(self) -> None:
         while not self._stopping.is_set():
-            self._polled(partial(self._producer.poll, TICK_S))
+            for number, one in enumerate(self._all()):
+                self._polled(one, one.poll, 0.0 if number else TICK_S)
 
-    def _polled(self, poll: Callable[[], int]) -> int:
+    def _polled(self, producer: Producer, poll: Callable[[float], int], seconds: float) -> int:
         """Serve delivery reports; a client that fails permanently says so here, once."""
         try:
-            return poll()
+            return poll(seconds)
         except KafkaException as error:
             # The reports of what was in flight are still to come.
             self._failed(kafka_error(error))
-            return len(self._producer)
+            return len(producer)
 
 
 def _size(record: Record) -> int:

@@ -10,6 +10,7 @@ from consumer.intake.forwarding import WITHIN_S, Forwarder
 from consumer.intake.reachable import Reachable
 from consumer.kafka.producing import make_producer
 from consumer.kafka.topics import WRITES, require_topics
+from consumer.publishing.alone import sent_alone
 from consumer.settings.settings import Delivery, Forward, Settings
 from consumer.telemetry.health import Check
 from consumer.web.forwarding import Take
@@ -36,8 +37,8 @@ class Intake(NamedTuple):
 def producer_settings(settings: Settings) -> Settings:
     """Settings of a producer that sends at once and gives up on a record in time.
 
-    A batch of several records has at most 64 kB: Kafka refuses a batch that does not fit the topic
-    as a whole, and the sender of a claim refused as too large does not try again.
+    A batch of several records has at most 64 kB, which most topics take: Kafka refuses one that
+    does not fit as a whole, and then each of its records is sent again, alone.
     """
     own = {name: value for name, value in settings.librdkafka.items() if name not in IMPOSED}
     librdkafka = {"linger.ms": "0", **own, **{n: v for n, v in IMPOSED.items() if v}}
@@ -57,7 +58,9 @@ def intake(settings: Settings) -> Iterator[Intake]:
         return
     topic = settings.claims_topic
     require_topics(settings, {topic: WRITES})
-    producer = make_producer(producer_settings(settings))
-    forwarder, reachable = Forwarder(producer, topic), Reachable(producer, topic)
+    own = producer_settings(settings)
+    producer = make_producer(own)
+    forwarder = Forwarder(producer, lambda: make_producer(sent_alone(own)), topic)
+    reachable = Reachable(producer, topic)
     with forwarder.running(), reachable.watched():
         yield Intake(forwarder.take, (reachable.fault,), (forwarder.broken,), forwarder.unknown)

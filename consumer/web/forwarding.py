@@ -49,7 +49,8 @@ _ANSWERS: Final = {
     ),
     Untaken.TOO_LARGE: (
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        "the claim is larger than the claims topic accepts (its max.message.bytes)",
+        "the claim is larger than the claims topic accepts (its max.message.bytes; of this server, "
+        "KAFKA_MESSAGE_MAX_BYTES)",
     ),
     Untaken.REFUSED: (
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -33,9 +33,11 @@ def data(tmp_path: Path) -> Path:
     return path
 
 
-def send(data: Path, producer: FakeProducer) -> sending.SentFile:
+def send(data: Path, *producers: FakeProducer) -> sending.SentFile:
+    made = iter(producers)
+
     def make(_: Settings) -> Any:
-        return producer
+        return next(made)
 
     sender = Sender(read_settings({"KAFKA_BOOTSTRAP_SERVERS": "localhost:1"}), make)
     return sending.send_by(sender, shipped("health"), data, rate=0, stop=Stop(service=False))
@@ -65,6 +67,28 @@ def test_what_kafka_refuses_is_not_counted(producer: FakeProducer, data: Path) -
     producer.undelivered = KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)
     with pytest.raises(KafkaStoppedError, match="0 claims are in claims"):
         send(data, producer)
+
+
+def keys(producer: FakeProducer) -> list[bytes | None]:
+    log = producer._broker.log("claims")
+    return [record.key() for record in map(log.at, range(log.high)) if record]
+
+
+def test_what_does_not_fit_together_is_sent_alone(producer: FakeProducer, data: Path) -> None:
+    producer.unfit = {"claims"}
+    alone = FakeProducer(FakeBroker(), transactional=False)
+    assert send(data, producer, alone) == sending.SentFile(2, 1, stopped=False)
+    assert keys(producer) == []
+    assert keys(alone) == [b"M-1", b"H-3"]
+
+
+def test_what_does_not_fit_alone_is_named(producer: FakeProducer, data: Path) -> None:
+    broker = FakeBroker()
+    producer.unfit = {"claims"}
+    alone = FakeProducer(broker, transactional=False)
+    alone.unfit = {"claims"}
+    with pytest.raises(KafkaStoppedError, match=r"claim 1 of those sent has \d+ bytes.*0 claims"):
+        send(data, producer, alone)
 
 
 def test_a_file_that_cannot_be_read(producer: FakeProducer, tmp_path: Path) -> None:

@@ -43,7 +43,9 @@ class Stage:
         self.broker = FakeBroker()
         self.producer = producer(self.broker, transactional=False)
         client: Any = self.producer
-        self.forwarder = Forwarder(client, "claims", lambda: 0.0, limits)
+        alone: Any = FakeProducer(self.broker, transactional=False)
+        self.alone = alone
+        self.forwarder = Forwarder(client, lambda: alone, "claims", lambda: 0.0, limits)
         self.metrics = ServingMetrics()
         found = Forwarding(take or self.forwarder.take, ForwardingMetrics(self.metrics))
         model = scorer or FakeScorer()
@@ -74,6 +76,7 @@ class Stage:
     async def _deliver(self) -> None:
         while True:
             self.producer.poll(0)
+            self.alone.poll(0)
             await asyncio.sleep(0)
 
     @property
@@ -219,8 +222,19 @@ def test_an_outage_is_not_logged_once_for_each_claim(caplog: pytest.LogCaptureFi
     assert line == "Kafka did not acknowledge posted claims for claims: Local: Message timed out"
 
 
+def test_claims_that_do_not_fit_together_are_sent_alone() -> None:
+    stage = failing(KafkaError.MSG_SIZE_TOO_LARGE)
+    body = b"[" + b",".join([CLAIM] * 3) + b"]"
+    assert all("fraud_probability" in answer for answer in stage.post(body).json)
+    assert len(stage.records) == 3
+    assert stage.counted() == {"forwarded_total": 3}
+    # There is room again for as many as before.
+    assert (stage.forwarder._records, stage.forwarder._bytes) == (0, 0)
+
+
 def test_a_claim_that_does_not_fit_the_topic_is_the_senders_fault() -> None:
     stage = failing(KafkaError.MSG_SIZE_TOO_LARGE)
+    stage.alone.undelivered = KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)
     found = stage.post(CLAIM)
     assert found.status_code == 413
     assert "max.message.bytes" in found.json["detail"]

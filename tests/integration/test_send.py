@@ -16,7 +16,7 @@ from model.scoring.load import load
 from model.thresholds import Top
 from model.training.train import train, write
 from schemas.contract.parse import shipped
-from tests.broker import wait
+from tests.broker import topics, wait
 from tests.broker.read import read_all
 from tests.harness.kafka import FakeMessage
 from tests.harness.once import once
@@ -43,6 +43,27 @@ def health_stage(
     stage = Stage(kafka, tmp_path, once(tmp_path_factory, "health-model", _train), 2)
     yield stage
     stage.close()
+
+
+@pytest.mark.parametrize(("most", "code"), [(2_000, 0), (100, 4)])
+def test_a_topic_that_does_not_take_claims_together_takes_them_alone(
+    health_stage: Stage, tmp_path: Path, most: int, code: int
+) -> None:
+    stage, file = health_stage, tmp_path / "events.jsonl"
+    name = topics.fresh_name("small")
+    topics.create(stage.bootstrap, name, 1, {"max.message.bytes": str(most)})
+    stage.environ["CLAIMS_TOPIC"] = name
+    file.write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in EVENTS[:100]))
+    sending = stage.command("send", "--data", str(file), "--model", stage.environ["MODEL_DIR"])
+    assert sending.wait() == code
+    records = read_all(stage.bootstrap, name)
+    sent = [msgspec.json.decode(record.value or b"")["claim"]["number"] for record in records]
+    if code:
+        assert "claim 1 of those sent has" in sending.log
+        assert "max.message.bytes" in sending.log
+        assert not sent
+    else:
+        assert sent == [event["claim"]["number"] for event in EVENTS[:100]]
 
 
 def test_claims_are_sent_and_scored_under_the_contract_of_the_model(
