@@ -1,7 +1,8 @@
 """Checks of `doctor` on files: models, rules, keys and certificates."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,16 +10,16 @@ from consumer.dead_letters.encryption import read_keys
 from consumer.doctor.findings import Diagnosis, State, ok, tried, unknown, warning, wrong
 from consumer.errors import ModelRefusedError, SettingsError
 from consumer.memory.assembly import memory_secret
-from consumer.models.service import refuse_another_memory, rules_of, signature_check
-from consumer.models.shadow import SHADOW
+from consumer.models.service import rules_of, signature_check
+from consumer.models.shadow import refuse_beside
 from consumer.server.listen import tls
 from consumer.settings.settings import Remember, Settings
 from model.artifact.store import ArtifactError
 from model.history.keys import fingerprint
 from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError
+from model.scoring.scorer import Scorer
 
-SERVED: Final = "MODEL_DIR"
 EVERYBODY_READS: Final = 0o004
 OF_THE_CLIENT: Final = {
     "ssl.key.location": "KAFKA_SSL_KEY_LOCATION",
@@ -49,9 +50,7 @@ def files(settings: Settings) -> Iterator[Diagnosis]:
     if State.WRONG in {rules.state, key.state}:
         yield unknown("model", "not loaded", "fix RULES_FILE and MODEL_PUBLIC_KEY_FILE first")
     else:
-        yield _model(settings, "model", SERVED, settings.model_dir)
-        if settings.shadow_model_dir is not None:
-            yield _model(settings, "shadow model", "SHADOW_MODEL_DIR", settings.shadow_model_dir)
+        yield from _models(settings)
     yield from _loaded_keys(settings)
     for setting, path in secret_files(settings):
         yield judge_secret(look_at(setting, path))
@@ -70,17 +69,35 @@ def _signing(settings: Settings) -> str:
     return "none: models need not be signed" if file is None else f"{file}: models must be signed"
 
 
-def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagnosis:
-    def load() -> str:
+def _models(settings: Settings) -> Iterator[Diagnosis]:
+    load = cache(partial(_load, settings))
+    served, shadow = settings.model_dir, settings.shadow_model_dir
+    found = _model(settings, "model", f"MODEL_DIR={served}", lambda: load(served))
+    yield found
+    if shadow is None:
+        return
+    if found.state is State.WRONG:
+        yield unknown("shadow model", "not loaded", "fix MODEL_DIR first")
+        return
+
+    def challenger() -> Scorer:
+        refuse_beside(load(served), load(shadow))
+        return load(shadow)
+
+    yield _model(settings, "shadow model", f"SHADOW_MODEL_DIR={shadow}", challenger)
+
+
+def _load(settings: Settings, folder: Path) -> Scorer:
+    remembers = settings.memory is Remember.ON
+    return load_model(folder, rules_of(settings), signature_check(settings), remembers=remembers)
+
+
+def _model(settings: Settings, check: str, setting: str, load: Callable[[], Scorer]) -> Diagnosis:
+    def look() -> str:
         try:
-            remembers = settings.memory is Remember.ON
-            verify = signature_check(settings)
-            found = load_model(folder, rules_of(settings), verify, remembers=remembers)
-            if setting != SERVED and found.history is not None:
-                served = load_model(settings.model_dir, verify=verify, remembers=remembers)
-                refuse_another_memory(served, found, SHADOW)
+            found = load()
         except ArtifactError as error:
-            raise ModelRefusedError(f"{setting}={folder}: {error}") from error
+            raise ModelRefusedError(f"{setting}: {error}") from error
         except RuleError as error:
             raise SettingsError(str(error)) from error
         signed = "not required" if settings.model_public_key_file is None else "valid"
@@ -89,7 +106,7 @@ def _model(settings: Settings, check: str, setting: str, folder: Path) -> Diagno
             f"{len(found.features)} features, golden examples as recorded, signature {signed}"
         )
 
-    return tried(check, load, "retrain, roll back, sign, or chmod o-w, as the message says")
+    return tried(check, look, "retrain, roll back, sign, or chmod o-w, as the message says")
 
 
 def _loaded_keys(settings: Settings) -> Iterator[Diagnosis]:

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,10 @@ from schemas.contract.model import Contract
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S: Final = 2.0
+GONE_S: Final = 30.0
+"""A model that is being replaced is back by then."""
+GONE_AGAIN_S: Final = 1_800.0
+"""How often it is reported that there is none: the alert looks back an hour."""
 WATCHED: Final = (MANIFEST_FILE, *(f for f in FILES if f != MANIFEST_FILE), SIGNATURE_FILE)
 COLLECT_EVERY: Final = 100_000
 """Net number of new objects before the collector looks for cycles (the default is 700)."""
@@ -101,6 +106,7 @@ class Models:
         control_share: float = 0.0,
         *,
         remembers: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Load the model.
 
@@ -112,6 +118,7 @@ class Models:
             control_share: share of all claims in the random control sample, 0 to 1.
             remembers: claims are scored with their histories if the model has history features;
                 otherwise such a model is rejected.
+            clock: in seconds; a model that is gone for long is reported.
 
         Raises:
             ModelRefusedError: it is missing, altered, created by other versions, or rejected.
@@ -123,6 +130,9 @@ class Models:
         self._verify = verify
         self._control_share = control_share
         self._remembers = remembers
+        self._clock = clock
+        self._gone_at: float | None = None
+        """When it is reported next that there is no model; None while there is one."""
         self._seen = self._identity()
         try:
             self._current = self._loaded()
@@ -147,16 +157,21 @@ class Models:
     def look(self) -> None:
         """Load the model that is in the folder now, unless it is the one seen last.
 
-        A rejected model is reported, and the current one keeps serving. One whose contract has
-        another name is rejected: see `refuse_another_line`.
+        A rejected model is reported, and the current one keeps serving; so is a folder that has had
+        none for `GONE_S`. One whose contract has another name is rejected: see
+        `refuse_another_line`.
         """
         found = self._identity()
-        if found is None or found == self._seen:
+        if found is None:
+            self._gone()
+            return
+        self._gone_at = None
+        if found == self._seen:
             return
         self._seen = found
         try:
             loaded = self._loaded()
-            refuse_another_line(self._current.contract, loaded.contract)
+            refuse_another_line(self._current.contract, loaded.contract, BACK)
             if self._remembers:
                 refuse_another_memory(self._current, loaded)
         except (ArtifactError, RuleError) as error:
@@ -171,6 +186,22 @@ class Models:
         scorer = load_model(self._folder, self._rules, self._verify, remembers=self._remembers)
         scorer.control_share = self._control_share
         return scorer
+
+    def _gone(self) -> None:
+        """There is no model, or it is being replaced: see `GONE_S`."""
+        now = self._clock()
+        if self._gone_at is None:
+            self._gone_at = now + GONE_S
+        elif now >= self._gone_at:
+            self._gone_at = now + GONE_AGAIN_S
+            self._metrics.models_refused.inc()
+            log.error(
+                "MODEL_DIR=%s: there is no model any more. %s %s stays in service, but no process "
+                "can start with this folder: put a model there, or promote one",
+                self._folder,
+                self._current.name,
+                self._current.version,
+            )
 
     def _watch(self, every_s: float) -> None:
         while not self._stopped.wait(every_s):
@@ -222,17 +253,26 @@ class Models:
         self._metrics.model_created_at.set(scorer.manifest.created_at.timestamp())
 
 
-def refuse_another_line(present: Contract, other: Contract) -> None:
-    """Check that a new model is for the claims that arrive here.
+BACK: Final = (
+    "put back a model of that contract, or restart this process to score claims of the other"
+)
+
+
+def refuse_another_line(present: Contract, other: Contract, remedy: str) -> None:
+    """Check that another model is for the claims that arrive here.
+
+    Args:
+        present: of the model in service.
+        other: of a new one, or one that scores beside it.
+        remedy: what to do if it is not.
 
     Raises:
-        ArtifactError: its contract has another name, so every claim might be refused from now on.
+        ArtifactError: its contract has another name, so it might refuse every claim.
     """
     own, its = present.about.name, other.about.name
     if its != own:
         raise ArtifactError(
-            f"its contract is {its!r}, and claims of {own!r} are scored here: put "
-            "back a model of that contract, or restart this process to score claims of the other"
+            f"its contract is {its!r}, and claims of {own!r} are scored here: {remedy}"
         )
 
 

@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from consumer.errors import ModelRefusedError
-from consumer.models.service import refuse_another_memory, signature_check
+from consumer.models.service import (
+    refuse_another_line,
+    refuse_another_memory,
+    signature_check,
+)
 from consumer.settings.settings import Remember, Settings
 from consumer.telemetry.metrics import Metrics
 from model.artifact.store import ArtifactError, Verify, anything
@@ -18,6 +22,8 @@ from model.scoring.load import load as load_model
 from model.scoring.rules import RuleError
 from model.scoring.scorer import Scorer
 from schemas.claim import Claim
+from schemas.contract.model import Contract
+from schemas.expressions.nodes import Kind
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +51,8 @@ class Shadow:
         metrics: Metrics,
         verify: Verify = anything,
         present: Scorer | None = None,
+        *,
+        remembers: bool = False,
     ) -> None:
         """Load the challenger.
 
@@ -52,17 +60,18 @@ class Shadow:
             folder: the artifact, or a link to it.
             metrics: where comparisons are counted.
             verify: may reject it; see `consumer.models.service.signature_check`.
-            present: the model in service, if claims are remembered for it; otherwise a challenger
-                that learnt from history is rejected.
+            present: the model in service, whose claims it scores.
+            remembers: claims are remembered for that model; otherwise a challenger that learnt from
+                history is rejected.
 
         Raises:
-            ModelRefusedError: it is missing, altered, created by other versions, not signed, or its
-                history is not that of the model in service.
+            ModelRefusedError: it is missing, altered, created by other versions, not signed, made
+                for other claims, or its history is not that of the model in service.
         """
         try:
-            self._scorer = load_model(folder, verify=verify, remembers=present is not None)
-            if present is not None and self.asks_for_history:
-                refuse_another_memory(present, self._scorer, SHADOW)
+            self._scorer = load_model(folder, verify=verify, remembers=remembers)
+            if present is not None:
+                refuse_beside(present, self._scorer)
         except (ArtifactError, RuleError) as error:
             raise ModelRefusedError(f"SHADOW_MODEL_DIR={folder}: {error}") from error
         self._metrics = metrics
@@ -113,6 +122,29 @@ class Shadow:
             self._metrics.shadow_agreement.labels(*labels).inc(count)
 
 
+def refuse_beside(present: Scorer, other: Scorer) -> None:
+    """Check that a challenger can score the claims of the model in service.
+
+    Raises:
+        ArtifactError: its contract has another name, what it learnt from is no field of these
+            claims or one of another type, or it needs something else remembered.
+    """
+    refuse_another_line(present.decoder.contract, other.decoder.contract, SHADOW)
+    theirs, its = _kinds(present.decoder.contract), _kinds(other.decoder.contract)
+    for name in filter(its.__contains__, other.features):
+        if theirs.get(name) != its[name]:
+            raise ArtifactError(
+                f"it learnt from {name}, which the contract of {present.name} {present.version} "
+                f"does not have, or not as {its[name]}: {SHADOW}"
+            )
+    if other.history is not None:
+        refuse_another_memory(present, other, SHADOW)
+
+
+def _kinds(contract: Contract) -> dict[str, Kind]:
+    return {name: contract.kind_of(name) for name in (*contract.fields, *contract.derived)}
+
+
 def shadow_of(settings: Settings, metrics: Metrics, present: Scorer) -> Shadow | None:
     """The challenger that SHADOW_MODEL_DIR names, if any; see `Shadow`.
 
@@ -121,10 +153,10 @@ def shadow_of(settings: Settings, metrics: Metrics, present: Scorer) -> Shadow |
     """
     if settings.shadow_model_dir is None:
         return None
-    remembers = settings.memory is Remember.ON
     return Shadow(
         settings.shadow_model_dir,
         metrics,
         signature_check(settings),
-        present if remembers else None,
+        present,
+        remembers=settings.memory is Remember.ON,
     )

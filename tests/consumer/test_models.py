@@ -15,16 +15,18 @@ import pytest
 from consumer.__main__ import main
 from consumer.errors import ModelRefusedError, SettingsError
 from consumer.models.service import Models, rules_of, signature_check
-from consumer.models.shadow import Shadow
+from consumer.models.shadow import Shadow, refuse_beside
 from consumer.settings.settings import Settings
 from consumer.telemetry.metrics import Metrics
 from model.artifact.manifest import SplitPlan
+from model.artifact.store import ArtifactError
 from model.datasets.dataset import Dataset, load
 from model.releases.signing import private_key, sign
 from model.scoring.rules import Rules
 from model.training.train import train, write
 from schemas.claim import Claim
 from schemas.contract.parse import shipped
+from schemas.decoding.decoder import ClaimDecoder
 from tests.model.test_refusals import Raising, model_bytes, put
 from tests.model.test_signing import Keys, make_keys
 
@@ -134,6 +136,31 @@ def test_a_model_of_another_contract_is_refused_until_the_next_start(
     assert models.current().version == "2"
 
 
+@pytest.mark.parametrize("gone", ["dangling", "emptied", "circular"])
+def test_a_model_that_is_gone_is_reported_after_a_while_and_again(
+    served: Path, artifacts: Path, caplog: pytest.LogCaptureFixture, gone: str
+) -> None:
+    now, metrics = [0.0], Metrics()
+    models = Models(served, metrics, clock=lambda: now[0])
+    targets = {"dangling": Path("none"), "emptied": served.parent, "circular": Path("current")}
+    promote(served, targets[gone])
+
+    def refused_after(seconds: float) -> float | None:
+        now[0] += seconds
+        models.look()
+        return value(metrics, "fraud_scorer_models_refused_total")
+
+    assert [refused_after(seconds) for seconds in (0, 29, 1, 1_799, 1)] == [0, 0, 1, 1, 2]
+    assert "there is no model any more" in caplog.records[0].getMessage()
+    assert models.current().version == "1"
+    promote(served, artifacts / "2")
+    models.look()
+    assert models.current().version == "2"
+    # It is another one that is gone.
+    promote(served, targets[gone])
+    assert [refused_after(seconds) for seconds in (0, 29, 1)] == [2, 2, 3]
+
+
 def test_a_folder_in_the_midst_of_a_change_is_no_change(served: Path) -> None:
     models = Models(served, Metrics())
     served.unlink()
@@ -172,6 +199,35 @@ def test_a_shadow_that_raises_is_switched_off(artifacts: Path, dataset: Dataset)
     assert shadow.compare(unscorable, np.zeros(3), 0.5) is None
     assert shadow.compare(dataset.claims[:3], np.zeros(3), 0.5) is None, "not asked again"
     assert value(metrics, "fraud_scorer_shadow_failed") == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"name": "boats"}, "its contract is 'boats', and claims of 'auto' are scored here"),
+        ({"field": None}, "it learnt from claim_amount, which the contract of"),
+        ({"field": "boolean"}, "it learnt from claim_amount, which the contract of"),
+    ],
+)
+def test_a_shadow_for_other_claims_is_refused(
+    artifacts: Path, changed: dict[str, str | None], said: str
+) -> None:
+    present = Models(artifacts / "1", Metrics()).current()
+    other = Models(artifacts / "2", Metrics()).current()
+    refuse_beside(present, other)
+    own = present.decoder.contract
+    fields = dict(own.fields)
+    if "name" in changed:
+        about = msgspec.structs.replace(own.about, name=changed["name"])
+        other.decoder = ClaimDecoder(msgspec.structs.replace(own, about=about))
+    elif changed["field"] is None:
+        del fields["claim_amount"]
+    else:
+        fields["claim_amount"] = msgspec.structs.replace(fields["claim_amount"], kind="boolean")
+    present.decoder.contract = msgspec.structs.replace(own, fields=fields)
+    with pytest.raises(ArtifactError, match=said) as refused:
+        refuse_beside(present, other)
+    assert "SHADOW_MODEL_DIR" in str(refused.value)
 
 
 def test_rules_are_held_against_claims_beside_the_model(artifacts: Path, tmp_path: Path) -> None:

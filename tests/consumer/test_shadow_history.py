@@ -103,7 +103,7 @@ def scored(scorer: Scorer, *, beside: bool) -> Outcome:
 
 def compared(folder: Path, present: Scorer, outcome: Outcome) -> tuple[Metrics, Shadow]:
     metrics = Metrics()
-    shadow = Shadow(folder, metrics, present=present)
+    shadow = Shadow(folder, metrics, present=present, remembers=True)
     observer = Observer(metrics, shadow)
     seen = observer.measure(outcome, present)
     count = len(outcome.claims)
