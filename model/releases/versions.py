@@ -21,7 +21,7 @@ from model.releases.lock import LIMIT_S, LockedError, alone
 from model.releases.promotions import LOG, Promotion, history, settled, turn, way_back
 from model.releases.remembering import memory_needed
 from model.releases.strength import compared
-from model.releases.terms import STRICT, Terms, contract_changes, narrower, refuse
+from model.releases.terms import STRICT, Terms, contract_changes, narrower, refuse, unsigned
 from model.scoring.load import load as load_model
 
 CURRENT: Final = "current"
@@ -173,7 +173,8 @@ def promote(
         needed = memory_needed(root / CURRENT, version, manifest, contract)
         if needed is not None:
             say(needed)
-        refuse(version, doubts, changes, terms)
+        again = f"python -m model promote {version} --root {root}"
+        refuse(version, doubts, changes, terms, unsigned(root / CURRENT, version, folder, again))
         if own != version:
             _copy(folder, root / own)
         entry = Promotion(
@@ -214,6 +215,11 @@ def rollback(root: Path, now: dt.datetime, say: Say = _silent) -> Promotion:
         version = former[-1]
         folder = _former(root, version)
         scorer = load_model(folder, remembers=True)
+        lacking = unsigned(
+            root / CURRENT, version, folder, f"python -m model rollback --root {root}"
+        )
+        if lacking is not None:
+            raise ArtifactError(lacking)
         contract = scorer.decoder.contract
         changes = contract_changes(root / CURRENT, contract)
         if changes:
