@@ -154,6 +154,7 @@ def promote(
     folder = _folder(root, version)
     own = alone_as(version)
     with _alone(root, limit_s):
+        log = settled(root, in_service(root))
         if in_service(root) == own:
             raise ArtifactError(f"{own} is already in service")
         if own != version and (root / own).exists():
@@ -161,7 +162,6 @@ def promote(
                 f"{root / own} exists: promote {own}, or train again with another --output"
             )
         present = _present(root)
-        log = settled(root, in_service(root))
         load_model(folder, remembers=True, prove=True)  # golden examples have their histories
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts

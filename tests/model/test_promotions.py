@@ -289,6 +289,10 @@ def test_a_promotion_that_was_killed_counts_if_its_model_is_in_service(root: Pat
     killed(root, at, "gb")
     turned = at == "promotions.jsonl"
     assert in_service(root) == ("gb" if turned else "v2")
+    if turned:
+        with pytest.raises(ArtifactError, match="gb is already in service"):
+            promote(root, "gb", NOW)
+        assert approver_of(root / "gb") == "A. Reviewer"
     promote_all(root, "v3")
     assert [e.version for e in history(root)] == ["v1", "v2", *["gb"] * turned, "v3"]
     assert approver_of(root / "gb") == ("A. Reviewer" if turned else None)
