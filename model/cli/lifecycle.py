@@ -87,7 +87,8 @@ def card(options: argparse.Namespace) -> None:
     folder = options.model.resolve()
     manifest = read_manifest(folder)
     contract = read_contract(folder, manifest)
-    found = card_of(manifest, contract, read_evaluation(folder), versions.approver_of(folder))
+    approver = versions.approver_of(options.model)
+    found = card_of(manifest, contract, read_evaluation(folder), approver)
     encoded = msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
     sys.stdout.write(encoded if options.json else markdown(found))
 

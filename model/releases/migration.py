@@ -16,13 +16,13 @@ from model.artifact.store import (
     described,
     format_of,
     pickled,
-    refuse_foreign,
     save,
     unpickled,
     verified,
 )
 from model.compiled.fitted import difference, plain_pipeline
 from model.compiled.plain import encoded
+from model.releases.placing import place
 from model.releases.signing import SIGNATURE_FILE, sign, signed_by
 from model.scoring.load import PRESENT, Format, golden_codes, load
 from schemas.contract.model import Contract
@@ -49,7 +49,8 @@ def migrate(
 
     Args:
         folder: the artifact; it is left as it is.
-        output: folder of the new artifact; one that exists is replaced.
+        output: folder of the new artifact; one that exists is replaced, unless it is or was in
+            service.
         documents: returns the files for people.
         key: signs the new artifact; a signature of the former one must be valid under it.
 
@@ -61,7 +62,10 @@ def migrate(
     """
     if output.resolve() == folder.resolve():
         raise ArtifactError(f"{output} is the model itself: choose another folder, and keep it")
-    refuse_foreign(output)
+    if place(output).in_service:
+        raise ArtifactError(
+            f"{output} is the model in service: save the new one in another folder, then promote it"
+        )
     form = _form(folder)
     scorer = load(folder, verify=_signature(folder, key), form=form, remembers=True)
     old = verified(folder.resolve(), scorer.manifest)

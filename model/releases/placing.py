@@ -1,14 +1,15 @@
 """Where a new model is saved: never over the one in service, or over one to roll back to."""
 
 import datetime as dt
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from model.artifact import store as artifact
 from model.artifact.store import ArtifactError
 from model.releases import versions
-from model.releases.signing import SIGNATURE_FILE
-from model.releases.versions import CURRENT, Promotion, Say, alone_as, is_name
+from model.releases.promotions import Promotion, history
+from model.releases.versions import CURRENT, Say, alone_as, is_name
 
 
 class NamedFolder(NamedTuple):
@@ -32,22 +33,21 @@ def place(output: Path, version: str = "") -> NamedFolder:
 
     Raises:
         ArtifactError: the folder is something else, a link to a model elsewhere, or a version that
-            was in service and can be rolled back to; or the version exists.
+            is or was in service and can be rolled back to; or the version exists.
     """
-    root = output.parent
     if _serves(output):
         found = NamedFolder(output, in_service=True)
         if version:
             refuse_existing(found.folder(version))
         return found
     artifact.refuse_foreign(output)
-    if output.exists() and any(
-        output.name in (entry.version, entry.replaced) for entry in versions.history(root)
-    ):
-        raise ArtifactError(
-            f"{output} was in service, and rollback may go back to it: save the new model in "
-            "another folder"
-        )
+    own = output.absolute()
+    for root in own.parents[:2]:  # it may be one of several models in a folder of a root
+        if output.exists() and own.resolve() in _served(root):
+            raise ArtifactError(
+                f"{output} is or was in service, and rollback may go back to it: save the new "
+                "model in another folder"
+            )
     return NamedFolder(output, in_service=False)
 
 
@@ -65,11 +65,20 @@ def version_of(output: Path, *, one_of_several: bool = False) -> str:
     name = own.name
     if one_of_several:
         name, root = alone_as(f"{root.name}/{name}"), root.parent
-    former = {v for entry in versions.history(root) for v in (entry.version, entry.replaced)}
-    used = name in former or any(
+    used = name in _named(root) or any(
         (folder / artifact.MANIFEST_FILE).exists() for folder in (own, root / name)
     )
     return "" if used or not is_name(name) else name
+
+
+def _named(root: Path) -> set[str]:
+    """What the log of a folder names: all that was put into service there, or replaced."""
+    return {v for entry in history(root) for v in (entry.version, entry.replaced) if v is not None}
+
+
+def _served(root: Path) -> set[Path]:
+    """The folders of all that is or was in service there; a version may be a link to one."""
+    return {Path(os.path.realpath(root / name)) for name in (CURRENT, *_named(root))}
 
 
 def _serves(output: Path) -> bool:
@@ -98,14 +107,6 @@ def put_into_service(folder: Path, now: dt.datetime, say: Say) -> Promotion:
         say: gets what a person should know before the model is put into service.
 
     Raises:
-        ArtifactError: it is not promoted, as in `versions.promote`, or because the model in service
-            is signed and this one is not; it stays where it was saved.
+        ArtifactError: it is not promoted, as in `versions.promote`; it stays where it was saved.
     """
-    root = folder.parent
-    if (root / CURRENT / SIGNATURE_FILE).exists():
-        raise ArtifactError(
-            f"{folder} is not put into service yet, because the present model is signed: "
-            f"python -m model sign --model {folder} --key FILE, then "
-            f"python -m model promote {folder.name} --root {root}"
-        )
-    return versions.promote(root, folder.name, now, say=say)
+    return versions.promote(folder.parent, folder.name, now, say=say)

@@ -25,6 +25,7 @@ def compared(current: Path, version: str, new: Manifest) -> str | None:
     if not os.path.lexists(current):
         return None
     folder = current.resolve()
+    called = folder.name if folder.parent == current.parent.resolve() else folder
     try:
         _, present = described(folder, format_of(folder))
     except ArtifactError as error:
@@ -32,14 +33,14 @@ def compared(current: Path, version: str, new: Manifest) -> str | None:
     both = _both(new.metrics, present.metrics)
     if not _on_same_claims(new, present):
         return (
-            f"{version} cannot be compared with {folder.name}, which is in service: they were not "
+            f"{version} cannot be compared with {called}, which is in service: they were not "
             f"tested on the same claims ({both}). "
             f"python -m model compare {folder} {current.parent / version} --data FILE does so on "
             "claims that neither was trained on"
         )
     if not _weaker(new.metrics, present.metrics):
         return None
-    return f"{version} is weaker than {folder.name}, which is in service: on the same claims {both}"
+    return f"{version} is weaker than {called}, which is in service: on the same claims {both}"
 
 
 def _on_same_claims(one: Manifest, other: Manifest) -> bool:

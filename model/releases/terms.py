@@ -1,4 +1,4 @@
-"""What keeps a loadable model out of service until a person accepts it."""
+"""What keeps a loadable model out of service until a person accepts it, or signs it."""
 
 import os
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from model.artifact.store import ArtifactError, described, format_of, read_contract
+from model.releases.signing import SIGNATURE_FILE
 from schemas.contract.model import Contract
 from schemas.narrowing import narrowing
 
@@ -49,13 +50,50 @@ def contract_changes(current: Path, new: Contract) -> tuple[str, ...]:
     return narrowing(present, new)
 
 
-def refuse(version: str, doubts: Sequence[str], changes: Sequence[str], terms: Terms) -> None:
-    """Check that the terms cover a promotion.
+def unsigned(current: Path, version: str, folder: Path, again: str) -> str | None:
+    """Why a model may not follow the one in service: that is signed, and this one is not.
+
+    No terms cover it: processes with MODEL_PUBLIC_KEY_FILE would refuse the model. They also check
+    whether a signature is valid, as they have the key.
+
+    Args:
+        current: the folder in service, or the link to it.
+        version: what the other model is called.
+        folder: where it is.
+        again: the command to repeat once it is signed.
+
+    Returns:
+        None if it may.
+    """
+    if (folder / SIGNATURE_FILE).exists() or not (current / SIGNATURE_FILE).exists():
+        return None
+    return (
+        f"{version} is not put into service yet, because the present model is signed and {version} "
+        f"is not: python -m model sign --model {folder} --key FILE, then {again}"
+    )
+
+
+def refuse(
+    version: str,
+    doubts: Sequence[str],
+    changes: Sequence[str],
+    terms: Terms,
+    unsigned_now: str | None = None,
+) -> None:
+    """Check that a promotion lacks nothing.
+
+    Args:
+        version: what is promoted.
+        doubts: of its figures.
+        changes: what it may refuse that the present one takes.
+        terms: what a person accepts of these.
+        unsigned_now: what `unsigned` says.
 
     Raises:
-        ArtifactError: they do not; the message lists everything that they lack.
+        ArtifactError: the terms do not cover it, or it has to be signed first; the message lists
+            everything that is lacking.
     """
-    lacking = []
+    lacking = [] if unsigned_now is None else [unsigned_now]
     if doubts and terms.despite is None:
         lacking.append(_doubtful(version, doubts))
     if changes and not terms.contract_change:

@@ -3,31 +3,28 @@
 ``ROOT/<version>/`` are artifacts, ``ROOT/current`` links to the one in service, and
 ``ROOT/promotions.jsonl`` records which version followed which. The link is switched atomically, so
 that a reader sees the old version or the new one; only one process changes link and log at a time.
+A version may itself be a link to an artifact elsewhere.
 """
 
 import datetime as dt
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import msgspec
-
 from model.artifact import store as artifact
 from model.artifact.manifest import Manifest
 from model.artifact.store import ArtifactError
-from model.files.trusted import FileError, decode, read
-from model.files.writing import write
 from model.releases.lock import LIMIT_S, LockedError, alone
+from model.releases.promotions import LOG, Promotion, history, settled, turn, way_back
 from model.releases.remembering import memory_needed
 from model.releases.strength import compared
-from model.releases.terms import STRICT, Terms, contract_changes, narrower, refuse
+from model.releases.terms import STRICT, Terms, contract_changes, narrower, refuse, unsigned
 from model.scoring.load import load as load_model
 
 CURRENT: Final = "current"
-LOG: Final = "promotions.jsonl"
 _LONGEST_NAME: Final = 200
 """Bytes; file systems allow 255, and a name gets a prefix while it is being written."""
 
@@ -46,7 +43,10 @@ class Version(NamedTuple):
     manifest: Manifest
     current: bool
     name: str
-    """What `promote` calls it: its folder, or NAME/ALGORITHM for one of several in a folder."""
+    """What `promote` calls it: its folder, or NAME/ALGORITHM for one of several in a folder.
+
+    The path of a model outside of the folder, if that is in service.
+    """
 
 
 class Listing(NamedTuple):
@@ -56,22 +56,6 @@ class Listing(NamedTuple):
     """Oldest first."""
     damaged: list[str]
     """Those that cannot be read, each with its path and the reason."""
-
-
-class Promotion(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the log: the version put into service, and the one it replaced."""
-
-    at: dt.datetime
-    version: str
-    replaced: str | None
-    rollback: bool = False
-    approver: str | None = None
-    despite: str | None = None
-    """Why it was put into service despite the doubts in its manifest."""
-    doubts: tuple[str, ...] = ()
-    """Those doubts."""
-    contract_changes: tuple[str, ...] = ()
-    """What it may refuse that the version before it took, if a person accepted that."""
 
 
 def listed(root: Path) -> Listing:
@@ -84,20 +68,24 @@ def listed(root: Path) -> Listing:
     if not root.is_dir():
         raise ArtifactError(f"{root} is not a folder")
     current = in_service(root)
+    found: dict[str, Path] = {}
     versions, damaged = [], []
     if current is not None and not (root / CURRENT).exists():
         damaged.append(f"{root / CURRENT} refers to {current}, which does not exist")
+    elif current is not None and Path(current).is_absolute():
+        found[current] = Path(current)
     for folder in sorted(root.iterdir()):
-        if folder.name.startswith(".") or folder.is_symlink() or not folder.is_dir():
+        if folder.name.startswith(".") or not folder.is_dir() or _is_current(root, folder):
             continue
         for one in (folder,) if artifact.is_meant_as_one(folder) else several(folder):
-            try:
-                manifest = artifact.read_manifest(one)
-            except ArtifactError as error:
-                damaged.append(str(error))
-            else:
-                name = one.relative_to(root).as_posix()
-                versions.append(Version(one, manifest, name == current, name))
+            found[one.relative_to(root).as_posix()] = one
+    for name, folder in found.items():
+        try:
+            manifest = artifact.read_manifest(folder)
+        except ArtifactError as error:
+            damaged.append(str(error))
+        else:
+            versions.append(Version(folder, manifest, name == current, name))
     return Listing(sorted(versions, key=lambda v: (v.manifest.created_at, v.folder.name)), damaged)
 
 
@@ -106,7 +94,7 @@ def several(folder: Path) -> list[Path]:
     return [
         found.parent
         for found in sorted(folder.glob(f"*/{artifact.MANIFEST_FILE}"))
-        if not found.parent.is_symlink() and is_name(found.parent.name)
+        if is_name(found.parent.name)
     ]
 
 
@@ -116,11 +104,21 @@ def alone_as(name: str) -> str:
 
 
 def in_service(root: Path) -> str | None:
-    """Name of the version that `current` refers to; None if there is none."""
+    """The version that `current` refers to.
+
+    Returns:
+        Its name; ``current`` if that is a folder; the absolute path of a model that is no version
+        of this folder; None if there is no `current`.
+    """
     link = root / CURRENT
-    if link.is_symlink():
-        return link.readlink().name
-    return CURRENT if link.is_dir() else None
+    if not link.is_symlink():
+        return CURRENT if link.is_dir() else None
+    own = _real(root)
+    target = own / link.readlink()
+    # The version may be a link itself: it is called by its own name.
+    place = _real(target.parent) / target.name
+    name = place.relative_to(own).as_posix() if place.is_relative_to(own) else ""
+    return name if _may_be_promoted(name) else str(_real(target))
 
 
 def promote(
@@ -134,7 +132,8 @@ def promote(
 ) -> Promotion:
     """Put a version into service, after loading it completely.
 
-    A ``current`` that is itself an artifact, not a link, is kept as a separate version. Waits at
+    A ``current`` that is itself an artifact, not a link, is kept as a separate version. After a
+    signed model, an unsigned one is refused, whatever the terms: it only has to be signed. Waits at
     most `limit_s` seconds for another promotion. One of several models in a folder, NAME/ALGORITHM,
     is copied to a version NAME-ALGORITHM of its own.
 
@@ -148,19 +147,21 @@ def promote(
         say: gets what a person should know before the model is put into service.
 
     Raises:
-        ArtifactError: no such version, it cannot be loaded, or the terms do not cover its doubts or
-            the changes of its contract; the one in service stays.
+        ArtifactError: no such version, it cannot be loaded, it is not signed as the present one
+            is, or the terms do not cover its doubts or the changes of its contract; the one in
+            service stays.
     """
     folder = _folder(root, version)
     own = alone_as(version)
     with _alone(root, limit_s):
+        log = settled(root, in_service(root))
         if in_service(root) == own:
             raise ArtifactError(f"{own} is already in service")
         if own != version and (root / own).exists():
             raise ArtifactError(
                 f"{root / own} exists: promote {own}, or train again with another --output"
             )
-        log = history(root)
+        present = _present(root)
         load_model(folder, remembers=True, prove=True)  # golden examples have their histories
         manifest = artifact.read_manifest(folder)
         doubts = manifest.doubts
@@ -172,25 +173,27 @@ def promote(
         needed = memory_needed(root / CURRENT, version, manifest, contract)
         if needed is not None:
             say(needed)
-        refuse(version, doubts, changes, terms)
+        again = f"python -m model promote {version} --root {root}"
+        refuse(version, doubts, changes, terms, unsigned(root / CURRENT, version, folder, again))
         if own != version:
             _copy(folder, root / own)
         entry = Promotion(
             at=now,
             version=own,
-            replaced=_keep(root),
+            replaced=present,
             approver=approver,
             despite=terms.despite if doubts else None,
             doubts=doubts,
             contract_changes=changes,
         )
-        return _turn(root, log, entry)
+        return turn(root / CURRENT, log, entry)
 
 
 def rollback(root: Path, now: dt.datetime, say: Say = _silent) -> Promotion:
-    """Put back into service the version that the current one replaced.
+    """Put back into service what was there before the present model; see `way_back`.
 
-    It is never refused for its contract: it is the way out of a promotion that went wrong.
+    It is never refused for its contract: it is the way out of a promotion that went wrong. A
+    ``current`` that is itself an artifact is kept, as by `promote`.
 
     Args:
         root: folder of the versions.
@@ -198,15 +201,25 @@ def rollback(root: Path, now: dt.datetime, say: Say = _silent) -> Promotion:
         say: gets what the version may refuse that the present one takes, before it is put back.
 
     Raises:
-        ArtifactError: there is none, or it cannot be loaded.
+        ArtifactError: there is none, it cannot be loaded, is outside of the folder, or is not
+            signed as the present one is; the one in service stays.
     """
     with _alone(root):
-        log = history(root)
-        standing = _standing(root, log)
-        if len(standing) < 2:
-            raise ArtifactError(f"{root / LOG} records no earlier version to go back to")
-        version = standing[-2]
-        scorer = load_model(_folder(root, version), remembers=True)
+        present = _present(root)
+        log = settled(root, in_service(root))
+        former = way_back(root, log, present)
+        if not former:
+            raise ArtifactError(
+                f"{root / LOG} records no earlier version to go back to: promote one by name"
+            )
+        version = former[-1]
+        folder = _former(root, version)
+        scorer = load_model(folder, remembers=True)
+        lacking = unsigned(
+            root / CURRENT, version, folder, f"python -m model rollback --root {root}"
+        )
+        if lacking is not None:
+            raise ArtifactError(lacking)
         contract = scorer.decoder.contract
         changes = contract_changes(root / CURRENT, contract)
         if changes:
@@ -217,36 +230,11 @@ def rollback(root: Path, now: dt.datetime, say: Say = _silent) -> Promotion:
         entry = Promotion(
             at=now,
             version=version,
-            replaced=standing[-1],
+            replaced=present,
             rollback=True,
             contract_changes=changes,
         )
-        return _turn(root, log, entry)
-
-
-def history(root: Path) -> list[Promotion]:
-    """The log, oldest first; empty before the first promotion.
-
-    Raises:
-        ArtifactError: it cannot be read.
-    """
-    path = root / LOG
-    if not path.exists():
-        return []
-    try:
-        lines = read(path).splitlines()
-    except FileError as error:
-        raise ArtifactError(f"cannot read {path}: {error}") from error
-    return [_entry(path, number, line) for number, line in enumerate(lines, start=1)]
-
-
-def _entry(path: Path, number: int, line: bytes) -> Promotion:
-    try:
-        return decode(line, Promotion)
-    except FileError as error:
-        raise ArtifactError(
-            f"{path}, line {number}: not the record of a promotion: {error}; correct or remove it"
-        ) from error
+        return turn(root / CURRENT, log, entry)
 
 
 def said(root: Path, done: Promotion) -> str:
@@ -261,23 +249,62 @@ def is_name(version: str) -> bool:
     return plain and version not in ("", CURRENT, LOG) and not version.startswith(".")
 
 
-def _folder(root: Path, version: str) -> Path:
+def _may_be_promoted(version: str) -> bool:
+    """True of a name, and of NAME/ALGORITHM."""
     parts = version.split("/")
+    return len(parts) <= 2 and all(map(is_name, parts))
+
+
+def _folder(root: Path, version: str) -> Path:
     folder = root / version
-    if not all(map(is_name, parts)) or len(parts) > 2 or not folder.is_dir():
+    if not _may_be_promoted(version) or not folder.is_dir():
         raise ArtifactError(f"{root} has no version {version!r}")
-    if len(parts) == 1 and not artifact.is_meant_as_one(folder) and (found := several(folder)):
+    if "/" not in version and _is_current(root, folder):
+        raise ArtifactError(
+            f"{folder} is a link that leads to {root / CURRENT}, which would then lead to itself: "
+            "promote the version by its own name"
+        )
+    if "/" not in version and not artifact.is_meant_as_one(folder) and (found := several(folder)):
         names = ", ".join(f"{version}/{one.name}" for one in found)
         raise ArtifactError(f"{folder} contains several models: promote one of {names}")
     return folder
 
 
+def _former(root: Path, version: str) -> Path:
+    if Path(version).is_absolute():
+        raise ArtifactError(
+            f"{version} was in service before, which is not a version in {root}: "
+            f"ln -sfn {version} {root / CURRENT} puts it back, or promote a version by name"
+        )
+    return _folder(root, version)
+
+
+def _is_current(root: Path, folder: Path) -> bool:
+    """True if this is the link `current`, or one that leads there."""
+    current = _real(root) / CURRENT
+    while folder.is_symlink():
+        if _real(folder.parent) / folder.name == current:
+            return True
+        folder = _real(folder.parent) / folder.readlink()
+        if any(_real(place.parent) / place.name == current for place in folder.parents):
+            return True
+    return False
+
+
+def _real(path: Path) -> Path:
+    """The path without links; unlike `Path.resolve`, also of links that lead to themselves."""
+    return Path(os.path.realpath(path))
+
+
 def _copy(folder: Path, to: Path) -> None:
     """Copy the artifact to another name, whole or not at all."""
-    made = to.parent / f".{to.name}-{os.getpid()}"
-    shutil.rmtree(made, ignore_errors=True)  # of a process with this id that was killed
-    shutil.copytree(folder, made)
-    made.rename(to)
+    made = to.parent / f".{to.name}.new"
+    try:
+        shutil.rmtree(made, ignore_errors=True)  # of a process that was killed
+        shutil.copytree(folder, made)
+        made.rename(to)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
@@ -292,64 +319,43 @@ def _alone(root: Path, limit_s: float = LIMIT_S) -> Iterator[None]:
 
 
 def approver_of(folder: Path) -> str | None:
-    """The person who put this artifact into service, if the log next to it says so."""
-    entries = [e for e in history(folder.parent) if e.version == folder.name and e.approver]
-    return entries[-1].approver if entries else None
+    """The person who put this artifact into service, if the log next to it says so.
 
-
-def _standing(root: Path, log: Sequence[Promotion]) -> list[str]:
-    """The versions as a stack: a rollback removes the topmost one."""
-    standing: list[str] = []
-    for number, entry in enumerate(log, start=1):
-        if entry.rollback:
-            if not standing:
-                raise ArtifactError(
-                    f"{root / LOG}, line {number}: there is no promotion to roll back; "
-                    "promote a version by name instead"
-                )
-            standing.pop()
-            continue
-        if standing and standing[-1] == entry.version:
-            continue  # promoted again: see `_turn`
-        if not standing and entry.replaced is not None:
-            standing.append(entry.replaced)
-        standing.append(entry.version)
-    return standing
-
-
-def _turn(root: Path, log: Sequence[Promotion], entry: Promotion) -> Promotion:
-    """Put the log in place, then switch the link; each is replaced atomically.
-
-    If killed in between, the log records a promotion that did not happen: promoting again
-    completes it, rolling back undoes it.
+    Args:
+        folder: the artifact, or a link to it; the log may be next to either.
     """
-    link, lines = root / f".{CURRENT}-{os.getpid()}", root / f".{LOG}-{os.getpid()}"
-    write(lines, b"".join(msgspec.json.encode(e) + b"\n" for e in (*log, entry)))
-    link.unlink(missing_ok=True)  # of a process with this id that was killed
-    link.symlink_to(entry.version)
-    lines.replace(root / LOG)
-    link.replace(root / CURRENT)
-    return entry
+    for place in (folder.absolute(), _real(folder)):
+        name = in_service(place.parent) if place.name == CURRENT else place.name
+        found = [e.approver for e in history(place.parent) if e.version == name and e.approver]
+        if found:
+            return found[-1]
+    return None
 
 
-def _keep(root: Path) -> str | None:
-    """The version in service; a ``current`` folder is renamed to its version and linked."""
+def _present(root: Path) -> str | None:
+    """What is in service; of a ``current`` folder the name under which it will be kept.
+
+    Raises:
+        ArtifactError: ``current`` cannot be kept.
+    """
     folder = root / CURRENT
-    if folder.is_symlink() or not folder.is_dir():
+    if folder.is_symlink() or not os.path.lexists(folder):
         return in_service(root)
-    version = artifact.described(folder, artifact.format_of(folder))[1].version
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} is a file, not a link: move it away")
+    try:
+        version = artifact.described(folder, artifact.format_of(folder))[1].version
+    except ArtifactError as error:
+        raise ArtifactError(
+            f"{folder} is a folder, not a link, and cannot be kept as a version: move it away: "
+            f"{error}"
+        ) from error
     if not is_name(version):
         raise ArtifactError(
             f"{folder} is a folder, not a link, and its version {version!r} cannot be used as a "
             "folder name: move it away"
         )
     kept = root / version
-    if kept.exists():
+    if os.path.lexists(kept):
         raise ArtifactError(f"{folder} is a folder, not a link, and {kept} exists: move one away")
-    try:
-        folder.rename(kept)
-        folder.symlink_to(kept.name)
-    finally:
-        if not folder.is_symlink() and kept.exists():
-            kept.rename(folder)  # interrupted in between: processes that start find their model
-    return kept.name
+    return version

@@ -14,8 +14,8 @@ from model.artifact.store import ArtifactError, read_manifest
 from model.files.permissions import HAS_MODES
 from model.files.trusted import FileError, decode, read, read_trusted
 from model.files.writing import write
+from model.releases.promotions import history
 from model.releases.signing import private_key, public_key
-from model.releases.versions import history
 from model.reports.documents import read_evaluation
 from model.scoring.load import load
 from model.scoring.rules import load as load_rules

@@ -28,6 +28,7 @@ from model.artifact.store import (
 from model.families.estimators import ALGORITHMS
 from model.releases.migration import migrate
 from model.releases.signing import SIGNATURE_FILE, private_key, public_key, sign, signed_by
+from model.releases.versions import promote
 from model.scoring.load import load
 from model.training.train import Trained, train, write
 from tests.harness.audit import before
@@ -168,6 +169,26 @@ def test_where_it_may_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     with pytest.raises(ArtifactError, match="not an artifact"):
         migrate(folder, tmp_path / "other", without_documents)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("1", "is or was in service, and rollback may go back to it"),
+        ("2", "is the model in service: save the new one in another folder, then promote it"),
+        ("current", "is the model in service: save the new one in another folder"),
+    ],
+)
+def test_no_version_that_is_or_was_in_service_is_overwritten(
+    tmp_path: Path, output: str, said: str
+) -> None:
+    for version in ("1", "2"):
+        write(linear(), tmp_path / version, created_at=NOW, version=version)
+        promote(tmp_path, version, NOW)
+    with pytest.raises(ArtifactError, match=said):
+        migrate(former(tmp_path), tmp_path / output, without_documents)
+    assert load(tmp_path / "1").version == "1"
+    assert load(tmp_path / "current").version == "2"
 
 
 def test_a_present_one_needs_none(tmp_path: Path) -> None:

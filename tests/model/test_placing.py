@@ -89,9 +89,29 @@ def test_a_link_to_a_model_elsewhere_is_refused(tmp_path: Path) -> None:
 def test_an_unsigned_model_does_not_follow_a_signed_one(tmp_path: Path) -> None:
     (save(tmp_path, CURRENT, "1") / SIGNATURE_FILE).write_bytes(b"signed")
     new = save(tmp_path, "2", "2")
-    with pytest.raises(ArtifactError, match=r"not put into service yet.* is signed: .* sign "):
+    with pytest.raises(ArtifactError, match=r"not put into service yet.* is signed and .* sign "):
         put_into_service(new, NOW, print)
     assert load(tmp_path / CURRENT).version == "1"
+    assert not (tmp_path / CURRENT).is_symlink()
+
+
+def test_what_a_version_refers_to_is_not_overwritten_either(tmp_path: Path) -> None:
+    """A version may be a link, and `current` one of several models in a folder."""
+    save(tmp_path, "3", "3")
+    (tmp_path / "1").symlink_to(save(tmp_path, "here", "1").name)
+    promote(tmp_path, "1", NOW)
+    promote(tmp_path, "3", NOW)
+    save(tmp_path / "all", "a", "2")
+    save(tmp_path / "all", "b", "4")
+    (tmp_path / CURRENT).unlink()
+    (tmp_path / CURRENT).symlink_to("all/a")
+    for folder in (tmp_path / "here", tmp_path / "all" / "a"):
+        with pytest.raises(ArtifactError, match="is or was in service, and rollback may go back"):
+            place(folder)
+    assert not place(tmp_path / "all" / "b").in_service
+    promote(tmp_path, "3", NOW)
+    with pytest.raises(ArtifactError, match="is or was in service, and rollback may go back"):
+        place(tmp_path / "all" / "a")
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ import pytest
 from model.__main__ import main
 from model.artifact.manifest import SplitPlan
 from model.metrics import Report
+from model.releases.promotions import history
 from model.releases.terms import Terms
-from model.releases.versions import history, in_service, promote, rollback
+from model.releases.versions import in_service, promote, rollback
 from model.training.train import Trained, write
 from tests.model.examples import linear
 from tests.model.test_terms import narrower, save
@@ -66,6 +67,15 @@ def test_models_tested_on_other_claims_are_not_compared(kind: str, tmp_path: Pat
     assert said.startswith("v1: v2 cannot be compared with v1, which is in service: they were not ")
     assert "was 0.900" in said
     assert f"python -m model compare {tmp_path / 'v1'} {tmp_path / 'v2'} --data FILE" in said
+
+
+def test_a_model_elsewhere_is_named_by_its_path(tmp_path: Path) -> None:
+    """A version of the folder may have its name."""
+    with_figures(tmp_path / "other", "v2", roc_auc=0.8, average_precision=0.3)
+    with_figures(tmp_path / "root", "v2", roc_auc=0.7, average_precision=0.3)
+    (tmp_path / "root" / "current").symlink_to(tmp_path / "other" / "v2")
+    (said,) = said_of(tmp_path / "root", "v2")
+    assert f"v2 is weaker than {tmp_path / 'other' / 'v2'}, which is in service" in said
 
 
 def test_the_command_warns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,9 +6,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from model.__main__ import main
 from model.artifact.store import ArtifactError
+from model.releases.promotions import history
+from model.releases.signing import SIGNATURE_FILE
 from model.releases.terms import Terms
-from model.releases.versions import history, in_service, promote
+from model.releases.versions import in_service, promote
 from model.scoring.load import load
 from model.training.train import write
 from schemas.contract.model import Contract
@@ -100,3 +103,40 @@ def test_doubts_and_changes_are_listed_together(tmp_path: Path) -> None:
     for half in (Terms(despite="a pilot"), Terms(contract_change=True)):
         with pytest.raises(ArtifactError):
             promote(tmp_path, "v2", NOW, terms=half)
+
+
+@pytest.mark.parametrize("to", ["promote", "rollback"])
+def test_an_unsigned_model_does_not_follow_a_signed_one(
+    to: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in ("v1", "v2"):
+        save(tmp_path, version, doubts=(DOUBT,))
+    promote(tmp_path, "v1", NOW, terms=Terms(despite="a pilot"))
+    command = [to, "--root", str(tmp_path)]
+    if to == "promote":
+        other = "v2"
+        command += ["v2", "--despite", "a pilot", "--accept-contract-change"]
+        again = f"python -m model promote v2 --root {tmp_path}"
+    else:
+        other = "v1"
+        promote(tmp_path, "v2", NOW, terms=Terms(despite="a pilot"))
+        again = f"python -m model rollback --root {tmp_path}"
+    present, log = in_service(tmp_path), history(tmp_path)
+    (tmp_path / "current" / SIGNATURE_FILE).write_bytes(b"signed")
+    assert main(command) == 1
+    said = capsys.readouterr().err
+    assert f"{other} is not put into service yet, because the present model is signed" in said
+    assert f"python -m model sign --model {tmp_path / other} --key FILE, then {again}\n" in said
+    assert (in_service(tmp_path), history(tmp_path)) == (present, log)
+    (tmp_path / other / SIGNATURE_FILE).write_bytes(b"signed")
+    assert main(command) == 0
+    assert in_service(tmp_path) == other
+
+
+def test_signing_is_listed_with_everything_else_that_is_lacking(tmp_path: Path) -> None:
+    save(tmp_path, "v1")
+    save(tmp_path, "v2", doubts=(DOUBT,))
+    promote(tmp_path, "v1", NOW)
+    (tmp_path / "v1" / SIGNATURE_FILE).write_bytes(b"signed")
+    with pytest.raises(ArtifactError, match=r"(?s)is signed and v2 is not: .*--despite REASON"):
+        promote(tmp_path, "v2", NOW)

@@ -7,6 +7,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -15,17 +16,11 @@ import pytest
 from model.__main__ import main
 from model.artifact.store import ArtifactError
 from model.releases.lock import LOCK_FILE, alone
-from model.releases.versions import (
-    Promotion,
-    approver_of,
-    history,
-    in_service,
-    listed,
-    promote,
-    rollback,
-)
+from model.releases.promotions import Promotion, history
+from model.releases.versions import approver_of, in_service, listed, promote, rollback
 from model.scoring.load import load
 from model.training.train import write
+from tests.harness.audit import before
 from tests.model.examples import linear
 
 NOW = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
@@ -70,6 +65,58 @@ def test_rollback_goes_back_one_promotion_at_a_time(root: Path) -> None:
     promote(root, "v3", NOW)
     assert rollback(root, NOW).version == "v1"
     assert [entry.rollback for entry in history(root)] == [False] * 3 + [True] * 2 + [False, True]
+
+
+def test_a_version_that_is_a_link_is_listed_and_promoted(root: Path, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    (place / "all").mkdir(parents=True)
+    for link, target in ((place / "v1", root / "v1"), (place / "all" / "v2", root / "v2")):
+        link.symlink_to(target)
+    (place / "notes").symlink_to(tmp_path)
+    (place / "gone").symlink_to("nothing")
+    assert [v.name for v in listed(place).versions if not v.name.startswith("notes")] == [
+        "all/v2",
+        "v1",
+    ]
+    promote(place, "v1", NOW, "A. Reviewer")
+    assert [v.name for v in listed(place).versions if v.current] == ["v1"]
+    assert approver_of(place / "current") == approver_of(place / "v1") == "A. Reviewer"
+    promote(place, "all/v2", NOW)
+    assert [v.name for v in listed(place).versions if v.current] == ["all-v2"]
+    assert rollback(place, NOW).version == "v1"
+    assert load(place / "current").version == "v1"
+
+
+@pytest.mark.parametrize("target", ["current", "../root/current", "first"])
+def test_a_link_to_what_is_in_service_is_no_version(root: Path, target: str) -> None:
+    """Promoting it would make `current` a link to itself."""
+    place = root / "root"
+    place.mkdir()
+    (root / "v1").rename(place / "v1")
+    (root / "v2").rename(place / "v2")
+    promote(place, "v1", NOW)
+    (place / "first").symlink_to("current")
+    (place / "now").symlink_to(target)
+    assert [v.name for v in listed(place).versions] == ["v2", "v1"]
+    with pytest.raises(ArtifactError, match=r"now is a link that leads to .*by its own name"):
+        promote(place, "now", NOW)
+    assert in_service(place) == "v1"
+
+
+def test_a_copy_that_fails_is_not_left_behind(root: Path) -> None:
+    (root / "all").mkdir()
+    (root / "v2").rename(root / "all" / "v2")
+    full = OSError(28, "No space left on device")
+    with before("os.rename", failing(full)), pytest.raises(OSError, match="No space left"):
+        promote(root, "all/v2", NOW)
+    assert sorted(p.name for p in root.iterdir()) == ["all", "v1", "v3"]
+
+
+def failing(error: OSError) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
 
 
 def test_a_broken_version_is_not_promoted(root: Path) -> None:
@@ -166,9 +213,10 @@ def test_a_promotion_that_was_killed_before_the_link_was_turned(root: Path) -> N
 
 
 def test_what_a_killed_promotion_left_is_in_nobodys_way(root: Path) -> None:
-    (root / f".current-{os.getpid()}").symlink_to("v3")
+    (root / ".current.new").symlink_to("v3")
     assert promote(root, "v1", NOW).version == "v1"
     assert load(root / "current").version == "v1"
+    assert not (root / ".current.new").is_symlink()
 
 
 def test_a_model_is_not_saved_over_the_link_to_one(root: Path) -> None:
