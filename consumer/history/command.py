@@ -53,7 +53,11 @@ def forget(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
 def remember_file(settings: Settings, options: argparse.Namespace, stop: Stop) -> int:
     """Write the history of old claims in a file to the log."""
     contract = contract_of(options.contract, options.model)
-    done = remember(settings, contract, options.data, stop)
+    try:
+        done = remember(settings, contract, options.data, stop)
+    except StoppedError:
+        sys.stderr.write("stopped by a signal before anything was written\n")
+        return stop.code
     sys.stdout.write(
         f"{done.claims:,} claims and {done.findings:,} findings are in {settings.memory_topic}, "
         f"{done.rejected:,} rows rejected\n"
@@ -65,6 +69,11 @@ def remember_file(settings: Settings, options: argparse.Namespace, stop: Stop) -
     if done.undecided:
         sys.stderr.write(
             f"{done.undecided:,} labels were left out: they do not say when they were decided\n"
+        )
+    if done.early:
+        sys.stderr.write(
+            f"{done.early:,} labels were left out: their claims were reported less than "
+            f"{OUTCOME_DAYS} days ago, and the file does not say when they were decided\n"
         )
     if done.assumed and done.findings:
         sys.stderr.write(

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from consumer.history.asked import entity
 from model.cli.argument_types import whole
@@ -13,17 +13,38 @@ ALERTS: Final = 1_000
 CONTRACT: Final = "contract of the claims (that of the model in MODEL_DIR)"
 
 
+class _Once(argparse.Action):
+    """An option that may be given once: the last one would silently win."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Take the value.
+
+        Raises:
+            ArgumentError: there is one already.
+        """
+        if getattr(namespace, self.dest) is not None:
+            raise argparse.ArgumentError(self, "given twice: one claim, person or thing at a time")
+        setattr(namespace, self.dest, values)
+
+
 def add_entity_options(parser: argparse.ArgumentParser) -> argparse._MutuallyExclusiveGroup:
     """Whom `entity` and `forget` are about; returns the group, one of which must be given."""
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument(
         "--entity",
         type=entity,
+        action=_Once,
         metavar="KIND=VALUE",
         help="a person or thing, by a kind of the contract; --KIND VALUE is the same: "
         '--phone "+44 20 7946 0123"',
     )
-    who.add_argument("--claim", metavar="ID", help="a claim")
+    who.add_argument("--claim", action=_Once, metavar="ID", help="a claim")
     parser.add_argument("--contract", metavar="FILE|NAME", help=CONTRACT)
     return who
 

@@ -4,8 +4,10 @@ A row of a file always has the same keys, so remembering a file again changes no
 """
 
 import datetime as dt
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from hashlib import blake2b
 from itertools import islice
@@ -16,6 +18,7 @@ import numpy as np
 
 from consumer.batch.records import Record
 from consumer.errors import KafkaStoppedError, SettingsError
+from consumer.history.access.scan import BEGINNING, LogScan
 from consumer.history.access.writing import BY_KEY, LogChange, LogWriter
 from consumer.history.asked import secret_of
 from consumer.kafka.topics import WRITES, require_log, require_topics
@@ -26,12 +29,14 @@ from consumer.waiting import aloud
 from model.cli.terminal import counting, remark
 from model.features.facts import UNDATED, report_days
 from model.history.facts import DAY, at_start_of
+from model.history.keys import fingerprint
 from model.history.plan import OUTCOME_DAYS, refuse_without_entities
 from model.offline.rejected import RejectedRows
 from schemas.alert import Source
 from schemas.contract.model import Contract
 from schemas.contract.places import json_path
 from schemas.decoding.rows import CellFault
+from schemas.memory import RememberedClaim
 from schemas.tables.batches import Rejected
 from schemas.tables.claims import ReadRow, open_claims
 from schemas.tables.rows import TableError
@@ -49,6 +54,8 @@ class RememberedFile(NamedTuple):
     """Claims with no known report date: they have no history and are part of none."""
     undecided: int
     """Labels with no known decision date, in a file where others have one."""
+    early: int
+    """Labels that are assumed to become known later than today: what is found until then counts."""
     assumed: bool
     """Whether findings are dated by the report of their claims, as the file does not date them."""
     rejected: int
@@ -57,7 +64,8 @@ class RememberedFile(NamedTuple):
 
 def source_of(data: Path, row: int) -> Source:
     """The source of a fact stated in a row of a file: no topic has a colon in its name."""
-    return Source(f"file:{blake2b(data.name.encode(), digest_size=8).hexdigest()}", 0, row)
+    name = os.fsencode(data.name)  # which need not be UTF-8
+    return Source(f"file:{blake2b(name, digest_size=8).hexdigest()}", 0, row)
 
 
 def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> RememberedFile:
@@ -70,19 +78,23 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
         stop: ends it between two transactions.
 
     Raises:
-        SettingsError: no key; the file cannot be read, or lacks a column; or the contract names
-            nobody, or does not say when claims are reported.
+        SettingsError: no key, or another than the topic's; the file cannot be read, or lacks a
+            column; or the contract names nobody, or does not say when claims are reported.
         KafkaStoppedError: Kafka does not answer or refuses; it says how many are remembered.
     """
     _refuse_without(contract)
-    notes = NoteTaker(contract, secret_of(settings))
+    secret = secret_of(settings)
+    notes = NoteTaker(contract, secret)
     with aloud(settings):
         require_topics(settings, {settings.memory_topic: WRITES})
         require_log(settings)
+    stop.gracefully()
+    _refuse_another_key(settings, fingerprint(secret), stop)
+    with aloud(settings):
         writer = LogWriter(settings, "remember")
     stop.gracefully(unknown=writer.unknown)
     today = dt.datetime.now(dt.UTC).date()
-    done = RememberedFile(0, 0, 0, 0, assumed=False, rejected=0, stopped=False)
+    done = RememberedFile(0, 0, 0, 0, 0, assumed=False, rejected=0, stopped=False)
     try:
         done = done._replace(assumed=not _states_when(data, contract, stop))
         with open_claims(data, contract) as file, counting() as shown:
@@ -94,7 +106,7 @@ def remember(settings: Settings, contract: Contract, data: Path, stop: Stop) -> 
                 if not rows:
                     break
                 good = _good(rows, contract, refused, tell, today)
-                records, done = _records(good, contract, notes, data, done)
+                records, done = _records(good, contract, notes, data, done, today)
                 writer.write(LogChange(BY_KEY, key, value) for key, value, *_ in records)
                 shown.update(task, description=f"{done.claims:,} claims remembered")
     except TableError as error:
@@ -117,6 +129,20 @@ def _refuse_without(contract: Contract) -> None:
             f"contract {contract.about.name} does not say on which day a claim is reported, which "
             "is when it became known: x-event, time"
         )
+
+
+def _refuse_another_key(settings: Settings, own: str, stop: Stop) -> None:
+    """Read as far as the first claim: all are hashed with one key, and every reader checks that.
+
+    Raises:
+        SettingsError: it was hashed with another key.
+        KafkaStoppedError, StoppedError: see `LogScan.read`.
+    """
+    scan = LogScan(settings, stop, own)
+    with closing(scan.read(BEGINNING, scan.ends())) as read:
+        for records in read:
+            if any(isinstance(record.told.fact, RememberedClaim) for record in records):
+                return
 
 
 def _states_when(data: Path, contract: Contract, stop: Stop) -> bool:
@@ -171,6 +197,7 @@ def _records(
     notes: NoteTaker,
     data: Path,
     done: RememberedFile,
+    today: dt.date,
 ) -> tuple[list[Record], RememberedFile]:
     """The records of some rows, and the file's counts including them."""
     claims = [row.claim for row in rows]
@@ -180,32 +207,33 @@ def _records(
     sources = [source_of(data, rows[place].line) for place in dated]
     some = [claims[place] for place in dated]
     records = list(notes.note(some, notes.keys(some), sources, known).records)
-    found = list(
-        _findings([rows[p] for p in dated], contract, sources, known, assumed=done.assumed)
-    )
+    told = [
+        (rows[place].claim, source, decided)
+        for place, source, reported in zip(dated, sources, known, strict=True)
+        if (decided := _decided(rows[place], reported, assumed=done.assumed)) is not None
+    ]
+    end = at_start_of(today.toordinal() + 1)
+    found = [
+        finding_record(getattr(claim, contract.event.id), moment, source, fraud=fraud)
+        for claim, source, (moment, fraud) in told
+        if moment < end
+    ]
     labelled = sum(rows[place].label is not None for place in dated)
     return [*records, *found], done._replace(
         claims=done.claims + len(dated),
         findings=done.findings + len(found),
         undated=done.undated + len(rows) - len(dated),
-        undecided=done.undecided + labelled - len(found),
+        undecided=done.undecided + labelled - len(told),
+        early=done.early + len(told) - len(found),
     )
 
 
-def _findings(
-    rows: Sequence[ReadRow],
-    contract: Contract,
-    sources: Sequence[Source],
-    known: Sequence[int],
-    *,
-    assumed: bool,
-) -> Iterator[Record]:
-    for row, source, reported in zip(rows, sources, known, strict=True):
-        if row.label is None or (row.decided is None and not assumed):
-            continue
-        claim_id: str = getattr(row.claim, contract.event.id)
-        decided = row.decided
-        moment = (
-            reported + OUTCOME_DAYS * DAY if decided is None else at_start_of(decided.toordinal())
-        )
-        yield finding_record(claim_id, moment, source, fraud=row.label)
+def _decided(row: ReadRow, reported: int, *, assumed: bool) -> tuple[int, bool] | None:
+    """When a label became known, in milliseconds, and the label; None if there is none, or nobody
+    says when.
+    """
+    if row.label is None:
+        return None
+    if row.decided is not None:
+        return at_start_of(row.decided.toordinal()), row.label
+    return (reported + OUTCOME_DAYS * DAY, row.label) if assumed else None

@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
+from unicodedata import category, combining
 
 from schemas.entities.declared import Entity, NameForm
 from schemas.expressions.spelling import compatible
@@ -36,8 +37,17 @@ _RUNS: Final = frozenset(
     for end in range(start + _RUN, len(text) + 1)
 )
 _NUMBERED: Final = 2
-_INTERNATIONAL: Final = re.compile(r"[\s(]*(?:\+|00)")
-_OTHERS: Final = re.compile(r"[\W_]+")
+_INTERNATIONAL: Final = re.compile(r"[^\d+]*(?:\+|00)")
+_MARKS: Final = frozenset({"Mn", "Mc"})
+_OPTIONAL: Final = frozenset({*range(10, 37), *range(200, 256)})
+"""Combining classes of the points of Hebrew and Arabic, and of accents that no letter has of its
+own: many people leave them out. Other marks are the vowels of Indic scripts, Thai, Khmer and
+others, and names differ by them.
+"""
+_UNSEEN: Final = re.compile(
+    "[\u00ad\u034f\u17b4\u17b5\u180b-\u180f\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+"""They choose a shape, or join and part letters, and say nothing."""
 # Most names are ASCII: they are translated character by character, in a fifth of the time.
 _ASCII: Final = [chr(number) for number in range(128)]
 _WORDS: Final = str.maketrans({c: c.lower() if c.isalnum() else " " for c in _ASCII})
@@ -83,14 +93,26 @@ def _text(text: str) -> str:
     """Words without case and punctuation, separated by single spaces."""
     if text.isascii():
         return " ".join(text.translate(_WORDS).split())
-    return _OTHERS.sub(" ", compatible(text).casefold()).strip()
+    return " ".join(_letters(text, " ").split())
 
 
 def _code(text: str) -> str:
     """Letters and digits without case: of a policy, a plate, an account."""
     if text.isascii():
         return text.translate(_NO_OTHERS)
-    return _OTHERS.sub("", compatible(text).casefold())
+    return _letters(text, "")
+
+
+def _letters(text: str, other: str) -> str:
+    """Letters with their vowel signs, and digits, without case; `other` for anything else."""
+    plain = _UNSEEN.sub("", compatible(text)).casefold()
+    return "".join(c if c.isalnum() else _mark(c, other) for c in plain)
+
+
+def _mark(character: str, other: str) -> str:
+    if category(character) not in _MARKS:
+        return other
+    return "" if combining(character) in _OPTIONAL else character
 
 
 def _email(text: str) -> str:

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import json
+import os
 import time
 from contextlib import closing
 from pathlib import Path
@@ -234,6 +235,46 @@ def test_a_placeholder_names_nobody_and_another_key_is_refused(
     monkeypatch.setenv("MEMORY_KEY_FILE", str(other))
     assert main(["entity", "--phone", "020 7946 0123", "--contract", "motor"]) == 2
     assert "another key" in capsys.readouterr().err
+
+
+def test_nothing_is_remembered_with_another_key(
+    stage: Stage, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Every reader would refuse to go on."""
+    assert remember(file) == 0
+    count = len(log_of(stage))
+    other = tmp_path / "other.key"
+    other.write_bytes(base64.b64encode(bytes(32)))
+    monkeypatch.setenv("MEMORY_KEY_FILE", str(other))
+    assert remember(file) == 2
+    assert "another key" in capsys.readouterr().err
+    assert len(log_of(stage)) == count
+
+
+def test_an_outcome_that_is_assumed_for_later_is_left_out(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By then something else may have been found, which it would overrule."""
+    today = dt.datetime.now(dt.UTC).date()
+    events = [
+        {
+            **EVENTS[ago],
+            "reported_on": f"{today - dt.timedelta(days=ago)}",
+            "outcome": {"finding": "cleared"},
+        }
+        for ago in (10, 89, 90, 200)
+    ]
+    assert remember(written(tmp_path / "recent.jsonl", events)) == 0
+    streams = capsys.readouterr()
+    assert "4 claims and 2 findings are in" in streams.out
+    assert "2 labels were left out: their claims were reported less than 90 days ago" in streams.err
+
+
+def test_a_file_may_have_any_name(stage: Stage, tmp_path: Path) -> None:
+    name = tmp_path / os.fsdecode(b"bad\xff.jsonl")
+    assert remember(written(name, EVENTS[:3])) == 0
+    assert len(live(stage)) >= 3
 
 
 def test_what_is_forgotten_is_in_no_log_and_no_store(

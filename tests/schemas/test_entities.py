@@ -67,12 +67,18 @@ def test_shipped_contracts_name_entities() -> None:
         (Entity("phone", form="phone", country="44"),
          ["020 7946 0123", "+44 20 7946 0123", "+44 (0)20 79460123", "0044-20-7946-0123",
           "(+44) 20.7946.0123", "２０ 7946 0123"]),
+        (Entity("phone", form="phone", country="44"),
+         ["020 7946 0123", "tel:+44-20-7946-0123", "Tel. +44 20 7946 0123",
+          "T (0044) 20 79460123"]),
         (Entity("phone", form="phone", country="1"),
          ["(202) 555-0173", "1-202-555-0173", "+1 202 555 0173"]),
         (Entity("phone", form="phone"), ["+49 170 1234599", "0049 1701234599"]),
         (Entity("account", form="code"), ["DE89 3704 0044 0532 0130 00", "de89370400440532013000"]),
         (Entity("mail", form="email"), [" Ada@Example.org", "ada@example.ORG"]),
         (Entity("name"), ["Müller  &  Sons", "müller, sons", "MÜLLER / Sons."]),
+        (Entity("name"), ["İsmail Usta", "i\u0307smail usta", "Ismail  USTA"]),
+        (Entity("name"), ["محمد علي", "مُحَمَّد عَلِي"]),
+        (Entity("name"), ["कि\u200dरण", "किरण", "कि\ufe0fरण"]),
     ],
 )  # fmt: skip
 def test_one_name_in_several_spellings(entity: Entity, texts: list[str]) -> None:
@@ -90,6 +96,17 @@ def test_one_name_in_several_spellings(entity: Entity, texts: list[str]) -> None
         (Entity("name"), "Jan Smith", "Smith Jan"),
         (Entity("name"), "Muller", "Müller"),
         (Entity("account", form="code"), "AB-123", "AB-1234"),
+        *(
+            (Entity("name", form=form), *names)
+            for form in ("text", "code")
+            for names in (
+                ("मीना मोटर्स", "मोना मोटर्स"),
+                ("สมชาย", "สิมชาย"),
+                ("กา", "ก่า"),
+                ("រូប", "រាប"),
+                ("ರಾಮ", "ರಮ"),
+            )
+        ),
     ],
 )
 def test_similar_names_are_not_one(entity: Entity, one: str, other: str) -> None:

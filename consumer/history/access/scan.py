@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaException, Message, TopicPartition
@@ -190,7 +190,7 @@ class LogScan:
 
     def read(
         self, start: LogState, end: LogState, tell: Tell = lambda _, __: None
-    ) -> Iterator[list[LogRecord]]:
+    ) -> Generator[list[LogRecord], None, None]:
         """The facts between two states; what this release does not write is logged and left out.
 
         Raises:

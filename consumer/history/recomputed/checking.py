@@ -2,14 +2,14 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from consumer.history.access.filling import Kept, kept_by, new_store, scan_of
 from consumer.history.access.gather import Sought, gathered
-from consumer.history.access.scan import LogScan, LogState
+from consumer.history.access.scan import LogScan, LogState, StoppedError
 from consumer.history.listing import json_line
 from consumer.history.recomputed.alerts import StatedHistory, latest_alerts
 from consumer.history.recomputed.comparing import (
@@ -80,9 +80,17 @@ def check_history(settings: Settings, most: int, stop: Stop, *, as_json: bool) -
     found = latest_alerts(settings, most, kept.manifest.sha256, stop)
     comparable = [alert for alert in found.alerts if not of_another_version(alert)]
     end = scan.ends()
+
+    def going_on() -> None:
+        if stop.asked:
+            raise StoppedError
+
     with new_store(kept, scan, end) as store:
-        checked = [_checked(store, kept, alert) for alert in comparable]
-    checked = _explained(checked, kept, scan, end)
+        checked = []
+        for alert in comparable:
+            going_on()
+            checked.append(_checked(store, kept, alert))
+    checked = _explained(checked, kept, scan, end, going_on)
     others = found.others + len(found.alerts) - len(comparable)
     report = _report(checked, others)
     if as_json:
@@ -115,7 +123,11 @@ def _checked(store: MemoryStore, kept: Kept, alert: StatedHistory) -> Checked:
 
 
 def _explained(
-    checked: Sequence[Checked], kept: Kept, scan: LogScan, end: LogState
+    checked: Sequence[Checked],
+    kept: Kept,
+    scan: LogScan,
+    end: LogState,
+    going_on: Callable[[], object],
 ) -> list[Checked]:
     """The same, but alerts that differ only in what they could not know yet are no longer wrong."""
     differing = [one.differing for one in checked if one.differing]
@@ -124,7 +136,7 @@ def _explained(
     kinds = kept.kinds
     named = frozenset(Naming(kinds[n].kind, name) for one in differing for n, name in one.keys)
     records = gathered(scan, end, Sought(named=named)).records
-    right = iter(explained(differing, records, kinds, kept.bounds))
+    right = iter(explained(differing, records, kinds, kept.bounds, going_on))
     return [
         one._replace(verdict=HistoryVerdict.FEWER) if one.differing and next(right) else one
         for one in checked

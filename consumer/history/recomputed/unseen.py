@@ -1,7 +1,8 @@
 """Whether what an alert did not know had not yet come in, as far as it could tell. Pure."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from operator import attrgetter
 from typing import Final, NamedTuple
 
@@ -10,6 +11,7 @@ from consumer.history.recomputed.alerts import StatedHistory
 from consumer.history.recomputed.comparing import KnownHistory, as_of, known, stated
 from consumer.memory.log import claim_fact
 from model.history.facts import OutcomeFact, claim_ref, start_of_day
+from model.history.features import COMMON
 from model.history.plan import Bounds, EntityKind
 from model.history.store import DictStore, EntityKey
 from schemas.alert import EntityHistory
@@ -43,6 +45,7 @@ def explained(
     records: Sequence[LogRecord],
     kinds: Sequence[EntityKind],
     bounds: Bounds,
+    going_on: Callable[[], object] = lambda: None,
 ) -> list[bool]:
     """Whether each alert is right without what it may not have seen, or without part of that.
 
@@ -53,11 +56,13 @@ def explained(
         records: of all claims that name whom one of these alerts is about.
         kinds: of entities, as the alerts' model has them.
         bounds: how much is looked at.
+        going_on: called again and again; may raise an error to stop.
     """
-    log = _Log(records, kinds, bounds)
+    log = _Log(records, kinds, bounds, going_on)
     found = [False] * len(differing)
     seen_first = sorted((sees_until(one.alert), place) for place, one in enumerate(differing))
     for until, place in seen_first:
+        going_on()
         found[place] = log.explains(differing[place], until)
     return found
 
@@ -96,9 +101,13 @@ class _Log:
     """
 
     def __init__(
-        self, records: Sequence[LogRecord], kinds: Sequence[EntityKind], bounds: Bounds
+        self,
+        records: Sequence[LogRecord],
+        kinds: Sequence[EntityKind],
+        bounds: Bounds,
+        going_on: Callable[[], object],
     ) -> None:
-        self._kinds, self._bounds = kinds, bounds
+        self._kinds, self._bounds, self._going_on = kinds, bounds, going_on
         self._facts, self._taken = _Facts(kinds, bounds), 0
         self._records = sorted(records, key=_written)
         self._about: dict[EntityKey, list[LogRecord]] = {}
@@ -124,7 +133,9 @@ class _Log:
         if not late:
             return False
         # Workers see each other's facts in any order, so the alert's need not be the first of them.
-        if one.by_log != low and within(own, low, one.by_log, len(late)):
+        times = Counter(number for number, _ in one.keys)
+        several = frozenset(self._kinds[number].kind for number in times if times[number] > 1)
+        if one.by_log != low and within(own, low, one.by_log, len(late), several):
             return True
         return self._one_by_one(one, own, until, late)
 
@@ -144,46 +155,66 @@ class _Log:
     ) -> bool:
         """Whether the alert is right with the first of the late records, up to any of them."""
         facts = _Facts(self._kinds, self._bounds)
+        early: dict[int, LogRecord] = {}
         for key in one.keys:
             about = self._about.get(key, [])
-            for record in about[: bisect_left(about, until, key=_written)]:
-                facts.add(record)
+            some = about[: bisect_left(about, until, key=_written)]
+            early.update(zip(map(id, some), some, strict=True))
+        for record in early.values():
+            self._going_on()
+            facts.add(record)
         for record in late:
+            self._going_on()
             facts.add(record)
             if facts.known(one) == own:
                 return True
         return False
 
 
-def within(own: KnownHistory, low: KnownHistory, high: KnownHistory, added: int = 0) -> bool:
+def within(
+    own: KnownHistory,
+    low: KnownHistory,
+    high: KnownHistory,
+    added: int = 0,
+    several: Collection[str] = (),
+) -> bool:
     """Whether every value is between those without late facts and those with all of them.
 
     Policies are counted among the latest claims only. If there are more claims, one more claim
     takes the place of another, so with some of the late facts there may be fewer policies than with
     none of them or all, or more; each fact changes the number by one at most.
 
+    Of several people of a kind each value is that of the one that says most, so the rate need not
+    be that of the decided claims and frauds; then it is only looked at whether there is one.
+
     Args:
         own: what the alert says.
         low: what is known without late facts.
         high: what is known with all of them.
         added: how many facts are late.
+        several: kinds of which the claim names several.
     """
     for kind in {*own.histories, *low.histories, *high.histories}:
         said, less, more = (one.histories.get(kind) for one in (own, low, high))
-        if less is None or more is None:
-            # Taken for a placeholder by one side: only that can be compared.
-            if said is None and less is None and more is None:
-                continue
+        if said is None:
+            # Taken for a placeholder, which more facts do not change.
+            if more is not None or f"{COMMON}:{kind}" not in own.common:
+                return False
+            continue
+        if less is None or more is None or not _between(said, less, more, added):
             return False
-        if said is None or not _between(said, less, more, added):
+        if not _has_its_rate(said, alone=kind not in several):
             return False
     return own.common >= (low.common & high.common) and own.common <= (low.common | high.common)
 
 
+def _has_its_rate(said: EntityHistory, *, alone: bool) -> bool:
+    if said.fraud_rate is None or not said.decided:
+        return said.fraud_rate is None and not said.decided
+    return not alone or said.fraud_rate == said.frauds / said.decided
+
+
 def _between(said: EntityHistory, less: EntityHistory, more: EntityHistory, added: int) -> bool:
-    rate = said.frauds / said.decided if said.decided else None
-    if said.fraud_rate != rate:
-        return False
     for name in _COUNTS:
         sides = getattr(less, name), getattr(more, name)
         room = added if name == "policies" and more.policies_at_least else 0

@@ -4,6 +4,7 @@ from argparse import ArgumentTypeError
 
 import pytest
 
+from consumer.__main__ import main
 from consumer.errors import SettingsError
 from consumer.history.asked import Named, entity, hashed, spelled_out
 from model.history.keys import SECRET_BYTES, KeyMaker
@@ -32,6 +33,23 @@ SECRET = bytes(range(SECRET_BYTES))
 )
 def test_a_kind_may_be_an_option(given: list[str], expected: list[str]) -> None:
     assert spelled_out(given) == expected
+
+
+@pytest.mark.parametrize("command", ["entity", "forget"])
+@pytest.mark.parametrize(
+    "given",
+    [["--claim", "A", "--claim", "B"], ["--phone", "07700900123", "--phone", "07700900124"]],
+)
+def test_one_is_asked_about_at_a_time(
+    command: str, given: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last one would silently be the only one."""
+    with pytest.raises(SystemExit) as ended:
+        main([command, *given])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "given twice: one claim, person or thing at a time" in said
+    assert "07700900123" not in said
 
 
 @pytest.mark.parametrize("text", ["07700900123", "=07700900123", "phone="])

@@ -225,6 +225,44 @@ def naming(record: LogRecord, kind: str, policy: bytes) -> LogRecord:
     return record._replace(told=record.told._replace(fact=said))
 
 
+@pytest.mark.parametrize(
+    ("rate", "several", "expected"),
+    [(1.0, (), False), (1.0, ("phone",), True), (None, ("phone",), False), (0.5, (), True)],
+)
+def test_the_rate_of_several_people_need_not_be_that_of_the_counts(
+    rate: float | None, several: tuple[str, ...], expected: bool
+) -> None:
+    """One with two decided claims, one of them a fraud, and one with a single fraud."""
+    own, low = of(phone(decided=2, fraud_rate=rate)), of(phone())
+    assert within(own, low, of(phone(decided=3)), 1, several) is expected
+
+
+def test_a_claim_that_names_two_is_compared_by_what_says_most() -> None:
+    other, keys = b"q" * 16, [(0, PHONE), (0, b"q" * 16)]
+    records = [*LOG, *(claim(number, SCORED_MS) for number in (3, 4, 5))]
+    for number in (6, 7):
+        record = claim(number, LONG_BEFORE)
+        assert isinstance(record.told.fact, RememberedClaim)
+        fact = msgspec.structs.replace(record.told.fact, entities=(Naming("phone", other),))
+        records.append(record._replace(told=record.told._replace(fact=fact)))
+    records += [finding(number, LONG_BEFORE, fraud=number == 6) for number in (6, 7)]
+    # Of those that came in late, only the second was seen.
+    seen = phone(claims_30d=3, claims_90d=3, claims_365d=3, policies=3, decided=2)
+    by_log = of(phone(claims_30d=5, claims_90d=5, claims_365d=5, policies=5, decided=2))
+    about = Differing(alert(of(seen)), keys, by_log)
+    assert explained([about], records, KINDS, BOUNDS) == [True]
+
+
+def test_it_may_be_stopped() -> None:
+    class StopError(Exception): ...
+
+    def stop() -> None:
+        raise StopError
+
+    with pytest.raises(StopError):
+        explained([Differing(alert(of(phone())), KEYS, of(None))], LOG, KINDS, BOUNDS, stop)
+
+
 def garage(number: int, written_ms: int, day: int, policy: bytes) -> LogRecord:
     """A claim that names a garage, which has the hash of the telephone."""
     return naming(claim(number, written_ms, day), "garage", policy)
