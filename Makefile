@@ -61,13 +61,14 @@ demo: runtime ## demonstrate scoring on an embedded broker (CONTRACT=health, pro
 	  --claims $(CLAIMS) --contract $(CONTRACT)
 
 # Tests on a broker wait most of the time, so three run at once, each process on a broker of its own.
-# Fault injection waits for moments that another test, or tracing, would move: it runs alone.
+# Fault injection waits for moments that other tests, or tracing, would move: it runs after them, in
+# processes with brokers of their own.
 test: setup lint ## lint, type check and run every test, on a real Apache Kafka; measure coverage
 	@failed=0; \
 	$(BIN)/python -m pytest -m "not kafka" $(PARALLEL) --cov --cov-report= || failed=1; \
 	echo $(COVERED); \
 	$(BIN)/python -m pytest -m kafka --numprocesses 3 --dist loadfile --ignore tests/chaos || failed=1; \
-	$(BIN)/python -m pytest -m kafka tests/chaos || failed=1; \
+	$(BIN)/python -m pytest -m kafka --numprocesses 3 --dist worksteal tests/chaos || failed=1; \
 	exit $$failed
 
 check: setup ## lint, type check and the tests that are fast and need no broker

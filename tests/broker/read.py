@@ -134,8 +134,14 @@ def read_all(bootstrap: str, topic: str, isolation: Isolation = "read_committed"
     return [row for partition in sorted(found) for row in found[partition]]
 
 
-def committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
-    """Committed stable offset of each partition of the topic that has one."""
+def committed(
+    bootstrap: str, group: str, topic: str, seconds: float = wait.GENEROUS
+) -> dict[int, int]:
+    """Committed stable offset of each partition of the topic that has one.
+
+    Raises:
+        TimeoutError: offsets stay pending for so long.
+    """
     # Not by an admin client: while offsets are pending its librdkafka crashes (rd_kafka_cgrp_op).
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group, **QUIET})
     places = partitions_of(bootstrap, [topic])
@@ -147,7 +153,7 @@ def committed(bootstrap: str, group: str, topic: str) -> dict[int, int]:
             return None
 
     try:
-        found = wait.until(stable, f"stable offsets of {group}")
+        found = wait.until(stable, f"stable offsets of {group}", seconds)
     finally:
         consumer.close()
     return {p.partition: p.offset for p in found if p.offset >= 0}

@@ -346,7 +346,7 @@ def observe(
         ),
         seen_live=stage.live.rows,
         live_topics=live_topics,
-        committed=committed(kafka, names.group, names.claims),
+        committed=committed(kafka, names.group, names.claims, stage.fleet.patience_s),
         next_offsets=ends,
         open_transactions=still_open,
         unstable=unstable_partitions(kafka, [names.alerts, names.dead_letters]),

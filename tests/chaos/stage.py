@@ -158,7 +158,8 @@ class Stage:
             return False
         self._ask_at = time.monotonic() + ASK_EVERY_S
         with contextlib.suppress(KafkaException, TimeoutError):
-            return committed(self.kafka.direct, self.names.group, self.names.claims) == ends
+            own, patience = self.names, self.fleet.patience_s
+            return committed(self.kafka.direct, own.group, own.claims, patience) == ends
         return False
 
     def applied(self) -> bool:
