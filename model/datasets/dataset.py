@@ -43,6 +43,7 @@ from schemas.contract.parse import parse, shipped
 from schemas.decoding.decoder import ClaimDecoder
 from schemas.decoding.refusal import RefusedError, in_words
 from schemas.decoding.rows import LabelReader, at
+from schemas.printable import printable
 from schemas.tables.claims import open_claims
 from schemas.tables.rows import TableError
 from schemas.unreadable import UNREADABLE
@@ -71,6 +72,7 @@ class Dataset:
     labels: npt.NDArray[np.int8]
     """Shape (n_claims,): 1 for fraud, 0 for not."""
     name: str = ""
+    """Of the file, printable: names of files may be no text."""
     digest: str = ""
     """sha256, hex, of the file's bytes or of the generator's parameters."""
     format: str = ""
@@ -204,11 +206,12 @@ def _of_file(path: Path, contract: Contract, rows: int | None, *, for_history: b
     decided: list[dt.date | None] = []
     others: list[Any] = []
     rejected: list[str] = []
+    name = printable(path.name)
     try:
         with open_claims(path, contract) as file:
             for read in islice(file.rows, rows):
                 if read.fault is not None:
-                    rejected.append(f"{path.name}, line {read.line}: {read.fault}")
+                    rejected.append(f"{name}, line {read.line}: {read.fault}")
                 elif read.label is None:
                     unlabelled += 1
                     others += [read.claim] if for_history else []
@@ -219,12 +222,12 @@ def _of_file(path: Path, contract: Contract, rows: int | None, *, for_history: b
             unused = file.columns.unused if file.columns else ()
     except (TableError, OSError) as error:
         raise DatasetError(str(error)) from error
-    plausible(path.name, len(claims) + unlabelled, rejected)
+    plausible(name, len(claims) + unlabelled, rejected)
     return Dataset(
         contract=contract,
         claims=claims,
         labels=_labels(labels),
-        name=path.name,
+        name=name,
         digest=digest_of(path),
         format=contract.about.name,
         rejected=tuple(rejected),
@@ -272,7 +275,7 @@ def _lines_of(path: Path, rows: int | None, read: Callable[[bytes], Labelled]) -
         attempts = (
             (number, functools.partial(read, line)) for number, line in numbered_lines(lines)
         )
-        return collect(path.name, islice(attempts, rows))
+        return collect(printable(path.name), islice(attempts, rows))
 
 
 def _labelled(line: bytes) -> Labelled:
@@ -317,7 +320,7 @@ def _dataset(path: Path, format: str, found: Rows) -> Dataset:
         claims=tuple(row.claim for row in found.accepted),
         labels=_labels(row.fraud for row in found.accepted),
         decided=_ordinals([row.decided for row in found.accepted]),
-        name=path.name,
+        name=printable(path.name),
         digest=digest_of(path),
         format=format,
         rejected=tuple(found.rejected),

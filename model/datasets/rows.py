@@ -15,6 +15,7 @@ import msgspec
 
 from schemas.claim import Claim
 from schemas.decoding.refusal import in_words
+from schemas.printable import printable
 
 MAX_REJECTED_SHARE: Final = 0.05
 """If more rows than this are rejected, the file does not match its format."""
@@ -191,7 +192,7 @@ def read_csv(
     attempts = (
         (line, partial(read, row, number)) for number, (line, row) in islice(numbered, rows)
     )
-    return collect(path.name, attempts)
+    return collect(printable(path.name), attempts)
 
 
 def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> _Csv:
@@ -200,7 +201,7 @@ def _table(path: Path, columns: Collection[str], aliases: Mapping[str, str]) -> 
         cells.fieldnames = _renamed(cells.fieldnames or (), columns, aliases)
         missing = [c for c in columns if c not in cells.fieldnames]
         if missing:
-            raise DatasetError(f"{path.name}, line 1: no column {', '.join(missing)}")
+            raise DatasetError(f"{printable(path.name)}, line 1: no column {', '.join(missing)}")
         found = [(row, cells.line_num) for row in cells]
     return _Csv([row for row, _ in found], [line for _, line in found])
 

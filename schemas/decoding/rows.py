@@ -140,7 +140,7 @@ class RowReader:
         return any(path in field.places and field.role in WITHHELD for field in fields)
 
     def _find(self) -> ColumnMapping:
-        names = _Names(self._header)
+        names = ColumnNames(self._header)
         slots = tuple(names.find(path) for path in self.slots.paths)
         by_path = dict(zip(self.slots.paths, slots, strict=True))
         absent = []
@@ -160,7 +160,7 @@ class RowReader:
         return ColumnMapping(slots, label, decided, tuple(unused), tuple(absent))
 
 
-class _Names:
+class ColumnNames:
     """Columns by their names."""
 
     def __init__(self, header: Sequence[str]) -> None:

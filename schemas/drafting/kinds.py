@@ -23,6 +23,8 @@ MOSTLY: Final = 0.98
 """Share of the values that must fit a kind; the rest is marked as doubtful."""
 DATED: Final = 0.8
 """The same of dates, which senders write in several forms."""
+LENGTH_OF_DAY: Final = 10
+"""Of such as 2024-01-31."""
 CURRENCIES: Final = (*SIGNS, "%")
 """What may stand before or after a number."""
 MARKS: Final = (("", "."), (",", "."), (".", ","), (" ", ","), ("'", "."), (" ", "."), ("", ","))
@@ -55,18 +57,24 @@ class Guess(NamedTuple):
 
 def guess(column: ColumnProfile) -> Guess:
     """The kind of a column's values."""
-    code = Guess("text", {}) if is_code(column) and not column.native else None
+    code = Guess("text", as_texts(column)) if is_code(column) else None
     found = _flag(column) or _date(column) or code or _number(column) or _text(column)
+    # Of JSON, a value without a reading is none if it is a blank text, and no text is expected.
+    blank = [""] if column.is_typed and column.has_blanks and found.kind != "text" else []
+    if absent := [*blank, *column.absent]:
+        found.reading["missing"] = absent
     if not column.absent:
         return found
-    words = ", ".join(column.absent)
-    found.reading["missing"] = list(column.absent)
-    return found._replace(doubts=(*found.doubts, f"taken for no value: {words}"))
+    return found._replace(doubts=(*found.doubts, f"taken for no value: {', '.join(column.absent)}"))
+
+
+def as_texts(column: ColumnProfile) -> dict[str, Any]:
+    """How the values are read as texts: numbers among them need a reading, other texts none."""
+    return {"case": "keep"} if column.native else {}
 
 
 def _text(column: ColumnProfile) -> Guess:
-    """A text; where some values are numbers, one that is read, as other texts are no numbers."""
-    return Guess("text", {"case": "keep"} if column.native else {}, tuple(_nearly_numbers(column)))
+    return Guess("text", as_texts(column), tuple(_nearly_numbers(column)))
 
 
 def _nearly_numbers(column: ColumnProfile) -> Iterator[str]:
@@ -156,7 +164,7 @@ def _ends(text: str) -> Iterator[str]:
 
 def _date(column: ColumnProfile) -> Guess | None:
     if column.native and column.native <= {"date", "datetime", "Timestamp"}:
-        return Guess("date", {}, tuple(_unread(1 - column.out_of_range / len(column.texts))))
+        return Guess("date", {}, tuple(_unread(_in_range(column))))
     tried = column.sample
     if not tried or column.native or not any(map(_DATE_LIKE.fullmatch, tried[:20])):
         return None
@@ -175,7 +183,19 @@ def _date(column: ColumnProfile) -> Guess | None:
     other = _SWAPPED.get(form)
     if other in forms and _fitting(date_reader([other]), column) == share:
         doubts.append("day and month may be the other way round")
-    return Guess("date", {} if form == "%Y-%m-%d" else {"date": form}, tuple(doubts))
+    plain = form == "%Y-%m-%d" and (not column.is_typed or _are_exact(column))
+    return Guess("date", {} if plain else {"date": form}, tuple(doubts))
+
+
+def _are_exact(column: ColumnProfile) -> bool:
+    """True of days with all their digits and no blanks around them, as JSON Schema has them."""
+    return column.longest == LENGTH_OF_DAY and all(
+        len(text) == LENGTH_OF_DAY for text in column.counts
+    )
+
+
+def _in_range(column: ColumnProfile) -> float:
+    return 1 - column.out_of_range.total() / len(column.texts)
 
 
 def _unread(share: float) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from schemas.claim import Role
-from schemas.drafting.codes import NAMING, is_code, words_of
+from schemas.drafting.codes import NAMING, is_code, names_claims, words_of
 from schemas.drafting.columns import ColumnProfile
 from schemas.drafting.kinds import Guess
 
@@ -151,7 +151,8 @@ def _of_text(column: ColumnProfile, words: set[str], entity: str | None) -> Role
     length = sum(len(text) * n for text, n in column.counts.items()) / max(column.present, 1)
     if length > NARRATIVE:
         return RoleGuess(Role.PERSONAL, doubts=("free text",))
-    if column.is_unique or "vin" in words or (words & KEY.words and words & NAMING):
+    names_one = "vin" in words or (words & KEY.words and words & NAMING)
+    if column.is_unique or names_one or names_claims(words_of(column.name)):
         return RoleGuess(Role.IDENTIFIER, entity)
     if is_code(column) and entity is None:
         return RoleGuess(Role.IDENTIFIER, doubts=("a number that names something",))

@@ -4,9 +4,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.drafting.columns import ColumnProfile
+from schemas.reading.words import alike
 
 TELLING: Final = 0.95
 """Area under the ROC curve from which one column alone tells the label."""
@@ -15,6 +16,8 @@ FEW: Final = 20
 FRAUD: Final = frozenset(
     {"y", "yes", "1", "1.0", "true", "t", "fraud", "fraudulent", "j", "ja", "proven", "confirmed"}
 )
+LONGEST_WORD: Final = 200
+"""Characters of a word in a contract."""
 _BAND: Final = re.compile(
     r".*\d.* (?:to|bis|-|–) .*\d.*|(?:more|less|over|under|über|unter) .*\d.*"
 )
@@ -23,16 +26,35 @@ HONEST: Final = frozenset(
 )
 
 
-def label_words(column: ColumnProfile) -> tuple[list[str], list[str], bool]:
-    """Words of the label for fraud and for honest, and whether they are certain."""
-    texts = [text for text, _ in column.counts.most_common()]
-    fraud = [text for text in texts if text.casefold() in FRAUD]
-    honest = [text for text in texts if text.casefold() in HONEST]
-    if fraud and honest:
-        return fraud, honest, True
-    if len(texts) == 2:
-        return texts[1:], texts[:1], False
-    return fraud or texts[-1:], honest or texts[:1], False
+class LabelWords(NamedTuple):
+    """Words of the label. Both are empty where the rows do not have words for both."""
+
+    fraud: list[str]
+    honest: list[str]
+    are_certain: bool
+
+
+def label_words(column: ColumnProfile) -> LabelWords:
+    """Words of the label for fraud and for honest, as far as the column has any."""
+    spellings: dict[str, list[str]] = {}
+    for text, _ in column.counts.most_common():
+        if len(text) <= LONGEST_WORD:
+            spellings.setdefault(alike(text), []).append(text)
+    fraud = [word for word in spellings if word in FRAUD]
+    honest = [word for word in spellings if word in HONEST]
+    are_certain = bool(fraud and honest)
+    others = [word for word in spellings if word not in FRAUD | HONEST]
+    if not fraud:
+        fraud = others[-1:]  # frauds are rare
+    if not honest:
+        honest = [word for word in others if word not in fraud][:1]
+    if not fraud or not honest:
+        return LabelWords([], [], are_certain=False)
+    return LabelWords(
+        [text for word in fraud for text in spellings[word]],
+        [text for word in honest for text in spellings[word]],
+        are_certain,
+    )
 
 
 def _is_banded(column: ColumnProfile) -> bool:

@@ -5,7 +5,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from schemas.printable import in_short, printable
+
 WIDTH: Final = 100
+LONGEST_REMARK: Final = 1_000
+"""Characters: a remark may repeat names of any length."""
 _PLAIN: Final = re.compile(r"[A-Za-z_%/][A-Za-z0-9_%/. -]*[A-Za-z0-9_%/.]|[A-Za-z]")
 _SPECIAL: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan"})
 
@@ -17,7 +21,27 @@ def scalar(value: Any) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and text.casefold() not in _SPECIAL and not text.startswith("%"):
         return text
-    return json.dumps(text, ensure_ascii=False)
+    return f'"{"".join(map(_escaped, text))}"'
+
+
+def _escaped(letter: str) -> str:
+    """A letter inside quotation marks; YAML ends lines at some that are not printable."""
+    if letter in '"\\':
+        return f"\\{letter}"
+    if letter.isprintable():
+        return letter
+    code = ord(letter)
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def comment(text: str, indent: int = 0) -> str:
+    """A comment of one line, whatever is in the text."""
+    return f"{' ' * indent}# {printable(in_short(' '.join(text.split()), LONGEST_REMARK))}"
+
+
+def remark(text: str, indent: int = 0) -> str:
+    """A comment about a doubt."""
+    return comment(f"? {text}", indent)
 
 
 def flow(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import os
 from pathlib import Path
 
 import msgspec
@@ -53,6 +54,14 @@ def train(claims: Path, folder: Path) -> list[str]:
 
 def evaluate(claims: Path, model: Path, *more: str) -> list[str]:
     return ["evaluate", "--data", str(claims), "--format", "jsonl", "--model", str(model), *more]
+
+
+def test_the_name_of_a_file_may_be_no_text(claims: Path, tmp_path: Path) -> None:
+    """Names of files are bytes; those of another encoding used to end the training at its end."""
+    data = tmp_path / os.fsdecode(b"claims\xff.jsonl")
+    data.write_bytes(claims.read_bytes())
+    assert main(train(data, tmp_path / "m")) == 0
+    assert read_manifest(tmp_path / "m").trained_on.name == "claims\N{REPLACEMENT CHARACTER}.jsonl"
 
 
 @pytest.mark.slow
