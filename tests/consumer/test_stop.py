@@ -21,7 +21,20 @@ from consumer.stop import Stop
 from tests.broker import wait
 
 ROOT = Path(__file__).parents[2]
+HEEDED = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
 EACH = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """What a shell in the background has its children ignore, as SIGQUIT, counts here."""
+    before = {number: signal.getsignal(number) for number in HEEDED}
+    for number in HEEDED:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
 
 DOCKER_STOP_S = 10.0
 """What `docker stop` waits before it kills; Kubernetes waits longer."""

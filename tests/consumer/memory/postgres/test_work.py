@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from consumer.batch.recalled import MOST_LINKS
 from consumer.memory.postgres.connection import (
@@ -15,7 +16,7 @@ from consumer.memory.postgres.connection import (
     RowConnection,
     WorkAnswer,
 )
-from consumer.memory.postgres.schema import found
+from consumer.memory.postgres.schema import TABLES, found
 from consumer.memory.postgres.store import PostgresView
 from consumer.memory.recall import links_of
 from consumer.memory.view import Asked, LogFact, Pending
@@ -72,6 +73,18 @@ def rows(url: str, table: str = "%") -> int:
     return int(row[0])
 
 
+def without_statistics(url: str) -> None:
+    """Keep the server from gathering statistics when it sees fit: with them it may choose well even
+    where it is free to choose badly.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in TABLES:
+            name = sql.Identifier(TOPIC_SCHEMA, table)
+            connection.execute(
+                sql.SQL("ALTER TABLE {} SET (autovacuum_enabled = off)").format(name)
+            )
+
+
 def grows(url: str, make: Any, of: Any = None) -> bool:
     """Whether a record, a question, or that records are forgotten of which nothing counts, takes
     more rows after more records.
@@ -79,6 +92,7 @@ def grows(url: str, make: Any, of: Any = None) -> bool:
     taken = []
     for count in (FEW, MANY):
         view = filled(url, Bounds(), of)
+        without_statistics(url)
         facts = make(count + MORE)
         for start in range(0, count, MORE):
             view.apply(facts[start : start + MORE], {})
