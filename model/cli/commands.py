@@ -45,7 +45,7 @@ from model.reports.cases import cases
 from model.reports.documents import can_draw, documents
 from model.reports.version_tables import comparison, described
 from model.scoring.load import load as load_model
-from model.thresholds import Cost, Fixed, PerDay, Policy, Top, over_budget
+from model.thresholds import Cost, Fixed, PerDay, Policy, Top
 from model.training.splits import Split
 from model.training.train import FOLDS, Trained, fit, package, pick, predict, split
 from model.training.train import train as train_model
@@ -200,13 +200,7 @@ def _warn(trained: Trained, options: argparse.Namespace) -> None:
     unchosen = _without_budget(trained, options)
     if unchosen is not None:
         sys.stderr.write(f"{trained.algorithm}: {unchosen}\n")
-    warning = over_budget(
-        trained.policy,
-        trained.levels.threshold,
-        np.array(trained.reference.scores),
-        trained.data.claims_per_day,
-    )
-    if warning is not None:
+    for warning in trained.warnings:
         sys.stderr.write(f"warning: {trained.algorithm}: {warning}\n")
 
 
