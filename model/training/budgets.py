@@ -113,4 +113,5 @@ def _wider(policy: Top | PerDay, share: float, claims_per_day: float) -> str:
 
 def _rounded_up(number: float, digits: int) -> float:
     # The sum of two shares may be a bit above what it is.
-    return math.ceil(round(number * 10**digits, 6)) / 10**digits
+    unit = 10.0**digits
+    return math.ceil(round(number * unit, 6)) / unit
