@@ -1,6 +1,7 @@
 """From a fraud probability to a referral: policies that choose the threshold, bands, decisions.
 
-A policy is applied once, when a model is trained, to out-of-fold scores of the training claims.
+A policy is applied once, when a model is trained, to out-of-fold scores of the training claims;
+where claims tie, to those of the served model: see `model.training.ties`.
 What is stored and served is its result, `Levels`: four probabilities. Nothing here denies a claim:
 a decision says who looks at it.
 """
@@ -23,6 +24,10 @@ REVIEW_SHARE: Final = 0.05
 MEDIUM_SHARE: Final = 0.20
 HIGH_SHARE: Final = 0.05
 """Shares of the highest-scoring claims whose band is medium or above, and high."""
+TIED: Final = 1e-9
+"""Scores that differ by no more tie: processors round differently in the last bits."""
+_ABOVE: Final = 10 * TIED
+"""How far a level is above a score that is not to reach it."""
 
 
 class Fixed(Struct, frozen=True, tag="fixed"):
@@ -122,34 +127,7 @@ def levels(policy: Policy, reference: Scores, claims_per_day: float) -> Levels:
     )
 
 
-def over_budget(
-    policy: Policy, threshold: float, reference: Scores, claims_per_day: float
-) -> str | None:
-    """A warning if the policy's budget refers every claim, or cannot be kept; None otherwise.
-
-    Args:
-        policy: how the threshold was chosen.
-        threshold: the result.
-        reference: out-of-fold scores of the training claims, shape (n_claims,).
-        claims_per_day: of the training period.
-    """
-    if isinstance(policy, PerDay) and policy.alerts >= claims_per_day:
-        return (
-            f"the budget ({policy}) is not less than the {claims_per_day:.3g} claims a day of the "
-            "training data: every claim is referred"
-        )
-    if threshold < 1 or not isinstance(policy, Top | PerDay):
-        return None
-    referred = float((reference >= threshold).mean())
-    if referred <= _budget(policy, claims_per_day):
-        return None
-    return (
-        f"{referred:.1%} of the training claims score 1, the highest possible score, so the "
-        f"budget ({policy}) cannot be kept: all of them are referred"
-    )
-
-
-def _budget(policy: Top | PerDay, claims_per_day: float) -> float:
+def budget_share(policy: Top | PerDay, claims_per_day: float) -> float:
     """The highest share of claims to refer."""
     return policy.share if isinstance(policy, Top) else min(1.0, policy.alerts / claims_per_day)
 
@@ -159,7 +137,7 @@ def _threshold(policy: Policy, reference: Scores, claims_per_day: float) -> floa
         case Fixed(threshold):
             return threshold
         case Top() | PerDay():
-            return top_share(reference, _budget(policy, claims_per_day))
+            return top_share(reference, budget_share(policy, claims_per_day))
         case Cost(missed_fraud, investigation):
             if investigation >= missed_fraud:
                 raise ValueError(
@@ -173,8 +151,8 @@ def top_share(reference: Scores, share: float) -> float:
     """The lowest score such that at most `share` of the reference is at or above it.
 
     A budget is never exceeded: if ties at the cut would exceed it, all of them stay below. If even
-    the highest score is too common, the result is the next number above it; above 1 there is
-    none, see `over_budget`.
+    the highest score is too common, the result is a little above it, however a processor rounds;
+    above 1 there is none, see `model.training.budgets.over_budget`.
     """
     ordered = np.sort(reference)[::-1]
     budget = math.floor(share * len(ordered) + 1e-9)
@@ -182,7 +160,7 @@ def top_share(reference: Scores, share: float) -> float:
         return float(ordered[-1])
     # Scores equal to the first one over the budget are over it as well.
     kept = ordered[ordered > ordered[budget]]
-    lowest = float(kept[-1]) if len(kept) else float(np.nextafter(ordered[0], np.inf))
+    lowest = float(kept[-1]) if len(kept) else float(ordered[0]) + _ABOVE
     return min(lowest, 1.0)
 
 

@@ -147,13 +147,13 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "--alert-share",
         type=share,
         metavar="SHARE",
-        help="budget: refer at most this share of claims",
+        help="budget: refer at most this share of claims, and of those with one score all or none",
     )
     policy.add_argument(
         "--alerts-per-day",
         type=positive,
         metavar="N",
-        help="budget: refer N claims per day on average",
+        help="the same for claims per day: at most N on average",
     )
     policy.add_argument(
         "--costs",

@@ -38,20 +38,35 @@ from model.leaks import check as leaks
 from model.leaks.history import HISTORY
 from model.metrics import DEFAULT_THRESHOLD
 from model.metrics import evaluate as evaluate_scores
+from model.offline.contracts import other_claims
 from model.releases import versions
 from model.releases.placing import NamedFolder, place, put_into_service, refuse_existing, version_of
 from model.reports.card import by_reason
 from model.reports.cases import cases
 from model.reports.documents import can_draw, documents
 from model.reports.version_tables import comparison, described
+from model.samples.lines import AUTO
 from model.scoring.load import load as load_model
-from model.thresholds import Cost, Fixed, PerDay, Policy, Top, over_budget
+from model.scoring.scorer import Scorer
+from model.thresholds import Cost, Fixed, PerDay, Policy, Top
 from model.training.splits import Split
 from model.training.train import FOLDS, Trained, fit, package, pick, predict, split
 from model.training.train import train as train_model
 from schemas.cli.named import named
 from schemas.contract.model import Contract
+from schemas.contract.parse import shipped
 from schemas.printable import listed, printable
+
+
+def asked_for(options: argparse.Namespace) -> Contract | None:
+    """The contract of the claims by --contract or --format; None if neither was given.
+
+    Raises:
+        ContractError: there is no such contract, or it is not valid.
+    """
+    if options.contract is not None:
+        return named(options.contract)
+    return None if options.format is None else shipped(AUTO)
 
 
 def load(
@@ -200,13 +215,7 @@ def _warn(trained: Trained, options: argparse.Namespace) -> None:
     unchosen = _without_budget(trained, options)
     if unchosen is not None:
         sys.stderr.write(f"{trained.algorithm}: {unchosen}\n")
-    warning = over_budget(
-        trained.policy,
-        trained.levels.threshold,
-        np.array(trained.reference.scores),
-        trained.data.claims_per_day,
-    )
-    if warning is not None:
+    for warning in trained.warnings:
         sys.stderr.write(f"warning: {trained.algorithm}: {warning}\n")
 
 
@@ -328,6 +337,7 @@ def evaluate(options: argparse.Namespace) -> None:
         check_file("--report", options.report)
     scorer = load_model(options.model, verify=signature_check(options), remembers=True)
     remembers = scorer.history is not None
+    _refuse_other_claims(scorer, options)
     stated = load(options, scorer.decoder.contract, with_history=remembers)
     rows, plan = rows_to_test(scorer.manifest, stated, options.split)
     seen = overlap(scorer.manifest, stated, rows)
@@ -362,6 +372,22 @@ def evaluate(options: argparse.Namespace) -> None:
         sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
         return
     show(comparison([(scorer.name, report)], f"{dataset.name}: {described(plan)}"))
+
+
+def _refuse_other_claims(scorer: Scorer, options: argparse.Namespace) -> None:
+    """Check that the claims are to be read as those that the model scores.
+
+    Raises:
+        ValueError: they are not.
+    """
+    asked = asked_for(options)
+    why = None if asked is None else other_claims(scorer.decoder.contract, asked)
+    if why is not None:
+        option = "--format" if options.contract is None else "--contract"
+        raise ValueError(
+            f"{scorer.name} {scorer.version} cannot be evaluated on {printable(options.data)}: "
+            f"{why}; without {option} they are read through the model's own"
+        )
 
 
 def rows_to_test(

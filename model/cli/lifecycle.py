@@ -4,20 +4,20 @@ import argparse
 import datetime as dt
 import sys
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
 
 from model.artifact.store import ArtifactError, read_contract, read_manifest
-from model.cli.commands import load
+from model.cli.commands import asked_for, load
 from model.cli.recalling import histories_of, remembering
 from model.cli.terminal import show
 from model.files.writing import check_folder
 from model.metrics import Report
 from model.metrics import evaluate as evaluate_scores
+from model.offline.contracts import called, other_claims, shared
 from model.releases import signing, versions
 from model.releases.migration import migrate as save_again
 from model.releases.terms import Terms
@@ -27,6 +27,8 @@ from model.reports.documents import carried_over, read_evaluation
 from model.reports.version_tables import comparison, described, version_list
 from model.scoring.load import load as load_model
 from model.scoring.scorer import Scorer
+from schemas.contract.model import Contract
+from schemas.printable import printable
 
 _Found = TypeVar("_Found")
 
@@ -96,16 +98,16 @@ def card(options: argparse.Namespace) -> None:
 def compare(options: argparse.Namespace) -> int:
     """Compare figures of several models: as stored, or evaluated now on the same claims.
 
-    The exit code says whether all can be read; those that cannot are left out.
+    The exit code says whether all can be read and compared; those that cannot are left out.
     """
     if options.data is not None:
-        scorers, damaged = _readable(partial(load_model, remembers=True), options.models)
+        scorers, contract, left_out = _comparable(options)
         manifests = [scorer.manifest for scorer in scorers]
-        reports, title = _on_same_claims(scorers, options)
+        reports, title = _on_same_claims(scorers, contract, options) if scorers else ([], "")
     elif options.history:
         raise ValueError("--history is for --data: figures that are stored do not change")
     else:
-        manifests, damaged = _readable(read_manifest, options.models)
+        manifests, left_out = _readable(read_manifest, options.models)
         reports, title = [m.metrics for m in manifests], "as stored with each model"
         tests = {(m.trained_on.sha256, described(m.split)) for m in manifests}
         if len(tests) > 1:
@@ -119,7 +121,7 @@ def compare(options: argparse.Namespace) -> int:
     elif manifests:
         names = [f"{m.name} {m.version}" for m in manifests]
         show(comparison(list(zip(names, reports, strict=True)), title))
-    return _left_out(damaged)
+    return _left_out(left_out)
 
 
 def _readable(
@@ -142,10 +144,65 @@ def _left_out(damaged: Sequence[str]) -> int:
     return 1 if damaged else 0
 
 
+class _Model(NamedTuple):
+    """A model to compare."""
+
+    folder: Path
+    scorer: Scorer
+
+    @property
+    def contract(self) -> Contract:
+        """What its claims are, without the fields of its history."""
+        return self.scorer.decoder.contract
+
+
+def _loaded(folder: Path) -> _Model:
+    return _Model(folder, load_model(folder, remembers=True))
+
+
+def _comparable(
+    options: argparse.Namespace,
+) -> tuple[list[Scorer], Contract | None, list[str]]:
+    """The models that score such claims, what the claims are read through, and why the others are
+    left out.
+
+    Raises:
+        ValueError: neither a format nor a contract was asked for, and the models do not agree.
+    """
+    models, left_out = _readable(_loaded, options.models)
+    if not models:
+        return [], None, left_out
+    contract = asked_for(options) or _shared(models, options)
+    found = []
+    for model in models:
+        why = other_claims(model.contract, contract)
+        if why is None:
+            found.append(model.scorer)
+        else:
+            data = printable(options.data)
+            left_out.append(
+                f"{model.folder} cannot be compared on {data}: {why}; compare it with models of "
+                "its own contract"
+            )
+    return found, contract, left_out
+
+
+def _shared(models: Sequence[_Model], options: argparse.Namespace) -> Contract:
+    found = shared([model.contract for model in models])
+    if found is None:
+        each = ", ".join(f"{model.folder} of {called(model.contract)}" for model in models)
+        raise ValueError(
+            f"the models are of different contracts ({each}): say with --contract or --format what "
+            f"{options.data} is to be read through; models of another contract are left out"
+        )
+    return found
+
+
 def _on_same_claims(
-    scorers: Sequence[Scorer], options: argparse.Namespace
+    scorers: Sequence[Scorer], contract: Contract | None, options: argparse.Namespace
 ) -> tuple[list[Report], str]:
-    dataset = load(options, with_history=any(scorer.history is not None for scorer in scorers))
+    remembers = any(scorer.history is not None for scorer in scorers)
+    dataset = load(options, contract, with_history=remembers)
     for scorer in scorers:
         if scorer.manifest.trained_on.sha256 == dataset.digest:
             sys.stderr.write(

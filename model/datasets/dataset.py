@@ -45,6 +45,8 @@ from schemas.decoding.refusal import RefusedError, in_words
 from schemas.decoding.rows import LabelReader, at
 from schemas.printable import printable
 from schemas.tables.claims import open_claims
+from schemas.tables.encoding import SAMPLE_BYTES
+from schemas.tables.lines import other_form
 from schemas.tables.rows import TableError
 from schemas.unreadable import UNREADABLE
 
@@ -272,6 +274,10 @@ def _read_decided_jsonl(path: Path, rows: int | None) -> Rows:
 
 def _lines_of(path: Path, rows: int | None, read: Callable[[bytes], Labelled]) -> Rows:
     with path.open("rb") as lines:
+        other = other_form(lines.read(SAMPLE_BYTES))
+        if other is not None:
+            raise DatasetError(f"{path.name}: {other}")
+        lines.seek(0)
         attempts = (
             (number, functools.partial(read, line)) for number, line in numbered_lines(lines)
         )

@@ -5,6 +5,8 @@ from typing import Final
 
 from model.arrays import Labels, Scores
 from model.metrics import auc_interval
+from model.thresholds import Fixed, Policy
+from model.training.budgets import unused_budget
 
 FEWEST_TRAINED: Final = 50
 """Frauds to learn from. The threshold is chosen on five folds: with fewer,
@@ -16,9 +18,17 @@ CHANCE: Final = 0.5
 MOST_REFERRED: Final = 0.5
 """Share of claims: whoever investigates every second claim needs no model to select them."""
 
+FIXED: Final = Fixed()
+
 
 def doubts(
-    trained_frauds: int, labels: Labels, scores: Scores, held_out: Scores, threshold: float
+    trained_frauds: int,
+    labels: Labels,
+    scores: Scores,
+    held_out: Scores,
+    threshold: float,
+    policy: Policy = FIXED,
+    claims_per_day: float = 1.0,
 ) -> tuple[str, ...]:
     """Each doubt as a sentence; () if there is none.
 
@@ -26,13 +36,15 @@ def doubts(
         trained_frauds: among the training claims.
         labels: of the test claims, shape (n_claims,).
         scores: of the test claims.
-        held_out: out-of-fold scores of the training claims.
+        held_out: of the training claims, as `model.training.ties.as_served` has them.
         threshold: claims at or above it are referred.
+        policy: how it was chosen.
+        claims_per_day: of the training period, for a daily budget.
     """
     return (
         *_frauds(trained_frauds, int(labels.sum())),
         *_ranking(labels, scores),
-        *_referrals(scores, held_out, threshold),
+        *_referrals(scores, held_out, threshold, policy, claims_per_day),
     )
 
 
@@ -52,9 +64,14 @@ def _ranking(labels: Labels, scores: Scores) -> Iterator[str]:
         )
 
 
-def _referrals(scores: Scores, held_out: Scores, threshold: float) -> Iterator[str]:
+def _referrals(
+    scores: Scores, held_out: Scores, threshold: float, policy: Policy, claims_per_day: float
+) -> Iterator[str]:
     tested, trained = (float((p >= threshold).mean()) for p in (scores, held_out))
-    if tested == trained == 0:
+    unused = unused_budget(policy, threshold, held_out, claims_per_day)
+    if trained == 0 and unused is not None:
+        yield unused
+    elif tested == trained == 0:
         yield (
             f"the threshold {threshold:.4f} refers nobody: the highest score is "
             f"{max(scores.max(), held_out.max()):.4f}; --alert-share sets it by a budget"

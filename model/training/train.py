@@ -25,11 +25,13 @@ from model.history.plan import HistoryPlan
 from model.metrics import Report, evaluate
 from model.thresholds import Fixed, Levels, Policy, levels
 from model.training import splits
+from model.training.budgets import warnings
 from model.training.doubts import doubts
 from model.training.extremes import refuse_extremes
 from model.training.left_out import left_out
 from model.training.pace import claims_per_day
 from model.training.splits import Split
+from model.training.ties import as_served
 from schemas.contract.model import Contract
 
 FOLDS: Final = 5
@@ -57,6 +59,8 @@ class Trained(NamedTuple):
     seed: int
     doubts: tuple[str, ...] = ()
     """See `model.training.doubts`."""
+    warnings: tuple[str, ...] = ()
+    """See `model.training.budgets`."""
     left_out: Mapping[str, str] = MappingProxyType({})
     """Features that the pipeline does not use, and why."""
     history: HistoryPlan | None = None
@@ -153,8 +157,10 @@ def train(
         features=features, seed=seed, on_fit=on_fit,
     )  # fmt: skip
     data = _describe(dataset, seen, float(labels.mean()))
-    at = levels(policy, held_out, data.claims_per_day)
+    pace = data.claims_per_day
     scores = predict(contract, pipeline, pick(dataset.claims, test_rows))
+    held_out = as_served(policy, held_out, predict(contract, pipeline, seen), scores, pace)
+    at = levels(policy, held_out, pace)
     tested = dataset.labels[test_rows]
     return Trained(
         algorithm=algorithm,
@@ -169,7 +175,8 @@ def train(
         data=data,
         plan=plan,
         seed=seed,
-        doubts=doubts(int(labels.sum()), tested, scores, held_out, at.threshold),
+        doubts=doubts(int(labels.sum()), tested, scores, held_out, at.threshold, policy, pace),
+        warnings=tuple(warnings(policy, at.threshold, held_out, scores, pace)),
         left_out=left_out(contract, seen, features, pipeline),
         history=history,
     )

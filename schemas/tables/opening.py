@@ -9,7 +9,7 @@ from typing import BinaryIO, Final, cast
 
 from schemas.tables.delimited import read_delimited
 from schemas.tables.encoding import SAMPLE_BYTES
-from schemas.tables.lines import read_lines
+from schemas.tables.lines import other_form, read_lines
 from schemas.tables.parquet import read_parquet
 from schemas.tables.rows import Lines, Row, Table, TableError
 from schemas.tables.rows import table as rows_and_lines
@@ -48,6 +48,9 @@ def open_table(path: Path) -> Iterator[Table]:
 
 def _table(name: str, source: BinaryIO, ending: str, sample: bytes) -> Table:
     if ending in LINES:
+        other = other_form(sample)
+        if other is not None:
+            raise TableError(f"{name}: {other}")
         return _guarded(read_lines(name, source))
     return _guarded(read_delimited(name, sample, source))
 

@@ -19,9 +19,9 @@ from model.thresholds import (
     Top,
     decide,
     levels,
-    over_budget,
     top_share,
 )
+from model.training.budgets import over_budget
 from schemas.alert import Band, Decision
 
 HUNDRED = np.arange(100) / 100  # 0.00 … 0.99
