@@ -29,10 +29,6 @@ NO_VALUE: Final = frozenset(
 MAX_MEMBERS: Final = 1_000
 """Columns, or members of events: a contract has no more fields."""
 OBJECT: Final = OutOfRange("an object without members, and no field is read from one")
-ONE_A_LINE: Final = (
-    "one object per line is expected: jq -c '.[]' FILE writes the objects of a list like that, and "
-    "jq -c . FILE those that stand on several lines"
-)
 
 
 class ColumnProfile:
@@ -205,19 +201,12 @@ def _objects(rows: Iterator[Row], unread: _Unread) -> Iterator[dict[str, Any]]:
             tree = msgspec.json.decode(row.cells)
             found = dict(_leaves(tree, "")) if isinstance(tree, dict) else None
         except UNREADABLE as error:
-            hint = "" if _is_in_brackets(row.cells) else f"; {ONE_A_LINE}"
-            unread.add(row.line, f"{in_words(error)}{hint}")
+            unread.add(row.line, in_words(error))
             continue
         if found is None:
-            unread.add(row.line, f"is not an object; {ONE_A_LINE}")
+            unread.add(row.line, "is not an object")
         else:
             yield found
-
-
-def _is_in_brackets(line: bytes) -> bool:
-    """True of what begins and ends as an object does."""
-    bare = line.strip()
-    return bare.startswith(b"{") and bare.endswith(b"}")
 
 
 def _leaves(tree: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
