@@ -154,8 +154,12 @@ class Forwarder:
             with in_background(self._serve, "forwarding", self._stopping):
                 yield
         finally:
-            # Together first: what they refuse is sent alone.
-            left = sum(self._polled(one, one.flush, self._limits.answer_s) for one in self._all())
+            end = time.monotonic() + self._limits.answer_s
+            # Together first: what is refused then is sent alone.
+            left = sum(
+                self._polled(one, one.flush, max(0.0, end - time.monotonic()))
+                for one in self._all()
+            )
             if left:
                 log.warning(
                     "%d posted claims, none answered with a score, were not acknowledged", left
