@@ -27,6 +27,8 @@ from schemas.expressions.nodes import Kind
 
 log = logging.getLogger(__name__)
 
+OTHER: Final = "train it on claims of the present contract, or unset SHADOW_MODEL_DIR"
+"""What to do about a challenger for other claims."""
 SHADOW: Final = (
     "train it on claims of the present contract, unset SHADOW_MODEL_DIR, or compare the two with "
     "python -m model compare"
@@ -129,13 +131,13 @@ def refuse_beside(present: Scorer, other: Scorer) -> None:
         ArtifactError: its contract has another name, what it learnt from is no field of these
             claims or one of another type, or it needs something else remembered.
     """
-    refuse_another_line(present.decoder.contract, other.decoder.contract, SHADOW)
+    refuse_another_line(present.decoder.contract, other.decoder.contract, OTHER)
     theirs, its = _kinds(present.decoder.contract), _kinds(other.decoder.contract)
     for name in filter(its.__contains__, other.features):
         if theirs.get(name) != its[name]:
             raise ArtifactError(
                 f"it learnt from {name}, which the contract of {present.name} {present.version} "
-                f"does not have, or not as {its[name]}: {SHADOW}"
+                f"does not have, or not as {its[name]}: {OTHER}"
             )
     if other.history is not None:
         refuse_another_memory(present, other, SHADOW)

@@ -15,7 +15,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.errors import KafkaStoppedError
-from consumer.kafka.client import kafka_error, last_reason, stopped
+from consumer.kafka.client import kafka_error, stopped
 from consumer.kafka.producing import MakeProducer, make_producer
 from consumer.kafka.reading import Patience
 from consumer.publishing.alone import sent_alone
@@ -111,11 +111,13 @@ class Sender:
             self.check()
 
     def _flush(self) -> None:
-        left = self._producer.flush(FLUSH_S)
-        if left and self._failed is None:
-            raise KafkaStoppedError(
-                f"{left} claims were not acknowledged within {FLUSH_S:.0f} s{last_reason()}"
-            )
+        """Wait for all reports, as long as they come in."""
+        patience, left = Patience(f"writing to {self.topic}", FLUSH_S), len(self._producer)
+        while left and self._failed is None:
+            before, left = left, self._producer.flush(TICK_S)
+            if left < before:
+                patience.progressed()
+            patience.check(f"; {left:,} claims were not acknowledged")
 
     def unknown(self) -> str | None:
         """Describe for the operator what Kafka has not answered."""

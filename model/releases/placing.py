@@ -42,7 +42,9 @@ def place(output: Path, version: str = "") -> NamedFolder:
         return found
     artifact.refuse_foreign(output)
     own = output.absolute()
-    for root in own.parents[:2]:  # it may be one of several models in a folder of a root
+    # It may be one of several models in a folder of a root; any other folder is no concern of it.
+    roots = [own.parent, *(r for r in own.parents[1:2] if os.path.lexists(r / CURRENT))]
+    for root in roots:
         if output.exists() and own.resolve() in _served(root):
             raise ArtifactError(
                 f"{output} is or was in service, and rollback may go back to it: save the new "

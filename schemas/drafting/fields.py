@@ -267,7 +267,8 @@ def _number_of_row(fields: Sequence[DraftField], sample: Sample) -> str:
     if sample.header is None:
         raise TableError(
             f"{sample.name}: no member names each claim, and lines of JSON have no numbers: give "
-            """each object an id, as jq -c '.claim_id = "row-\\(input_line_number)"' FILE does"""
+            """each object an id, as jq -nc 'foreach inputs as $e (0; . + 1; $e + """
+            """{claim_id: "row-\\(.)"})' FILE does"""
         )
     names, taken = ColumnNames(sample.header), {field.name for field in fields}
     candidates = ["claim_id", "row_id", *(f"row_id_{n}" for n in range(len(sample.header) + 1))]

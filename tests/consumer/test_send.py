@@ -1,6 +1,7 @@
 """What `send` reads, sends and reports; `tests/integration/test_send.py` has a real broker."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -89,6 +90,41 @@ def test_what_does_not_fit_alone_is_named(producer: FakeProducer, data: Path) ->
     alone.unfit = {"claims"}
     with pytest.raises(KafkaStoppedError, match=r"claim 1 of those sent has \d+ bytes.*0 claims"):
         send(data, producer, alone)
+
+
+class Slow(FakeProducer):
+    """Acknowledges a record every twenty seconds, up to a number of them."""
+
+    def __init__(self, now: list[float], most: int) -> None:
+        super().__init__(FakeBroker(), transactional=False)
+        self._now, self._most = now, most
+
+    def poll(self, _: float = -1) -> int:
+        return 0
+
+    def flush(self, _: float = -1) -> int:
+        self._now[0] += 20
+        if self._most:
+            self._most -= 1
+            rest, self._queue = self._queue[1:], self._queue[:1]
+            self._served()
+            self._queue = rest
+        return len(self)
+
+
+@pytest.mark.parametrize(("most", "sent"), [(4, 4), (2, 2)])
+def test_it_is_waited_for_as_long_as_claims_are_acknowledged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int, sent: int
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("consumer.kafka.reading.time", SimpleNamespace(monotonic=lambda: now[0]))
+    data = tmp_path / "claims.csv"
+    data.write_text("\n".join((HEADER, *(f"H-{n};7;M-1;;" for n in range(4)))))
+    if most == 4:
+        assert send(data, Slow(now, most)) == sending.SentFile(sent, 0, stopped=False)
+        return
+    with pytest.raises(KafkaStoppedError, match=r"no progress for 30 s; 2 claims were not .* 2 cl"):
+        send(data, Slow(now, most))
 
 
 def test_a_file_that_cannot_be_read(producer: FakeProducer, tmp_path: Path) -> None:

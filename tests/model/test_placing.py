@@ -11,6 +11,7 @@ from model.__main__ import main
 from model.artifact.store import ArtifactError
 from model.datasets.dataset import write_jsonl
 from model.releases.placing import place, put_into_service, version_of
+from model.releases.promotions import LOG
 from model.releases.signing import SIGNATURE_FILE
 from model.releases.terms import Terms
 from model.releases.versions import CURRENT, in_service, promote, rollback
@@ -112,6 +113,15 @@ def test_what_a_version_refers_to_is_not_overwritten_either(tmp_path: Path) -> N
     promote(tmp_path, "3", NOW)
     with pytest.raises(ArtifactError, match="is or was in service, and rollback may go back"):
         place(tmp_path / "all" / "a")
+
+
+def test_what_is_above_a_folder_of_models_is_no_concern(tmp_path: Path) -> None:
+    (tmp_path / LOG).write_text("somebody else's")
+    output = save(tmp_path / "a", "m", "1")
+    assert place(output).folder("2") == output
+    (tmp_path / CURRENT).symlink_to("a/m")
+    with pytest.raises(ArtifactError, match=LOG):
+        place(output)
 
 
 @pytest.mark.slow

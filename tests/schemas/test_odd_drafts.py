@@ -78,7 +78,7 @@ def test_lines_of_json_without_an_id_are_refused(tmp_path: Path, capsys: Told) -
     path = lines(tmp_path, lambda n: {"amount": n % 9, "colour": "red"})
     said = refused(path, capsys)
     assert "claims.jsonl: no member names each claim, and lines of JSON have no numbers" in said
-    assert """jq -c '.claim_id = "row-\\(input_line_number)"' FILE""" in said
+    assert """jq -nc 'foreach inputs as $e (0; . + 1; $e + {claim_id: "row-\\(.)"})' FILE""" in said
 
 
 @pytest.mark.parametrize("first", ["c", ""])

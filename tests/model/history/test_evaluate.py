@@ -199,7 +199,7 @@ def test_claims_of_other_people_are_refused(model: Path, tmp_path: Path, capsys:
     write_jsonl(load("synthetic", "synthetic", rows=50, seed=3), tmp_path / "a.jsonl")
     assert run(model, tmp_path / "a.jsonl", "--format", "jsonl") == 1
     said = capsys.readouterr().err
-    assert "learnt from the history of policy, phone, account, garage, and contract auto" in said
+    assert "claims of contract motor 1, and these are read through contract auto 1" in said
 
 
 def test_a_model_without_history_takes_none(plain: Path, data: Path, capsys: Captured) -> None:
