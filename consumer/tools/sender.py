@@ -15,7 +15,7 @@ import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.errors import KafkaStoppedError
-from consumer.kafka.client import kafka_error, stopped
+from consumer.kafka.client import kafka_error, last_reason, stopped
 from consumer.kafka.producing import MakeProducer, make_producer
 from consumer.kafka.reading import Patience
 from consumer.publishing.alone import sent_alone
@@ -39,13 +39,20 @@ class Sender:
         topic: where they are sent.
     """
 
-    def __init__(self, settings: Settings, make: MakeProducer = make_producer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        make: MakeProducer = make_producer,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Send nothing yet.
 
         Args:
             settings: connection and topic.
             make: makes the producer.
+            clock: in seconds; limits how long acknowledgements are waited for.
         """
+        self._clock = clock
         self.acknowledged = 0
         self.topic = settings.claims_topic
         self._failed: KafkaStoppedError | None = None
@@ -112,12 +119,16 @@ class Sender:
 
     def _flush(self) -> None:
         """Wait for all reports, as long as they come in."""
-        patience, left = Patience(f"writing to {self.topic}", FLUSH_S), len(self._producer)
+        left, end = len(self._producer), self._clock() + FLUSH_S
         while left and self._failed is None:
             before, left = left, self._producer.flush(TICK_S)
             if left < before:
-                patience.progressed()
-            patience.check(f"; {left:,} claims were not acknowledged")
+                end = self._clock() + FLUSH_S
+            elif self._clock() > end:
+                raise KafkaStoppedError(
+                    f"{left:,} claims were not acknowledged, and no other was for {FLUSH_S:.0f} s"
+                    f"{last_reason()}"
+                )
 
     def unknown(self) -> str | None:
         """Describe for the operator what Kafka has not answered."""
