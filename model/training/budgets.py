@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from model.arrays import Scores
 from model.thresholds import PerDay, Policy, Top, budget_share
@@ -11,27 +11,33 @@ DEVIATIONS: Final = 3
 """Standard deviations of a number of referrals that chance explains."""
 
 
-def warnings(
-    policy: Policy, threshold: float, reference: Scores, tested: Scores, claims_per_day: float
-) -> Iterator[str]:
+class Chosen(NamedTuple):
+    """A threshold, and what it was chosen by."""
+
+    threshold: float
+    policy: Policy
+    reference: Scores
+    """Of the training claims, as `model.training.ties.as_served` has them, shape (n_claims,)."""
+    claims_per_day: float
+    """Of the training period."""
+
+
+def warnings(chosen: Chosen, tested: Scores) -> Iterator[str]:
     """What should be known before the threshold is relied on; a sentence each.
 
     Args:
-        policy: how the threshold was chosen.
-        threshold: the result.
-        reference: scores of the training claims, as `model.training.ties.as_served` has them, shape
-            (n_claims,).
+        chosen: the threshold.
         tested: scores of the test claims, shape (n_tested,).
-        claims_per_day: of the training period.
     """
+    threshold, policy, reference, claims_per_day = chosen
     if not isinstance(policy, Top | PerDay):
         return
-    over = over_budget(policy, threshold, reference, claims_per_day)
+    over = over_budget(chosen)
     if over is not None:
         yield over
         return
     if (reference >= threshold).any():  # otherwise it is a doubt
-        unused = unused_budget(policy, threshold, reference, claims_per_day)
+        unused = unused_budget(chosen)
         yield from () if unused is None else (unused,)
     share = budget_share(policy, claims_per_day)
     allowed, referred = share * len(tested), int((tested >= threshold).sum())
@@ -44,17 +50,9 @@ def warnings(
         )
 
 
-def over_budget(
-    policy: Policy, threshold: float, reference: Scores, claims_per_day: float
-) -> str | None:
-    """A warning if the policy's budget refers every claim, or cannot be kept; None otherwise.
-
-    Args:
-        policy: how the threshold was chosen.
-        threshold: the result.
-        reference: scores of the training claims, as for `warnings`.
-        claims_per_day: of the training period.
-    """
+def over_budget(chosen: Chosen) -> str | None:
+    """A warning if the policy's budget refers every claim, or cannot be kept; None otherwise."""
+    threshold, policy, reference, claims_per_day = chosen
     if isinstance(policy, PerDay) and policy.alerts >= claims_per_day:
         return (
             f"the budget ({policy}) is not less than the {claims_per_day:.3g} claims a day of the "
@@ -71,17 +69,9 @@ def over_budget(
     )
 
 
-def unused_budget(
-    policy: Policy, threshold: float, reference: Scores, claims_per_day: float
-) -> str | None:
-    """A warning if ties leave more than half of the policy's budget unused; None otherwise.
-
-    Args:
-        policy: how the threshold was chosen.
-        threshold: the result.
-        reference: scores of the training claims, as for `warnings`.
-        claims_per_day: of the training period.
-    """
+def unused_budget(chosen: Chosen) -> str | None:
+    """A warning if ties leave more than half of the policy's budget unused; None otherwise."""
+    threshold, policy, reference, claims_per_day = chosen
     rest = reference[reference < threshold]
     if not isinstance(policy, Top | PerDay) or not len(rest):
         return None

@@ -5,8 +5,7 @@ from typing import Final
 
 from model.arrays import Labels, Scores
 from model.metrics import auc_interval
-from model.thresholds import Fixed, Policy
-from model.training.budgets import unused_budget
+from model.training.budgets import Chosen, unused_budget
 
 FEWEST_TRAINED: Final = 50
 """Frauds to learn from. The threshold is chosen on five folds: with fewer,
@@ -18,33 +17,20 @@ CHANCE: Final = 0.5
 MOST_REFERRED: Final = 0.5
 """Share of claims: whoever investigates every second claim needs no model to select them."""
 
-FIXED: Final = Fixed()
 
-
-def doubts(
-    trained_frauds: int,
-    labels: Labels,
-    scores: Scores,
-    held_out: Scores,
-    threshold: float,
-    policy: Policy = FIXED,
-    claims_per_day: float = 1.0,
-) -> tuple[str, ...]:
+def doubts(trained_frauds: int, labels: Labels, scores: Scores, chosen: Chosen) -> tuple[str, ...]:
     """Each doubt as a sentence; () if there is none.
 
     Args:
         trained_frauds: among the training claims.
         labels: of the test claims, shape (n_claims,).
         scores: of the test claims.
-        held_out: of the training claims, as `model.training.ties.as_served` has them.
-        threshold: claims at or above it are referred.
-        policy: how it was chosen.
-        claims_per_day: of the training period, for a daily budget.
+        chosen: claims at or above this threshold are referred.
     """
     return (
         *_frauds(trained_frauds, int(labels.sum())),
         *_ranking(labels, scores),
-        *_referrals(scores, held_out, threshold, policy, claims_per_day),
+        *_referrals(scores, chosen),
     )
 
 
@@ -64,11 +50,10 @@ def _ranking(labels: Labels, scores: Scores) -> Iterator[str]:
         )
 
 
-def _referrals(
-    scores: Scores, held_out: Scores, threshold: float, policy: Policy, claims_per_day: float
-) -> Iterator[str]:
+def _referrals(scores: Scores, chosen: Chosen) -> Iterator[str]:
+    threshold, held_out = chosen.threshold, chosen.reference
     tested, trained = (float((p >= threshold).mean()) for p in (scores, held_out))
-    unused = unused_budget(policy, threshold, held_out, claims_per_day)
+    unused = unused_budget(chosen)
     if trained == 0 and unused is not None:
         yield unused
     elif tested == trained == 0:

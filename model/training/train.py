@@ -25,7 +25,7 @@ from model.history.plan import HistoryPlan
 from model.metrics import Report, evaluate
 from model.thresholds import Fixed, Levels, Policy, levels
 from model.training import splits
-from model.training.budgets import warnings
+from model.training.budgets import Chosen, warnings
 from model.training.doubts import doubts
 from model.training.extremes import refuse_extremes
 from model.training.left_out import left_out
@@ -161,6 +161,7 @@ def train(
     scores = predict(contract, pipeline, pick(dataset.claims, test_rows))
     held_out = as_served(policy, held_out, predict(contract, pipeline, seen), scores, pace)
     at = levels(policy, held_out, pace)
+    chosen = Chosen(at.threshold, policy, held_out, pace)
     tested = dataset.labels[test_rows]
     return Trained(
         algorithm=algorithm,
@@ -175,8 +176,8 @@ def train(
         data=data,
         plan=plan,
         seed=seed,
-        doubts=doubts(int(labels.sum()), tested, scores, held_out, at.threshold, policy, pace),
-        warnings=tuple(warnings(policy, at.threshold, held_out, scores, pace)),
+        doubts=doubts(int(labels.sum()), tested, scores, chosen),
+        warnings=tuple(warnings(chosen, scores)),
         left_out=left_out(contract, seen, features, pipeline),
         history=history,
     )

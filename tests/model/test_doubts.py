@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
+from model.arrays import Scores
 from model.metrics import auc_interval
+from model.thresholds import Fixed
+from model.training.budgets import Chosen
 from model.training.doubts import FEWEST_TESTED, FEWEST_TRAINED, doubts
 from tests.model.examples import linear
 
@@ -14,8 +17,12 @@ NOISE = RNG.random(400)
 HELD_OUT = RNG.random(1_000)
 
 
+def chosen(threshold: float, held_out: Scores = HELD_OUT) -> Chosen:
+    return Chosen(threshold, Fixed(threshold), held_out, 1.0)
+
+
 def test_a_model_that_can_be_judged_has_no_doubts() -> None:
-    assert doubts(FEWEST_TRAINED, LABELS, GOOD, HELD_OUT, 0.6) == ()
+    assert doubts(FEWEST_TRAINED, LABELS, GOOD, chosen(0.6)) == ()
 
 
 def test_the_models_of_these_tests_have_none() -> None:
@@ -26,20 +33,20 @@ def test_the_models_of_these_tests_have_none() -> None:
 def test_too_few_frauds() -> None:
     few = np.zeros(400, dtype=np.int8)
     few[np.argsort(-GOOD)[: FEWEST_TESTED - 1]] = 1
-    found = doubts(FEWEST_TRAINED - 1, few, GOOD, HELD_OUT, 0.6)
+    found = doubts(FEWEST_TRAINED - 1, few, GOOD, chosen(0.6))
     assert [text.split(";")[0] for text in found] == [
         "only 49 frauds to learn from",
         "only 14 frauds to test on",
     ]
     few[np.argsort(-GOOD)[FEWEST_TESTED - 1]] = 1
-    assert doubts(FEWEST_TRAINED, few, GOOD, HELD_OUT, 0.6) == ()
+    assert doubts(FEWEST_TRAINED, few, GOOD, chosen(0.6)) == ()
 
 
 def test_a_ranking_that_may_be_chance() -> None:
-    (found,) = doubts(FEWEST_TRAINED, LABELS, NOISE, HELD_OUT, 0.6)
+    (found,) = doubts(FEWEST_TRAINED, LABELS, NOISE, chosen(0.6))
     assert found.startswith("the ROC AUC on the test claims may be chance: its 95 % interval is 0.")
     # Worse than chance is not better than chance.
-    assert len(doubts(FEWEST_TRAINED, LABELS, 1 - GOOD, HELD_OUT, 0.9)) == 1
+    assert len(doubts(FEWEST_TRAINED, LABELS, 1 - GOOD, chosen(0.9))) == 1
 
 
 @pytest.mark.parametrize(
@@ -48,13 +55,13 @@ def test_a_ranking_that_may_be_chance() -> None:
 )
 def test_a_threshold_that_selects_nothing(threshold: float, words: str) -> None:
     held_out = np.linspace(0, 0.999, 1_001)
-    (found,) = doubts(FEWEST_TRAINED, LABELS, GOOD, held_out, threshold)
+    (found,) = doubts(FEWEST_TRAINED, LABELS, GOOD, chosen(threshold, held_out))
     assert words in found
     assert "--alert-share" in found
 
 
 def test_one_referral_among_the_training_claims_is_not_nobody() -> None:
-    assert doubts(FEWEST_TRAINED, LABELS, GOOD, np.array([0.1, 0.2, 0.95]), 0.94) == ()
+    assert doubts(FEWEST_TRAINED, LABELS, GOOD, chosen(0.94, np.array([0.1, 0.2, 0.95]))) == ()
 
 
 def test_delongs_interval() -> None:

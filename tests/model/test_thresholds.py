@@ -21,7 +21,7 @@ from model.thresholds import (
     levels,
     top_share,
 )
-from model.training.budgets import over_budget
+from model.training.budgets import Chosen, over_budget
 from schemas.alert import Band, Decision
 
 HUNDRED = np.arange(100) / 100  # 0.00 … 0.99
@@ -127,7 +127,7 @@ TIED = np.array([0.2] * 70 + [1.0] * 30)
 def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
     at = levels(policy, TIED, claims_per_day=20)
     assert (at.threshold <= TIED).mean() == 0.3
-    said = over_budget(policy, at.threshold, TIED, claims_per_day=20)
+    said = over_budget(Chosen(at.threshold, policy, TIED, claims_per_day=20))
     assert said is not None
     assert said.startswith("30.0% of the training claims score 1")
     assert f"({policy})" in said
@@ -137,7 +137,7 @@ def test_a_budget_that_no_threshold_keeps_is_reported(policy: Policy) -> None:
 def test_a_budget_that_refers_everybody_is_reported(alerts: float) -> None:
     at = levels(PerDay(alerts), HUNDRED, claims_per_day=20)
     assert (at.threshold <= HUNDRED).all()
-    said = over_budget(PerDay(alerts), at.threshold, HUNDRED, claims_per_day=20)
+    said = over_budget(Chosen(at.threshold, PerDay(alerts), HUNDRED, claims_per_day=20))
     assert said is not None
     assert "not less than the 20 claims a day" in said
 
@@ -165,4 +165,4 @@ def test_a_budget_is_kept_or_it_is_reported(reference: np.ndarray, policy: Polic
     share = {"Top": getattr(policy, "share", 0), "PerDay": getattr(policy, "alerts", 0) / 30}
     budget = share.get(type(policy).__name__, 1)
     kept = (reference >= threshold).mean() <= budget
-    assert kept == (over_budget(policy, threshold, reference, 30) is None)
+    assert kept == (over_budget(Chosen(threshold, policy, reference, 30)) is None)

@@ -17,7 +17,7 @@ from model.artifact.store import read_manifest
 from model.datasets.dataset import load
 from model.families.estimators import ALGORITHMS
 from model.thresholds import TIED, Cost, Fixed, PerDay, Policy, Top, levels
-from model.training.budgets import unused_budget, warnings
+from model.training.budgets import Chosen, unused_budget, warnings
 from model.training.ties import as_served
 from model.training.train import fit, out_of_fold, pick, predict, split
 
@@ -150,7 +150,7 @@ def test_nothing_is_above_a_score_of_one() -> None:
     found = as_served(Top(0.05), np.minimum(by_folds(scores), 1), scores, scores, 1)
     at = levels(Top(0.05), found, 1)
     assert at.threshold == 1
-    (said,) = warnings(Top(0.05), at.threshold, found, scores, 1)
+    (said,) = warnings(Chosen(at.threshold, Top(0.05), found, 1), scores)
     assert said.startswith("30.0% of the training claims score 1")
 
 
@@ -171,12 +171,12 @@ def test_what_ties_leave_of_a_budget_is_said(
 ) -> None:
     scores = served(sizes)
     found = as_served(policy, by_folds(scores), scores, scores, 100)
-    said = unused_budget(policy, levels(policy, found, 100).threshold, found, 100)
+    said = unused_budget(Chosen(levels(policy, found, 100).threshold, policy, found, 100))
     assert said is None if words is None else words in (said or "")
 
 
 def test_when_all_tie_no_budget_refers_anybody() -> None:
-    said = unused_budget(Top(0.5), 0.31, np.full(10, 0.3), 1)
+    said = unused_budget(Chosen(0.31, Top(0.5), np.full(10, 0.3), 1))
     assert said is not None
     assert said.endswith("100.0% of the training claims have the highest score, 0.3000, and would "
                          "exceed it")  # fmt: skip
@@ -184,8 +184,9 @@ def test_when_all_tie_no_budget_refers_anybody() -> None:
 
 def test_test_claims_that_exceed_the_budget_are_reported() -> None:
     reference = np.linspace(0, 1, 4_000)
-    assert not list(warnings(Top(0.05), 0.95, reference, np.linspace(0, 1, 1_000), 1))
-    (said,) = warnings(Top(0.05), 0.95, reference, np.linspace(0, 1, 1_000) ** 0.5, 1)
+    chosen = Chosen(0.95, Top(0.05), reference, 1)
+    assert not list(warnings(chosen, np.linspace(0, 1, 1_000)))
+    (said,) = warnings(chosen, np.linspace(0, 1, 1_000) ** 0.5)
     assert "refers 9.8% of the test claims" in said
 
 
