@@ -44,12 +44,11 @@ def place(output: Path, version: str = "") -> NamedFolder:
     own = output.absolute()
     # It may be one of several models in a folder of a root; any other folder is no concern of it.
     roots = [own.parent, *(r for r in own.parents[1:2] if os.path.lexists(r / CURRENT))]
-    for root in roots:
-        if output.exists() and own.resolve() in _served(root):
-            raise ArtifactError(
-                f"{output} is or was in service, and rollback may go back to it: save the new "
-                "model in another folder"
-            )
+    if output.exists() and any(own.resolve() in _served(root) for root in roots):
+        raise ArtifactError(
+            f"{output} is or was in service, and rollback may go back to it: save the new "
+            "model in another folder"
+        )
     return NamedFolder(output, in_service=False)
 
 

@@ -6,10 +6,9 @@ normalised: no two people are merged because their names are similar.
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
-from unicodedata import category, combining
+from unicodedata import category, combining, decimal
 
 from schemas.entities.declared import Entity, NameForm
 from schemas.expressions.spelling import compatible
@@ -144,7 +143,7 @@ def _phone(country: str | None) -> Callable[[str], str]:
 def _digits(text: str) -> str:
     if text.isascii():
         return text.translate(_ONLY_DIGITS)
-    return "".join(str(unicodedata.decimal(c)) for c in text if c.isdecimal())
+    return "".join(str(decimal(c)) for c in text if c.isdecimal())
 
 
 _FORMS: Final[Mapping[NameForm, Callable[[str], str]]] = {

@@ -141,13 +141,23 @@ class _Log:
 
     def _late(self, one: Differing, until: int) -> list[LogRecord]:
         """Records of earlier days that the alert may not have seen, the earliest first."""
+        return [
+            record
+            for record in self._about_whom(one, until, before=False)
+            if (fact := record.told.fact) is not None
+            and start_of_day(fact.known_at) < as_of(one.alert)
+        ]
+
+    def _about_whom(self, one: Differing, until: int, *, before: bool) -> list[LogRecord]:
+        """Records about whom the claim names, written before a moment or from then on, each once
+        and in that order.
+        """
         found: dict[int, LogRecord] = {}
         for key in one.keys:
             about = self._about.get(key, [])
-            for record in about[bisect_left(about, until, key=_written) :]:
-                fact = record.told.fact
-                if fact is not None and start_of_day(fact.known_at) < as_of(one.alert):
-                    found[id(record)] = record
+            place = bisect_left(about, until, key=_written)
+            some = about[:place] if before else about[place:]
+            found.update(zip(map(id, some), some, strict=True))
         return sorted(found.values(), key=_written)
 
     def _one_by_one(
@@ -155,12 +165,7 @@ class _Log:
     ) -> bool:
         """Whether the alert is right with the first of the late records, up to any of them."""
         facts = _Facts(self._kinds, self._bounds)
-        early: dict[int, LogRecord] = {}
-        for key in one.keys:
-            about = self._about.get(key, [])
-            some = about[: bisect_left(about, until, key=_written)]
-            early.update(zip(map(id, some), some, strict=True))
-        for record in early.values():
+        for record in self._about_whom(one, until, before=True):
             self._going_on()
             facts.add(record)
         for record in late:
