@@ -239,7 +239,7 @@ def test_the_rate_of_several_people_need_not_be_that_of_the_counts(
 
 def test_a_claim_that_names_two_is_compared_by_what_says_most() -> None:
     other, keys = b"q" * 16, [(0, PHONE), (0, b"q" * 16)]
-    records = [*LOG, *(claim(number, SCORED_MS) for number in (3, 4, 5))]
+    records = [*LOG, claim(3, SCORED_MS, day=2), claim(4, SCORED_MS + 1, day=1)]
     for number in (6, 7):
         record = claim(number, LONG_BEFORE)
         assert isinstance(record.told.fact, RememberedClaim)
@@ -247,9 +247,11 @@ def test_a_claim_that_names_two_is_compared_by_what_says_most() -> None:
         records.append(record._replace(told=record.told._replace(fact=fact)))
     records += [finding(number, LONG_BEFORE, fraud=number == 6) for number in (6, 7)]
     # Of those that came in late, only the second was seen.
-    seen = phone(claims_30d=3, claims_90d=3, claims_365d=3, policies=3, decided=2)
-    by_log = of(phone(claims_30d=5, claims_90d=5, claims_365d=5, policies=5, decided=2))
-    about = Differing(alert(of(seen)), keys, by_log)
+    seen, whole = (
+        phone(claims_30d=n, claims_90d=n, claims_365d=n, policies=n, decided=2, days_since=1.0)
+        for n in (3, 4)
+    )
+    about = Differing(alert(of(seen)), keys, of(whole))
     assert explained([about], records, KINDS, BOUNDS) == [True]
 
 
@@ -356,6 +358,13 @@ def test_facts_about_several_are_taken_in_the_order_in_which_they_were_written()
     )
     about = Differing(alert(said), [(0, PHONE), (1, PHONE)], by_log)
     assert explained([about], [claim(3, LONG_BEFORE), *late], kinds, Bounds(person=2)) == [True]
+
+    # It became one later: only the first of the late facts was seen.
+    late.append(claim(4, SCORED_MS + 2))
+    two = phone(claims_30d=2, claims_90d=2, claims_365d=2, policies=2, **undecided)
+    both = KnownHistory({"email": new, "phone": two}, frozenset())
+    about = Differing(alert(both), [(0, PHONE), (1, PHONE)], by_log)
+    assert explained([about], [claim(3, LONG_BEFORE), *late], kinds, Bounds(person=3)) == [True]
 
 
 def test_whom_a_claim_names_is_said_by_its_record() -> None:
